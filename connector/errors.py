@@ -1,0 +1,68 @@
+"""The errors that cross rooms. Each message says what happened, to what, and what to do next; never a row's values.
+
+Leaf module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something a person must mend before the connector can run, or (`warning`) should know.
+
+    `where` is a setting, a table, or `mapping.sql:12:7`; `hint` is the next step, a command or SQL where there is one.
+    """
+
+    what: str
+    hint: str = ""
+    where: str = ""
+    warning: bool = False
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}\n  {self.hint}" if self.hint else head
+
+
+class ConnectorError(Exception):
+    """Base of all errors of ours."""
+
+
+class ConfigurationError(ConnectorError):
+    """Settings, mapping or database are not fit to run: exit code 2. Carries every problem found, not just the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SourceUnavailable(ConnectorError):
+    """The OMS database can't be reached or cut us off: try again later. Nothing is lost meanwhile."""
+
+
+class MappingBroken(ConnectorError):
+    """The mapping no longer fits the database (a column dropped, a privilege revoked): no order can be assembled until
+    a person mends it. SQLSTATE classes 42 and 0A."""
+
+
+class OrderUnreadable(ConnectorError):
+    """The mapping fails for the data of some of the asked keys (SQLSTATE classes 21, 22, P0, ...). The message names
+    SQLSTATE and the error's kind, never row values."""
+
+    def __init__(self, message: str, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
+        super().__init__(message)
+
+
+class InvalidOrder(ConnectorError):
+    """A document that Redo's contract would refuse: no request is spent on it. Carries `violations`."""
+
+    def __init__(self, violations: Sequence[object]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("; ".join(str(violation) for violation in self.violations))
+
+
+class CheckpointsUnwritable(ConnectorError):
+    """The checkpoint store can't be read or written (disk full, permissions, locked): nothing may be acknowledged."""

@@ -1,0 +1,104 @@
+"""What happens to an order on its way to Redo, in words that every room shares.
+
+Leaf module: frozen data, no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NewType, TypeAlias
+
+from connector.changes import Snapshot
+
+OrderKey = NewType("OrderKey", str)
+"""The order's primary key in the OMS: its text form, or a JSON list of text forms when the key is composite."""
+
+Document: TypeAlias = Mapping[str, Any]
+"""One row of the mapping as parsed JSON. Numbers with a fraction are Decimal, never float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A changed row whose orders only a query can tell: the route's name and the row's columns, in text form."""
+
+    route: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """Which orders to look at again. `sweep` says why only looking at all of them is enough, None when it isn't so."""
+
+    keys: frozenset[OrderKey] = frozenset()
+    lookups: frozenset[Lookup] = frozenset()
+    sweep: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The mapping's answer for some keys in one snapshot. A key without documents isn't in the mapping."""
+
+    snapshot: Snapshot
+    documents: Mapping[OrderKey, tuple[Document, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Some order keys in key order. `cursor` continues after the last one; None: there are no more."""
+
+    snapshot: Snapshot
+    keys: tuple[OrderKey, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One field that Redo would not accept. Neither part ever holds the field's value."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A complete order as Redo takes it. `order_id` is Redo's external id, `body` the JSON to send."""
+
+    order_id: str
+    body: bytes
+    fingerprint: bytes
+
+
+class OutcomeKind(StrEnum):
+    """What Redo's answer means, apart from what to do about it."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    """This order is refused as it is (400, 413, 422)."""
+    REFUSED = "refused"
+    """Everything is refused: token, scope or store (401, 403, 404)."""
+    THROTTLED = "throttled"
+    """429."""
+    UNAVAILABLE = "unavailable"
+    """408, 5xx, an answer outside the contract, or the request surely never reached Redo."""
+    UNKNOWN = "unknown"
+    """The request may have been taken: it timed out or the connection was cut after sending began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Redo's answer to one push. `reason` is short and enumerable (`http_503`, `timeout`, `connect`): fit for a metric label."""
+
+    kind: OutcomeKind
+    status: int | None = None
+    reason: str = ""
+    message: str = ""
+    """For people; redacted: field paths and Redo's words, no values of ours."""
+    retry_after: float | None = None
+    """Seconds that Redo asked to wait."""
+    violations: tuple[Violation, ...] = field(default=())
+    redo_id: str | None = None
