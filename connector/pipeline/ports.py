@@ -15,10 +15,11 @@ from connector.orders import Affected, Assembly, Document, KeyPage, Lookup, Orde
 
 
 class Lane(IntEnum):
-    """Who goes first: a live change before a sweep (backfill, reconcile)."""
+    """Who goes first: a live change, then the rest of a wide fan-out, then a sweep (backfill, reconcile)."""
 
     LIVE = 0
-    SWEEP = 1
+    FANOUT = 1
+    SWEEP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,9 @@ class Assembler(Protocol):
         """Changes when the mapping's meaning may have changed."""
         ...
 
-    async def assemble(self, keys: Sequence[OrderKey]) -> Assembly: ...
+    async def assemble(self, keys: Sequence[OrderKey]) -> Assembly:
+        """With no keys: just a snapshot."""
+        ...
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         """Orders that any of the lookups (all of one route) leads to, in key order after a cursor."""
@@ -247,6 +250,10 @@ class Memory(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None: ...
+
+    async def hasten(self) -> None:
+        """Redo answers again: every entry that was backing off is due at once."""
+        ...
 
     async def known(self, keys: Sequence[OrderKey]) -> Known: ...
 
