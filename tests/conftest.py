@@ -1,0 +1,1 @@
+"""Nothing here: fixtures live in the named `fix_*.py` plugins."""

@@ -1,0 +1,126 @@
+"""Fixtures with a real Postgres: one server a test process, one database a test.
+
+REDO_CONNECTOR_POSTGRES_BINDIR chooses the programs, so that the same tests run against versions 13 to 18.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from connector.demo import oms as demo_oms
+from connector.demo.postgres import Cluster, Template
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database of one test's own, on a cluster that others share."""
+
+    cluster: Cluster
+    name: str
+
+    @property
+    def dsn(self) -> str:
+        return self.cluster.dsn(self.name)
+
+    def connect(self) -> psycopg.Connection:
+        """An autocommit connection as superuser; close it (or use it in a `with`)."""
+        return psycopg.connect(self.dsn, autocommit=True)
+
+
+MakeCluster = Callable[..., Cluster]
+"""`make_cluster(settings={...})`: a server of the test's own, destroyed at the test's end."""
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[Template]:
+    bindir = os.environ.get("REDO_CONNECTOR_POSTGRES_BINDIR")
+    with Template(bindir=Path(bindir) if bindir else None) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def cluster(template: Template) -> Iterator[Cluster]:
+    """The test process's shared server: don't stop it, and don't change its settings."""
+    with Cluster.create(template=template, settings={"fsync": "off"}) as made:
+        yield made
+
+
+@pytest.fixture
+def make_cluster(template: Template) -> Iterator[MakeCluster]:
+    made: list[Cluster] = []
+
+    def make(settings: Mapping[str, str] | None = None) -> Cluster:
+        made.append(Cluster.create(template=template, settings={"fsync": "off", **(settings or {})}))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.destroy()
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[Database]:
+    """An empty database, dropped at the end together with its replication slots."""
+    made = create_database(cluster)
+    yield made
+    drop_database(cluster, made.name)
+
+
+@pytest.fixture(scope="session")
+def oms_template(cluster: Cluster) -> Database:
+    made = create_database(cluster)
+    with made.connect() as conn:
+        demo_oms.create(conn)
+    return made
+
+
+@pytest.fixture
+def oms(cluster: Cluster, oms_template: Database) -> Iterator[Database]:
+    """A database with the demo's OMS schema and no rows."""
+    made = create_database(cluster, oms_template.name)
+    yield made
+    drop_database(cluster, made.name)
+
+
+def create_database(cluster: Cluster, template: str = "template0") -> Database:
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(cluster.dsn(), autocommit=True) as conn:
+        query = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        conn.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
+    return Database(cluster, name)
+
+
+def drop_database(cluster: Cluster, name: str) -> None:
+    """Drop a database that connections and replication slots may still hold on to."""
+    with psycopg.connect(cluster.dsn(), autocommit=True) as conn:
+        conn.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        _end_sessions(conn, name)
+        conn.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s", (name,)
+        )
+        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _end_sessions(conn: psycopg.Connection, name: str) -> None:
+    """A terminated walsender lets go of its slot a moment later: ask until the server says that all are gone."""
+    for _ in range(500):
+        left = conn.execute(
+            "SELECT count(pg_terminate_backend(pid)), count(pg_sleep(0.01)) FROM pg_stat_activity WHERE datname = %s",
+            (name,),
+        ).fetchone()
+        active = conn.execute(
+            "SELECT count(*) FROM pg_replication_slots WHERE database = %s AND active", (name,)
+        ).fetchone()
+        if left is not None and active is not None and left[0] == 0 and active[0] == 0:
+            return
+    raise AssertionError(f"sessions of {name} did not end")
