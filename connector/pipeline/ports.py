@@ -24,7 +24,10 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A transaction's place in the ledger's own order: `revision` only grows, one (or more) a transaction."""
+    """A transaction's place in the ledger's own order: `revision` only grows, one (or more) a transaction.
+
+    A standby shows the transaction once it has replayed up to `end_lsn`.
+    """
 
     revision: int
     xid: int
@@ -173,7 +176,10 @@ class Source(Protocol):
     """The OMS's stream."""
 
     def batches(self, interest: Interest) -> AsyncIterator[Sequence[Transaction]]:
-        """Connect and yield what has arrived, in commit order, never an empty batch. Raises SourceUnavailable when cut."""
+        """Connect and yield what has arrived, in commit order, never an empty batch.
+
+        Raises SourceUnavailable when cut off.
+        """
         ...
 
     def acknowledge(self, lsn: Lsn) -> None:

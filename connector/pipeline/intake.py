@@ -1,0 +1,113 @@
+"""Transactions in, affected orders durably in the ledger, then the slot may move.
+
+This is the only place that acknowledges. It must not know what is done about an affected order, or when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from connector.changes import Transaction
+from connector.pipeline.crashpoints import reach
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports import Arrival, Commit, Lane, Memory, Observer, Routes, Source
+from connector.pipeline.sweep import Sweeper
+from connector.pipeline.visibility import Visibility
+
+
+class Revisions:
+    """The ledger's own order of arrival: numbers that only grow, across restarts too."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def start_after(self, last: int) -> None:
+        self._last = max(self._last, last)
+
+    def next(self) -> int:
+        self._last += 1
+        return self._last
+
+
+class Intake:
+    def __init__(
+        self,
+        source: Source,
+        routes: Routes,
+        memory: Memory,
+        visibility: Visibility,
+        sweeper: Sweeper,
+        revisions: Revisions,
+        observer: Observer,
+        insist: Insist,
+        wake: Callable[[], None],
+    ) -> None:
+        self._source = source
+        self._routes = routes
+        self._memory = memory
+        self._visibility = visibility
+        self._sweeper = sweeper
+        self._revisions = revisions
+        self._observer = observer
+        self._insist = insist
+        self._wake = wake
+        self.last_commit_time: float | None = None
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Until the stream ends or `stop` is set. Raises SourceUnavailable when the source cuts us off."""
+        stream = self._source.batches(self._routes.interest)
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while True:
+                step = asyncio.ensure_future(anext(stream, None))
+                await asyncio.wait({step, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not step.done():
+                    step.cancel()
+                    await asyncio.gather(step, return_exceptions=True)
+                    return
+                batch = step.result()
+                if batch is None:
+                    return
+                await self._take_in(batch)
+        finally:
+            stopping.cancel()
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _take_in(self, batch: Sequence[Transaction]) -> None:
+        arrivals, commits, wanted = self._reduce(batch)
+        reach("intake.before_ledger")
+        if arrivals or wanted is not None:
+            sweep = self._sweeper.asked(*wanted) if wanted is not None else None
+            self._visibility.arrived(commits)
+            await self._insist(lambda: self._memory.arrive(arrivals, commits, sweep))
+        reach("intake.after_ledger")
+        ended = [transaction.end_lsn for transaction in batch if transaction.end_lsn is not None]
+        if ended:
+            self._source.acknowledge(ended[-1])
+        reach("intake.after_acknowledge")
+        self.last_commit_time = batch[-1].commit_time
+        self._wake()
+
+    def _reduce(self, batch: Sequence[Transaction]) -> tuple[list[Arrival], list[Commit], tuple[str, int] | None]:
+        arrivals: list[Arrival] = []
+        commits: list[Commit] = []
+        wanted: tuple[str, int] | None = None
+        for transaction in batch:
+            self._observer.transaction(transaction.changes)
+            affected = [self._routes.affected(changes) for changes in transaction.changes]
+            keys = frozenset().union(*(one.keys for one in affected))
+            lookups = frozenset().union(*(one.lookups for one in affected))
+            reasons = [one.sweep for one in affected if one.sweep is not None]
+            if not (keys or lookups or reasons):
+                continue
+            revision = self._revisions.next()
+            # A standby that replayed anything past the start of the commit record replayed the commit.
+            commits.append(Commit(revision, transaction.xid, transaction.commit_lsn + 1))
+            if keys or lookups:
+                arrivals.append(Arrival(revision, transaction.commit_time, Lane.LIVE, keys, lookups))
+            if reasons:
+                wanted = (reasons[0], revision)
+        return arrivals, commits, wanted

@@ -1,0 +1,48 @@
+"""Settlements, written together: one commit for all that finished while the last one was being written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from connector.pipeline.crashpoints import reach
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports import Memory, Settlement
+from connector.pipeline.visibility import Visibility
+
+
+class Settler:
+    """`settle` never waits; `on_written` is told when the entries are out of the road."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        visibility: Visibility,
+        insist: Insist,
+        on_written: Callable[[Sequence[Settlement]], None],
+    ) -> None:
+        self._memory = memory
+        self._visibility = visibility
+        self._insist = insist
+        self._on_written = on_written
+        self._pending: list[Settlement] = []
+        self._arrived = asyncio.Event()
+
+    def settle(self, settlement: Settlement) -> None:
+        self._pending.append(settlement)
+        self._arrived.set()
+
+    async def step(self) -> None:
+        """Wait for settlements and write all there are."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        await self.flush()
+
+    async def flush(self) -> None:
+        batch, self._pending = self._pending, []
+        if batch:
+            reach("settle.before")
+            await self._insist(lambda: self._memory.settle(batch))
+            reach("settle.after")
+            self._on_written(batch)
+        await self._insist(self._visibility.forget_seen)
