@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from connector.errors import MappingBroken, SourceUnavailable
 from connector.orders import OrderKey, Outcome
@@ -70,6 +70,7 @@ class Dispatcher:
         self._busy: dict[OrderKey, Lane] = {}
         self._order_ids: dict[str, OrderKey] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
         self._work = asyncio.Event()
         self._live_reads = asyncio.Semaphore(1)
         self._sweep_reads = asyncio.Semaphore(1)
@@ -90,6 +91,8 @@ class Dispatcher:
     async def step(self) -> None:
         """Take what is due and fits, and start on it; else wait until that may have changed."""
         self._work.clear()
+        if self._failure is not None:
+            raise self._failure
         room = self._room()
         if room < 1:
             await self._wait(None)
@@ -115,7 +118,8 @@ class Dispatcher:
             if sweeps_fit:
                 self._on_hungry(all(lane is not Lane.SWEEP for lane in self._busy.values()))
             due = await self._insist(lambda: self._memory.next_due(frozenset(self._busy)))
-            await self._wait(None if due is None else max(0.0, due - time.time()))
+            # When sweeps don't fit, a due one must not make this spin: the next settlement wakes it.
+            await self._wait(max(0.0, due - time.time()) if due is not None and sweeps_fit else None)
 
     def _capacity(self) -> int:
         return 2 * self._gate.limit + BATCH
@@ -127,7 +131,7 @@ class Dispatcher:
         return self._capacity() - len(self._busy)
 
     async def _wait(self, timeout: float | None) -> None:
-        waits = {asyncio.ensure_future(self._work.wait())}
+        waits: set[asyncio.Future[object]] = {asyncio.ensure_future(self._work.wait())}
         if self._gate.pause is not None:
             waits.add(asyncio.ensure_future(self._gate.wait()))
         try:
@@ -136,10 +140,17 @@ class Dispatcher:
             for wait in waits:
                 wait.cancel()
 
-    def _start(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """An unforeseen error ends the process: its orders are in the ledger, and a restart looks at them again."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self.wake()
 
     async def _look(self, entries: Sequence[Entry], reads: asyncio.Semaphore) -> None:
         keys = [entry.key for entry in entries]

@@ -1,0 +1,265 @@
+"""The one reader of environment and files: settings in, one frozen object out.
+
+Environment beats file; secrets may come from files (`CONNECTOR_REDO__API_SECRET_FILE`); an unknown key is an error with
+the nearest known one. No value of a setting is ever part of an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connector.errors import ConfigurationError, Problem
+
+PREFIX = "CONNECTOR_"
+DEFAULT_PATH = "connector.toml"
+FILE_SUFFIX = "_FILE"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
+
+
+def parse_duration(value: object) -> object:
+    """`500ms`, `30s`, `5m`, `24h`, `1d`, or a number of seconds, to seconds."""
+    if isinstance(value, str):
+        match = _DURATION.match(value)
+        if not match:
+            raise ValueError("not a duration: write a number with ms, s, m, h or d, such as 30s")
+        return float(match[1]) * _UNITS[match[2] or "s"]
+    return value
+
+
+def _parse_optional_duration(value: object) -> object:
+    return None if value in ("off", "never", "", 0, "0") else parse_duration(value)
+
+
+def _parse_optional(value: object) -> object:
+    return None if value in ("", "none", "off") else value
+
+
+def _parse_zone(value: object) -> object:
+    try:
+        ZoneInfo(str(value))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("not a time zone: write an IANA name such as Europe/Berlin") from error
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+OptionalSeconds = Annotated[float | None, BeforeValidator(_parse_optional_duration)]
+OptionalRate = Annotated[float | None, BeforeValidator(_parse_optional), Field(gt=0)]
+OptionalCount = Annotated[int | None, BeforeValidator(_parse_optional), Field(ge=1)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SourceSettings(Section):
+    """`statement_timeout` bounds every query of ours in the OMS; `read_dsn` names a replica to assemble from."""
+
+    dsn: SecretStr
+    read_dsn: SecretStr | None = None
+    slot: Identifier = "redo_connector"
+    publication: str = Field(default="redo_connector", min_length=1, max_length=63)
+    manage: bool = True
+    timezone: Annotated[str, BeforeValidator(_parse_zone)] = "UTC"
+    statement_timeout: Seconds = 30.0
+
+
+class MappingSettings(Section):
+    """`ignore`: payload paths that alone make no difference; `missing`: what to do when an order leaves the mapping."""
+
+    path: Path = Path("mapping.sql")
+    ignore: tuple[str, ...] = ("updatedAt",)
+    missing: Literal["ignore", "cancel", "delete"] = "ignore"
+
+
+class RedoSettings(Section):
+    """`orders_url` is the whole endpoint; without it the endpoint is built from `base_url` and `store_id`."""
+
+    store_id: str = Field(min_length=1)
+    api_secret: SecretStr
+    base_url: str = Field(default="https://api.getredo.com/v2.2", pattern=r"^https?://")
+    orders_url: str | None = Field(default=None, pattern=r"^https?://")
+    max_concurrency: int = Field(default=32, ge=1, le=1000)
+    requests_per_second: OptionalRate = None
+    timeout: Seconds = 30.0
+
+
+class CheckpointSettings(Section):
+    url: str = "sqlite:///connector.db"
+
+
+class BackfillSettings(Section):
+    on_start: Literal["auto", "always", "never"] = "auto"
+
+
+class ReconcileSettings(Section):
+    every: OptionalSeconds = 86400.0
+
+
+class GuardSettings(Section):
+    max_share: float = Field(default=0.2, gt=0, le=1)
+    max_orders: OptionalCount = None
+
+
+class StatusSettings(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=9464, ge=0, le=65535)
+
+
+class LogSettings(Section):
+    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """All settings, by section. Frozen; secrets are SecretStr, so that printing this prints none."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+    )
+
+    source: SourceSettings
+    mapping: MappingSettings = MappingSettings()
+    redo: RedoSettings
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    backfill: BackfillSettings = BackfillSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
+    guard: GuardSettings = GuardSettings()
+    status: StatusSettings = StatusSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then what `load` read from the TOML file (handed in as init values)."""
+        return (EnvSettingsSource(settings_cls), init_settings)
+
+    @model_validator(mode="after")
+    def _not_yet(self) -> Settings:
+        if self.mapping.missing != "ignore":
+            raise ValueError("mapping.missing: only `ignore` is available in this version")
+        return self
+
+
+def load(path: str | None = None) -> Settings:
+    """Read `path`, else the file that CONNECTOR_CONFIG names, else ./connector.toml when there is one.
+
+    Raises ConfigurationError with every problem found. Relative paths inside are relative to the working directory.
+    """
+    chosen = path or os.environ.get(PREFIX + "CONFIG")
+    file = Path(chosen or DEFAULT_PATH)
+    values: dict[str, Any] = {}
+    if chosen or file.exists():
+        values = _read_toml(file)
+    problems = [*_unknown_environment(os.environ), *_secret_files(values, os.environ)]
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        problems.extend(_problems(error, str(file)))
+    else:
+        if not problems:
+            return settings
+    raise ConfigurationError(problems)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        hint = "name an existing file with --config, or set everything by environment (CONNECTOR_SOURCE__DSN, ...)"
+        raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(file))]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError([Problem(f"is not valid TOML: {error}", "mend that line", str(file))]) from None
+
+
+def known_keys() -> Iterator[str]:
+    """`section.key` of every setting there is."""
+    for section, info in Settings.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            for key in annotation.model_fields:
+                yield f"{section}.{key}"
+
+
+def env_name(key: str) -> str:
+    """`redo.store_id` to `CONNECTOR_REDO__STORE_ID`."""
+    return PREFIX + key.upper().replace(".", "__")
+
+
+def _unknown_environment(environment: Mapping[str, str]) -> Iterator[Problem]:
+    known = {env_name(key) for key in known_keys()}
+    allowed = known | {name + FILE_SUFFIX for name in known} | {PREFIX + "CONFIG"}
+    for name in sorted(environment):
+        if name.upper().startswith(PREFIX) and name.upper() not in allowed:
+            yield Problem("is not a setting", _nearest(name, sorted(known)), name)
+
+
+def _secret_files(values: dict[str, Any], environment: Mapping[str, str]) -> Iterator[Problem]:
+    """Put what `CONNECTOR_X__Y_FILE` names into the values; the variable without _FILE still wins."""
+    for key in known_keys():
+        name = env_name(key) + FILE_SUFFIX
+        file = environment.get(name)
+        if not file:
+            continue
+        try:
+            text = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it isn't UTF-8 text"
+            yield Problem(
+                f"names a file that can't be read: {why}", f"check the path and its permissions: {file}", name
+            )
+            continue
+        section, _, field = key.partition(".")
+        values.setdefault(section, {})[field] = text
+
+
+def _problems(error: ValidationError, file: str) -> Iterator[Problem]:
+    known = sorted(known_keys())
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        parts = [str(part) for part in item["loc"]]
+        key = ".".join(parts)
+        if item["type"] == "missing":
+            wanted = (
+                [key]
+                if len(parts) > 1
+                else [name for name in ("source.dsn", "redo.store_id", "redo.api_secret") if name.startswith(key + ".")]
+            )
+            for name in wanted:
+                yield Problem("is required", f"set it in {file} or as {env_name(name)}", name)
+        elif item["type"] == "extra_forbidden":
+            yield Problem("is not a setting", _nearest(key, known), key)
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            where, _, rest = message.partition(": ")
+            if not key and rest:
+                key, message = where, rest
+            yield Problem(message, f"mend it in {file} or in {env_name(key)}", key)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else "docs/settings.md lists them all"
