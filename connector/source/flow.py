@@ -1,0 +1,63 @@
+"""How far the slot may let go: the flush LSN's arithmetic, without I/O or clocks.
+
+One instance belongs to one connection: after a failover, what another server's LSNs meant must be forgotten.
+Doesn't know what makes a transaction durable; it is told.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from connector.changes import Lsn
+
+
+class Flow:
+    """`flush` never passes a transaction that was emitted and not acknowledged, and never moves back.
+
+    `complete` is the highest position before which everything of interest has been emitted.
+    """
+
+    __slots__ = ("_complete", "_pending", "flush", "received", "server")
+
+    def __init__(self, confirmed: Lsn) -> None:
+        """`confirmed`: where the slot stands as the stream starts."""
+        self.received = confirmed
+        """The position of the last message read."""
+        self.server = confirmed
+        """The furthest position that the server spoke of."""
+        self.flush = confirmed
+        self._complete = confirmed
+        self._pending: deque[Lsn] = deque()
+
+    @property
+    def idle(self) -> bool:
+        """True when everything that was emitted is acknowledged."""
+        return not self._pending
+
+    def heard(self, received: int, server: int) -> None:
+        """A message came whose own position is `received`; the server was at `server`."""
+        self.received = max(self.received, Lsn(received))
+        self.server = max(self.server, Lsn(server), self.received)
+
+    def emitted(self, end_lsn: Lsn) -> None:
+        """A transaction that must be acknowledged ends at `end_lsn`."""
+        self._pending.append(end_lsn)
+        self._complete = max(self._complete, end_lsn)
+
+    def passed(self, lsn: Lsn) -> None:
+        """Nothing of interest is left before `lsn`: an empty transaction ended, or a keepalive came between two."""
+        self._complete = max(self._complete, lsn)
+        self._advance(self.flush)
+
+    def acknowledge(self, lsn: Lsn) -> bool:
+        """Everything emitted up to `lsn` is durable. True when `flush` moved."""
+        before = self.flush
+        while self._pending and self._pending[0] <= lsn:
+            self._pending.popleft()
+        self._advance(lsn)
+        return self.flush > before
+
+    def _advance(self, acknowledged: Lsn) -> None:
+        # An acknowledgement beyond `complete` is a late one for an earlier connection: this one hasn't got so far.
+        reached = min(acknowledged, self._complete) if self._pending else self._complete
+        self.flush = max(self.flush, reached)

@@ -1,0 +1,212 @@
+"""The pgoutput messages of Postgres's logical replication stream, protocol version 1: bytes in, frozen data out.
+
+https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+No I/O. Every message is decoded whole here; `transactions` takes row changes from `rows` instead, which is faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from connector.changes import Lsn, Value
+from connector.source.rows import DELETE, INSERT, UPDATE, read_row
+from connector.source.wire import I32, I64, U8, U16, U32, Cursor, ProtocolError
+
+Row: TypeAlias = tuple[Value, ...]
+"""All columns in the relation's order; UNKNOWN stands for a TOAST value that the UPDATE left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    final_lsn: Lsn
+    """Where the commit record starts: the same as the Commit message's `commit_lsn`."""
+    commit_time: int
+    """Microseconds since 2000-01-01, as on the wire; see `unix_seconds`."""
+    xid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    flags: int
+    commit_lsn: Lsn
+    end_lsn: Lsn
+    commit_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    lsn: Lsn
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type_oid: int
+    modifier: int
+    key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    oid: int
+    schema: str
+    """Empty for pg_catalog."""
+    name: str
+    replica_identity: str
+    """As in pg_class.relreplident: `d`, `n`, `f` or `i`."""
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    oid: int
+    schema: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    relation: int
+    new: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    relation: int
+    old_kind: Literal["K", "O"] | None
+    """`K`: only the replica identity's columns of `old` mean anything, the rest are NULL. `O`: the whole old row."""
+    old: Row | None
+    new: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    relation: int
+    old_kind: Literal["K", "O"]
+    old: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    relations: tuple[int, ...]
+    cascade: bool
+    restart_identity: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What `pg_logical_emit_message` wrote. Sent only when asked for (option `messages`, Postgres 14)."""
+
+    transactional: bool
+    lsn: Lsn
+    prefix: str
+    content: bytes
+
+
+PgMessage: TypeAlias = Begin | Commit | Origin | Relation | Type | Insert | Update | Delete | Truncate | Message
+
+
+def decode(frame: bytes) -> PgMessage:
+    """One whole message. Raises ProtocolError, also for a type that protocol version 1 doesn't have."""
+    cursor = Cursor(frame)
+    decoder = _DECODERS.get(cursor.kind)
+    if decoder is None:
+        raise ProtocolError(cursor.kind, 0, "its type is unknown")
+    message = decoder(cursor)
+    cursor.end()
+    return message
+
+
+def _begin(cursor: Cursor) -> Begin:
+    return Begin(cursor.lsn(), cursor.number(I64), cursor.number(U32))
+
+
+def _commit(cursor: Cursor) -> Commit:
+    return Commit(cursor.flags(0), cursor.lsn(), cursor.lsn(), cursor.number(I64))
+
+
+def _origin(cursor: Cursor) -> Origin:
+    return Origin(cursor.lsn(), cursor.text())
+
+
+def _relation(cursor: Cursor) -> Relation:
+    oid, schema, name, identity = cursor.number(U32), cursor.text(), cursor.text(), chr(cursor.number(U8))
+    if identity not in "dnfi":
+        cursor.at -= 1
+        raise cursor.fail("its replica identity is unknown")
+    return Relation(oid, schema, name, identity, tuple(_column(cursor) for _ in range(cursor.number(U16))))
+
+
+def _column(cursor: Cursor) -> Column:
+    key = cursor.flag()
+    return Column(cursor.text(), cursor.number(U32), cursor.number(I32), key)
+
+
+def _type(cursor: Cursor) -> Type:
+    return Type(cursor.number(U32), cursor.text(), cursor.text())
+
+
+def _insert(cursor: Cursor) -> Insert:
+    relation = cursor.number(U32)
+    _part(cursor, "N")
+    return Insert(relation, _row(cursor))
+
+
+def _update(cursor: Cursor) -> Update:
+    relation = cursor.number(U32)
+    part = _part(cursor, "KON")
+    if part == "N":
+        return Update(relation, None, None, _row(cursor))
+    old = _row(cursor)
+    _part(cursor, "N")
+    return Update(relation, "K" if part == "K" else "O", old, _row(cursor))
+
+
+def _delete(cursor: Cursor) -> Delete:
+    relation = cursor.number(U32)
+    part = _part(cursor, "KO")
+    return Delete(relation, "K" if part == "K" else "O", _row(cursor))
+
+
+def _row(cursor: Cursor) -> Row:
+    at = cursor.at
+    count = cursor.number(U16)
+    values, cursor.at = read_row(cursor.frame, at, range(count), count)
+    return tuple(values)
+
+
+def _part(cursor: Cursor, allowed: str) -> str:
+    part = chr(cursor.number(U8))
+    if part not in allowed:
+        cursor.at -= 1
+        raise cursor.fail("it has an unknown part")
+    return part
+
+
+def _truncate(cursor: Cursor) -> Truncate:
+    count, flags = cursor.number(U32), cursor.flags(3)
+    if count * 4 != len(cursor.frame) - cursor.at:
+        raise cursor.fail("it does not list as many relations as it says")
+    return Truncate(tuple(cursor.number(U32) for _ in range(count)), bool(flags & 1), bool(flags & 2))
+
+
+def _message(cursor: Cursor) -> Message:
+    transactional, lsn, prefix = cursor.flag(), cursor.lsn(), cursor.text()
+    return Message(transactional, lsn, prefix, cursor.take(cursor.number(U32)))
+
+
+_DECODERS: Final[dict[int, Callable[[Cursor], PgMessage]]] = {
+    ord("B"): _begin,
+    ord("C"): _commit,
+    ord("O"): _origin,
+    ord("R"): _relation,
+    ord("Y"): _type,
+    INSERT: _insert,
+    UPDATE: _update,
+    DELETE: _delete,
+    ord("T"): _truncate,
+    ord("M"): _message,
+}

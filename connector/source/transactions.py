@@ -1,0 +1,174 @@
+"""From pgoutput messages to Transactions: only the tables and columns of an Interest, distinct images, bounded parts.
+
+Pure: frames in, `changes` out, no I/O. One instance reads one connection's stream, because relation ids live as long.
+Doesn't know what an image is good for, or when a transaction is done with.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from connector.changes import UNKNOWN, Changes, Image, Interest, Lsn, Operation, TableName, Transaction, Value
+from connector.source.pgoutput import Begin, Commit, Relation, Truncate, decode
+from connector.source.rows import DELETE, INSERT, KEY, UPDATE, read_change, relation_of
+from connector.source.wire import ProtocolError, unix_seconds
+
+_OPERATIONS: Final = {INSERT: Operation.INSERT, UPDATE: Operation.UPDATE, DELETE: Operation.DELETE}
+_TRUNCATE: Final = ord("T")
+
+
+class _Plan:
+    """How to read one relation's rows: the slot of each column in the image, -1 for a column nobody wants."""
+
+    __slots__ = ("slots", "table", "width")
+
+    def __init__(self, relation: Relation, table: TableName, wanted: tuple[str, ...]) -> None:
+        place = {name: slot for slot, name in enumerate(wanted)}
+        self.table = table
+        self.slots = tuple(place.get(column.name, -1) for column in relation.columns)
+        self.width = len(wanted)
+
+
+class _Tally:
+    """What one transaction did so far to one relation with one operation. A dict, because it keeps the order."""
+
+    __slots__ = ("images", "operation", "rows", "table")
+
+    def __init__(self, table: TableName, operation: Operation) -> None:
+        self.table = table
+        self.operation = operation
+        self.rows = 0
+        self.images: dict[Image, None] = {}
+
+    def changes(self) -> Changes:
+        return Changes(self.table, self.operation, self.rows, tuple(self.images))
+
+
+class Transactions:
+    """Collects a transaction's changes and gives them out when it commits, or earlier when they are many.
+
+    At most `max_images` (plus one row's two) images are held, so a transaction of any size takes bounded memory.
+    """
+
+    def __init__(self, interest: Interest, max_images: int = 2000) -> None:
+        self._interest = interest
+        self._max_images = max_images
+        self._plans: dict[int, _Plan | None] = {}
+        self._begin: Begin | None = None
+        self._tallies: dict[tuple[int, int], _Tally] = {}
+        self._held = 0
+        self._parted = False
+        self.end_lsn = Lsn(0)
+        """Where the last commit that was read ended, whether or not it had anything of interest."""
+
+    @property
+    def inside(self) -> bool:
+        """True between a Begin and its Commit."""
+        return self._begin is not None
+
+    @property
+    def held(self) -> int:
+        """How many images are held now."""
+        return self._held
+
+    def feed(self, frame: bytes) -> Transaction | None:
+        """Take one pgoutput message; what it completed, if anything. Raises ProtocolError.
+
+        A transaction without anything of interest completes nothing, but moves `end_lsn`.
+        """
+        kind = frame[0] if frame else 0
+        if kind in _OPERATIONS:
+            return self._change(kind, frame)
+        message = decode(frame)
+        if isinstance(message, Begin):
+            self._start(message)
+        elif isinstance(message, Commit):
+            return self._commit(message)
+        elif isinstance(message, Relation):
+            self._plans[message.oid] = self._plan(message)
+        elif isinstance(message, Truncate):
+            self._truncate(message)
+        return None
+
+    def _start(self, begin: Begin) -> None:
+        if self._begin is not None:
+            raise ProtocolError(ord("B"), 0, "the transaction before it has not ended")
+        self._begin = begin
+        self._parted = False
+
+    def _commit(self, commit: Commit) -> Transaction | None:
+        begin = self._begin
+        if begin is None or begin.final_lsn != commit.commit_lsn:
+            raise ProtocolError(ord("C"), 0, "it ends a transaction that did not begin")
+        finished = self._part(begin, commit.end_lsn) if self._tallies or self._parted else None
+        self._begin = None
+        self.end_lsn = commit.end_lsn
+        return finished
+
+    def _change(self, kind: int, frame: bytes) -> Transaction | None:
+        oid = relation_of(frame)
+        plan = self._known(oid, kind)
+        begin = self._begin
+        if begin is None:
+            raise ProtocolError(kind, 0, "it stands outside a transaction")
+        if plan is None:
+            return None
+        old_kind, old, new = read_change(frame, plan.slots, plan.width)
+        tally = self._tallies.get((oid, kind))
+        if tally is None:
+            tally = self._tallies[oid, kind] = _Tally(plan.table, _OPERATIONS[kind])
+        tally.rows += 1
+        before = len(tally.images)
+        if old is not None:
+            if old_kind == KEY:
+                _forget_nulls(old)
+            if new is not None:
+                _fill(new, old)
+            tally.images[tuple(old)] = None
+        if new is not None:
+            tally.images[tuple(new)] = None
+        self._held += len(tally.images) - before
+        return self._part(begin, None) if self._held >= self._max_images else None
+
+    def _truncate(self, truncate: Truncate) -> None:
+        if self._begin is None:
+            raise ProtocolError(_TRUNCATE, 0, "it stands outside a transaction")
+        for oid in truncate.relations:
+            plan = self._known(oid, _TRUNCATE)
+            if plan is not None:
+                tally = self._tallies.setdefault((oid, _TRUNCATE), _Tally(plan.table, Operation.TRUNCATE))
+                tally.rows = 1
+
+    def _part(self, begin: Begin, end_lsn: Lsn | None) -> Transaction:
+        changes = tuple(tally.changes() for tally in self._tallies.values())
+        self._tallies.clear()
+        self._held = 0
+        self._parted = True
+        return Transaction(begin.xid, begin.final_lsn, end_lsn, unix_seconds(begin.commit_time), changes)
+
+    def _plan(self, relation: Relation) -> _Plan | None:
+        table = TableName(relation.schema, relation.name)
+        wanted = self._interest.get(table)
+        return None if wanted is None else _Plan(relation, table, wanted)
+
+    def _known(self, oid: int, kind: int) -> _Plan | None:
+        try:
+            return self._plans[oid]
+        except KeyError:
+            raise ProtocolError(kind, 1, "its relation was never announced") from None
+
+
+def _forget_nulls(key: list[Value]) -> None:
+    """A `K` row carries the replica identity only and NULL elsewhere. Identity columns are never NULL themselves
+    (primary keys and identity indexes demand it), so NULL is what the stream did not carry. This holds better than
+    the relation's key flags: a partition may have another identity than the root whose flags are sent."""
+    for slot, value in enumerate(key):
+        if value is None:
+            key[slot] = UNKNOWN
+
+
+def _fill(new: list[Value], old: list[Value]) -> None:
+    """A TOAST value that the UPDATE left alone is sent as unchanged: the old row may know it."""
+    for slot, value in enumerate(new):
+        if value is UNKNOWN:
+            new[slot] = old[slot]
