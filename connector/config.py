@@ -13,10 +13,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import ConfigurationError, Problem
 
@@ -124,6 +124,14 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class _KnownEnvironment(EnvSettingsSource):
+    """Only the variables that are settings: the others get a better message from `_unknown_environment`."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        known = {env_name(key).lower() for key in known_keys()}
+        return {name: value for name, value in super()._load_env_vars().items() if name.lower() in known}
+
+
 class Settings(BaseSettings):
     """All settings, by section. Frozen; secrets are SecretStr, so that printing this prints none."""
 
@@ -156,7 +164,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then what `load` read from the TOML file (handed in as init values)."""
-        return (EnvSettingsSource(settings_cls), init_settings)
+        return (_KnownEnvironment(settings_cls), init_settings)
 
     @model_validator(mode="after")
     def _not_yet(self) -> Settings:
