@@ -1,0 +1,52 @@
+# Two commands set everything up on a machine with Python 3.11+, pip and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_WORKERS ?= 2
+DEMO_ARGS ?=
+
+.PHONY: help demo test lint bench lock clean
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(VENV)/demo.stamp  ## the whole connector against an embedded Postgres and a local Redo, 30 seconds
+	@$(BIN)/redo-connector demo $(DEMO_ARGS)
+
+test: $(VENV)/dev.stamp  ## all tests, against a real Postgres that they start themselves
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp  ## formatting, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp  ## latency and throughput, with the floor measured in the same run
+	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+lock: $(VENV)/dev.stamp  ## renew the pinned, hashed requirements
+	for name in run demo dev; do \
+	  $(BIN)/uv pip compile pyproject.toml --extra build $$([ $$name = run ] || echo --extra demo) \
+	    $$([ $$name = dev ] && echo --extra test) --generate-hashes --universal --no-config --no-emit-index-url \
+	    --python-version 3.11 --custom-compile-command "make lock" --quiet -o requirements/$$name.lock || exit 1; \
+	done
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# The dev environment holds the demo's too, so whichever exists is kept.
+$(VENV)/demo.stamp: requirements/demo.lock pyproject.toml | $(VENV)/bin/python
+	@[ -e $(VENV)/dev.stamp ] || { echo "Installing what the demo needs into $(VENV) ..."; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.lock; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
