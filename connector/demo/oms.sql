@@ -73,12 +73,14 @@ CREATE TABLE oms.order_header (
     ship_tax_amt  numeric(10, 2) NOT NULL DEFAULT 0,
     cxl_ts        timestamp,
     cxl_rsn_cd    char(2),
+    line_ctr      integer NOT NULL DEFAULT 0,         -- the last line number given, so that none is given twice
     tag_list      varchar(200),                       -- 'gift,rush'
     internal_note text
 );
 CREATE INDEX order_header_cust ON oms.order_header (cust_id);
 CREATE INDEX order_header_ship_addr ON oms.order_header (ship_addr_id);
 CREATE INDEX order_header_bill_addr ON oms.order_header (bill_addr_id);
+CREATE INDEX order_header_status ON oms.order_header (status_cd, ord_id);
 
 CREATE TABLE oms.order_item (
     ord_id     bigint NOT NULL REFERENCES oms.order_header,
@@ -125,6 +127,7 @@ CREATE TABLE oms.shipment (
 );
 CREATE INDEX shipment_ord ON oms.shipment (ord_id);
 CREATE INDEX shipment_carrier ON oms.shipment (carrier_cd);
+CREATE INDEX shipment_on_the_way ON oms.shipment (shipment_id) WHERE dlv_ts IS NULL;
 
 CREATE TABLE oms.shipment_item (
     shipment_id bigint NOT NULL REFERENCES oms.shipment,
