@@ -1,0 +1,143 @@
+"""One row of the mapping as the order that Redo takes, or everything that is wrong with it.
+
+The `Contract` of `pipeline.ports`: models, rules, canonical form, put together. No I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from connector.errors import ConfigurationError, InvalidOrder, Problem
+from connector.orders import Document, Order, Violation
+from connector.redo import rules
+from connector.redo.canonical import Ignored, exact, fingerprint, ignoring
+from connector.redo.fields import Reading, utc
+from connector.redo.models import CustomOrder
+from connector.redo.shape import shape
+from connector.redo.violations import violations
+
+DEEPEST: Final = 200
+"""Levels of nesting that the serialiser takes, with room to spare."""
+
+
+class RedoContract:
+    """Redo's rules for one source.
+
+    `timezone` is an IANA name for zone-less times; `ignore` are the paths that alone make no difference. Raises
+    ConfigurationError when either names something that doesn't exist.
+    """
+
+    def __init__(self, timezone: str = "UTC", ignore: Sequence[str] = ("updatedAt",)) -> None:
+        problems = [*_unknown_zone(timezone), *_unknown_paths(ignore)]
+        if problems:
+            raise ConfigurationError(problems)
+        self._timezone = ZoneInfo(timezone)
+        self._ignored: Ignored = ignoring(ignore)
+        self._ignored_with_time: Ignored = {**self._ignored, "updatedAt": {}}
+
+    def order(self, document: Document, seen_at: float) -> Order:
+        """The payload for one row of the mapping. `seen_at`, in seconds since 1970, is its `updatedAt` where the row
+        has none; such a time never makes a difference. Raises InvalidOrder with every violation found."""
+        row = dict(document)
+        timeless = _complete(row, seen_at)
+        reading = Reading(self._timezone, _currency(row, "presentment"), _currency(row, "shop"))
+        try:
+            model = CustomOrder.model_validate(row, context=reading)
+        except ValidationError as error:
+            raise InvalidOrder(_merge(violations(error), rules.check(respelled(row)))) from None
+        payload = model.model_dump(by_alias=True, exclude_unset=True)
+        if broken := rules.check(payload):
+            raise InvalidOrder(broken)
+        body = serialise(payload)
+        ignored = self._ignored_with_time if timeless else self._ignored
+        return Order(model.id, body, fingerprint(payload, ignored))
+
+
+def serialise(payload: Mapping[str, Any]) -> bytes:
+    """JSON with every digit kept. Raises InvalidOrder for what JSON in UTF-8 can't carry."""
+    try:
+        return orjson.dumps(payload, default=exact)
+    except TypeError:
+        return orjson.dumps(_portable(payload, "", 0), default=exact)
+
+
+def respelled(value: Any) -> Any:
+    """A copy with all names in camelCase, for the rules to read where the models gave up."""
+    if isinstance(value, dict):
+        return {to_camel(name): respelled(below) for name, below in value.items()}
+    return [respelled(below) for below in value] if isinstance(value, list) else value
+
+
+def _complete(row: dict[str, Any], seen_at: float) -> bool:
+    """Fill in what the mapping may leave out. True when the row has no time of its own."""
+    if row.get("type") is None:
+        row["type"] = "order"
+    if row.get("updatedAt") is not None or row.get("updated_at") is not None:
+        return False
+    row.pop("updated_at", None)
+    row["updatedAt"] = utc(datetime.fromtimestamp(seen_at, UTC))
+    return True
+
+
+def _currency(row: Mapping[str, Any], which: str) -> str | None:
+    code = row.get(f"{which}Currency", row.get(f"{which}_currency"))
+    return code if isinstance(code, str) else None
+
+
+def _merge(first: Sequence[Violation], second: Sequence[Violation]) -> list[Violation]:
+    """Both, but only the first for a path that both complain about."""
+    known = {violation.path for violation in first}
+    return [*first, *(violation for violation in second if violation.path not in known)]
+
+
+def _portable(value: Any, path: str, depth: int) -> Any:
+    """The payload with integers beyond 64 bits spelled out. Raises InvalidOrder naming what can't be sent."""
+    if depth > DEEPEST:
+        raise InvalidOrder([Violation(path, "is nested too deeply to be sent")])
+    if isinstance(value, str):
+        return _utf8(value, path)
+    if isinstance(value, dict):
+        return {
+            _utf8(name, path): _portable(below, f"{path}.{name}" if path else name, depth + 1)
+            for name, below in value.items()
+        }
+    if isinstance(value, list):
+        return [_portable(below, f"{path}[{at}]", depth + 1) for at, below in enumerate(value)]
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        return orjson.Fragment(str(value))
+    return value
+
+
+def _utf8(text: str, path: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidOrder([Violation(path, "holds half of a surrogate pair, which UTF-8 can't carry")]) from None
+    return text
+
+
+def _unknown_zone(timezone: str) -> Iterator[Problem]:
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):  # a directory's or a broken file's name gives the latter two
+        hint = "use an IANA name such as UTC or America/New_York"
+        yield Problem("the time zone is unknown on this machine", hint, "source.timezone")
+
+
+def _unknown_paths(paths: Sequence[str]) -> Iterator[Problem]:
+    for path in paths:
+        level = shape()
+        for step in path.split("."):
+            name = to_camel(step)
+            if name not in level:
+                hint = "write a field of Redo's order as in lineItems.image, without list indexes"
+                yield Problem(f"{path} is not a path in Redo's order", hint, "mapping.ignore")
+                break
+            level = level[name]

@@ -1,0 +1,205 @@
+"""The scalars of Redo's order: how a value of the mapping becomes what the contract wants, or a plain-words error.
+
+Values come from JSON with exact numbers: str, int, Decimal, bool, None. No error here ever repeats a value.
+Knows nothing of whole orders; neighbours are `money` and `models`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, TypeVar, cast
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_plain_validator_function, with_info_plain_validator_function
+
+LONGEST: Final = 60
+"""Digits before or after the point beyond which a number is an accident, not an amount."""
+
+_PLAIN: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_NUMERIC: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_TIMESTAMP: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}(?::?[0-9]{2}(?::[0-9]{2})?)?)?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a nested field must know of its order: the zone for zone-less times, and the order's two currencies."""
+
+    timezone: ZoneInfo
+    presentment: str | None
+    shop: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Annotates a type with the function that reads it. Leaner than pydantic's PlainValidator, which also calls a
+    Python function for each value it writes. `parts` names the fields of a value that is read by hand."""
+
+    function: Callable[[Any], Any] | Callable[[Any, Reading], Any]
+    with_order: bool = False
+    parts: type[BaseModel] | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if not self.with_order:
+            return no_info_plain_validator_function(cast("Callable[[Any], Any]", self.function))
+        function = cast("Callable[[Any, Reading], Any]", self.function)
+        return with_info_plain_validator_function(lambda value, info: function(value, info.context))
+
+
+def reading_of(info: ValidationInfo) -> Reading:
+    return cast("Reading", info.context)
+
+
+def complaint(message: str) -> PydanticCustomError:
+    """An error whose message is ours and may be shown as it is."""
+    return PydanticCustomError("redo", message)
+
+
+def plain(number: Decimal) -> str:
+    """Plain notation, digits kept: `10.00` stays `10.00`. Raises the complaint for NaN, infinity and absurd sizes."""
+    if not number.is_finite():
+        raise complaint("must be a finite number")
+    exponent = number.as_tuple().exponent
+    if number.adjusted() > LONGEST or (isinstance(exponent, int) and exponent < -LONGEST):
+        raise complaint(f"must have at most {LONGEST} digits before and after the point")
+    return format(number, "f")
+
+
+def as_decimal(value: object) -> Decimal:
+    """A number or numeric text as an exact Decimal. Raises the complaint for anything else."""
+    if type(value) is Decimal:
+        return value
+    if type(value) is int:
+        return Decimal(value)
+    if isinstance(value, str) and _NUMERIC.fullmatch(value):
+        return Decimal(value)
+    raise complaint("must be a plain decimal number such as 12.50, without currency sign or thousands separator")
+
+
+def is_plain(text: str) -> bool:
+    """True for text that is an amount just as the wire wants it."""
+    return len(text) <= LONGEST and _PLAIN.fullmatch(text) is not None
+
+
+def as_amount(value: Any) -> str:
+    """Money on the wire: a decimal string, the digits as Postgres gave them."""
+    if type(value) is str and is_plain(value):
+        return value
+    return plain(as_decimal(value))
+
+
+def as_number(value: Any) -> int | Decimal:
+    """A JSON number, exact; `10.0` is 10. Text is refused, as Redo's schema refuses it."""
+    if type(value) is int:
+        plain(Decimal(value))
+        return value
+    if type(value) is not Decimal:
+        raise complaint("must be a number")
+    plain(value)
+    whole = int(value)
+    return whole if whole == value else value
+
+
+def as_exact(value: Any) -> int | Decimal:
+    """A JSON number from a number or numeric text, every digit kept."""
+    number = as_decimal(value)
+    plain(number)
+    return value if type(value) is int else number
+
+
+def as_count(value: Any) -> int:
+    """A whole number of at least 1."""
+    number = as_number(value)
+    if type(number) is not int or number < 1:
+        raise complaint("must be a whole number of at least 1")
+    return number
+
+
+def as_id(value: Any) -> str:
+    """An identifier: non-empty text, or a whole number spelled out."""
+    if type(value) is int:
+        return str(value)
+    if type(value) is not str:
+        raise complaint("must be text or a whole number")
+    if not value.strip():
+        raise complaint("must not be empty")
+    return value
+
+
+def as_words(value: Any) -> str:
+    """Text, or a number spelled out in plain notation."""
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(value)
+    if type(value) is Decimal:
+        return plain(value)
+    raise complaint("must be text: take it out of JSON with ->> or cast it with ::text")
+
+
+def as_timestamp(value: Any, reading: Reading) -> str:
+    """Any text form of a Postgres date or timestamp as ISO 8601 in UTC, `2024-05-01T08:00:00Z`; the fraction only
+    when it isn't zero (https://www.postgresql.org/docs/current/datatype-datetime.html)."""
+    if not isinstance(value, str):
+        raise complaint("must be a date or timestamp; convert epoch numbers with to_timestamp()")
+    if not _TIMESTAMP.fullmatch(value):
+        raise complaint("must be a date or timestamp of the years 1 to 9999, not infinity, BC or another notation")
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            moment = localise(moment, reading.timezone)
+        return utc(moment)
+    except (ValueError, OverflowError):
+        raise complaint("must be a date that exists, of the years 1 to 9999") from None
+
+
+def localise(moment: datetime, timezone: ZoneInfo) -> datetime:
+    """Give a zone-less time its zone, by Postgres's rule for clock changes: the offset just before a jump forward
+    for a time that never was, the offset just after a jump back for one that was twice
+    (https://www.postgresql.org/docs/current/datetime-invalid-input.html). Both are the smaller offset."""
+    first = moment.replace(tzinfo=timezone, fold=0)
+    second = moment.replace(tzinfo=timezone, fold=1)
+    one, two = first.utcoffset(), second.utcoffset()
+    return second if one is not None and two is not None and two < one else first
+
+
+def utc(moment: datetime) -> str:
+    """ISO 8601 with `Z`. Raises OverflowError when UTC falls out of the years 1 to 9999."""
+    moment = moment.astimezone(UTC)
+    spec = "microseconds" if moment.microsecond % 1000 else "milliseconds" if moment.microsecond else "seconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+
+
+def _nothing(value: object) -> bool:
+    return value is None
+
+
+def _empty_for_null(value: Any) -> Any:
+    return [] if value is None else value
+
+
+Id = Annotated[str, Read(as_id)]
+Words = Annotated[str, Read(as_words)]
+Amount = Annotated[str, Read(as_amount)]
+Number = Annotated[int | Decimal, Read(as_number)]
+Exact = Annotated[int | Decimal, Read(as_exact)]
+Count = Annotated[int, Read(as_count)]
+Timestamp = Annotated[str, Read(as_timestamp, with_order=True)]
+
+T = TypeVar("T")
+Rows = Annotated[list[T], BeforeValidator(_empty_for_null)]
+"""A list of which NULL is the empty one."""
+
+Omitted: Any = Field(default=None, exclude_if=_nothing)
+"""An optional field that the schema doesn't let be null: NULL leaves it out."""
+
+NoRows: Any = Field(default_factory=list)
+"""An optional list."""

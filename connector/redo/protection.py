@@ -1,0 +1,98 @@
+"""The line by which an order says that the shopper bought Redo's protection.
+
+Redo's marks: vendor `re:do`, sku `x-redo`, tags and a property `_redo_type` that both say what was bought
+(`custom-order-sync`). A line with only some of them would silently lose the shopper's coverage, so it is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from connector.orders import Violation
+
+VENDOR: Final = "re:do"
+SKU: Final = "x-redo"
+PROPERTY: Final = "_redo_type"
+
+_COVERAGE: Final[Mapping[str, frozenset[str]]] = {
+    "returns": frozenset({"returns"}),
+    "return": frozenset({"returns"}),
+    "package-protection": frozenset({"package-protection"}),
+    "both": frozenset({"returns", "package-protection"}),
+    "final-sale": frozenset({"final-sale"}),
+}
+_BETWEEN: Final = re.compile(r"[\s_-]+")
+_KNOWN: Final = "returns, package protection, both, final sale, or a comma-separated mix of them"
+
+Line = Mapping[str, Any]
+
+
+def coverage(words: str) -> frozenset[str] | None:
+    """What a `_redo_type` or a tag says was bought; None when any part of it is unknown. Case doesn't count; spaces,
+    underscores and hyphens are the same; `return` is the older guide's word for `returns`."""
+    bought: set[str] = set()
+    for part in words.split(","):
+        kinds = _COVERAGE.get(_BETWEEN.sub("-", part.strip().casefold()))
+        if kinds is None:
+            return None
+        bought |= kinds
+    return frozenset(bought)
+
+
+def protection(lines: Sequence[tuple[str, Line]]) -> Iterator[Violation]:
+    """Check the protection line among the order's lines, each given with its path."""
+    marked = [(where, line) for where, line in lines if _marked(line)]
+    for where, _ in marked[1:]:
+        yield Violation(where, "is a second Redo protection line: an order carries at most one")
+    for where, line in marked:
+        yield from _marks(where, line)
+
+
+def _marked(line: Line) -> bool:
+    return _is(line.get("vendor"), VENDOR) or _is(line.get("sku"), SKU) or bool(_types(line))
+
+
+def _is(value: object, mark: str) -> bool:
+    return isinstance(value, str) and value.strip().casefold() == mark
+
+
+def _types(line: Line) -> list[tuple[int, str]]:
+    """The `_redo_type` properties, each with its place."""
+    rows = line.get("properties")
+    found = enumerate(rows) if isinstance(rows, list) else ()
+    return [
+        (at, row["value"])
+        for at, row in found
+        if isinstance(row, dict) and row.get("name") == PROPERTY and isinstance(row.get("value"), str)
+    ]
+
+
+def _marks(where: str, line: Line) -> Iterator[Violation]:
+    for field, mark in (("vendor", VENDOR), ("sku", SKU)):
+        if line.get(field) != mark:
+            yield Violation(f"{where}.{field}", f"must be exactly {mark} on the Redo protection line")
+    types, tags = _types(line), [tag for tag in line.get("tags") or () if isinstance(tag, str)]
+    if len(types) != 1:
+        problem = "must hold one" if not types else "must hold only one"
+        yield Violation(f"{where}.properties", f"{problem} {PROPERTY} that says what was bought: {_KNOWN}")
+    if not tags:
+        yield Violation(f"{where}.tags", f"must say what was bought: {_KNOWN}")
+    by_type = _bought([(f"{where}.properties[{at}].value", value) for at, value in types])
+    by_tags = _bought([(f"{where}.tags[{at}]", tag) for at, tag in enumerate(tags)])
+    yield from (*by_type[1], *by_tags[1])
+    if by_type[0] and by_tags[0] and not by_type[1] and not by_tags[1] and by_type[0] != by_tags[0]:
+        yield Violation(f"{where}.tags", f"must agree with {PROPERTY}: Redo reads {PROPERTY} and ignores the tags")
+
+
+def _bought(said: Sequence[tuple[str, str]]) -> tuple[frozenset[str], list[Violation]]:
+    bought: frozenset[str] = frozenset()
+    unknown: list[Violation] = []
+    for where, words in said:
+        kinds = coverage(words)
+        if kinds is None:
+            unknown.append(Violation(where, f"must be one of {_KNOWN}: Redo reads any other as plain returns"))
+        else:
+            bought |= kinds
+    return bought, unknown

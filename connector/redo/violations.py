@@ -1,0 +1,73 @@
+"""What pydantic found wrong, in plain words for whoever writes the mapping; a field's value is never repeated."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from connector.orders import Violation
+from connector.redo.shape import names, shape
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is required: add it to the mapping",
+    "string_type": "must be text",
+    "list_type": "must be a list (a JSON array)",
+    "model_type": "must be an object (a JSON object)",
+    "model_attributes_type": "must be an object (a JSON object)",
+    "dict_type": "must be an object (a JSON object)",
+    "string_too_short": "must be exactly four characters, as text",
+    "string_too_long": "must be exactly four characters, as text",
+}
+
+
+def violations(error: ValidationError) -> list[Violation]:
+    """One Violation for each thing wrong, in the order of the fields."""
+    return [Violation(path(found["loc"]), _message(found["type"], found)) for found in error.errors(include_url=False)]
+
+
+def path(steps: tuple[int | str, ...]) -> str:
+    """`lineItems[2].priceSet`. A key that isn't a plain name could be data, so it shows as `?`."""
+    text = ""
+    for step in steps:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += ("." if text else "") + (to_camel(step) if _NAME.fullmatch(step) else "?")
+    return text
+
+
+def _message(kind: str, found: Mapping[str, Any]) -> str:
+    if kind == "extra_forbidden":
+        return _unknown(str(found["loc"][-1]))
+    if kind != "missing" and found["input"] is None:
+        if isinstance(found["loc"][-1], int):
+            return (
+                "must not be NULL: keep the empty rows of a LEFT JOIN out of the list, e.g. jsonb_agg(...) FILTER "
+                "(WHERE ... IS NOT NULL)"
+            )
+        return "must not be NULL"
+    if kind == "redo":
+        return str(found["msg"])
+    if kind == "literal_error":
+        return f"must be one of {found['ctx']['expected']}"
+    return _WORDS.get(kind, "is not what Redo's contract asks for")
+
+
+def _unknown(key: str) -> str:
+    name = to_camel(key)
+    if name != key and name in _known():
+        return f"is given twice, in both spellings: keep one of {name} and {key}"
+    near = difflib.get_close_matches(name, _known(), n=1, cutoff=0.75)
+    return "is not a field that Redo knows here" + (f"; did you mean {near[0]}?" if near and near[0] != name else "")
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(names(shape()))
