@@ -1,0 +1,143 @@
+"""Settings: where they come from, what beats what, and what an error says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector import config
+from connector.errors import ConfigurationError
+
+REQUIRED = """
+[source]
+dsn = "postgresql://oms.example/shop"
+[redo]
+store_id = "64e5a8a1af49a89df37e4ee7"
+api_secret = "hush-hush-secret"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def problems(path: str | None = None) -> dict[str, str]:
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(path)
+    return {problem.where: f"{problem.what} | {problem.hint}" for problem in caught.value.problems}
+
+
+def test_the_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
+    settings = config.load(write(tmp_path, REQUIRED))
+    assert settings.source.slot == "redo_connector"
+    assert settings.source.statement_timeout == 30.0
+    assert settings.mapping.ignore == ("updatedAt",)
+    assert settings.redo.max_concurrency == 32
+    assert settings.redo.requests_per_second is None
+    assert settings.checkpoints.url == "sqlite:///connector.db"
+    assert settings.reconcile.every == 86400.0
+    assert (settings.status.host, settings.status.port) == ("127.0.0.1", 9464)
+
+
+def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_SOURCE__SLOT", "other")
+    monkeypatch.setenv("CONNECTOR_REDO__REQUESTS_PER_SECOND", "12.5")
+    monkeypatch.setenv("CONNECTOR_RECONCILE__EVERY", "90m")
+    settings = config.load(write(tmp_path, REQUIRED + '\n[reconcile]\nevery = "1h"'))
+    assert settings.source.slot == "other"
+    assert settings.redo.requests_per_second == 12.5
+    assert settings.reconcile.every == 5400.0
+
+
+def test_everything_can_come_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from a file\n")
+    monkeypatch.setenv("CONNECTOR_SOURCE__DSN", "postgresql://x/y")
+    monkeypatch.setenv("CONNECTOR_REDO__STORE_ID", "s")
+    monkeypatch.setenv("CONNECTOR_REDO__API_SECRET_FILE", str(secret))
+    assert config.load().redo.api_secret.get_secret_value() == "from a file"
+
+
+def test_connector_config_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CONNECTOR_CONFIG", write(tmp_path, REQUIRED))
+    assert config.load().redo.store_id == "64e5a8a1af49a89df37e4ee7"
+
+
+def test_missing_settings_are_all_named_with_where_to_set_them() -> None:
+    found = problems()
+    assert set(found) == {"source.dsn", "redo.store_id", "redo.api_secret"}
+    assert "CONNECTOR_SOURCE__DSN" in found["source.dsn"]
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "suggestion"),
+    [
+        ('[redo]\napi_secrt = "x"', "redo.api_secrt", "redo.api_secret"),
+        ("[sauce]\nx = 1", "sauce", ""),
+        ("[status]\nprt = 1", "status.prt", "status.port"),
+    ],
+)
+def test_an_unknown_key_is_an_error_that_names_the_nearest(
+    tmp_path: Path, line: str, where: str, suggestion: str
+) -> None:
+    assert suggestion in problems(write(tmp_path, line))[where]
+
+
+def test_an_unknown_variable_is_an_error_that_names_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTOR_REDO__STOREID", "x")
+    found = problems(write(tmp_path, REQUIRED))
+    assert "CONNECTOR_REDO__STORE_ID" in found["CONNECTOR_REDO__STOREID"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ('[source]\nstatement_timeout = "soon"', "source.statement_timeout"),
+        ('[source]\ntimezone = "Mars/Olympus"', "source.timezone"),
+        ('[source]\nslot = "Not A Slot"', "source.slot"),
+        ("[redo]\nmax_concurrency = 0", "redo.max_concurrency"),
+        ('[mapping]\nmissing = "explode"', "mapping.missing"),
+    ],
+)
+def test_a_bad_value_is_named_by_key(tmp_path: Path, text: str, where: str) -> None:
+    assert where in problems(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("choice", ["cancel", "delete"])
+def test_a_choice_that_does_not_work_yet_is_refused_instead_of_ignored(tmp_path: Path, choice: str) -> None:
+    found = problems(write(tmp_path, REQUIRED + f'\n[mapping]\nmissing = "{choice}"'))
+    assert "not available" in found["mapping.missing"] or "only `ignore`" in found["mapping.missing"]
+
+
+def test_broken_toml_names_file_and_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "[source\n")
+    assert "line 1" in problems(path)[path]
+
+
+def test_a_missing_file_is_named() -> None:
+    assert "can't be read" in problems("nowhere.toml")["nowhere.toml"]
+
+
+def test_no_value_of_a_setting_is_in_an_error_or_a_repr(tmp_path: Path) -> None:
+    settings = config.load(write(tmp_path, REQUIRED))
+    assert "hush-hush" not in repr(settings)
+    bad = REQUIRED.replace("[source]", "[source]\nslot = 'hush-hush Slot'\n")
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(write(tmp_path, bad.replace('store_id = "64e5a8a1af49a89df37e4ee7"', "store_id = 5")))
+    assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("500ms", 0.5), ("30s", 30.0), ("5m", 300.0), ("1d", 86400.0)])
+def test_durations_have_units(tmp_path: Path, text: str, seconds: float) -> None:
+    settings = config.load(write(tmp_path, REQUIRED.replace("[source]", f'[source]\nstatement_timeout = "{text}"')))
+    assert settings.source.statement_timeout == seconds
