@@ -1,0 +1,138 @@
+"""Opening connections to the OMS, and saying in plain words why one failed.
+
+The one place that reads a DSN. No message made here holds a password, a DSN or a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from connector.errors import ConfigurationError, Problem, SourceUnavailable
+
+_DEFAULTS: Final = {
+    "application_name": "redo-connector",
+    "connect_timeout": "10",
+    # A peer that vanished without a word is noticed within a minute.
+    "keepalives_idle": "10",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+_TEXT_FORMATS: Final = {
+    "datestyle": "ISO",
+    "timezone": "UTC",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+}
+
+
+def conninfo(dsn: str, **override: str) -> str:
+    """The DSN with our defaults where it is silent. Raises ConfigurationError, without quoting any of it."""
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise _unreadable() from None
+    # libpq would quote a password whose special characters split the URI in the wrong place.
+    ports = str(given.get("port") or "").replace(",", "")
+    if (ports and not ports.isdigit()) or "@" in str(given.get("host") or ""):
+        raise _unreadable()
+    own = {name: str(value) for name, value in given.items() if value is not None}
+    return make_conninfo(**{**_DEFAULTS, **own, "client_encoding": "UTF8", **override})
+
+
+def _unreadable() -> ConfigurationError:
+    hint = (
+        "write postgresql://user@host:5432/database, with @ : / % in names and password percent-encoded, "
+        "or host=... dbname=... user=..."
+    )
+    return ConfigurationError([Problem("the connection string can't be read", hint, "source.dsn")])
+
+
+def describe(dsn: str) -> str:
+    """Host, port and database, fit for messages."""
+    parts = conninfo_to_dict(conninfo(dsn))
+    host = parts.get("host") or parts.get("hostaddr") or "local socket"
+    return f"{host}:{parts.get('port') or 5432}/{parts.get('dbname') or parts.get('user') or ''}"
+
+
+def explain(error: psycopg.Error) -> str:
+    """One line for people: the server's main sentence and SQLSTATE. No DETAIL and no context: they may quote rows."""
+    if error.diag.message_primary:
+        return f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def unavailable(dsn: str, error: psycopg.Error) -> SourceUnavailable:
+    return SourceUnavailable(f"the database {describe(dsn)} is not available: {explain(error)}")
+
+
+@asynccontextmanager
+async def connection(
+    dsn: str, *, read_only: bool = True, statement_timeout: float = 30.0, lock_timeout: float = 3.0
+) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """An ordinary autocommit connection, closed at the end. Timeouts in seconds, 0 for none.
+
+    Raises SourceUnavailable when it can't be opened or breaks in between; other errors of psycopg pass.
+    """
+    conn = await open_connection(dsn, read_only, statement_timeout, lock_timeout)
+    try:
+        yield conn
+    except psycopg.OperationalError as error:
+        if conn.broken:
+            raise unavailable(dsn, error) from None
+        raise
+    finally:
+        await conn.close()
+
+
+async def open_connection(
+    dsn: str, read_only: bool, statement_timeout: float, lock_timeout: float
+) -> psycopg.AsyncConnection[Any]:
+    """Like `connection`, but the caller closes it."""
+    settings = {
+        "default_transaction_read_only": "on" if read_only else "off",
+        "statement_timeout": _milliseconds(statement_timeout),
+        "lock_timeout": _milliseconds(lock_timeout),
+    }
+    return await _connect(dsn, conninfo(dsn), settings)
+
+
+async def open_replication(dsn: str) -> psycopg.AsyncConnection[Any]:
+    """A connection for START_REPLICATION (https://www.postgresql.org/docs/current/protocol-replication.html), which
+    prints values the way the rest of the connector expects. Raises SourceUnavailable."""
+    settings = {"statement_timeout": "0", **_TEXT_FORMATS}
+    return await _connect(dsn, conninfo(dsn, replication="database"), settings)
+
+
+async def _connect(dsn: str, info: str, settings: dict[str, str]) -> psycopg.AsyncConnection[Any]:
+    try:
+        conn = await psycopg.AsyncConnection.connect(info, autocommit=True)
+    except psycopg.Error as error:
+        raise unavailable(dsn, error) from None
+    try:
+        # By statement and not by libpq's `options`: connection poolers refuse those. One round trip, and no
+        # parameters, because a replication connection takes simple queries only.
+        await conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(_set(*each) for each in settings.items())))
+    except psycopg.Error as error:
+        await conn.close()
+        raise unavailable(dsn, error) from None
+    except BaseException:
+        await conn.close()
+        raise
+    return conn
+
+
+def _set(name: str, value: str) -> sql.Composed:
+    call: LiteralString = "set_config({}, {}, false)"
+    return sql.SQL(call).format(sql.Literal(name), sql.Literal(value))
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))

@@ -1,0 +1,209 @@
+"""One connection's life: a task that reads and decodes, a task that keeps the server informed, a buffer between them
+and the consumer.
+
+The consumer's call stack never carries the stream: however long it takes, keepalives are answered and status goes out.
+Doesn't know what the consumer does with transactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connector.changes import Interest, Lsn, Transaction
+from connector.errors import SourceUnavailable
+from connector.source.copyboth import CopyBoth
+from connector.source.flow import Flow
+from connector.source.frames import KEEPALIVE, XLOG_DATA, XLOG_HEADER, keepalive, status_update, xlog_positions
+from connector.source.transactions import Transactions
+from connector.source.wire import ProtocolError
+
+_BURST_FRAMES: Final = 500
+_BURST_BYTES: Final = 1_000_000
+_ACKNOWLEDGE_EVERY: Final = 0.1
+_CLOSE_TIMEOUT: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`status_interval` and `silence_timeout` in seconds, `buffer` in images plus transactions."""
+
+    status_interval: float = 10.0
+    silence_timeout: float = 60.0
+    buffer: int = 20_000
+    max_images: int = 2_000
+
+
+class Session:
+    """Reads from construction on. Use within one event loop; end it with `close`."""
+
+    def __init__(self, copy: CopyBoth, interest: Interest, limits: Limits) -> None:
+        self.flow = Flow(copy.confirmed)
+        self.seen_at = time.monotonic()
+        self.silent = False
+        """True when the stream was given up because the server said nothing."""
+        self._copy = copy
+        self._limits = limits
+        self._transactions = Transactions(interest, limits.max_images)
+        self._buffer: deque[Transaction] = deque()
+        self._size = 0
+        self._ready = asyncio.Event()
+        self._room = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._listening_since: float | None = self.seen_at
+        self._asked = False
+        self._status_at = 0.0
+        self._status_due: asyncio.TimerHandle | None = None
+        self._tasks = [self._start(self._read(), "read"), self._start(self._inform(), "inform")]
+
+    @property
+    def connected(self) -> bool:
+        return self._failure is None
+
+    @property
+    def buffered(self) -> int:
+        """Images plus transactions that wait for the consumer."""
+        return self._size
+
+    async def take(self) -> list[Transaction]:
+        """Everything that is there, at least one. Raises what ended the stream, once the buffer is empty."""
+        await self._ready.wait()
+        if not self._buffer:
+            raise self._failure or SourceUnavailable("the stream is closed")
+        batch = list(self._buffer)
+        self._buffer.clear()
+        self._size = 0
+        self._room.set()
+        if self._failure is None:
+            self._ready.clear()
+        return batch
+
+    def acknowledge(self, lsn: Lsn) -> None:
+        """Tell the server at once, but no more often than every 100 ms."""
+        if self.flow.acknowledge(lsn) and self._status_due is None and self._failure is None:
+            wait = max(0.0, self._status_at + _ACKNOWLEDGE_EVERY - time.monotonic())
+            self._status_due = asyncio.get_running_loop().call_later(wait, self._send_due)
+
+    async def close(self) -> None:
+        """Tell the last flush position, end the COPY within a bound, hang up."""
+        for task in self._tasks:
+            task.cancel()
+        try:
+            await asyncio.wait(self._tasks)
+            if self._failure is None:
+                self._failure = SourceUnavailable("the stream is closed")
+                self._send_due()
+        finally:
+            if self._status_due is not None:
+                self._status_due.cancel()
+            self._ready.set()
+            await self._copy.close(_CLOSE_TIMEOUT)
+
+    def _start(self, job: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(job, name=f"source-{name}")
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._ready.set()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _read(self) -> None:
+        frames = size = 0
+        while True:
+            frame = self._copy.receive()
+            if frame is None:
+                await self._copy.readable()
+                self._heard()
+                frames = size = 0
+                continue
+            self._dispatch(frame)
+            frames += 1
+            size += len(frame)
+            if self._size >= self._limits.buffer:
+                await self._wait_for_room()
+            elif frames >= _BURST_FRAMES or size >= _BURST_BYTES:
+                frames = size = 0
+                await asyncio.sleep(0)
+
+    def _heard(self) -> None:
+        self.seen_at = time.monotonic()
+        self._asked = False
+
+    async def _wait_for_room(self) -> None:
+        self._room.clear()
+        self._listening_since = None
+        await self._room.wait()
+        self._listening_since = time.monotonic()
+
+    def _dispatch(self, frame: memoryview) -> None:
+        kind = frame[0]
+        if kind == XLOG_DATA:
+            self.flow.heard(*xlog_positions(frame))
+            self._feed(bytes(frame[XLOG_HEADER:]))
+        elif kind == KEEPALIVE:
+            alive = keepalive(frame)
+            self.flow.heard(alive.wal_end, alive.wal_end)
+            if not self._transactions.inside:
+                self.flow.passed(alive.wal_end)
+            if alive.reply:
+                self._send_status()
+        else:
+            raise ProtocolError(kind, 0, "its type is unknown")
+
+    def _feed(self, message: bytes) -> None:
+        transactions = self._transactions
+        before = transactions.end_lsn
+        transaction = transactions.feed(message)
+        if transaction is not None:
+            if transaction.end_lsn is not None:
+                self.flow.emitted(transaction.end_lsn)
+            self._buffer.append(transaction)
+            self._size += 1 + sum(len(changes.images) for changes in transaction.changes)
+            self._ready.set()
+        elif transactions.end_lsn != before:
+            self.flow.passed(transactions.end_lsn)
+
+    async def _inform(self) -> None:
+        """Send status on a timer: at a third of what the server's patience is, whatever the reader does."""
+        interval = min(self._limits.status_interval, self._limits.silence_timeout / 4)
+        if self._copy.sender_timeout:
+            interval = min(interval, self._copy.sender_timeout / 3)
+        while True:
+            await asyncio.sleep(interval)
+            ask = self._silence() > self._limits.silence_timeout / 2
+            if self._asked and self._silence() > self._limits.silence_timeout:
+                self.silent = True
+                raise SourceUnavailable(
+                    f"the server has said nothing for {self._silence():.0f} s, though it was asked to: connecting anew"
+                )
+            self._asked = self._asked or ask
+            self._send_status(ask)
+
+    def _silence(self) -> float:
+        """Seconds since the server last spoke, 0 while it is us who don't listen."""
+        if self._listening_since is None:
+            return 0.0
+        return time.monotonic() - max(self.seen_at, self._listening_since)
+
+    def _send_status(self, ask: bool = False) -> None:
+        self._status_at = time.monotonic()
+        self._copy.send(status_update(self.flow.received, self.flow.flush, time.time(), ask))
+
+    def _send_due(self) -> None:
+        """A status update that no task waits for."""
+        self._status_due = None
+        try:
+            self._send_status()
+        except SourceUnavailable as error:
+            self._fail(error)

@@ -1,0 +1,91 @@
+"""The OMS's stream of transactions: connects, hands out batches, takes acknowledgements.
+
+This is the room's door for `pipeline` (its `Source`). Holds what outlives one connection; `session` is one connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from connector.changes import Interest, Lsn, StreamPosition, Transaction
+from connector.source.copyboth import CopyBoth
+from connector.source.session import Limits, Session
+
+_PATIENCE_DOUBLINGS = 16
+
+
+class PostgresSource:
+    """A logical replication slot, read through pgoutput. One `batches` iterator at a time."""
+
+    def __init__(
+        self,
+        dsn: str,
+        slot: str,
+        publication: str,
+        *,
+        status_interval: float = 10.0,
+        silence_timeout: float = 60.0,
+        buffer: int = 20_000,
+        max_images: int = 2_000,
+    ) -> None:
+        """`status_interval` (s) is an upper bound: the server's wal_sender_timeout may ask for more status updates.
+        After `silence_timeout` (s) without a word the connection is given up."""
+        self._dsn = dsn
+        self._slot = slot
+        self._publication = publication
+        self._limits = Limits(status_interval, silence_timeout, buffer, max_images)
+        self._patience = silence_timeout
+        self._session: Session | None = None
+        self._position = StreamPosition(Lsn(0), Lsn(0), Lsn(0), 0.0, connected=False)
+
+    async def batches(self, interest: Interest) -> AsyncIterator[Sequence[Transaction]]:
+        """Connect and yield what has arrived, in commit order, never an empty batch.
+
+        Starts at the slot's confirmed position: what was not acknowledged comes again. Close the iterator
+        (`contextlib.aclosing`) to end the stream. Raises SourceUnavailable when the stream can't start or is cut, and
+        ConfigurationError when a person must mend something first (the slot is gone, a privilege is missing).
+        """
+        copy = await CopyBoth.start(self._dsn, self._slot, self._publication)
+        session = self._session = Session(copy, interest, replace(self._limits, silence_timeout=self._patience))
+        started_at = session.flow.received
+        try:
+            while True:
+                yield await session.take()
+        finally:
+            try:
+                await session.close()
+            finally:
+                self._learn(session, progressed=session.flow.received > started_at)
+
+    def acknowledge(self, lsn: Lsn) -> None:
+        """Everything up to `lsn` is durable: the slot may let go of it. Call it from the event loop's thread. Without
+        a connection it is forgotten, and what it covers comes again."""
+        if self._session is not None:
+            self._session.acknowledge(lsn)
+
+    def position(self) -> StreamPosition:
+        """Where the stream is, or was when it ended."""
+        session = self._session
+        return self._position if session is None else _position_of(session, session.connected)
+
+    @property
+    def buffered(self) -> int:
+        """Images plus transactions decoded and waiting for the consumer."""
+        return 0 if self._session is None else self._session.buffered
+
+    def _learn(self, session: Session, progressed: bool) -> None:
+        """Servers before 16 are mute while they decode a huge transaction that isn't published. Giving up on each
+        attempt after the same time would repeat it for ever, so silence makes the next attempt more patient."""
+        self._position = _position_of(session, connected=False)
+        self._session = None
+        limit = self._limits.silence_timeout
+        if session.silent:
+            self._patience = min(self._patience * 2, limit * _PATIENCE_DOUBLINGS)
+        elif progressed:
+            self._patience = limit
+
+
+def _position_of(session: Session, connected: bool) -> StreamPosition:
+    flow = session.flow
+    return StreamPosition(flow.received, flow.flush, flow.server, session.seen_at, connected)
