@@ -40,7 +40,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The columns that we fill, parents before children."""
 
-OPENED: Final = datetime(2026, 1, 5, 9, 0)  # noqa: DTZ001  the OMS has no zones
+OPENED: Final = datetime(2026, 1, 5, 9, 0)  # without a zone, as in the OMS
 """The shop's calendar starts here, whatever the clock says: seeding twice gives the same rows."""
 
 COVERAGE: Final = 1
