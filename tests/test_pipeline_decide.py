@@ -1,0 +1,178 @@
+"""The diff of one order, and what each answer of Redo becomes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connector.errors import OrderUnreadable
+from connector.orders import OrderKey, Outcome, OutcomeKind, Violation
+from connector.pipeline.decide import Delivery, Remembered, Result, Settled, conclude, decide, put_back, unreadable
+from connector.pipeline.ports import Checkpoint, DeadLetter, Entry, Lane
+from connector.redo.contract import RedoContract
+from tests.sample_orders import document
+
+CONTRACT = RedoContract("UTC", ("updatedAt",))
+KEY = OrderKey("1001")
+NOW = 1_700_000_100.0
+ENTRY = Entry(KEY, 5, 5, NOW - 1, Lane.LIVE, 0, False)
+ORDER = CONTRACT.order(document(), ENTRY.since)
+CHECKPOINT = Checkpoint(KEY, "1001", ORDER.fingerprint, NOW - 50)
+LETTER = DeadLetter(KEY, "rejected", "no", (), ORDER.fingerprint, NOW - 9, NOW - 9, 1, 400)
+NOTHING = Remembered(None, None)
+
+
+def settled(decision: Settled | Delivery) -> Settled:
+    assert isinstance(decision, Settled)
+    return decision
+
+
+def diff(
+    remembered: Remembered = NOTHING, *, entry: Entry = ENTRY, hidden: bool = False, rows: int = 1, **changes: Any
+) -> Settled | Delivery:
+    return decide(entry, [document(**changes)] * rows, remembered, CONTRACT, hidden=hidden, now=NOW)
+
+
+def test_an_order_without_a_checkpoint_is_delivered() -> None:
+    delivery = diff()
+    assert isinstance(delivery, Delivery)
+    assert delivery.order.order_id == "1001"
+
+
+def test_an_order_that_equals_its_checkpoint_is_not_sent() -> None:
+    found = settled(diff(Remembered(CHECKPOINT, None)))
+    assert found.result is Result.UNCHANGED
+    assert found.settlement.again is None
+    assert found.settlement.checkpoint is None
+
+
+def test_a_change_of_an_ignored_path_alone_is_not_sent() -> None:
+    found = settled(diff(Remembered(CHECKPOINT, None), updated_at="2031-01-01T00:00:00Z"))
+    assert found.result is Result.UNCHANGED
+
+
+def test_a_changed_order_is_delivered() -> None:
+    assert isinstance(diff(Remembered(CHECKPOINT, None), tags=["gift"]), Delivery)
+
+
+def test_an_unconfirmed_order_is_delivered_even_when_it_equals_its_checkpoint() -> None:
+    assert isinstance(diff(Remembered(CHECKPOINT, None), entry=replace(ENTRY, confirm=True)), Delivery)
+
+
+def test_an_unchanged_order_whose_transaction_is_hidden_is_looked_at_again_and_not_counted() -> None:
+    found = settled(diff(Remembered(CHECKPOINT, None), hidden=True))
+    assert found.result is None
+    assert found.settlement.again is not None
+    assert found.settlement.again.due > NOW
+
+
+def test_a_changed_order_whose_transaction_is_hidden_is_delivered_and_looked_at_again() -> None:
+    delivery = diff(hidden=True)
+    assert isinstance(delivery, Delivery)
+    found = conclude(delivery, Outcome(OutcomeKind.ACCEPTED, 200), NOW)
+    assert found.settlement.checkpoint is not None
+    assert found.settlement.again is not None
+
+
+def test_a_rejected_payload_is_not_sent_a_second_time() -> None:
+    found = settled(diff(Remembered(None, LETTER)))
+    assert found.result is Result.UNCHANGED
+    assert not found.settlement.clear_dead_letter
+
+
+def test_a_dead_letter_is_delivered_by_itself_when_its_payload_changed() -> None:
+    assert isinstance(diff(Remembered(None, LETTER), tags=["mended"]), Delivery)
+
+
+def test_a_dead_letter_goes_when_the_order_is_again_what_redo_accepted() -> None:
+    letter = replace(LETTER, fingerprint=b"another")
+    found = settled(diff(Remembered(CHECKPOINT, letter)))
+    assert found.settlement.clear_dead_letter
+
+
+def test_a_contract_violation_is_a_dead_letter_that_names_the_field_and_no_value() -> None:
+    customer = {"email": "not-an-address", "first_name": "Ada", "last_name": "Lovelace"}
+    found = settled(diff(customer=customer))
+    letter = found.settlement.dead_letter
+    assert letter is not None
+    assert letter.reason == "invalid"
+    assert letter.paths == ("customer.email",)
+    assert "not-an-address" not in letter.message
+    assert found.result is Result.INVALID
+
+
+def test_two_rows_for_one_order_are_a_dead_letter() -> None:
+    letter = settled(diff(rows=2)).settlement.dead_letter
+    assert letter is not None
+    assert letter.reason == "duplicate"
+    assert "2 rows" in letter.message
+
+
+def test_an_order_that_left_the_mapping_is_marked_and_kept_at_redo() -> None:
+    found = settled(diff(Remembered(CHECKPOINT, None), rows=0))
+    assert found.result is Result.MISSING
+    assert found.settlement.checkpoint == replace(CHECKPOINT, missing=True)
+
+
+def test_an_order_that_returns_to_the_mapping_is_delivered() -> None:
+    assert isinstance(diff(Remembered(replace(CHECKPOINT, missing=True), None)), Delivery)
+
+
+def test_a_mapping_that_fails_for_an_order_is_a_dead_letter() -> None:
+    letter = unreadable(ENTRY, OrderUnreadable("22012 division_by_zero", "22012"), NOW).settlement.dead_letter
+    assert letter is not None
+    assert letter.reason == "mapping"
+
+
+DELIVERY = Delivery(ENTRY, ORDER, hidden=False)
+
+
+def test_acceptance_becomes_a_checkpoint_of_what_was_sent() -> None:
+    found = conclude(DELIVERY, Outcome(OutcomeKind.ACCEPTED, 200, redo_id="r1"), NOW)
+    assert found.result is Result.PUSHED
+    assert found.settlement.checkpoint == Checkpoint(KEY, "1001", ORDER.fingerprint, NOW, "r1")
+    assert found.settlement.again is None
+
+
+def test_rejection_becomes_a_dead_letter_and_leaves_the_ledger() -> None:
+    outcome = Outcome(OutcomeKind.REJECTED, 400, "http_400", violations=(Violation("lineItems[0].sku", "is required"),))
+    found = conclude(DELIVERY, outcome, NOW)
+    letter = found.settlement.dead_letter
+    assert letter is not None
+    assert (letter.reason, letter.status, letter.paths) == ("rejected", 400, ("lineItems[0].sku",))
+    assert letter.fingerprint == ORDER.fingerprint
+    assert found.settlement.checkpoint is None
+    assert found.settlement.again is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "confirm"),
+    [
+        (Outcome(OutcomeKind.REFUSED, 401), 0, False),
+        (Outcome(OutcomeKind.THROTTLED, 429), 0, False),
+        (Outcome(OutcomeKind.UNAVAILABLE, None, "connect"), 1, False),
+        (Outcome(OutcomeKind.UNAVAILABLE, 503, "http_503"), 1, True),
+        (Outcome(OutcomeKind.UNKNOWN, None, "timeout"), 1, True),
+    ],
+    ids=lambda value: value.reason or value.kind if isinstance(value, Outcome) else str(value),
+)
+def test_every_other_answer_keeps_the_order_in_the_ledger(outcome: Outcome, attempts: int, confirm: bool) -> None:
+    found = conclude(DELIVERY, outcome, NOW)
+    again = found.settlement.again
+    assert again is not None
+    assert (again.attempts, again.confirm) == (attempts, confirm)
+    assert found.result is None
+    assert found.settlement.checkpoint is None
+
+
+def test_a_pending_confirmation_survives_every_answer_but_a_definite_one() -> None:
+    delivery = replace(DELIVERY, entry=replace(ENTRY, confirm=True))
+    for outcome in (Outcome(OutcomeKind.UNAVAILABLE, None, "connect"), Outcome(OutcomeKind.THROTTLED, 429)):
+        again = conclude(delivery, outcome, NOW).settlement.again
+        assert again is not None
+        assert again.confirm
+    back = put_back(delivery, NOW).settlement.again
+    assert back is not None
+    assert back.confirm
