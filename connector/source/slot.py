@@ -1,0 +1,178 @@
+"""The replication slot: reading its state, judging it, creating it.
+
+https://www.postgresql.org/docs/current/view-pg-replication-slots.html. Doesn't stream; `copyboth` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from psycopg import sql
+
+from connector.changes import Lsn
+from connector.errors import ConnectorError, Problem
+from connector.source.connections import connection, open_connection, unavailable
+
+_WAIT_NOTICE: Final = 2.0
+_WAIT_AGAIN: Final = 10.0
+
+_STATE: Final = """
+SELECT slot_type, plugin, database, active_pid, wal_status, safe_wal_size,
+       confirmed_flush_lsn - '0/0'::pg_lsn AS confirmed, here.lsn - restart_lsn AS retained,
+       here.lsn - '0/0'::pg_lsn AS current, current_database() AS this
+FROM pg_replication_slots, LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                                                ELSE pg_current_wal_lsn() END AS lsn) AS here
+WHERE slot_name = %s
+"""
+
+# Whom creation waits for now (0: a prepared transaction), and who else has held a transaction since before it began.
+_BLOCKERS: Final = """
+WITH waits_for AS (SELECT DISTINCT unnest(pg_blocking_pids(%(pid)s)) AS pid)
+SELECT coalesce(a.pid, w.pid), coalesce(a.application_name, ''),
+       coalesce(a.state, CASE w.pid WHEN 0 THEN 'prepared transaction' ELSE '' END),
+       extract(epoch FROM clock_timestamp() - a.xact_start)::float8
+FROM waits_for w FULL JOIN (
+    SELECT a.* FROM pg_stat_activity a JOIN pg_stat_activity ours ON ours.pid = %(pid)s
+    WHERE a.pid IN (SELECT pid FROM waits_for) OR (a.backend_xid IS NOT NULL AND a.xact_start < ours.query_start)
+) a ON a.pid = w.pid
+WHERE EXISTS (SELECT FROM waits_for) AND coalesce(a.pid, w.pid) <> %(pid)s
+ORDER BY 4 DESC NULLS LAST, 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReport:
+    """One slot, for metrics and checks. Sizes in bytes.
+
+    `retained`: WAL that the server keeps because of the slot (None once it is lost). `safe`: WAL that may still be
+    written before the slot is in danger (None: no limit).
+    """
+
+    kind: str
+    plugin: str | None
+    database: str | None
+    active_pid: int | None
+    wal_status: str | None
+    safe: int | None
+    confirmed_flush_lsn: Lsn | None
+    retained: int | None
+    current_lsn: Lsn
+    this_database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A transaction that slot creation waits for. `age` in seconds; it and the texts are empty where the role may not
+    see them (pg_read_all_stats)."""
+
+    pid: int
+    application_name: str
+    state: str
+    age: float | None
+
+    def __str__(self) -> str:
+        age = "" if self.age is None else f", open for {self.age:.0f} s"
+        return f"pid {self.pid} ({self.application_name or 'unnamed'}, {self.state or 'state unknown'}{age})"
+
+
+OnWait: TypeAlias = Callable[[Sequence[Blocker]], None]
+
+
+async def read_slot(conn: psycopg.AsyncConnection[Any], slot: str) -> SlotReport | None:
+    """None when there is no such slot."""
+    row = await (await conn.execute(_STATE, (slot,))).fetchone()
+    if row is None:
+        return None
+    kind, plugin, database, pid, status, safe, confirmed, retained, current, this = row
+    return SlotReport(
+        kind,
+        plugin,
+        database,
+        pid,
+        status,
+        safe,
+        None if confirmed is None else Lsn(int(confirmed)),
+        None if retained is None else int(retained),
+        Lsn(int(current)),
+        this,
+    )
+
+
+def slot_problems(slot: str, report: SlotReport) -> list[Problem]:
+    """Why the slot can't be streamed."""
+    where = f"slot {slot}"
+    drop = f"SELECT pg_drop_replication_slot({sql.Literal(slot).as_string()});"
+    if report.kind != "logical" or report.plugin != "pgoutput":
+        what = f"it is a {report.kind} slot"
+        what += f" of {report.plugin}, not of pgoutput" if report.plugin else ", not a logical one"
+        return [Problem(what, "choose another name for source.slot", where)]
+    if report.database != report.this_database:
+        hint = "choose another name for source.slot"
+        return [Problem(f"it belongs to database {report.database}, not {report.this_database}", hint, where)]
+    if report.wal_status == "lost":
+        hint = f"raise max_slot_wal_keep_size, then {drop} Start again: a new slot is followed by a backfill"
+        return [Problem("the server has removed WAL that it still needed: changes were lost to it", hint, where)]
+    return []
+
+
+class SlotWatch:
+    """Reads the slot's report again and again over one connection of its own, reopened when it broke."""
+
+    def __init__(self, dsn: str, slot: str) -> None:
+        self._dsn = dsn
+        self._slot = slot
+        self._conn: psycopg.AsyncConnection[Any] | None = None
+
+    async def report(self) -> SlotReport | None:
+        """None when there is no such slot. Raises SourceUnavailable."""
+        try:
+            if self._conn is None or self._conn.closed:
+                self._conn = await open_connection(self._dsn, read_only=True, statement_timeout=10, lock_timeout=3)
+            return await read_slot(self._conn, self._slot)
+        except psycopg.Error as error:
+            await self.close()
+            raise unavailable(self._dsn, error) from None
+
+    async def close(self) -> None:
+        if self._conn is not None:
+            await self._conn.close()
+
+
+async def create_slot(dsn: str, slot: str, on_wait: OnWait | None = None, notice_after: float = _WAIT_NOTICE) -> bool:
+    """Create the slot; False when somebody else just did.
+
+    Creation waits until every transaction that runs now has ended. From `notice_after` seconds on, `on_wait` is told
+    who is waited for, every ten seconds. Cancelling leaves no half-made slot: the server drops what isn't finished.
+    Raises psycopg.Error, SourceUnavailable.
+    """
+    # No lock_timeout: the wait for other transactions is a lock wait too.
+    async with connection(dsn, read_only=False, statement_timeout=0, lock_timeout=0) as conn:
+        if conn.info.server_version >= 140000:
+            # Should this process die, the server notices and gives up, instead of making a slot that nobody reads.
+            await conn.execute("SELECT set_config('client_connection_check_interval', '2s', false)")
+        watch = asyncio.create_task(_watch(dsn, conn.info.backend_pid, on_wait, notice_after), name="source-blockers")
+        try:
+            await conn.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
+        except psycopg.errors.DuplicateObject:
+            return False
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
+    return True
+
+
+async def _watch(dsn: str, pid: int, on_wait: OnWait | None, notice_after: float) -> None:
+    await asyncio.sleep(notice_after)
+    # Only advice: a database that can't answer it will be noticed by the creation itself.
+    with suppress(ConnectorError, psycopg.Error):
+        async with connection(dsn) as conn:
+            while on_wait is not None:
+                rows = await (await conn.execute(_BLOCKERS, {"pid": pid})).fetchall()
+                if rows:
+                    on_wait([Blocker(*row) for row in rows])
+                await asyncio.sleep(_WAIT_AGAIN if rows else notice_after)
