@@ -1,0 +1,139 @@
+"""The ledger's SQL: which orders wait to be looked at, and in what order.
+
+Functions on a connection, inside the caller's transaction. They must not know lookups, sweeps or checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import apsw
+
+from connector.orders import OrderKey
+from connector.pipeline.ports import Arrival, Entry, Lane, Settlement
+
+# A change doesn't end an outage: what backs off keeps its time. What arrives while the order is in flight is also
+# remembered apart, because its settlement leaves exactly that part behind.
+_ARRIVE: Final = """
+INSERT INTO ledger (key, first_revision, revision, since, lane) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET
+  first_revision = min(first_revision, excluded.first_revision),
+  revision = max(revision, excluded.revision),
+  since = min(since, excluded.since),
+  lane = min(lane, excluded.lane),
+  due = CASE WHEN attempts > 0 THEN due ELSE 0 END,
+  newer_first = CASE WHEN in_flight
+    THEN min(coalesce(newer_first, excluded.first_revision), excluded.first_revision) END,
+  newer_since = CASE WHEN in_flight
+    THEN min(coalesce(newer_since, excluded.since), excluded.since) END
+"""
+
+_COLUMNS: Final = "SELECT key, first_revision, revision, since, lane, attempts, confirm FROM ledger"
+
+# Two walks along the index ledger_next, each as long as its limit whatever waits behind.
+_NEVER_DELAYED: Final = f"{_COLUMNS} WHERE lane = ? AND due = 0 ORDER BY revision LIMIT ?"
+_DELAY_OVER: Final = f"{_COLUMNS} WHERE lane = ? AND due > 0 AND due <= ? ORDER BY due LIMIT ?"
+
+_MARK: Final = "UPDATE ledger SET in_flight = 1, newer_first = NULL, newer_since = NULL WHERE key = ?"
+
+_AGAIN: Final = """
+UPDATE ledger SET due = ?, attempts = ?, confirm = ?, in_flight = 0, newer_first = NULL, newer_since = NULL
+WHERE key = ?
+"""
+_LEAVE: Final = "DELETE FROM ledger WHERE key = ? AND revision <= ? AND newer_first IS NULL"
+_STAY: Final = """
+UPDATE ledger SET first_revision = coalesce(newer_first, ? + 1), since = coalesce(newer_since, since),
+  due = 0, attempts = 0, confirm = 0, in_flight = 0, newer_first = NULL, newer_since = NULL
+WHERE key = ? AND (revision > ? OR newer_first IS NOT NULL)
+"""
+
+_EARLIEST: Final = "SELECT key, due FROM ledger WHERE lane = ? ORDER BY due, revision LIMIT ?"
+
+_EVERY_LANE: Final = ", ".join(str(int(lane)) for lane in Lane)
+# The lanes are named because the index begins with them.
+_HASTEN: Final = f"""
+UPDATE ledger SET due = 0
+WHERE rowid IN (SELECT rowid FROM ledger WHERE lane IN ({_EVERY_LANE}) AND due > 0 LIMIT ?)
+"""  # noqa: S608 (numbers of ours)
+
+
+def arrive(connection: apsw.Connection, arrivals: Iterable[Arrival]) -> None:
+    """Add keys, merging with what waits."""
+    # In key order, so that neighbours in the index are written together.
+    connection.executemany(
+        _ARRIVE,
+        (
+            (key, _first(arrival), arrival.revision, arrival.since, int(arrival.lane))
+            for arrival in arrivals
+            for key in sorted(arrival.keys)
+        ),
+    )
+
+
+def _first(arrival: Arrival) -> int:
+    return arrival.revision if arrival.first_revision is None else arrival.first_revision
+
+
+def due(
+    connection: apsw.Connection, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]
+) -> list[Entry]:
+    """The next entries: by lane, then by revision. Of more than `limit` whose delay is over, those due earliest."""
+    entries: list[Entry] = []
+    for lane in sorted(set(lanes)):
+        wanted = limit - len(entries)
+        if wanted <= 0:
+            break
+        page = wanted + len(busy)
+        rows = [*connection.execute(_NEVER_DELAYED, (int(lane), page))]
+        rows += connection.execute(_DELAY_OVER, (int(lane), now, page))
+        free = sorted((row for row in rows if row[0] not in busy), key=lambda row: (row[2], row[0]))
+        entries += map(_entry, free[:wanted])
+    return entries
+
+
+def _entry(row: tuple[OrderKey, int, int, float, int, int, int]) -> Entry:
+    key, first_revision, revision, since, lane, attempts, confirm = row
+    return Entry(key, first_revision, revision, since, Lane(lane), attempts, bool(confirm))
+
+
+def mark(connection: apsw.Connection, entries: Sequence[Entry]) -> None:
+    """From now on a request may be on its way for these."""
+    connection.executemany(_MARK, ((entry.key,) for entry in entries))
+
+
+def settle(connection: apsw.Connection, settlements: Sequence[Settlement]) -> None:
+    """Take entries out, leave their newer part, or put them back for later."""
+    done = [settlement.entry for settlement in settlements if settlement.again is None]
+    connection.executemany(_LEAVE, ((entry.key, entry.revision) for entry in done))
+    connection.executemany(_STAY, ((entry.revision, entry.key, entry.revision) for entry in done))
+    connection.executemany(
+        _AGAIN,
+        (
+            (settlement.again.due, settlement.again.attempts, settlement.again.confirm, settlement.entry.key)
+            for settlement in settlements
+            if settlement.again is not None
+        ),
+    )
+
+
+def hasten(connection: apsw.Connection, limit: int) -> int:
+    """Make up to `limit` delayed entries due at once. Returns how many it were."""
+    connection.execute(_HASTEN, (limit,))
+    return connection.changes()
+
+
+def next_due(connection: apsw.Connection, busy: frozenset[OrderKey]) -> float | None:
+    """The earliest due time of what isn't busy, 0 for at once."""
+    earliest: list[float] = []
+    for lane in Lane:
+        rows = connection.execute(_EARLIEST, (int(lane), len(busy) + 1))
+        earliest += [due for key, due in rows if key not in busy][:1]
+    return min(earliest, default=None)
+
+
+def confirm_in_flight(connection: apsw.Connection) -> None:
+    """Whoever took these is gone, and Redo may hold what was on its way."""
+    connection.execute(
+        "UPDATE ledger SET confirm = 1, in_flight = 0, newer_first = NULL, newer_since = NULL WHERE in_flight = 1"
+    )

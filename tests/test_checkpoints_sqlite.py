@@ -1,0 +1,298 @@
+"""What the SQLite store promises about its file: private, one writer, versioned, whole after a kill or a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from connector.checkpoints import ledger
+from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
+from connector.checkpoints.opening import open_checkpoints, open_readonly
+from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.errors import CheckpointsUnwritable, ConfigurationError
+from connector.orders import OrderKey
+from connector.pipeline.ports import Arrival, Checkpoint, Lane, Settlement
+
+pytest_plugins = ["tests.fix_checkpoints"]
+
+NOBODY: frozenset[OrderKey] = frozenset()
+
+
+def arrival(revision: int, *names: str) -> Arrival:
+    return Arrival(revision, 1.0, Lane.LIVE, frozenset(map(OrderKey, names)))
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        open_checkpoints(url)
+    (problem,) = caught.value.problems
+    assert problem.where == "checkpoints.url"
+    assert problem.hint
+    return str(problem)
+
+
+async def test_the_file_and_all_beside_it_are_private(checkpoint_file: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = SqliteCheckpoints(checkpoint_file)
+        await store.arrive([arrival(1, "a")], [])
+    finally:
+        os.umask(before)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in checkpoint_file.parent.iterdir()}
+    await store.close()
+    assert modes == {f"connector.db{end}": 0o600 for end in ("", "-wal", "-shm", "-lock")}
+
+
+async def test_a_file_that_others_could_read_becomes_private(checkpoint_file: Path) -> None:
+    await SqliteCheckpoints(checkpoint_file).close()
+    checkpoint_file.chmod(0o644)
+    await SqliteCheckpoints(checkpoint_file).close()
+    assert stat.S_IMODE(checkpoint_file.stat().st_mode) == 0o600
+
+
+async def test_everything_is_there_after_closing_and_opening(checkpoint_file: Path) -> None:
+    store = SqliteCheckpoints(checkpoint_file)
+    await store.arrive([arrival(1, "a", "b")], [])
+    await store.note("mapping", "1")
+    before = await store.tally()
+    await store.close()
+    assert not checkpoint_file.with_name("connector.db-wal").exists()
+    store = SqliteCheckpoints(checkpoint_file)
+    assert (await store.tally(), await store.noted("mapping"), await store.recover()) == (before, "1", 1)
+    await store.close()
+
+
+async def test_closing_finishes_what_was_asked_before(checkpoint_file: Path) -> None:
+    store = SqliteCheckpoints(checkpoint_file)
+    asked = [asyncio.create_task(store.arrive([arrival(n, f"{n}")], [])) for n in range(1, 30)]
+    await asyncio.sleep(0)  # lets every task submit its work
+    await store.close()
+    await asyncio.gather(*asked)
+    reader = open_readonly(f"sqlite:///{checkpoint_file}")
+    assert (await reader.tally()).affected == 29
+    await reader.close()
+
+
+async def test_a_closed_store_says_so(checkpoint_file: Path) -> None:
+    store = SqliteCheckpoints(checkpoint_file)
+    await store.close()
+    with pytest.raises(CheckpointsUnwritable, match="has been closed"):
+        await store.tally()
+
+
+async def test_a_second_process_is_refused(checkpoint_file: Path) -> None:
+    store = SqliteCheckpoints(checkpoint_file)
+    script = (
+        f"from connector.checkpoints.opening import open_checkpoints; open_checkpoints('sqlite:///{checkpoint_file}')"
+    )
+    second = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert second.returncode != 0
+    assert f"another redo-connector is using {checkpoint_file}" in second.stderr
+    await store.close()
+    third = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert third.returncode == 0, third.stderr
+
+
+async def test_a_reader_looks_in_beside_the_writer_and_after_it(checkpoint_file: Path) -> None:
+    url = f"sqlite:///{checkpoint_file}"
+    store = open_checkpoints(url)
+    await store.arrive([arrival(1, "a")], [])
+    reader = open_readonly(url)
+    assert (await reader.tally()).affected == 1
+    await store.arrive([arrival(2, "b")], [])
+    assert (await reader.tally()).affected == 2
+    assert (await reader.sweep(), await reader.noted("x"), await reader.dead_letters(None, 9)) == (None, None, [])
+    await reader.close()
+    await store.close()
+    reader = open_readonly(url)
+    assert (await reader.tally()).affected == 2
+    await reader.close()
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.touch()], ids=["missing", "empty"])
+def test_a_reader_of_no_store_says_how_to_make_one(checkpoint_file: Path, make: object) -> None:
+    assert callable(make)
+    make(checkpoint_file)
+    with pytest.raises(ConfigurationError, match="redo-connector run"):
+        open_readonly(f"sqlite:///{checkpoint_file}")
+
+
+async def test_a_file_of_a_newer_version_is_refused(checkpoint_file: Path) -> None:
+    await SqliteCheckpoints(checkpoint_file).close()
+    other = apsw.Connection(str(checkpoint_file))
+    other.pragma("user_version", len(MIGRATIONS) + 1)
+    other.close()
+    assert "written by a newer redo-connector" in refusal(f"sqlite:///{checkpoint_file}")
+    with pytest.raises(ConfigurationError, match="newer"):
+        open_readonly(f"sqlite:///{checkpoint_file}")
+
+
+def test_a_file_of_another_program_is_refused_and_left_alone(checkpoint_file: Path) -> None:
+    other = apsw.Connection(str(checkpoint_file))
+    other.execute("CREATE TABLE customers (name)")
+    other.close()
+    checkpoint_file.chmod(0o640)
+    before = checkpoint_file.read_bytes()
+    assert "is not a checkpoint file" in refusal(f"sqlite:///{checkpoint_file}")
+    assert checkpoint_file.read_bytes() == before
+    assert stat.S_IMODE(checkpoint_file.stat().st_mode) == 0o640
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(checkpoint_file: Path) -> None:
+    checkpoint_file.write_text("[source]\n" * 200)
+    before = checkpoint_file.read_bytes()
+    assert "is not a checkpoint file" in refusal(f"sqlite:///{checkpoint_file}")
+    assert checkpoint_file.read_bytes() == before
+
+
+async def test_a_refused_file_is_not_left_locked(checkpoint_file: Path) -> None:
+    checkpoint_file.write_text("[source]\n" * 200)
+    refusal(f"sqlite:///{checkpoint_file}")
+    checkpoint_file.unlink()
+    await SqliteCheckpoints(checkpoint_file).close()
+
+
+def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
+    assert "does not exist" in refusal(f"sqlite:///{tmp_path}/nowhere/connector.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://oms:hunter2@db/connector", "a Postgres checkpoint store is not available in this version"),
+        ("redis://user:hunter2@cache", "not the URL of a checkpoint store"),
+        ("connector.db", "not the URL of a checkpoint store"),
+        ("sqlite:///", "not the URL of a checkpoint store"),
+        ("sqlite:///:memory:", "not the URL of a checkpoint store"),
+        ("", "not the URL of a checkpoint store"),
+    ],
+)
+def test_any_other_url_is_a_problem_that_shows_no_password(url: str, words: str) -> None:
+    message = refusal(url)
+    assert words in message
+    assert "sqlite:///connector.db" in message
+    assert "hunter2" not in message
+
+
+async def test_a_relative_url_is_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    await open_checkpoints("sqlite:///mine.db").close()
+    assert (tmp_path / "mine.db").is_file()
+
+
+async def test_the_file_carries_our_mark_and_version(checkpoint_file: Path) -> None:
+    await SqliteCheckpoints(checkpoint_file).close()
+    other = apsw.Connection(str(checkpoint_file))
+    marks = other.pragma("application_id"), other.pragma("user_version"), other.pragma("journal_mode")
+    other.close()
+    assert marks == (APPLICATION_ID, len(MIGRATIONS), "wal")
+
+
+FULL_DISK = """
+import asyncio, resource, sys
+from pathlib import Path
+from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.errors import CheckpointsUnwritable
+from connector.pipeline.ports import Arrival, Lane
+
+async def main(path):
+    store = SqliteCheckpoints(path)
+    await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({"first"}))], [])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.with_name(path.name + "-wal").stat().st_size + 5000, hard))
+    many = frozenset(f"{n:050}" for n in range(5000))
+    try:
+        await store.arrive([Arrival(2, 1.0, Lane.LIVE, many)], [])
+    except CheckpointsUnwritable as error:
+        assert str(path) in str(error) and "check the disk" in str(error), error
+    else:
+        sys.exit("the write should have failed")
+    assert (await store.tally()).affected == 1
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await store.arrive([Arrival(3, 1.0, Lane.LIVE, many)], [])
+    assert (await store.tally()).affected == 5001
+    assert await store.recover() == 3
+    await store.close()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_a_full_disk_is_told_and_the_store_goes_on_when_there_is_space(checkpoint_file: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(checkpoint_file)], capture_output=True, text=True, check=False
+    )
+    assert child.returncode == 0, child.stderr
+
+
+BUSY_LOOP = """
+import asyncio, sys
+from pathlib import Path
+from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.pipeline.ports import Arrival, Checkpoint, Lane, Settlement
+
+async def main(path):
+    store = SqliteCheckpoints(path)
+    for revision in range(1, 1_000_000):
+        await store.arrive([Arrival(revision, 1.0, Lane.LIVE, frozenset({f"{revision}-{n}" for n in range(20)}))], [])
+        print(revision, flush=True)
+        if revision % 2:
+            entries = await store.take(20, 1.0, frozenset(), [Lane.LIVE])
+            await store.settle([Settlement(e, Checkpoint(e.key, e.key, b"1", 1.0)) for e in entries])
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_a_killed_process_leaves_a_whole_file_with_every_arrival(checkpoint_file: Path) -> None:
+    command = [sys.executable, "-c", BUSY_LOOP, str(checkpoint_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        told = [int(child.stdout.readline()) for _ in range(60)]
+        child.send_signal(signal.SIGKILL)
+        told += [int(line) for line in child.stdout if line.endswith("\n")]
+    other = apsw.Connection(str(checkpoint_file))
+    assert other.execute("PRAGMA integrity_check").get == "ok"
+    other.close()
+    store = SqliteCheckpoints(checkpoint_file)
+    assert await store.recover() in (told[-1], told[-1] + 1)
+    waiting = await store.take(1_000_000, 1.0, NOBODY, [Lane.LIVE])
+    accepted = await store.page_checkpoints(None, 1_000_000)
+    everything = {entry.key for entry in waiting} | set(accepted)
+    assert everything >= {f"{revision}-{n}" for revision in told for n in range(20)}
+    assert not {entry.key for entry in waiting} & set(accepted)
+    await store.close()
+
+
+async def test_counts_stay_right_over_many_settlements(checkpoint_file: Path) -> None:
+    store = SqliteCheckpoints(checkpoint_file)
+    await store.arrive([arrival(1, *(f"{n}" for n in range(300)))], [])
+    entries = await store.take(300, 1.0, NOBODY, [Lane.LIVE])
+    for missing in (False, True):
+        checkpoints = [Checkpoint(e.key, e.key, b"1", 1.0, missing=missing and int(e.key) % 3 == 0) for e in entries]
+        await store.settle([Settlement(e, c) for e, c in zip(entries, checkpoints, strict=True)])
+    tally = await store.tally()
+    assert (tally.affected, tally.checkpoints, tally.missing) == (0, 300, 100)
+    await store.close()
+
+
+async def test_the_next_entries_are_found_through_the_index(checkpoint_file: Path) -> None:
+    await SqliteCheckpoints(checkpoint_file).close()
+    other = apsw.Connection(str(checkpoint_file))
+    for statement, bindings in [
+        (ledger._NEVER_DELAYED, (0, 10)),
+        (ledger._DELAY_OVER, (0, 1.0, 10)),
+        (ledger._EARLIEST, (0, 10)),
+    ]:
+        plan = " ".join(str(row[3]) for row in other.execute(f"EXPLAIN QUERY PLAN {statement}", bindings))
+        assert "ledger_next" in plan
+        assert "TEMP B-TREE" not in plan
+    other.close()
