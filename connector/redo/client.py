@@ -1,0 +1,239 @@
+"""Pushes orders to Redo over HTTP and says what came of it; never raises for what the network or Redo does.
+
+Does not try again: that is the pipeline's business. Satisfies `Redo` of `pipeline.ports`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2 as httpx
+
+from connector import __version__
+from connector.errors import ConfigurationError, Problem
+from connector.orders import Order, Outcome, OutcomeKind
+from connector.redo.answers import Words, failed, pushed, strange
+from connector.redo.lanes import Lanes
+
+BASE_URL: Final = "https://api.getredo.com/v2.2"
+LARGEST_ANSWER: Final = 64 * 1024
+"""Bytes of an answer to a push that are read; documented answers are far smaller."""
+LARGEST_ORDER: Final = 8 * 1024 * 1024
+"""Bytes of an order read back."""
+
+_SUFFIX: Final = "/custom/orders"
+_NEVER_SENT: Final[Mapping[type[Exception], str]] = {
+    httpx.ConnectTimeout: "connect_timeout",
+    httpx.ConnectError: "connect",
+    httpx.PoolTimeout: "pool_timeout",
+    httpx.ProxyError: "proxy",
+    httpx.UnsupportedProtocol: "protocol",
+}
+_MAYBE_SENT: Final[Mapping[type[Exception], str]] = {
+    TimeoutError: "timeout",
+    httpx.TimeoutException: "timeout",
+    httpx.ReadError: "cut",
+    httpx.WriteError: "cut",
+    httpx.RemoteProtocolError: "cut",
+    httpx.HTTPError: "protocol",
+    OSError: "cut",
+}
+
+OnRequest: TypeAlias = Callable[[str, str, float], None]
+"""Told of each request: method, status code or the reason there was none, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An order read back: `order` is Redo's JSON. None: not read, or ACCEPTED with reason `absent`, Redo has none."""
+
+    outcome: Outcome
+    order: Mapping[str, Any] | None = None
+
+
+def orders_url(base_url: str, store_id: str) -> str:
+    """Where a store's orders are pushed to."""
+    return f"{base_url.rstrip('/')}/stores/{quote(store_id, safe='')}{_SUFFIX}"
+
+
+def environment_proxy(url: str) -> str | None:
+    """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for a URL, None for a direct connection."""
+    parts = httpx.URL(url)
+    return None if proxy_bypass(parts.host) else getproxies().get(parts.scheme)
+
+
+class RedoClient:
+    """A client for one store.
+
+    `orders_url` is the whole endpoint; `timeout` (s) bounds connecting, each read and each write, and half of the
+    whole request. Raises ConfigurationError for a URL or secret that can't be sent.
+    """
+
+    def __init__(
+        self,
+        orders_url: str,
+        api_secret: str,
+        *,
+        timeout: float = 30.0,
+        max_connections: int = 32,
+        proxy: str | None = None,
+        on_request: OnRequest | None = None,
+        user_agent: str = f"redo-connector/{__version__}",
+    ) -> None:
+        self._url = _checked_url(orders_url)
+        self._secret = _checked_secret(api_secret)
+        self._timeout = timeout
+        self._phases = {"timeout": {"connect": timeout, "read": timeout, "write": timeout, "pool": timeout}}
+        self._lanes = Lanes(max_connections, proxy)
+        self._told = on_request
+        self._headers = [
+            (b"Host", self._url.netloc),
+            (b"Authorization", f"Bearer {api_secret}".encode()),
+            (b"User-Agent", user_agent.encode()),
+            (b"Accept", b"application/json"),
+            (b"Content-Type", b"application/json"),
+        ]
+
+    def __repr__(self) -> str:
+        return f"RedoClient({str(self._url)!r})"
+
+    async def push(self, order: Order) -> Outcome:
+        """Create or update one order: one request."""
+        got = await self._request("POST", self._url, order.body, LARGEST_ANSWER)
+        if isinstance(got, Outcome):
+            return got
+        status, headers, body = got
+        return pushed(status, headers, body, order.order_id, Words(order.body, (self._secret,)))
+
+    async def read(self, order_id: str) -> Answer:
+        """What Redo holds for our order id (`orders-api-get-order-response`)."""
+        got = await self._order_request("GET", order_id)
+        if isinstance(got, Outcome):
+            return Answer(got)
+        status, body = got
+        order = _json(body)
+        if not isinstance(order, dict):
+            return Answer(strange(status))
+        return Answer(Outcome(OutcomeKind.ACCEPTED, status, f"http_{status}"), order)
+
+    async def delete(self, order_id: str) -> Outcome:
+        """Remove an order (`orders-api-delete-order-response`). ACCEPTED with reason `absent` when Redo has none."""
+        got = await self._order_request("DELETE", order_id)
+        if isinstance(got, Outcome):
+            return got
+        status, body = got
+        answer = _json(body)
+        if not isinstance(answer, dict) or answer.get("success") is not True:
+            return strange(status)
+        return Outcome(OutcomeKind.ACCEPTED, status, f"http_{status}")
+
+    def order_url(self, order_id: str) -> str | None:
+        """Where one order is read and deleted; None when the endpoint or the id allow no such address."""
+        url = str(self._url)
+        if not url.endswith(_SUFFIX) or order_id in ("", ".", ".."):
+            return None
+        return f"{url.removesuffix(_SUFFIX)}/orders/{quote(order_id, safe='')}"
+
+    async def aclose(self) -> None:
+        await self._lanes.aclose()
+
+    async def _order_request(self, method: str, order_id: str) -> Outcome | tuple[int, bytes]:
+        """Success as status and body, anything else as its Outcome."""
+        url = self.order_url(order_id)
+        if url is None:
+            return Outcome(OutcomeKind.REJECTED, None, "no_address", "this order has no address at Redo's endpoint")
+        got = await self._request(method, httpx.URL(url), b"", LARGEST_ORDER)
+        if isinstance(got, Outcome):
+            return got
+        status, headers, body = got
+        if 200 <= status < 300:
+            return status, body
+        if status == 404 and isinstance(answer := _json(body), dict) and isinstance(answer.get("error"), str):
+            return Outcome(OutcomeKind.ACCEPTED, status, "absent")
+        return failed(status, headers, body, Words(b"", (self._secret, order_id)))
+
+    async def _request(self, method: str, url: httpx.URL, body: bytes, most: int) -> Outcome | _Got:
+        began = time.perf_counter()
+        try:
+            async with self._lanes.lane() as transport, asyncio.timeout(2 * self._timeout):
+                got = await self._exchange(transport, method, url, body, most)
+        except (httpx.HTTPError, OSError) as error:  # TimeoutError is an OSError
+            outcome = _trouble(error)
+            self._tell(method, outcome.reason, began)
+            return outcome
+        self._tell(method, str(got[0]), began)
+        return got
+
+    async def _exchange(
+        self, transport: httpx.AsyncHTTPTransport, method: str, url: httpx.URL, body: bytes, most: int
+    ) -> _Got:
+        headers = [*self._headers, (b"Content-Length", b"%d" % len(body))]
+        request = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._phases)
+        response = await transport.handle_async_request(request)
+        try:
+            parts, size = [], 0
+            async for part in response.aiter_raw():
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    break
+        finally:
+            await response.aclose()
+        return response.status_code, response.headers, b"".join(parts)[:most]
+
+    def _tell(self, method: str, code: str, began: float) -> None:
+        if self._told is not None:
+            self._told(method, code, time.perf_counter() - began)
+
+
+_Got: TypeAlias = tuple[int, Mapping[str, str], bytes]
+
+
+def _trouble(error: Exception) -> Outcome:
+    for kind, reason in _NEVER_SENT.items():
+        if isinstance(error, kind):
+            message = f"Redo was not reached ({_described(error)})"
+            return Outcome(OutcomeKind.UNAVAILABLE, None, reason, message)
+    reason = next(reason for kind, reason in _MAYBE_SENT.items() if isinstance(error, kind))
+    message = f"the request was sent, but its answer did not arrive ({type(error).__name__})"
+    return Outcome(OutcomeKind.UNKNOWN, None, reason, message)
+
+
+def _described(error: Exception) -> str:
+    """The error's class and the system's words (host, port, errno): no part of a request."""
+    words = str(error).strip()[:200]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _checked_url(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.fragment:
+        hint = f"use an https:// URL such as {BASE_URL}, without user name or fragment"
+        raise ConfigurationError([Problem("Redo's address is not an HTTP URL", hint, "redo.base_url")])
+    return url
+
+
+def _checked_secret(secret: str) -> str:
+    if not re.fullmatch(r"[!-~]+", secret):
+        hint = "it must be one line of printable ASCII characters without spaces; check how it was pasted"
+        raise ConfigurationError([Problem("the API secret can't be sent", hint, "redo.api_secret")])
+    return secret
