@@ -40,7 +40,9 @@ class CopyBoth:
         conn = await open_replication(dsn)
         try:
             async with asyncio.timeout(_START_TIMEOUT):
-                confirmed, sender_timeout = await _facts(conn, slot)
+                confirmed, sender_timeout, published = await _facts(conn, slot, publication)
+                if not published:
+                    raise _no_publication(publication)
                 await _start(conn, slot, publication, name)
         except TimeoutError:
             await conn.close()
@@ -133,14 +135,21 @@ def _wake(come: asyncio.Future[None]) -> None:
         come.set_result(None)
 
 
-async def _facts(conn: psycopg.AsyncConnection[Any], slot: str) -> tuple[Lsn, float]:
+async def _facts(conn: psycopg.AsyncConnection[Any], slot: str, publication: str) -> tuple[Lsn, float, bool]:
     query = sql.SQL(
-        "SELECT (SELECT setting::float8 / 1000 FROM pg_settings WHERE name = 'wal_sender_timeout'),"
-        " (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = {})"
+        "SELECT (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = {}),"
+        " (SELECT setting::float8 / 1000 FROM pg_settings WHERE name = 'wal_sender_timeout'),"
+        " EXISTS (SELECT FROM pg_publication WHERE pubname = {})"
     )
-    row = await (await conn.execute(query.format(sql.Literal(slot)))).fetchone()
-    sender_timeout, confirmed = row or (0.0, None)
-    return parse_lsn(confirmed or "0/0"), sender_timeout
+    row = await (await conn.execute(query.format(sql.Literal(slot), sql.Literal(publication)))).fetchone()
+    confirmed, sender_timeout, published = row or (None, 0.0, False)
+    return parse_lsn(confirmed or "0/0"), sender_timeout, published
+
+
+def _no_publication(name: str) -> ConfigurationError:
+    """Checked here, because servers from 18 on would stream a slot without it and leave out every change."""
+    hint = "drop the slot too and start again: both are created anew, and a backfill follows"
+    return ConfigurationError([Problem("there is no such publication", hint, f"publication {name}")])
 
 
 async def _start(conn: psycopg.AsyncConnection[Any], slot: str, publication: str, name: str) -> None:

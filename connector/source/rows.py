@@ -90,7 +90,7 @@ def read_change(frame: bytes, slots: Sequence[int], width: int) -> tuple[int, li
     except IndexError:
         raise ProtocolError(kind, len(frame), "it ends early") from None
     if at != len(frame):
-        raise ProtocolError(kind, min(at, len(frame)), "it ends early or goes on after its end")
+        raise ProtocolError(kind, min(at, len(frame)), "it goes on after its end or ends early")
     return old_kind, old, new
 
 

@@ -5,7 +5,7 @@ This is the room's door for `pipeline` (its `Source`). Holds what outlives one c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from connector.changes import Interest, Lsn, StreamPosition, Transaction
@@ -39,7 +39,7 @@ class PostgresSource:
         self._session: Session | None = None
         self._position = StreamPosition(Lsn(0), Lsn(0), Lsn(0), 0.0, connected=False)
 
-    async def batches(self, interest: Interest) -> AsyncIterator[Sequence[Transaction]]:
+    async def batches(self, interest: Interest) -> AsyncGenerator[Sequence[Transaction], None]:
         """Connect and yield what has arrived, in commit order, never an empty batch.
 
         Starts at the slot's confirmed position: what was not acknowledged comes again. Close the iterator

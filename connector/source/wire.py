@@ -91,4 +91,4 @@ class Cursor:
 
     def end(self) -> None:
         if self.at != len(self.frame):
-            raise self.fail("it goes on after its end")
+            raise ProtocolError(self.kind, min(self.at, len(self.frame)), "it goes on after its end or ends early")
