@@ -105,8 +105,10 @@ def mark(connection: apsw.Connection, entries: Sequence[Entry]) -> None:
 def settle(connection: apsw.Connection, settlements: Sequence[Settlement]) -> None:
     """Take entries out, leave their newer part, or put them back for later."""
     done = [settlement.entry for settlement in settlements if settlement.again is None]
+    before = connection.total_changes()
     connection.executemany(_LEAVE, ((entry.key, entry.revision) for entry in done))
-    connection.executemany(_STAY, ((entry.revision, entry.key, entry.revision) for entry in done))
+    if connection.total_changes() - before < len(done):
+        connection.executemany(_STAY, ((entry.revision, entry.key, entry.revision) for entry in done))
     connection.executemany(
         _AGAIN,
         (

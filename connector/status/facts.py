@@ -1,0 +1,177 @@
+"""A snapshot of how the connector is, and what it means in words. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from connector.changes import StreamPosition, format_lsn
+from connector.pipeline.ports import Sweep, SweepKind, Tally
+
+
+class State(StrEnum):
+    """What the connector is doing, in one word."""
+
+    STARTING = "starting"
+    BACKFILLING = "backfilling"
+    """The first fill runs; live changes go first."""
+    STREAMING = "streaming"
+    """Nothing waits longer than it should."""
+    CATCHING_UP = "catching_up"
+    """Orders wait, and are being delivered."""
+    PAUSED = "paused"
+    """Redo refuses everything or does not answer: nothing is pushed."""
+    DISCONNECTED = "disconnected"
+    """No stream from the source."""
+    STALLED = "stalled"
+    """Something a person must mend keeps orders from moving."""
+    HELD = "held"
+    """A change of an unlikely size waits for approval."""
+    STOPPING = "stopping"
+
+
+READY_STATES = frozenset({State.BACKFILLING, State.STREAMING, State.CATCHING_UP})
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Orders settled since the start, by what became of them."""
+
+    pushed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    invalid: int = 0
+    missing: int = 0
+
+
+NO_TALLY = Tally(affected=0, lookups=0, oldest_since=None, checkpoints=0, missing=0, dead_letters={})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How the connector is at `now`. Times are seconds since 1970; None where a thing is not known (yet).
+
+    `reason` is a sentence for people that explains `state`; it holds no customer data and no secret.
+    """
+
+    now: float
+    state: State
+    started_at: float
+    version: str
+    reason: str = ""
+    mapping_fingerprint: str | None = None
+    position: StreamPosition | None = None
+    replication_lag_seconds: float | None = None
+    slot_retained_bytes: int | None = None
+    slot_safe_bytes: int | None = None
+    tally: Tally = NO_TALLY
+    sweep: Sweep | None = None
+    sweep_remaining: int | None = None
+    in_flight: int = 0
+    concurrency_limit: int = 0
+    paused_reason: str | None = None
+    """Short and enumerable, as Outcome.reason: `http_401`."""
+    paused_since: float | None = None
+    held_orders: int = 0
+    last_accepted_at: float | None = None
+    reconciled_at: float | None = None
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the stream from the source is open."""
+        return self.position is not None and self.position.connected
+
+    @property
+    def replication_lag_bytes(self) -> int | None:
+        """WAL between the source's end and what the slot was told to let go."""
+        if self.position is None:
+            return None
+        return max(0, self.position.server_lsn - self.position.flush_lsn)
+
+    @property
+    def oldest_age(self) -> float:
+        """How long the oldest waiting change has waited (s), 0 when nothing waits."""
+        since = self.tally.oldest_since
+        return 0.0 if since is None else max(0.0, self.now - since)
+
+    @property
+    def backfill_remaining(self) -> int:
+        """About how many orders the running backfill has still to walk."""
+        running = self.sweep is not None and self.sweep.kind is SweepKind.BACKFILL and self.sweep.finished_at is None
+        return (self.sweep_remaining or 0) if running else 0
+
+
+def ready(facts: Facts) -> tuple[bool, str]:
+    """Whether replication and delivery both make progress or are idle, and why not."""
+    if facts.state not in READY_STATES:
+        return False, verdict(facts)
+    if not facts.connected:
+        return False, "There is no stream from the source database."
+    if facts.paused_reason is not None:
+        return False, f"Delivery to Redo is paused ({facts.paused_reason})."
+    return True, verdict(facts)
+
+
+def verdict(facts: Facts) -> str:
+    """One or two sentences that tell a person how things are."""
+    sentence = _SENTENCES[facts.state]
+    waiting, refused = facts.tally.affected + facts.tally.lookups, sum(facts.tally.dead_letters.values())
+    parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
+    if waiting:
+        parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
+    if refused:
+        parts.append(f"{_count(refused, 'order')} refused: see the dead letters.")
+    return " ".join(parts)
+
+
+_SENTENCES = {
+    State.STARTING: "Starting",
+    State.BACKFILLING: "Filling Redo for the first time; live changes go first",
+    State.STREAMING: "In step with the source",
+    State.CATCHING_UP: "Catching up with the source",
+    State.PAUSED: "Delivery to Redo is paused, nothing is lost",
+    State.DISCONNECTED: "No connection to the source database, nothing is lost",
+    State.STALLED: "Stalled until someone mends it, nothing is lost",
+    State.HELD: "Held until someone approves",
+    State.STOPPING: "Stopping",
+}
+
+
+def as_json(facts: Facts) -> dict[str, Any]:
+    """What /api/status answers: plain JSON types, LSNs as Postgres prints them."""
+    is_ready, why = ready(facts)
+    # `position` speaks of a monotonic clock, which means nothing outside the process.
+    plain = {name: value for name, value in asdict(facts).items() if name not in ("position", "tally")}
+    if plain["sweep"] is not None:
+        del plain["sweep"]["cursor"]  # an order key
+    position = facts.position
+    return {
+        "ready": is_ready,
+        "verdict": why,
+        **plain,
+        "connected": facts.connected,
+        "received_lsn": position and format_lsn(position.received_lsn),
+        "flush_lsn": position and format_lsn(position.flush_lsn),
+        "server_lsn": position and format_lsn(position.server_lsn),
+        "replication_lag_bytes": facts.replication_lag_bytes,
+        "oldest_affected_age_seconds": facts.oldest_age,
+        "affected": facts.tally.affected,
+        "lookups": facts.tally.lookups,
+        "checkpoints": facts.tally.checkpoints,
+        "missing": facts.tally.missing,
+        "dead_letters": dict(facts.tally.dead_letters),
+    }
+
+
+def duration(seconds: float) -> str:
+    """`7 s`, `12 min`, `3 h`, `5 d`: rounded down, one unit."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size):,} {unit}"
+    return f"{int(seconds)} s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"1 {noun} is" if number == 1 else f"{number:,} {noun}s are"

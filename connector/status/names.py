@@ -1,0 +1,74 @@
+"""Every metric's name, help, and the label values known ahead. The one place where a metric is named.
+
+Base units; no order id in a label.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "redo_connector_"
+
+STATE: Final = PREFIX + "state"
+REPLICATION_LAG_BYTES: Final = PREFIX + "replication_lag_bytes"
+REPLICATION_LAG_SECONDS: Final = PREFIX + "replication_lag_seconds"
+SLOT_RETAINED_WAL_BYTES: Final = PREFIX + "slot_retained_wal_bytes"
+SLOT_SAFE_WAL_BYTES: Final = PREFIX + "slot_safe_wal_bytes"
+CHANGES: Final = PREFIX + "changes_total"
+TRANSACTIONS: Final = PREFIX + "transactions_total"
+AFFECTED_ORDERS: Final = PREFIX + "affected_orders"
+OLDEST_AFFECTED_AGE_SECONDS: Final = PREFIX + "oldest_affected_age_seconds"
+ORDERS: Final = PREFIX + "orders_total"
+SYNC_LATENCY_SECONDS: Final = PREFIX + "sync_latency_seconds"
+ASSEMBLE_DURATION_SECONDS: Final = PREFIX + "assemble_duration_seconds"
+HTTP_REQUESTS: Final = PREFIX + "http_requests_total"
+HTTP_REQUEST_DURATION_SECONDS: Final = PREFIX + "http_request_duration_seconds"
+HTTP_RETRIES: Final = PREFIX + "http_retries_total"
+HTTP_IN_FLIGHT: Final = PREFIX + "http_in_flight"
+HTTP_CONCURRENCY_LIMIT: Final = PREFIX + "http_concurrency_limit"
+DEAD_LETTERS: Final = PREFIX + "dead_letters"
+DELIVERY_PAUSED: Final = PREFIX + "delivery_paused"
+HELD_ORDERS: Final = PREFIX + "held_orders"
+BACKFILL_ORDERS: Final = PREFIX + "backfill_orders_total"
+BACKFILL_REMAINING_ORDERS: Final = PREFIX + "backfill_remaining_orders"
+RECONCILE_DRIFT: Final = PREFIX + "reconcile_drift_total"
+RECONCILE_LAST_SUCCESS: Final = PREFIX + "reconcile_last_success_timestamp_seconds"
+BUILD_INFO: Final = PREFIX + "build_info"
+
+HELP: Final = {
+    STATE: "1 for the state the connector is in, 0 for the others",
+    REPLICATION_LAG_BYTES: "WAL between the source's end and the position the slot was told to keep; NaN when unknown",
+    REPLICATION_LAG_SECONDS: "How far the stream is behind, 0 when all is read; NaN when unknown",
+    SLOT_RETAINED_WAL_BYTES: "WAL that the slot keeps on the source's disk; NaN when unknown",
+    SLOT_SAFE_WAL_BYTES: "WAL that can still be written before the slot is lost; NaN without a limit",
+    CHANGES: "Row changes read from the stream",
+    TRANSACTIONS: "Transactions read from the stream",
+    AFFECTED_ORDERS: "Orders in the ledger, waiting to be looked at",
+    OLDEST_AFFECTED_AGE_SECONDS: "How long ago the oldest waiting change was committed; 0 when nothing waits",
+    ORDERS: "Orders settled, by what became of them",
+    SYNC_LATENCY_SECONDS: "From commit in the source to Redo's 200",
+    ASSEMBLE_DURATION_SECONDS: "One run of the mapping for a batch of orders",
+    HTTP_REQUESTS: "Requests to Redo by status code, or by what happened when there was no answer",
+    HTTP_REQUEST_DURATION_SECONDS: "One request to Redo, answered or not",
+    HTTP_RETRIES: "Pushes that will be tried again, by reason",
+    HTTP_IN_FLIGHT: "Requests to Redo under way",
+    HTTP_CONCURRENCY_LIMIT: "Requests to Redo allowed at once at present",
+    DEAD_LETTERS: "Orders refused until they change or a person redrives them",
+    DELIVERY_PAUSED: "1 while nothing is pushed for this reason",
+    HELD_ORDERS: "Orders whose change waits for approval",
+    BACKFILL_ORDERS: "Orders walked by backfills",
+    BACKFILL_REMAINING_ORDERS: "About how many orders the running backfill has still to walk; 0 when none runs",
+    RECONCILE_DRIFT: "Orders that a reconcile found to differ from what Redo had accepted",
+    RECONCILE_LAST_SUCCESS: "When the last reconcile finished, seconds since 1970; NaN before the first",
+    BUILD_INFO: "Always 1; the labels tell versions",
+}
+
+OPERATIONS: Final = ("insert", "update", "delete", "truncate")
+RESULTS: Final = ("pushed", "unchanged", "rejected", "invalid", "missing")
+RETRY_REASONS: Final = ("http_429", "http_500", "http_503", "timeout", "cut", "connect")
+"""The usual ones; others begin when they first happen."""
+PAUSE_REASONS: Final = ("http_401", "http_403", "http_404")
+DEAD_LETTER_REASONS: Final = ("rejected", "invalid", "mapping", "duplicate")
+
+SYNC_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+CALL_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)

@@ -1,0 +1,152 @@
+"""The HTTP side of status: a Starlette application, and a uvicorn server that lives in our event loop.
+
+Everything is read-only and shows no customer data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from connector.errors import ConfigurationError, Problem
+from connector.status.facts import Facts, as_json, ready
+from connector.status.metrics import CONTENT_TYPE, Metrics
+from connector.status.page import POLICY, render
+
+_HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(metrics: Metrics, facts: Callable[[], Facts]) -> ASGIApp:
+    """The application. `facts` is called for each request and must be cheap; it must not block."""
+
+    async def exposition(_: Request) -> Response:
+        metrics.update(facts())
+        return Response(metrics.exposition(), headers={**_HEADERS, "Content-Type": CONTENT_TYPE})
+
+    async def alive(_: Request) -> Response:
+        return _json({"alive": True})
+
+    async def readiness(_: Request) -> Response:
+        now = facts()
+        is_ready, reason = ready(now)
+        return _json({"ready": is_ready, "state": now.state, "reason": reason}, 200 if is_ready else 503)
+
+    async def status(_: Request) -> Response:
+        return _json(as_json(facts()))
+
+    async def page(_: Request) -> Response:
+        return Response(render(facts()), headers=_HEADERS, media_type="text/html")
+
+    paths = {"/": page, "/metrics": exposition, "/healthz": alive, "/readyz": readiness, "/api/status": status}
+    return Starlette(routes=[Route(path, endpoint) for path, endpoint in paths.items()])
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, _HEADERS, "application/json")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its hands on our signals, and with word of when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class WebServer:
+    """Serves an application inside the running event loop, from `start` to `stop`. Port 0: any free one, see `port`."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        self._app = app
+        self._host = host
+        self.port = port
+        """Where it listens, once started."""
+        self._socket: socket.socket | None = None
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Return when it listens. Raises ConfigurationError when the address can't be had."""
+        self._socket = await _listen(self._host, self.port)
+        self.port = int(self._socket.getsockname()[1])
+        config = uvicorn.Config(
+            self._app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            http="h11",
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = _Server(config)
+        self._task = asyncio.create_task(self._server.serve([self._socket]), name="status-web")
+        listening = asyncio.create_task(self._server.listening.wait())
+        await asyncio.wait((self._task, listening), return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        if self._task.done():
+            self._task.result()
+
+    async def stop(self) -> None:
+        """Stop listening, let running answers end within a second. A second call does nothing."""
+        server, task, listener = self._server, self._task, self._socket
+        self._server = self._task = None
+        if server is None or task is None:
+            return
+        server.should_exit = True
+        await task
+        if listener is not None:
+            listener.close()
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    try:
+        family, kind, protocol, _, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]
+    except (OSError, OverflowError) as error:
+        problem = Problem(f"{host} is not an address of this machine", "use 127.0.0.1, or 0.0.0.0", "status.host")
+        raise ConfigurationError([problem]) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setblocking(False)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError([_unavailable(host, port, error)]) from error
+    return listener
+
+
+def _unavailable(host: str, port: int, error: OSError) -> Problem:
+    if error.errno == errno.EADDRINUSE:
+        hint = "choose another port, or stop the program that has this one (`ss -ltnp` shows it)"
+        return Problem(f"port {port} on {host} is taken by another program", hint, "status.port")
+    if error.errno == errno.EACCES:
+        return Problem(f"this user may not listen on port {port}", "choose a port above 1023", "status.port")
+    return Problem(f"can't listen on {host}: {error.strerror}", "use 127.0.0.1, or 0.0.0.0", "status.host")

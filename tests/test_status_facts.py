@@ -1,0 +1,104 @@
+"""What the facts mean: ready or not, in words, and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import orjson
+import pytest
+
+from connector.changes import Lsn, StreamPosition, parse_lsn
+from connector.pipeline.ports import Sweep, SweepKind, Tally
+from connector.status.facts import Facts, State, as_json, duration, ready, verdict
+
+STREAM = StreamPosition(parse_lsn("1/20"), parse_lsn("1/10"), parse_lsn("1/30"), 5.0, True)
+CUT = StreamPosition(Lsn(2), Lsn(1), Lsn(3), 5.0, False)
+
+
+def facts(state: State = State.STREAMING, position: StreamPosition | None = STREAM, **more: object) -> Facts:
+    return Facts(now=1_000.0, state=state, started_at=900.0, version="1.2.3", position=position, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", [State.STREAMING, State.CATCHING_UP, State.BACKFILLING])
+def test_ready_while_orders_move_or_nothing_waits(state: State) -> None:
+    assert ready(facts(state))[0]
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.STREAMING, State.CATCHING_UP, State.BACKFILLING}))
+def test_not_ready_in_any_other_state_and_says_why(state: State) -> None:
+    is_ready, reason = ready(facts(state, reason="the disk is full."))
+    assert not is_ready
+    assert "the disk is full." in reason
+
+
+def test_not_ready_without_a_stream() -> None:
+    for position in (None, CUT):
+        is_ready, reason = ready(facts(position=position))
+        assert not is_ready
+        assert "stream" in reason
+
+
+def test_not_ready_while_delivery_is_paused() -> None:
+    is_ready, reason = ready(facts(State.CATCHING_UP, paused_reason="http_401"))
+    assert not is_ready
+    assert "http_401" in reason
+
+
+def test_the_verdict_is_short_when_all_is_well() -> None:
+    assert verdict(facts()) == "In step with the source."
+
+
+def test_the_verdict_tells_what_waits_and_what_was_refused() -> None:
+    tally = Tally(1_500, 34, 280.0, 9_000, 0, {"rejected": 1, "invalid": 2})
+    assert verdict(facts(State.CATCHING_UP, tally=tally)) == (
+        "Catching up with the source. 1,534 changes are waiting, the oldest for 12 min. "
+        "3 orders are refused: see the dead letters."
+    )
+
+
+def test_every_state_has_a_sentence() -> None:
+    assert len({verdict(facts(state)) for state in State}) == len(State)
+
+
+def test_lag_is_never_negative() -> None:
+    ahead = StreamPosition(Lsn(30), Lsn(30), Lsn(20), 5.0, True)
+    assert facts(position=ahead).replication_lag_bytes == 0
+    assert facts(tally=Tally(1, 0, 2_000.0, 0, 0, {})).oldest_age == 0
+
+
+def test_only_a_running_backfill_has_orders_left() -> None:
+    running = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 900.0)
+    finished = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 900.0, finished_at=950.0)
+    reconcile = Sweep(SweepKind.RECONCILE, "daily", 1, 1, 900.0)
+    left = [facts(sweep=sweep, sweep_remaining=7).backfill_remaining for sweep in (running, finished, reconcile, None)]
+    assert left == [7, 0, 0, 0]
+
+
+def test_json_holds_every_fact_in_plain_types() -> None:
+    sweep = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 900.0, cursor="17")
+    body = json.loads(orjson.dumps(as_json(facts(sweep=sweep, tally=Tally(3, 1, 990.0, 5, 1, {"invalid": 2})))))
+    assert body["state"] == "streaming"
+    assert (body["ready"], body["connected"]) == (True, True)
+    assert (body["received_lsn"], body["flush_lsn"], body["server_lsn"]) == ("1/20", "1/10", "1/30")
+    assert (body["replication_lag_bytes"], body["oldest_affected_age_seconds"]) == (0x20, 10)
+    assert (body["affected"], body["lookups"], body["checkpoints"], body["missing"]) == (3, 1, 5, 1)
+    assert body["dead_letters"] == {"invalid": 2}
+    assert body["sweep"]["kind"] == "backfill"
+    assert body["counts"] == {"pushed": 0, "unchanged": 0, "rejected": 0, "invalid": 0, "missing": 0}
+
+
+def test_json_without_a_stream_has_no_positions() -> None:
+    body = as_json(facts(position=None))
+    assert (body["received_lsn"], body["replication_lag_bytes"], body["connected"]) == (None, None, False)
+
+
+def test_order_keys_stay_out_of_the_json() -> None:
+    sweep = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 900.0, cursor="ORDER-17")
+    assert b"ORDER-17" not in orjson.dumps(as_json(facts(sweep=sweep)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59.9, "59 s"), (60, "1 min"), (7_300, "2 h"), (200_000, "2 d")]
+)
+def test_durations_in_one_unit(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -1,0 +1,164 @@
+"""The status server over real HTTP."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator
+
+import httpx2 as httpx
+import pytest
+
+from connector.changes import Lsn, StreamPosition
+from connector.errors import ConfigurationError
+from connector.pipeline.ports import Tally
+from connector.status.facts import Facts, State
+from connector.status.metrics import Metrics
+from connector.status.web import WebServer, create_app
+
+WELL = Facts(
+    now=1_000.0,
+    state=State.STREAMING,
+    started_at=900.0,
+    version="1.2.3",
+    position=StreamPosition(Lsn(1), Lsn(1), Lsn(2_001), 0.0, True),
+    tally=Tally(4_321, 0, 990.0, 10, 0, {}),
+)
+PAUSED = Facts(now=1_000.0, state=State.PAUSED, started_at=900.0, version="1.2.3", reason="<b>401</b>")
+
+
+class Now:
+    """The facts that the server sees."""
+
+    facts = WELL
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+async def client(now: Now) -> AsyncIterator[httpx.AsyncClient]:
+    server = WebServer(create_app(Metrics("1.2.3"), lambda: now.facts), "127.0.0.1", 0)
+    await server.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+        yield client
+    await server.stop()
+
+
+async def test_metrics_are_of_this_moment(client: httpx.AsyncClient, now: Now) -> None:
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert 'redo_connector_state{state="streaming"} 1.0' in answer.text
+    now.facts = PAUSED
+    assert 'redo_connector_state{state="paused"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_alive_even_when_not_ready(client: httpx.AsyncClient, now: Now) -> None:
+    now.facts = PAUSED
+    assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_ready_is_a_status_code_with_a_reason(client: httpx.AsyncClient, now: Now) -> None:
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"], answer.json()["state"]) == (200, True, "streaming")
+    now.facts = PAUSED
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert "paused" in answer.json()["reason"]
+
+
+async def test_status_is_json(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/status")
+    assert answer.headers["content-type"] == "application/json"
+    assert (answer.json()["affected"], answer.json()["replication_lag_bytes"]) == (4_321, 2_000)
+
+
+async def test_the_page_tells_the_verdict_and_the_numbers(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "In step with the source." in answer.text
+    assert "<b>4,321</b>" in answer.text
+    assert "<b>2,000</b>" in answer.text
+    assert "$" not in answer.text
+
+
+async def test_words_from_outside_cannot_become_markup(client: httpx.AsyncClient, now: Now) -> None:
+    now.facts = PAUSED
+    text = (await client.get("/")).text
+    assert "<b>401</b>" not in text
+    assert "&lt;b&gt;401&lt;/b&gt;" in text
+
+
+async def test_the_page_allows_its_own_style_and_nothing_else(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    policy = answer.headers["content-security-policy"]
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "script" not in policy
+    assert "<script" not in answer.text
+    assert "style=" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/readyz", "/api/status"])
+async def test_nothing_can_be_changed_here(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.post(path)).status_code == 405
+    assert (await client.get(path)).headers["cache-control"] == "no-store"
+
+
+async def test_an_unknown_path_is_404(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/orders")).status_code == 404
+
+
+def server(host: str = "127.0.0.1", port: int = 0) -> WebServer:
+    return WebServer(create_app(Metrics("1.2.3"), lambda: WELL), host, port)
+
+
+async def test_a_taken_port_is_a_problem_with_the_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match="taken by another program") as caught:
+            await server(port=port).start()
+    assert [problem.where for problem in caught.value.problems] == ["status.port"]
+
+
+async def test_an_address_of_another_machine_is_a_problem_with_the_setting() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        await server(host="203.0.113.7").start()
+    assert [problem.where for problem in caught.value.problems] == ["status.host"]
+
+
+async def test_signals_stay_with_the_connector() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    web = server()
+    await web.start()
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    await web.stop()
+
+
+async def test_a_stopped_server_frees_its_port_and_stopping_twice_is_fine() -> None:
+    web = server()
+    await web.start()
+    port = web.port
+    await web.stop()
+    await web.stop()
+    again = server(port=port)
+    await again.start()
+    assert again.port == port
+    await again.stop()
+
+
+async def test_a_client_that_keeps_its_connection_does_not_hold_the_stop() -> None:
+    web = server()
+    await web.start()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await client.get(f"http://127.0.0.1:{web.port}/healthz")
+        await web.stop()
+        with pytest.raises(httpx.TransportError):
+            await client.get(f"http://127.0.0.1:{web.port}/healthz")
