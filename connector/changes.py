@@ -46,7 +46,7 @@ class Operation(StrEnum):
 
 
 class Unknown(Enum):
-    """A value that the stream did not carry: outside the replica identity of an old row, or an unchanged TOAST value."""
+    """A value that the stream did not carry: outside an old row's replica identity, or an unchanged TOAST value."""
 
     UNKNOWN = "unknown"
 
@@ -56,7 +56,7 @@ class Unknown(Enum):
 
 UNKNOWN: Final = Unknown.UNKNOWN
 
-Value: TypeAlias = str | None | Literal[Unknown.UNKNOWN]
+Value: TypeAlias = str | Literal[Unknown.UNKNOWN] | None
 """One column in Postgres's text format, None for NULL."""
 
 Image: TypeAlias = tuple[Value, ...]

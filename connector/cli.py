@@ -78,9 +78,9 @@ def run(config_path: str | None) -> None:
 @json_option
 def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
-    from connector import app, config
+    from connector import config, survey
 
-    problems = run_async(app.check(config.load(config_path)))
+    problems = run_async(survey.check(config.load(config_path)))
     serious = [problem for problem in problems if not problem.warning]
     if as_json:
         click.echo(json.dumps({"ok": not serious, "problems": [_as_dict(problem) for problem in problems]}, indent=2))
@@ -96,10 +96,10 @@ def check(config_path: str | None, *, as_json: bool) -> None:
 @json_option
 def explain(config_path: str | None, *, as_json: bool) -> None:
     """Show, per table of the mapping, how a changed row leads to orders."""
-    from connector import app, config
+    from connector import config, survey
     from connector.report import explain_tree
 
-    plan = run_async(app.explain(config.load(config_path)))
+    plan = run_async(survey.explain(config.load(config_path)))
     if as_json:
         click.echo(json.dumps(plan, indent=2))
     else:
@@ -116,10 +116,10 @@ def preview(keys: tuple[str, ...], config_path: str | None, sample: int, *, as_j
 
     KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
     """
-    from connector import app, config
+    from connector import config, survey
     from connector.report import preview_orders
 
-    previews = run_async(app.preview(config.load(config_path), keys, sample))
+    previews = run_async(survey.preview(config.load(config_path), keys, sample))
     if as_json:
         click.echo(json.dumps(previews, indent=2))
     else:
@@ -132,10 +132,10 @@ def preview(keys: tuple[str, ...], config_path: str | None, sample: int, *, as_j
 @json_option
 def status(config_path: str | None, *, as_json: bool) -> None:
     """Say how the running connector does; when none runs, what its store remembers."""
-    from connector import app, config
+    from connector import config, survey
     from connector.report import status_lines
 
-    found = run_async(app.status(config.load(config_path)))
+    found = run_async(survey.status(config.load(config_path)))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -148,9 +148,50 @@ def status(config_path: str | None, *, as_json: bool) -> None:
 @click.option("--role", default="redo_connector", show_default=True, help="The role that the connector logs in as.")
 def grants(config_path: str | None, role: str) -> None:
     """Print the SQL that gives the connector what it needs, and nothing more, for a DBA to run."""
-    from connector import app, config
+    from connector import config, survey
 
-    click.echo(run_async(app.grants(config.load(config_path), role)))
+    click.echo(run_async(survey.grants(config.load(config_path), role)))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=9465, show_default=True, help="0 takes a free one.")
+@click.option("--store-id", default="sandbox", show_default=True)
+@click.option("--api-secret", default="sandbox", show_default=True, help="The token to accept; not a real one.")
+@click.option("--latency-ms", type=float, help="Wait before each answer.")
+@click.option("--error-rate", type=click.FloatRange(0, 1), help="Share of requests answered with 500.")
+@click.option("--rate-limit", type=int, help="Requests a second; more are answered with 429.")
+@click.option("--outage", is_flag=True, help="Answer 503 to everything.")
+@click.option("--unauthorized", is_flag=True, help="Answer 401 to everything.")
+def sandbox(host: str, port: int, store_id: str, api_secret: str, **switches: Any) -> None:
+    """A local Redo that enforces the published contract. Its switches can be changed while it runs."""
+    from connector.redo.sandbox_server import run as serve
+
+    def ready(base_url: str) -> None:
+        click.echo(f"A local Redo for store {store_id}: set redo.base_url = {base_url}")
+        click.echo(f"Orders it holds: {base_url}/_sandbox/orders   switches: {base_url}/_sandbox/switches")
+
+    try:
+        serve(host, port, store_id, api_secret, ready, **{name: value for name, value in switches.items() if value})
+    except OSError as error:
+        raise ConfigurationError([Problem(f"can't listen there: {error.strerror}", "choose another --port")]) from None
+
+
+@main.command()
+@click.option("--seconds", default=30.0, show_default=True, help="How long people work.")
+@click.option("--forever", is_flag=True, help="Until Ctrl-C.")
+@click.option("--orders", default=2000, show_default=True, help="Orders there are at the start.")
+@click.option("--rate", default=40.0, show_default=True, help="Transactions a second.")
+@click.option("--seed", default=1, show_default=True, help="Of the traffic.")
+def demo(seconds: float, orders: int, rate: float, seed: int, *, forever: bool) -> None:
+    """The whole connector against an embedded Postgres and a local Redo."""
+    from rich.console import Console
+
+    from connector.demo.run import run as play
+
+    console = Console(highlight=False)
+    length = None if forever else seconds
+    sys.exit(run_async(play(console, seconds=length, orders=orders, rate=rate, seed=seed)))
 
 
 def _as_dict(problem: Problem) -> dict[str, object]:

@@ -31,7 +31,7 @@ class ConnectorError(Exception):
 
 
 class ConfigurationError(ConnectorError):
-    """Settings, mapping or database are not fit to run: exit code 2. Carries every problem found, not just the first."""
+    """Settings, mapping or database are not fit to run: exit code 2. Carries every problem found."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

@@ -91,7 +91,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Redo's answer to one push. `reason` is short and enumerable (`http_503`, `timeout`, `connect`): fit for a metric label."""
+    """Redo's answer to one push. `reason` is short and enumerable (`http_503`, `timeout`): fit for a metric label."""
 
     kind: OutcomeKind
     status: int | None = None

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
-from connector.errors import MappingBroken, SourceUnavailable
+from connector.errors import ConnectorError, MappingBroken, SourceUnavailable
 from connector.orders import OrderKey, Outcome
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import (
@@ -77,7 +77,7 @@ class Dispatcher:
         self._read_attempt = 0
         self._read_after = 0.0
         self.settler: Settler | None = None
-        self.read_trouble: Exception | None = None
+        self.read_trouble: ConnectorError | None = None
         self.last_accepted_at: float | None = None
 
     def wake(self) -> None:
@@ -180,7 +180,7 @@ class Dispatcher:
         hidden = reading.hidden.touches(entry.first_revision, entry.revision)
         return decide(entry, reading.documents, remembered, self._contract, hidden=hidden, now=now)
 
-    def _cannot_read(self, entries: Sequence[Entry], error: Exception) -> None:
+    def _cannot_read(self, entries: Sequence[Entry], error: ConnectorError) -> None:
         """The OMS or the mapping is at fault, not the orders: all go back, and nothing is read for a while."""
         now = time.time()
         self.read_trouble = error

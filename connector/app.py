@@ -1,0 +1,205 @@
+"""Wiring: settings in, rooms connected, signals obeyed. One function a verb; no business rules."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+
+from connector import __version__
+from connector import projection as projections
+from connector.checkpoints.opening import open_checkpoints
+from connector.config import Settings
+from connector.errors import ConfigurationError, Problem
+from connector.pipeline.ports import Memory
+from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports
+from connector.projection import Assembler, Projection
+from connector.redo.client import RedoClient, environment_proxy, orders_url
+from connector.redo.contract import RedoContract
+from connector.source.preflight import preflight
+from connector.source.setup import ensure
+from connector.source.slot import Blocker, SlotWatch
+from connector.source.stream import PostgresSource
+from connector.status.metrics import Metrics
+from connector.status.web import WebServer, create_app
+from connector.vitals import Vitals
+
+log = structlog.get_logger("connector")
+
+
+async def run(settings: Settings) -> int:
+    """Prepare, follow and deliver until SIGTERM or SIGINT; a second signal exits at once. Returns the exit code."""
+    stop = asyncio.Event()
+    _obey_signals(stop)
+    async with AsyncExitStack() as stack:
+        parts = await build(settings, stack)
+        await parts.vitals.start(stack)
+        web = WebServer(create_app(parts.metrics, parts.vitals.facts), settings.status.host, settings.status.port)
+        await web.start()
+        stack.push_async_callback(web.stop)
+        log.info("started", status=f"http://{settings.status.host}:{web.port}/", tables=len(parts.projection.tables))
+        parts.vitals.started = True
+        await parts.pipeline.run(stop)
+        parts.vitals.stopping = True
+    log.info("stopped")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    projection: Projection
+    pipeline: Pipeline
+    metrics: Metrics
+    vitals: Vitals
+
+
+async def build(settings: Settings, stack: AsyncExitStack) -> Parts:
+    """Everything that `run` needs, connected; closed by the stack in the reverse order.
+
+    Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
+    """
+    dsn = source_dsn(settings)
+    contract = RedoContract(settings.source.timezone, settings.mapping.ignore)
+    projection = await load_projection(settings)
+    source = settings.source
+    problems = await preflight(dsn, source.slot, source.publication, projection.tables, source.manage)
+    _refuse_or_warn([*problems, *settings_problems(settings)])
+    memory = open_checkpoints(settings.checkpoints.url)
+    stack.push_async_callback(memory.close)
+    sweep_cause = await _set_up(settings, projection, memory)
+    metrics = Metrics(__version__)
+    metrics.expect(projection.tables)
+    client = redo_client(settings, metrics)
+    stack.push_async_callback(client.aclose)
+    assembler = new_assembler(settings, projection)
+    stack.push_async_callback(assembler.aclose)
+    ports = Ports(
+        PostgresSource(dsn, source.slot, source.publication),
+        projection.routes,
+        assembler,
+        contract,
+        client,
+        memory,
+        metrics,
+    )
+    options = Options(
+        max_concurrency=settings.redo.max_concurrency,
+        requests_per_second=settings.redo.requests_per_second,
+        backfill=settings.backfill.on_start,
+        reconcile_every=settings.reconcile.every,
+        known_routes=frozenset(use.way.name for use in projection.uses),
+        sweep_cause=sweep_cause,
+    )
+    pipeline = Pipeline(ports, options)
+    vitals = Vitals(pipeline, metrics, SlotWatch(dsn, source.slot), projection.fingerprint)
+    return Parts(projection, pipeline, metrics, vitals)
+
+
+async def load_projection(settings: Settings) -> Projection:
+    """Read and analyse the mapping against the live catalog. Raises ConfigurationError, SourceUnavailable."""
+    path = settings.mapping.path
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        hint = "set mapping.path to your mapping; the README shows how to write one"
+        raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError([Problem("is not UTF-8 text", "save it as UTF-8", str(path))]) from None
+    return await projections.load(
+        text,
+        path=path.name,
+        read_dsn=read_dsn(settings),
+        timezone=settings.source.timezone,
+        statement_timeout_ms=_timeout_ms(settings),
+    )
+
+
+def _obey_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def obey(number: signal.Signals) -> None:
+        if stop.is_set():
+            log.warning("killed", signal=number.name, next="what was in flight is confirmed at the next start")
+            os._exit(128 + number)
+        log.info("stopping", signal=number.name, next="finishing what is in flight; a second signal exits at once")
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, obey, number)
+
+
+async def _set_up(settings: Settings, projection: Projection, memory: Memory) -> str | None:
+    """Publication and slot. Returns why every order must be looked at, None when the stream has no gap.
+
+    The note stands while a new slot isn't yet followed by a durable sweep, so that a kill in between loses nothing.
+    """
+    interrupted = await memory.noted(SETTING_UP_NOTE) == "yes"
+    await memory.note(SETTING_UP_NOTE, "yes")
+    source = settings.source
+    tables = projection.tables
+    ready = await ensure(source_dsn(settings), source.slot, source.publication, tables, source.manage, _on_wait)
+    if ready.slot_created:
+        log.info("slot_created", slot=source.slot, publication=source.publication)
+        return "new slot"
+    if ready.tables_added:
+        log.info("publication_extended", tables=[str(table) for table in ready.tables_added])
+        return "new tables in the publication"
+    return "interrupted start" if interrupted else None
+
+
+def _on_wait(blockers: Sequence[Blocker]) -> None:
+    log.warning(
+        "slot_waits",
+        blockers=[str(blocker) for blocker in blockers],
+        next="the slot can be made once these transactions have ended; end them, or wait",
+    )
+
+
+def settings_problems(settings: Settings) -> list[Problem]:
+    """Settings that are read but have no effect yet."""
+    guard = settings.guard.model_fields_set
+    return [
+        Problem("is not enforced in this version", "nothing is held for approval", f"guard.{name}", warning=True)
+        for name in sorted(guard)
+    ]
+
+
+def _refuse_or_warn(problems: list[Problem]) -> None:
+    serious = [problem for problem in problems if not problem.warning]
+    if serious:
+        raise ConfigurationError(serious)
+    for problem in problems:
+        log.warning("preflight", where=problem.where, problem=problem.what, next=problem.hint)
+
+
+def redo_client(settings: Settings, metrics: Metrics | None) -> RedoClient:
+    url = settings.redo.orders_url or orders_url(settings.redo.base_url, settings.redo.store_id)
+    return RedoClient(
+        url,
+        settings.redo.api_secret.get_secret_value(),
+        timeout=settings.redo.timeout,
+        max_connections=settings.redo.max_concurrency,
+        proxy=environment_proxy(url),
+        on_request=None if metrics is None else metrics.http_request,
+    )
+
+
+def new_assembler(settings: Settings, projection: Projection) -> Assembler:
+    return Assembler(projection, read_dsn=read_dsn(settings), statement_timeout_ms=_timeout_ms(settings))
+
+
+def source_dsn(settings: Settings) -> str:
+    return settings.source.dsn.get_secret_value()
+
+
+def read_dsn(settings: Settings) -> str:
+    return (settings.source.read_dsn or settings.source.dsn).get_secret_value()
+
+
+def _timeout_ms(settings: Settings) -> int:
+    return int(settings.source.statement_timeout * 1000)

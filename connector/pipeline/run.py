@@ -1,0 +1,233 @@
+"""The drawing, as code: source -> routes -> ledger -> assemble -> diff -> Redo -> checkpoint.
+
+`Pipeline.run` starts one task a station and ends them in order: first nothing new comes in, then what is under way
+finishes. It must not know what stands behind its ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from connector.errors import (
+    CheckpointsUnwritable,
+    ConnectorError,
+    MappingBroken,
+    OrderUnreadable,
+    SourceUnavailable,
+)
+from connector.pipeline.dispatch import Dispatcher
+from connector.pipeline.gate import Backoff, Gate
+from connector.pipeline.insist import Insist
+from connector.pipeline.intake import Intake, Revisions
+from connector.pipeline.lookups import Resolver
+from connector.pipeline.ports import Assembler, Contract, Memory, Observer, Redo, Routes, Source, SweepKind
+from connector.pipeline.reading import Reader
+from connector.pipeline.settler import Settler
+from connector.pipeline.sweep import Sweeper
+from connector.pipeline.visibility import Visibility
+
+log = structlog.get_logger("connector.pipeline")
+
+RECONNECT = Backoff(base=0.5, cap=15.0, floor=0.2)
+MAPPING_NOTE = "mapping_fingerprint"
+SETTING_UP_NOTE = "setting_up"
+"""`yes` from before a slot may be made until the sweep that must follow it is durable."""
+LOOK_AROUND_EVERY = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The neighbours."""
+
+    source: Source
+    routes: Routes
+    assembler: Assembler
+    contract: Contract
+    redo: Redo
+    memory: Memory
+    observer: Observer
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`backfill`: `auto`, `always`, `never`. `reconcile_every`, `drain_bound`: seconds."""
+
+    max_concurrency: int = 32
+    requests_per_second: float | None = None
+    backfill: str = "auto"
+    reconcile_every: float | None = 86400.0
+    drain_bound: float = 20.0
+    known_routes: frozenset[str] = frozenset()
+    sweep_cause: str | None = None
+    """Why the stream may have a gap, so that every order must be compared; None: it has none."""
+
+
+class Pipeline:
+    def __init__(self, ports: Ports, options: Options) -> None:
+        self.ports = ports
+        self.options = options
+        self.gate = Gate(options.max_concurrency, options.requests_per_second)
+        self.insist = Insist(lambda error: log.error("checkpoints_unwritable", problem=str(error)))
+        self.revisions = Revisions()
+        self.visibility = Visibility(ports.memory)
+        self.reader = Reader(ports.assembler, self.visibility, ports.observer)
+        self.dispatcher = Dispatcher(
+            ports.memory,
+            self.reader,
+            ports.contract,
+            ports.redo,
+            self.gate,
+            ports.observer,
+            self.insist,
+            self.revisions.next,
+            self._hungry,
+        )
+        self.settler = Settler(ports.memory, self.visibility, self.insist, self.dispatcher.written)
+        self.dispatcher.settler = self.settler
+        wake = self.dispatcher.wake
+        self.sweeper = Sweeper(
+            ports.memory,
+            ports.assembler,
+            self.revisions,
+            ports.observer,
+            self.insist,
+            wake,
+            options.reconcile_every,
+        )
+        self.resolver = Resolver(
+            ports.memory,
+            ports.assembler,
+            self.visibility,
+            self.revisions,
+            self.insist,
+            options.known_routes,
+            wake,
+        )
+        self.intake = Intake(
+            ports.source,
+            ports.routes,
+            ports.memory,
+            self.visibility,
+            self.sweeper,
+            self.revisions,
+            ports.observer,
+            self.insist,
+            self._arrived,
+        )
+        self.source_trouble: SourceUnavailable | None = None
+        self.troubles: dict[str, ConnectorError] = {}
+
+    def _arrived(self) -> None:
+        self.dispatcher.wake()
+        self.resolver.poke()
+
+    def _hungry(self, finished: bool) -> None:
+        self.resolver.feed_me()
+        self.sweeper.feed_me(finished=finished)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set, then drain. Raises what no station foresaw."""
+        await self.prepare()
+        stations = [
+            asyncio.create_task(self._follow(stop), name="intake"),
+            self._station("dispatcher", self.dispatcher.step),
+            self._station("settler", self.settler.step),
+            self._station("resolver", self.resolver.step),
+            self._station("sweeper", self.sweeper.step),
+            self._station("visibility", self._look_around),
+        ]
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait({*stations, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for station in stations:
+                if station.done() and not stop.is_set():
+                    station.result()
+        finally:
+            stop.set()
+            await self._drain(stations)
+            stopping.cancel()
+
+    async def prepare(self) -> None:
+        """Pick up where the last run ended."""
+        self.revisions.start_after(await self.ports.memory.recover())
+        await self.visibility.load()
+        await self.sweeper.load()
+        await self._maybe_sweep()
+
+    async def _maybe_sweep(self) -> None:
+        memory, fingerprint = self.ports.memory, self.ports.assembler.fingerprint
+        before = await memory.noted(MAPPING_NOTE)
+        if self.options.backfill == "always" or (before is None and self.options.backfill == "auto"):
+            await self.sweeper.ask("first start" if before is None else "backfill.on_start", SweepKind.BACKFILL)
+        elif before is not None and self.options.sweep_cause is not None:
+            await self.sweeper.ask(self.options.sweep_cause, SweepKind.RECONCILE)
+        elif before not in (None, fingerprint):
+            log.info("mapping_changed", next="every order is compared with its checkpoint")
+            await self.sweeper.ask("mapping changed", SweepKind.RECONCILE)
+        if before != fingerprint:
+            await memory.note(MAPPING_NOTE, fingerprint)
+        await memory.note(SETTING_UP_NOTE, "no")
+
+    async def _follow(self, stop: asyncio.Event) -> None:
+        attempt = 0
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                await self.intake.follow(stop)
+            except SourceUnavailable as error:
+                attempt = 0 if time.monotonic() - started > RECONNECT.cap else attempt + 1
+                self.source_trouble = error
+                log.warning("stream_lost", problem=str(error))
+                await _sleep_unless(stop, RECONNECT.delay(attempt))
+
+    def _station(self, name: str, step: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        return asyncio.create_task(self._repeat(name, step), name=name)
+
+    async def _repeat(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        """A station: its step again and again, with a pause when the OMS, the mapping or the store is at fault."""
+        attempt = 0
+        while True:
+            try:
+                await step()
+            except (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwritable) as error:
+                if name not in self.troubles:
+                    log.warning("station_waits", station=name, problem=str(error))
+                self.troubles[name] = error
+                await asyncio.sleep(RECONNECT.delay(attempt))
+                attempt += 1
+            else:
+                self.troubles.pop(name, None)
+                attempt = 0
+
+    @property
+    def trouble(self) -> ConnectorError | None:
+        """What keeps orders from being read or remembered at present, None when nothing does."""
+        return self.insist.trouble or self.dispatcher.read_trouble or next(iter(self.troubles.values()), None)
+
+    async def _look_around(self) -> None:
+        await asyncio.sleep(LOOK_AROUND_EVERY)
+        if len(self.visibility) and time.monotonic() - self.visibility.judged_at > LOOK_AROUND_EVERY:
+            await self.reader.look_around()
+        await self.visibility.forget_seen()
+
+    async def _drain(self, stations: list[asyncio.Task[None]]) -> None:
+        for station in stations[1:]:
+            station.cancel()
+        await asyncio.wait(stations[:1], timeout=self.options.drain_bound)
+        stations[0].cancel()
+        await asyncio.gather(*stations, return_exceptions=True)
+        left = await self.dispatcher.drain(self.options.drain_bound)
+        await self.settler.flush()
+        log.info("drained", left_in_ledger=left)
+
+
+async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
