@@ -1,0 +1,49 @@
+"""The slot's report, on a real server."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.errors import SourceUnavailable
+from connector.source.slot import SlotWatch, create_slot
+from tests.fix_postgres import Database
+from tests.streaming import Followed
+
+
+async def test_a_report_says_where_the_slot_stands_and_what_it_retains(database: Database) -> None:
+    shop = Followed(database.dsn, f"slot_{database.name}")
+    watch = SlotWatch(shop.dsn, shop.name)
+    try:
+        assert await watch.report() is None
+        await create_slot(shop.dsn, shop.name)
+        before = await watch.report()
+        shop.execute("CREATE TABLE written AS SELECT generate_series(1, 1000)")
+        after = await watch.report()
+    finally:
+        await watch.close()
+    assert before is not None
+    assert after is not None
+    assert (after.kind, after.plugin, after.database) == ("logical", "pgoutput", database.name)
+    assert after.active_pid is None
+    assert after.wal_status == "reserved"
+    assert after.confirmed_flush_lsn == before.confirmed_flush_lsn
+    assert after.retained is not None
+    assert before.retained is not None
+    assert after.retained - before.retained == after.current_lsn - before.current_lsn > 10_000
+
+
+async def test_a_watch_survives_its_connection(database: Database) -> None:
+    shop = Followed(database.dsn, f"slot_{database.name}")
+    await create_slot(shop.dsn, shop.name)
+    watch = SlotWatch(shop.dsn, shop.name)
+    try:
+        assert await watch.report() is not None
+        shop.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            f" WHERE datname = '{database.name}' AND pid <> pg_backend_pid()"
+        )
+        with pytest.raises(SourceUnavailable):
+            await watch.report()
+        assert await watch.report() is not None
+    finally:
+        await watch.close()
