@@ -1,0 +1,123 @@
+"""The mapping, run for some orders: every answer with the snapshot it was read in.
+
+Knows the analysed SQL; must not know why an order is asked for, nor what becomes of it. Numbers stay exact: rows come
+as JSON text and fractions are read as Decimal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from connector.errors import OrderUnreadable
+from connector.orders import Assembly, Document, KeyPage, Lookup, OrderKey
+from connector.projection import statements
+from connector.projection.failures import shown
+from connector.projection.keys import array_literal, decode, encode
+from connector.projection.paths import Lookup as Reverse
+from connector.projection.projection import Projection
+from connector.projection.reading import Pool, Session, parse_snapshot
+
+_COUNTED = 10_000
+"""A table never analysed is counted, up to this many rows."""
+
+
+class Assembler:
+    """Satisfies the pipeline's port of this name. `aclose` when done."""
+
+    def __init__(self, projection: Projection, *, read_dsn: str, statement_timeout_ms: int) -> None:
+        self._projection = projection
+        self._pool = Pool(read_dsn, statement_timeout_ms)
+        self._width = len(projection.key)
+        self._queries: dict[int, str] = {}
+        self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}
+
+    @property
+    def fingerprint(self) -> str:
+        return self._projection.fingerprint
+
+    @property
+    def pool(self) -> Pool:
+        return self._pool
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+    async def assemble(self, keys: Sequence[OrderKey]) -> Assembly:
+        """Rows of the mapping for the keys, in one snapshot. A key without a row is not in `documents`."""
+        arrays = self._arrays(keys)
+        async with self._pool.session(f"assembling {shown(list(keys))}") as session:
+            replayed = await session.replayed()
+            query = self._assembling(session.connection.info.server_version)
+            rows = await session.rows(query, arrays)
+        documents: dict[OrderKey, tuple[Document, ...]] = {}
+        snapshot = ""
+        for found, text, *texts in rows:
+            if found is not None:
+                snapshot = found
+                continue
+            key = encode(texts)
+            documents[key] = (*documents.get(key, ()), json.loads(text, parse_float=Decimal))
+        return Assembly(parse_snapshot(snapshot, replayed), documents)
+
+    async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
+        """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all."""
+        names = {lookup.route for lookup in lookups}
+        if len(names) > 1:
+            raise ValueError("lookups of several routes")
+        way = self._lookups.get(next(iter(names), ""))
+        if way is None:
+            return await self.scan(after, limit) if names else await self._page(None, [], after, 0)
+        columns = zip(*(lookup.values for lookup in lookups), strict=True)
+        return await self._page(way, [array_literal(column) for column in columns], after, limit)
+
+    async def scan(self, after: str | None, limit: int) -> KeyPage:
+        """All keys of the order table in key order."""
+        return await self._page(None, [], after, limit)
+
+    async def absent(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
+        """Those of the keys that the order table has no row for."""
+        if not keys:
+            return frozenset()
+        query = statements.present(self._projection)
+        async with self._pool.session(f"looking for {shown(list(keys))}") as session:
+            rows = await session.rows(query, self._arrays(keys))
+        return frozenset(keys) - {encode(row) for row in rows}
+
+    async def estimate(self) -> int:
+        """The planner's count of the order table; a small table never analysed is counted."""
+        async with self._pool.session("counting orders") as session:
+            rows = await session.rows(statements.count(self._projection), [_COUNTED])
+            counted = int(rows[0][0])
+            if counted < _COUNTED:
+                return counted
+            plan = (await session.rows(statements.explain_count(self._projection)))[0][0]
+        return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
+
+    def _assembling(self, version: int) -> str:
+        if version not in self._queries:
+            self._queries[version] = statements.assemble(self._projection, version)
+        return self._queries[version]
+
+    def _arrays(self, keys: Sequence[OrderKey]) -> list[str]:
+        try:
+            decoded = [decode(key, self._width) for key in keys]
+        except ValueError:
+            raise OrderUnreadable(f"not an order key: {shown(list(keys))}", "22P02") from None
+        return [array_literal(column) for column in zip(*decoded, strict=True)] or [array_literal(())] * self._width
+
+    async def _page(self, lookup: Reverse | None, arrays: list[str], after: str | None, limit: int) -> KeyPage:
+        query = statements.page(self._projection, lookup, after is not None)
+        position = decode(after, self._width) if after is not None else ()
+        async with self._pool.session("looking for orders") as session:
+            replayed = await session.replayed()
+            snapshot, rows = await self._paged(session, query, [*arrays, *position, limit])
+        keys = tuple(encode(row) for row in rows)
+        return KeyPage(parse_snapshot(snapshot, replayed), keys, keys[-1] if limit and len(keys) == limit else None)
+
+    async def _paged(self, session: Session, query: str, parameters: list[Any]) -> tuple[str, list[list[str]]]:
+        version = session.connection.info.server_version
+        row = (await session.rows(statements.with_snapshot(query, version), parameters))[0]
+        return row[0], [json.loads(text) for text in row[1]]

@@ -1,0 +1,51 @@
+"""What a database error means to the connector, without the server's words, which may quote row values.
+
+Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+from psycopg import errors
+
+from connector.errors import ConnectorError, MappingBroken, OrderUnreadable, SourceUnavailable
+
+_UNAVAILABLE = ("08", "28", "3D", "40", "53", "55", "57", "58")
+_BROKEN = ("0A", "2B", "3F", "42")
+_READ_ONLY = "25006"
+_SHOWN_KEYS = 5
+
+
+def translated(error: psycopg.Error, doing: str) -> ConnectorError:
+    """The connector's error. `doing` says what was run and for which keys."""
+    state = error.sqlstate
+    if state is None:
+        return SourceUnavailable(f"the connection to the database broke while {doing}")
+    said = f"{condition(state)} (SQLSTATE {state}) while {doing}"
+    if state == "57014":
+        return SourceUnavailable(
+            f"statement timeout or cancellation while {doing}: raise source.statement_timeout or add an index "
+            "(`redo-connector check` names the tables read whole)"
+        )
+    if state.startswith(_UNAVAILABLE) or (state.startswith("25") and state != _READ_ONLY):
+        return SourceUnavailable(said)
+    if state.startswith(_BROKEN) or state == _READ_ONLY:
+        return MappingBroken(f"{said}: the mapping no longer fits the database; run `redo-connector check`")
+    return OrderUnreadable(said, state)
+
+
+def condition(sqlstate: str) -> str:
+    """The error's name in words, from its code alone."""
+    try:
+        name = errors.lookup(sqlstate).__name__
+    except KeyError:
+        return "an error"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def shown(keys: list[str]) -> str:
+    """Order keys for a message, the first few."""
+    more = len(keys) - _SHOWN_KEYS
+    return ", ".join(keys[:_SHOWN_KEYS]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,187 @@
+"""The order key: which use carries it, and that every scope between it and the top keeps orders apart.
+
+No I/O; must not know routes or the rewriting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from connector.errors import Problem
+from connector.projection.catalog import Column, Table
+from connector.projection.mapping import Mapping, offset_of
+from connector.projection.scopes import Node, Output, Scope, Source
+
+_HINT = "say which: add a line  -- order_key: schema.table(column)"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The use whose columns are the order key."""
+
+    use: Source
+    table: Table
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def nodes(self) -> list[Node]:
+        return [(self.use, name) for name in self.names]
+
+
+def find_key(mapping: Mapping, top: Scope) -> tuple[KeyUse | None, list[Problem]]:
+    """The key-bearing use, or the problems that say why there is none."""
+    found = _named_key(mapping, top) if mapping.order_key() else _traced_key(mapping, top)
+    if isinstance(found, Problem):
+        return None, [found]
+    return found, [*_type_problems(mapping, found), *_scope_problems(mapping, top, found)]
+
+
+def _traced_key(mapping: Mapping, top: Scope) -> KeyUse | Problem:
+    output = next((output for output in top.outputs if output.name == "id"), None)
+    if output is None:
+        return mapping.problem("there is no output column id", top.at, "select the order's id AS id")
+    leaves = _leaves(top, output)
+    at = _place(output, top)
+    uses = {source for source, _ in leaves} if leaves is not None else set()
+    if not uses:
+        return mapping.problem("id can't be traced to a table's columns", at, _HINT)
+    if len(uses) > 1:
+        names = ", ".join(sorted(str(source.table.name) for source in uses if source.table))
+        return mapping.problem(f"id comes from several tables: {names}", at, _HINT)
+    use = uses.pop()
+    table = use.table
+    if table is None or not table.primary_key:
+        name = table.name if table else use.alias
+        return mapping.problem(f"id comes from {name}, which has no primary key", at, _HINT)
+    return KeyUse(use, table, tuple(table.columns[name] for name in table.primary_key))
+
+
+def _leaves(scope: Scope, output: Output) -> set[Node] | None:
+    """The base columns that an output is computed from; None when a subquery, an aggregate or a function's column is in
+    it."""
+    if output.node is not None:
+        return _below(output.node)
+    if output.expression is None or output.expression.find(exp.Query, exp.AggFunc, exp.Window) is not None:
+        return None
+    found: set[Node] = set()
+    for column in output.expression.find_all(exp.Column):
+        node = scope.references.get(id(column))
+        below = _below(node) if node is not None else None
+        if below is None:
+            return None
+        found |= below
+    return found
+
+
+def _below(node: Node) -> set[Node] | None:
+    source, key = node
+    if source.inner is None:
+        return {node} if source.table is not None else None
+    return _leaves(source.inner, source.inner.outputs[int(key)])
+
+
+def _named_key(mapping: Mapping, top: Scope) -> KeyUse | Problem:
+    written = mapping.order_key()
+    assert written is not None  # noqa: S101  # asked by find_key
+    name, columns, at = written
+    uses = [source for source in _lineage(top) if source.table is not None and source.table.name == name]
+    if len(uses) != 1:
+        what = "is not read in the mapping's FROM" if not uses else "is read more than once in the mapping's FROM"
+        return mapping.problem(f"order_key: {name} {what}", at, "the key must come from one table read once")
+    table = uses[0].table
+    missing = [column for column in columns if table is None or column not in table.columns]
+    if table is None or missing:
+        return mapping.problem(f"order_key: {name} has no column {missing[0]}", at)
+    return KeyUse(uses[0], table, tuple(table.columns[column] for column in columns))
+
+
+def _lineage(scope: Scope) -> Iterator[Source]:
+    for source in scope.sources:
+        yield source
+        if source.inner is not None:
+            yield from _lineage(source.inner)
+
+
+def _type_problems(mapping: Mapping, key: KeyUse) -> list[Problem]:
+    hint = (
+        "keys are integers, text, uuid, numeric with a scale, dates, time stamps or enums, in a deterministic collation"
+    )
+    return [
+        mapping.problem(f"{key.table.name}.{column.name} of type {column.type} can't be an order key", key.use.at, hint)
+        for column in key.columns
+        if not column.faithful()
+    ]
+
+
+def _scope_problems(mapping: Mapping, top: Scope, key: KeyUse) -> list[Problem]:
+    """Scopes on the way up that would mix orders, or answer otherwise when only some keys are asked for."""
+    if top.limited:
+        return [mapping.problem("LIMIT, OFFSET or FETCH at the top would leave orders out", top.at, "remove it")]
+    problems = []
+    scope: Scope | None = key.use.scope
+    nodes = [{node} for node in key.nodes()]
+    while scope is not None:
+        for name, same in zip(key.names, nodes, strict=True):
+            problem = _mixed(mapping, scope, name, same, key)
+            if problem is not None:
+                problems.append(problem)
+        holder = scope.holder
+        if holder is not None:
+            nodes = [
+                {(holder, number) for number, output in enumerate(scope.outputs) if output.node in same}
+                for same in nodes
+            ]
+        scope = scope.parent
+    return problems
+
+
+def _with_equals(scope: Scope, nodes: set[Node]) -> set[Node]:
+    """Columns that equal one of the nodes on every row of the scope, before anything is grouped or numbered."""
+    grown = set(nodes)
+    for _ in scope.conditions:
+        for condition in scope.conditions:
+            if not condition.guard and grown & {condition.left, condition.right}:
+                grown |= {condition.left, condition.right}
+    return grown
+
+
+def _mixed(mapping: Mapping, scope: Scope, name: str, nodes: set[Node], key: KeyUse) -> Problem | None:
+    table = key.table.name
+    # No node: the key isn't among the columns that the scope below lets out, so no window can be partitioned by it.
+    reasons = [scope.why_coupled(node) for node in _with_equals(scope, nodes) or {(key.use, "")}]
+    reason = None if None in reasons else reasons[0]
+    if reason is not None:
+        return mapping.problem(f"{reason[0]}: orders can't be read one by one by {table}.{name}", reason[1])
+    if scope.grouping is not None and not (nodes & scope.grouping) and not _grouped(scope, key):
+        hint = f"add {key.use.alias}.{name} to GROUP BY"
+        return mapping.problem(f"the rows are not grouped by the order key {table}.{name}", scope.at, hint)
+    if scope.distinct and not _shown(scope, nodes):
+        hint = f"select {table}.{name} too, or leave DISTINCT out"
+        return mapping.problem(f"DISTINCT may merge orders: {table}.{name} is not among its columns", scope.at, hint)
+    return None
+
+
+def _grouped(scope: Scope, key: KeyUse) -> bool:
+    """True when the whole primary key is grouped by: Postgres then lets every other column of the row out."""
+    primary = {(key.use, column) for column in key.table.primary_key}
+    return bool(primary) and primary <= (scope.grouping or frozenset())
+
+
+def _shown(scope: Scope, nodes: set[Node]) -> bool:
+    for output in scope.outputs:
+        expression = output.expression
+        if isinstance(expression, exp.Cast) and expression.is_type("text"):
+            expression = expression.this
+        if output.node in nodes or (expression is not None and scope.references.get(id(expression)) in nodes):
+            return True
+    return False
+
+
+def _place(output: Output, scope: Scope) -> int:
+    return offset_of(output.expression) if output.expression is not None else scope.at

@@ -1,0 +1,243 @@
+"""The text of mapping.sql: parsed, with places in it that can be named to a person and edited.
+
+Knows SQL text only; must not know the catalog or a connection. Edits are insertions into the user's own text, so that
+what the server runs is what the user wrote, never a rendering of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from connector.changes import TableName
+from connector.errors import ConfigurationError, Problem
+
+ORDER_KEY = re.compile(r"^\s*--\s*order_key\s*:\s*(?P<rest>.*?)\s*$", re.MULTILINE)
+_NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\uffff][\w$]*)'
+_ORDER_KEY_VALUE = re.compile(rf"^({_NAME})\s*\.\s*({_NAME})\s*\(\s*({_NAME}(?:\s*,\s*{_NAME})*)\s*\)\s*;?$")
+
+_CLAUSES = {
+    TokenType.FROM: "from",
+    TokenType.WHERE: "where",
+    TokenType.GROUP_BY: "group",
+    TokenType.HAVING: "having",
+    TokenType.WINDOW: "window",
+    TokenType.ORDER_BY: "order",
+    TokenType.LIMIT: "limit",
+    TokenType.OFFSET: "offset",
+    TokenType.FETCH: "fetch",
+    TokenType.FOR: "for",
+}
+_AFTER_FROM = ("where", "group", "having", "window", "order", "limit", "offset", "fetch", "for")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One SELECT in the text: half-open range of token indexes, and the index of each clause's first token."""
+
+    first: int
+    end: int
+    clauses: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Put `text` at `offset` (characters from the start of the mapping)."""
+
+    offset: int
+    text: str
+
+
+class Mapping:
+    """The parsed text. `path` is how problems name it."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text = text
+        self.path = path
+        self._tokens = self._tokenize()
+        self.select = self._parse()
+        self._spans = list(self._find_spans())
+
+    # places
+
+    def where(self, offset: int) -> str:
+        """`mapping.sql:LINE:COLUMN` of a character offset, both counted from 1."""
+        before = self.text[:offset]
+        line = before.count("\n") + 1
+        return f"{self.path}:{line}:{offset - (before.rfind(chr(10)) + 1) + 1}"
+
+    def line(self, offset: int) -> int:
+        return self.text.count("\n", 0, offset) + 1
+
+    def problem(self, what: str, at: exp.Expr | int, hint: str = "") -> Problem:
+        offset = at if isinstance(at, int) else offset_of(at)
+        return Problem(what, hint, self.where(offset))
+
+    # reading
+
+    @property
+    def statement(self) -> str:
+        """The text without a trailing semicolon or what follows it."""
+        return self.text[: self._tokens[-1].end + 1]
+
+    @property
+    def normal_form(self) -> str:
+        """The statement without comments, each token one space apart: equal for texts that mean the same."""
+        return " ".join(self.text[token.start : token.end + 1] for token in self._tokens)
+
+    def fingerprint(self, *more: str) -> str:
+        return hashlib.sha256("\0".join((self.normal_form, *more)).encode()).hexdigest()
+
+    def called_names(self) -> dict[str, int]:
+        """Every name directly before a parenthesis (functions, and some that are not), with its first offset."""
+        names: dict[str, int] = {}
+        for token, after in zip(self._tokens, self._tokens[1:], strict=False):
+            if after.token_type == TokenType.L_PAREN and token.text:
+                quoted = self.text[token.start] == '"'
+                names.setdefault(token.text if quoted else fold(token.text), token.start)
+        return names
+
+    def order_key(self) -> tuple[TableName, tuple[str, ...], int] | None:
+        """What an `-- order_key: schema.table(column, ...)` line says, with its offset. Raises ConfigurationError."""
+        match = ORDER_KEY.search(self.text)
+        if match is None:
+            return None
+        at = match.start("rest")
+        value = _ORDER_KEY_VALUE.match(match["rest"])
+        if value is None:
+            hint = "write it as: -- order_key: schema.table(column)"
+            raise ConfigurationError([self.problem("the order_key line can't be read", at, hint)])
+        columns = tuple(_fold_written(name) for name in re.findall(_NAME, value[3]))
+        return TableName(_fold_written(value[1]), _fold_written(value[2])), columns, at
+
+    # editing
+
+    def restriction(self, inside: int, condition: str) -> list[Edit]:
+        """Edits that add a condition to the WHERE of the SELECT around an offset."""
+        span = self._span(inside)
+        first = span.clauses.get("where")
+        end = min([at for name, at in span.clauses.items() if name in _AFTER_FROM and name != "where"] + [span.end])
+        after = self._tokens[end - 1].end + 1
+        if first is None:
+            return [Edit(after, f"\nWHERE {condition}")]
+        return [Edit(self._tokens[first].end + 1, f" {condition} AND ("), Edit(after, ")")]
+
+    def more_output(self, inside: int, columns: str) -> Edit:
+        """The edit that adds output columns at the end of the select list of the SELECT around an offset."""
+        first = self._span(inside).clauses["from"]
+        return Edit(self._tokens[first - 1].end + 1, f", {columns}")
+
+    def edited(self, edits: Sequence[Edit]) -> str:
+        text = self.statement
+        for edit in sorted(edits, key=lambda edit: edit.offset, reverse=True):
+            text = text[: edit.offset] + edit.text + text[edit.offset :]
+        return text
+
+    # making
+
+    def _tokenize(self) -> list[Token]:
+        try:
+            tokens = sqlglot.tokenize(self.text, read="postgres")
+        except TokenError as error:
+            raise ConfigurationError([Problem("the SQL can't be read", _plain(error), f"{self.path}:1:1")]) from None
+        while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+            tokens.pop()
+        if not tokens:
+            raise ConfigurationError([Problem("there is no SQL in it", "write one SELECT", f"{self.path}:1:1")])
+        return tokens
+
+    def _parse(self) -> exp.Select:
+        try:
+            statements = [tree for tree in sqlglot.parse(self.text, read="postgres") if tree is not None]
+        except ParseError as error:
+            raise ConfigurationError([self._parse_problem(found) for found in error.errors]) from None
+        statements = [tree for tree in statements if not isinstance(tree, exp.Semicolon)]
+        if len(statements) != 1:
+            second = next(index for index, token in enumerate(self._tokens) if token.token_type == TokenType.SEMICOLON)
+            hint = "keep one SELECT"
+            at = self._tokens[second + 1].start
+            raise ConfigurationError([self.problem(f"there are {len(statements)} statements, not one", at, hint)])
+        tree = statements[0]
+        if isinstance(tree, exp.SetOperation):
+            raise ConfigurationError([self.problem(f"{tree.key.upper()} is not supported yet", tree)])
+        if not isinstance(tree, exp.Select) or self._tokens[0].token_type not in (TokenType.SELECT, TokenType.WITH):
+            what = f"this is not a SELECT but {self._tokens[0].text.upper()}"
+            raise ConfigurationError([self.problem(what, self._tokens[0].start, "the mapping is one SELECT")])
+        return tree
+
+    def _parse_problem(self, found: dict[str, object]) -> Problem:
+        # `col` is the column of the offending token's last character.
+        highlight = str(found.get("highlight") or "")
+        column = max(1, int(str(found.get("col") or 1)) - max(0, len(highlight) - 1))
+        what = f"syntax error at or near {highlight!r}" if highlight else "syntax error at the end"
+        return Problem(what, str(found.get("description") or ""), f"{self.path}:{found.get('line') or 1}:{column}")
+
+    def _find_spans(self) -> Iterator[Span]:
+        for first, token in enumerate(self._tokens):
+            if token.token_type != TokenType.SELECT or self._is_name(first):
+                continue
+            clauses: dict[str, int] = {}
+            depth, end = 0, len(self._tokens)
+            for index in range(first + 1, len(self._tokens)):
+                kind = self._tokens[index].token_type
+                if kind == TokenType.L_PAREN:
+                    depth += 1
+                elif kind == TokenType.R_PAREN:
+                    depth -= 1
+                    if depth < 0:
+                        end = index
+                        break
+                elif depth == 0 and kind in _CLAUSES and not self._is_name(index):
+                    clauses.setdefault(_CLAUSES[kind], index)
+            yield Span(first, end, clauses)
+
+    def _is_name(self, index: int) -> bool:
+        """A clause's word that is no clause here: after a dot or AS, or the FROM of IS DISTINCT FROM."""
+        before = self._tokens[index - 1].token_type if index else None
+        if before in (TokenType.DOT, TokenType.ALIAS):
+            return True
+        if before == TokenType.DISTINCT and self._tokens[index].token_type == TokenType.FROM:
+            return self._tokens[index - 2].token_type in (TokenType.IS, TokenType.NOT)
+        return False
+
+    def _span(self, offset: int) -> Span:
+        around = [
+            span for span in self._spans if self._tokens[span.first].start <= offset <= self._tokens[span.end - 1].end
+        ]
+        return max(around, key=lambda span: span.first)
+
+
+def fold(name: str) -> str:
+    """An unquoted name as Postgres stores it: ASCII letters lowered."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
+
+
+def name_of(identifier: exp.Identifier) -> str:
+    return str(identifier.this) if identifier.args.get("quoted") else fold(str(identifier.this))
+
+
+def offset_of(node: exp.Expr) -> int:
+    """Where a node begins: its first name, or that of the nearest node around it that has one."""
+    around: exp.Expr | None = node
+    while around is not None:
+        starts = [found.meta["start"] for found in around.find_all(exp.Identifier) if "start" in found.meta]
+        if starts:
+            return int(min(starts))
+        around = around.parent
+    return 0
+
+
+def _fold_written(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else fold(name)
+
+
+def _plain(error: Exception) -> str:
+    """The tokenizer's message quotes the text; keep only its first words."""
+    return str(error).split(" '", 1)[0].split("\n", 1)[0]

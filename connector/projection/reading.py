@@ -1,0 +1,138 @@
+"""Read connections: a small pool whose every statement is one read-only snapshot of its own.
+
+The session is set to REPEATABLE READ, READ ONLY, so a single autocommit statement is exactly one such transaction, in
+one round trip. Knows connections; must not know mappings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+
+from connector.changes import Lsn, Snapshot, parse_lsn
+from connector.errors import SourceUnavailable
+from connector.projection.failures import translated
+
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "application_name": "redo-connector",
+}
+_SESSION = {
+    "default_transaction_isolation": "repeatable read",
+    "default_transaction_read_only": "on",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    # Compiling and starting workers take longer than reading a few orders.
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+}
+_GRACE_S = 10.0
+"""How long after the server's own time limit an answer may still come, before the connection counts as dead."""
+
+
+async def connect(dsn: str, statement_timeout_ms: int) -> AsyncConnection[Any]:
+    """A read-only session. Raises psycopg.Error."""
+    given = conninfo_to_dict(dsn)
+    missing: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
+    connection: AsyncConnection[Any] = await AsyncConnection.connect(
+        dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing
+    )
+    try:
+        settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
+        calls = ", ".join(f"set_config(${n}, ${n + 1}, false)" for n in range(1, 2 * len(settings), 2))
+        await connection.execute(f"SELECT {calls}", [part for pair in settings.items() for part in pair])
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+class Session:
+    """One connection and what is known of its server."""
+
+    def __init__(self, connection: AsyncConnection[Any], standby: bool) -> None:
+        self.connection = connection
+        self.standby = standby
+
+    @classmethod
+    async def open(cls, dsn: str, statement_timeout_ms: int) -> Session:
+        connection = await connect(dsn, statement_timeout_ms)
+        row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
+        return cls(connection, bool(row and row[0]))
+
+    @property
+    def usable(self) -> bool:
+        return not self.connection.closed and self.connection.info.transaction_status is TransactionStatus.IDLE
+
+    async def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        cursor = await self.connection.execute(query, parameters, prepare=True)
+        return await cursor.fetchall()
+
+    async def replayed(self) -> Lsn | None:
+        """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
+        if not self.standby:
+            return None
+        row = (await self.rows("SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"))[0]
+        self.standby = bool(row[0])
+        return parse_lsn(row[1]) if self.standby else None
+
+
+class Pool:
+    """At most `size` sessions, opened when needed and again when broken."""
+
+    def __init__(self, dsn: str, statement_timeout_ms: int, size: int = 2) -> None:
+        self._dsn = dsn
+        self._timeout_ms = statement_timeout_ms
+        self._free: list[Session] = []
+        self._turns = asyncio.Semaphore(size)
+
+    @asynccontextmanager
+    async def session(self, doing: str) -> AsyncIterator[Session]:
+        """A session for some statements. Raises what `failures.translated` makes of a database error."""
+        async with self._turns:
+            session = None
+            limit = self._timeout_ms / 1000 + _GRACE_S if self._timeout_ms else None
+            try:
+                async with asyncio.timeout(limit):
+                    session = self._free.pop() if self._free else await Session.open(self._dsn, self._timeout_ms)
+                    yield session
+            except psycopg.Error as error:
+                raise translated(error, doing) from None
+            except TimeoutError:
+                raise SourceUnavailable(f"the database gave no answer while {doing}") from None
+            finally:
+                if session is not None:
+                    await self._back(session)
+
+    async def aclose(self) -> None:
+        while self._free:
+            await self._free.pop().connection.close()
+
+    async def _back(self, session: Session) -> None:
+        if session.usable:
+            self._free.append(session)
+        else:
+            await session.connection.close()
+
+
+def parse_snapshot(text: str, replayed: Lsn | None) -> Snapshot:
+    """`xmin:xmax:xip,...` (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT)."""
+    xmin, xmax, running = text.split(":")
+    return Snapshot(int(xmin), int(xmax), frozenset(int(xid) for xid in running.split(",") if xid), replayed)
+
+
+def snapshot_function(server_version: int) -> str:
+    return "pg_current_snapshot()::text" if server_version >= 130000 else "txid_current_snapshot()::text"

@@ -1,0 +1,97 @@
+"""From changed rows to orders: pure, fast, made once from the ways that `paths` found.
+
+Must not know SQL or a connection: it reads images by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from connector.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
+from connector.orders import Affected, Lookup, OrderKey
+from connector.projection.keys import encode
+from connector.projection.paths import Way
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How to read one way from an image: positions of its columns, and which of them are char(n), whose stream text is
+    padded with blanks while `::text` is not. `name` is None when the columns are the key itself."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    positions: tuple[int, ...]
+    padded: tuple[bool, ...]
+
+    def read(self, image: Image) -> tuple[str, ...] | str | None:
+        """The texts; None when one is NULL (`=` is never true for it); a str names a column that is not known."""
+        texts: list[str] = []
+        unknown = None
+        for name, position, padded in zip(self.columns, self.positions, self.padded, strict=True):
+            value = image[position]
+            if value is None:
+                return None
+            if value is UNKNOWN:
+                unknown = name
+            else:
+                texts.append(value.rstrip(" ") if padded else value)
+        return unknown if unknown is not None else tuple(texts)
+
+
+class Routes:
+    """Satisfies the pipeline's port of this name."""
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        wanted: dict[TableName, set[str]] = {}
+        for way in ways:
+            wanted.setdefault(way.table.name, set()).update(column.name for column in way.columns)
+        tables = {way.table.name: way.table for way in ways}
+        self._interest = {
+            name: tuple(column for column in tables[name].columns if column in columns)
+            for name, columns in sorted(wanted.items())
+        }
+        self._routes: dict[TableName, tuple[Route, ...]] = {
+            name: tuple(dict.fromkeys(self._route(way) for way in ways if way.table.name == name))
+            for name in self._interest
+        }
+
+    @property
+    def interest(self) -> Interest:
+        return self._interest
+
+    @property
+    def by_table(self) -> Mapping[TableName, tuple[Route, ...]]:
+        return self._routes
+
+    def affected(self, changes: Changes) -> Affected:
+        """The orders that the changes may concern. A table that the mapping doesn't read concerns none."""
+        routes = self._routes.get(changes.table, ())
+        if not routes:
+            return Affected()
+        if changes.operation is Operation.TRUNCATE:
+            return Affected(sweep=f"truncate of {changes.table}")
+        keys: set[OrderKey] = set()
+        lookups: set[Lookup] = set()
+        sweep = None
+        for route in routes:
+            for image in changes.images:
+                found = route.read(image)
+                if found is None:
+                    continue
+                if isinstance(found, str):
+                    sweep = f"{changes.operation} on {changes.table} does not carry {found}"
+                elif route.name is None:
+                    keys.add(encode(found))
+                else:
+                    lookups.add(Lookup(route.name, found))
+        return Affected(frozenset(keys), frozenset(lookups), sweep)
+
+    def _route(self, way: Way) -> Route:
+        names = self._interest[way.table.name]
+        return Route(
+            way.name if way.lookup else None,
+            tuple(column.name for column in way.columns),
+            tuple(names.index(column.name) for column in way.columns),
+            tuple(column.type == "bpchar" for column in way.columns),
+        )

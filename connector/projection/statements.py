@@ -1,0 +1,78 @@
+"""The SQL that assembly runs, as text. Each statement is one read, so one snapshot. No I/O."""
+# ruff: noqa: S608  names come quoted from the catalog, the mapping is the operator's SQL, values are parameters
+
+from __future__ import annotations
+
+from connector.projection.keys import quoted
+from connector.projection.paths import Lookup, asked
+from connector.projection.projection import Projection
+from connector.projection.reading import snapshot_function
+
+
+def documents(projection: Projection, query: str, keys: list[str]) -> str:
+    """Rows of a query as JSON text, with expressions over `m` before it."""
+    columns = ", ".join(quoted("m", name) for name in projection.columns)
+    before = "".join(f", {key}" for key in keys)
+    return f"SELECT row_to_json(r)::text{before} FROM (\n{query}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS r"
+
+
+def assemble(projection: Projection, server_version: int) -> str:
+    """First a row with the snapshot, then a row for each document: NULL, the document, the key's texts."""
+    keys = [f"{quoted('m', name)}::text" for name in projection.key_outputs]
+    nulls = ", NULL::text" * (1 + len(keys))
+    rows = documents(projection, projection.restricted, keys).replace("SELECT ", "SELECT NULL, ", 1)
+    return f"SELECT {snapshot_function(server_version)}{nulls} UNION ALL {rows}"
+
+
+def page(projection: Projection, lookup: Lookup | None, continued: bool) -> str:
+    """Keys after a position, in key order, as `k1`, `k2`, ... Parameters: the lookup's arrays, the position, the
+    limit. Sorted and compared as the column's own type and collation say."""
+    names = [f"k{number}" for number in range(1, len(projection.key) + 1)]
+    first = len(lookup.value_types) + 1 if lookup else 1
+    types = lookup.key_types if lookup else projection.key_types
+    query = lookup.sql if lookup else scan(projection)
+    after = ""
+    if continued:
+        position = ", ".join(f"${first + number}::{kind}" for number, kind in enumerate(types))
+        after = f" WHERE ({', '.join(names)}) > ({position})"
+        first += len(names)
+    return f"SELECT {', '.join(names)} FROM ({query}) AS q{after} ORDER BY {', '.join(names)} LIMIT ${first}::int8"
+
+
+def scan(projection: Projection) -> str:
+    columns = [quoted("t", name) for name in projection.key]
+    outputs = ", ".join(f"{column} AS k{number}" for number, column in enumerate(columns, 1))
+    if projection.order_table_key_is_primary:
+        return f"SELECT {outputs} FROM {_order_table(projection)} AS t"
+    there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    return f"SELECT DISTINCT {outputs} FROM {_order_table(projection)} AS t WHERE {there}"
+
+
+def with_snapshot(query: str, server_version: int) -> str:
+    """One row: the snapshot, and the query's rows in order, each a JSON list of texts."""
+    return f"SELECT {snapshot_function(server_version)}, ARRAY(SELECT {_texts(query)} FROM ({query}) AS page)"
+
+
+def _texts(query: str) -> str:
+    width = query.split(" FROM ", 1)[0].count(",") + 1
+    return f"json_build_array({', '.join(f'page.k{number}::text' for number in range(1, width + 1))})::text"
+
+
+def present(projection: Projection) -> str:
+    """Texts of those of the asked keys that have a row."""
+    columns = [quoted("t", name) for name in projection.key]
+    texts = ", ".join(f"{column}::text" for column in columns)
+    return f"SELECT {texts} FROM {_order_table(projection)} AS t WHERE {asked(columns, list(projection.key_types))}"
+
+
+def count(projection: Projection) -> str:
+    """The planner's count when the table was ever analysed; else its rows, counted up to `$1`."""
+    return f"SELECT count(*) FROM (SELECT 1 FROM {_order_table(projection)} LIMIT $1::int8) AS t"
+
+
+def explain_count(projection: Projection) -> str:
+    return f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {_order_table(projection)}"
+
+
+def _order_table(projection: Projection) -> str:
+    return quoted(projection.order_table.schema, projection.order_table.name)
