@@ -19,7 +19,7 @@ from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.errors import CheckpointsUnwritable, ConfigurationError
 from connector.orders import OrderKey
-from connector.pipeline.ports import Arrival, Checkpoint, Lane, Settlement
+from connector.pipeline.ports import Again, Arrival, Checkpoint, Lane, Settlement
 
 pytest_plugins = ["tests.fix_checkpoints"]
 
@@ -296,3 +296,74 @@ async def test_the_next_entries_are_found_through_the_index(checkpoint_file: Pat
         assert "ledger_next" in plan
         assert "TEMP B-TREE" not in plan
     other.close()
+
+
+COUNTED_SYNCS = """
+import asyncio, sys
+from pathlib import Path
+import apsw
+from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.orders import Lookup
+from connector.pipeline.ports import Arrival, Commit, Lane, Settlement, Sweep, SweepKind
+
+class Vfs(apsw.VFS):  # the system's file access, which also counts how often a WAL is forced to the disk
+    syncs = 0
+
+    def __init__(self):
+        super().__init__("counting", "unix", makedefault=True)
+
+    def xOpen(self, name, flags):
+        return File(name, flags)
+
+class File(apsw.VFSFile):
+    def __init__(self, name, flags):
+        self.is_wal = bool(flags[0] & apsw.SQLITE_OPEN_WAL)
+        super().__init__("unix", name, flags)
+
+    def xSync(self, flags):
+        Vfs.syncs += self.is_wal
+        super().xSync(flags)
+
+async def main(path):
+    vfs = Vfs()
+    store = SqliteCheckpoints(path)
+    async def show(name, work):
+        before = Vfs.syncs
+        answer = await work
+        print(name, Vfs.syncs - before)
+        return answer
+    await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({"a"}))], [])
+    looked_up = Arrival(2, 1.0, Lane.LIVE, frozenset({"b"}), frozenset({Lookup("route", ("1",))}))
+    await show("arrive", store.arrive([looked_up], [Commit(2, 1, 1)]))
+    entries = await show("take", store.take(9, 1.0, frozenset(), [Lane.LIVE]))
+    await show("resolved", store.resolved(await store.take_lookups(9), None, None))
+    await show("note", store.note("mapping", "1"))
+    await show("recover", store.recover())
+    await show("settle", store.settle([Settlement(entry) for entry in entries]))
+    await show("seen", store.seen([2]))
+    await show("save_sweep", store.save_sweep(Sweep(SweepKind.BACKFILL, "first start", 3, 3, 1.0)))
+    await store.close()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_what_may_be_acknowledged_is_forced_to_the_disk_and_the_rest_costs_no_sync(checkpoint_file: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", COUNTED_SYNCS, str(checkpoint_file)], capture_output=True, text=True, check=False
+    )
+    assert child.returncode == 0, child.stderr
+    syncs = {name: int(count) for name, count in map(str.split, child.stdout.splitlines())}
+    durable = dict.fromkeys(("arrive", "take", "resolved", "note", "recover"), 1)
+    assert syncs == {**durable, "settle": 0, "seen": 0, "save_sweep": 0}
+
+
+async def test_hastening_reaches_every_entry_of_a_large_ledger(checkpoint_file: Path) -> None:
+    store = SqliteCheckpoints(checkpoint_file)
+    await store.arrive([arrival(1, *(f"{n}" for n in range(20_001)))], [])
+    entries = await store.take(30_000, 1.0, NOBODY, [Lane.LIVE])
+    await store.settle([Settlement(entry, again=Again(1e9, 1, False)) for entry in entries])
+    assert await store.take(30_000, 1.0, NOBODY, [Lane.LIVE]) == []
+    await store.hasten()
+    assert len(await store.take(30_000, 1.0, NOBODY, [Lane.LIVE])) == 20_001
+    await store.close()

@@ -6,6 +6,7 @@ What the source's acknowledgement relies on is durable when the method returns: 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -95,8 +96,12 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
         await self._thread.write(work, durable=False)
 
     async def hasten(self) -> None:
-        while await self._thread.write(lambda connection: ledger.hasten(connection, _HASTEN_STEP), durable=False):
-            pass
+        # The last step is the first that isn't full: what fails again meanwhile backs off anew.
+        hastened = _HASTEN_STEP
+        while hastened == _HASTEN_STEP:
+            hastened = await self._thread.write(
+                lambda connection: ledger.hasten(connection, _HASTEN_STEP), durable=False
+            )
 
     async def owners(self, order_ids: Sequence[str]) -> Mapping[str, OrderKey]:
         return await self._thread.read(lambda connection: accepted.owners(connection, order_ids))
@@ -143,9 +148,13 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
         """Finish what was asked, write the WAL into the file, let go of the lock."""
         lock, self._lock = self._lock, None
         try:
-            await self._thread.close(
-                lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            )
+            await self._thread.close(_empty_wal)
         finally:
             if lock is not None:
                 os.close(lock)
+
+
+def _empty_wal(connection: apsw.Connection) -> None:
+    # Where that fails (a full disk) nothing is lost: the WAL stays beside the file, and the next opening reads it.
+    with contextlib.suppress(apsw.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
