@@ -15,6 +15,7 @@ from connector.orders import Violation
 from connector.redo.shape import names, shape
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_CAPITAL: Final = re.compile(r"[A-Z]")
 _WORDS: Final[Mapping[str, str]] = {
     "missing": "is required: add it to the mapping",
     "string_type": "must be text",
@@ -62,10 +63,10 @@ def _message(kind: str, found: Mapping[str, Any]) -> str:
 
 def _unknown(key: str) -> str:
     name = to_camel(key)
-    if name != key and name in _known():
-        return f"is given twice, in both spellings: keep one of {name} and {key}"
+    if name in _known() and key == _CAPITAL.sub(lambda capital: "_" + capital[0].lower(), name) != name:
+        return f"is not a field that Redo knows here, or {name} is given as well: keep one spelling"
     near = difflib.get_close_matches(name, _known(), n=1, cutoff=0.75)
-    return "is not a field that Redo knows here" + (f"; did you mean {near[0]}?" if near and near[0] != name else "")
+    return "is not a field that Redo knows here" + (f"; did you mean {near[0]}?" if near and near[0] != key else "")
 
 
 @cache

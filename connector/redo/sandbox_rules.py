@@ -1,0 +1,199 @@
+"""Redo's contract as the sandbox enforces it: plain checks over JSON, after Redo's published schema and guide.
+
+Deliberately independent of `models` and `rules`: when the two disagree about an order, a test shows it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any, Final
+
+from connector.redo.sandbox_checks import (
+    Errors,
+    amount,
+    count,
+    currency,
+    email,
+    instant,
+    name,
+    nullable,
+    number,
+    one_of,
+    put,
+    record,
+    rows,
+    text,
+)
+
+_MONEY = record({"amount": amount, "currencyCode": currency})
+_MONEY_SET = record({"presentmentMoney": _MONEY, "shopMoney": _MONEY})
+_DISCOUNT = record({"amountSet": _MONEY_SET, "discountId": text}, {"discountTitle": text, "discountCode": text})
+_TAX_LINE = record({"priceSet": _MONEY_SET, "rate": nullable(text)}, {"title": text})
+_METAFIELD = record({"namespace": text, "key": text, "value": text})
+_PLACE: Final = ("address1", "city", "provinceCode", "zip", "countryCode")
+_PERSON: Final = {field: nullable(text) for field in ("address2", "company", "firstName", "lastName", "phone")}
+_LINE_ITEM = record(
+    {"id": name, "quantity": number, "priceSet": _MONEY_SET, "title": text, "productId": text, "sku": text},
+    {
+        "returnableQuantity": nullable(number),
+        **{
+            field: nullable(text)
+            for field in ("variantTitle", "vendor", "fulfillmentService", "variantId", "additionalProductId", "image")
+        },
+        "properties": rows(record({"name": text, "value": text})),
+        "tags": rows(text),
+        "metafields": rows(_METAFIELD),
+        "weight": nullable(record({"value": number, "unit": text})),
+        "images": rows(record({"url": text}, {"data": nullable(text)})),
+        "discounts": rows(_DISCOUNT),
+        "taxLines": rows(_TAX_LINE),
+    },
+)
+_SHIPPING_LINE = record(
+    {"id": text, "title": text, "priceSet": _MONEY_SET},
+    {"code": text, "discounts": rows(_DISCOUNT), "taxLines": rows(_TAX_LINE)},
+)
+_FULFILLMENT = record(
+    {"id": text, "lineItems": rows(record({"id": text, "quantity": number}))},
+    {
+        "trackingNumbers": rows(record({"trackingNumber": text}, {"carrier": nullable(text)})),
+        "trackingUrls": rows(text),
+        "shippingDate": nullable(instant),
+        "deliveryDate": nullable(instant),
+    },
+)
+_REFUND_AMOUNT = record({"amountSet": _MONEY_SET}, {"taxAmountSet": _MONEY_SET, "reason": text})
+_REFUND = record(
+    {"id": text, "createdAt": instant},
+    {
+        "note": nullable(text),
+        "lineItems": rows(
+            record({"lineItemId": text, "quantity": count, "subtotalSet": _MONEY_SET, "totalTaxSet": _MONEY_SET})
+        ),
+        "shippingRefunds": rows(_REFUND_AMOUNT),
+        "orderLevelRefunds": rows(_REFUND_AMOUNT),
+    },
+)
+
+
+def _four(value: Any) -> Errors:
+    return text(value) or (None if len(value) == 4 else "Must be 4 characters")
+
+
+_TRANSACTION = record(
+    {"paymentId": text, "amount": number, "currency": currency, "createdDate": instant, "paymentGateway": text},
+    {"additionalDetails": record({"creditCardLastFour": _four})},
+)
+_ORDER = record(
+    {
+        "id": name,
+        "type": one_of("order"),
+        "createdAt": instant,
+        "updatedAt": instant,
+        "presentmentCurrency": currency,
+        "shopCurrency": currency,
+        "customer": record(
+            {"email": email, "firstName": text, "lastName": text},
+            {"phone": nullable(text), "id": text, "tags": rows(text)},
+        ),
+        "shippingAddress": record(dict.fromkeys(_PLACE, text), _PERSON),
+        "lineItems": rows(_LINE_ITEM),
+        "orderDiscounts": rows(_DISCOUNT),
+        "shippingLines": rows(_SHIPPING_LINE),
+        "fulfillments": rows(_FULFILLMENT),
+    },
+    {
+        "billingAddress": nullable(record({}, {**dict.fromkeys(_PLACE, nullable(text)), **_PERSON})),
+        "salesChannel": nullable(text),
+        "tags": rows(text),
+        "metafields": rows(_METAFIELD),
+        "transactions": rows(_TRANSACTION),
+        "refunds": rows(_REFUND),
+        "cancelledAt": nullable(instant),
+        "cancelReason": nullable(one_of("customer", "fraud", "inventory", "declined", "other", "staff")),
+    },
+)
+
+
+def errors_of(order: Any) -> dict[str, Errors] | str | None:
+    """What Redo would not accept, mirroring the body; None for a good order. First the shape, then the rules."""
+    return _ORDER(order) or _rule_errors(order) or None
+
+
+def _rule_errors(order: dict[str, Any]) -> dict[str, Errors]:
+    errors: dict[str, Errors] = {}
+    lines = order["lineItems"]
+    if not lines:
+        put(errors, ("lineItems",), "Must contain at least 1 item")
+    for field in ("lineItems", "fulfillments", "refunds"):
+        _duplicates(errors, order, field)
+    for at, line in enumerate(lines):
+        if "_" in line["id"]:
+            put(errors, ("lineItems", at, "id"), "Must not contain underscores")
+        if line.get("returnableQuantity") is not None and line["returnableQuantity"] > line["quantity"]:
+            put(errors, ("lineItems", at, "returnableQuantity"), "Must not exceed quantity")
+    _references(errors, order, {line["id"]: line["quantity"] for line in lines})
+    _currencies(errors, order, order, ())
+    _coverage(errors, lines)
+    return errors
+
+
+def _duplicates(errors: dict[str, Errors], order: dict[str, Any], field: str) -> None:
+    times = Counter(row["id"] for row in order.get(field, ()))
+    for at, row in enumerate(order.get(field, ())):
+        if times[row["id"]] > 1:
+            put(errors, (field, at, "id"), "Must be unique within the order")
+
+
+def _references(errors: dict[str, Errors], order: dict[str, Any], ordered: dict[str, float]) -> None:
+    sent: dict[str, float] = defaultdict(int)
+    for at, fulfillment in enumerate(order["fulfillments"]):
+        for place, row in enumerate(fulfillment["lineItems"]):
+            where = ("fulfillments", at, "lineItems", place)
+            sent[row["id"]] += row["quantity"]
+            if row["id"] not in ordered:
+                put(errors, (*where, "id"), "No such line item in this order")
+            elif sent[row["id"]] > ordered[row["id"]]:
+                put(errors, (*where, "quantity"), "More fulfilled than ordered")
+    for at, refund in enumerate(order.get("refunds", ())):
+        for place, row in enumerate(refund.get("lineItems", ())):
+            if row["lineItemId"] not in ordered:
+                put(errors, ("refunds", at, "lineItems", place, "lineItemId"), "No such line item in this order")
+
+
+def _currencies(errors: dict[str, Errors], order: dict[str, Any], value: Any, path: tuple[str | int, ...]) -> None:
+    """Every money set is in the order's currencies."""
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, part in below:
+        if step == "transactions" and not path:
+            continue
+        if step in ("presentmentMoney", "shopMoney"):
+            if part["currencyCode"] != order[str(step).replace("Money", "Currency")]:
+                put(errors, (*path, step, "currencyCode"), "Not the order's currency")
+        else:
+            _currencies(errors, order, part, (*path, step))
+
+
+def _coverage(errors: dict[str, Errors], lines: list[dict[str, Any]]) -> None:
+    """The Redo line: one at most, with all of its marks, which agree."""
+    marked = 0
+    for at, line in enumerate(lines):
+        said = [entry["value"] for entry in line.get("properties", ()) if entry["name"] == "_redo_type"]
+        marks = (line.get("vendor") == "re:do", line["sku"] == "x-redo", bool(said), bool(line.get("tags")))
+        if not any(marks[:3]):
+            continue
+        marked += 1
+        if not all(marks) or marked > 1:
+            put(errors, ("lineItems", at), "Exactly one complete Redo line item is allowed")
+        elif _kinds(said) is None or _kinds(said) != _kinds(line["tags"]):
+            put(errors, ("lineItems", at, "tags"), "Must agree with _redo_type on a known kind of coverage")
+
+
+def _kinds(said: list[str]) -> set[str] | None:
+    kinds = set()
+    for word in ",".join(said).lower().split(","):
+        plain = "-".join(word.replace("_", " ").replace("-", " ").split())
+        if plain not in ("return", "returns", "package-protection", "both", "final-sale"):
+            return None
+        kinds |= {"returns", "package-protection"} if plain == "both" else {plain.replace("returns", "return")}
+    return {"return" if kind == "returns" else kind for kind in kinds}
