@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -17,12 +19,18 @@ from connector.redo.contract import RedoContract
 SEEN_AT = 1_714_557_600.0  # 2024-05-01T10:00:00Z
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a state of something that runs in this loop."""
+    while not condition():  # noqa: ASYNC110  what is waited for has no event
+        await asyncio.sleep(0.001)
+
+
 def money(amount: str, currency: str = "USD") -> dict[str, Any]:
     side = {"amount": amount, "currencyCode": currency}
     return {"presentmentMoney": dict(side), "shopMoney": dict(side)}
 
 
-def line_item(name: str = "L1", **changes: Any) -> dict[str, Any]:
+def line_item(name: str | int = "L1", **changes: Any) -> dict[str, Any]:
     line = {"id": name, "productId": "P1", "sku": "S1", "title": "Mug", "quantity": 2, "priceSet": money("10.00")}
     return line | changes
 

@@ -72,7 +72,7 @@ def sends_null(field: FieldInfo) -> bool:
     return type(None) in typing.get_args(field.annotation) and field.exclude_if is None
 
 
-def annotations(field: FieldInfo) -> Iterator[Any]:
+def type_parts(field: FieldInfo) -> Iterator[Any]:
     """Every part of a field's type, unwrapped."""
     waiting: list[Any] = [field.annotation, *field.metadata]
     while waiting:
@@ -82,7 +82,7 @@ def annotations(field: FieldInfo) -> Iterator[Any]:
 
 
 def part_of(field: FieldInfo) -> type[BaseModel] | None:
-    for part in annotations(field):
+    for part in type_parts(field):
         if isinstance(part, Read) and part.parts:
             return part.parts
         if isinstance(part, type) and issubclass(part, BaseModel):
@@ -103,7 +103,7 @@ def test_our_models_have_the_published_fields_required_nullable_and_enums(schema
         assert {name for name in ours if ours[name].is_required()} == set(schema.get("required", ())), model
         assert {name for name in ours if sends_null(ours[name])} == {n for n in theirs if is_nullable(theirs[n])}, model
         for name, each in theirs.items():
-            literal = next((part for part in annotations(ours[name]) if typing.get_origin(part) is Literal), None)
+            literal = next((part for part in type_parts(ours[name]) if typing.get_origin(part) is Literal), None)
             enum = {value for value in each.get("enum", ()) if value is not None}
             assert set(typing.get_args(literal)) == enum, (model, name)
             item = resolved(each.get("items", each), schemas)

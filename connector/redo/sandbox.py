@@ -7,6 +7,7 @@ Answers in the documented shapes. Its control door, `/_sandbox/...`, needs no to
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 import json
@@ -156,21 +157,20 @@ class Sandbox:
         if order["id"] in switches.reject:
             return _reply(400, {"error": "Invalid order data", "errors": {"id": "Rejected by a switch"}})
         if switches.spend("late"):
-            await asyncio.sleep(switches.late_seconds)
+            await self._pause(switches.late_seconds)
         redo_id = self._state.store(order["id"], body)
         if switches.spend("cut"):
             raise Silence
         if switches.spend("hang"):
-            await self._hang(switches.hang_seconds)
+            await self._pause(switches.hang_seconds)
+            raise Silence
         return _reply(200, {"message": "Order synced successfully", "orderId": order["id"], "redoId": redo_id})
 
-    async def _hang(self, seconds: float) -> None:
-        try:
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not beyond the sandbox's end."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._state.closed.wait()
-        except TimeoutError:
-            pass
-        raise Silence
 
     def _show(self, name: str) -> Reply:
         return _reply(200, shown(_parse(self._state.orders[name])))

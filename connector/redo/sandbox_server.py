@@ -48,7 +48,7 @@ class SandboxServer:
         """Let go of whoever hangs, and end."""
         self.state.closed.set()
         if self._server is not None:
-            self._server.should_exit = True
+            self._server.stopped.set()
 
     async def wait(self) -> None:
         """Until the server has ended."""
@@ -115,6 +115,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._tell = listening
+        self.stopped = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """uvicorn's own looks every 0.1 s whether it is to end, and writes the date header that is off here."""
+        await self.stopped.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
