@@ -96,7 +96,9 @@ def test_series_known_ahead_begin_at_zero(metrics: Metrics) -> None:
 
 def test_the_pipeline_can_tell_it_everything(metrics: Metrics) -> None:
     observer: Observer = metrics
-    observer.transaction([Changes(ITEMS, Operation.UPDATE, 3, (("1",),)), Changes(ITEMS, Operation.DELETE, 1, ())])
+    observer.transaction(
+        [Changes(ITEMS, Operation.UPDATE, 3, (("1",),)), Changes(ITEMS, Operation.DELETE, 1, ())], whole=True
+    )
     observer.order("unchanged", 4)
     observer.sync_latency(0.02)
     observer.sync_latency(-5.0)

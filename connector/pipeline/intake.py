@@ -6,7 +6,7 @@ This is the only place that acknowledges. It must not know what is done about an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from connector.changes import Transaction
 from connector.pipeline.crashpoints import reach
@@ -58,13 +58,12 @@ class Intake:
         """Until the stream ends or `stop` is set. Raises SourceUnavailable when the source cuts us off."""
         stream = self._source.batches(self._routes.interest)
         stopping = asyncio.ensure_future(stop.wait())
+        step: asyncio.Future[Sequence[Transaction] | None] | None = None
         try:
             while True:
-                step = asyncio.ensure_future(anext(stream, None))
+                step = asyncio.ensure_future(_next(stream))
                 await asyncio.wait({step, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not step.done():
-                    step.cancel()
-                    await asyncio.gather(step, return_exceptions=True)
                     return
                 batch = step.result()
                 if batch is None:
@@ -72,9 +71,11 @@ class Intake:
                 await self._take_in(batch)
         finally:
             stopping.cancel()
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
+            if step is not None and not step.done():
+                step.cancel()
+                await asyncio.wait({step})
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
 
     async def _take_in(self, batch: Sequence[Transaction]) -> None:
         arrivals, commits, wanted = self._reduce(batch)
@@ -96,7 +97,7 @@ class Intake:
         commits: list[Commit] = []
         wanted: tuple[str, int] | None = None
         for transaction in batch:
-            self._observer.transaction(transaction.changes)
+            self._observer.transaction(transaction.changes, whole=transaction.end_lsn is not None)
             affected = [self._routes.affected(changes) for changes in transaction.changes]
             keys = frozenset().union(*(one.keys for one in affected))
             lookups = frozenset().union(*(one.lookups for one in affected))
@@ -111,3 +112,8 @@ class Intake:
             if reasons:
                 wanted = (reasons[0], revision)
         return arrivals, commits, wanted
+
+
+async def _next(stream: AsyncIterator[Sequence[Transaction]]) -> Sequence[Transaction] | None:
+    """The next batch, None at the stream's end."""
+    return await anext(stream, None)

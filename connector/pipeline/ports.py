@@ -314,7 +314,9 @@ class Memory(Protocol):
 class Observer(Protocol):
     """Where facts are told. No order id ever becomes a label."""
 
-    def transaction(self, changes: Sequence[Changes]) -> None: ...
+    def transaction(self, changes: Sequence[Changes], *, whole: bool) -> None:
+        """A transaction, or a part of one: `whole` when it ends here."""
+        ...
 
     def order(self, result: str, count: int = 1) -> None:
         """`pushed`, `unchanged`, `rejected`, `invalid`, `missing`."""

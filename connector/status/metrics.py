@@ -82,8 +82,8 @@ class Metrics:
         """Everything in Prometheus's text format (CONTENT_TYPE)."""
         return generate_latest(self.registry)
 
-    def transaction(self, changes: Sequence[Changes]) -> None:
-        self._transactions.inc()
+    def transaction(self, changes: Sequence[Changes], *, whole: bool) -> None:
+        self._transactions.inc(whole)
         for change in changes:
             self._changes.labels(str(change.table), change.operation.value).inc(change.rows)
 
