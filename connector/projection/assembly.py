@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from connector.errors import OrderUnreadable
+from connector.errors import OrderUnreadable, Problem
 from connector.orders import Assembly, Document, KeyPage, Lookup, OrderKey
-from connector.projection import statements
+from connector.projection import checks, statements
 from connector.projection.failures import shown
 from connector.projection.keys import array_literal, decode, encode
 from connector.projection.paths import Lookup as Reverse
@@ -95,6 +95,18 @@ class Assembler:
                 return counted
             plan = (await session.rows(statements.explain_count(self._projection)))[0][0]
         return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
+
+    async def plan_problems(self) -> list[Problem]:
+        """Warnings: tables read whole, ways without an index, replica identities that lack a way's columns."""
+        keys = (await self.scan(None, 1)).keys
+        async with self._pool.session("planning the mapping") as session:
+            return await checks.plan_problems(session, self._projection, keys[0] if keys else None)
+
+    async def cross_check(self, sample: int) -> list[Problem]:
+        """A problem when the restricted query answers otherwise than the mapping for some orders. Runs all of it."""
+        keys = (await self.scan(None, sample)).keys
+        async with self._pool.session(f"comparing {shown(list(keys))} with the whole mapping") as session:
+            return await checks.cross_check(session, self._projection, keys)
 
     def _assembling(self, version: int) -> str:
         if version not in self._queries:

@@ -101,27 +101,41 @@ def _key_columns(use: Source, key: KeyUse, influence: Influence) -> tuple[Column
 
 
 def _steps(uses: list[Source], influences: dict[Source, Influence], done: set[Source]) -> dict[Source, _Step]:
-    """For each use without the key its next use: breadth first, so always the shortest way."""
+    """For each use without the key its next use, breadth first. Joins by a primary key go before others: one by a
+    tenant's number alone would lead to all orders of the tenant."""
     steps: dict[Source, _Step] = {}
     reached = [use for use in uses if use in done]
+    by_key = True
     while True:
         layer = {}
         for use in uses:
             if use not in done and use not in steps:
-                step = _best_step(use, reached, influences[use])
+                step = _best_step(use, reached, influences[use], by_key)
                 if step is not None:
                     layer[use] = step
-        if not layer:
+        if not layer and not by_key:
             return steps
+        by_key = bool(layer)
         steps |= layer
         reached = [*reached, *layer]
 
 
-def _best_step(use: Source, reached: list[Source], influence: Influence) -> _Step | None:
-    """The first of the nearest uses; one whose join columns begin an index is preferred within a layer."""
+def _best_step(use: Source, reached: list[Source], influence: Influence, by_key: bool) -> _Step | None:
+    """The step that names the most columns; among equals one whose columns begin an index, then the nearest."""
     found = [_Step(to, pairs) for to in reached if to in influence.present and (pairs := _pairs(use, to, influence))]
-    indexed = [step for step in found if _table(step.to).serves([theirs.name for _, theirs in step.pairs])]
-    return next(iter(indexed or found), None)
+    if by_key:
+        found = [step for step in found if _by_primary_key(use, step)]
+    return max(found, key=lambda step: (len(step.pairs), _indexed(step)), default=None)
+
+
+def _by_primary_key(use: Source, step: _Step) -> bool:
+    mine, theirs = {column.name for column, _ in step.pairs}, {column.name for _, column in step.pairs}
+    one, other = set(_table(use).primary_key), set(_table(step.to).primary_key)
+    return bool((one and one <= mine) or (other and other <= theirs))
+
+
+def _indexed(step: _Step) -> bool:
+    return _table(step.to).serves([theirs.name for _, theirs in step.pairs])
 
 
 def _pairs(use: Source, to: Source, influence: Influence) -> tuple[tuple[Column, Column], ...]:

@@ -49,7 +49,11 @@ class Projection:
         """How changes of each table lead to orders, as plain data."""
         tables: dict[TableName, list[dict[str, Any]]] = {}
         for use in self.uses:
-            tables.setdefault(use.way.table.name, []).append(_explained(use))
+            entries = tables.setdefault(use.way.table.name, [])
+            entry = _explained(use)
+            # A CTE read twice brings each use in it twice, mostly with the same way.
+            if entry not in entries:
+                entries.append(entry)
         return {
             "order_table": str(self.order_table),
             "order_key": list(self.key),

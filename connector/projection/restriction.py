@@ -16,6 +16,7 @@ from connector.projection.mapping import Edit, Mapping
 from connector.projection.paths import asked
 from connector.projection.scopes import Node, Scope, Source
 
+RESERVED = "__order_"
 HIDDEN = "__order_key_"
 
 
@@ -27,8 +28,9 @@ def restricted(mapping: Mapping, top: Scope, key: KeyUse) -> str:
     """The text with the order key as further output columns `__order_key_1`, ... and one array parameter for each.
 
     Raises ConfigurationError when the key can't be led to the top without changing what the mapping says."""
-    if HIDDEN in mapping.text:
-        raise ConfigurationError([mapping.problem(f"names with {HIDDEN} are ours", mapping.text.index(HIDDEN))])
+    if RESERVED in mapping.text:
+        at = mapping.text.index(RESERVED)
+        raise ConfigurationError([mapping.problem(f"names with {RESERVED} are the connector's own", at)])
     types = [column.type_name for column in key.columns]
     edits: dict[Edit, None] = {}
     expressions, at = _lead_up(mapping, top, key, edits)

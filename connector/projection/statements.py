@@ -8,12 +8,16 @@ from connector.projection.paths import Lookup, asked
 from connector.projection.projection import Projection
 from connector.projection.reading import snapshot_function
 
+ROW = "__order_row"
+"""A row as a whole: must not be the name of one of its columns."""
+
 
 def documents(projection: Projection, query: str, keys: list[str]) -> str:
     """Rows of a query as JSON text, with expressions over `m` before it."""
     columns = ", ".join(quoted("m", name) for name in projection.columns)
     before = "".join(f", {key}" for key in keys)
-    return f"SELECT row_to_json(r)::text{before} FROM (\n{query}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS r"
+    source = f"(\n{query}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS {ROW}"
+    return f"SELECT row_to_json({ROW})::text{before} FROM {source}"
 
 
 def assemble(projection: Projection, server_version: int) -> str:

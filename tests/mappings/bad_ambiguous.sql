@@ -1,0 +1,3 @@
+SELECT o.id, name
+FROM shop.orders o JOIN shop.customer c ON c.id = o.customer_id JOIN shop.vendor v ON v.id = c.id
+-- problem 1:14 column name is ambiguous

@@ -1,0 +1,2 @@
+SELECT n.no AS id FROM shop.norder n
+-- problem 1:24 shop.norder.no of type numeric can't be an order key

@@ -1,0 +1,2 @@
+SELECT o.id FROM shop.orders o LIMIT 10
+-- problem 1:8 LIMIT, OFFSET or FETCH at the top

@@ -1,0 +1,2 @@
+SELECT o.id AS order_id FROM shop.orders o
+-- problem 1:8 there is no output column id

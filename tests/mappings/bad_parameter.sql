@@ -1,0 +1,2 @@
+SELECT o.id FROM shop.orders o WHERE o.status = $1
+-- problem 1:38 a mapping has no parameters

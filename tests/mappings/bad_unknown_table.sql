@@ -1,0 +1,2 @@
+SELECT o.id, x.y FROM shop.orders o JOIN shop.nothing x ON x.order_id = o.id
+-- problem 1:42 there is no table shop.nothing

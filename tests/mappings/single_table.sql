@@ -1,0 +1,3 @@
+SELECT id, status, total FROM shop.orders
+-- key shop.orders(id)
+-- orders: key id
