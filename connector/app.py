@@ -21,6 +21,7 @@ from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.projection import Assembler, Projection
 from connector.redo.client import RedoClient, environment_proxy, orders_url
 from connector.redo.contract import RedoContract
+from connector.source.connections import connection
 from connector.source.preflight import preflight
 from connector.source.setup import ensure
 from connector.source.slot import Blocker, SlotWatch
@@ -110,6 +111,8 @@ async def load_projection(settings: Settings) -> Projection:
         raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
     except UnicodeDecodeError:
         raise ConfigurationError([Problem("is not UTF-8 text", "save it as UTF-8", str(path))]) from None
+    async with connection(read_dsn(settings)):
+        pass  # opened for its plain words about why it can't be
     return await projections.load(
         text,
         path=path.name,

@@ -22,6 +22,7 @@ from connector.projection.key import KeyUse, find_key
 from connector.projection.keys import array_literal, quoted
 from connector.projection.mapping import Mapping, name_of
 from connector.projection.paths import Way, find_ways
+from connector.projection.privileges import privilege_problems
 from connector.projection.projection import ANALYSIS_VERSION, Projection, Use, table_names
 from connector.projection.reading import connect
 from connector.projection.resolve import resolve
@@ -57,6 +58,7 @@ async def load(sql_text: str, *, path: str, read_dsn: str, timezone: str, statem
 async def _analysed(mapping: Mapping, connection: AsyncConnection[Any], timezone: str) -> Projection:
     functions = mapping.called_names()
     catalog = await read_catalog(connection, _table_names(mapping.select), list(functions))
+    _stop(await privilege_problems(connection, (table.name for table in catalog.tables.values())))
     refused, locked = await _judged(mapping, connection)
     top, problems = resolve(mapping, catalog)
     problems += _function_problems(mapping, catalog, functions)
