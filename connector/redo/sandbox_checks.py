@@ -16,7 +16,8 @@ Check: TypeAlias = Callable[[Any], "Errors"]
 Fields: TypeAlias = Mapping[str, Check]
 
 _EMAIL: Final = re.compile(r"[^@\s\"(),:;<>\[\]\\]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]+")
-_AMOUNT: Final = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_AMOUNT: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+_CODE: Final = re.compile(r"[A-Z]{3}")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -48,9 +49,7 @@ def amount(value: Any) -> Errors:
 
 
 def currency(value: Any) -> Errors:
-    if text(value):
-        return "Expected string"
-    return None if len(value) == 3 and value.isascii() and value.isalpha() and value.isupper() else "Invalid currency"
+    return text(value) or (None if _CODE.fullmatch(value) else "Invalid currency")
 
 
 def instant(value: Any) -> Errors:
@@ -101,6 +100,23 @@ def record(required: Fields, optional: Fields | None = None) -> Check:
         return errors or None
 
     return fields
+
+
+_MONEY: Final = record({"amount": amount, "currencyCode": currency})
+_MONEY_SET: Final = record({"presentmentMoney": _MONEY, "shopMoney": _MONEY})
+
+
+def money_set(value: Any) -> Errors:
+    """An amount in both currencies. Most of an order is these, so a good one is told at a glance."""
+    try:
+        for money in (value["presentmentMoney"], value["shopMoney"]):
+            if not (_AMOUNT.fullmatch(money["amount"]) and _CODE.fullmatch(money["currencyCode"])):
+                break
+        else:
+            return None
+    except (TypeError, KeyError):
+        pass
+    return _MONEY_SET(value)
 
 
 def put(errors: dict[str, Errors], path: tuple[str | int, ...], message: str) -> None:

@@ -6,15 +6,16 @@ Deliberately independent of `models` and `rules`: when the two disagree about an
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any, Final
 
 from connector.redo.sandbox_checks import (
     Errors,
-    amount,
     count,
     currency,
     email,
     instant,
+    money_set,
     name,
     nullable,
     number,
@@ -25,15 +26,13 @@ from connector.redo.sandbox_checks import (
     text,
 )
 
-_MONEY = record({"amount": amount, "currencyCode": currency})
-_MONEY_SET = record({"presentmentMoney": _MONEY, "shopMoney": _MONEY})
-_DISCOUNT = record({"amountSet": _MONEY_SET, "discountId": text}, {"discountTitle": text, "discountCode": text})
-_TAX_LINE = record({"priceSet": _MONEY_SET, "rate": nullable(text)}, {"title": text})
+_DISCOUNT = record({"amountSet": money_set, "discountId": text}, {"discountTitle": text, "discountCode": text})
+_TAX_LINE = record({"priceSet": money_set, "rate": nullable(text)}, {"title": text})
 _METAFIELD = record({"namespace": text, "key": text, "value": text})
 _PLACE: Final = ("address1", "city", "provinceCode", "zip", "countryCode")
 _PERSON: Final = {field: nullable(text) for field in ("address2", "company", "firstName", "lastName", "phone")}
 _LINE_ITEM = record(
-    {"id": name, "quantity": number, "priceSet": _MONEY_SET, "title": text, "productId": text, "sku": text},
+    {"id": name, "quantity": number, "priceSet": money_set, "title": text, "productId": text, "sku": text},
     {
         "returnableQuantity": nullable(number),
         **{
@@ -50,7 +49,7 @@ _LINE_ITEM = record(
     },
 )
 _SHIPPING_LINE = record(
-    {"id": text, "title": text, "priceSet": _MONEY_SET},
+    {"id": text, "title": text, "priceSet": money_set},
     {"code": text, "discounts": rows(_DISCOUNT), "taxLines": rows(_TAX_LINE)},
 )
 _FULFILLMENT = record(
@@ -62,13 +61,13 @@ _FULFILLMENT = record(
         "deliveryDate": nullable(instant),
     },
 )
-_REFUND_AMOUNT = record({"amountSet": _MONEY_SET}, {"taxAmountSet": _MONEY_SET, "reason": text})
+_REFUND_AMOUNT = record({"amountSet": money_set}, {"taxAmountSet": money_set, "reason": text})
 _REFUND = record(
     {"id": text, "createdAt": instant},
     {
         "note": nullable(text),
         "lineItems": rows(
-            record({"lineItemId": text, "quantity": count, "subtotalSet": _MONEY_SET, "totalTaxSet": _MONEY_SET})
+            record({"lineItemId": text, "quantity": count, "subtotalSet": money_set, "totalTaxSet": money_set})
         ),
         "shippingRefunds": rows(_REFUND_AMOUNT),
         "orderLevelRefunds": rows(_REFUND_AMOUNT),
@@ -163,12 +162,12 @@ def _references(errors: dict[str, Errors], order: dict[str, Any], ordered: dict[
 
 def _currencies(errors: dict[str, Errors], order: dict[str, Any], value: Any, path: tuple[str | int, ...]) -> None:
     """Every money set is in the order's currencies."""
-    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, part in below:
-        if step == "transactions" and not path:
+    steps: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, part in steps:
+        if not isinstance(part, dict | list) or (step == "transactions" and not path):
             continue
-        if step in ("presentmentMoney", "shopMoney"):
-            if part["currencyCode"] != order[str(step).replace("Money", "Currency")]:
+        if step == "presentmentMoney" or step == "shopMoney":
+            if part["currencyCode"] != order[step.replace("Money", "Currency")]:
                 put(errors, (*path, step, "currencyCode"), "Not the order's currency")
         else:
             _currencies(errors, order, part, (*path, step))

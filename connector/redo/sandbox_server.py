@@ -102,6 +102,7 @@ def _config(state: State) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         log_level="critical",
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         backlog=256,
