@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -168,7 +169,12 @@ def full_document() -> dict[str, Any]:
 
 
 def order_of(row: dict[str, Any], timezone: str = "UTC", ignore: tuple[str, ...] = ("updatedAt",)) -> Order:
-    return RedoContract(timezone, ignore).order(row, SEEN_AT)
+    return contract_for(timezone, ignore).order(row, SEEN_AT)
+
+
+@cache
+def contract_for(timezone: str, ignore: tuple[str, ...]) -> RedoContract:
+    return RedoContract(timezone, ignore)
 
 
 def payload_of(row: dict[str, Any], timezone: str = "UTC") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -261,3 +262,50 @@ def test_what_json_cannot_carry_is_a_violation(value: Any, words: str) -> None:
     row["transactions"][0]["extra"] = value
     (message,) = complaints(row).values()
     assert words in message
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if path:
+        yield path
+    if isinstance(value, dict | list):
+        for step, below in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(below, (*path, step))
+
+
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    5,
+    2**70,
+    Decimal("1E+9999"),
+    "",
+    "x",
+    "\ud800",
+    [],
+    {},
+    [5],
+    [[]],
+    [None],
+    [{}],
+    {"": 1},
+    {"x": {}},
+)
+
+
+@pytest.mark.parametrize("path", list(places(full_document())), ids=lambda path: ".".join(map(str, path)))
+def test_whatever_stands_in_any_place_is_an_order_or_violations_and_nothing_else(path: tuple[Any, ...]) -> None:
+    for junk in JUNK:
+        row = full_document()
+        level = row
+        for step in path[:-1]:
+            level = level[step]
+        level[path[-1]] = junk
+        try:
+            json.loads(order_of(row).body)
+        except InvalidOrder as error:
+            assert error.violations  # noqa: PT017  either end is fine
+
+
+def test_a_row_nested_beyond_reason_is_a_violation() -> None:
+    deep: Any = json.loads("[" * 900 + "]" * 900)
+    assert "lineItems[0]" in complaints(document() | {"lineItems": deep})

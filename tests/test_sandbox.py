@@ -105,9 +105,16 @@ async def test_rules_beyond_the_schema_are_enforced(
 
 
 async def test_what_is_no_json_is_a_400(http: httpx.AsyncClient) -> None:
-    for body in (b"", b"{", b"\xff"):
+    for body in (b"", b"{", b"\xff", b'{"id": NaN}', b"[" * 100_000):
         answer = await http.post(PUSH, content=body)
         assert (answer.status_code, list(answer.json())) == (400, ["error"])
+
+
+async def test_numbers_that_are_none_and_fields_that_are_unknown_do_no_harm(http: httpx.AsyncClient) -> None:
+    good = orjson.loads(order_of(document()).body)
+    assert (await http.post(PUSH, content=orjson.dumps(good | {"x": {"shopMoney": 5}}))).status_code == 200
+    huge = orjson.dumps(good).replace(b'"quantity":2', b'"quantity":1e999')
+    assert (await http.post(PUSH, content=huge)).status_code == 400
 
 
 async def test_the_token_is_checked_before_the_store(http: httpx.AsyncClient) -> None:

@@ -68,11 +68,13 @@ def serialise(payload: Mapping[str, Any]) -> bytes:
         return orjson.dumps(_portable(payload, "", 0), default=exact)
 
 
-def respelled(value: Any) -> Any:
-    """A copy with all names in camelCase, for the rules to read where the models gave up."""
+def respelled(value: Any, levels: int = 10) -> Any:
+    """A copy with all names in camelCase, for the rules to read where the models gave up. No rule reads deeper."""
+    if levels == 0:
+        return None
     if isinstance(value, dict):
-        return {to_camel(name): respelled(below) for name, below in value.items()}
-    return [respelled(below) for below in value] if isinstance(value, list) else value
+        return {to_camel(name): respelled(below, levels - 1) for name, below in value.items()}
+    return [respelled(below, levels - 1) for below in value] if isinstance(value, list) else value
 
 
 def _complete(row: dict[str, Any], seen_at: float) -> bool:

@@ -69,11 +69,16 @@ def _types(line: Line) -> list[tuple[int, str]]:
     ]
 
 
+def _tags(line: Line) -> list[str]:
+    tags = line.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
 def _marks(where: str, line: Line) -> Iterator[Violation]:
     for field, mark in (("vendor", VENDOR), ("sku", SKU)):
         if line.get(field) != mark:
             yield Violation(f"{where}.{field}", f"must be exactly {mark} on the Redo protection line")
-    types, tags = _types(line), [tag for tag in line.get("tags") or () if isinstance(tag, str)]
+    types, tags = _types(line), _tags(line)
     if len(types) != 1:
         problem = "must hold one" if not types else "must hold only one"
         yield Violation(f"{where}.properties", f"{problem} {PROPERTY} that says what was bought: {_KNOWN}")

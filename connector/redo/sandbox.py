@@ -143,7 +143,7 @@ class Sandbox:
             return _problem(413, "Payload too large")
         try:
             order = _parse(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _error(400, "Request body is not valid JSON")
         order_id = order.get("id") if isinstance(order, dict) else None
         with self._state.pushing(order_id if isinstance(order_id, str) else ""):
@@ -228,7 +228,11 @@ def _parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except ValueError:
-        return json.loads(body)  # integers beyond 64 bits are JSON too
+        return json.loads(body, parse_constant=_no_number)  # integers beyond 64 bits are JSON too
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _loopback(scope: MutableMapping[str, Any]) -> bool:

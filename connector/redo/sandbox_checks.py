@@ -6,6 +6,7 @@ mirrors the value. Written for the sandbox alone, so that it shares no mistake w
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -31,7 +32,8 @@ def name(value: Any) -> Errors:
 
 
 def number(value: Any) -> Errors:
-    return None if isinstance(value, int | float) and not isinstance(value, bool) else "Expected number"
+    fine = type(value) is int or (type(value) is float and math.isfinite(value))
+    return None if fine else "Expected number"
 
 
 def count(value: Any) -> Errors:

@@ -164,12 +164,10 @@ def _currencies(errors: dict[str, Errors], order: dict[str, Any], value: Any, pa
     """Every money set is in the order's currencies."""
     steps: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
     for step, part in steps:
-        if not isinstance(part, dict | list) or (step == "transactions" and not path):
-            continue
         if step == "presentmentMoney" or step == "shopMoney":
-            if part["currencyCode"] != order[step.replace("Money", "Currency")]:
+            if isinstance(part, dict) and part.get("currencyCode") != order[step.replace("Money", "Currency")]:
                 put(errors, (*path, step, "currencyCode"), "Not the order's currency")
-        else:
+        elif isinstance(part, dict | list) and not (step == "transactions" and not path):
             _currencies(errors, order, part, (*path, step))
 
 

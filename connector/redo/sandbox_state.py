@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -77,11 +78,13 @@ def _fits(name: str, value: Any, present: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A push of one order began or ended; `sequence` grows by one with each event."""
+    """A push of one order began or ended; `sequence` grows by one with each event. `at`: the machine's monotonic clock
+    (s), the same in all of its processes."""
 
     sequence: int
     order_id: str
     what: str
+    at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -160,4 +163,4 @@ class State:
 
     def _note(self, order_id: str, what: str) -> None:
         self.sequence += 1
-        self.log.append(Event(self.sequence, order_id, what))
+        self.log.append(Event(self.sequence, order_id, what, time.monotonic()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ Shape: TypeAlias = "dict[str, Shape]"
 """camelCase field names, each with the fields below it (none for a scalar)."""
 
 
+@cache
 def shape(model: type[BaseModel] = CustomOrder) -> Shape:
     """The fields of a model, nested; lists are seen through."""
     return {
