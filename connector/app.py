@@ -15,7 +15,7 @@ from connector import __version__
 from connector import projection as projections
 from connector.checkpoints.opening import open_checkpoints
 from connector.config import Settings
-from connector.errors import ConfigurationError, Problem
+from connector.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.pipeline.ports import Memory
 from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.projection import Assembler, Projection
@@ -111,8 +111,7 @@ async def load_projection(settings: Settings) -> Projection:
         raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
     except UnicodeDecodeError:
         raise ConfigurationError([Problem("is not UTF-8 text", "save it as UTF-8", str(path))]) from None
-    async with connection(read_dsn(settings)):
-        pass  # opened for its plain words about why it can't be
+    await _reach(settings)
     return await projections.load(
         text,
         path=path.name,
@@ -120,6 +119,17 @@ async def load_projection(settings: Settings) -> Projection:
         timezone=settings.source.timezone,
         statement_timeout_ms=_timeout_ms(settings),
     )
+
+
+async def _reach(settings: Settings) -> None:
+    """Connect once, for plain words about why that can't be done."""
+    try:
+        async with connection(read_dsn(settings)):
+            return
+    except SourceUnavailable as error:
+        where = "source.read_dsn" if settings.source.read_dsn else "source.dsn"
+        hint = "check host, port, database, user, password, pg_hba.conf and TLS settings, and that the server runs"
+        raise ConfigurationError([Problem(str(error), hint, where)]) from None
 
 
 def _obey_signals(stop: asyncio.Event) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+import traceback
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import click
 import uvloop
 
 from connector import __version__
-from connector.errors import ConfigurationError, ConnectorError, Problem
+from connector.errors import CheckpointsUnwritable, ConfigurationError, ConnectorError, Problem
 
 T = TypeVar("T")
 
@@ -34,21 +35,20 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ConfigurationError as error:
-            show_problems(error.problems)
-            ctx.exit(2)
         except ConnectorError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(1)
+            from connector.report import show_problems
+
+            show_problems(_problems(error))
+            ctx.exit(_exit_code(error))
 
 
-def show_problems(problems: tuple[Problem, ...] | list[Problem]) -> None:
-    for problem in problems:
-        label = click.style("warning" if problem.warning else "problem", fg="yellow" if problem.warning else "red")
-        where = f" {problem.where}:" if problem.where else ""
-        click.echo(f"{label}:{where} {problem.what}", err=True)
-        for line in problem.hint.splitlines():
-            click.echo(f"    {line}", err=True)
+def _problems(error: ConnectorError) -> Sequence[Problem]:
+    return error.problems if isinstance(error, ConfigurationError) else [Problem(str(error))]
+
+
+def _exit_code(error: ConnectorError) -> int:
+    # A store that can't be written at the start is one that checkpoints.url should not name.
+    return 2 if isinstance(error, ConfigurationError | CheckpointsUnwritable) else 1
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
@@ -70,7 +70,24 @@ def run(config_path: str | None) -> None:
 
     settings = config.load(config_path)
     logs.configure(settings.log.format, settings.log.level)
-    sys.exit(run_async(app.run(settings)))
+    sys.exit(_logged(app.run(settings)) if logs.writes_json(settings.log.format) else run_async(app.run(settings)))
+
+
+def _logged(work: Coroutine[Any, Any, int]) -> int:
+    """Run where standard error takes JSON lines only: what ends the work becomes one, too."""
+    import structlog
+
+    log = structlog.get_logger("connector")
+    try:
+        return run_async(work)
+    except ConnectorError as error:
+        for problem in _problems(error):
+            log.error("not_started", where=problem.where or None, problem=problem.what, next=problem.hint or None)
+        return _exit_code(error)
+    except Exception as error:  # noqa: BLE001 -- the top of the process: a defect is logged, without the values it names
+        frames = traceback.extract_tb(error.__traceback__)
+        log.critical("crashed", error=type(error).__name__, at=[f"{it.filename}:{it.lineno}" for it in frames[-8:]])
+        return 1
 
 
 @main.command()
@@ -79,11 +96,14 @@ def run(config_path: str | None) -> None:
 def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
     from connector import config, survey
+    from connector.report import problem_dict, show_problems
 
     problems = run_async(survey.check(config.load(config_path)))
     serious = [problem for problem in problems if not problem.warning]
     if as_json:
-        click.echo(json.dumps({"ok": not serious, "problems": [_as_dict(problem) for problem in problems]}, indent=2))
+        click.echo(
+            json.dumps({"ok": not serious, "problems": [problem_dict(problem) for problem in problems]}, indent=2)
+        )
     else:
         show_problems(problems)
         if not serious:
@@ -124,7 +144,7 @@ def preview(keys: tuple[str, ...], config_path: str | None, sample: int, *, as_j
         click.echo(json.dumps(previews, indent=2))
     else:
         preview_orders(previews)
-    sys.exit(1 if any(one["verdict"] in ("invalid", "unreadable", "duplicate") for one in previews) else 0)
+    sys.exit(1 if any(one["problems"] for one in previews) else 0)
 
 
 @main.command()
@@ -143,6 +163,47 @@ def status(config_path: str | None, *, as_json: bool) -> None:
     sys.exit(0 if found.get("ready") else 1)
 
 
+@main.group("dead-letters")
+def dead_letters() -> None:
+    """Orders that were refused for good, until they change. Works beside a running connector and without one."""
+
+
+@dead_letters.command("list")
+@config_option
+@json_option
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many, in key order.")
+def list_dead_letters(config_path: str | None, limit: int, *, as_json: bool) -> None:
+    """One line an order, with the reason and the fields at fault."""
+    from connector import config, survey
+    from connector.report import dead_letter_lines
+
+    found = run_async(survey.dead_letters(config.load(config_path), limit))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        dead_letter_lines(found)
+
+
+@dead_letters.command("show")
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@config_option
+@json_option
+def show_dead_letters(keys: tuple[str, ...], config_path: str | None, *, as_json: bool) -> None:
+    """What is wrong with these orders. KEY is the order's primary key in the OMS, as `list` prints it."""
+    from connector import config, survey
+    from connector.report import dead_letter_lines, show_problems
+
+    found = run_async(survey.dead_letters_of(config.load(config_path), keys))
+    unknown = [key for key in keys if key not in {letter["key"] for letter in found["dead_letters"]}]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif found["dead_letters"]:
+        dead_letter_lines(found)
+    hint = "`redo-connector dead-letters list` names those there are"
+    show_problems([Problem("there is no dead letter for this order", hint, key) for key in unknown])
+    sys.exit(1 if unknown else 0)
+
+
 @main.command()
 @config_option
 @click.option("--role", default="redo_connector", show_default=True, help="The role that the connector logs in as.")
@@ -151,6 +212,31 @@ def grants(config_path: str | None, role: str) -> None:
     from connector import config, survey
 
     click.echo(run_async(survey.grants(config.load(config_path), role)))
+
+
+@main.command()
+@config_option
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def teardown(config_path: str | None, *, yes: bool) -> None:
+    """Drop the slot and the publication from the OMS database, for good or before a new start.
+
+    The checkpoint file stays: a later `run` makes a new slot and compares every order with its checkpoint.
+    """
+    from connector import app, config
+    from connector.source import teardown as source
+
+    settings = config.load(config_path)
+    names = (app.source_dsn(settings), settings.source.slot, settings.source.publication)
+    if not settings.source.manage:
+        hint = f"let a DBA run:\n{source.statements(*names[1:])}"
+        raise ConfigurationError([Problem("a DBA made the slot and the publication", hint, "source.manage")])
+    found = run_async(source.leftovers(*names))
+    if not found:
+        click.echo(f"Nothing to drop: there is neither a slot {names[1]} nor a publication {names[2]}.")
+        return
+    if not yes:
+        click.confirm(f"Drop {' and '.join(found)}?", abort=True)
+    click.echo(f"Dropped {' and '.join(run_async(source.teardown(*names)))}.")
 
 
 @main.command()
@@ -192,7 +278,3 @@ def demo(seconds: float, orders: int, rate: float, seed: int, *, forever: bool) 
     console = Console(highlight=False)
     length = None if forever else seconds
     sys.exit(run_async(play(console, seconds=length, orders=orders, rate=rate, seed=seed)))
-
-
-def _as_dict(problem: Problem) -> dict[str, object]:
-    return {"where": problem.where, "what": problem.what, "hint": problem.hint, "warning": problem.warning}

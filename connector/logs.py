@@ -1,6 +1,7 @@
 """Log lines: one event a line, on standard error; for people on a terminal, JSON elsewhere.
 
 Libraries speak through the same format, at warning and above only: their lower levels name URLs and connections.
+Tracebacks never show local variables, which hold rows and secrets.
 """
 
 from __future__ import annotations
@@ -11,23 +12,25 @@ from typing import Any, Literal
 
 import orjson
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 
 def configure(form: Literal["auto", "console", "json"], level: str) -> None:
     """Set up structlog and the standard library's logging, once, at the start of a command."""
-    console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Processor
-    if console:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    else:
-        shared.append(structlog.processors.dict_tracebacks)
+    if writes_json(form):
+        shared.append(structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)))
         renderer = structlog.processors.JSONRenderer(serializer=_to_json)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -43,6 +46,11 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def writes_json(form: Literal["auto", "console", "json"]) -> bool:
+    return form == "json" or (form == "auto" and not sys.stderr.isatty())
 
 
 def _to_json(event: dict[str, Any], **_: Any) -> str:

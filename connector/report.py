@@ -1,56 +1,81 @@
-"""What the reporting verbs print for people. Knows rich and plain dicts; decides nothing."""
+"""What the verbs print for people. Knows click, rich and plain dicts; decides nothing.
+
+On a terminal (or where COLUMNS says how wide) text wraps; into a pipe every line goes out whole, for grep.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+import textwrap
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any, Final
 
+import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-console = Console(highlight=False, soft_wrap=True)
+from connector.errors import Problem
 
-_HOW = {
-    "key": "is the order's own row",
-    "column": "carries the order's key",
-    "reverse": "its orders are looked up",
+_UNWRAPPED: Final = 10_000
+_HOW: Final = {
+    "key": "the order's own row, key {}",
+    "column": "carries the order's key in {}",
+    "reverse": "its orders are looked up by {}",
 }
+_TIMES: Final = frozenset({"now", "paused_since"})
+
+
+def show_problems(problems: Sequence[Problem]) -> None:
+    """On standard error: what is wrong, and below it what to do next."""
+    for problem in problems:
+        name, colour = ("warning", "yellow") if problem.warning else ("problem", "red")
+        where = f" {problem.where}:" if problem.where else ""
+        first, *rest = _wrapped(f"{name}:{where} {problem.what}")
+        click.echo(click.style(name, fg=colour) + first[len(name) :], err=True)
+        # The hint may be SQL to copy, so it is never broken.
+        for line in [*rest, *(f"    {line.strip()}" for line in problem.hint.splitlines())]:
+            click.echo(line, err=True)
+
+
+def problem_dict(problem: Problem) -> dict[str, object]:
+    return {"where": problem.where, "what": problem.what, "hint": problem.hint, "warning": problem.warning}
 
 
 def explain_tree(plan: Mapping[str, Any]) -> None:
     """`explain`: per table and use, how a changed row leads to orders."""
     key = ", ".join(plan["order_key"])
-    tree = Tree(Text.assemble(("order = a row of ", ""), (plan["order_table"], "bold"), f", key ({key})"))
+    tree = Tree(Text.assemble("an order is a row of ", (plan["order_table"], "bold"), f", key ({key})"))
     for table in plan["tables"]:
         branch = tree.add(Text(table["table"], "bold"))
         for use in table["uses"]:
-            branch_text = Text.assemble(
-                f"as {use['alias']} (line {use['line']}): ",
-                (_HOW.get(use["route"], use["route"]), "green"),
-                f" by {', '.join(use['columns'])}",
-            )
-            leaf = branch.add(branch_text)
-            if use["reverse_sql"]:
-                leaf.add(Text(use["reverse_sql"], "dim"))
-                if not use["indexed"]:
-                    leaf.add(Text("no index serves this query: `redo-connector check` says which to create", "yellow"))
-            leaf.add(Text(f"deletes: {_deletes(use['deletes'])}", "dim"))
-    console.print(tree)
+            branch.add(_use(use))
+    _console().print(tree)
 
 
-def _deletes(how: str) -> str:
-    if how == "sweep":
-        return "a deleted row doesn't carry these columns, so every order is compared with its checkpoint"
-    return f"found by the {how}"
+def _use(use: Mapping[str, Any]) -> Text:
+    columns = ", ".join(use["columns"])
+    text = Text.assemble(
+        f"as {use['alias']} (line {use['line']}): ", (_HOW.get(use["route"], "{}").format(columns), "green")
+    )
+    if use["reverse_sql"]:
+        text.append(f"\n{use['reverse_sql']}", "dim")
+    if not use["indexed"]:
+        text.append("\nno index serves this query: `redo-connector check` says which to create", "yellow")
+    if use["deletes"] == "sweep":
+        text.append(f"\na deleted row doesn't carry {columns}: after one, every order is looked at", "yellow")
+    return text
 
 
 def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
-    """`preview`: verdict, field diff with what Redo accepted, and the payload."""
+    """`preview`: verdict, what is wrong, and the payload."""
+    console = _console()
     for one in previews:
-        console.rule(Text(f"order {one['key']}: {one['verdict']}", "bold"))
+        console.print(Text(f"order {one['key']}: {one['verdict']}", "bold"))
         for problem in one["problems"]:
             console.print(Text(f"  {problem}", "red"))
         if one["payload"] is not None:
@@ -59,12 +84,44 @@ def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
 
 def status_lines(found: Mapping[str, Any]) -> None:
     """`status`: a verdict and the numbers behind it."""
+    console = _console()
     console.print(Text(str(found.get("verdict", "")), "bold"))
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in _flatten(found):
-        if name not in ("verdict",) and value is not None:
-            table.add_row(Text(name, "dim"), str(value))
-    console.print(table)
+    rows = [(name, value) for name, value in _flatten(found) if name != "verdict" and value is not None]
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        console.print(Text.assemble((f"{name:<{width}}  ", "dim"), _shown(name, value)))
+
+
+def dead_letter_lines(found: Mapping[str, Any]) -> None:
+    """`dead-letters list`: one order after the other, and how many were left out."""
+    console = _console()
+    letters = found["dead_letters"]
+    for letter in letters:
+        status = f" (HTTP {letter['status']})" if letter["status"] else ""
+        since, last = clock(letter["first_seen"]), clock(letter["last_seen"])
+        when = f"since {since}" if since == last else f"since {since}, last {last}"
+        console.print(Text.assemble(("order ", ""), (letter["key"], "bold"), f": {letter['reason']}{status}, {when}"))
+        for line in str(letter["message"]).split("; "):
+            console.print(Text(f"  {line}", "red"))
+    left = found["total"] - len(letters)
+    if left > 0:
+        console.print(f"{left} more: raise --limit")
+    elif not letters:
+        console.print("No dead letters.")
+
+
+def clock(moment: float) -> str:
+    """`2026-11-23T18:38:12Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def _shown(name: str, value: object) -> str:
+    last = name.rpartition(".")[2]
+    if isinstance(value, float):
+        return clock(value) if last in _TIMES or last.endswith("_at") else f"{value:.1f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -75,3 +132,18 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any
         else:
             rows.append((prefix + name, value))
     return rows
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=_width(sys.stdout))
+
+
+def _width(stream: IO[str]) -> int:
+    fits = stream.isatty() or os.environ.get("COLUMNS")
+    return shutil.get_terminal_size().columns if fits else _UNWRAPPED
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text, _width(sys.stderr), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    ) or [""]

@@ -1,4 +1,4 @@
-"""The verbs that look and change nothing: check, explain, grants, preview, status."""
+"""The verbs that look and change nothing: check, explain, grants, preview, status, dead-letters."""
 
 from __future__ import annotations
 
@@ -7,29 +7,45 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 import httpx2 as httpx
 from psycopg.conninfo import conninfo_to_dict
 
 from connector import app
+from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_readonly, path_of
 from connector.config import Settings
-from connector.errors import ConfigurationError, InvalidOrder, OrderUnreadable, Problem
-from connector.orders import Document, OrderKey
-from connector.pipeline.ports import Checkpoint
+from connector.errors import (
+    CheckpointsUnwritable,
+    ConfigurationError,
+    ConnectorError,
+    InvalidOrder,
+    OrderUnreadable,
+    Problem,
+)
+from connector.orders import Document, OrderKey, OutcomeKind
+from connector.pipeline.ports import Checkpoint, DeadLetter
 from connector.projection import Assembler
+from connector.redo.client import RedoClient
 from connector.redo.contract import RedoContract
 from connector.source.preflight import grants as grants_sql
 from connector.source.preflight import preflight
+
+_SAMPLE: Final = 20
+"""Orders that `check` looks at."""
+_NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")
+"""SQLSTATEs of a text that its type can't be read from."""
 
 
 async def check(settings: Settings) -> list[Problem]:
     """Everything that `run` needs, looked at and left alone."""
     problems = app.settings_problems(settings)
     try:
-        RedoContract(settings.source.timezone, settings.mapping.ignore)
+        contract = RedoContract(settings.source.timezone, settings.mapping.ignore)
         projection = await app.load_projection(settings)
+        client = app.redo_client(settings, None)
     except ConfigurationError as error:
         return [*problems, *error.problems]
     source = settings.source
@@ -38,11 +54,28 @@ async def check(settings: Settings) -> list[Problem]:
     async with AsyncExitStack() as stack:
         assembler = app.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)
-        problems += await assembler.plan_problems()
-        problems += await assembler.cross_check(20)
-        problems += await redo_problems(settings)
+        stack.push_async_callback(client.aclose)
+        problems += await _mapping_problems(assembler, contract)
+        problems += await redo_problems(client)
     problems += store_problems(settings)
     return problems
+
+
+async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:
+    """How the mapping does on the orders that there are."""
+    try:
+        problems = [*await assembler.plan_problems()]
+        keys = (await assembler.scan(None, _SAMPLE)).keys
+        previews = [await _preview_one(assembler, contract, key, None) for key in keys]
+        bad = [one for one in previews if one["problems"]]
+        if not bad:
+            return [*problems, *await assembler.cross_check(_SAMPLE)]
+    except ConnectorError as error:
+        return [Problem(str(error), where="mapping.path")]
+    what = f"{len(bad)} of the first {len(previews)} orders would become dead letters; {bad[0]['key']} because:"
+    reason = "; ".join(bad[0]["problems"])
+    hint = f"`redo-connector preview {bad[0]['key']}` shows it; mend the mapping, or the order"
+    return [*problems, Problem(f"{what} {reason}", hint, "mapping.path", warning=True)]
 
 
 async def explain(settings: Settings) -> dict[str, Any]:
@@ -68,7 +101,13 @@ async def preview(settings: Settings, keys: Sequence[str], sample: int) -> list[
         stack.push_async_callback(assembler.aclose)
         wanted = [OrderKey(key) for key in keys] or list((await assembler.scan(None, sample)).keys)
         accepted = await _accepted(settings, wanted)
-        return [await _preview_one(assembler, contract, key, accepted.get(key)) for key in wanted]
+        found = [await _preview_one(assembler, contract, key, accepted.get(key)) for key in wanted]
+    for one in found:
+        if one["sqlstate"] in _NOT_A_KEY:
+            key_columns = ", ".join(f"{column.name} {column.type}" for column in projection.key_columns)
+            one["problems"].append(f"is {one['key']} an order key? That is {projection.order_table} ({key_columns})")
+        del one["sqlstate"]
+    return found
 
 
 async def _preview_one(
@@ -77,7 +116,7 @@ async def _preview_one(
     try:
         documents = (await assembler.assemble([key])).documents.get(key, ())
     except OrderUnreadable as error:
-        return _shown(key, "unreadable", [str(error)])
+        return _shown(key, "unreadable", [str(error)], sqlstate=error.sqlstate)
     if not documents:
         return _shown(key, "absent", ["the mapping has no row for this order"])
     if len(documents) > 1:
@@ -98,8 +137,8 @@ def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint
     return _shown(key, verdict, [], json.loads(order.body))
 
 
-def _shown(key: OrderKey, verdict: str, problems: list[str], payload: Any = None) -> dict[str, Any]:
-    return {"key": key, "verdict": verdict, "problems": problems, "payload": payload}
+def _shown(key: OrderKey, verdict: str, problems: list[str], payload: Any = None, sqlstate: str = "") -> dict[str, Any]:
+    return {"key": key, "verdict": verdict, "problems": problems, "payload": payload, "sqlstate": sqlstate}
 
 
 async def _accepted(settings: Settings, keys: Sequence[OrderKey]) -> dict[OrderKey, Checkpoint]:
@@ -121,7 +160,9 @@ async def status(settings: Settings) -> dict[str, Any]:
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.get(address, timeout=5.0)
             answer.raise_for_status()
-            return {"running": True, **answer.json()}
+            said = answer.json()
+            if isinstance(said, dict) and "verdict" in said:
+                return {"running": True, **said}
     except (httpx.HTTPError, ValueError):
         pass  # nobody there: then what the store says
     found: dict[str, Any] = {"running": False, "ready": False, "verdict": f"No connector answers at {address}."}
@@ -144,22 +185,48 @@ async def status(settings: Settings) -> dict[str, Any]:
     }
 
 
+async def dead_letters(settings: Settings, limit: int) -> dict[str, Any]:
+    """`total`, and the first `limit` as `dead_letters`, in key order; times are seconds since 1970."""
+    store = open_readonly(settings.checkpoints.url)
+    try:
+        total = sum((await store.tally()).dead_letters.values())
+        letters = await store.dead_letters(None, limit)
+    finally:
+        await store.close()
+    return {"total": total, "dead_letters": [_letter(letter) for letter in letters]}
+
+
+async def dead_letters_of(settings: Settings, keys: Sequence[str]) -> dict[str, Any]:
+    """The same for these orders, as far as they have one."""
+    store = open_readonly(settings.checkpoints.url)
+    try:
+        known = (await store.known([OrderKey(key) for key in keys])).dead_letters
+    finally:
+        await store.close()
+    return {"total": len(known), "dead_letters": [_letter(known[key]) for key in sorted(known)]}
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    shown = {name: value for name, value in asdict(letter).items() if name != "fingerprint"}
+    return {**shown, "paths": list(letter.paths)}
+
+
 def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 -- listening anywhere includes here
 
 
-async def redo_problems(settings: Settings) -> list[Problem]:
+async def redo_problems(client: RedoClient) -> list[Problem]:
     """Ask Redo for an order that doesn't exist: a refused token shows, and nothing changes there."""
-    client = app.redo_client(settings, None)
-    try:
-        outcome = (await client.read("redo-connector-check")).outcome
-    finally:
-        await client.aclose()
-    if outcome.kind.value == "refused" and outcome.status == 401:
+    outcome = (await client.read("redo-connector-check")).outcome
+    if outcome.kind is OutcomeKind.REFUSED and outcome.status == 401:
         hint = "check redo.api_secret, and that it is current"
         return [Problem("Redo refused the API secret", hint, "redo.api_secret")]
+    if outcome.kind is OutcomeKind.REFUSED and outcome.status == 404:
+        what, hint = "Redo knows no such store", "check redo.store_id, and redo.base_url or redo.orders_url"
+        return [Problem(what, hint, "redo.store_id")]
     if outcome.status is None and outcome.reason != "no_address":
-        return [Problem(f"Redo can't be reached: {outcome.message}", "check network, proxy and DNS", "redo.base_url")]
+        hint = "check the address, network, proxy and DNS; orders wait in the ledger until Redo answers"
+        return [Problem(f"Redo can't be reached: {outcome.message}", hint, "redo.base_url")]
     return []
 
 
@@ -170,10 +237,19 @@ def store_problems(settings: Settings) -> list[Problem]:
     except ConfigurationError as error:
         return list(error.problems) if settings.checkpoints.url != "memory:" else []
     folder = path.resolve().parent
+    if not folder.is_dir():
+        return [Problem(f"the folder {folder} does not exist", "create it", "checkpoints.url")]
     try:
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
     except OSError as error:
-        hint = f"make the folder writable for the connector: {folder}"
-        return [Problem(f"its folder can't be written: {error.strerror}", hint, "checkpoints.url")]
+        hint = "make it writable for the user that the connector runs as"
+        return [Problem(f"the folder {folder} can't be written: {error.strerror}", hint, "checkpoints.url")]
+    if path.exists() and path.stat().st_size:
+        try:
+            open_reader(path).close()
+        except ConfigurationError as error:
+            return list(error.problems)
+        except CheckpointsUnwritable as error:
+            return [Problem(str(error), where="checkpoints.url")]
     return []

@@ -30,7 +30,7 @@ async def leftovers(dsn: str, slot: str, publication: str) -> list[str]:
 async def teardown(dsn: str, slot: str, publication: str) -> list[str]:
     """Drop the slot and the publication, as far as they exist; returns what was dropped, in words.
 
-    Raises ConfigurationError when the slot is in use or isn't ours, or when the role may not drop them; SourceUnavailable.
+    Raises ConfigurationError when the slot is in use or isn't ours or the role may not drop them, SourceUnavailable.
     """
     dropped = []
     try:
