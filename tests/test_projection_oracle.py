@@ -75,7 +75,7 @@ class Shop:
 
     def _columns(self, name: TableName) -> list[tuple[str, str, bool]]:
         query = """SELECT attname, typname, attnotnull FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
-            WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum"""
+            WHERE attrelid = %s::regclass AND attnum > 0 AND attgenerated = '' ORDER BY attnum"""
         return self.connection.execute(query, (_quoted(name),)).fetchall()
 
     def _row(self, name: TableName) -> list[str | None]:
@@ -92,7 +92,10 @@ class Shop:
 
     def _insert(self, name: TableName) -> list[Any]:
         marks = ", ".join(f"%s::{kind}" for _, kind, _ in self.columns[name])
-        query = f"INSERT INTO {_quoted(name)} VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING tableoid, ctid"
+        names = ", ".join(f'"{column}"' for column, _, _ in self.columns[name])
+        query = (
+            f"INSERT INTO {_quoted(name)} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING tableoid, ctid"
+        )
         return self._images(name, self.connection.execute(query, self._row(name)).fetchone())
 
     def _update(self, name: TableName) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.changes import UNKNOWN, Changes, Image, Operation, TableName
-from connector.orders import Affected
+from connector.orders import Affected, OrderKey
 from connector.projection import Projection, load
 from tests.fix_postgres import Database
 from tests.projection_cases import CASES, shop_template
@@ -27,7 +27,7 @@ def changed(table: TableName, *images: Image, operation: Operation = Operation.U
 async def test_both_images_of_a_moved_row_name_their_orders(shop_template: Database) -> None:
     routes = (await projection_of("left_join_two_hops", shop_template.dsn)).routes
     assert routes.interest[ITEM] == ("order_id",)
-    assert routes.affected(changed(ITEM, ("1",), ("2",))) == Affected(frozenset({"1", "2"}))
+    assert routes.affected(changed(ITEM, ("1",), ("2",))) == Affected(frozenset(map(OrderKey, ("1", "2"))))
 
 
 async def test_a_composite_key_is_a_compact_json_list(shop_template: Database) -> None:
@@ -45,7 +45,7 @@ async def test_null_in_a_join_column_leads_to_no_order(shop_template: Database) 
 async def test_an_unknown_column_asks_for_a_sweep_and_says_why(shop_template: Database) -> None:
     routes = (await projection_of("left_join_two_hops", shop_template.dsn)).routes
     affected = routes.affected(changed(ITEM, (UNKNOWN,), ("3",), operation=Operation.DELETE))
-    assert affected == Affected(frozenset({"3"}), frozenset(), "delete on shop.item does not carry order_id")
+    assert affected == Affected(frozenset({OrderKey("3")}), frozenset(), "delete on shop.item does not carry order_id")
 
 
 async def test_a_known_null_beside_an_unknown_column_still_leads_to_no_order(shop_template: Database) -> None:

@@ -39,8 +39,8 @@ class Assembler:
         return self._projection.fingerprint
 
     @property
-    def pool(self) -> Pool:
-        return self._pool
+    def projection(self) -> Projection:
+        return self._projection
 
     async def aclose(self) -> None:
         await self._pool.aclose()

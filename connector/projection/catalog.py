@@ -24,7 +24,8 @@ KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequ
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type."""
+    """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
+    for generated columns, which logical replication leaves out."""
 
     name: str
     type: str
@@ -33,6 +34,7 @@ class Column:
     modifier: int
     is_enum: bool
     deterministic: bool
+    streamed: bool
 
     def faithful(self) -> bool:
         """True when two values are equal exactly if their texts are (blanks at the end of char(n) aside)."""
@@ -64,7 +66,8 @@ def same_text(one: Column, other: Column) -> bool:
 @dataclass(frozen=True, slots=True)
 class Table:
     """`identity`: columns that the stream carries of a deleted row. `indexes`: columns of each whole-table index, in
-    index order. `rows`: the planner's count, negative when never analysed."""
+    index order. `rows`: the planner's count, negative when never analysed. `refusal`: why the table can't be
+    followed."""
 
     name: TableName
     kind: str
@@ -73,6 +76,7 @@ class Table:
     identity: frozenset[str]
     indexes: tuple[tuple[str, ...], ...]
     rows: float
+    refusal: str | None
 
     def serves(self, columns: Sequence[str]) -> bool:
         """True when an index begins with one of the columns."""
@@ -89,19 +93,22 @@ SELECT a.i, c.oid::bigint, p.nspname, c.relname, c.relkind::text, c.relreplident
   CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(l.reltuples, 0)), 0) FROM pg_partition_tree(c.oid) t
     JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) ELSE c.reltuples END::float8,
   CASE WHEN c.relkind = 'p' THEN (SELECT string_agg(DISTINCT l.relreplident::text, '') FROM pg_partition_tree(c.oid) t
-    JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END
+    JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END,
+  CASE WHEN c.relpersistence <> 'p' THEN 'is not logged, so no change of it is in the WAL'
+    WHEN c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid)
+      THEN 'has tables that inherit from it, which is not supported yet' END
 FROM asked a JOIN pg_class c ON c.oid = a.oid JOIN pg_namespace p ON p.oid = c.relnamespace
 """
 
 _COLUMNS = """
-WITH RECURSIVE base(rel, num, name, typ, typmod, coll) AS (
-  SELECT attrelid, attnum, attname, atttypid, atttypmod, attcollation FROM pg_attribute
+WITH RECURSIVE base(rel, num, name, typ, typmod, coll, streamed) AS (
+  SELECT attrelid, attnum, attname, atttypid, atttypmod, attcollation, attgenerated = '' FROM pg_attribute
   WHERE attrelid = ANY($1::oid[]) AND attnum > 0 AND NOT attisdropped
   UNION ALL
-  SELECT b.rel, b.num, b.name, t.typbasetype, t.typtypmod, b.coll
+  SELECT b.rel, b.num, b.name, t.typbasetype, t.typtypmod, b.coll, b.streamed
   FROM base b JOIN pg_type t ON t.oid = b.typ WHERE t.typtype = 'd')
 SELECT b.rel::bigint, b.name, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), n.nspname, b.typmod,
-  t.typtype = 'e', coalesce(l.collisdeterministic, true)
+  t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed
 FROM base b JOIN pg_type t ON t.oid = b.typ JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_collation l ON l.oid = b.coll
 WHERE t.typtype <> 'd' ORDER BY b.rel, b.num
@@ -143,8 +150,8 @@ async def read_catalog(
         columns[oid][name] = Column(name, *rest)
     indexes = await (await connection.execute(_INDEXES, [oids])).fetchall()
     tables = {
-        names[number - 1]: _table(TableName(schema, name), kind, replident, leaves, columns[oid], indexes, oid, rows_)
-        for number, oid, schema, name, kind, replident, rows_, leaves in rows
+        names[row[0] - 1]: _table(row, columns[row[1]], [index for index in indexes if index[0] == row[1]])
+        for row in rows
     }
     found = await (await connection.execute(_FUNCTIONS, [list(functions)])).fetchall()
     return Catalog(
@@ -158,17 +165,8 @@ def _may_read(kind: str, volatile: str, language: str) -> bool:
     return kind == "f" and volatile != "i" and language not in ("c", "internal")
 
 
-def _table(
-    name: TableName,
-    kind: str,
-    replident: str,
-    leaves: str | None,
-    columns: Mapping[str, Column],
-    indexes: Sequence[tuple[Any, ...]],
-    oid: int,
-    rows: float,
-) -> Table:
-    own = [index for index in indexes if index[0] == oid]
+def _table(row: Sequence[Any], columns: Mapping[str, Column], own: Sequence[Sequence[Any]]) -> Table:
+    _, _, schema, name, kind, replident, rows, leaves, refusal = row
     primary = next((tuple(index[4]) for index in own if index[1]), ())
     # Rows of a partitioned table carry their partition's identity: only when all agree is one known.
     mode = replident if kind != "p" else (leaves or "d")
@@ -176,4 +174,4 @@ def _table(
     if mode == "i" and kind != "p":
         identity = frozenset(next((index[4] for index in own if index[2]), ()))
     whole = tuple(tuple(column or "" for column in index[4]) for index in own if index[3])
-    return Table(name, kind, columns, primary, identity, whole, rows)
+    return Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal)

@@ -24,7 +24,8 @@ LARGE_ROWS = 10_000
 
 async def plan_problems(session: Session, projection: Projection, key: OrderKey | None) -> list[Problem]:
     """Warnings about plans and replica identities. `key` is any order's, to plan for; None when there are no orders."""
-    problems = [problem for use in projection.uses for problem in _use_problems(projection, use)]
+    problems = [*projection.moving]
+    problems += [problem for use in projection.uses for problem in _use_problems(projection, use)]
     if key is not None:
         arrays = [array_literal([text]) for text in decode(key, len(projection.key))]
         rows = await session.rows(f"EXPLAIN (VERBOSE, FORMAT JSON) {projection.restricted}", arrays)

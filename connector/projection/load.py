@@ -8,6 +8,7 @@ those that the analysis saw); does the restricted query give the same columns an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -33,6 +34,11 @@ from connector.projection.scopes import Scope
 _READS_TABLES = frozenset(
     f"{what}_to_{form}" for what in ("query", "table", "cursor", "schema", "database") for form in ("xml", "xmlschema")
 ) | {"query_to_xml_and_xmlschema", "table_to_xml_and_xmlschema", "ts_stat", "dblink", "pg_read_file", "lo_get"}
+
+_MOVING = frozenset(
+    {"now", "random", "gen_random_uuid", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "timeofday"}
+    | {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+)
 
 _LOCKED = """
 SELECT DISTINCT n.nspname, c.relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
@@ -96,6 +102,7 @@ def _projection(
     outputs = [f"{name} {kind}" for name, kind in columns.items()]
     order_key = f"{key.table.name}({','.join(key.names)})"
     return Projection(
+        moving=_moving(mapping),
         path=mapping.path,
         order_table=key.table.name,
         key=key.names,
@@ -121,6 +128,15 @@ def _function_problems(mapping: Mapping, catalog: Catalog, functions: dict[str, 
         for name, at in functions.items()
         if name in catalog.readers or name in _READS_TABLES
     ]
+
+
+def _moving(mapping: Mapping) -> tuple[Problem, ...]:
+    """Warnings for what changes an order without any row changing."""
+    hint = "only a reconcile notices; take time and chance from a column instead"
+    return tuple(
+        replace(mapping.problem(f"{name} changes orders without a change of a row", at, hint), warning=True)
+        for name, at in mapping.words(_MOVING).items()
+    )
 
 
 async def _judged(mapping: Mapping, connection: AsyncConnection[Any]) -> tuple[list[Problem], set[TableName]]:

@@ -104,6 +104,15 @@ class Mapping:
                 names.setdefault(token.text if quoted else fold(token.text), token.start)
         return names
 
+    def words(self, wanted: frozenset[str]) -> dict[str, int]:
+        """Those of the unquoted words that occur as a token and no column's name, with their first offset."""
+        found: dict[str, int] = {}
+        for index, token in enumerate(self._tokens):
+            word = fold(self.text[token.start : token.end + 1])
+            if word in wanted and not self._is_name(index):
+                found.setdefault(word, token.start)
+        return found
+
     def order_key(self) -> tuple[TableName, tuple[str, ...], int] | None:
         """What an `-- order_key: schema.table(column, ...)` line says, with its offset. Raises ConfigurationError."""
         match = ORDER_KEY.search(self.text)

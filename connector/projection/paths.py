@@ -90,7 +90,7 @@ def _key_columns(use: Source, key: KeyUse, influence: Influence) -> tuple[Column
         mine = [
             column
             for column in _table(use).columns.values()
-            if influence.equal((use, column.name), node) and same_text(column, wanted)
+            if column.streamed and influence.equal((use, column.name), node) and same_text(column, wanted)
         ]
         if not mine:
             return None
@@ -142,7 +142,7 @@ def _pairs(use: Source, to: Source, influence: Influence) -> tuple[tuple[Column,
     pairs = []
     for theirs in _table(to).columns.values():
         for mine in _table(use).columns.values():
-            if comparable(mine, theirs) and influence.equal((use, mine.name), (to, theirs.name)):
+            if mine.streamed and comparable(mine, theirs) and influence.equal((use, mine.name), (to, theirs.name)):
                 pairs.append((mine, theirs))
                 break
     return tuple(pairs)

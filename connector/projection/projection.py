@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.changes import TableName
+from connector.errors import Problem
 from connector.projection.catalog import Column, Table
 from connector.projection.paths import Way
 from connector.projection.routes import Routes
@@ -27,7 +28,8 @@ class Use:
 @dataclass(frozen=True, slots=True)
 class Projection:
     """`columns`: output columns and their Postgres types, in order. `statement`: the mapping as written; `restricted`:
-    the same for keys given as one array parameter a key column, with the key as `key_outputs` at the end."""
+    the same for keys given as one array parameter a key column, with the key as `key_outputs` at the end. `moving`:
+    warnings for parts of it that change without a row changing."""
 
     path: str
     order_table: TableName
@@ -42,6 +44,7 @@ class Projection:
     statement: str
     restricted: str
     key_outputs: tuple[str, ...]
+    moving: tuple[Problem, ...]
     order_table_key_is_primary: bool
     order_table_rows: float
 

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from connector.errors import Problem
 from connector.projection.catalog import KINDS, Catalog, comparable
-from connector.projection.mapping import Mapping, name_of, offset_of
+from connector.projection.mapping import Mapping, fold, name_of, offset_of
 from connector.projection.scopes import Condition, Implied, Node, Output, Region, Scope, Source, column_of
 
 _KNOWN = {"offset", "operation_modifiers"}.union(
@@ -208,7 +208,7 @@ class _Own:
     def _source(self, node: exp.Expr, before: Env, context: Region | None) -> Source:
         source = self._made(node, before)
         source.region = context
-        if any(known.alias == source.alias for known in self.scope.sources):
+        if source.alias and any(known.alias == source.alias for known in self.scope.sources):
             self.resolver.note(f"table name {source.alias} is used more than once", node)
         self.scope.sources.append(source)
         if source.inner is not None:
@@ -233,7 +233,8 @@ class _Own:
         for child in node.iter_expressions():
             if not isinstance(child, exp.TableAlias):
                 self._visit(child, before)
-        return Source(name, self.scope, offset_of(node), columns={}, open=True)
+        called = node.this if isinstance(node.this, exp.Anonymous) else None
+        return Source(name or (fold(called.name) if called else ""), self.scope, offset_of(node), open=True)
 
     def _named_table(self, node: exp.Table, alias: str, renamed: Sequence[str]) -> Source:
         schema, name = (name_of(node.args["db"]) if node.args.get("db") else None), name_of(node.this)
@@ -256,6 +257,8 @@ class _Own:
             self.resolver.note(f"{KINDS[table.kind]} {table.name} is not supported yet", node, "name its tables")
         elif table.name.schema in ("pg_catalog", "information_schema"):
             self.resolver.note(f"{table.name} is a system table: its changes can't be followed", node)
+        elif table.refusal:
+            self.resolver.note(f"{table.name} {table.refusal}", node)
         columns: dict[str, str | int] = {}
         for number, column in enumerate(table.columns if table else ()):
             columns[renamed[number] if number < len(renamed) else column] = column

@@ -31,6 +31,10 @@ CREATE TABLE "Legacy"."OrderLine" ("OrdId" bigint, "LineNo" int, sku text, PRIMA
 CREATE TABLE shop.event (order_id bigint, at int, kind text, PRIMARY KEY (order_id, at)) PARTITION BY RANGE (at);
 CREATE TABLE shop.event_low PARTITION OF shop.event FOR VALUES FROM (MINVALUE) TO (3);
 CREATE TABLE shop.event_high PARTITION OF shop.event FOR VALUES FROM (3) TO (MAXVALUE);
+CREATE UNLOGGED TABLE shop.scratch (order_id bigint, x int);
+CREATE TABLE shop.parent (order_id bigint, x int);
+CREATE TABLE shop.child () INHERITS (shop.parent);
+CREATE TABLE shop.generated (same bigint GENERATED ALWAYS AS (order_id) STORED, order_id bigint, x int);
 CREATE VIEW shop.order_view AS SELECT id, status FROM shop.orders;
 CREATE MATERIALIZED VIEW shop.order_copy AS SELECT id, status FROM shop.orders;
 CREATE FUNCTION shop.order_total(bigint) RETURNS numeric LANGUAGE sql STABLE
