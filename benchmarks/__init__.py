@@ -1,0 +1,1 @@
+"""Latency and throughput of the whole connector, measured from outside: `python -m benchmarks.run`."""
