@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
 
@@ -179,15 +179,16 @@ class RedoClient:
         headers = [*self._headers, (b"Content-Length", b"%d" % len(body))]
         request = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._phases)
         response = await transport.handle_async_request(request)
+        stream = cast("httpx.AsyncByteStream", response.stream)
         try:
             parts, size = [], 0
-            async for part in response.aiter_raw():
+            async for part in stream:
                 parts.append(part)
                 size += len(part)
                 if size > most:
                     break
         finally:
-            await response.aclose()
+            await stream.aclose()
         return response.status_code, response.headers, b"".join(parts)[:most]
 
     def _tell(self, method: str, code: str, began: float) -> None:
