@@ -1,7 +1,7 @@
 """The road from the ledger to Redo: take, assemble, diff, push, settle.
 
-Entries are taken only as far as there is room; live ones first, and half of the room is theirs. An order is in work at
-most once at a time (invariant 5): its key is busy from the moment it is taken until its settlement is written.
+Entries are taken only as far as there is room, live ones first, sweeps only a little ahead. An order is in work at most
+once at a time (invariant 5): its key is busy from the moment it is taken until its settlement is written.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Dispatcher:
         insist: Insist,
         next_revision: Callable[[], int],
         on_hungry: Callable[[bool], None],
+        reconciling: Callable[[], bool],
     ) -> None:
         self._memory = memory
         self._reader = reader
@@ -67,6 +68,7 @@ class Dispatcher:
         self._insist = insist
         self._next_revision = next_revision
         self._on_hungry = on_hungry
+        self._reconciling = reconciling
         self._busy: dict[OrderKey, Lane] = {}
         self._order_ids: dict[str, OrderKey] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,10 +103,10 @@ class Dispatcher:
         if pause > 0:
             await self._wait(pause)
             return
-        sweeping = sum(1 for lane in self._busy.values() if lane is not Lane.LIVE)
-        sweeps_fit = self._gate.capacity() < self._gate.limit or sweeping < self._capacity() // 2
+        sweep_room = self._sweep_room()
+        sweeps_fit = sweep_room > 0
         lanes = tuple(Lane) if sweeps_fit else (Lane.LIVE,)
-        limit = min(room, BATCH)
+        limit = min(room, sweep_room or BATCH)
         busy = frozenset(self._busy)
         entries = await self._insist(lambda: self._memory.take(limit, time.time(), busy, lanes))
         reach("dispatch.after_take")
@@ -123,6 +125,13 @@ class Dispatcher:
 
     def _capacity(self) -> int:
         return 2 * self._gate.limit + BATCH
+
+    def _sweep_room(self) -> int:
+        """Sweeps fill at most a few rounds of requests, so that a live change never queues behind many of them; and
+        they are taken by the half of that, so that batches stay worth a query."""
+        share = min(BATCH, 4 * self._gate.limit)
+        left = share - sum(1 for lane in self._busy.values() if lane is not Lane.LIVE)
+        return left if 2 * left >= share else 0
 
     def _room(self) -> int:
         open_for = self._gate.capacity()
@@ -244,7 +253,8 @@ class Dispatcher:
         settled = conclude(delivery, outcome, now)
         if settled.result is Result.PUSHED:
             self.last_accepted_at = now
-            self._observer.sync_latency(now - delivery.entry.since)
+            if delivery.entry.lane is not Lane.SWEEP:
+                self._observer.sync_latency(now - delivery.entry.since)
         elif settled.result is None:
             self._observer.retry(outcome.reason or outcome.kind.value)
         if was_closed and self._gate.pause is None:
@@ -254,8 +264,8 @@ class Dispatcher:
     def _settle(self, settled: Settled) -> None:
         if settled.result is not None:
             self._observer.order(settled.result.value)
-            entry = settled.settlement.entry
-            if entry.lane is Lane.SWEEP and settled.result in (Result.PUSHED, Result.MISSING):
+            found = settled.result in (Result.PUSHED, Result.MISSING)
+            if found and settled.settlement.entry.lane is Lane.SWEEP and self._reconciling():
                 self._observer.drift(1)
         assert self.settler is not None  # noqa: S101 -- wired before the first step
         self.settler.settle(settled.settlement)

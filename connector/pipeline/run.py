@@ -86,6 +86,7 @@ class Pipeline:
             self.insist,
             self.revisions.next,
             self._hungry,
+            self._reconciling,
         )
         self.settler = Settler(ports.memory, self.visibility, self.insist, self.dispatcher.written)
         self.dispatcher.settler = self.settler
@@ -129,6 +130,11 @@ class Pipeline:
     def _hungry(self, finished: bool) -> None:
         self.resolver.feed_me()
         self.sweeper.feed_me(finished=finished)
+
+    def _reconciling(self) -> bool:
+        """What a sweep finds is drift, unless nothing was known before."""
+        sweep = self.sweeper.current
+        return sweep is not None and sweep.kind is SweepKind.RECONCILE
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set, then drain. Raises what no station foresaw."""

@@ -1,0 +1,13 @@
+"""`python -m tests.crash_child POINT PASSES run --config FILE`: the real command, with one crash point armed."""
+
+from __future__ import annotations
+
+import sys
+
+from connector.cli import main
+from connector.pipeline.crashpoints import arm
+
+if __name__ == "__main__":
+    arm(sys.argv[1], int(sys.argv[2]))
+    sys.argv[1:3] = []
+    main()

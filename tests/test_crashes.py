@@ -1,0 +1,110 @@
+"""Invariant 3 under SIGKILL: at every named crash point the process dies, is started again, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import tomllib
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from connector.demo.traffic import Kind, Traffic
+from connector.pipeline.crashpoints import POINTS, arm
+from tests.fix_connector import Rig, eventually
+
+
+def write_config(rig: Rig) -> Path:
+    settings = rig.settings()
+    config = rig.folder / "connector.toml"
+    config.write_text(
+        f"""
+[source]
+dsn = "{rig.dsn}"
+slot = "{rig.slot}"
+[mapping]
+path = "{settings.mapping.path}"
+[redo]
+base_url = "{rig.sandbox.base_url}"
+store_id = "{rig.sandbox.state.store_id}"
+api_secret = "{rig.sandbox.state.api_secret}"
+[checkpoints]
+url = "{settings.checkpoints.url}"
+[status]
+port = 0
+""",
+        encoding="utf-8",
+    )
+    assert tomllib.loads(config.read_text())
+    return config
+
+
+async def run_until_it_dies(rig: Rig, point: str, passes: int) -> None:
+    """Start the command with the point armed, change things until it has killed itself."""
+    with (rig.folder / "crash.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.crash_child",
+            point,
+            str(passes),
+            "run",
+            "--config",
+            str(write_config(rig)),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        async with await psycopg.AsyncConnection.connect(rig.dsn, autocommit=True) as conn:
+            traffic = Traffic(conn, 3)
+
+            async def died() -> bool:
+                await traffic.step()
+                await traffic.do(Kind.RENAMED)
+                return process.returncode is not None
+
+            await eventually(f"the process dies at {point}", died)
+            await traffic.mend()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    tail = (rig.folder / "crash.log").read_text()[-2000:]
+    assert process.returncode == -signal.SIGKILL, f"it ended with {process.returncode}:\n{tail}"
+
+
+@pytest.mark.parametrize("passes", [0, 7])
+@pytest.mark.parametrize("point", POINTS)
+async def test_invariant_3_a_kill_at_a_crash_point_loses_nothing(rig: Rig, point: str, passes: int) -> None:
+    await run_until_it_dies(rig, point, passes if point != "sweep.after_page" else min(passes, 1))
+    await rig.start()
+    await rig.quiet()
+    verdict = await rig.verdict()
+    assert verdict.clean, str(verdict)
+
+
+async def test_a_kill_between_push_and_answer_is_confirmed_even_when_the_order_is_again_its_checkpoint(
+    rig: Rig,
+) -> None:
+    """The push of B reached Redo, the process died, the order turned back to A, the checkpoint: Redo must get A."""
+    rig.execute("UPDATE oms.order_header SET tag_list = 'a' WHERE ord_id = 4")
+    await rig.start()
+    await rig.quiet()
+    await rig.stop()
+    rig.execute("UPDATE oms.order_header SET tag_list = 'b' WHERE ord_id = 4")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.crash_child", "deliver.after_push", "0", "run", "--config", str(write_config(rig))
+    )
+    assert await process.wait() == -signal.SIGKILL
+    assert rig.stored()["4"]["tags"] == ["b"]
+    rig.execute("UPDATE oms.order_header SET tag_list = 'a' WHERE ord_id = 4")
+    await rig.start()
+    await rig.quiet()
+    assert rig.stored()["4"]["tags"] == ["a"]
+
+
+def test_an_unknown_crash_point_is_an_error() -> None:
+    with pytest.raises(ValueError, match="unknown crash point"):
+        arm("nowhere")
