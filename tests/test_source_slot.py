@@ -7,7 +7,7 @@ import pytest
 from connector.errors import SourceUnavailable
 from connector.source.slot import SlotWatch, create_slot
 from tests.fix_postgres import Database
-from tests.streaming import Followed
+from tests.streaming import Followed, eventually
 
 
 async def test_a_report_says_where_the_slot_stands_and_what_it_retains(database: Database) -> None:
@@ -38,10 +38,8 @@ async def test_a_watch_survives_its_connection(database: Database) -> None:
     watch = SlotWatch(shop.dsn, shop.name)
     try:
         assert await watch.report() is not None
-        shop.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            f" WHERE datname = '{database.name}' AND pid <> pg_backend_pid()"
-        )
+        others = f"FROM pg_stat_activity WHERE datname = '{database.name}' AND pid <> pg_backend_pid()"
+        await eventually(lambda: shop.ask(f"SELECT count(pg_terminate_backend(pid)) {others}") == 0)
         with pytest.raises(SourceUnavailable):
             await watch.report()
         assert await watch.report() is not None

@@ -70,7 +70,6 @@ async def test_every_message_of_a_server_decodes_and_encodes_to_the_same_bytes(d
         conn.execute("SELECT pg_replication_origin_create(%s), pg_replication_origin_session_setup(%s)", (name, name))
         conn.execute("INSERT INTO t VALUES (1, 'a', NULL)")
         conn.execute("SELECT pg_replication_origin_session_reset()")
-        conn.execute("SELECT pg_replication_origin_drop(%s)", (name,))
     shop.execute(
         "UPDATE t SET id = 2", "DELETE FROM t", "INSERT INTO u VALUES (1)", "UPDATE u SET id = 2", "TRUNCATE t, u"
     )
@@ -81,12 +80,13 @@ async def test_every_message_of_a_server_decodes_and_encodes_to_the_same_bytes(d
             frame = copy.receive()
             if frame is None:
                 await copy.readable()
-            elif frame[0] == ord("w"):
+            elif frame[0] == ord("w") and len(frame) > XLOG_HEADER:
                 message = bytes(frame[XLOG_HEADER:])
                 messages.append(decode(message))
                 assert encode(messages[-1]) == message
     finally:
         await copy.close(5)
+        shop.execute(f"SELECT pg_replication_origin_drop('{name}')")
     assert {type(message).__name__ for message in messages} == {
         *("Begin", "Commit", "Origin", "Relation", "Type", "Insert", "Update", "Delete", "Truncate")
     }
@@ -341,14 +341,22 @@ async def test_a_server_that_stops_or_dies_is_unavailable_and_comes_back(make_cl
     source = shop.source()
     for key, end in enumerate([cluster.stop, cluster.kill]):
         shop.execute(f"INSERT INTO orders VALUES ({key}, 'n', 'c')")
-        batches = source.batches(INTEREST)
-        [transaction] = await take(batches, 1)
-        assert transaction.end_lsn is not None
-        source.acknowledge(transaction.end_lsn)
-        ending = asyncio.to_thread(end)
-        with pytest.raises(SourceUnavailable):
-            await asyncio.gather(anext(batches), ending)
-        await eventually(lambda: not cluster.running)
+        async with aclosing(source.batches(INTEREST)) as batches:
+            await acknowledge_until(source, batches, (str(key), "c", "n"))
+            ending = asyncio.create_task(asyncio.to_thread(end))
+            with pytest.raises(SourceUnavailable):
+                await anext(batches)
+        await ending
         with pytest.raises(SourceUnavailable, match="is not available"):
             await anext(source.batches(INTEREST))
         cluster.start()
+
+
+async def acknowledge_until(source: PostgresSource, batches: Batches, last: Image) -> None:
+    """Servers before 17 may forget across a restart what was acknowledged: earlier transactions may come again."""
+    async for batch in batches:
+        for transaction in batch:
+            assert transaction.end_lsn is not None
+            source.acknowledge(transaction.end_lsn)
+        if last in batch[-1].changes[-1].images:
+            return

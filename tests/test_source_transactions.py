@@ -165,7 +165,11 @@ def test_a_stream_out_of_order_is_a_protocol_error(messages: list[PgMessage]) ->
         run(messages)
 
 
-@pytest.mark.parametrize("frame", [b"", b"I", b"U\0", b"Z"])
+def test_an_empty_message_in_place_of_an_unknown_origin_is_passed_over() -> None:
+    assert Transactions(INTEREST).feed(b"") is None
+
+
+@pytest.mark.parametrize("frame", [b"I", b"U\0", b"Z"])
 def test_a_stump_of_a_message_is_a_protocol_error(frame: bytes) -> None:
     with pytest.raises(ProtocolError):
         Transactions(INTEREST).feed(frame)

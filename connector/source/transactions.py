@@ -76,7 +76,10 @@ class Transactions:
 
         A transaction without anything of interest completes nothing, but moves `end_lsn`.
         """
-        kind = frame[0] if frame else 0
+        if not frame:
+            # Servers before 14 send an empty message in place of an Origin that they can't find (any more).
+            return None
+        kind = frame[0]
         if kind in _OPERATIONS:
             return self._change(kind, frame)
         message = decode(frame)
