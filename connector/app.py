@@ -8,6 +8,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -27,7 +28,7 @@ from connector.source.setup import ensure
 from connector.source.slot import Blocker, SlotWatch
 from connector.source.stream import PostgresSource
 from connector.status.metrics import Metrics
-from connector.status.web import WebServer, create_app
+from connector.status.web import WebServer, create_app, demand_free
 from connector.vitals import Vitals
 
 log = structlog.get_logger("connector")
@@ -38,6 +39,8 @@ async def run(settings: Settings) -> int:
     stop = asyncio.Event()
     _obey_signals(stop)
     async with AsyncExitStack() as stack:
+        # Before anything is made in the OMS: a start that fails must not leave a slot behind.
+        await demand_free(settings.status.host, settings.status.port)
         parts = await build(settings, stack)
         await parts.vitals.start(stack)
         web = WebServer(create_app(parts.metrics, parts.vitals.facts), settings.status.host, settings.status.port)
@@ -107,7 +110,7 @@ async def load_projection(settings: Settings) -> Projection:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        hint = "set mapping.path to your mapping; the README shows how to write one"
+        hint = f"set mapping.path to your mapping (the working folder is {Path.cwd()})"
         raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
     except UnicodeDecodeError:
         raise ConfigurationError([Problem("is not UTF-8 text", "save it as UTF-8", str(path))]) from None

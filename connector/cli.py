@@ -16,7 +16,7 @@ import click
 import uvloop
 
 from connector import __version__
-from connector.errors import CheckpointsUnwritable, ConfigurationError, ConnectorError, Problem
+from connector.errors import CheckpointsUnwritable, ConfigurationError, ConnectorError, Problem, SourceUnavailable
 
 T = TypeVar("T")
 
@@ -43,12 +43,16 @@ class _Group(click.Group):
 
 
 def _problems(error: ConnectorError) -> Sequence[Problem]:
-    return error.problems if isinstance(error, ConfigurationError) else [Problem(str(error))]
+    if isinstance(error, ConfigurationError):
+        return error.problems
+    if isinstance(error, SourceUnavailable):
+        return [Problem(str(error), "see that the server runs and that source.dsn leads there; then try again")]
+    return [Problem(str(error), where="checkpoints.url" if isinstance(error, CheckpointsUnwritable) else "")]
 
 
 def _exit_code(error: ConnectorError) -> int:
-    # A store that can't be written at the start is one that checkpoints.url should not name.
-    return 2 if isinstance(error, ConfigurationError | CheckpointsUnwritable) else 1
+    # All that a command needs before it can begin: settings, mapping, database, store.
+    return 2 if isinstance(error, ConfigurationError | SourceUnavailable | CheckpointsUnwritable) else 1
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
@@ -260,7 +264,9 @@ def sandbox(host: str, port: int, store_id: str, api_secret: str, **switches: An
     try:
         serve(host, port, store_id, api_secret, ready, **{name: value for name, value in switches.items() if value})
     except OSError as error:
-        raise ConfigurationError([Problem(f"can't listen there: {error.strerror}", "choose another --port")]) from None
+        raise ConfigurationError(
+            [Problem(f"can't listen there: {error.strerror}", "choose another --port or --host")]
+        ) from None
 
 
 @main.command()

@@ -24,6 +24,11 @@ PREFIX = "CONNECTOR_"
 DEFAULT_PATH = "connector.toml"
 FILE_SUFFIX = "_FILE"
 
+_SPELLINGS = {
+    "source.slot": "must be lower-case letters, digits and underscores, 63 at most",
+    "redo.base_url": "must begin with https:// or http://",
+    "redo.orders_url": "must begin with https:// or http://",
+}
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
 
@@ -262,6 +267,8 @@ def _problems(error: ValidationError, file: str) -> Iterator[Problem]:
             yield Problem("is not a setting", _nearest(key, known), key)
         else:
             message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "string_pattern_mismatch":
+                message = _SPELLINGS[key]
             where, _, rest = message.partition(": ")
             if not key and rest:
                 key, message = where, rest

@@ -86,7 +86,7 @@ def status_lines(found: Mapping[str, Any]) -> None:
     """`status`: a verdict and the numbers behind it."""
     console = _console()
     console.print(Text(str(found.get("verdict", "")), "bold"))
-    rows = [(name, value) for name, value in _flatten(found) if name != "verdict" and value is not None]
+    rows = [(name, value) for name, value in _flatten(found) if name != "verdict" and value not in (None, "")]
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         console.print(Text.assemble((f"{name:<{width}}  ", "dim"), _shown(name, value)))
@@ -119,6 +119,8 @@ def _shown(name: str, value: object) -> str:
     last = name.rpartition(".")[2]
     if isinstance(value, float):
         return clock(value) if last in _TIMES or last.endswith("_at") else f"{value:.1f}"
+    if last == "mapping_fingerprint":
+        return str(value)[:12]
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -226,7 +226,7 @@ async def redo_problems(client: RedoClient) -> list[Problem]:
         return [Problem(what, hint, "redo.store_id")]
     if outcome.status is None and outcome.reason != "no_address":
         hint = "check the address, network, proxy and DNS; orders wait in the ledger until Redo answers"
-        return [Problem(f"Redo can't be reached: {outcome.message}", hint, "redo.base_url")]
+        return [Problem(outcome.message, hint, "redo.base_url")]
     return []
 
 

@@ -155,7 +155,7 @@ class Mapping:
         try:
             tokens = sqlglot.tokenize(self.text, read="postgres")
         except TokenError as error:
-            raise ConfigurationError([Problem("the SQL can't be read", _plain(error), f"{self.path}:1:1")]) from None
+            raise ConfigurationError([self._token_problem(error)]) from None
         while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
             tokens.pop()
         if not tokens:
@@ -186,7 +186,12 @@ class Mapping:
         highlight = str(found.get("highlight") or "")
         column = max(1, int(str(found.get("col") or 1)) - max(0, len(highlight) - 1))
         what = f"syntax error at or near {highlight!r}" if highlight else "syntax error at the end"
-        return Problem(what, str(found.get("description") or ""), f"{self.path}:{found.get('line') or 1}:{column}")
+        hint = "mend it there or just before; psql shows what the server makes of the query"
+        return Problem(what, hint, f"{self.path}:{found.get('line') or 1}:{column}")
+
+    def _token_problem(self, error: TokenError) -> Problem:
+        hint = "look for a quote or a comment that is never closed"
+        return Problem(f"the SQL can't be read: {_plain(error).lower()}", hint, f"{self.path}:1:1")
 
     def _find_spans(self) -> Iterator[Span]:
         for first, token in enumerate(self._tokens):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from sqlglot import exp
 
@@ -63,7 +64,13 @@ class Cte:
 
 
 class Unresolved(Exception):
-    """A name that means nothing, or more than one thing, here."""
+    """A name that means nothing, or more than one thing, here. `hint` is what to do about it."""
+
+    def __init__(
+        self, what: str, hint: str = "correct the name; one with upper-case letters needs double quotes"
+    ) -> None:
+        self.hint = hint
+        super().__init__(what)
 
 
 def resolve(mapping: Mapping, catalog: Catalog) -> tuple[Scope, list[Problem]]:
@@ -185,7 +192,7 @@ class _Own:
             try:
                 ours, theirs = _named(name, [left]), _named(name, [right])
             except Unresolved as error:
-                self.resolver.note(str(error), identifier)
+                self.resolver.note(str(error), identifier, error.hint)
                 continue
             if ours and theirs:
                 made += self._condition(ours, theirs, guard)
@@ -252,7 +259,7 @@ class _Own:
         table = self.resolver.catalog.tables.get((schema, name))
         shown = f"{schema}.{name}" if schema else name
         if table is None:
-            self.resolver.note(f"there is no table {shown}", node)
+            self.resolver.note(f"there is no table {shown}", node, "correct the name, or write its schema before it")
         elif table.kind in KINDS:
             self.resolver.note(f"{KINDS[table.kind]} {table.name} is not supported yet", node, "name its tables")
         elif table.name.schema in ("pg_catalog", "information_schema"):
@@ -421,7 +428,7 @@ class _Own:
         try:
             node = self._find(column, env)
         except Unresolved as error:
-            self.resolver.note(str(error), column)
+            self.resolver.note(str(error), column, error.hint)
             return
         if node is not None:
             self.scope.references[id(column)] = node
@@ -438,7 +445,8 @@ class _Own:
                 return source, source.columns[name]
             if source.open:
                 return None
-            raise Unresolved(f"{source.alias} has no column {name}")
+            what, close = f"{source.alias} has no column {name}", get_close_matches(name, source.columns, 1)
+            raise Unresolved(what, f"did you mean {close[0]}?") if close else Unresolved(what)
         level: Env | None = env
         while level is not None:
             found = _named(name, level.groups, closed=True)
@@ -465,7 +473,7 @@ class _Own:
                 if source.alias == name and (schema is None or (table is not None and table.name.schema == schema)):
                     return source
             level = level.parent
-        self.resolver.note(f"there is no table or alias {name} here", column)
+        self.resolver.note(f"there is no table or alias {name} here", column, "name one of FROM's")
         return None
 
     # conditions
