@@ -6,7 +6,7 @@ WORKDIR /src
 COPY requirements/run.lock requirements/run.lock
 RUN python -m venv /opt/connector \
  && /opt/connector/bin/pip install --no-cache-dir --require-hashes -r requirements/run.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md mapping.sql ./
 COPY connector connector
 RUN /opt/connector/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
  && /opt/connector/bin/pip uninstall --yes setuptools pip
