@@ -68,7 +68,7 @@ class Shop:
         """The mapping's rows as JSON text, by id, read as a user would."""
         found = defaultdict(list)
         statement = f"SELECT whole.id::text, row_to_json(whole)::text FROM (\n{self.projection.statement}\n) whole"
-        for order, text in self.connection.execute(statement.replace("%", "%%")).fetchall():
+        for order, text in self.connection.execute(statement).fetchall():
             if order is not None:
                 found[order].append(text)
         return {order: sorted(texts) for order, texts in found.items()}

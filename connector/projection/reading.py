@@ -98,6 +98,7 @@ class Pool:
         self._timeout_ms = statement_timeout_ms
         self._free: list[Session] = []
         self._turns = asyncio.Semaphore(size)
+        self._closed = False
 
     @asynccontextmanager
     async def session(self, doing: str) -> AsyncIterator[Session]:
@@ -118,14 +119,22 @@ class Pool:
                     await self._back(session)
 
     async def aclose(self) -> None:
-        while self._free:
-            await self._free.pop().connection.close()
+        """Close what is free now, and what is in use when it comes back."""
+        self._closed = True
+        await self._close_free()
 
     async def _back(self, session: Session) -> None:
-        if session.usable:
+        if session.usable and not self._closed:
             self._free.append(session)
-        else:
-            await session.connection.close()
+            return
+        if session.connection.broken:
+            # A server that went away took the others too: let none of them fail a read of its own.
+            await self._close_free()
+        await session.connection.close()
+
+    async def _close_free(self) -> None:
+        while self._free:
+            await self._free.pop().connection.close()
 
 
 def parse_snapshot(text: str, replayed: Lsn | None) -> Snapshot:
