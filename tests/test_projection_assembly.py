@@ -12,8 +12,8 @@ from connector.errors import MappingBroken, OrderUnreadable, SourceUnavailable
 from connector.orders import Lookup, OrderKey
 from connector.projection import Assembler, load
 from connector.projection.keys import encode
-from tests.fix_postgres import Database
-from tests.projection_cases import shop, shop_template
+from tests.fix_postgres import Database, MakeCluster
+from tests.projection_cases import create_schema, shop, shop_template
 
 __all__ = ["shop", "shop_template"]
 
@@ -300,3 +300,29 @@ async def test_a_grouped_cte_is_restricted_inside(shop: Database, assembler_of: 
             connection.execute(f"EXPLAIN (FORMAT JSON) {restricted}", (some,) * restricted.count("%s")).fetchall()
         )
     assert "Seq Scan" not in plan
+
+
+async def test_a_standby_says_how_far_it_has_replayed_until_it_is_promoted(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster()
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        create_schema(connection)
+        connection.execute("INSERT INTO shop.orders (id) VALUES (1)")
+    cluster.stop()
+    # A standby without a primary: it stays in recovery at the end of its WAL.
+    (cluster.data / "standby.signal").touch()
+    cluster.start()
+    projection = await load(
+        "SELECT o.id FROM shop.orders o",
+        path="mapping.sql",
+        read_dsn=cluster.dsn(),
+        timezone="UTC",
+        statement_timeout_ms=5000,
+    )
+    assembler = Assembler(projection, read_dsn=cluster.dsn(), statement_timeout_ms=5000)
+    standing_by = await assembler.assemble(keys("1"))
+    assert standing_by.snapshot.replay_lsn is not None
+    assert list(standing_by.documents) == ["1"]
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        connection.execute("SELECT pg_promote(true, 30)")
+    assert (await assembler.assemble(keys("1"))).snapshot.replay_lsn is None
+    await assembler.aclose()

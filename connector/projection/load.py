@@ -84,7 +84,8 @@ async def _analysed(mapping: Mapping, connection: AsyncConnection[Any], timezone
 
 def _stop(problems: Sequence[Problem]) -> None:
     if problems:
-        raise ConfigurationError(problems)
+        # A CTE that is read twice has each of its problems twice.
+        raise ConfigurationError(list(dict.fromkeys(problems)))
 
 
 def _table_names(select: exp.Select) -> list[tuple[str | None, str]]:

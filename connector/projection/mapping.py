@@ -64,6 +64,9 @@ class Mapping:
         self._tokens = self._tokenize()
         self.select = self._parse()
         self._spans = list(self._find_spans())
+        if len(self._spans) != sum(1 for _ in self.select.find_all(exp.Select)):
+            # `TABLE name` is a SELECT without the word; edits would land in the query around it.
+            raise ConfigurationError([self.problem("TABLE is not supported: write SELECT", 0)])
 
     # places
 

@@ -1,0 +1,2 @@
+SELECT o.id, x.body FROM shop.orders o JOIN (TABLE shop.note) x ON x.order_id = o.id
+-- problem 1:1 TABLE is not supported
