@@ -7,53 +7,23 @@ this module can't say for sure becomes a problem with its place; it never guesse
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from sqlglot import exp
 
 from connector.errors import Problem
-from connector.projection.catalog import KINDS, Catalog, comparable
+from connector.projection.catalog import KINDS, Catalog
+from connector.projection.conditions import condition, stated
 from connector.projection.mapping import Mapping, fold, name_of, offset_of
-from connector.projection.scopes import Condition, Implied, Node, Output, Region, Scope, Source, column_of
+from connector.projection.names import Env, Group, Unresolved, named
+from connector.projection.scopes import Condition, Node, Output, Region, Scope, Source
+from connector.projection.syntax import QUERIES, bare, is_comma, is_star, output_name, own_windows
 
 _KNOWN = {"offset", "operation_modifiers"}.union(
     ["with_", "expressions", "from_", "joins", "where", "group", "having", "windows", "distinct", "order", "limit"]
 )
 _SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
-_QUERIES = (exp.Select, exp.SetOperation, exp.DML, exp.Values)
-
-
-@dataclass(eq=False, slots=True)
-class Group:
-    """A chain of joins: its sources, columns merged by USING (None: a merged column that is no plain one)."""
-
-    sources: list[Source] = field(default_factory=list)
-    merged: dict[str, Node | None] = field(default_factory=dict)
-    regions: list[Region] = field(default_factory=list)
-    conditions: list[Condition] = field(default_factory=list)
-
-    def enclose(self, region: Region, context: Region | None) -> None:
-        """Put everything that lies directly in `context` into a region of it."""
-        for source in self.sources:
-            if source.region is context:
-                source.region = region
-        for inner in self.regions:
-            if inner.parent is context:
-                inner.parent = region
-        before = (context,) if context else ()
-        for condition in self.conditions:
-            if condition.guard == before:
-                condition.guard = (region,)
-        self.regions.append(region)
-
-
-@dataclass(frozen=True, slots=True)
-class Env:
-    """The names that an expression sees: those of its own level, then of the levels around it."""
-
-    groups: Sequence[Group]
-    parent: Env | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +31,6 @@ class Cte:
     node: exp.CTE
     env: Env | None
     ctes: dict[str, Cte]
-
-
-class Unresolved(Exception):
-    """A name that means nothing, or more than one thing, here. `hint` is what to do about it."""
-
-    def __init__(
-        self, what: str, hint: str = "correct the name; one with upper-case letters needs double quotes"
-    ) -> None:
-        self.hint = hint
-        super().__init__(what)
 
 
 def resolve(mapping: Mapping, catalog: Catalog) -> tuple[Scope, list[Problem]]:
@@ -97,7 +57,7 @@ class _Resolver:
 
     def scope(self, query: exp.Expr, parent: Scope | None, env: Env | None, ctes: dict[str, Cte]) -> Scope:
         """Build one SELECT. Whatever else stands in its place becomes a problem and an empty scope."""
-        while isinstance(query, exp.Subquery) and isinstance(query.this, (exp.Subquery, *_QUERIES)):
+        while isinstance(query, exp.Subquery) and isinstance(query.this, (exp.Subquery, *QUERIES)):
             if query.args.get("with_"):
                 self.note("WITH around a query in parentheses is not supported", query)
             query = query.this
@@ -150,7 +110,7 @@ class _Own:
             return []
         groups = [self._item(clause.this, Env([], env), None)]
         for join in query.args.get("joins") or []:
-            if _is_comma(join):
+            if is_comma(join):
                 groups.append(self._item(join.this, Env(list(groups), env), None))
             else:
                 self._join(groups[-1], join, Env(groups[:-1], env), None)
@@ -177,7 +137,7 @@ class _Own:
         if join.args.get("on") is not None:
             env = Env([left, right], before.parent)
             self._visit(join.args["on"], env)
-            conditions += self._conditions(join.args["on"], env, guard)
+            conditions += stated(self.scope, self.nested, join.args["on"], guard)
         left.sources += right.sources
         left.merged = {**right.merged, **left.merged}
         left.regions += right.regions
@@ -190,12 +150,12 @@ class _Own:
         for identifier in join.args.get("using") or []:
             name = name_of(identifier)
             try:
-                ours, theirs = _named(name, [left]), _named(name, [right])
+                ours, theirs = named(name, [left]), named(name, [right])
             except Unresolved as error:
                 self.resolver.note(str(error), identifier, error.hint)
                 continue
             if ours and theirs:
-                made += self._condition(ours, theirs, guard)
+                made += condition(ours, theirs, guard)
             # FULL JOIN merges into coalesce(ours, theirs): no plain column.
             left.merged[name] = {"RIGHT": theirs, "FULL": None}.get(side, ours)
         return made
@@ -303,7 +263,7 @@ class _Own:
         where = query.args.get("where")
         if where is not None:
             self._visit(where.this, env)
-            self.scope.conditions += self._conditions(where.this, env, ())
+            self.scope.conditions += stated(self.scope, self.nested, where.this, ())
         if query.args.get("having") is not None:
             self._visit(query.args["having"].this, env)
         self._grouping(query.args.get("group"), env)
@@ -312,12 +272,12 @@ class _Own:
         self.scope.limited = any(query.args.get(part) is not None for part in ("limit", "offset"))
 
     def _outputs(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
-        if isinstance(expression, exp.Star) or (isinstance(expression, exp.Column) and _is_star(expression)):
+        if isinstance(expression, exp.Star) or (isinstance(expression, exp.Column) and is_star(expression)):
             yield from self._star(expression, env)
             return
         written = expression.this if isinstance(expression, exp.Alias) else expression
-        node = self.scope.references.get(id(_bare(written))) if isinstance(_bare(written), exp.Column) else None
-        yield Output(_output_name(expression), written, node)
+        node = self.scope.references.get(id(bare(written))) if isinstance(bare(written), exp.Column) else None
+        yield Output(output_name(expression), written, node)
 
     def _star(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
         if isinstance(expression, exp.Column):
@@ -363,13 +323,13 @@ class _Own:
         if on is None:
             self.scope.distinct = True
             return
-        items = on.expressions if isinstance(on, exp.Tuple) else [_bare(on)]
+        items = on.expressions if isinstance(on, exp.Tuple) else [bare(on)]
         nodes = [self._grouped_or_sorted(item, env, input_first=False) for item in items]
         self.scope.distinct_on = frozenset(node for node in nodes if node is not None)
 
     def _grouped_or_sorted(self, item: exp.Expr, env: Env, *, input_first: bool) -> Node | None:
         """The node of an item that may be an output's name or number: GROUP BY looks at inputs first, ORDER BY last."""
-        item = _bare(item)
+        item = bare(item)
         if isinstance(item, exp.Literal) and not item.is_string:
             number = int(str(item.this)) - 1 if str(item.this).isdigit() else -1
             return self.scope.outputs[number].node if 0 <= number < len(self.scope.outputs) else None
@@ -383,7 +343,7 @@ class _Own:
 
     def _has_input(self, name: str, env: Env) -> bool:
         try:
-            return _named(name, env.groups, closed=True) is not None
+            return named(name, env.groups, closed=True) is not None
         except Unresolved as error:
             return "ambiguous" in str(error)
 
@@ -393,21 +353,21 @@ class _Own:
             for part in (*(window.args.get("partition_by") or []), window.args.get("order")):
                 if part is not None:
                     self._visit(part, env)
-        for window in _own_windows(query):
+        for window in own_windows(query):
             base: exp.Expr | None = window
             columns: list[exp.Expr] = []
             while base is not None:
                 columns += base.args.get("partition_by") or []
                 alias = base.args.get("alias") or base.args.get("first")
                 base = named.get(name_of(alias)) if isinstance(alias, exp.Identifier) else None
-            nodes = (self.scope.references.get(id(_bare(column))) for column in columns)
+            nodes = (self.scope.references.get(id(bare(column))) for column in columns)
             self.scope.partitions.append((frozenset(node for node in nodes if node), offset_of(window)))
 
     # expressions
 
     def _visit(self, node: exp.Expr, env: Env) -> None:
         """Resolve the columns of an expression and build the subqueries in it."""
-        if isinstance(node, _QUERIES):
+        if isinstance(node, QUERIES):
             if id(node) not in self.nested:
                 self.nested[id(node)] = self.resolver.scope(node, self.scope, env, self.ctes)
             return
@@ -420,7 +380,7 @@ class _Own:
             self._visit(child, env)
 
     def _reference(self, column: exp.Column, env: Env) -> None:
-        if _is_star(column):
+        if is_star(column):
             source = self._source_named(column, env)
             if source is not None:
                 self.scope.whole_rows.add(source)
@@ -449,7 +409,7 @@ class _Own:
             raise Unresolved(what, f"did you mean {close[0]}?") if close else Unresolved(what)
         level: Env | None = env
         while level is not None:
-            found = _named(name, level.groups, closed=True)
+            found = named(name, level.groups, closed=True)
             if found is not None or any(name in group.merged for group in level.groups):
                 return found
             whole = [source for group in level.groups for source in group.sources if source.alias == name]
@@ -475,115 +435,3 @@ class _Own:
             level = level.parent
         self.resolver.note(f"there is no table or alias {name} here", column, "name one of FROM's")
         return None
-
-    # conditions
-
-    def _conditions(self, expression: exp.Expr, env: Env, guard: tuple[Region, ...]) -> list[Condition]:
-        """The equalities among the terms of an AND. Under OR or NOT there are none."""
-        made: list[Condition] = []
-        for term in _terms(expression):
-            if isinstance(term, exp.EQ):
-                pairs = zip(_items(term.this), _items(term.expression), strict=False)
-                for left, right in pairs:
-                    ours, theirs = (self.scope.references.get(id(_bare(side))) for side in (left, right))
-                    if ours is not None and theirs is not None:
-                        made += self._condition(ours, theirs, guard)
-            elif isinstance(term, exp.In) and term.args.get("query") is not None:
-                made += self._in(term, guard)
-            elif isinstance(term, exp.Exists):
-                scope = self._nested(term.this)
-                if scope is not None:
-                    self.scope.implied.append(Implied(scope, guard))
-        return made
-
-    def _in(self, term: exp.In, guard: tuple[Region, ...]) -> list[Condition]:
-        scope = self._nested(term.args["query"])
-        if scope is None:
-            return []
-        holder = Source("", self.scope, offset_of(term), inner=scope)
-        scope.holder = holder
-        self.scope.holders.append(holder)
-        self.scope.implied.append(Implied(scope, guard))
-        made: list[Condition] = []
-        for number, item in enumerate(_items(term.this)):
-            ours = self.scope.references.get(id(_bare(item)))
-            if ours is not None and number < len(scope.outputs):
-                made += self._condition(ours, (holder, number), guard)
-        return made
-
-    def _nested(self, query: exp.Expr) -> Scope | None:
-        while isinstance(query, (exp.Subquery, exp.Paren)):
-            query = query.this
-        return self.nested.get(id(query))
-
-    def _condition(self, left: Node, right: Node, guard: tuple[Region, ...]) -> list[Condition]:
-        """One condition, unless `=` between the two types is no equivalence that a lookup could keep."""
-        ours, theirs = column_of(left), column_of(right)
-        if ours is not None and theirs is not None and not comparable(ours, theirs):
-            return []
-        return [Condition(left, right, guard)]
-
-
-def _named(name: str, groups: Sequence[Group], *, closed: bool = False) -> Node | None:
-    """The column of this name at one level; None when it is no plain column. Raises Unresolved."""
-    found: list[Node | None] = []
-    for group in groups:
-        if name in group.merged:
-            found.append(group.merged[name])
-        else:
-            found += [(source, source.columns[name]) for source in group.sources if name in source.columns]
-    if len(found) > 1:
-        raise Unresolved(f"column {name} is ambiguous")
-    if not found and not closed and not any(source.open for group in groups for source in group.sources):
-        raise Unresolved(f"there is no column {name}")
-    return found[0] if found else None
-
-
-def _is_comma(join: exp.Join) -> bool:
-    return not any(join.args.get(part) for part in ("kind", "side", "method", "on", "using"))
-
-
-def _is_star(column: exp.Column) -> bool:
-    return isinstance(column.this, exp.Star)
-
-
-def _bare(node: exp.Expr) -> exp.Expr:
-    while isinstance(node, exp.Paren):
-        node = node.this
-    return node
-
-
-def _terms(expression: exp.Expr) -> Iterator[exp.Expr]:
-    expression = _bare(expression)
-    if isinstance(expression, exp.And):
-        yield from _terms(expression.this)
-        yield from _terms(expression.expression)
-    else:
-        yield expression
-
-
-def _items(node: exp.Expr) -> list[exp.Expr]:
-    node = _bare(node)
-    return list(node.expressions) if isinstance(node, exp.Tuple) else [node]
-
-
-def _output_name(expression: exp.Expr) -> str | None:
-    """The output's name where it is sure; Postgres's names for expressions are left alone."""
-    if isinstance(expression, exp.Alias):
-        return name_of(expression.args["alias"])
-    while isinstance(expression, (exp.Cast, exp.Paren)):
-        expression = expression.this
-    return name_of(expression.this) if isinstance(expression, exp.Column) else None
-
-
-def _own_windows(query: exp.Select) -> Iterator[exp.Window]:
-    waiting: list[exp.Expr] = [*query.expressions]
-    waiting += [query.args["order"]] if query.args.get("order") is not None else []
-    waiting += [query.args["distinct"]] if query.args.get("distinct") is not None else []
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, _QUERIES):
-            continue
-        if isinstance(node, exp.Window):
-            yield node
-        waiting += node.iter_expressions()
