@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import traceback
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -74,23 +73,24 @@ def run(config_path: str | None) -> None:
 
     settings = config.load(config_path)
     logs.configure(settings.log.format, settings.log.level)
-    sys.exit(_logged(app.run(settings)) if logs.writes_json(settings.log.format) else run_async(app.run(settings)))
+    sys.exit(_logged(app.run(settings), as_json=logs.writes_json(settings.log.format)))
 
 
-def _logged(work: Coroutine[Any, Any, int]) -> int:
-    """Run where standard error takes JSON lines only: what ends the work becomes one, too."""
+def _logged(work: Coroutine[Any, Any, int], *, as_json: bool) -> int:
+    """What ends the work is told without the values that an error may quote; where logs are JSON, as a JSON line."""
     import structlog
 
     log = structlog.get_logger("connector")
     try:
         return run_async(work)
     except ConnectorError as error:
+        if not as_json:
+            raise
         for problem in _problems(error):
-            log.error("not_started", where=problem.where or None, problem=problem.what, next=problem.hint or None)
+            log.error("refused", where=problem.where or None, problem=problem.what, next=problem.hint or None)
         return _exit_code(error)
-    except Exception as error:  # noqa: BLE001 -- the top of the process: a defect is logged, without the values it names
-        frames = traceback.extract_tb(error.__traceback__)
-        log.critical("crashed", error=type(error).__name__, at=[f"{it.filename}:{it.lineno}" for it in frames[-8:]])
+    except Exception:  # noqa: BLE001 -- the top of the process: Python's own traceback would show values
+        log.critical("crashed", exc_info=True)
         return 1
 
 

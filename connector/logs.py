@@ -1,19 +1,19 @@
 """Log lines: one event a line, on standard error; for people on a terminal, JSON elsewhere.
 
 Libraries speak through the same format, at warning and above only: their lower levels name URLs and connections.
-Tracebacks never show local variables, which hold rows and secrets.
+An exception is told by its type and where it was raised: its message, and local variables, may hold rows and secrets.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Any, Literal
 
 import orjson
 import structlog
-from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
 
 
 def configure(form: Literal["auto", "console", "json"], level: str) -> None:
@@ -22,14 +22,16 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(_without_values),
     ]
     renderer: Processor
     if writes_json(form):
-        shared.append(structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)))
         renderer = structlog.processors.JSONRenderer(serializer=_to_json)
     else:
         renderer = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            # What comes to it is rendered already.
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
         )
     structlog.configure(
         processors=[*shared, renderer],
@@ -51,6 +53,11 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
 
 def writes_json(form: Literal["auto", "console", "json"]) -> bool:
     return form == "json" or (form == "auto" and not sys.stderr.isatty())
+
+
+def _without_values(exc_info: ExcInfo) -> str:
+    kind, _, frames = exc_info
+    return "".join([*traceback.format_tb(frames), kind.__qualname__])
 
 
 def _to_json(event: dict[str, Any], **_: Any) -> str:

@@ -1,0 +1,65 @@
+"""Log lines of a process: JSON where JSON was asked for, and never a value that an error quotes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.fix_cli import ROOT
+
+PROGRAM = """
+import asyncio, logging, sys, warnings
+import structlog
+from connector import cli, logs
+
+logs.configure(sys.argv[1], "info")
+
+def stumble():
+    api_secret = "hush-hush-4711"
+    raise LookupError("a row that was looked for")
+
+try:
+    stumble()
+except LookupError:
+    structlog.get_logger("ours").exception("ours")
+    logging.getLogger("theirs").error("theirs", exc_info=True)
+logging.getLogger("theirs").info("chatter")
+warnings.warn("an old habit")
+
+async def crash():
+    raise ValueError("buyer@shop.example")
+
+sys.exit(cli._logged(crash(), as_json=True))
+"""
+
+
+def logged(form: str) -> str:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, form], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr
+
+
+def test_json_logs_hold_one_object_a_line_whoever_speaks() -> None:
+    events = [json.loads(line) for line in logged("json").splitlines()]
+    assert [event["event"].split()[0].rpartition("/")[2].split(":")[0] for event in events] == [
+        "ours",
+        "theirs",
+        "<string>",
+        "crashed",
+    ]
+    assert all(event["level"] and event["timestamp"] for event in events)
+    assert all(event["exception"].endswith("in stumble\nLookupError") for event in events[:2])
+    assert events[-1]["exception"].endswith("ValueError")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_exception_is_told_without_its_message_or_local_variables(form: str) -> None:
+    said = logged(form)
+    assert "LookupError" in said
+    assert "crashed" in said
+    assert "hush-hush-4711" not in said
+    assert "a row that was looked for" not in said
+    assert "buyer@shop.example" not in said
