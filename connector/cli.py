@@ -89,7 +89,7 @@ def _logged(work: Coroutine[Any, Any, int], *, as_json: bool) -> int:
         for problem in _problems(error):
             log.error("refused", where=problem.where or None, problem=problem.what, next=problem.hint or None)
         return _exit_code(error)
-    except Exception:  # noqa: BLE001 -- the top of the process: Python's own traceback would show values
+    except Exception:  # the top of the process: Python's own traceback would show values
         log.critical("crashed", exc_info=True)
         return 1
 
