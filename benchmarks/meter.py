@@ -43,13 +43,33 @@ def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
+def machine_cpu_seconds() -> float:
+    """What all processes of the machine have used together (proc_stat(5), without idle and waiting for I/O)."""
+    line = Path("/proc/stat").read_text().partition("\n")[0].split()
+    user, nice, system, _, _, irq, softirq, steal = (int(ticks) for ticks in line[1:9])
+    return (user + nice + system + irq + softirq + steal) / _TICKS
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU seconds by process."""
+    """CPU seconds by process. `others`: everything else on the machine, the load and the benchmark itself included."""
 
     connector: float
     sandbox: float
     postgres: float
+    others: float
+
+    @classmethod
+    def now(cls, connector: int | None, sandbox: int, postgres: int) -> Cost:
+        """So far, for the given pids; no connector yet counts 0."""
+        used = 0.0 if connector is None else cpu_seconds(connector)
+        ours = used, cpu_seconds(sandbox), family_cpu_seconds(postgres)
+        return cls(*ours, machine_cpu_seconds() - sum(ours))
 
     def __sub__(self, other: Cost) -> Cost:
-        return Cost(self.connector - other.connector, self.sandbox - other.sandbox, self.postgres - other.postgres)
+        return Cost(
+            self.connector - other.connector,
+            self.sandbox - other.sandbox,
+            self.postgres - other.postgres,
+            self.others - other.others,
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -128,7 +129,7 @@ async def sweep(stage: Stage, orders: int) -> Figures:
 
 def quantile(ascending: Sequence[float], share: float) -> float:
     """The smallest value that at least this share of all values don't exceed (nearest rank)."""
-    return ascending[max(0, -int(-share * len(ascending) // 1) - 1)]
+    return ascending[max(1, math.ceil(share * len(ascending))) - 1]
 
 
 async def _play(stage: Stage, rate: float, orders: Sequence[int], mark: str) -> list[Done]:
@@ -187,4 +188,5 @@ def _costs(cost: meter.Cost) -> Figures:
         "connector_cpu_s": cost.connector,
         "sandbox_cpu_s": cost.sandbox,
         "postgres_cpu_s": cost.postgres,
+        "others_cpu_s": cost.others,
     }

@@ -41,6 +41,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "connector_cpu_s": "CPU, connector",
     "sandbox_cpu_s": "CPU, sandbox",
     "postgres_cpu_s": "CPU, Postgres",
+    "others_cpu_s": "CPU, everything else",
     "connector_cpu_share": "CPU, connector, of one core",
     "peak_rss_mb": "peak memory, connector",
 }

@@ -117,8 +117,7 @@ class Stage:
         pid = self.cluster.pid
         if pid is None:
             raise ProcessFailed("Postgres is not running")
-        connector = 0.0 if self._connector is None else meter.cpu_seconds(self._connector.pid)
-        return meter.Cost(connector, meter.cpu_seconds(self.sandbox.pid), meter.family_cpu_seconds(pid))
+        return meter.Cost.now(None if self._connector is None else self._connector.pid, self.sandbox.pid, pid)
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Run one statement of ours, in autocommit. Blocks."""
