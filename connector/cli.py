@@ -9,13 +9,16 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import uvloop
 
 from connector import __version__
 from connector.errors import CheckpointsUnwritable, ConfigurationError, ConnectorError, Problem, SourceUnavailable
+
+if TYPE_CHECKING:
+    from connector.config import Settings
 
 T = TypeVar("T")
 
@@ -54,6 +57,13 @@ def _exit_code(error: ConnectorError) -> int:
     return 2 if isinstance(error, ConfigurationError | SourceUnavailable | CheckpointsUnwritable) else 1
 
 
+def _settings(path: str | None) -> Settings:
+    """Read before the rooms are imported, which takes longer: wrong settings are told at once."""
+    from connector import config
+
+    return config.load(path)
+
+
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
@@ -69,9 +79,9 @@ def main() -> None:
 @config_option
 def run(config_path: str | None) -> None:
     """Follow the OMS and deliver, until SIGTERM."""
-    from connector import app, config, logs
+    settings = _settings(config_path)
+    from connector import app, logs
 
-    settings = config.load(config_path)
     logs.configure(settings.log.format, settings.log.level)
     sys.exit(_logged(app.run(settings), as_json=logs.writes_json(settings.log.format)))
 
@@ -99,10 +109,11 @@ def _logged(work: Coroutine[Any, Any, int], *, as_json: bool) -> int:
 @json_option
 def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
-    from connector import config, survey
+    settings = _settings(config_path)
+    from connector import survey
     from connector.report import problem_dict, show_problems
 
-    problems = run_async(survey.check(config.load(config_path)))
+    problems = run_async(survey.check(settings))
     serious = [problem for problem in problems if not problem.warning]
     if as_json:
         click.echo(
@@ -120,10 +131,11 @@ def check(config_path: str | None, *, as_json: bool) -> None:
 @json_option
 def explain(config_path: str | None, *, as_json: bool) -> None:
     """Show, per table of the mapping, how a changed row leads to orders."""
-    from connector import config, survey
+    settings = _settings(config_path)
+    from connector import survey
     from connector.report import explain_tree
 
-    plan = run_async(survey.explain(config.load(config_path)))
+    plan = run_async(survey.explain(settings))
     if as_json:
         click.echo(json.dumps(plan, indent=2))
     else:
@@ -140,10 +152,11 @@ def preview(keys: tuple[str, ...], config_path: str | None, sample: int, *, as_j
 
     KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
     """
-    from connector import config, survey
+    settings = _settings(config_path)
+    from connector import survey
     from connector.report import preview_orders
 
-    previews = run_async(survey.preview(config.load(config_path), keys, sample))
+    previews = run_async(survey.preview(settings, keys, sample))
     if as_json:
         click.echo(json.dumps(previews, indent=2))
     else:
@@ -156,10 +169,11 @@ def preview(keys: tuple[str, ...], config_path: str | None, sample: int, *, as_j
 @json_option
 def status(config_path: str | None, *, as_json: bool) -> None:
     """Say how the running connector does; when none runs, what its store remembers."""
-    from connector import config, survey
+    settings = _settings(config_path)
+    from connector import survey
     from connector.report import status_lines
 
-    found = run_async(survey.status(config.load(config_path)))
+    found = run_async(survey.status(settings))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -178,10 +192,11 @@ def dead_letters() -> None:
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many, in key order.")
 def list_dead_letters(config_path: str | None, limit: int, *, as_json: bool) -> None:
     """One line an order, with the reason and the fields at fault."""
-    from connector import config, survey
+    settings = _settings(config_path)
+    from connector import survey
     from connector.report import dead_letter_lines
 
-    found = run_async(survey.dead_letters(config.load(config_path), limit))
+    found = run_async(survey.dead_letters(settings, limit))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -194,10 +209,11 @@ def list_dead_letters(config_path: str | None, limit: int, *, as_json: bool) -> 
 @json_option
 def show_dead_letters(keys: tuple[str, ...], config_path: str | None, *, as_json: bool) -> None:
     """What is wrong with these orders. KEY is the order's primary key in the OMS, as `list` prints it."""
-    from connector import config, survey
+    settings = _settings(config_path)
+    from connector import survey
     from connector.report import dead_letter_lines, show_problems
 
-    found = run_async(survey.dead_letters_of(config.load(config_path), keys))
+    found = run_async(survey.dead_letters_of(settings, keys))
     unknown = [key for key in keys if key not in {letter["key"] for letter in found["dead_letters"]}]
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -213,9 +229,10 @@ def show_dead_letters(keys: tuple[str, ...], config_path: str | None, *, as_json
 @click.option("--role", default="redo_connector", show_default=True, help="The role that the connector logs in as.")
 def grants(config_path: str | None, role: str) -> None:
     """Print the SQL that gives the connector what it needs, and nothing more, for a DBA to run."""
-    from connector import config, survey
+    settings = _settings(config_path)
+    from connector import survey
 
-    click.echo(run_async(survey.grants(config.load(config_path), role)))
+    click.echo(run_async(survey.grants(settings, role)))
 
 
 @main.command()
@@ -226,10 +243,10 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
 
     The checkpoint file stays: a later `run` makes a new slot and compares every order with its checkpoint.
     """
-    from connector import app, config
+    settings = _settings(config_path)
+    from connector import app
     from connector.source import teardown as source
 
-    settings = config.load(config_path)
     names = (app.source_dsn(settings), settings.source.slot, settings.source.publication)
     if not settings.source.manage:
         hint = f"let a DBA run:\n{source.statements(*names[1:])}"

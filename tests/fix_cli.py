@@ -152,6 +152,10 @@ class Cli:
         self.daemons.append(Daemon(process, log))
         return self.daemons[-1]
 
+    def facts(self) -> Any:
+        """What the running connector says of itself."""
+        return httpx.get(f"http://127.0.0.1:{self.settings['status']['port']}/api/status").json()
+
     def set(self, section: str, **values: Any) -> None:
         self.settings.setdefault(section, {}).update(values)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.fix_cli import Cli, LocalRedo, until
 from tests.fix_postgres import Database
 
@@ -74,18 +76,18 @@ def test_preview_of_an_order_that_there_is_not_exits_1(cli: Cli) -> None:
     assert "is nine an order key? That is shop.orders (id int8)" in wrong.out
 
 
-def test_status_tells_of_the_running_connector_and_else_of_its_store(cli: Cli, redo: LocalRedo) -> None:
+def test_status_tells_of_the_running_connector_and_else_of_its_store(cli: Cli) -> None:
     never = cli("status")
     assert never.code == 1
     assert "No connector answers" in never.out
     assert "start it with `redo-connector run`" in never.out
     daemon = cli.start("run")
-    until("the connector is ready", lambda: cli("status").code == 0)
-    until("all orders were pushed", lambda: len(redo.orders()) == 6)
-    running = cli("status", "--json").json
-    assert (running["running"], running["ready"]) == (True, True)
-    assert running["verdict"]
-    until("the checkpoints are written", lambda: cli("preview", "2", "--json").json[0]["verdict"] == "unchanged")
+    daemon.until_said("started")
+    until("it is ready and has pushed all orders", lambda: cli.facts()["ready"] and cli.facts()["checkpoints"] == 6)
+    running = cli("status")
+    assert (running.code, running.err) == (0, "")
+    assert re.search(r"^ready +yes$", running.out, re.MULTILINE)
+    assert cli("preview", "2", "--json").json[0]["verdict"] == "unchanged"
     assert daemon.stop() == 0
     later = cli("status", "--json")
     assert later.code == 1

@@ -7,10 +7,8 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import apsw
-import httpx2 as httpx
 
 from connector.checkpoints.migrations import APPLICATION_ID
 from tests.fix_cli import WITHIN, Cli, Daemon, LocalRedo, until
@@ -19,10 +17,6 @@ from tests.fix_postgres import Database
 
 def holds(redo: LocalRedo, orders: int) -> Callable[[], bool]:
     return lambda: len(redo.orders()) == orders
-
-
-def facts(cli: Cli) -> Any:
-    return httpx.get(f"http://127.0.0.1:{cli.settings['status']['port']}/api/status").json()
 
 
 def slots(shop: Database) -> list[str]:
@@ -49,7 +43,7 @@ def test_orders_that_cannot_be_sent_become_dead_letters_and_stop_nobody_else(
         conn.execute("INSERT INTO shop.item VALUES (7, 1, 'cup', 1)")
         conn.execute("INSERT INTO shop.orders VALUES (7, 'late@shop.example')")
     until("the other orders arrive", holds(redo, 7))
-    until("all three are refused", lambda: sum(facts(cli)["dead_letters"].values()) == 3)
+    until("all three are refused", lambda: sum(cli.facts()["dead_letters"].values()) == 3)
     listed = cli("dead-letters", "list", "--json")
     found = {letter["key"]: letter for letter in listed.json["dead_letters"]}
     assert {key: letter["reason"] for key, letter in found.items()} == {
@@ -65,7 +59,7 @@ def test_orders_that_cannot_be_sent_become_dead_letters_and_stop_nobody_else(
     with shop.connect() as conn:
         conn.execute("UPDATE shop.orders SET share = 4 WHERE id = 3")
     until("the mended order arrives", lambda: redo.orders()["3"]["salesChannel"] == "shelf 25")
-    until("its dead letter is gone", lambda: sum(facts(cli)["dead_letters"].values()) == 2)
+    until("its dead letter is gone", lambda: sum(cli.facts()["dead_letters"].values()) == 2)
     assert cli("dead-letters", "show", "3").code == 1
     warned = cli("check")
     assert warned.code == 0
@@ -77,7 +71,7 @@ def test_orders_that_cannot_be_sent_become_dead_letters_and_stop_nobody_else(
 def test_sigterm_lets_what_is_in_flight_arrive_and_exits_0(cli: Cli, redo: LocalRedo) -> None:
     redo.switch(latency_ms=1000)
     daemon = started(cli)
-    until("all orders are in flight", lambda: facts(cli)["in_flight"] == 6)
+    until("all orders are in flight", lambda: cli.facts()["in_flight"] == 6)
     assert daemon.stop() == 0
     assert holds(redo, 6)()
     assert "stopped" in daemon.said()
@@ -88,14 +82,14 @@ def test_a_second_sigterm_exits_at_once_and_the_next_start_confirms_what_was_in_
 ) -> None:
     redo.switch(hang=6, hang_seconds=60)
     daemon = started(cli)
-    until("all orders are in flight", lambda: facts(cli)["in_flight"] == 6)
+    until("all orders are in flight", lambda: cli.facts()["in_flight"] == 6)
     daemon.process.send_signal(signal.SIGTERM)
     daemon.until_said("second signal exits at once")
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.process.wait(WITHIN) == 128 + signal.SIGTERM
     before = redo.stats()
     again = started(cli)
-    until("they are pushed once more", lambda: redo.stats() != before and facts(cli)["affected"] == 0)
+    until("they are pushed once more", lambda: redo.stats() != before and cli.facts()["affected"] == 0)
     assert holds(redo, 6)()
     assert again.stop() == 0
 
