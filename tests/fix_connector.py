@@ -41,7 +41,7 @@ async def eventually(what: str, check: Callable[[], Awaitable[Any] | Any], withi
         await asyncio.sleep(0.02)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # asyncio.Runner prints a fixture's result to itself: keep that short
 class Rig:
     """One OMS database, one sandbox, and a connector that can be started and stopped between them."""
 
@@ -120,9 +120,9 @@ class Rig:
         return position.flush_lsn >= self.wal_end()
 
     def wal_end(self) -> int:
-        """Where the last record of this database's transactions ends, as far as the server has written."""
+        """Where the WAL of everything committed so far ends."""
         with self.database.connect() as conn:
-            row = conn.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+            row = conn.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
             assert row is not None
             return parse_lsn(row[0])
 
