@@ -130,7 +130,7 @@ def check(config_path: str | None, *, as_json: bool) -> None:
 @config_option
 @json_option
 def explain(config_path: str | None, *, as_json: bool) -> None:
-    """Show, per table of the mapping, how a changed row leads to orders."""
+    """Show how a changed row of each table leads to orders."""
     settings = _settings(config_path)
     from connector import survey
     from connector.report import explain_tree
@@ -143,14 +143,17 @@ def explain(config_path: str | None, *, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("keys", nargs=-1)
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
 @config_option
 @json_option
-@click.option("--sample", default=3, show_default=True, help="How many orders, when no KEY is given.")
+@click.option(
+    "--sample", type=click.IntRange(1), default=3, show_default=True, help="How many orders, when no KEY is given."
+)
 def preview(keys: tuple[str, ...], config_path: str | None, sample: int, *, as_json: bool) -> None:
-    """Show what would be sent for orders, and what changed since Redo accepted them. Pushes nothing.
+    """Show what would be sent for orders. Pushes nothing.
 
-    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
+    Says, too, whether that differs from what Redo last accepted. KEY is the order's primary key in the OMS; for a
+    composite key, a JSON list of texts.
     """
     settings = _settings(config_path)
     from connector import survey
@@ -168,7 +171,7 @@ def preview(keys: tuple[str, ...], config_path: str | None, sample: int, *, as_j
 @config_option
 @json_option
 def status(config_path: str | None, *, as_json: bool) -> None:
-    """Say how the running connector does; when none runs, what its store remembers."""
+    """Say how the running connector does. When none runs, what its store remembers."""
     settings = _settings(config_path)
     from connector import survey
     from connector.report import status_lines
@@ -191,7 +194,7 @@ def dead_letters() -> None:
 @json_option
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many, in key order.")
 def list_dead_letters(config_path: str | None, limit: int, *, as_json: bool) -> None:
-    """One line an order, with the reason and the fields at fault."""
+    """Name them, with the reason and the fields at fault."""
     settings = _settings(config_path)
     from connector import survey
     from connector.report import dead_letter_lines
@@ -228,7 +231,7 @@ def show_dead_letters(keys: tuple[str, ...], config_path: str | None, *, as_json
 @config_option
 @click.option("--role", default="redo_connector", show_default=True, help="The role that the connector logs in as.")
 def grants(config_path: str | None, role: str) -> None:
-    """Print the SQL that gives the connector what it needs, and nothing more, for a DBA to run."""
+    """Print the SQL with which a DBA lets the connector in. It gives what is needed, and nothing more."""
     settings = _settings(config_path)
     from connector import survey
 
@@ -239,7 +242,7 @@ def grants(config_path: str | None, role: str) -> None:
 @config_option
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def teardown(config_path: str | None, *, yes: bool) -> None:
-    """Drop the slot and the publication from the OMS database, for good or before a new start.
+    """Drop the slot and the publication from the OMS database.
 
     The checkpoint file stays: a later `run` makes a new slot and compares every order with its checkpoint.
     """
@@ -293,7 +296,7 @@ def sandbox(host: str, port: int, store_id: str, api_secret: str, **switches: An
 @click.option("--rate", default=40.0, show_default=True, help="Transactions a second.")
 @click.option("--seed", default=1, show_default=True, help="Of the traffic.")
 def demo(seconds: float, orders: int, rate: float, seed: int, *, forever: bool) -> None:
-    """The whole connector against an embedded Postgres and a local Redo."""
+    """The connector between an embedded Postgres and a local Redo."""
     from rich.console import Console
 
     from connector.demo.run import run as play

@@ -56,6 +56,11 @@ def test_no_command_and_no_option_is_documented_that_there_is_not() -> None:
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", COMMANDS)) <= known | {"--help", "--version"}
 
 
+def test_the_list_of_commands_fits_a_terminal_of_80_columns() -> None:
+    shorts = [command.get_short_help_str(limit=60) for command in main.commands.values()]
+    assert [short for short in shorts if short.endswith("...")] == []
+
+
 def test_every_command_but_those_without_settings_takes_config() -> None:
     without = {path[0] for path, command in leaves(main) if "config_path" not in {it.name for it in command.params}}
     assert without == {"sandbox", "demo"}
