@@ -5,22 +5,19 @@ Exit codes: 0 fine, 1 found problems, 2 wrong usage or configuration. No busines
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
-import uvloop
 
 from connector import __version__
-from connector.errors import CheckpointsUnwritable, ConfigurationError, ConnectorError, Problem, SourceUnavailable
+from connector.ending import Group, logged, run_async
+from connector.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from connector.config import Settings
 
-T = TypeVar("T")
 
 config_option = click.option(
     "--config",
@@ -31,32 +28,6 @@ config_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
 
-class _Group(click.Group):
-    """Turns our errors into one clear message and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ConnectorError as error:
-            from connector.report import show_problems
-
-            show_problems(_problems(error))
-            ctx.exit(_exit_code(error))
-
-
-def _problems(error: ConnectorError) -> Sequence[Problem]:
-    if isinstance(error, ConfigurationError):
-        return error.problems
-    if isinstance(error, SourceUnavailable):
-        return [Problem(str(error), "see that the server runs and that source.dsn leads there; then try again")]
-    return [Problem(str(error), where="checkpoints.url" if isinstance(error, CheckpointsUnwritable) else "")]
-
-
-def _exit_code(error: ConnectorError) -> int:
-    # All that a command needs before it can begin: settings, mapping, database, store.
-    return 2 if isinstance(error, ConfigurationError | SourceUnavailable | CheckpointsUnwritable) else 1
-
-
 def _settings(path: str | None) -> Settings:
     """Read before the rooms are imported, which takes longer: wrong settings are told at once."""
     from connector import config
@@ -64,12 +35,7 @@ def _settings(path: str | None) -> Settings:
     return config.load(path)
 
 
-def run_async(work: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="redo-connector")
 def main() -> None:
     """Keeps Redo's copy of an OMS's orders true: tails Postgres, pushes complete orders that changed."""
@@ -83,25 +49,7 @@ def run(config_path: str | None) -> None:
     from connector import app, logs
 
     logs.configure(settings.log.format, settings.log.level)
-    sys.exit(_logged(app.run(settings), as_json=logs.writes_json(settings.log.format)))
-
-
-def _logged(work: Coroutine[Any, Any, int], *, as_json: bool) -> int:
-    """What ends the work is told without the values that an error may quote; where logs are JSON, as a JSON line."""
-    import structlog
-
-    log = structlog.get_logger("connector")
-    try:
-        return run_async(work)
-    except ConnectorError as error:
-        if not as_json:
-            raise
-        for problem in _problems(error):
-            log.error("refused", where=problem.where or None, problem=problem.what, next=problem.hint or None)
-        return _exit_code(error)
-    except Exception:  # the top of the process: Python's own traceback would show values
-        log.critical("crashed", exc_info=True)
-        return 1
+    sys.exit(logged(app.run(settings), as_json=logs.writes_json(settings.log.format)))
 
 
 @main.command()

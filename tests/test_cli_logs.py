@@ -13,7 +13,7 @@ from tests.fix_cli import ROOT
 PROGRAM = """
 import asyncio, logging, sys, warnings
 import structlog
-from connector import cli, logs
+from connector import ending, logs
 
 logs.configure(sys.argv[1], "info")
 
@@ -32,7 +32,7 @@ warnings.warn("an old habit")
 async def crash():
     raise ValueError("buyer@shop.example")
 
-sys.exit(cli._logged(crash(), as_json=True))
+sys.exit(ending.logged(crash(), as_json=True))
 """
 
 

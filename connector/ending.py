@@ -1,0 +1,66 @@
+"""How a command ends: one clear message for what went wrong, and the exit code.
+
+0 fine, 1 found problems, 2 wrong usage or configuration. Knows the errors' kinds, no verb.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import click
+import uvloop
+
+from connector.errors import CheckpointsUnwritable, ConfigurationError, ConnectorError, Problem, SourceUnavailable
+
+T = TypeVar("T")
+
+
+class Group(click.Group):
+    """Turns our errors into one clear message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConnectorError as error:
+            from connector.report import show_problems
+
+            show_problems(_problems(error))
+            ctx.exit(_exit_code(error))
+
+
+def _problems(error: ConnectorError) -> Sequence[Problem]:
+    if isinstance(error, ConfigurationError):
+        return error.problems
+    if isinstance(error, SourceUnavailable):
+        return [Problem(str(error), "see that the server runs and that source.dsn leads there; then try again")]
+    return [Problem(str(error), where="checkpoints.url" if isinstance(error, CheckpointsUnwritable) else "")]
+
+
+def _exit_code(error: ConnectorError) -> int:
+    # All that a command needs before it can begin: settings, mapping, database, store.
+    return 2 if isinstance(error, ConfigurationError | SourceUnavailable | CheckpointsUnwritable) else 1
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def logged(work: Coroutine[Any, Any, int], *, as_json: bool) -> int:
+    """What ends the work is told without the values that an error may quote; where logs are JSON, as a JSON line."""
+    import structlog
+
+    log = structlog.get_logger("connector")
+    try:
+        return run_async(work)
+    except ConnectorError as error:
+        if not as_json:
+            raise
+        for problem in _problems(error):
+            log.error("refused", where=problem.where or None, problem=problem.what, next=problem.hint or None)
+        return _exit_code(error)
+    except Exception:  # the top of the process: Python's own traceback would show values
+        log.critical("crashed", exc_info=True)
+        return 1
