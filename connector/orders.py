@@ -36,12 +36,18 @@ class Affected:
     sweep: str | None = None
 
 
+Members: TypeAlias = Mapping[str, frozenset[str]]
+"""The child rows that an order is made of, for the reverse index: by index name, the rows' replica identity columns in
+text form, a JSON list when there are several. Only tables whose deletes and moves the stream can't route by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assembly:
     """The mapping's answer for some keys in one snapshot. A key without documents isn't in the mapping."""
 
     snapshot: Snapshot
     documents: Mapping[OrderKey, tuple[Document, ...]]
+    members: Mapping[OrderKey, Members] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

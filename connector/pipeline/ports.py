@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from connector.changes import Changes, Interest, Lsn, StreamPosition, Transaction
-from connector.orders import Affected, Assembly, Document, KeyPage, Lookup, Order, OrderKey, Outcome
+from connector.orders import Affected, Assembly, Document, KeyPage, Lookup, Members, Order, OrderKey, Outcome
 
 
 class Lane(IntEnum):
@@ -129,6 +129,8 @@ class Settlement:
     dead_letter: DeadLetter | None = None
     clear_dead_letter: bool = False
     again: Again | None = None
+    members: Members | None = None
+    """What the reverse index holds for the order from now on; None leaves it as it is."""
 
 
 class SweepKind(StrEnum):
@@ -267,8 +269,17 @@ class Memory(Protocol):
         """Which key's checkpoint (not missing) holds each order id."""
         ...
 
-    async def take_lookups(self, limit: int) -> list[PendingLookup]:
-        """The next lookups, oldest first, all of one route and one cursor. Nothing is marked: one resolver only."""
+    async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
+        """The next lookups, oldest first, all of one route and one cursor. Nothing is marked: one resolver for `wide`
+        ones (a page was read: cursor not None) and one for the others."""
+        ...
+
+    async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
+        """Before orders are pushed: add their child rows to the reverse index, removing none. One durable commit."""
+        ...
+
+    async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
+        """Orders that the reverse index names for any of the rows, in the store's own order of keys after a key."""
         ...
 
     async def resolved(self, lookups: Sequence[PendingLookup], arrival: Arrival | None, cursor: str | None) -> None:
