@@ -86,7 +86,9 @@ async def _set_stage(console: Console, stack: AsyncExitStack, orders: int, seed:
     arguments = ["run", "--config", str(config)]
     connector = await stack.enter_async_context(Process("the connector", arguments, folder / "connector.log"))
     await connector.until_answers(f"{status_url}/healthz")
-    console.print(f"Status page {status_url}/  metrics {status_url}/metrics  orders {sandbox_url}/_sandbox/orders")
+    console.print(
+        f"Status page {status_url}/  metrics {status_url}/metrics  orders {sandbox_url}/_sandbox/orders", soft_wrap=True
+    )
     stage = Stage(cluster.dsn("shop"), sandbox_url, status_url, sandbox, connector, client)
     began = time.monotonic()
     await _until_filled(stage)

@@ -61,7 +61,8 @@ class Screen:
                 self._said = time.monotonic()
                 self.console.print(
                     f"{phase}: {tally.transactions} transactions, {tally.rows} rows changed, "
-                    f"{results['pushed']} pushed, {results['unchanged']} unchanged, {waiting} waiting"
+                    f"{results['pushed']} pushed, {results['unchanged']} unchanged, {waiting} waiting",
+                    soft_wrap=True,
                 )
             return
         table = Table(show_header=False, box=None, pad_edge=False)
@@ -85,7 +86,7 @@ class Screen:
 def summary(tally: Tally, now: Scrape, before: Scrape, verdict: Verdict) -> Table:
     """The table at the end."""
     results = order_results(now, before)
-    table = Table(title="What happened", title_justify="left")
+    table = Table(title="What happened", title_justify="left", show_header=False)
     table.add_column("")
     table.add_column("", justify="right")
     affected = sum(results.values())

@@ -26,6 +26,7 @@ from connector.pipeline.decide import (
 )
 from connector.pipeline.gate import Backoff, Gate
 from connector.pipeline.insist import Insist
+from connector.pipeline.notices import Notices
 from connector.pipeline.ports import (
     Again,
     Arrival,
@@ -72,6 +73,7 @@ class Dispatcher:
         self._busy: dict[OrderKey, Lane] = {}
         self._order_ids: dict[str, OrderKey] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._notices = Notices()
         self._failure: BaseException | None = None
         self._work = asyncio.Event()
         self._live_reads = asyncio.Semaphore(1)
@@ -267,6 +269,8 @@ class Dispatcher:
             found = settled.result in (Result.PUSHED, Result.MISSING)
             if found and settled.settlement.entry.lane is Lane.SWEEP and self._reconciling():
                 self._observer.drift(1)
+        if settled.settlement.dead_letter is not None:
+            self._notices.refused(settled.settlement.dead_letter)
         assert self.settler is not None  # noqa: S101 -- wired before the first step
         self.settler.settle(settled.settlement)
 

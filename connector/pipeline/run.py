@@ -137,19 +137,20 @@ class Pipeline:
         return sweep is not None and sweep.kind is SweepKind.RECONCILE
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set, then drain. Raises what no station foresaw."""
+        """Until `stop` is set, then drain. Raises what no station foresaw.
+
+        Nothing is delivered before the stream is ours: a second connector on the same slot waits here, silent.
+        """
         await self.prepare()
-        stations = [
-            asyncio.create_task(self._follow(stop), name="intake"),
-            self._station("dispatcher", self.dispatcher.step),
-            self._station("settler", self.settler.step),
-            self._station("resolver", self.resolver.step),
-            self._station("sweeper", self.sweeper.step),
-            self._station("visibility", self._look_around),
-        ]
+        stations = [asyncio.create_task(self._follow(stop), name="intake")]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            await asyncio.wait({*stations, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            connected = asyncio.create_task(self._until_streaming(), name="first connection")
+            await asyncio.wait({*stations, stopping, connected}, return_when=asyncio.FIRST_COMPLETED)
+            if connected.done():
+                stations += self._delivery()
+                await asyncio.wait({*stations, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            connected.cancel()
             for station in stations:
                 if station.done() and not stop.is_set():
                     station.result()
@@ -157,6 +158,19 @@ class Pipeline:
             stop.set()
             await self._drain(stations)
             stopping.cancel()
+
+    def _delivery(self) -> list[asyncio.Task[None]]:
+        return [
+            self._station("dispatcher", self.dispatcher.step),
+            self._station("settler", self.settler.step),
+            self._station("resolver", self.resolver.step),
+            self._station("sweeper", self.sweeper.step),
+            self._station("visibility", self._look_around),
+        ]
+
+    async def _until_streaming(self) -> None:
+        while not self.ports.source.position().connected:  # noqa: ASYNC110 -- the port has no event for it
+            await asyncio.sleep(0.02)
 
     async def prepare(self) -> None:
         """Pick up where the last run ended."""

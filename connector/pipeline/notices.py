@@ -1,0 +1,42 @@
+"""Log lines for orders, a few at a time: a mapping that fails for everyone must not write a line for everyone."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from connector.pipeline.ports import DeadLetter
+
+log = structlog.get_logger("connector.pipeline")
+
+AT_MOST = 20
+EVERY = 60.0
+
+
+class Notices:
+    """At most AT_MOST refusals a minute are logged one by one; the others are counted and told together."""
+
+    def __init__(self) -> None:
+        self._window = 0.0
+        self._said = 0
+        self._silent = 0
+
+    def refused(self, letter: DeadLetter) -> None:
+        now = time.monotonic()
+        if now - self._window >= EVERY:
+            if self._silent:
+                log.warning("orders_refused", count=self._silent, next="redo-connector dead-letters list")
+            self._window, self._said, self._silent = now, 0, 0
+        if self._said >= AT_MOST:
+            self._silent += 1
+            return
+        self._said += 1
+        log.warning(
+            "order_refused",
+            order=letter.key,
+            reason=letter.reason,
+            fields=list(letter.paths) or None,
+            status=letter.status,
+            next=f"redo-connector dead-letters show {letter.key}",
+        )
