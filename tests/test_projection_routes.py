@@ -78,6 +78,6 @@ async def test_char_values_lose_the_padding_that_the_stream_sends(shop_template:
     order, item = TableName("shop", "corder"), TableName("shop", "citem")
     assert routes.affected(changed(order, ("ab    ",))).keys == {"ab"}
     interest = routes.interest[item]
-    image = tuple({"code": "ab    ", "vcode": "ab "}[column] for column in interest)
+    image = tuple({"id": "1", "code": "ab    ", "vcode": "ab "}[column] for column in interest)
     # Blanks at the end of a varchar count.
     assert routes.affected(changed(item, image)).keys == {"ab", "ab "}

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.errors import OrderUnreadable, Problem
-from connector.orders import Assembly, Document, KeyPage, Lookup, OrderKey
+from connector.orders import Assembly, Document, KeyPage, Lookup, Members, OrderKey
 from connector.projection import checks, statements
 from connector.projection.failures import shown
 from connector.projection.keys import array_literal, decode, encode
@@ -53,14 +53,17 @@ class Assembler:
             query = self._assembling(session.connection.info.server_version)
             rows = await session.rows(query, arrays)
         documents: dict[OrderKey, tuple[Document, ...]] = {}
+        members: dict[OrderKey, dict[str, set[str]]] = {}
         snapshot = ""
         for found, text, *texts in rows:
-            if found is not None:
+            if found is None:
+                key = encode(texts)
+                documents[key] = (*documents.get(key, ()), json.loads(text, parse_float=Decimal))
+            elif found.startswith("@"):
+                members.setdefault(encode(texts), {}).setdefault(found, set()).add(encode(json.loads(text)))
+            else:
                 snapshot = found
-                continue
-            key = encode(texts)
-            documents[key] = (*documents.get(key, ()), json.loads(text, parse_float=Decimal))
-        return Assembly(parse_snapshot(snapshot, replayed), documents)
+        return Assembly(parse_snapshot(snapshot, replayed), documents, _frozen(members))
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all."""
@@ -133,3 +136,7 @@ class Assembler:
         version = session.connection.info.server_version
         row = (await session.rows(statements.with_snapshot(query, version), parameters))[0]
         return row[0], [json.loads(text) for text in row[1]]
+
+
+def _frozen(members: dict[OrderKey, dict[str, set[str]]]) -> dict[OrderKey, Members]:
+    return {key: {name: frozenset(rows) for name, rows in found.items()} for key, found in members.items()}

@@ -101,6 +101,7 @@ def _projection(
     mapping: Mapping, ways: list[Way], key: KeyUse, text: str, columns: dict[str, str], timezone: str
 ) -> Projection:
     outputs = [f"{name} {kind}" for name, kind in columns.items()]
+    indexes = sorted({way.index_name for way in ways if way.index_name})
     order_key = f"{key.table.name}({','.join(key.names)})"
     return Projection(
         moving=_moving(mapping),
@@ -111,7 +112,8 @@ def _projection(
         key_columns=key.columns,
         tables=table_names([way.table for way in ways]),
         columns=columns,
-        fingerprint=mapping.fingerprint(ANALYSIS_VERSION, order_key, timezone, *outputs),
+        # A reverse index that is new must be filled by a sweep, as if the mapping had changed.
+        fingerprint=mapping.fingerprint(ANALYSIS_VERSION, order_key, timezone, *outputs, *indexes),
         routes=Routes(ways),
         uses=tuple(Use(way.use.alias, mapping.line(way.use.at), way) for way in ways),
         statement=mapping.statement,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from connector.errors import Problem
 from connector.projection.catalog import Column, Table, comparable, same_text
@@ -34,6 +34,18 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """For a way whose columns a deleted or moved row doesn't carry: what the reverse index must hold.
+
+    `columns` is the table's replica identity. `sql` gives, for order keys as one array parameter a column, the rows
+    (`r1`, `r2`, ...) that have this way to them, and the key (`k1`, `k2`, ...).
+    """
+
+    columns: tuple[Column, ...]
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """`columns` of the use are what the stream must carry: the order key's, or those that `lookup` starts from."""
 
@@ -42,6 +54,12 @@ class Way:
     kind: Literal["key", "column", "reverse"]
     columns: tuple[Column, ...]
     lookup: Lookup | None = None
+    index: Index | None = None
+
+    @property
+    def index_name(self) -> str | None:
+        """The reverse index that resolves what the stream doesn't carry; None: it carries all, or nothing can help."""
+        return None if self.index is None else f"@{self.name}"
 
     @property
     def name(self) -> str:
@@ -69,10 +87,12 @@ def find_ways(mapping: Mapping, top: Scope, key: KeyUse) -> tuple[list[Way], lis
     for use in uses:
         table = _table(use)
         if use in direct:
-            ways.append(Way(use, table, "key" if use is key.use else "column", direct[use]))
+            index = _index(use, direct[use], steps, direct)
+            ways.append(Way(use, table, "key" if use is key.use else "column", direct[use], None, index))
         elif use in steps:
             columns = tuple(column for column, _ in steps[use].pairs)
-            ways.append(Way(use, table, "reverse", columns, _lookup(use, steps, direct)))
+            index = _index(use, columns, steps, direct)
+            ways.append(Way(use, table, "reverse", columns, _lookup(use, steps, direct), index))
         else:
             problems.append(_no_way(mapping, use, key))
     return ways, problems
@@ -148,10 +168,13 @@ def _pairs(use: Source, to: Source, influence: Influence) -> tuple[tuple[Column,
     return tuple(pairs)
 
 
-def _lookup(use: Source, steps: dict[Source, _Step], direct: dict[Source, tuple[Column, ...]]) -> Lookup:
-    first = steps[use]
-    at, number = first.to, 1
-    tables = [f"{_quoted(at)} t1"]
+_Steps: TypeAlias = dict[Source, _Step]
+_Direct: TypeAlias = dict[Source, tuple[Column, ...]]
+
+
+def _chain(use: Source, number: int, steps: _Steps, direct: _Direct) -> tuple[str, list[str], tuple[Column, ...]]:
+    """FROM a use, called `t<number>`, to one that holds the key: the clause, the key's expressions, its columns."""
+    at, tables = use, [f"{_quoted(use)} t{number}"]
     while at not in direct:
         step = steps[at]
         matches = " AND ".join(
@@ -159,16 +182,36 @@ def _lookup(use: Source, steps: dict[Source, _Step], direct: dict[Source, tuple[
         )
         at, number = step.to, number + 1
         tables.append(f"JOIN {_quoted(at)} t{number} ON {matches}")
-    keys = [f"t{number}.{quoted(column.name)}" for column in direct[at]]
+    return " ".join(tables), [f"t{number}.{quoted(column.name)}" for column in direct[at]], direct[at]
+
+
+def _index(use: Source, wanted: tuple[Column, ...], steps: _Steps, direct: _Direct) -> Index | None:
+    """None when the stream carries the wanted columns of deleted rows too, or when a row can't be told by its identity
+    in text form."""
+    table = _table(use)
+    identity = tuple(column for column in table.columns.values() if column.name in table.identity)
+    carried = {column.name for column in wanted} <= table.identity
+    if carried or not identity or not all(column.faithful() and column.streamed for column in identity):
+        return None
+    tables, keys, columns = _chain(use, 0, steps, direct)
+    rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
+    outputs = ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys, 1))
+    those = asked(keys, [column.type_name for column in columns])
+    return Index(identity, f"SELECT DISTINCT {rows}, {outputs} FROM {tables} WHERE {those}")
+
+
+def _lookup(use: Source, steps: _Steps, direct: _Direct) -> Lookup:
+    first = steps[use]
+    tables, keys, columns = _chain(first.to, 1, steps, direct)
     outputs = ", ".join(f"{key} AS k{index}" for index, key in enumerate(keys, 1))
     there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
     start = asked(
         [f"t1.{quoted(theirs.name)}" for _, theirs in first.pairs], [mine.type_name for mine, _ in first.pairs]
     )
     return Lookup(
-        f"SELECT DISTINCT {outputs} FROM {' '.join(tables)} WHERE {start} AND {there}",
+        f"SELECT DISTINCT {outputs} FROM {tables} WHERE {start} AND {there}",
         tuple(mine.type_name for mine, _ in first.pairs),
-        tuple(column.type_name for column in direct[at]),
+        tuple(column.type_name for column in columns),
         _table(first.to),
         tuple(theirs.name for _, theirs in first.pairs),
     )

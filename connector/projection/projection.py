@@ -9,10 +9,10 @@ from typing import Any
 from connector.changes import TableName
 from connector.errors import Problem
 from connector.projection.catalog import Column, Table
-from connector.projection.paths import Way
+from connector.projection.paths import Index, Way
 from connector.projection.routes import Routes
 
-ANALYSIS_VERSION = "1"
+ANALYSIS_VERSION = "2"
 """Raised when the same mapping begins to mean something else to us."""
 
 
@@ -48,6 +48,11 @@ class Projection:
     order_table_key_is_primary: bool
     order_table_rows: float
 
+    @property
+    def indexes(self) -> Mapping[str, Index]:
+        """What the reverse index holds, by name; several uses of a table with the same way share one."""
+        return {use.way.index_name: use.way.index for use in self.uses if use.way.index_name and use.way.index}
+
     def explain(self) -> dict[str, Any]:
         """How changes of each table lead to orders, as plain data."""
         tables: dict[TableName, list[dict[str, Any]]] = {}
@@ -74,7 +79,7 @@ def _explained(use: Use) -> dict[str, Any]:
         "columns": [column.name for column in way.columns],
         "reverse_sql": lookup.sql if lookup else None,
         "indexed": lookup.first.serves(lookup.first_columns) if lookup else True,
-        "deletes": "replica identity" if wanted <= way.table.identity else "sweep",
+        "deletes": "replica identity" if wanted <= way.table.identity else "reverse index" if way.index else "sweep",
     }
 
 

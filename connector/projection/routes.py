@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from connector.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.orders import Affected, Lookup, OrderKey
+from connector.projection.catalog import Column
 from connector.projection.keys import encode
 from connector.projection.paths import Way
 
@@ -17,12 +18,14 @@ from connector.projection.paths import Way
 @dataclass(frozen=True, slots=True)
 class Route:
     """How to read one way from an image: positions of its columns, and which of them are char(n), whose stream text is
-    padded with blanks while `::text` is not. `name` is None when the columns are the key itself."""
+    padded with blanks while `::text` is not. `name` is None when the columns are the key itself. `before` reads the
+    row's identity, by which the reverse index knows the orders that an updated or deleted row belonged to."""
 
     name: str | None
     columns: tuple[str, ...]
     positions: tuple[int, ...]
     padded: tuple[bool, ...]
+    before: Route | None = None
 
     def read(self, image: Image) -> tuple[str, ...] | str | None:
         """The texts; None when one is NULL (`=` is never true for it); a str names a column that is not known."""
@@ -45,7 +48,9 @@ class Routes:
     def __init__(self, ways: Sequence[Way]) -> None:
         wanted: dict[TableName, set[str]] = {}
         for way in ways:
-            wanted.setdefault(way.table.name, set()).update(column.name for column in way.columns)
+            known = wanted.setdefault(way.table.name, set())
+            known.update(column.name for column in way.columns)
+            known.update(column.name for column in (way.index.columns if way.index else ()))
         tables = {way.table.name: way.table for way in ways}
         self._interest = {
             name: tuple(column for column in tables[name].columns if column in columns)
@@ -75,23 +80,35 @@ class Routes:
         lookups: set[Lookup] = set()
         sweep = None
         for route in routes:
+            before = route.before if changes.operation is not Operation.INSERT else None
             for image in changes.images:
                 found = route.read(image)
-                if found is None:
-                    continue
-                if isinstance(found, str):
+                if isinstance(found, str) and before is None:
                     sweep = f"{changes.operation} on {changes.table} does not carry {found}"
-                elif route.name is None:
+                elif isinstance(found, tuple) and route.name is None:
                     keys.add(encode(found))
-                else:
+                elif isinstance(found, tuple) and route.name is not None:
                     lookups.add(Lookup(route.name, found))
+                if before is not None:
+                    row = before.read(image)
+                    if isinstance(row, tuple) and before.name is not None:
+                        lookups.add(Lookup(before.name, row))
+                    else:
+                        sweep = f"{changes.operation} on {changes.table} does not carry its replica identity"
         return Affected(frozenset(keys), frozenset(lookups), sweep)
 
     def _route(self, way: Way) -> Route:
-        names = self._interest[way.table.name]
-        return Route(
-            way.name if way.lookup else None,
-            tuple(column.name for column in way.columns),
-            tuple(names.index(column.name) for column in way.columns),
-            tuple(column.type == "bpchar" for column in way.columns),
+        before = None
+        if way.index is not None:
+            before = Route(way.index_name, *self._read_by(way.table.name, way.index.columns))
+        return Route(way.name if way.lookup else None, *self._read_by(way.table.name, way.columns), before)
+
+    def _read_by(
+        self, table: TableName, columns: Sequence[Column]
+    ) -> tuple[tuple[str, ...], tuple[int, ...], tuple[bool, ...]]:
+        names = self._interest[table]
+        return (
+            tuple(column.name for column in columns),
+            tuple(names.index(column.name) for column in columns),
+            tuple(column.type == "bpchar" for column in columns),
         )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from connector.projection.keys import quoted
-from connector.projection.paths import Lookup, asked
+from connector.projection.paths import Index, Lookup, asked
 from connector.projection.projection import Projection
 from connector.projection.reading import snapshot_function
 
@@ -21,11 +21,22 @@ def documents(projection: Projection, query: str, keys: list[str]) -> str:
 
 
 def assemble(projection: Projection, server_version: int) -> str:
-    """First a row with the snapshot, then a row for each document: NULL, the document, the key's texts."""
+    """First a row with the snapshot; then a row for each document: NULL, the document, the key's texts; then a row for
+    each member of the reverse index: `@...`, the row's identity, the key's texts."""
     keys = [f"{quoted('m', name)}::text" for name in projection.key_outputs]
     nulls = ", NULL::text" * (1 + len(keys))
     rows = documents(projection, projection.restricted, keys).replace("SELECT ", "SELECT NULL, ", 1)
-    return f"SELECT {snapshot_function(server_version)}{nulls} UNION ALL {rows}"
+    members = "".join(f" UNION ALL {_members(index, name)}" for name, index in projection.indexes.items())
+    return f"SELECT {snapshot_function(server_version)}{nulls} UNION ALL {rows}{members}"
+
+
+def _members(index: Index, name: str) -> str:
+    """The index's name, a row's identity as a JSON list of texts, the key's texts."""
+    width = index.sql.split(" FROM ", 1)[0].count(" AS k")
+    row = ", ".join(f"i.r{number}::text" for number in range(1, len(index.columns) + 1))
+    texts = "".join(f", i.k{number}::text" for number in range(1, width + 1))
+    literal = "'" + name.replace("'", "''") + "'"
+    return f"SELECT {literal}, json_build_array({row})::text{texts} FROM ({index.sql}) AS i"
 
 
 def page(projection: Projection, lookup: Lookup | None, continued: bool) -> str:
