@@ -96,7 +96,7 @@ async def build(settings: Settings, stack: AsyncExitStack) -> Parts:
         requests_per_second=settings.redo.requests_per_second,
         backfill=settings.backfill.on_start,
         reconcile_every=settings.reconcile.every,
-        known_routes=frozenset(use.way.name for use in projection.uses),
+        known_routes=frozenset(use.way.name for use in projection.uses) | projection.indexes.keys(),
         sweep_cause=sweep_cause,
     )
     pipeline = Pipeline(ports, options)

@@ -5,7 +5,8 @@ Leaf module: frozen data, no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NewType, TypeAlias
@@ -14,6 +15,14 @@ from connector.changes import Snapshot
 
 OrderKey = NewType("OrderKey", str)
 """The order's primary key in the OMS: its text form, or a JSON list of text forms when the key is composite."""
+
+
+def encoded(texts: Sequence[str]) -> OrderKey:
+    """The text of a key (or of a row's identity) of one or several columns."""
+    if len(texts) == 1:
+        return OrderKey(texts[0])
+    return OrderKey(json.dumps(list(texts), separators=(",", ":"), ensure_ascii=False))
+
 
 Document: TypeAlias = Mapping[str, Any]
 """One row of the mapping as parsed JSON. Numbers with a fraction are Decimal, never float."""
@@ -72,11 +81,13 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A complete order as Redo takes it. `order_id` is Redo's external id, `body` the JSON to send."""
+    """A complete order as Redo takes it. `order_id` is Redo's external id, `body` the JSON to send, `fingerprint` the
+    same for orders that are the same to Redo, `digest` a short one of each field, to name those that differ."""
 
     order_id: str
     body: bytes
     fingerprint: bytes
+    digest: bytes = b""
 
 
 class OutcomeKind(StrEnum):

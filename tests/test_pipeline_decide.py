@@ -22,6 +22,7 @@ ORDER = CONTRACT.order(document(), ENTRY.since)
 CHECKPOINT = Checkpoint(KEY, "1001", ORDER.fingerprint, NOW - 50)
 LETTER = DeadLetter(KEY, "rejected", "no", (), ORDER.fingerprint, NOW - 9, NOW - 9, 1, 400)
 NOTHING = Remembered(None, None)
+MEMBERS = {"@oms.payment:1": frozenset({"7"})}
 
 
 def settled(decision: Settled | Delivery) -> Settled:
@@ -32,7 +33,7 @@ def settled(decision: Settled | Delivery) -> Settled:
 def diff(
     remembered: Remembered = NOTHING, *, entry: Entry = ENTRY, hidden: bool = False, rows: int = 1, **changes: Any
 ) -> Settled | Delivery:
-    return decide(entry, [document(**changes)] * rows, remembered, CONTRACT, hidden=hidden, now=NOW)
+    return decide(entry, [document(**changes)] * rows, remembered, CONTRACT, hidden=hidden, now=NOW, members=MEMBERS)
 
 
 def test_an_order_without_a_checkpoint_is_delivered() -> None:
@@ -126,7 +127,7 @@ def test_a_mapping_that_fails_for_an_order_is_a_dead_letter() -> None:
     assert letter.reason == "mapping"
 
 
-DELIVERY = Delivery(ENTRY, ORDER, hidden=False)
+DELIVERY = Delivery(ENTRY, ORDER, hidden=False, members=MEMBERS)
 
 
 def test_acceptance_becomes_a_checkpoint_of_what_was_sent() -> None:
@@ -134,6 +135,21 @@ def test_acceptance_becomes_a_checkpoint_of_what_was_sent() -> None:
     assert found.result is Result.PUSHED
     assert found.settlement.checkpoint == Checkpoint(KEY, "1001", ORDER.fingerprint, NOW, "r1")
     assert found.settlement.again is None
+
+
+def test_the_reverse_index_holds_exactly_what_redo_accepted_or_already_has() -> None:
+    accepted = conclude(DELIVERY, Outcome(OutcomeKind.ACCEPTED, 200), NOW)
+    unchanged = settled(diff(Remembered(CHECKPOINT, None)))
+    assert accepted.settlement.members == unchanged.settlement.members == MEMBERS
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.REJECTED, OutcomeKind.UNKNOWN, OutcomeKind.UNAVAILABLE])
+def test_the_reverse_index_keeps_all_while_redo_may_hold_an_older_state(kind: OutcomeKind) -> None:
+    assert conclude(DELIVERY, Outcome(kind, None), NOW).settlement.members is None
+
+
+def test_an_order_that_left_takes_its_rows_out_of_the_reverse_index() -> None:
+    assert settled(diff(Remembered(CHECKPOINT, None), rows=0)).settlement.members == {}
 
 
 def test_rejection_becomes_a_dead_letter_and_leaves_the_ledger() -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from connector.errors import InvalidOrder, OrderUnreadable
-from connector.orders import Document, Order, Outcome, OutcomeKind
+from connector.orders import Document, Members, Order, Outcome, OutcomeKind
 from connector.pipeline.gate import ORDER_BACKOFF
 from connector.pipeline.ports import Again, Checkpoint, Contract, DeadLetter, Entry, Settlement
 
@@ -38,6 +38,7 @@ class Delivery:
     entry: Entry
     order: Order
     hidden: bool
+    members: Members
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,10 @@ def decide(
     *,
     hidden: bool,
     now: float,
+    members: Members,
 ) -> Settled | Delivery:
-    """Diff one order. `hidden`: the snapshot doesn't show every transaction that affected it."""
+    """Diff one order. `hidden`: the snapshot doesn't show every transaction that affected it. `members`: the child rows
+    that it was made of; the reverse index holds them from the moment that Redo holds, or may hold, this state."""
     again = look_again(entry, now) if hidden else None
     if not documents:
         return _left_the_mapping(entry, remembered, again)
@@ -69,18 +72,21 @@ def decide(
             return Settled(Settlement(entry, again=again), None)
         paths = tuple(getattr(violation, "path", "") for violation in error.violations)
         return refuse(entry, "invalid", str(error), now, paths=paths)
-    return _compare(entry, order, remembered, again)
+    return _compare(entry, order, remembered, again, members)
 
 
-def _compare(entry: Entry, order: Order, remembered: Remembered, again: Again | None) -> Settled | Delivery:
+def _compare(
+    entry: Entry, order: Order, remembered: Remembered, again: Again | None, members: Members
+) -> Settled | Delivery:
     checkpoint, dead_letter = remembered.checkpoint, remembered.dead_letter
     if not entry.confirm:
         if checkpoint is not None and not checkpoint.missing and _same(checkpoint, order):
-            settlement = Settlement(entry, clear_dead_letter=dead_letter is not None, again=again)
+            exact = None if again else members
+            settlement = Settlement(entry, clear_dead_letter=dead_letter is not None, again=again, members=exact)
             return Settled(settlement, None if again else Result.UNCHANGED)
         if dead_letter is not None and dead_letter.fingerprint == order.fingerprint:
             return Settled(Settlement(entry, again=again), None if again else Result.UNCHANGED)
-    return Delivery(entry, order, hidden=again is not None)
+    return Delivery(entry, order, again is not None, members)
 
 
 def _same(checkpoint: Checkpoint, order: Order) -> bool:
@@ -95,7 +101,8 @@ def _left_the_mapping(entry: Entry, remembered: Remembered, again: Again | None)
     clear = remembered.dead_letter is not None
     if checkpoint is None or checkpoint.missing:
         return Settled(Settlement(entry, clear_dead_letter=clear), Result.UNCHANGED)
-    return Settled(Settlement(entry, replace(checkpoint, missing=True), clear_dead_letter=clear), Result.MISSING)
+    marked = replace(checkpoint, missing=True)
+    return Settled(Settlement(entry, marked, clear_dead_letter=clear, members={}), Result.MISSING)
 
 
 def look_again(entry: Entry, now: float) -> Again:
@@ -129,7 +136,9 @@ def conclude(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
     match outcome.kind:
         case OutcomeKind.ACCEPTED:
             checkpoint = Checkpoint(entry.key, order.order_id, order.fingerprint, now, outcome.redo_id)
-            return Settled(Settlement(entry, checkpoint, clear_dead_letter=True, again=again), Result.PUSHED)
+            exact = None if again else delivery.members
+            settlement = Settlement(entry, checkpoint, clear_dead_letter=True, again=again, members=exact)
+            return Settled(settlement, Result.PUSHED)
         case OutcomeKind.REJECTED:
             return _rejected(delivery, outcome, now, again)
         case OutcomeKind.REFUSED | OutcomeKind.THROTTLED:

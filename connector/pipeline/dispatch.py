@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from math import inf
 
 from connector.errors import ConnectorError, MappingBroken, SourceUnavailable
 from connector.orders import OrderKey, Outcome
@@ -80,6 +81,8 @@ class Dispatcher:
         self._sweep_reads = asyncio.Semaphore(1)
         self._read_attempt = 0
         self._read_after = 0.0
+        self._due: float | None = None
+        """When the next entry that backs off falls due; inf: none does; None: not known."""
         self.settler: Settler | None = None
         self.read_trouble: ConnectorError | None = None
         self.last_accepted_at: float | None = None
@@ -121,9 +124,17 @@ class Dispatcher:
         if len(entries) < limit:
             if sweeps_fit:
                 self._on_hungry(all(lane is not Lane.SWEEP for lane in self._busy.values()))
-            due = await self._insist(lambda: self._memory.next_due(frozenset(self._busy)))
+            due = await self._next_due()
             # When sweeps don't fit, a due one must not make this spin: the next settlement wakes it.
             await self._wait(max(0.0, due - time.time()) if due is not None and sweeps_fit else None)
+
+    async def _next_due(self) -> float | None:
+        """When an entry that backs off falls due. Every one of them passed `_settle`, so the store is asked only at
+        the start and once the time has come."""
+        if self._due is None or self._due <= time.time():
+            due = await self._insist(lambda: self._memory.next_due(frozenset(self._busy)))
+            self._due = inf if due is None else due
+        return None if self._due == inf else self._due
 
     def _capacity(self) -> int:
         return 2 * self._gate.limit + BATCH
@@ -136,10 +147,12 @@ class Dispatcher:
         return left if 2 * left >= share else 0
 
     def _room(self) -> int:
+        """While much is in work, wait for room for half a batch: a query for a few orders costs nearly as much."""
         open_for = self._gate.capacity()
         if open_for < self._gate.limit:
             return open_for - len(self._busy)
-        return self._capacity() - len(self._busy)
+        room = self._capacity() - len(self._busy)
+        return room if 2 * room >= BATCH or len(self._busy) < BATCH else 0
 
     async def _wait(self, timeout: float | None) -> None:
         waits: set[asyncio.Future[object]] = {asyncio.ensure_future(self._work.wait())}
@@ -166,13 +179,16 @@ class Dispatcher:
     async def _look(self, entries: Sequence[Entry], reads: asyncio.Semaphore) -> None:
         keys = [entry.key for entry in entries]
         async with reads:
+            # What is known of an order doesn't change while it is in work.
+            asked = asyncio.ensure_future(self._insist(lambda: self._memory.known(keys)))
             try:
                 readings = await self._reader.read(keys)
             except (SourceUnavailable, MappingBroken) as error:
                 self._cannot_read(entries, error)
                 return
+            finally:
+                known = await asked
         self.read_trouble, self._read_attempt = None, 0
-        known = await self._insist(lambda: self._memory.known(keys))
         deliveries = []
         for entry, reading in zip(entries, readings, strict=True):
             remembered = Remembered(known.checkpoints.get(entry.key), known.dead_letters.get(entry.key))
@@ -189,7 +205,9 @@ class Dispatcher:
         if reading.error is not None:
             return unreadable(entry, reading.error, now)
         hidden = reading.hidden.touches(entry.first_revision, entry.revision)
-        return decide(entry, reading.documents, remembered, self._contract, hidden=hidden, now=now)
+        return decide(
+            entry, reading.documents, remembered, self._contract, hidden=hidden, now=now, members=reading.members
+        )
 
     def _cannot_read(self, entries: Sequence[Entry], error: ConnectorError) -> None:
         """The OMS or the mapping is at fault, not the orders: all go back, and nothing is read for a while."""
@@ -261,9 +279,13 @@ class Dispatcher:
             self._observer.retry(outcome.reason or outcome.kind.value)
         if was_closed and self._gate.pause is None:
             await self._insist(self._memory.hasten)
+            self._due = None
         self._settle(settled)
 
     def _settle(self, settled: Settled) -> None:
+        again = settled.settlement.again
+        if again is not None and self._due is not None:
+            self._due = min(self._due, again.due)
         if settled.result is not None:
             self._observer.order(settled.result.value)
             found = settled.result in (Result.PUSHED, Result.MISSING)

@@ -31,6 +31,8 @@ class Revisions:
 
 
 class Intake:
+    """`wake` is told of each batch, and whether lookups came with it."""
+
     def __init__(
         self,
         source: Source,
@@ -41,7 +43,7 @@ class Intake:
         revisions: Revisions,
         observer: Observer,
         insist: Insist,
-        wake: Callable[[], None],
+        wake: Callable[[bool], None],
     ) -> None:
         self._source = source
         self._routes = routes
@@ -90,7 +92,7 @@ class Intake:
             self._source.acknowledge(ended[-1])
         reach("intake.after_acknowledge")
         self.last_commit_time = batch[-1].commit_time
-        self._wake()
+        self._wake(any(arrival.lookups for arrival in arrivals))
 
     def _reduce(self, batch: Sequence[Transaction]) -> tuple[list[Arrival], list[Commit], tuple[str, int] | None]:
         arrivals: list[Arrival] = []

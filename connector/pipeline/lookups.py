@@ -3,6 +3,8 @@
 A lookup waits in the ledger like an order does, because its answer counts only in a snapshot that shows the change: an
 order that came to use the row a moment earlier might otherwise be missed. A wide one is read in pages, in key order,
 and only while the road is hungry, so that it never delays live changes.
+
+What a deleted or moved row belonged to isn't in the OMS any more: the reverse index, kept with the checkpoints, knows.
 """
 
 from __future__ import annotations
@@ -10,36 +12,47 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from connector.orders import KeyPage
+from connector.orders import OrderKey, encoded
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Revisions
 from connector.pipeline.ports import Arrival, Assembler, Lane, Memory, PendingLookup
+from connector.pipeline.reading import Reader
 from connector.pipeline.visibility import Visibility
 
 AT_ONCE = 500
 PAGE = 2000
 HIDDEN_PAUSE = 0.05
+INDEX = "@"
+"""Routes that begin with this are answered by the reverse index, not by the OMS."""
 
 
 class Resolver:
+    """`wide`: goes on with lookups of which a page was read, one page whenever the road is hungry. Otherwise reads
+    first pages, at once. One of each runs, so that a product in a million orders never delays a customer of one."""
+
     def __init__(
         self,
         memory: Memory,
         assembler: Assembler,
+        reader: Reader,
         visibility: Visibility,
         revisions: Revisions,
         insist: Insist,
         known_routes: frozenset[str],
         wake: Callable[[], None],
+        *,
+        wide: bool,
     ) -> None:
         self._memory = memory
         self._assembler = assembler
+        self._reader = reader
         self._visibility = visibility
         self._revisions = revisions
         self._insist = insist
         self._known_routes = known_routes
         self._wake = wake
+        self._wide = wide
         self._arrived = asyncio.Event()
         self._arrived.set()  # some may have waited since the last run
         self._hungry = asyncio.Event()
@@ -51,42 +64,61 @@ class Resolver:
     def feed_me(self) -> None:
         self._hungry.set()
 
-    async def step(self) -> None:
-        """Resolve one page of one group of lookups. Raises SourceUnavailable, MappingBroken, OrderUnreadable."""
+    async def step(self) -> bool:
+        """Resolve one page of one group of lookups; True when a walk goes on. Raises SourceUnavailable, MappingBroken,
+        OrderUnreadable."""
         await self._arrived.wait()
         self._arrived.clear()
-        pending = await self._insist(lambda: self._memory.take_lookups(AT_ONCE))
+        pending = await self._insist(lambda: self._memory.take_lookups(AT_ONCE, wide=self._wide))
         if not pending:
-            return
+            return False
         self._arrived.set()
         if pending[0].lookup.route not in self._known_routes:
             # A route of an older mapping: the sweep that a changed mapping starts covers it.
             await self._insist(lambda: self._memory.resolved(pending, None, None))
-            return
-        cursor = pending[0].cursor
-        if cursor is not None:
+            return False
+        if self._wide:
             self._hungry.clear()
             self._wake()
             await self._hungry.wait()
-        before = self._visibility.opened()
-        page = await self._assembler.resolve([one.lookup for one in pending], cursor, PAGE)
-        hidden = self._visibility.judge(before, page.snapshot)
-        settled = [one for one in pending if not hidden.touches(one.first_revision, one.revision)]
-        if settled:
-            await self._store(settled, page, wide=cursor is not None or page.cursor is not None)
-        else:
-            await asyncio.sleep(HIDDEN_PAUSE)
+        return await self._resolve(pending)
 
-    async def _store(self, settled: Sequence[PendingLookup], page: KeyPage, *, wide: bool) -> None:
+    async def _resolve(self, pending: Sequence[PendingLookup]) -> bool:
+        route, cursor = pending[0].lookup.route, pending[0].cursor
+        if route.startswith(INDEX):
+            # From this snapshot on no order is read with the row. Those read before are in the index once they have
+            # been enrolled; so, after that, the index names every order that Redo may hold with the row.
+            hidden = await self._reader.look_around()
+            await self._reader.enrolled()
+            rows = [encoded(one.lookup.values) for one in pending]
+            after = None if cursor is None else OrderKey(cursor)
+            keys = await self._insist(lambda: self._memory.enrolled(route, rows, after, PAGE))
+            following = keys[-1] if len(keys) == PAGE else None
+        else:
+            before = self._visibility.opened()
+            page = await self._assembler.resolve([one.lookup for one in pending], cursor, PAGE)
+            hidden = self._visibility.judge(before, page.snapshot)
+            keys = list(page.keys)
+            following = None if page.cursor is None else OrderKey(page.cursor)
+        settled = [one for one in pending if not hidden.touches(one.first_revision, one.revision)]
+        if not settled:
+            await asyncio.sleep(HIDDEN_PAUSE)
+            return False
+        await self._store(settled, keys, following, walked=cursor is not None)
+        return following is not None
+
+    async def _store(
+        self, settled: Sequence[PendingLookup], keys: Sequence[OrderKey], following: str | None, *, walked: bool
+    ) -> None:
         arrival = None
-        if page.keys:
+        if keys:
             arrival = Arrival(
                 self._revisions.next(),
                 min(one.since for one in settled),
-                Lane.FANOUT if wide else Lane.LIVE,
-                frozenset(page.keys),
+                Lane.FANOUT if walked or following is not None else Lane.LIVE,
+                frozenset(keys),
                 first_revision=min(one.first_revision for one in settled),
             )
-        await self._insist(lambda: self._memory.resolved(settled, arrival, page.cursor))
+        await self._insist(lambda: self._memory.resolved(settled, arrival, following))
         reach("lookup.after_resolve")
         self._wake()

@@ -88,6 +88,8 @@ class Checkpoint:
     accepted_at: float
     redo_id: str | None = None
     missing: bool = False
+    digest: bytes = b""
+    """`Order.digest` of what was accepted; empty when it isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,12 @@ class Memory(Protocol):
 
     async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
         """Orders that the reverse index names for any of the rows, in the store's own order of keys after a key."""
+        ...
+
+    async def forget_indexes(self, keep: frozenset[str]) -> None:
+        """Remove all members of reverse indexes of other names, which the mapping no longer has: gone for `enrolled` at
+        once and durably, removed from the file bit by bit, so that other calls get in between. After a kill the next
+        call goes on."""
         ...
 
     async def resolved(self, lookups: Sequence[PendingLookup], arrival: Arrival | None, cursor: str | None) -> None:

@@ -6,14 +6,17 @@ fault stand alone: they become dead letters, the others go on.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from connector.errors import OrderUnreadable
-from connector.orders import Document, OrderKey
+from connector.orders import Document, Members, OrderKey
 from connector.pipeline.ports import Assembler, Observer
 from connector.pipeline.visibility import Hidden, Visibility
+
+NO_MEMBERS: Members = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +26,66 @@ class Reading:
     key: OrderKey
     documents: tuple[Document, ...]
     hidden: Hidden
+    members: Members = field(default_factory=dict)
     error: OrderUnreadable | None = None
 
 
 class Reader:
-    def __init__(self, assembler: Assembler, visibility: Visibility, observer: Observer) -> None:
+    """`read` returns once the child rows that the orders are made of are in the reverse index (`enroll`)."""
+
+    def __init__(
+        self,
+        assembler: Assembler,
+        visibility: Visibility,
+        observer: Observer,
+        enroll: Callable[[Mapping[OrderKey, Members]], Awaitable[None]],
+    ) -> None:
         self._assembler = assembler
         self._visibility = visibility
         self._observer = observer
+        self._enroll = enroll
+        self._under_way: set[asyncio.Future[None]] = set()
 
     async def read(self, keys: Sequence[OrderKey]) -> list[Reading]:
         """One reading for each key. Raises SourceUnavailable, MappingBroken."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.add(done)
+        try:
+            readings = await self._read(keys)
+            members = {reading.key: reading.members for reading in readings if reading.members}
+            if members:
+                await self._enroll(members)
+            return readings
+        finally:
+            self._under_way.discard(done)
+            done.set_result(None)
+
+    async def enrolled(self) -> None:
+        """Wait for the readings that are under way now."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    async def _read(self, keys: Sequence[OrderKey]) -> list[Reading]:
         before = self._visibility.opened()
         started = time.perf_counter()
         try:
             assembly = await self._assembler.assemble(keys)
         except OrderUnreadable as error:
             if len(keys) == 1:
-                return [Reading(keys[0], (), Hidden(), error)]
+                return [Reading(keys[0], (), Hidden(), error=error)]
             half = len(keys) // 2
-            return await self.read(keys[:half]) + await self.read(keys[half:])
+            return await self._read(keys[:half]) + await self._read(keys[half:])
         self._observer.assembled(time.perf_counter() - started, len(keys))
         self._visibility.judged_at = time.monotonic()
         hidden = self._visibility.judge(before, assembly.snapshot)
-        return [Reading(key, tuple(assembly.documents.get(key, ())), hidden) for key in keys]
+        return [
+            Reading(key, tuple(assembly.documents.get(key, ())), hidden, assembly.members.get(key, NO_MEMBERS))
+            for key in keys
+        ]
 
-    async def look_around(self) -> None:
-        """Take a snapshot only to learn which commits have become visible: while Redo is away nothing else would."""
+    async def look_around(self) -> Hidden:
+        """Take a snapshot only to learn which commits it shows."""
         before = self._visibility.opened()
         assembly = await self._assembler.assemble(())
         self._visibility.judged_at = time.monotonic()
-        self._visibility.judge(before, assembly.snapshot)
+        return self._visibility.judge(before, assembly.snapshot)

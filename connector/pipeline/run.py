@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +20,7 @@ from connector.errors import (
     OrderUnreadable,
     SourceUnavailable,
 )
+from connector.orders import Members, OrderKey
 from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.gate import Backoff, Gate
 from connector.pipeline.insist import Insist
@@ -75,7 +76,7 @@ class Pipeline:
         self.insist = Insist(lambda error: log.error("checkpoints_unwritable", problem=str(error)))
         self.revisions = Revisions()
         self.visibility = Visibility(ports.memory)
-        self.reader = Reader(ports.assembler, self.visibility, ports.observer)
+        self.reader = Reader(ports.assembler, self.visibility, ports.observer, self._enroll)
         self.dispatcher = Dispatcher(
             ports.memory,
             self.reader,
@@ -88,7 +89,7 @@ class Pipeline:
             self._hungry,
             self._reconciling,
         )
-        self.settler = Settler(ports.memory, self.visibility, self.insist, self.dispatcher.written)
+        self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
         self.dispatcher.settler = self.settler
         wake = self.dispatcher.wake
         self.sweeper = Sweeper(
@@ -100,14 +101,19 @@ class Pipeline:
             wake,
             options.reconcile_every,
         )
-        self.resolver = Resolver(
-            ports.memory,
-            ports.assembler,
-            self.visibility,
-            self.revisions,
-            self.insist,
-            options.known_routes,
-            wake,
+        self.narrow, self.wide = (
+            Resolver(
+                ports.memory,
+                ports.assembler,
+                self.reader,
+                self.visibility,
+                self.revisions,
+                self.insist,
+                options.known_routes,
+                wake,
+                wide=wide,
+            )
+            for wide in (False, True)
         )
         self.intake = Intake(
             ports.source,
@@ -123,13 +129,17 @@ class Pipeline:
         self.source_trouble: SourceUnavailable | None = None
         self.troubles: dict[str, ConnectorError] = {}
 
-    def _arrived(self) -> None:
+    def _arrived(self, lookups: bool) -> None:
         self.dispatcher.wake()
-        self.resolver.poke()
+        if lookups:
+            self.narrow.poke()
 
     def _hungry(self, finished: bool) -> None:
-        self.resolver.feed_me()
+        self.wide.feed_me()
         self.sweeper.feed_me(finished=finished)
+
+    async def _enroll(self, members: Mapping[OrderKey, Members]) -> None:
+        await self.insist(lambda: self.ports.memory.enroll(members))
 
     def _reconciling(self) -> bool:
         """What a sweep finds is drift, unless nothing was known before."""
@@ -163,7 +173,8 @@ class Pipeline:
         return [
             self._station("dispatcher", self.dispatcher.step),
             self._station("settler", self.settler.step),
-            self._station("resolver", self.resolver.step),
+            self._station("resolver", self._resolve),
+            self._station("fan-out", self.wide.step),
             self._station("sweeper", self.sweeper.step),
             self._station("visibility", self._look_around),
         ]
@@ -205,10 +216,10 @@ class Pipeline:
                 log.warning("stream_lost", problem=str(error))
                 await _sleep_unless(stop, RECONNECT.delay(attempt))
 
-    def _station(self, name: str, step: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    def _station(self, name: str, step: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
         return asyncio.create_task(self._repeat(name, step), name=name)
 
-    async def _repeat(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
         """A station: its step again and again, with a pause when the OMS, the mapping or the store is at fault."""
         attempt = 0
         while True:
@@ -229,11 +240,15 @@ class Pipeline:
         """What keeps orders from being read or remembered at present, None when nothing does."""
         return self.insist.trouble or self.dispatcher.read_trouble or next(iter(self.troubles.values()), None)
 
+    async def _resolve(self) -> None:
+        if await self.narrow.step():
+            self.wide.poke()
+
     async def _look_around(self) -> None:
         await asyncio.sleep(LOOK_AROUND_EVERY)
         if len(self.visibility) and time.monotonic() - self.visibility.judged_at > LOOK_AROUND_EVERY:
             await self.reader.look_around()
-        await self.visibility.forget_seen()
+        await self.insist(self.visibility.forget_seen)
 
     async def _drain(self, stations: list[asyncio.Task[None]]) -> None:
         for station in stations[1:]:

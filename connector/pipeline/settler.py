@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports import Memory, Settlement
-from connector.pipeline.visibility import Visibility
 
 
 class Settler:
@@ -17,12 +16,10 @@ class Settler:
     def __init__(
         self,
         memory: Memory,
-        visibility: Visibility,
         insist: Insist,
         on_written: Callable[[Sequence[Settlement]], None],
     ) -> None:
         self._memory = memory
-        self._visibility = visibility
         self._insist = insist
         self._on_written = on_written
         self._pending: list[Settlement] = []
@@ -45,4 +42,3 @@ class Settler:
             await self._insist(lambda: self._memory.settle(batch))
             reach("settle.after")
             self._on_written(batch)
-        await self._insist(self._visibility.forget_seen)

@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from connector.errors import OrderUnreadable, Problem
-from connector.orders import Assembly, Document, KeyPage, Lookup, Members, OrderKey
+from connector.orders import Assembly, Document, KeyPage, Lookup, Members, OrderKey, encoded
 from connector.projection import checks, statements
 from connector.projection.failures import shown
-from connector.projection.keys import array_literal, decode, encode
+from connector.projection.keys import array_literal, decode
 from connector.projection.paths import Lookup as Reverse
 from connector.projection.projection import Projection
 from connector.projection.reading import Pool, Session, parse_snapshot
@@ -57,10 +57,10 @@ class Assembler:
         snapshot = ""
         for found, text, *texts in rows:
             if found is None:
-                key = encode(texts)
+                key = encoded(texts)
                 documents[key] = (*documents.get(key, ()), json.loads(text, parse_float=Decimal))
             elif found.startswith("@"):
-                members.setdefault(encode(texts), {}).setdefault(found, set()).add(encode(json.loads(text)))
+                members.setdefault(encoded(texts), {}).setdefault(found, set()).add(encoded(json.loads(text)))
             else:
                 snapshot = found
         return Assembly(parse_snapshot(snapshot, replayed), documents, _frozen(members))
@@ -87,7 +87,7 @@ class Assembler:
         query = statements.present(self._projection)
         async with self._pool.session(f"looking for {shown(list(keys))}") as session:
             rows = await session.rows(query, self._arrays(keys))
-        return frozenset(keys) - {encode(row) for row in rows}
+        return frozenset(keys) - {encoded(row) for row in rows}
 
     async def estimate(self) -> int:
         """The planner's count of the order table; a small table never analysed is counted."""
@@ -129,7 +129,7 @@ class Assembler:
         async with self._pool.session("looking for orders") as session:
             replayed = await session.replayed()
             snapshot, rows = await self._paged(session, query, [*arrays, *position, limit])
-        keys = tuple(encode(row) for row in rows)
+        keys = tuple(encoded(row) for row in rows)
         return KeyPage(parse_snapshot(snapshot, replayed), keys, keys[-1] if limit and len(keys) == limit else None)
 
     async def _paged(self, session: Session, query: str, parameters: list[Any]) -> tuple[str, list[list[str]]]:

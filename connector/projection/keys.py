@@ -6,16 +6,7 @@ Leaf of this room: no SQL, no catalog.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-
-from connector.orders import OrderKey
-
-
-def encode(texts: Sequence[str]) -> OrderKey:
-    """One text as it is; several as a compact JSON list."""
-    if len(texts) == 1:
-        return OrderKey(texts[0])
-    return OrderKey(json.dumps(list(texts), separators=(",", ":"), ensure_ascii=False))
+from collections.abc import Iterable
 
 
 def decode(key: str, width: int) -> tuple[str, ...]:

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
-from connector.orders import Affected, Lookup, OrderKey
+from connector.orders import Affected, Lookup, OrderKey, encoded
 from connector.projection.catalog import Column
-from connector.projection.keys import encode
 from connector.projection.paths import Way
 
 
@@ -86,7 +85,7 @@ class Routes:
                 if isinstance(found, str) and before is None:
                     sweep = f"{changes.operation} on {changes.table} does not carry {found}"
                 elif isinstance(found, tuple) and route.name is None:
-                    keys.add(encode(found))
+                    keys.add(encoded(found))
                 elif isinstance(found, tuple) and route.name is not None:
                     lookups.add(Lookup(route.name, found))
                 if before is not None:
