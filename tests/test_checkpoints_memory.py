@@ -42,29 +42,54 @@ async def look_up(memory: Memory, revision: int, *lookups: Lookup, since: float 
     await memory.arrive([Arrival(revision, since, Lane.LIVE, lookups=frozenset(lookups))], [])
 
 
+async def unread(memory: Memory, limit: int = 9) -> list[PendingLookup]:
+    return await memory.take_lookups(limit, wide=False)
+
+
+async def begun(memory: Memory, limit: int = 9) -> list[PendingLookup]:
+    return await memory.take_lookups(limit, wide=True)
+
+
 async def test_lookups_are_taken_oldest_first_and_one_route_at_a_time(memory: Memory) -> None:
     await look_up(memory, 1, ANN)
     await look_up(memory, 2, PEN)
     await look_up(memory, 3, INK)
-    assert await memory.take_lookups(9) == [PendingLookup(ANN, 1, 1, 1.0, None)]
-    await memory.resolved(await memory.take_lookups(9), None, None)
-    assert [pending.lookup for pending in await memory.take_lookups(9)] == [PEN, INK]
-    assert [pending.lookup for pending in await memory.take_lookups(1)] == [PEN]
+    assert await unread(memory) == [PendingLookup(ANN, 1, 1, 1.0, None)]
+    await memory.resolved(await unread(memory), None, None)
+    assert [pending.lookup for pending in await unread(memory)] == [PEN, INK]
+    assert [pending.lookup for pending in await unread(memory, 1)] == [PEN]
+
+
+async def test_lookups_whose_walk_has_begun_are_taken_apart_from_the_others(memory: Memory) -> None:
+    await look_up(memory, 1, PEN)
+    assert await begun(memory) == []
+    await memory.resolved(await unread(memory), None, "m")
+    await look_up(memory, 2, ANN)
+    assert [pending.lookup for pending in await begun(memory)] == [PEN]
+    assert [pending.lookup for pending in await unread(memory)] == [ANN]
+
+
+async def test_the_walk_that_waits_longest_goes_on_first(memory: Memory) -> None:
+    for revision, lookup in enumerate((INK, ANN, PEN)):
+        await look_up(memory, revision, lookup)
+    for cursor in "zyx":
+        await memory.resolved(await unread(memory, 1), None, cursor)
+    assert [(pending.lookup, pending.cursor) for pending in await begun(memory)] == [(INK, "z")]
 
 
 async def test_the_same_lookup_twice_is_one(memory: Memory) -> None:
     await look_up(memory, 1, PEN, since=5.0)
     await look_up(memory, 4, PEN, since=9.0)
-    assert await memory.take_lookups(9) == [PendingLookup(PEN, 1, 4, 5.0, None)]
+    assert await unread(memory) == [PendingLookup(PEN, 1, 4, 5.0, None)]
     tally = await memory.tally()
     assert (tally.lookups, tally.oldest_since) == (1, 5.0)
 
 
 async def test_a_page_of_keys_and_its_cursor_are_stored_together(memory: Memory) -> None:
     await look_up(memory, 1, PEN)
-    taken = await memory.take_lookups(9)
+    taken = await unread(memory)
     await memory.resolved(taken, Arrival(2, 1.0, Lane.FANOUT, frozenset({OrderKey("a")}), first_revision=1), "a")
-    assert [pending.cursor for pending in await memory.take_lookups(9)] == ["a"]
+    assert [pending.cursor for pending in await begun(memory)] == ["a"]
     (found,) = await memory.take(9, 0.0, frozenset(), [Lane.FANOUT])
     assert (found.key, found.first_revision, found.revision) == ("a", 1, 2)
     assert await memory.recover() == 2
@@ -72,42 +97,43 @@ async def test_a_page_of_keys_and_its_cursor_are_stored_together(memory: Memory)
 
 async def test_lookups_at_different_cursors_are_not_taken_together(memory: Memory) -> None:
     await look_up(memory, 1, PEN)
-    await memory.resolved(await memory.take_lookups(9), None, "m")
+    await memory.resolved(await unread(memory), None, "m")
     await look_up(memory, 2, INK)
-    assert [pending.lookup for pending in await memory.take_lookups(9)] == [PEN]
+    await memory.resolved(await unread(memory), None, "n")
+    assert [pending.lookup for pending in await begun(memory)] == [PEN]
 
 
 async def test_the_last_page_forgets_the_lookups(memory: Memory) -> None:
     await look_up(memory, 1, PEN, INK)
-    await memory.resolved(await memory.take_lookups(9), None, "m")
-    await memory.resolved(await memory.take_lookups(9), None, None)
-    assert await memory.take_lookups(9) == []
+    await memory.resolved(await unread(memory), None, "m")
+    await memory.resolved(await begun(memory), None, None)
+    assert (await unread(memory), await begun(memory)) == ([], [])
 
 
 async def test_a_lookup_that_arrived_while_it_was_resolved_stays(memory: Memory) -> None:
     await look_up(memory, 1, PEN, INK, since=1.0)
-    taken = await memory.take_lookups(9)
+    taken = await unread(memory)
     await look_up(memory, 2, PEN, since=7.0)
     await memory.resolved(taken, None, None)
-    assert await memory.take_lookups(9) == [PendingLookup(PEN, 2, 2, 7.0, None)]
+    assert await unread(memory) == [PendingLookup(PEN, 2, 2, 7.0, None)]
 
 
 async def test_a_lookup_that_arrived_during_its_walk_is_walked_to_the_end_and_then_again(memory: Memory) -> None:
     await look_up(memory, 1, PEN)
-    await memory.resolved(await memory.take_lookups(9), None, "c")
+    await memory.resolved(await unread(memory), None, "c")
     await look_up(memory, 2, PEN, since=7.0)
-    await memory.resolved(await memory.take_lookups(9), None, "f")
-    (pending,) = await memory.take_lookups(9)
+    await memory.resolved(await begun(memory), None, "f")
+    (pending,) = await begun(memory)
     assert (pending.cursor, pending.revision) == ("f", 2)
     await memory.resolved([pending], None, None)
-    assert await memory.take_lookups(9) == [PendingLookup(PEN, 2, 2, 7.0, None)]
-    await memory.resolved(await memory.take_lookups(9), None, None)
-    assert await memory.take_lookups(9) == []
+    assert await unread(memory) == [PendingLookup(PEN, 2, 2, 7.0, None)]
+    await memory.resolved(await unread(memory), None, None)
+    assert (await unread(memory), await begun(memory)) == ([], [])
 
 
 async def test_a_checkpoint_is_what_was_settled_last(memory: Memory) -> None:
     await memory.settle([Settlement(entry("a"), checkpoint("a")), Settlement(entry("b"), checkpoint("b"))])
-    newer = replace(checkpoint("a", order_id="other"), fingerprint=b"2", accepted_at=9.0, redo_id=None)
+    newer = replace(checkpoint("a", order_id="other"), fingerprint=b"2", accepted_at=9.0, redo_id=None, digest=b"\x00")
     await memory.settle([Settlement(entry("a"), newer)])
     known = await memory.known([OrderKey("a"), OrderKey("nobody")])
     assert (known.checkpoints, known.dead_letters) == ({OrderKey("a"): newer}, {})

@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from connector.checkpoints import ledger
+from connector.checkpoints import ledger, membership, walks
 from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
@@ -284,18 +284,29 @@ async def test_counts_stay_right_over_many_settlements(checkpoint_file: Path) ->
     await store.close()
 
 
-async def test_the_next_entries_are_found_through_the_index(checkpoint_file: Path) -> None:
+@pytest.mark.parametrize(
+    ("index", "statement", "bindings"),
+    [
+        ("ledger_next", ledger._NEVER_DELAYED, (0, 10)),
+        ("ledger_next", ledger._DELAY_OVER, (0, 1.0, 10)),
+        ("ledger_next", ledger._EARLIEST, (0, 10)),
+        ("lookup_unread", walks._OLDEST_UNREAD, ()),
+        ("lookup_begun", walks._OLDEST_BEGUN, ()),
+        ("lookup_together", walks._TOGETHER, ("route", None, 10)),
+        ("PRIMARY KEY (index_id=? AND row_key=? AND order_key>?)", membership._ORDERS_OF, (1, "7", "", 10)),
+        ("COVERING INDEX member_order", membership._OF_ORDERS, ("[]",)),
+        ("PRIMARY KEY (index_id=?)", membership._EMPTY, (1, 10)),
+    ],
+)
+async def test_what_waits_and_what_is_enrolled_is_found_through_an_index(
+    checkpoint_file: Path, index: str, statement: str, bindings: tuple[str | int, ...]
+) -> None:
     await SqliteCheckpoints(checkpoint_file).close()
     other = apsw.Connection(str(checkpoint_file))
-    for statement, bindings in [
-        (ledger._NEVER_DELAYED, (0, 10)),
-        (ledger._DELAY_OVER, (0, 1.0, 10)),
-        (ledger._EARLIEST, (0, 10)),
-    ]:
-        plan = " ".join(str(row[3]) for row in other.execute(f"EXPLAIN QUERY PLAN {statement}", bindings))
-        assert "ledger_next" in plan
-        assert "TEMP B-TREE" not in plan
+    plan = " ".join(str(row[3]) for row in other.execute(f"EXPLAIN QUERY PLAN {statement}", bindings))
     other.close()
+    assert index in plan
+    assert "TEMP B-TREE" not in plan
 
 
 COUNTED_SYNCS = """
@@ -336,10 +347,13 @@ async def main(path):
     looked_up = Arrival(2, 1.0, Lane.LIVE, frozenset({"b"}), frozenset({Lookup("route", ("1",))}))
     await show("arrive", store.arrive([looked_up], [Commit(2, 1, 1)]))
     entries = await show("take", store.take(9, 1.0, frozenset(), [Lane.LIVE]))
-    await show("resolved", store.resolved(await store.take_lookups(9), None, None))
+    await show("resolved", store.resolved(await store.take_lookups(9, wide=False), None, None))
+    members = {"a": {"item": frozenset("12")}}
+    await show("enroll", store.enroll(members))
+    await show("enroll_again", store.enroll(members))
     await show("note", store.note("mapping", "1"))
     await show("recover", store.recover())
-    await show("settle", store.settle([Settlement(entry) for entry in entries]))
+    await show("settle", store.settle([Settlement(entry, members={"item": frozenset("3")}) for entry in entries]))
     await show("seen", store.seen([2]))
     await show("save_sweep", store.save_sweep(Sweep(SweepKind.BACKFILL, "first start", 3, 3, 1.0)))
     await store.close()
@@ -354,8 +368,8 @@ def test_what_may_be_acknowledged_is_forced_to_the_disk_and_the_rest_costs_no_sy
     )
     assert child.returncode == 0, child.stderr
     syncs = {name: int(count) for name, count in map(str.split, child.stdout.splitlines())}
-    durable = dict.fromkeys(("arrive", "take", "resolved", "note", "recover"), 1)
-    assert syncs == {**durable, "settle": 0, "seen": 0, "save_sweep": 0}
+    durable = dict.fromkeys(("arrive", "take", "resolved", "enroll", "note", "recover"), 1)
+    assert syncs == {**durable, "enroll_again": 0, "settle": 0, "seen": 0, "save_sweep": 0}
 
 
 async def test_hastening_reaches_every_entry_of_a_large_ledger(checkpoint_file: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import Lookup, OrderKey
+from connector.orders import Lookup, Members, OrderKey
 from connector.pipeline.ports import (
     Again,
     Arrival,
@@ -34,6 +34,8 @@ KEYS = st.sampled_from([OrderKey(name) for name in "abcde"])
 LOOKUPS = st.builds(Lookup, st.sampled_from(["one", "two"]), st.tuples(st.sampled_from(["x", "y", 'z"'])))
 LANES = st.sampled_from(Lane)
 MOMENTS = st.integers(0, 50).map(float)
+ROWS = st.frozensets(st.sampled_from("123"))
+MEMBERS = st.dictionaries(st.sampled_from(["item", "payment"]), ROWS)
 EVERYTHING = [OrderKey(name) for name in "abcde"]
 
 
@@ -88,19 +90,32 @@ class Twins(RuleBasedStateMachine):
         settlements = []
         for key in data.draw(st.sets(st.sampled_from(sorted(self.taken)))) if self.taken else ():
             entry, what = self.taken.pop(key), data.draw(st.sampled_from(["accepted", "missing", "refused", "again"]))
+            members = data.draw(st.none() | MEMBERS)
             if what == "again":
                 settlements.append(Settlement(entry, again=Again(due, attempts, confirm)))
             elif what == "refused":
                 letter = DeadLetter(key, "invalid", "no", ("id",), None, at, at, 1)
                 settlements.append(Settlement(entry, dead_letter=letter))
             else:
-                checkpoint = Checkpoint(key, f"#{key}", b"1", at, missing=what == "missing")
-                settlements.append(Settlement(entry, checkpoint, clear_dead_letter=True))
+                checkpoint = Checkpoint(key, f"#{key}", b"1", at, missing=what == "missing", digest=bytes([attempts]))
+                settlements.append(Settlement(entry, checkpoint, clear_dead_letter=True, members=members))
         self.both(lambda memory: memory.settle(settlements))
 
-    @rule(limit=st.integers(1, 4))
-    def take_lookups(self, limit: int) -> None:
-        self.lookups = self.both(lambda memory: memory.take_lookups(limit))
+    @rule(members=st.dictionaries(KEYS, MEMBERS))
+    def enroll(self, members: dict[OrderKey, Members]) -> None:
+        self.both(lambda memory: memory.enroll(members))
+
+    @rule(rows=ROWS, after=st.none() | KEYS, limit=st.integers(1, 3))
+    def enrolled(self, rows: frozenset[str], after: OrderKey | None, limit: int) -> None:
+        self.both(lambda memory: memory.enrolled("item", sorted(rows), after, limit))
+
+    @rule(keep=st.frozensets(st.sampled_from(["item", "payment"]), min_size=1))
+    def forget_indexes(self, keep: frozenset[str]) -> None:
+        self.both(lambda memory: memory.forget_indexes(keep))
+
+    @rule(limit=st.integers(1, 4), wide=st.booleans())
+    def take_lookups(self, limit: int, wide: bool) -> None:
+        self.lookups = self.both(lambda memory: memory.take_lookups(limit, wide=wide))
 
     @rule(keys=st.frozensets(KEYS), since=MOMENTS, cursor=st.sampled_from([None, "c", "d"]))
     def resolved(self, keys: frozenset[OrderKey], since: float, cursor: str | None) -> None:
@@ -129,7 +144,10 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda memory: memory.next_due(busy))
         self.both(lambda memory: memory.known(EVERYTHING))
         self.both(lambda memory: memory.page_checkpoints(None, 9))
-        self.both(lambda memory: memory.take_lookups(9))
+        self.both(lambda memory: memory.take_lookups(9, wide=False))
+        self.both(lambda memory: memory.take_lookups(9, wide=True))
+        for index in ("item", "payment"):
+            self.both(lambda memory, index=index: memory.enrolled(index, ["1", "2", "3"], None, 9))  # type: ignore[misc]
 
 
 Twins.TestCase.settings = settings(

@@ -15,9 +15,11 @@ from connector.orders import OrderKey
 from connector.pipeline.ports import Checkpoint, DeadLetter, Known, Settlement
 
 _ACCEPT: Final = """
-INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id, fingerprint = excluded.fingerprint,
-  accepted_at = excluded.accepted_at, redo_id = excluded.redo_id, missing = excluded.missing
+  accepted_at = excluded.accepted_at, redo_id = excluded.redo_id, missing = excluded.missing,
+  digest = excluded.digest
 """
 
 _BURY: Final = """
@@ -30,7 +32,7 @@ ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.mes
 _CLEAR: Final = "DELETE FROM dead_letter WHERE key = ?"
 
 _CHECKPOINTS: Final = """
-SELECT key, order_id, fingerprint, accepted_at, redo_id, missing FROM checkpoint
+SELECT key, order_id, fingerprint, accepted_at, redo_id, missing, digest FROM checkpoint
 WHERE key IN (SELECT value FROM json_each(?))
 """
 _LETTER_COLUMNS: Final = """
@@ -51,7 +53,7 @@ def settle(connection: apsw.Connection, settlements: Sequence[Settlement]) -> No
     """Store what was accepted and refused."""
     accepted = [settlement.checkpoint for settlement in settlements if settlement.checkpoint is not None]
     connection.executemany(
-        _ACCEPT, ((c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing) for c in accepted)
+        _ACCEPT, ((c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing, c.digest) for c in accepted)
     )
     connection.executemany(_CLEAR, ((s.entry.key,) for s in settlements if s.clear_dead_letter))
     refused = [settlement.dead_letter for settlement in settlements if settlement.dead_letter is not None]
@@ -61,10 +63,7 @@ def settle(connection: apsw.Connection, settlements: Sequence[Settlement]) -> No
 def known(connection: apsw.Connection, keys: Sequence[OrderKey]) -> Known:
     """Everything remembered about some keys."""
     wanted = (_json(keys),)
-    checkpoints = (
-        Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing))
-        for key, order_id, fingerprint, accepted_at, redo_id, missing in connection.execute(_CHECKPOINTS, wanted)
-    )
+    checkpoints = map(_checkpoint, connection.execute(_CHECKPOINTS, wanted))
     letters = map(_letter, connection.execute(_DEAD_LETTERS, wanted))
     return Known({c.key: c for c in checkpoints}, {letter.key: letter for letter in letters})
 
@@ -87,6 +86,11 @@ def page_letters(connection: apsw.Connection, after: OrderKey | None, limit: int
 def count_letters(connection: apsw.Connection) -> Mapping[str, int]:
     """How many dead letters of each reason."""
     return dict(connection.execute(_LETTER_COUNTS))
+
+
+def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
+    key, order_id, fingerprint, accepted_at, redo_id, missing, digest = row
+    return Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing), digest)
 
 
 def _letter_row(letter: DeadLetter) -> tuple[Any, ...]:

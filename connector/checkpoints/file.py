@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from connector.checkpoints.migrations import migrate, not_ours, refuse_foreign
+from connector.checkpoints.migrations import READ_AS_NEWEST, migrate, not_ours, refuse_foreign
 from connector.checkpoints.thread import unwritable
 from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem
 
@@ -43,7 +43,9 @@ def open_reader(path: Path) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(5_000)
+        connection.pragma("temp_store", "memory")
         version = refuse_foreign(connection, path)
+        connection.execute(READ_AS_NEWEST.get(version, ""))
     except apsw.NotADBError as error:
         raise ConfigurationError([not_ours(path)]) from error
     except apsw.Error as error:

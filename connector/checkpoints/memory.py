@@ -14,7 +14,8 @@ from itertools import islice
 
 import orjson
 
-from connector.orders import Lookup, OrderKey
+from connector.checkpoints.memory_membership import MemberSets
+from connector.orders import Lookup, Members, OrderKey
 from connector.pipeline.ports import (
     Arrival,
     Checkpoint,
@@ -90,6 +91,7 @@ class MemoryCheckpoints:
         self._letters: dict[OrderKey, DeadLetter] = {}
         self._unseen: dict[int, Commit] = {}
         self._notes: dict[str, str] = {}
+        self._members = MemberSets()
         self._sweep: Sweep | None = None
         self._highest = 0
 
@@ -149,6 +151,8 @@ class MemoryCheckpoints:
             if letter := settlement.dead_letter:
                 earlier = self._letters.get(letter.key)
                 self._letters[letter.key] = letter if earlier is None else _joined(earlier, letter)
+            if settlement.members is not None:
+                self._members.replace(key, settlement.members)
 
     async def hasten(self) -> None:
         for waiting in self._ledger.values():
@@ -165,9 +169,9 @@ class MemoryCheckpoints:
         held = [c for c in self._checkpoints.values() if not c.missing and c.order_id in wanted]
         return {c.order_id: c.key for c in sorted(held, key=lambda c: c.key, reverse=True)}
 
-    async def take_lookups(self, limit: int) -> list[PendingLookup]:
+    async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
         waiting = sorted(
-            (walk.pending for walk in self._walks.values()),
+            (walk.pending for walk in self._walks.values() if (walk.pending.cursor is not None) is wide),
             key=lambda pending: (pending.first_revision, pending.lookup.route, orjson.dumps(pending.lookup.values)),
         )
         together = (
@@ -176,6 +180,15 @@ class MemoryCheckpoints:
             if (pending.lookup.route, pending.cursor) == (waiting[0].lookup.route, waiting[0].cursor)
         )
         return list(islice(together, limit))
+
+    async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
+        self._members.enroll(members)
+
+    async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
+        return self._members.enrolled(index, rows, after, limit)
+
+    async def forget_indexes(self, keep: frozenset[str]) -> None:
+        self._members.keep(keep)
 
     async def resolved(self, lookups: Sequence[PendingLookup], arrival: Arrival | None, cursor: str | None) -> None:
         for taken in lookups:

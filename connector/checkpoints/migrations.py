@@ -5,6 +5,7 @@ The version is `PRAGMA user_version`, the mark of ownership `PRAGMA application_
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -17,8 +18,16 @@ from connector.errors import ConfigurationError, Problem
 APPLICATION_ID: Final = 0x5245444F
 """`REDO` in ASCII: https://www.sqlite.org/pragma.html#pragma_application_id"""
 
-MIGRATIONS: Final = (files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"),)
+MIGRATIONS: Final = tuple(
+    files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "upgrade_2.sql")
+)
 """One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
+
+
+READ_AS_NEWEST: Final[Mapping[int, str]] = {
+    1: "CREATE TEMP VIEW checkpoint AS SELECT *, x'' AS digest FROM main.checkpoint",
+}
+"""What a reader, who may not migrate, lays over a file of an older version, so that one set of queries serves all."""
 
 
 def refuse_foreign(connection: apsw.Connection, path: Path) -> int:

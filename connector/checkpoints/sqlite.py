@@ -1,7 +1,7 @@
 """The checkpoint store in an SQLite file: each method is one transaction on the owner thread.
 
-What the source's acknowledgement relies on is durable when the method returns: `arrive`, `take`, `resolved`, `note`,
-`recover`. The rest survives a kill, and a power cut once anything durable was written after it.
+What the source's acknowledgement relies on is durable when the method returns: `arrive`, `take`, `enroll`, `resolved`,
+`note`, `recover`. The rest survives a kill, and a power cut once anything durable was written after it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Final
 
 import apsw
 
-from connector.checkpoints import accepted, ledger, progress, walks
+from connector.checkpoints import accepted, ledger, membership, progress, walks
 from connector.checkpoints.file import open_reader, open_writer
 from connector.checkpoints.thread import OwnerThread
-from connector.orders import OrderKey
+from connector.orders import Members, OrderKey
 from connector.pipeline.ports import (
     Arrival,
     Commit,
@@ -33,6 +33,8 @@ from connector.pipeline.ports import (
 
 _HASTEN_STEP: Final = 10_000
 """Entries hastened in one transaction (about 50 ms), so that other calls come in between."""
+_FORGET_STEP: Final = 5_000
+"""Members removed in one transaction."""
 
 
 class ReadOnlyCheckpoints:
@@ -92,6 +94,7 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
         def work(connection: apsw.Connection) -> None:
             ledger.settle(connection, settlements)
             accepted.settle(connection, settlements)
+            membership.settle(connection, settlements)
 
         await self._thread.write(work, durable=False)
 
@@ -106,8 +109,22 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
     async def owners(self, order_ids: Sequence[str]) -> Mapping[str, OrderKey]:
         return await self._thread.read(lambda connection: accepted.owners(connection, order_ids))
 
-    async def take_lookups(self, limit: int) -> list[PendingLookup]:
-        return await self._thread.read(lambda connection: walks.oldest(connection, limit))
+    async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
+        return await self._thread.read(lambda connection: walks.oldest(connection, limit, begun=wide))
+
+    async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
+        # A transaction that wrote nothing costs no sync.
+        await self._thread.write(lambda connection: membership.enroll(connection, members), durable=True)
+
+    async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
+        return await self._thread.read(lambda connection: membership.enrolled(connection, index, rows, after, limit))
+
+    async def forget_indexes(self, keep: frozenset[str]) -> None:
+        await self._thread.write(lambda connection: membership.retire(connection, keep), durable=True)
+        while await self._thread.write(
+            lambda connection: membership.sweep_retired(connection, _FORGET_STEP), durable=False
+        ):
+            pass
 
     async def resolved(self, lookups: Sequence[PendingLookup], arrival: Arrival | None, cursor: str | None) -> None:
         def work(connection: apsw.Connection) -> None:

@@ -24,7 +24,13 @@ ON CONFLICT (route, columns) DO UPDATE SET
   latest_since = excluded.latest_since
 """
 
-_OLDEST: Final = "SELECT route, cursor FROM lookup ORDER BY first_revision, route, columns LIMIT 1"
+# A partial index serves each: https://www.sqlite.org/partialindex.html
+_OLDEST_UNREAD: Final = """
+SELECT route, cursor FROM lookup WHERE cursor IS NULL ORDER BY first_revision, route, columns LIMIT 1
+"""
+_OLDEST_BEGUN: Final = """
+SELECT route, cursor FROM lookup WHERE cursor IS NOT NULL ORDER BY first_revision, route, columns LIMIT 1
+"""
 _TOGETHER: Final = """
 SELECT columns, first_revision, revision, since FROM lookup
 WHERE route = ? AND cursor IS ? ORDER BY first_revision, columns LIMIT ?
@@ -58,9 +64,10 @@ def arrive(connection: apsw.Connection, arrivals: Iterable[Arrival]) -> None:
     )
 
 
-def oldest(connection: apsw.Connection, limit: int) -> list[PendingLookup]:
-    """The lookup that waits longest, and others of the same route at the same cursor."""
-    first = connection.execute(_OLDEST).fetchone()
+def oldest(connection: apsw.Connection, limit: int, *, begun: bool) -> list[PendingLookup]:
+    """Of those whose walk has begun, or of the others: the one that waits longest, and others of the same route at the
+    same cursor."""
+    first = connection.execute(_OLDEST_BEGUN if begun else _OLDEST_UNREAD).fetchone()
     if first is None:
         return []
     route, cursor = first
