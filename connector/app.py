@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -16,9 +15,9 @@ from connector import __version__
 from connector import projection as projections
 from connector.checkpoints.opening import open_checkpoints
 from connector.config import Settings
-from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.errors import ConfigurationError, ConnectorError, Problem, SourceUnavailable
 from connector.pipeline.ports import Memory
-from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports
+from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports, sleep_unless
 from connector.projection import Assembler, Projection
 from connector.redo.client import RedoClient, environment_proxy, orders_url
 from connector.redo.contract import RedoContract
@@ -27,42 +26,107 @@ from connector.source.preflight import preflight
 from connector.source.setup import ensure
 from connector.source.slot import Blocker, SlotWatch
 from connector.source.stream import PostgresSource
+from connector.status.facts import Facts
 from connector.status.metrics import Metrics
 from connector.status.web import WebServer, create_app, demand_free
 from connector.vitals import Vitals
+from connector.watching import MappingWatch, Parts
 
 log = structlog.get_logger("connector")
+
+
+RETRY_BUILD = 5.0
+"""Seconds between attempts to go on after the mapping changed, when the database is away just then."""
 
 
 async def run(settings: Settings) -> int:
     """Prepare, follow and deliver until SIGTERM or SIGINT; a second signal exits at once. Returns the exit code."""
     stop = asyncio.Event()
     _obey_signals(stop)
-    async with AsyncExitStack() as stack:
-        # Before anything is made in the OMS: a start that fails must not leave a slot behind.
-        await demand_free(settings.status.host, settings.status.port)
-        parts = await build(settings, stack)
-        await parts.vitals.start(stack)
-        web = WebServer(create_app(parts.metrics, parts.vitals.facts), settings.status.host, settings.status.port)
-        await web.start()
-        stack.push_async_callback(web.stop)
-        log.info("started", status=f"http://{settings.status.host}:{web.port}/", tables=len(parts.projection.tables))
-        parts.vitals.started = True
-        await parts.pipeline.run(stop)
-        parts.vitals.stopping = True
+    await serve(settings, stop)
     log.info("stopped")
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    projection: Projection
-    pipeline: Pipeline
-    metrics: Metrics
-    vitals: Vitals
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Follow and deliver until `stop` is set. When the mapping changes, or fits the database again, everything is
+    built anew in this process, and the orders are compared with their checkpoints."""
+    metrics = Metrics(__version__)
+    async with AsyncExitStack() as stack:
+        # Before anything is made in the OMS: a start that fails must not leave a slot behind.
+        await demand_free(settings.status.host, settings.status.port)
+        shown: list[Vitals] = []
+        generation = AsyncExitStack()
+        parts = await _begin(settings, generation, metrics, shown)
+
+        def facts() -> Facts:
+            return shown[-1].facts()  # of the present generation
+
+        web = WebServer(create_app(metrics, facts), settings.status.host, settings.status.port)
+        try:
+            await web.start()
+        except BaseException:
+            await generation.aclose()
+            raise
+        stack.push_async_callback(web.stop)
+        log.info("started", status=f"http://{settings.status.host}:{web.port}/", tables=len(parts.projection.tables))
+        while True:
+            async with generation:
+                await _follow_mapping(settings, parts, stop)
+            if stop.is_set():
+                return
+            generation = AsyncExitStack()
+            parts = await _begin_again(settings, generation, metrics, shown, stop) or parts
 
 
-async def build(settings: Settings, stack: AsyncExitStack) -> Parts:
+async def _begin(settings: Settings, stack: AsyncExitStack, metrics: Metrics, shown: list[Vitals]) -> Parts:
+    try:
+        parts = await build(settings, stack, metrics)
+        await parts.vitals.start(stack)
+    except BaseException:
+        await stack.aclose()
+        raise
+    shown[:] = [parts.vitals]
+    return parts
+
+
+async def _begin_again(
+    settings: Settings, stack: AsyncExitStack, metrics: Metrics, shown: list[Vitals], stop: asyncio.Event
+) -> Parts | None:
+    """None when `stop` was set before it worked."""
+    while not stop.is_set():
+        try:
+            return await _begin(settings, stack, metrics, shown)
+        except ConnectorError as error:
+            log.error("reload_failed", problem=str(error), next=f"trying again in {RETRY_BUILD:.0f} s")
+            await sleep_unless(stop, RETRY_BUILD)
+    return None
+
+
+async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
+    """Run until `stop` is set, or until the pipeline should be built anew."""
+    parts.vitals.started = True
+    watch = MappingWatch(settings.mapping.path, parts, lambda: load_projection(settings))
+    halt = asyncio.Event()
+    tasks = [
+        asyncio.create_task(parts.pipeline.run(halt), name="pipeline"),
+        asyncio.create_task(watch.until_changed(), name="mapping watch"),
+        asyncio.create_task(stop.wait(), name="stop"),
+    ]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[1].done():
+            tasks[1].result()
+    finally:
+        parts.vitals.stopping = True
+        halt.set()
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*tasks[1:], return_exceptions=True)
+        await tasks[0]
+
+
+async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | None = None) -> Parts:
     """Everything that `run` needs, connected; closed by the stack in the reverse order.
 
     Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
@@ -76,7 +140,7 @@ async def build(settings: Settings, stack: AsyncExitStack) -> Parts:
     memory = open_checkpoints(settings.checkpoints.url)
     stack.push_async_callback(memory.close)
     sweep_cause = await _set_up(settings, projection, memory)
-    metrics = Metrics(__version__)
+    metrics = metrics or Metrics(__version__)
     metrics.expect(projection.tables)
     client = redo_client(settings, metrics)
     stack.push_async_callback(client.aclose)

@@ -40,6 +40,8 @@ class Vitals:
         self._said: State | None = None
         self.started = False
         self.stopping = False
+        self.mapping_problem: str | None = None
+        """Why the mapping, as it is now, can't be loaded; the pipeline may still run an older one."""
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Gather in the background until the stack closes."""
@@ -114,7 +116,7 @@ class Vitals:
         if not pipeline.ports.source.position().connected:
             return State.DISCONNECTED, str(pipeline.source_trouble or "connecting")
         if pipeline.trouble is not None:
-            return State.STALLED, str(pipeline.trouble)
+            return State.STALLED, str(pipeline.trouble) if self.mapping_problem is None else self.mapping_problem
         if pause is not None:
             return State.PAUSED, f"{pause.message or pause.reason} (since {_clock(pause.since)})"
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:

@@ -22,6 +22,7 @@ from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
 from connector.pipeline.ports import Tally
 from connector.redo.sandbox_server import SandboxServer
+from connector.watching import Parts
 from tests.fix_postgres import Database
 
 WITHIN = 60.0
@@ -50,7 +51,7 @@ class Rig:
     folder: Path
     mapping: str
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
-    parts: app.Parts | None = None
+    parts: Parts | None = None
     _stack: AsyncExitStack | None = None
     _task: asyncio.Task[None] | None = None
     _stop: asyncio.Event | None = None
@@ -60,7 +61,7 @@ class Rig:
         return self.database.dsn
 
     @property
-    def running(self) -> app.Parts:
+    def running(self) -> Parts:
         assert self.parts is not None, "the connector is not running"
         return self.parts
 
@@ -85,7 +86,7 @@ class Rig:
         """Slots belong to the server, which tests share."""
         return f"slot_{self.database.name}"
 
-    async def start(self) -> app.Parts:
+    async def start(self) -> Parts:
         """Build and run; returns once the first backfill is over (or the pipeline has picked up where it was)."""
         self._stack = AsyncExitStack()
         self.parts = await app.build(self.settings(), self._stack)

@@ -214,7 +214,7 @@ class Pipeline:
                 attempt = 0 if time.monotonic() - started > RECONNECT.cap else attempt + 1
                 self.source_trouble = error
                 log.warning("stream_lost", problem=str(error))
-                await _sleep_unless(stop, RECONNECT.delay(attempt))
+                await sleep_unless(stop, RECONNECT.delay(attempt))
 
     def _station(self, name: str, step: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
         return asyncio.create_task(self._repeat(name, step), name=name)
@@ -261,7 +261,8 @@ class Pipeline:
         log.info("drained", left_in_ledger=left)
 
 
-async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not past the moment that `stop` is set."""
     try:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:

@@ -49,7 +49,7 @@ def _road(facts: Facts) -> list[tuple[str, str, str]]:
     """The stations between the source and Redo: name, number, what the number means."""
     lag, tally = facts.replication_lag_bytes, facts.tally
     accepted = facts.last_accepted_at
-    return [
+    found = [
         (
             "Source",
             "?" if lag is None else f"{lag:,}",
@@ -63,8 +63,10 @@ def _road(facts: Facts) -> list[tuple[str, str, str]]:
             "orders accepted" if accepted is None else f"orders accepted, last {duration(facts.now - accepted)} ago",
         ),
         ("Dead letters", f"{sum(tally.dead_letters.values()):,}", "orders refused"),
-        ("To walk", f"{facts.backfill_remaining:,}", "orders of the backfill"),
     ]
+    if facts.backfill_remaining:
+        found.append(("To walk", f"{facts.backfill_remaining:,}", "orders of the backfill"))
+    return found
 
 
 def _rows(counts: Mapping[str, int]) -> str:
