@@ -51,7 +51,12 @@ def ignoring(paths: Iterable[str]) -> Ignored:
 
 def fingerprint(payload: Mapping[str, Any], ignored: Ignored) -> bytes:
     """The version and SHA-256 of the canonical form: 33 bytes."""
-    return VERSION + hashlib.sha256(dump(canonical(payload, ignored))).digest()
+    return fingerprint_of(canonical(payload, ignored))
+
+
+def fingerprint_of(form: Mapping[str, Any]) -> bytes:
+    """The fingerprint of what `canonical` made."""
+    return VERSION + hashlib.sha256(dump(form)).digest()
 
 
 def dump(value: object) -> bytes:

@@ -17,7 +17,8 @@ from pydantic.alias_generators import to_camel
 from connector.errors import ConfigurationError, InvalidOrder, Problem
 from connector.orders import Document, Order, Violation
 from connector.redo import rules
-from connector.redo.canonical import Ignored, exact, fingerprint, ignoring
+from connector.redo.canonical import Ignored, canonical, exact, fingerprint_of, ignoring
+from connector.redo.digest import digest
 from connector.redo.fields import Reading, utc
 from connector.redo.models import CustomOrder
 from connector.redo.shape import shape
@@ -57,7 +58,8 @@ class RedoContract:
             raise InvalidOrder(broken)
         body = serialise(payload)
         ignored = self._ignored_with_time if timeless else self._ignored
-        return Order(model.id, body, fingerprint(payload, ignored))
+        form = canonical(payload, ignored)
+        return Order(model.id, body, fingerprint_of(form), digest(form))
 
 
 def serialise(payload: Mapping[str, Any]) -> bytes:
