@@ -294,6 +294,7 @@ async def test_counts_stay_right_over_many_settlements(checkpoint_file: Path) ->
         ("lookup_begun", walks._OLDEST_BEGUN, ()),
         ("lookup_together", walks._TOGETHER, ("route", None, 10)),
         ("PRIMARY KEY (index_id=? AND row_key=? AND order_key>?)", membership._ORDERS_OF, (1, "7", "", 10)),
+        ("PRIMARY KEY (index_id=? AND row_key=? AND order_key>?)", membership._ORDERS_OF_ANY, (1, "[]", "", 10)),
         ("COVERING INDEX member_order", membership._OF_ORDERS, ("[]",)),
         ("PRIMARY KEY (index_id=?)", membership._EMPTY, (1, 10)),
     ],

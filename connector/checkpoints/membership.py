@@ -15,6 +15,9 @@ import orjson
 from connector.orders import Members, OrderKey
 from connector.pipeline.ports import Settlement
 
+_PAGES: Final = 4
+"""Orders held at a time, in pages, however many the rows lead to."""
+
 _Row: TypeAlias = tuple[int, str, OrderKey]
 """A row of `member`, in the order of its primary key."""
 
@@ -27,6 +30,10 @@ SELECT index_id, row_key, order_key FROM member WHERE order_key IN (SELECT value
 _ADD: Final = "INSERT INTO member (index_id, row_key, order_key) VALUES (?, ?, ?)"
 _REMOVE: Final = "DELETE FROM member WHERE index_id = ? AND row_key = ? AND order_key = ?"
 
+_ORDERS_OF_ANY: Final = """
+SELECT order_key FROM member
+WHERE index_id = ? AND row_key IN (SELECT value FROM json_each(?)) AND order_key > ? LIMIT ?
+"""
 # One walk along the primary key for each row, as long as its limit however many orders the row is part of.
 _ORDERS_OF: Final = """
 SELECT order_key FROM member
@@ -68,10 +75,13 @@ def enrolled(
     number = _ids(connection).get(index)
     if number is None:
         return []
+    some = [key for (key,) in connection.execute(_ORDERS_OF_ANY, (number, _json(rows), after or "", _PAGES * limit))]
+    if len(some) < _PAGES * limit:  # that was all
+        return sorted(set(some))[:limit]
     found: set[OrderKey] = set()
     for row in rows:
         found.update(key for (key,) in connection.execute(_ORDERS_OF, (number, row, after or "", limit)))
-        if len(found) > 4 * limit:  # no more in memory than a few pages, whatever the rows lead to
+        if len(found) > _PAGES * limit:
             found = set(sorted(found)[:limit])
     return sorted(found)[:limit]
 
