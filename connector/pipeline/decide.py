@@ -135,7 +135,9 @@ def conclude(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
     again = look_again(replace(entry, confirm=False), now) if delivery.hidden else None
     match outcome.kind:
         case OutcomeKind.ACCEPTED:
-            checkpoint = Checkpoint(entry.key, order.order_id, order.fingerprint, now, outcome.redo_id, digest=order.digest)
+            checkpoint = Checkpoint(
+                entry.key, order.order_id, order.fingerprint, now, outcome.redo_id, digest=order.digest
+            )
             exact = None if again else delivery.members
             settlement = Settlement(entry, checkpoint, clear_dead_letter=True, again=again, members=exact)
             return Settled(settlement, Result.PUSHED)
