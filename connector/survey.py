@@ -30,8 +30,9 @@ from connector.pipeline.ports import Checkpoint, DeadLetter
 from connector.projection import Assembler
 from connector.redo.client import RedoClient
 from connector.redo.contract import RedoContract
+from connector.redo.digest import changed_fields
 from connector.source.preflight import grants as grants_sql
-from connector.source.preflight import preflight
+from connector.source.preflight import insert_only_tables, preflight
 
 _SAMPLE: Final = 20
 """Orders that `check` looks at."""
@@ -87,13 +88,22 @@ async def grants(settings: Settings, role: str) -> str:
     database = conninfo_to_dict(app.source_dsn(settings)).get("dbname")
     source = settings.source
     return grants_sql(
-        projection.tables, role, source.publication, source.slot, None if database is None else str(database)
+        projection.tables,
+        role,
+        source.publication,
+        source.slot,
+        None if database is None else str(database),
+        insert_only=await insert_only_tables(app.source_dsn(settings), projection.tables),
     )
 
 
 async def preview(settings: Settings, keys: Sequence[str], sample: int) -> list[dict[str, Any]]:
     """What would be sent for the orders: `key`, `verdict` (new, changed, unchanged, absent, invalid, unreadable,
-    duplicate), `problems`, `payload`. Without keys, the first `sample` orders."""
+    duplicate), `problems`, `changed_fields`, `payload`. Without keys, the first `sample` orders.
+
+    `changed_fields` are a changed order's top-level fields that differ from what Redo accepted; none where the store
+    doesn't know them.
+    """
     contract = RedoContract(settings.source.timezone, settings.mapping.ignore)
     projection = await app.load_projection(settings)
     async with AsyncExitStack() as stack:
@@ -129,16 +139,30 @@ def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint
         order = contract.order(document, time.time())
     except InvalidOrder as error:
         return _shown(key, "invalid", [str(violation) for violation in error.violations])
-    verdict = "changed"
+    payload = json.loads(order.body)
     if checkpoint is None:
-        verdict = "new"
-    elif checkpoint.fingerprint == order.fingerprint:
-        verdict = "unchanged"
-    return _shown(key, verdict, [], json.loads(order.body))
+        return _shown(key, "new", [], payload)
+    if checkpoint.fingerprint == order.fingerprint:
+        return _shown(key, "unchanged", [], payload)
+    return _shown(key, "changed", [], payload, changed_fields(checkpoint.digest, order.digest))
 
 
-def _shown(key: OrderKey, verdict: str, problems: list[str], payload: Any = None, sqlstate: str = "") -> dict[str, Any]:
-    return {"key": key, "verdict": verdict, "problems": problems, "payload": payload, "sqlstate": sqlstate}
+def _shown(
+    key: OrderKey,
+    verdict: str,
+    problems: list[str],
+    payload: Any = None,
+    changed: Sequence[str] = (),
+    sqlstate: str = "",
+) -> dict[str, Any]:
+    return {
+        "key": key,
+        "verdict": verdict,
+        "problems": problems,
+        "changed_fields": [*changed],
+        "payload": payload,
+        "sqlstate": sqlstate,
+    }
 
 
 async def _accepted(settings: Settings, keys: Sequence[OrderKey]) -> dict[OrderKey, Checkpoint]:

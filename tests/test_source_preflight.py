@@ -77,14 +77,14 @@ async def test_the_grants_are_all_that_a_role_needs(shop: Followed) -> None:
     shop.execute('CREATE SCHEMA "Odd Schema"', 'CREATE TABLE "Odd Schema"."we""ird" (id int PRIMARY KEY)')
     tables = [ORDERS, WEIRD]
     database = shop.dsn.rsplit("/", 1)[1]
-    script = grants(tables, role=shop.name, publication=shop.name, slot=shop.name, database=database)
+    script = grants(tables, role=shop.name, publication=shop.name, slot=shop.name, database=database, insert_only=[])
     shop.execute(*[line for line in script.splitlines() if not line.startswith("--")])
     assert await preflight(as_role(shop), shop.name, shop.name, tables, manage=False) == []
     await ensure(as_role(shop), shop.name, shop.name, tables, manage=False)
 
 
 async def test_row_level_security_is_a_warning(shop: Followed) -> None:
-    script = grants([ORDERS], role=shop.name, publication=shop.name, slot=shop.name)
+    script = grants([ORDERS], role=shop.name, publication=shop.name, slot=shop.name, insert_only=[])
     shop.execute(*[line for line in script.splitlines() if not line.startswith("--")])
     shop.execute("ALTER TABLE oms.orders ENABLE ROW LEVEL SECURITY")
     [problem] = await preflight(as_role(shop), shop.name, shop.name, [ORDERS], manage=False)

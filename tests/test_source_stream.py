@@ -73,7 +73,7 @@ async def test_every_message_of_a_server_decodes_and_encodes_to_the_same_bytes(d
     shop.execute(
         "UPDATE t SET id = 2", "DELETE FROM t", "INSERT INTO u VALUES (1)", "UPDATE u SET id = 2", "TRUNCATE t, u"
     )
-    copy = await CopyBoth.start(shop.dsn, name, name)
+    copy = await CopyBoth.start(shop.dsn, name, [name])
     messages: list[PgMessage] = []
     try:
         while not (len(messages) > 1 and isinstance(messages[-2], pgoutput.Truncate)):

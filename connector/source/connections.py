@@ -104,6 +104,29 @@ async def open_connection(
     return await _connect(dsn, conninfo(dsn), settings)
 
 
+class KeptConnection:
+    """A read-only connection that is used again and again, and reopened when it broke."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._conn: psycopg.AsyncConnection[Any] | None = None
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """Raises SourceUnavailable, also in place of what psycopg raises inside."""
+        try:
+            if self._conn is None or self._conn.closed:
+                self._conn = await open_connection(self._dsn, read_only=True, statement_timeout=10, lock_timeout=3)
+            yield self._conn
+        except psycopg.Error as error:
+            await self.close()
+            raise unavailable(self._dsn, error) from None
+
+    async def close(self) -> None:
+        if self._conn is not None:
+            await self._conn.close()
+
+
 async def open_replication(dsn: str) -> psycopg.AsyncConnection[Any]:
     """A connection for START_REPLICATION (https://www.postgresql.org/docs/current/protocol-replication.html), which
     prints values the way the rest of the connector expects. Raises SourceUnavailable."""

@@ -7,6 +7,7 @@ socket itself: a cancelled `AsyncConnection.wait` would have the server cancel t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import psycopg
@@ -19,12 +20,25 @@ from connector.source.connections import describe, explain, open_replication
 _START_TIMEOUT = 30.0
 
 
+class NotDecodableYet(SourceUnavailable):
+    """A publication younger than what the slot has to read first: servers before 18 then end the stream."""
+
+
 class CopyBoth:
     """One running START_REPLICATION. Every method may raise SourceUnavailable (the stream is over), or
     ConfigurationError when trying again can't help."""
 
-    def __init__(self, conn: psycopg.AsyncConnection[Any], name: str, confirmed: Lsn, sender_timeout: float) -> None:
+    def __init__(
+        self,
+        conn: psycopg.AsyncConnection[Any],
+        name: str,
+        publications: Sequence[str],
+        confirmed: Lsn,
+        sender_timeout: float,
+    ) -> None:
         """Made by `start`."""
+        self.publications = tuple(publications)
+        """Those that are followed."""
         self.confirmed = confirmed
         """Where the slot stood as the stream began."""
         self.sender_timeout = sender_timeout
@@ -34,16 +48,18 @@ class CopyBoth:
         self._name = name
 
     @classmethod
-    async def start(cls, dsn: str, slot: str, publication: str) -> CopyBoth:
-        """Connect and stream the slot from its confirmed position."""
+    async def start(cls, dsn: str, slot: str, publications: Sequence[str]) -> CopyBoth:
+        """Connect and stream the slot from its confirmed position. The first publication must exist; of the others,
+        those are followed that do."""
         name = f"slot {slot} on {describe(dsn)}"
         conn = await open_replication(dsn)
         try:
             async with asyncio.timeout(_START_TIMEOUT):
-                confirmed, sender_timeout, published = await _facts(conn, slot, publication)
-                if not published:
-                    raise _no_publication(publication)
-                await _start(conn, slot, publication, name)
+                confirmed, sender_timeout, existing = await _facts(conn, slot, publications)
+                if publications[0] not in existing:
+                    raise _no_publication(publications[0])
+                followed = [each for each in publications if each in existing]
+                await _start(conn, slot, followed, name)
         except TimeoutError:
             await conn.close()
             raise SourceUnavailable(f"{name}: the server did not start streaming in {_START_TIMEOUT:.0f} s") from None
@@ -53,7 +69,7 @@ class CopyBoth:
         except BaseException:
             await conn.close()
             raise
-        return cls(conn, name, confirmed, sender_timeout)
+        return cls(conn, name, followed, confirmed, sender_timeout)
 
     def receive(self) -> memoryview | None:
         """The next frame, None when none is here yet: then wait for `readable`."""
@@ -124,6 +140,11 @@ class CopyBoth:
         field = result.error_field
         state = (field(pq.DiagnosticField.SQLSTATE) or b"").decode(errors="replace")
         primary = (field(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message).decode(errors="replace")
+        if state == "42704" and any(each in primary for each in self.publications[1:]):
+            raise NotDecodableYet(
+                f"{self._name}: publication {self.publications[1]} is younger than what the slot still has to read:"
+                " going on without it; what its tables lack until the next connection is found by a reconcile sweep"
+            )
         raise _refused(self._name, state, f"{' '.join(primary.split())} (SQLSTATE {state or 'none'})")
 
     def _cut(self, error: psycopg.Error) -> NoReturn:
@@ -135,15 +156,18 @@ def _wake(come: asyncio.Future[None]) -> None:
         come.set_result(None)
 
 
-async def _facts(conn: psycopg.AsyncConnection[Any], slot: str, publication: str) -> tuple[Lsn, float, bool]:
+async def _facts(
+    conn: psycopg.AsyncConnection[Any], slot: str, publications: Sequence[str]
+) -> tuple[Lsn, float, list[str]]:
     query = sql.SQL(
         "SELECT (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = {}),"
         " (SELECT setting::float8 / 1000 FROM pg_settings WHERE name = 'wal_sender_timeout'),"
-        " EXISTS (SELECT FROM pg_publication WHERE pubname = {})"
+        " ARRAY(SELECT pubname::text FROM pg_publication WHERE pubname IN ({}))"
     )
-    row = await (await conn.execute(query.format(sql.Literal(slot), sql.Literal(publication)))).fetchone()
-    confirmed, sender_timeout, published = row or (None, 0.0, False)
-    return parse_lsn(confirmed or "0/0"), sender_timeout, published
+    listed = sql.SQL(", ").join(map(sql.Literal, publications))
+    row = await (await conn.execute(query.format(sql.Literal(slot), listed))).fetchone()
+    confirmed, sender_timeout, existing = row or (None, 0.0, [])
+    return parse_lsn(confirmed or "0/0"), sender_timeout, existing
 
 
 def _no_publication(name: str) -> ConfigurationError:
@@ -152,10 +176,10 @@ def _no_publication(name: str) -> ConfigurationError:
     return ConfigurationError([Problem("there is no such publication", hint, f"publication {name}")])
 
 
-async def _start(conn: psycopg.AsyncConnection[Any], slot: str, publication: str, name: str) -> None:
+async def _start(conn: psycopg.AsyncConnection[Any], slot: str, publications: Sequence[str], name: str) -> None:
     # 0/0: the server starts where the slot stands, which is always safe.
     command = 'START_REPLICATION SLOT {} LOGICAL 0/0 ("proto_version" \'1\', "publication_names" {})'
-    listed = "'" + _quoted(publication).replace("'", "''") + "'"
+    listed = "'" + ",".join(map(_quoted, publications)).replace("'", "''") + "'"
     try:
         await conn.execute(command.format(_quoted(slot), listed).encode())
     except psycopg.errors.ObjectInUse:

@@ -15,9 +15,10 @@ from psycopg.rows import class_row
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.source.catalog import TableFacts, quoted, read_tables, table_problems
-from connector.source.connections import connection, explain
-from connector.source.publication import Publication, create_statement, publication_problems, read_publication, repairs
+from connector.source.catalog import TableFacts, read_tables, table_problems
+from connector.source.connections import connection, explain, unavailable
+from connector.source.identities import quoted
+from connector.source.pair import Pair, conflicts, pair_problems, pair_repairs, pair_statements, read_pair
 from connector.source.setup import slot_statement, verify_problems
 from connector.source.slot import SlotReport, read_slot, slot_problems
 
@@ -60,14 +61,14 @@ async def preflight(dsn: str, slot: str, publication: str, tables: Sequence[Tabl
             if server is None or server.version < _OLDEST:
                 return [Problem("the server is older than Postgres 13", "upgrade it", "source.dsn")]
             facts = await read_tables(conn, tables)
-            found = await read_publication(conn, publication)
+            pair = await read_pair(conn, publication)
             report = await read_slot(conn, slot)
             return [
                 *_server_problems(server),
                 *_capacity_problems(server, slot, report),
                 *await table_problems(conn, tables),
                 *_privilege_problems(server, facts),
-                *_object_problems(server, slot, publication, facts, found, report, manage),
+                *_object_problems(server, slot, facts, pair, report, manage),
             ]
     except ConfigurationError as error:
         return list(error.problems)
@@ -123,32 +124,46 @@ def _privilege_problems(server: _Server, facts: Sequence[TableFacts]) -> list[Pr
 
 
 def _object_problems(
-    server: _Server,
-    slot: str,
-    publication: str,
-    facts: Sequence[TableFacts],
-    found: Publication | None,
-    report: SlotReport | None,
-    manage: bool,
+    server: _Server, slot: str, facts: Sequence[TableFacts], pair: Pair, report: SlotReport | None, manage: bool
 ) -> list[Problem]:
     existing = [fact for fact in facts if fact.kind is not None]
     if not manage:
-        return verify_problems(slot, publication, existing, found, report)
+        return verify_problems(slot, existing, pair, report)
     problems = [] if report is None else slot_problems(slot, report)
-    if repairs(publication, found, existing) and not _may_repair(server, found, existing):
+    if pair_repairs(pair, existing) and not _may_repair(server, pair, existing):
         # What a DBA would have to run is just what the connector itself may not.
-        problems += publication_problems(publication, found, existing)
-    return problems
+        return problems + pair_problems(pair, existing)
+    return problems + conflicts(pair, existing)
 
 
-def _may_repair(server: _Server, found: Publication | None, facts: Sequence[TableFacts]) -> bool:
-    return (server.may_create if found is None else found.owned) and all(fact.owned for fact in facts)
+def _may_repair(server: _Server, pair: Pair, facts: Sequence[TableFacts]) -> bool:
+    publications = all(each.owned for each in pair.existing)
+    creating = pair.main is None or pair.inserts is None
+    return publications and (server.may_create or not creating) and all(fact.owned for fact in facts)
 
 
-def grants(tables: Sequence[TableName], role: str, publication: str, slot: str, database: str | None = None) -> str:
-    """SQL for a DBA: a role that can stream and read exactly these tables, the publication and the slot.
+async def insert_only_tables(dsn: str, tables: Sequence[TableName]) -> tuple[TableName, ...]:
+    """Those without a usable replica identity. Raises SourceUnavailable."""
+    try:
+        async with connection(dsn) as conn:
+            return tuple(fact.table for fact in await read_tables(conn, tables) if not fact.identified)
+    except psycopg.Error as error:
+        raise unavailable(dsn, error) from None
 
-    Afterwards the connector runs with `source.manage = false`. Without `database`, CONNECT is left as it is.
+
+def grants(
+    tables: Sequence[TableName],
+    role: str,
+    publication: str,
+    slot: str,
+    database: str | None = None,
+    *,
+    insert_only: Sequence[TableName],
+) -> str:
+    """SQL for a DBA: a role that can stream and read exactly these tables, the publications and the slot.
+
+    `insert_only` is what `insert_only_tables` found: publishing one of them whole would break its UPDATEs. Afterwards
+    the connector runs with `source.manage = false`. Without `database`, CONNECT is left as it is.
     """
     name = sql.Identifier(role)
     schemas = sorted({table.schema for table in tables})
@@ -159,7 +174,7 @@ def grants(tables: Sequence[TableName], role: str, publication: str, slot: str, 
     usage = sql.SQL("GRANT USAGE ON SCHEMA {} TO {}")
     statements += [usage.format(sql.Identifier(schema), name) for schema in schemas]
     statements.append(sql.SQL("GRANT SELECT ON {} TO {}").format(listed, name))
-    statements.append(create_statement(publication, tables))
+    statements += pair_statements(publication, tables, insert_only)
     lines = [f"{statement.as_string()};" for statement in statements]
     password = f"-- then give it a password, in psql: \\password {name.as_string()}"
     return "\n".join([lines[0], password, *lines[1:], slot_statement(slot)]) + "\n"

@@ -88,6 +88,10 @@ class Session:
             wait = max(0.0, self._status_at + _ACKNOWLEDGE_EVERY - time.monotonic())
             self._status_due = asyncio.get_running_loop().call_later(wait, self._send_due)
 
+    def end(self, why: str) -> None:
+        """Give the stream up: `take` raises SourceUnavailable once the buffer is empty."""
+        self._fail(SourceUnavailable(why))
+
     async def close(self) -> None:
         """Tell the last flush position, end the COPY within a bound, hang up."""
         for task in self._tasks:

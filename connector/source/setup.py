@@ -1,4 +1,4 @@
-"""Making the publication and the slot, or making sure that somebody did. Publication first: a slot can't decode what
+"""Making the publications and the slot, or making sure that somebody did. Publications first: a slot can't decode what
 was written before its publication existed.
 
 The only writes of ours to the OMS database are here. They run with a lock_timeout.
@@ -15,15 +15,17 @@ from psycopg import sql
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.source.catalog import TableFacts, read_tables, table_problems
+from connector.source.catalog import TableFacts, kind_problem, read_tables, table_problems
 from connector.source.connections import connection, explain, unavailable
-from connector.source.publication import (
-    Publication,
-    missing_tables,
-    narrowing_problems,
-    publication_problems,
-    read_publication,
-    repairs,
+from connector.source.pair import (
+    Pair,
+    conflicts,
+    insert_only,
+    moved,
+    pair_problems,
+    pair_repairs,
+    read_pair,
+    rescues,
 )
 from connector.source.slot import OnWait, SlotReport, create_slot, read_slot, slot_problems
 
@@ -32,16 +34,30 @@ _LOCK_TIMEOUT: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What `ensure` did. After either of these a backfill must follow, because earlier changes aren't in the stream."""
+    """What was done, and what the stream carries now."""
 
     slot_created: bool
-    tables_added: tuple[TableName, ...]
+    tables_added: tuple[TableName, ...] = ()
+    """Now published, and in no publication before."""
+    tables_moved: tuple[TableName, ...] = ()
+    """Now in the other publication, because they lost or gained a replica identity."""
+    tables_by_insert_only: tuple[TableName, ...] = ()
+    """All whose updates and deletes the stream doesn't carry: only a sweep finds those."""
+    publications_changed: bool = False
+    """Any statement was run on a publication."""
+    resubscribe: bool = False
+    """A publication was made that a running stream doesn't follow yet: see `PostgresSource.reconnect`."""
+
+    @property
+    def sweep_due(self) -> bool:
+        """Earlier changes may be missing from the stream: every order must be looked at."""
+        return self.slot_created or self.publications_changed
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     facts: Sequence[TableFacts]
-    publication: Publication | None
+    pair: Pair
     slot: SlotReport | None
 
 
@@ -53,37 +69,55 @@ async def ensure(
     manage: bool,
     on_wait: OnWait | None = None,
 ) -> Ready:
-    """Have a publication that covers the tables and a slot that decodes it.
+    """Have publications that cover the tables and a slot that decodes them.
 
-    With `manage` they are created or extended; without, only verified. While the slot waits for running transactions,
-    `on_wait` is told who they are. Raises ConfigurationError with the SQL to run, SourceUnavailable (also when a lock
-    can't be had in 3 s: try again).
+    With `manage` they are created or extended, and tables that lost or gained a replica identity change over; without,
+    only verified. While the slot waits for running transactions, `on_wait` is told who they are. Raises
+    ConfigurationError with the SQL to run, SourceUnavailable (also when a lock can't be had in 3 s: try again).
     """
-    found = await _look(dsn, slot, publication, tables)
+    found = await _look(dsn, slot, publication, tables, strict=True)
     if not manage:
-        _demand(verify_problems(slot, publication, found.facts, found.publication, found.slot))
-        return Ready(slot_created=False, tables_added=())
-    _demand(_conflicts(slot, publication, found))
+        _demand(verify_problems(slot, found.facts, found.pair, found.slot))
+        return Ready(slot_created=False, tables_by_insert_only=insert_only(found.pair, found.facts))
+    return await _make(dsn, slot, found, on_wait)
+
+
+async def mend(
+    dsn: str, slot: str, publication: str, tables: Sequence[TableName], on_wait: OnWait | None = None
+) -> Ready:
+    """`ensure` with `manage`, while running: tables that can't be followed at all (dropped, say) are left out instead
+    of refused, so that they don't keep the others from being mended. Changes nothing where nothing is wrong."""
+    return await _make(dsn, slot, await _look(dsn, slot, publication, tables, strict=False), on_wait)
+
+
+async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None) -> Ready:
+    pair, facts = found.pair, found.facts
+    unfit = _unfit(slot, found)
+    # What makes the OMS's own statements fail is taken back even where nothing else can be done.
+    statements = rescues(pair) if _serious(unfit) else pair_repairs(pair, facts)
     try:
-        async with connection(dsn, read_only=False, lock_timeout=_LOCK_TIMEOUT) as conn:
-            for statement in repairs(publication, found.publication, found.facts):
-                await conn.execute(statement)
+        if statements:
+            async with connection(dsn, read_only=False, lock_timeout=_LOCK_TIMEOUT) as conn:
+                for statement in statements:
+                    await conn.execute(statement)
+        _demand(unfit)
         created = found.slot is None and await create_slot(dsn, slot, on_wait)
     except psycopg.Error as error:
-        raise _translate(dsn, slot, publication, found, error) from None
-    added = missing_tables(found.publication, found.facts)
-    return Ready(created, tuple(added))
+        raise _translate(dsn, slot, found, error) from None
+    keyless = tuple(fact.table for fact in facts if not fact.identified)
+    return Ready(
+        created,
+        tables_added=tuple(fact.table for fact in facts if not pair.covers(fact.table)),
+        tables_moved=moved(pair, facts),
+        tables_by_insert_only=keyless,
+        publications_changed=bool(statements),
+        resubscribe=bool(keyless) and pair.inserts is None and not created,
+    )
 
 
-def verify_problems(
-    slot: str,
-    publication: str,
-    facts: Sequence[TableFacts],
-    found: Publication | None,
-    report: SlotReport | None,
-) -> list[Problem]:
+def verify_problems(slot: str, facts: Sequence[TableFacts], pair: Pair, report: SlotReport | None) -> list[Problem]:
     """What a DBA still has to do when the connector may not: the SQL is in each hint."""
-    problems = publication_problems(publication, found, facts)
+    problems = pair_problems(pair, facts)
     if report is None:
         problems.append(Problem("there is no such slot", slot_statement(slot), f"slot {slot}"))
         return problems
@@ -95,46 +129,50 @@ def slot_statement(slot: str) -> str:
     return create.format(sql.Literal(slot)).as_string()
 
 
-async def _look(dsn: str, slot: str, publication: str, tables: Sequence[TableName]) -> _Found:
+async def _look(dsn: str, slot: str, publication: str, tables: Sequence[TableName], strict: bool) -> _Found:
+    """`strict`: raise ConfigurationError for tables that can't be followed, else leave them out."""
     try:
         async with connection(dsn) as conn:
-            _demand(await table_problems(conn, tables))
-            facts = await read_tables(conn, tables)
-            return _Found(facts, await read_publication(conn, publication), await read_slot(conn, slot))
+            if strict:
+                _demand(await table_problems(conn, tables))
+            facts = [fact for fact in await read_tables(conn, tables) if kind_problem(fact, tables) is None]
+            return _Found(facts, await read_pair(conn, publication), await read_slot(conn, slot))
     except psycopg.Error as error:
         raise unavailable(dsn, error) from None
 
 
-def _conflicts(slot: str, publication: str, found: _Found) -> list[Problem]:
-    """What can't be mended by adding to it."""
-    problems = [] if found.publication is None else narrowing_problems(found.publication, found.facts)
+def _unfit(slot: str, found: _Found) -> list[Problem]:
+    """What no statement of ours can mend."""
+    problems = conflicts(found.pair, found.facts)
     if found.slot is None:
         return problems
     problems += slot_problems(slot, found.slot)
-    if found.publication is None and not problems:
+    if found.pair.main is None and not problems:
         drop = sql.SQL("SELECT pg_drop_replication_slot({});").format(sql.Literal(slot)).as_string()
-        what = f"it is older than the publication {publication}, which is gone, so it can't be decoded any more"
+        what = f"it is older than the publication {found.pair.name}, which is gone, so it can't be decoded any more"
         hint = f"{drop} Start again: a new slot is followed by a backfill"
         problems.append(Problem(what, hint, f"slot {slot}"))
     return problems
 
 
+def _serious(problems: Sequence[Problem]) -> bool:
+    return any(not problem.warning for problem in problems)
+
+
 def _demand(problems: Sequence[Problem]) -> None:
-    if any(not problem.warning for problem in problems):
+    if _serious(problems):
         raise ConfigurationError(problems)
 
 
-def _translate(
-    dsn: str, slot: str, publication: str, found: _Found, error: psycopg.Error
-) -> ConfigurationError | SourceUnavailable:
-    where = f"slot {slot}, publication {publication}"
+def _translate(dsn: str, slot: str, found: _Found, error: psycopg.Error) -> ConfigurationError | SourceUnavailable:
+    where = f"slot {slot}, publication {found.pair.name}"
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return SourceUnavailable(
             f"{where}: a table is locked by another session (waited {_LOCK_TIMEOUT:.0f} s, so as not to queue others"
             " behind us); will be tried again"
         )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        problems = verify_problems(slot, publication, found.facts, found.publication, found.slot)
+        problems = verify_problems(slot, found.facts, found.pair, found.slot)
         hint = "\n  ".join(problem.hint for problem in problems)
         what = f"the role may not create them: {explain(error)}"
         return ConfigurationError([Problem(what, f"let a DBA run, and set source.manage = false:\n  {hint}", where)])

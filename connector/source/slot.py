@@ -16,7 +16,7 @@ from psycopg import sql
 
 from connector.changes import Lsn
 from connector.errors import ConnectorError, Problem
-from connector.source.connections import connection, open_connection, unavailable
+from connector.source.connections import KeptConnection, connection
 
 _WAIT_NOTICE: Final = 2.0
 _WAIT_AGAIN: Final = 10.0
@@ -124,23 +124,16 @@ class SlotWatch:
     """Reads the slot's report again and again over one connection of its own, reopened when it broke."""
 
     def __init__(self, dsn: str, slot: str) -> None:
-        self._dsn = dsn
+        self._connection = KeptConnection(dsn)
         self._slot = slot
-        self._conn: psycopg.AsyncConnection[Any] | None = None
 
     async def report(self) -> SlotReport | None:
         """None when there is no such slot. Raises SourceUnavailable."""
-        try:
-            if self._conn is None or self._conn.closed:
-                self._conn = await open_connection(self._dsn, read_only=True, statement_timeout=10, lock_timeout=3)
-            return await read_slot(self._conn, self._slot)
-        except psycopg.Error as error:
-            await self.close()
-            raise unavailable(self._dsn, error) from None
+        async with self._connection.use() as conn:
+            return await read_slot(conn, self._slot)
 
     async def close(self) -> None:
-        if self._conn is not None:
-            await self._conn.close()
+        await self._connection.close()
 
 
 async def create_slot(dsn: str, slot: str, on_wait: OnWait | None = None, notice_after: float = _WAIT_NOTICE) -> bool:

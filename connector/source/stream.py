@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from connector.changes import Interest, Lsn, StreamPosition, Transaction
-from connector.source.copyboth import CopyBoth
+from connector.source.copyboth import CopyBoth, NotDecodableYet
+from connector.source.pair import inserts_name
 from connector.source.session import Limits, Session
 
 _PATIENCE_DOUBLINGS = 16
@@ -22,18 +23,22 @@ class PostgresSource:
         self,
         dsn: str,
         slot: str,
-        publication: str,
+        publication: str | Sequence[str],
         *,
         status_interval: float = 10.0,
         silence_timeout: float = 60.0,
         buffer: int = 20_000,
         max_images: int = 2_000,
     ) -> None:
-        """`status_interval` (s) is an upper bound: the server's wal_sender_timeout may ask for more status updates.
+        """`publication`: the main one, with whose second one (see `pair`) the stream follows if there is one as it
+        starts; or all by name, of which the first must exist.
+
+        `status_interval` (s) is an upper bound: the server's wal_sender_timeout may ask for more status updates.
         After `silence_timeout` (s) without a word the connection is given up."""
         self._dsn = dsn
         self._slot = slot
-        self._publication = publication
+        self._publications = (publication, inserts_name(publication)) if isinstance(publication, str) else publication
+        self._left_out = False
         self._limits = Limits(status_interval, silence_timeout, buffer, max_images)
         self._patience = silence_timeout
         self._session: Session | None = None
@@ -46,23 +51,37 @@ class PostgresSource:
         (`contextlib.aclosing`) to end the stream. Raises SourceUnavailable when the stream can't start or is cut, and
         ConfigurationError when a person must mend something first (the slot is gone, a privilege is missing).
         """
-        copy = await CopyBoth.start(self._dsn, self._slot, self._publication)
+        publications = self._publications[:1] if self._left_out else self._publications
+        copy = await CopyBoth.start(self._dsn, self._slot, publications)
         session = self._session = Session(copy, interest, replace(self._limits, silence_timeout=self._patience))
         started_at = session.flow.received
+        undecodable = False
         try:
             while True:
                 yield await session.take()
+        except NotDecodableYet:
+            undecodable = True
+            raise
         finally:
             try:
                 await session.close()
             finally:
-                self._learn(session, progressed=session.flow.received > started_at)
+                progressed = session.flow.received > started_at
+                # Whoever read on without the second publication may have read past its beginning by now.
+                self._left_out = undecodable or (self._left_out and not progressed)
+                self._learn(session, progressed)
 
     def acknowledge(self, lsn: Lsn) -> None:
         """Everything up to `lsn` is durable: the slot may let go of it. Call it from the event loop's thread. Without
         a connection it is forgotten, and what it covers comes again."""
         if self._session is not None:
             self._session.acknowledge(lsn)
+
+    def reconnect(self) -> None:
+        """End the running stream with SourceUnavailable, so that the next one follows the publications that exist
+        then."""
+        if self._session is not None:
+            self._session.end("the publications have changed: connecting anew")
 
     def position(self) -> StreamPosition:
         """Where the stream is, or was when it ended."""

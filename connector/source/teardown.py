@@ -1,6 +1,6 @@
-"""Taking back what the connector put into the OMS database: its slot, then its publication.
+"""Taking back what the connector put into the OMS database: its slot, then its publications.
 
-The slot goes first: without its publication it could not be decoded, yet would keep WAL.
+The slot goes first: without its publications it could not be decoded, yet would keep WAL.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from psycopg import sql
 
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.source.connections import connection, explain, unavailable
-from connector.source.publication import read_publication
+from connector.source.pair import inserts_name
+from connector.source.publication import read_publications
 from connector.source.slot import read_slot, slot_problems
 
 _LOCK_TIMEOUT: Final = 3.0
@@ -28,7 +29,7 @@ async def leftovers(dsn: str, slot: str, publication: str) -> list[str]:
 
 
 async def teardown(dsn: str, slot: str, publication: str) -> list[str]:
-    """Drop the slot and the publication, as far as they exist; returns what was dropped, in words.
+    """Drop the slot and the publications, as far as they exist; returns what was dropped, in words.
 
     Raises ConfigurationError when the slot is in use or isn't ours or the role may not drop them, SourceUnavailable.
     """
@@ -52,7 +53,9 @@ async def teardown(dsn: str, slot: str, publication: str) -> list[str]:
 
 def statements(slot: str, publication: str) -> str:
     """The same as SQL, for a DBA."""
-    return f"{_drop('slot', slot).as_string()};\n{_drop('publication', publication).as_string()};"
+    second = sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(inserts_name(publication)))
+    drops = (_drop("slot", slot), _drop("publication", publication), second)
+    return "\n".join(f"{drop.as_string()};" for drop in drops)
 
 
 async def _found(conn: psycopg.AsyncConnection[Any], slot: str, publication: str) -> list[tuple[str, str]]:
@@ -67,9 +70,9 @@ async def _found(conn: psycopg.AsyncConnection[Any], slot: str, publication: str
         if problems:
             raise ConfigurationError(problems)
         found.append(("slot", slot))
-    if await read_publication(conn, publication) is not None:
-        found.append(("publication", publication))
-    return found
+    names = (publication, inserts_name(publication))
+    existing = await read_publications(conn, names)
+    return found + [("publication", name) for name in names if name in existing]
 
 
 def _drop(kind: str, name: str) -> sql.Composed:

@@ -151,8 +151,13 @@ class Transactions:
 
     def _plan(self, relation: Relation) -> _Plan | None:
         table = TableName(relation.schema, relation.name)
-        wanted = self._interest.get(table)
-        return None if wanted is None else _Plan(relation, table, wanted)
+        if table not in self._interest:
+            # A table of interest that was renamed, perhaps for a moment: its rows may be back before anyone looks.
+            earlier = self._plans.get(relation.oid)
+            if earlier is None:
+                return None
+            table = earlier.table
+        return _Plan(relation, table, self._interest[table])
 
     def _known(self, oid: int, kind: int) -> _Plan | None:
         try:

@@ -1,0 +1,172 @@
+"""The two publications: one for tables followed whole, one for tables without a usable replica identity.
+
+Postgres fails the UPDATEs and DELETEs of a table that has none as soon as a publication publishes them. So such tables
+stand in a publication of their own, of INSERT and TRUNCATE alone. Decides which table belongs where; `publication`
+knows a single one, `setup` acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from connector.changes import TableName
+from connector.errors import Problem
+from connector.source.catalog import TableFacts
+from connector.source.publication import (
+    EVERYTHING,
+    INSERTS,
+    Publication,
+    create_statement,
+    drop_statement,
+    missing_tables,
+    narrowing_problems,
+    read_publications,
+    repairs,
+    shortcomings,
+)
+
+_SUFFIX: Final = "_inserts"
+_LONGEST: Final = 63
+
+
+def inserts_name(publication: str) -> str:
+    """What the second publication is called; shortened as the server would (names have at most 63 bytes)."""
+    return publication.encode()[: _LONGEST - len(_SUFFIX)].decode(errors="ignore") + _SUFFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both publications as they are, None where there is none."""
+
+    name: str
+    main: Publication | None
+    inserts: Publication | None
+
+    @property
+    def inserts_name(self) -> str:
+        return inserts_name(self.name)
+
+    @property
+    def existing(self) -> tuple[Publication, ...]:
+        return tuple(each for each in (self.main, self.inserts) if each is not None)
+
+    def covers(self, table: TableName) -> bool:
+        return any(each.covers(table) for each in self.existing)
+
+
+async def read_pair(conn: psycopg.AsyncConnection[Any], publication: str) -> Pair:
+    names = (publication, inserts_name(publication))
+    found = await read_publications(conn, names)
+    return Pair(publication, *(found.get(name) for name in names))
+
+
+def pair_repairs(pair: Pair, facts: Sequence[TableFacts]) -> list[sql.Composed]:
+    """The statements that put each table where it belongs, none when all do; the most urgent first.
+
+    Both publications are made together, before the slot, though the second is seldom needed: servers before 18 can't
+    decode what was written before a publication existed.
+    """
+    whole, keyless = _split(facts)
+    statements = rescues(pair) + repairs(pair.name, pair.main, whole, EVERYTHING)
+    if keyless or pair.main is None:
+        statements += repairs(pair.inserts_name, pair.inserts, keyless, INSERTS)
+    return statements + [drop_statement(pair.inserts_name, table) for table in gained(pair, whole)]
+
+
+def rescues(pair: Pair) -> list[sql.Composed]:
+    """The statements that let every table be updated again. One a table, so that a lock on one is no other's trouble.
+    Even tables that nobody maps are taken out: they may have been mapped under an earlier name."""
+    return [drop_statement(each.name, table) for each in _endangering(pair) for table in sorted(each.unidentified)]
+
+
+def pair_statements(name: str, tables: Sequence[TableName], insert_only: Sequence[TableName]) -> list[sql.Composed]:
+    """CREATE PUBLICATION for both."""
+    whole = [table for table in tables if table not in insert_only]
+    keyless = [table for table in tables if table in insert_only]
+    return [create_statement(name, whole, EVERYTHING), create_statement(inserts_name(name), keyless, INSERTS)]
+
+
+def pair_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
+    """What keeps the two from carrying what can be carried of the tables, with the SQL that mends it."""
+    whole, keyless = _split(facts)
+    partitioned = frozenset(fact.table for fact in facts if fact.partitioned)
+    late = gained(pair, missing_tables(pair.main, whole)) if pair.main is not None else []
+    prompt = [table for table in whole if table not in late]
+    problems = danger_problems(pair, facts) + shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned)
+    if keyless:
+        problems += shortcomings(pair.inserts_name, pair.inserts, keyless, INSERTS, partitioned)
+    return problems + [_late_problem(pair, table) for table in late]
+
+
+def conflicts(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
+    """What can't be mended by adding a table or taking one out."""
+    whole, keyless = _split(facts)
+    found = [] if pair.main is None else narrowing_problems(pair.main, whole)
+    if pair.inserts is not None:
+        found += narrowing_problems(pair.inserts, keyless)
+    return found + [problem for problem in danger_problems(pair, facts) if problem.where.startswith("publication")]
+
+
+def danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
+    """Tables whose own UPDATEs and DELETEs fail because of a publication."""
+    wanted = frozenset(fact.table for fact in facts)
+    what = "its own UPDATEs and DELETEs fail now: it has no usable replica identity, and publication {} publishes them"
+    found = []
+    for each in _endangering(pair):
+        for table in sorted(each.unidentified):
+            drop = f"{drop_statement(each.name, table).as_string()};"
+            found.append(Problem(what.format(each.name), drop, str(table), warning=table not in wanted))
+    for each in pair.existing:
+        hidden = [f for f in facts if not f.identified and each.covers(f.table) and f.table not in each.listed]
+        if hidden and each.needs_identities:
+            which = f"it covers {', '.join(str(fact.table) for fact in hidden)} without naming them"
+            hint = "give them replica identities, or make the publication anew so that it lists its tables"
+            what_else = f"{which}, and their own UPDATEs and DELETEs fail, because they have no replica identity"
+            found.append(Problem(what_else, hint, f"publication {each.name}"))
+    return found
+
+
+def endangered(pair: Pair, facts: Sequence[TableFacts]) -> frozenset[TableName]:
+    """Tables, mapped or not, whose own UPDATEs and DELETEs fail now because a publication of ours has them."""
+    named = [each.unidentified for each in _endangering(pair)]
+    covered = [f.table for f in facts if not f.identified and any(each.covers(f.table) for each in _endangering(pair))]
+    return frozenset(covered).union(*named)
+
+
+def insert_only(pair: Pair, facts: Sequence[TableFacts]) -> tuple[TableName, ...]:
+    """Tables whose updates and deletes the stream doesn't carry."""
+    main = pair.main
+    return tuple(fact.table for fact in facts if not fact.identified or main is None or not main.covers(fact.table))
+
+
+def moved(pair: Pair, facts: Sequence[TableFacts]) -> tuple[TableName, ...]:
+    """Tables that `pair_repairs` takes from one publication to the other."""
+    named = frozenset[TableName]().union(*(each.unidentified for each in _endangering(pair)))
+    lost = [fact.table for fact in facts if fact.table in named]
+    whole, _ = _split(facts)
+    return (*lost, *gained(pair, whole))
+
+
+def _split(facts: Sequence[TableFacts]) -> tuple[list[TableName], list[TableName]]:
+    """Those that the main publication may have, and the others."""
+    return [fact.table for fact in facts if fact.identified], [fact.table for fact in facts if not fact.identified]
+
+
+def _endangering(pair: Pair) -> list[Publication]:
+    return [each for each in pair.existing if each.needs_identities]
+
+
+def gained(pair: Pair, whole: Sequence[TableName]) -> list[TableName]:
+    """Tables that have a replica identity by now and are still named by the second publication."""
+    return [] if pair.inserts is None else [table for table in whole if table in pair.inserts.listed]
+
+
+def _late_problem(pair: Pair, table: TableName) -> Problem:
+    move = [*repairs(pair.name, pair.main, [table], EVERYTHING), drop_statement(pair.inserts_name, table)]
+    what = "it has a replica identity by now, but its updates and deletes are not published yet"
+    return Problem(what, " ".join(f"{each.as_string()};" for each in move), str(table), warning=True)
