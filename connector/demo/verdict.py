@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from connector.errors import InvalidOrder
+from connector.orders import Order
 from connector.redo.canonical import fingerprint, ignoring
 from connector.redo.contract import RedoContract
 
@@ -49,9 +50,26 @@ class Verdict:
 
 def compare(dsn: str, mapping: str, stored: Mapping[str, Mapping[str, Any]], timezone: str = "UTC") -> Verdict:
     """Blocks. `stored`: the sandbox's orders by id, numbers with a fraction as Decimal."""
-    contract = RedoContract(timezone, IGNORED)
     ignored = ignoring(IGNORED)
-    expected: dict[str, bytes] = {}
+    orders, refused = answer(dsn, mapping, timezone)
+    expected = {
+        order_id: fingerprint(json.loads(order.body, parse_float=Decimal), ignored)
+        for order_id, order in orders.items()
+    }
+    held = {order_id: fingerprint(order, ignored) for order_id, order in stored.items()}
+    return Verdict(
+        len(held),
+        tuple(sorted(expected.keys() - held.keys())),
+        tuple(sorted(order_id for order_id in expected.keys() & held.keys() if expected[order_id] != held[order_id])),
+        tuple(sorted(held.keys() - expected.keys() - set(refused))),
+        tuple(sorted(refused)),
+    )
+
+
+def answer(dsn: str, mapping: str, timezone: str = "UTC") -> tuple[dict[str, Order], list[str]]:
+    """Blocks. The mapping run whole: its orders as Redo takes them, by id, and the ids of those that it would refuse."""
+    contract = RedoContract(timezone, IGNORED)
+    orders: dict[str, Order] = {}
     refused: list[str] = []
     with psycopg.connect(dsn, options="-c timezone=UTC -c datestyle=ISO") as conn:
         statement = f"SELECT row_to_json(m)::text FROM ({mapping.strip().rstrip(';')}\n) AS m"  # noqa: S608
@@ -62,12 +80,5 @@ def compare(dsn: str, mapping: str, stored: Mapping[str, Mapping[str, Any]], tim
             except InvalidOrder:
                 refused.append(str(document.get("id")))
                 continue
-            expected[order.order_id] = fingerprint(json.loads(order.body, parse_float=Decimal), ignored)
-    held = {order_id: fingerprint(order, ignored) for order_id, order in stored.items()}
-    return Verdict(
-        len(held),
-        tuple(sorted(expected.keys() - held.keys())),
-        tuple(sorted(order_id for order_id in expected.keys() & held.keys() if expected[order_id] != held[order_id])),
-        tuple(sorted(held.keys() - expected.keys() - set(refused))),
-        tuple(sorted(refused)),
-    )
+            orders[order.order_id] = order
+    return orders, refused

@@ -1,0 +1,132 @@
+"""The schemas that the oracle plays with, each with its mappings: worlds/NAME/schema.sql and one .sql file a mapping.
+
+What a catalog doesn't tell about a schema stands here: references that no foreign key declares, and values that make
+sense. Knows neither connections nor random numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from connector.demo import oms as demo_oms
+
+FOLDER: Final = Path(__file__).parent / "worlds"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`values`: texts to choose from, by `table.column` or by column alone, None for NULL. `references`: by
+    `table.column`, the `table.column` that it points at where no foreign key says so. `rows`: how many to begin with
+    and roughly to stay with, by table, else `usual`. `still`: tables that are filled but never changed afterwards.
+    `keys`: numbered primary keys are chosen from few, so that they are used again, and changed."""
+
+    name: str
+    schema: str
+    mappings: Mapping[str, str]
+    values: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    usual: int = 16
+    still: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
+    """When not empty, the only tables to fill and change."""
+    keys: bool = True
+
+
+def worlds() -> Mapping[str, World]:
+    """All worlds that need nothing but Postgres, by name."""
+    return {world.name: world for world in (_oms(), _legacy(), _mixed(), _parts())}
+
+
+def _oms() -> World:
+    return World(
+        "oms",
+        (Path(demo_oms.__file__).parent / "oms.sql").read_text(encoding="utf-8"),
+        {"demo": demo_oms.mapping(), **_mappings("oms")},
+        values={
+            "email_addr": ("ada@mail.example", "bo@mail.example", "cy@mail.example"),
+            "currency": ("USD", "EUR"),
+            "cover_cd": (None,),
+            "vendor_cd": ("Hearth", "Acme"),
+            "final_sale_flg": ("N", "Y"),
+            "vip_flg": ("N", "Y"),
+            "status_cd": ("N", "S", "X"),
+            "cxl_rsn_cd": ("CU", "FR", "ZZ", None),
+            "qty": ("3", "4", "5"),
+            "shipment_item.qty": ("1",),
+            "refund_item.qty": ("1",),
+            "tag_list": ("gift", "gift,rush", None),
+            "refund_item.amt": ("1.00", "2.50"),
+            "ship_meth_cd": ("GR", "EX"),
+            "ctry_cd": ("US",),
+            "chan_cd": ("WEB", "PHONE"),
+        },
+        references={
+            "oms.shipment_item.ord_id": "oms.order_item.ord_id",
+            "oms.refund_item.ord_id": "oms.order_item.ord_id",
+        },
+        rows={"oms.order_header": 24, "oms.order_item": 50, "oms.product": 10},
+        still=frozenset({"oms.audit_log"}),
+    )
+
+
+def _legacy() -> World:
+    return World(
+        "legacy",
+        _text("legacy", "schema"),
+        _mappings("legacy"),
+        values={"status": ("N ", "S ", "XX", None), "tier_code": ("a", "b", "none", None), "code": ("a", "b", "c")},
+        references={
+            "legacy.orders.cust_id": "legacy.customer.cust_id",
+            "legacy.product.brand_id": "legacy.brand.brand_id",
+            "legacy.item.order_id": "legacy.orders.order_id",
+            "legacy.item.sku": "legacy.product.sku",
+            "legacy.parcel.order_id": "legacy.orders.order_id",
+            "legacy.parcel_item.parcel_id": "legacy.parcel.parcel_id",
+            "legacy.parcel_item.item_id": "legacy.item.item_id",
+            "legacy.scan.parcel_id": "legacy.parcel.parcel_id",
+            "legacy.refund.order_id": "legacy.orders.order_id",
+            "legacy.refund_item.refund_id": "legacy.refund.refund_id",
+            "legacy.refund_item.item_id": "legacy.item.item_id",
+            "legacy.tag.order_id": "legacy.orders.order_id",
+        },
+        rows={"legacy.orders": 24, "legacy.item": 48, "legacy.tier": 2, "legacy.brand": 4, "legacy.blocked": 2},
+    )
+
+
+def _mixed() -> World:
+    return World(
+        "mixed",
+        _text("mixed", "schema"),
+        _mappings("mixed"),
+        values={"region": ("north", "süd", 'a,b"c')},
+        rows={"Sales.Order": 24, "Sales.Order Line": 48, "Master data.Brand": 4},
+    )
+
+
+def _parts() -> World:
+    return World(
+        "parts",
+        _text("parts", "schema"),
+        _mappings("parts"),
+        values={"kind": ("goods", "service", "gift"), "what": ("cancel", "hide", "call", None)},
+        references={
+            "public.orders.buyer_id": "public.buyer.id",
+            "public.buyer.group_id": "public.buyer_group.id",
+            "public.line.order_id": "public.orders.id",
+            "public.event.order_id": "public.orders.id",
+        },
+        rows={"public.orders": 28, "public.line": 56, "public.event": 30, "public.buyer_group": 3},
+    )
+
+
+def _text(world: str, name: str) -> str:
+    return (FOLDER / world / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _mappings(world: str) -> dict[str, str]:
+    names = sorted(path.stem for path in (FOLDER / world).glob("*.sql") if path.stem != "schema")
+    return {name: _text(world, name) for name in names}
