@@ -72,12 +72,14 @@ def _use(use: Mapping[str, Any]) -> Text:
 
 
 def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
-    """`preview`: verdict, what is wrong, and the payload."""
+    """`preview`: verdict, what is wrong, what changed, and the payload."""
     console = _console()
     for one in previews:
         console.print(Text(f"order {one['key']}: {one['verdict']}", "bold"))
         for problem in one["problems"]:
             console.print(Text(f"  {problem}", "red"))
+        if one["changed_fields"]:
+            console.print(Text(f"  changed since accepted: {', '.join(one['changed_fields'])}", "yellow"))
         if one["payload"] is not None:
             console.print_json(json.dumps(one["payload"]))
 

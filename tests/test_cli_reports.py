@@ -63,10 +63,27 @@ def test_preview_shows_the_payload_and_pushes_nothing(cli: Cli, redo: LocalRedo)
     assert text.code == 0
     assert text.out.startswith("order 2: new\n{")
     [one] = cli("preview", "2", "--json").json
-    assert (one["key"], one["verdict"], one["problems"]) == ("2", "new", [])
+    assert (one["key"], one["verdict"], one["problems"], one["changed_fields"]) == ("2", "new", [], [])
     assert one["payload"]["lineItems"][0]["priceSet"]["shopMoney"] == {"amount": "12.5", "currencyCode": "USD"}
     assert [one["key"] for one in cli("preview", "--sample", "2", "--json").json] == ["1", "2"]
     assert redo.orders() == {}
+
+
+def test_preview_names_the_fields_that_changed_since_redo_accepted_the_order(cli: Cli, shop: Database) -> None:
+    daemon = cli.start("run")
+    daemon.until_said("started")
+    until("all orders are pushed", lambda: cli.facts().get("checkpoints") == 6)
+    assert daemon.stop() == 0
+    with shop.connect() as conn:
+        conn.execute("UPDATE shop.item SET qty = 3 WHERE order_id = 2")
+        conn.execute("UPDATE shop.orders SET email = 'another@shop.example' WHERE id = 2")
+        conn.commit()
+    changed, same = cli("preview", "2", "3", "--json").json
+    assert (changed["verdict"], changed["changed_fields"]) == ("changed", ["customer", "lineItems"])
+    assert (same["verdict"], same["changed_fields"]) == ("unchanged", [])
+    text = cli("preview", "2", "3").out
+    assert text.startswith("order 2: changed\n  changed since accepted: customer, lineItems\n{")
+    assert text.count("changed since accepted") == 1
 
 
 def test_preview_of_an_order_that_there_is_not_exits_1(cli: Cli) -> None:

@@ -133,7 +133,9 @@ DELIVERY = Delivery(ENTRY, ORDER, hidden=False, members=MEMBERS)
 def test_acceptance_becomes_a_checkpoint_of_what_was_sent() -> None:
     found = conclude(DELIVERY, Outcome(OutcomeKind.ACCEPTED, 200, redo_id="r1"), NOW)
     assert found.result is Result.PUSHED
-    assert found.settlement.checkpoint == Checkpoint(KEY, "1001", ORDER.fingerprint, NOW, "r1")
+    accepted = Checkpoint(KEY, "1001", ORDER.fingerprint, NOW, "r1", digest=ORDER.digest)
+    assert found.settlement.checkpoint == accepted
+    assert accepted.digest
     assert found.settlement.again is None
 
 
