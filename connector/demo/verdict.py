@@ -67,7 +67,7 @@ def compare(dsn: str, mapping: str, stored: Mapping[str, Mapping[str, Any]], tim
 
 
 def answer(dsn: str, mapping: str, timezone: str = "UTC") -> tuple[dict[str, Order], list[str]]:
-    """Blocks. The mapping run whole: its orders as Redo takes them, by id, and the ids of those that it would refuse."""
+    """Blocks. The mapping run whole: its orders as Redo takes them, by id, and the ids of what it would refuse."""
     contract = RedoContract(timezone, IGNORED)
     orders: dict[str, Order] = {}
     refused: list[str] = []
