@@ -32,7 +32,7 @@ from connector.redo.client import RedoClient
 from connector.redo.contract import RedoContract
 from connector.redo.digest import changed_fields
 from connector.source.preflight import grants as grants_sql
-from connector.source.preflight import preflight
+from connector.source.preflight import insert_only_tables, preflight
 
 _SAMPLE: Final = 20
 """Orders that `check` looks at."""
@@ -88,7 +88,12 @@ async def grants(settings: Settings, role: str) -> str:
     database = conninfo_to_dict(app.source_dsn(settings)).get("dbname")
     source = settings.source
     return grants_sql(
-        projection.tables, role, source.publication, source.slot, None if database is None else str(database)
+        projection.tables,
+        role,
+        source.publication,
+        source.slot,
+        None if database is None else str(database),
+        insert_only=await insert_only_tables(app.source_dsn(settings), projection.tables),
     )
 
 
