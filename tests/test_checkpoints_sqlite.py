@@ -246,7 +246,10 @@ async def main(path):
         print(revision, flush=True)
         if revision % 2:
             entries = await store.take(20, 1.0, frozenset(), [Lane.LIVE])
-            await store.settle([Settlement(e, Checkpoint(e.key, e.key, b"1", 1.0)) for e in entries])
+            await store.enroll({e.key: {"item": frozenset({"shared"})} for e in entries})
+            await store.settle(
+                [Settlement(e, Checkpoint(e.key, e.key, b"1", 1.0), members={"item": frozenset({e.key})}) for e in entries]
+            )
 
 asyncio.run(main(Path(sys.argv[1])))
 """
@@ -269,6 +272,8 @@ async def test_a_killed_process_leaves_a_whole_file_with_every_arrival(checkpoin
     everything = {entry.key for entry in waiting} | set(accepted)
     assert everything >= {f"{revision}-{n}" for revision in told for n in range(20)}
     assert not {entry.key for entry in waiting} & set(accepted)
+    assert await store.enrolled("item", accepted, None, 1_000_000) == accepted
+    assert set(await store.enrolled("item", ["shared"], None, 1_000_000)) <= {entry.key for entry in waiting}
     await store.close()
 
 

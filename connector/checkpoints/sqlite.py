@@ -34,7 +34,7 @@ from connector.pipeline.ports import (
 _HASTEN_STEP: Final = 10_000
 """Entries hastened in one transaction (about 50 ms), so that other calls come in between."""
 _FORGET_STEP: Final = 2_000
-"""Members removed in one transaction (about 15 ms)."""
+"""Members removed in one transaction (about 5 ms)."""
 
 
 class ReadOnlyCheckpoints:
