@@ -113,16 +113,23 @@ def test_what_grants_prints_is_enough_for_a_connector_that_manages_nothing(cli: 
     assert 'DROP PUBLICATION "redo_connector";' in refused.err
 
 
-def test_a_table_without_replica_identity_is_refused_and_stays_writable(cli: Cli, shop: Database) -> None:
+def test_a_table_without_replica_identity_is_told_with_its_remedy_and_stays_writable(cli: Cli, shop: Database) -> None:
     with shop.connect() as conn:
         conn.execute("ALTER TABLE shop.note DROP CONSTRAINT note_pkey")
         conn.execute("INSERT INTO shop.note VALUES (1, 1, '')")
-    ran = cli("run")
-    assert ran.code == 2
-    assert "shop.note: it has no usable replica identity" in ran.err
-    assert 'ALTER TABLE "shop"."note" REPLICA IDENTITY' in ran.err
+    checked = cli("check")
+    assert "shop.note: it has no usable replica identity" in checked.out + checked.err
+    assert 'ALTER TABLE "shop"."note" ADD PRIMARY KEY (...)' in checked.out + checked.err
+    printed = cli("grants").out
+    assert 'CREATE PUBLICATION "redo_connector" FOR TABLE ONLY "shop"."item", ONLY "shop"."orders" WITH' in printed
+    assert 'CREATE PUBLICATION "redo_connector_inserts" FOR TABLE ONLY "shop"."note" WITH' in printed
+    daemon = cli.start("run")
+    daemon.until_said("streaming")
+    assert "it has no usable replica identity" in daemon.said()
     with shop.connect() as conn:
         assert conn.execute("UPDATE shop.note SET body = 'still written'").rowcount == 1
+        assert conn.execute("DELETE FROM shop.note").rowcount == 1
+    assert daemon.stop() == 0
 
 
 def test_a_slot_of_another_plugin_or_database_is_left_alone(cli: Cli, shop: Database) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 from connector.demo import oms
 from connector.demo.traffic import Kind, Traffic
-from connector.errors import ConfigurationError
 from connector.orders import OrderKey, OutcomeKind
 from connector.pipeline import gate, lookups
 from connector.pipeline.ports import Arrival, Lane
@@ -289,23 +288,31 @@ async def test_a_refused_token_pauses_everything_spends_no_attempt_and_resumes_b
     assert (await rig.verdict()).clean
 
 
-async def test_invariant_8_nothing_but_a_publication_and_a_slot_is_made_in_the_oms(rig: Rig) -> None:
+async def test_invariant_8_nothing_but_two_publications_and_a_slot_is_made_in_the_oms(rig: Rig) -> None:
     before = _inventory(rig)
     await rig.start()
     await play(rig, 50)
     await rig.quiet()
     assert _inventory(rig) == before
     with rig.database.connect() as conn:
-        assert conn.execute("SELECT count(*) FROM pg_publication").fetchone() == (1,)
+        assert conn.execute("SELECT count(*) FROM pg_publication").fetchone() == (2,)
 
 
-async def test_invariant_8_a_table_without_replica_identity_is_refused_and_its_updates_go_on_working(rig: Rig) -> None:
+async def test_invariant_8_a_table_without_replica_identity_is_followed_by_insert_and_sweep_and_stays_writable(
+    rig: Rig,
+) -> None:
     rig.execute("ALTER TABLE oms.order_promo DROP CONSTRAINT order_promo_pkey")
-    with pytest.raises(ConfigurationError) as caught:
-        await rig.start()
-    assert "oms.order_promo" in str(caught.value)
-    assert "REPLICA IDENTITY" in str(caught.value)
-    rig.execute("UPDATE oms.order_promo SET amt = amt + 1")
+    await rig.start()
+    await rig.quiet()
+    rig.execute("INSERT INTO oms.order_promo SELECT 7, promo_cd, 1 FROM oms.promo")
+    await rig.quiet()
+    assert (await rig.verdict()).clean, "what is inserted arrives by the stream"
+    await rig.stop()
+    rig.overrides = {"reconcile": {"every": 0.5}}
+    await rig.start()
+    for statement in ("UPDATE oms.order_promo SET amt = 2", "DELETE FROM oms.order_promo WHERE ord_id = 7"):
+        rig.execute(statement)
+        await eventually(f"a reconcile finds {statement}", lambda: _clean(rig))
 
 
 async def test_invariant_10_an_order_that_leaves_the_oms_stays_at_redo(rig: Rig) -> None:
@@ -478,6 +485,11 @@ def _setting(rig: Rig, name: str) -> str:
 def _execute_even_if_interrupted(dsn: str, statement: str) -> None:
     with contextlib.suppress(psycopg.Error), psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(statement.encode())
+
+
+async def _clean(rig: Rig) -> bool:
+    rig.check()
+    return (await rig.verdict()).clean
 
 
 async def _affected(rig: Rig) -> bool:
