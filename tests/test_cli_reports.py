@@ -121,9 +121,10 @@ def test_teardown_asks_first_and_a_later_run_goes_on(cli: Cli, shop: Database) -
     slot = cli.settings["source"]["slot"]
     asked = cli("teardown", typed="n\n")
     assert asked.code == 1
-    assert f"Drop slot {slot} and publication redo_connector?" in asked.out
+    both = f"slot {slot} and publication redo_connector and publication redo_connector_inserts"
+    assert f"Drop {both}?" in asked.out
     dropped = cli("teardown", "--yes")
-    assert (dropped.code, dropped.out) == (0, f"Dropped slot {slot} and publication redo_connector.\n")
+    assert (dropped.code, dropped.out) == (0, f"Dropped {both}.\n")
     with shop.connect() as conn:
         query = (
             "SELECT slot_name FROM pg_replication_slots WHERE slot_name = %s UNION SELECT pubname FROM pg_publication"
