@@ -128,6 +128,9 @@ async def test_a_table_that_loses_its_identity_while_published_is_writable_again
     shop.execute("ALTER TABLE odd DROP CONSTRAINT odd_pkey", "INSERT INTO odd VALUES (1)")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
         shop.execute("UPDATE odd SET id = 2")
+    found = await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True)
+    assert all(problem.warning for problem in found)
+    assert any(problem.what.startswith("its own UPDATEs and DELETEs fail now") for problem in found)
     ready = await mend(shop.dsn, shop.name, shop.name, [ORDERS, ODD])
     assert (ready.tables_moved, ready.tables_by_insert_only, ready.sweep_due) == ((ODD,), (ODD,), True)
     work(shop)

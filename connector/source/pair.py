@@ -97,7 +97,8 @@ def pair_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
     partitioned = frozenset(fact.table for fact in facts if fact.partitioned)
     late = gained(pair, missing_tables(pair.main, whole)) if pair.main is not None else []
     prompt = [table for table in whole if table not in late]
-    problems = danger_problems(pair, facts) + shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned)
+    problems = danger_problems(pair, facts) + _unnamed_danger_problems(pair, facts)
+    problems += shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned)
     if keyless:
         problems += shortcomings(pair.inserts_name, pair.inserts, keyless, INSERTS, partitioned)
     return problems + [_late_problem(pair, table) for table in late]
@@ -109,11 +110,11 @@ def conflicts(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
     found = [] if pair.main is None else narrowing_problems(pair.main, whole)
     if pair.inserts is not None:
         found += narrowing_problems(pair.inserts, keyless)
-    return found + [problem for problem in danger_problems(pair, facts) if problem.where.startswith("publication")]
+    return found + _unnamed_danger_problems(pair, facts)
 
 
 def danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
-    """Tables whose own UPDATEs and DELETEs fail because of a publication."""
+    """Tables whose own UPDATEs and DELETEs fail because a publication names them: `rescues` would help."""
     wanted = frozenset(fact.table for fact in facts)
     what = "its own UPDATEs and DELETEs fail now: it has no usable replica identity, and publication {} publishes them"
     found = []
@@ -121,13 +122,19 @@ def danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
         for table in sorted(each.unidentified):
             drop = f"{drop_statement(each.name, table).as_string()};"
             found.append(Problem(what.format(each.name), drop, str(table), warning=table not in wanted))
-    for each in pair.existing:
+    return found
+
+
+def _unnamed_danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
+    """The same of tables that a publication covers without naming them, so that they can't be taken out."""
+    hint = "give them replica identities, or make the publication anew so that it lists its tables"
+    found = []
+    for each in _endangering(pair):
         hidden = [f for f in facts if not f.identified and each.covers(f.table) and f.table not in each.listed]
-        if hidden and each.needs_identities:
+        if hidden:
             which = f"it covers {', '.join(str(fact.table) for fact in hidden)} without naming them"
-            hint = "give them replica identities, or make the publication anew so that it lists its tables"
-            what_else = f"{which}, and their own UPDATEs and DELETEs fail, because they have no replica identity"
-            found.append(Problem(what_else, hint, f"publication {each.name}"))
+            what = f"{which}, and their own UPDATEs and DELETEs fail, because they have no usable replica identity"
+            found.append(Problem(what, hint, f"publication {each.name}"))
     return found
 
 

@@ -6,7 +6,7 @@ Every check tells all it finds; none changes anything. `setup` is what then acts
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import psycopg
@@ -18,7 +18,15 @@ from connector.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.source.catalog import TableFacts, read_tables, table_problems
 from connector.source.connections import connection, explain, unavailable
 from connector.source.identities import quoted
-from connector.source.pair import Pair, conflicts, pair_problems, pair_repairs, pair_statements, read_pair
+from connector.source.pair import (
+    Pair,
+    conflicts,
+    danger_problems,
+    pair_problems,
+    pair_repairs,
+    pair_statements,
+    read_pair,
+)
 from connector.source.setup import slot_statement, verify_problems
 from connector.source.slot import SlotReport, read_slot, slot_problems
 
@@ -133,7 +141,9 @@ def _object_problems(
     if pair_repairs(pair, existing) and not _may_repair(server, pair, existing):
         # What a DBA would have to run is just what the connector itself may not.
         return problems + pair_problems(pair, existing)
-    return problems + conflicts(pair, existing)
+    # What the connector mends as it starts is worth knowing sooner, because the OMS suffers from it.
+    dangers = [replace(problem, warning=True) for problem in danger_problems(pair, existing)]
+    return problems + dangers + conflicts(pair, existing)
 
 
 def _may_repair(server: _Server, pair: Pair, facts: Sequence[TableFacts]) -> bool:
