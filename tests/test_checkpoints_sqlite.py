@@ -247,8 +247,9 @@ async def main(path):
         if revision % 2:
             entries = await store.take(20, 1.0, frozenset(), [Lane.LIVE])
             await store.enroll({e.key: {"item": frozenset({"shared"})} for e in entries})
+            exact = {e.key: {"item": frozenset({e.key})} for e in entries}
             await store.settle(
-                [Settlement(e, Checkpoint(e.key, e.key, b"1", 1.0), members={"item": frozenset({e.key})}) for e in entries]
+                [Settlement(e, Checkpoint(e.key, e.key, b"1", 1.0), members=exact[e.key]) for e in entries]
             )
 
 asyncio.run(main(Path(sys.argv[1])))
