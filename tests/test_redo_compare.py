@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from connector.redo.compare import differences
 from tests.redo_orders import document, documents, full_document, line_item, order_of, payload_of
@@ -46,6 +46,7 @@ def test_what_the_fingerprint_ignores_by_nature_is_no_difference() -> None:
     assert between(full_document(), same) == []
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # orders are large, and other tests run beside this one
 @given(documents(), documents())
 def test_there_is_a_difference_just_when_the_fingerprints_differ(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert between(one, one) == []
