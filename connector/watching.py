@@ -8,21 +8,95 @@ mapping that is refused changes nothing: the old one goes on, and the log says w
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import structlog
 
+from connector.changes import TableName
 from connector.errors import ConfigurationError, MappingBroken, SourceUnavailable
+from connector.pipeline.ports import SweepKind
 from connector.pipeline.run import Pipeline
+from connector.pipeline.sweep import Sweeper
 from connector.projection import Projection
+from connector.source.drift import Drift, ObjectWatch
+from connector.source.setup import mend
+from connector.source.stream import PostgresSource
 from connector.status.metrics import Metrics
 from connector.vitals import Vitals
 
 log = structlog.get_logger("connector.mapping")
 
 EVERY = 2.0
+OBJECTS_EVERY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the source's objects are named, and whether we may make and mend them."""
+
+    dsn: str
+    slot: str
+    publication: str
+    tables: tuple[TableName, ...]
+    manage: bool
+
+
+class SourceObjects:
+    """Tables, publications and slot, while running: a table dropped and made anew, or put in another's place by
+    renaming, is in no publication, and its changes would be missed for ever."""
+
+    def __init__(self, source: Source, stream: PostgresSource, sweeper: Sweeper) -> None:
+        self._source = source
+        self._stream = stream
+        self._sweeper = sweeper
+        self._watch = ObjectWatch(source.dsn, source.slot, source.publication, source.tables)
+        self._next = 0.0
+        self._told: Drift | None = None
+
+    async def look(self) -> bool:
+        """Every OBJECTS_EVERY seconds: mend what drifted where that is ours to do, and have every order compared where
+        changes may have been missed. True when the catalog is another one than before."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + OBJECTS_EVERY
+        try:
+            drift = await self._watch.look()
+            if not drift:
+                self._told = None
+                return False
+            self._tell(drift)
+            await self._mend()
+        except (SourceUnavailable, ConfigurationError) as error:
+            log.warning("source_objects", problem=str(error))
+            return False
+        self._watch.accept()
+        return True
+
+    async def close(self) -> None:
+        await self._watch.close()
+
+    async def _mend(self) -> None:
+        source = self._source
+        if not source.manage:
+            await self._sweeper.ask("tables of the source changed", SweepKind.RECONCILE)
+            return
+        ready = await mend(source.dsn, source.slot, source.publication, source.tables)
+        if ready.sweep_due:
+            await self._sweeper.ask("publication mended", SweepKind.RECONCILE)
+        if ready.resubscribe:
+            self._stream.reconnect()
+
+    def _tell(self, drift: Drift) -> None:
+        if drift != self._told:
+            self._told = drift
+            found = {each.name: getattr(drift, each.name) for each in fields(drift)}
+            said = {
+                name: value if value is True else [str(one) for one in value] for name, value in found.items() if value
+            }
+            log.warning("source_objects_changed", **said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +107,19 @@ class Parts:
     pipeline: Pipeline
     metrics: Metrics
     vitals: Vitals
+    objects: SourceObjects
 
 
 class MappingWatch:
     """`load` reads and analyses the mapping anew. Raises what it raises only for defects."""
 
-    def __init__(self, path: Path, parts: Parts, load: Callable[[], Awaitable[Projection]]) -> None:
+    def __init__(
+        self, path: Path, parts: Parts, load: Callable[[], Awaitable[Projection]], objects: SourceObjects
+    ) -> None:
         self._path = path
         self._parts = parts
         self._load = load
+        self._objects = objects
         self._text = self._read()
         self._refused: str | None = None
 
@@ -51,7 +129,9 @@ class MappingWatch:
             await asyncio.sleep(EVERY)
             text = self._read()
             broken = isinstance(self._parts.pipeline.trouble, MappingBroken)
-            if (broken or text != self._text) and await self._fits(broken=broken):
+            # Whatever the objects' drift was, the analysis of the mapping rests on them.
+            drifted = await self._objects.look()
+            if (broken or drifted or text != self._text) and await self._fits(broken=broken):
                 return
             self._text = text
 

@@ -25,7 +25,7 @@ from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.gate import Backoff, Gate
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Intake, Revisions
-from connector.pipeline.lookups import Resolver
+from connector.pipeline.lookups import INDEX, Resolver
 from connector.pipeline.ports import Assembler, Contract, Memory, Observer, Redo, Routes, Source, SweepKind
 from connector.pipeline.reading import Reader
 from connector.pipeline.settler import Settler
@@ -128,6 +128,7 @@ class Pipeline:
         )
         self.source_trouble: SourceUnavailable | None = None
         self.troubles: dict[str, ConnectorError] = {}
+        self._tidied = False
 
     def _arrived(self, lookups: bool) -> None:
         self.dispatcher.wake()
@@ -245,6 +246,11 @@ class Pipeline:
             self.wide.poke()
 
     async def _look_around(self) -> None:
+        """Housekeeping, once a second."""
+        if not self._tidied:
+            kept = frozenset(route for route in self.options.known_routes if route.startswith(INDEX))
+            await self.insist(lambda: self.ports.memory.forget_indexes(kept))
+            self._tidied = True
         await asyncio.sleep(LOOK_AROUND_EVERY)
         if len(self.visibility) and time.monotonic() - self.visibility.judged_at > LOOK_AROUND_EVERY:
             await self.reader.look_around()

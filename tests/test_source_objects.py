@@ -1,0 +1,52 @@
+"""Tables of the source are dropped and made anew, or replaced, while the connector runs: no change is missed."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector import watching
+from tests.fix_connector import Rig, eventually
+from tests.test_mapping_watch import serving
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "EVERY", 0.1)
+    monkeypatch.setattr(watching, "OBJECTS_EVERY", 0.1)
+
+
+async def test_a_table_put_in_anothers_place_by_renaming_is_followed(rig: Rig) -> None:
+    async with serving(rig) as served:
+        with rig.database.connect() as conn, conn.transaction():
+            conn.execute("CREATE TABLE oms.promo_new (LIKE oms.promo INCLUDING ALL)")
+            conn.execute("INSERT INTO oms.promo_new SELECT * FROM oms.promo")
+            conn.execute("ALTER TABLE oms.order_promo DROP CONSTRAINT order_promo_promo_cd_fkey")
+            conn.execute("ALTER TABLE oms.promo RENAME TO promo_old")
+            conn.execute("ALTER TABLE oms.promo_new RENAME TO promo")
+        rig.execute("UPDATE oms.promo SET promo_desc = promo_desc || ' again'")
+        await served.quiet()
+
+
+async def test_a_table_taken_out_of_the_publication_comes_back_and_what_was_missed_is_found(rig: Rig) -> None:
+    async with serving(rig) as served:
+        rig.execute("ALTER PUBLICATION redo_connector DROP TABLE oms.order_header")
+        rig.execute("UPDATE oms.order_header SET tag_list = 'unseen'")
+        await served.quiet()
+
+
+async def test_a_table_that_loses_its_primary_key_stays_writable_for_the_oms_and_true_at_redo(rig: Rig) -> None:
+    async with serving(rig) as served:
+        rig.execute("ALTER TABLE oms.order_promo DROP CONSTRAINT order_promo_pkey")
+
+        async def writable() -> bool:
+            with rig.database.connect() as conn:
+                row = conn.execute(
+                    "SELECT count(*) FROM pg_publication_tables WHERE tablename = 'order_promo' AND pubname = %s",
+                    ("redo_connector",),
+                ).fetchone()
+            return row == (0,)
+
+        await eventually("it left the publication that publishes updates", writable)
+        rig.execute("UPDATE oms.order_promo SET amt = amt + 1")
+        rig.execute("ALTER TABLE oms.order_promo ADD PRIMARY KEY (ord_id, promo_cd)")
+        await served.quiet()
