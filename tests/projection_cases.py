@@ -1,7 +1,8 @@
 """The mappings in tests/mappings: the text of each and what its last comment lines expect of it.
 
 `-- key TABLE(COLUMNS)`, `-- ALIAS: ROUTE COLUMNS [via TABLES]` for each use, `-- restricted N` times in the query,
-`-- id FORMAT` of the key's texts (`none`: id is more than the key), or `-- problem LINE:COLUMN TEXT`.
+`-- id FORMAT` of the key's texts (`none`: id is more than the key), `-- warning LINE:COLUMN TEXT`, or
+`-- problem LINE:COLUMN TEXT`. `-- sweep_tables NAMES`: the mapping is loaded with these.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ class Case:
     restricted: int | None = None
     id_format: str = "{0}"
     problems: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
+    sweep_tables: tuple[str, ...] = field(default=())
+
+
+_WORDS = ("key", "restricted", "id", "problem", "warning", "sweep_tables")
 
 
 def read(path: Path) -> Case:
@@ -42,9 +48,7 @@ def read(path: Path) -> Case:
     facts: dict[str, list[str]] = {}
     for line in reversed(expected):
         word, _, rest = line.partition(" ")
-        facts.setdefault(word if word in ("key", "restricted", "id", "problem") else "use", []).append(
-            rest if word in ("key", "restricted", "id", "problem") else line
-        )
+        facts.setdefault(word if word in _WORDS else "use", []).append(rest if word in _WORDS else line)
     return Case(
         path.stem,
         body,
@@ -53,6 +57,8 @@ def read(path: Path) -> Case:
         restricted=int(facts["restricted"][0]) if "restricted" in facts else None,
         id_format=next(iter(facts.get("id", [])), "{0}"),
         problems=tuple(facts.get("problem", ())),
+        warnings=tuple(facts.get("warning", ())),
+        sweep_tables=tuple(facts.get("sweep_tables", [""])[0].split()),
     )
 
 

@@ -245,9 +245,12 @@ async def test_keys_are_the_texts_that_the_stream_sends(shop: Database, assemble
 async def test_a_mapping_that_answers_differently_each_time_is_found(shop: Database, assembler_of: Make) -> None:
     with shop.connect() as connection:
         connection.execute("INSERT INTO shop.orders (id) SELECT generate_series(1, 30)")
+        body = "BEGIN RETURN random(); END"
+        query = "CREATE FUNCTION shop.drawn() RETURNS float8 LANGUAGE plpgsql IMMUTABLE AS '{}'"
+        connection.execute(query.format(body))
     steady = await assembler_of("SELECT o.id, o.total FROM shop.orders o")
     assert await steady.cross_check(20) == []
-    restless = await assembler_of("SELECT o.id, random() AS r FROM shop.orders o")
+    restless = await assembler_of("SELECT o.id, shop.drawn() + o.id AS r FROM shop.orders o")
     (problem,) = await restless.cross_check(20)
     assert "20 of those of 20 orders" in problem.what
 

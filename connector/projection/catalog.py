@@ -7,25 +7,31 @@ Source: https://www.postgresql.org/docs/current/catalogs.html
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from psycopg import AsyncConnection
+from sqlglot import exp
 
 from connector.changes import TableName
+from connector.projection.keys import quoted
 
 _INTEGERS = frozenset({"int2", "int4", "int8"})
 _NUMBERS = _INTEGERS | {"numeric"}
 _STRINGS = frozenset({"text", "varchar", "bpchar"})
 _FAITHFUL = _INTEGERS | _STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
 
-KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence", "c": "composite type"}
+KINDS = {"S": "sequence", "c": "composite type"}
+"""What can't be read as a table."""
+_TEXT_TYPES = _INTEGERS | {"uuid"}
+"""Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
-    for generated columns, which logical replication leaves out."""
+    for generated columns, which logical replication leaves out. `as_text`: the column cast to text, as a join condition
+    of the mapping writes it."""
 
     name: str
     type: str
@@ -35,6 +41,24 @@ class Column:
     is_enum: bool
     deterministic: bool
     streamed: bool
+    not_null: bool = False
+    as_text: bool = False
+
+    def written(self, alias: str) -> str:
+        """The column as SQL, of a table named `alias`."""
+        return f"{quoted(alias, self.name)}::text" if self.as_text else quoted(alias, self.name)
+
+    @property
+    def indexed_as(self) -> str:
+        """How the index that serves it names it: see `Table.indexes`."""
+        return f"({self.name}::text)" if self.as_text else self.name
+
+    def cast_to_text(self) -> Column | None:
+        """The column cast to text; None when the text depends on settings or on the value's history."""
+        if not (self.is_enum or (self.type in _TEXT_TYPES and self.type_schema == "pg_catalog")):
+            return None
+        text = {"type": "text", "type_name": "pg_catalog.text", "type_schema": "pg_catalog", "modifier": -1}
+        return replace(self, **text, is_enum=False, deterministic=True, as_text=True)  # type: ignore[arg-type]
 
     def faithful(self) -> bool:
         """True when two values are equal exactly if their texts are (blanks at the end of char(n) aside)."""
@@ -42,6 +66,27 @@ class Column:
             return self.modifier >= 0
         known = self.type in _FAITHFUL and self.type_schema == "pg_catalog"
         return (known or self.is_enum) and self.deterministic
+
+
+def widened(column: Column, target: str) -> bool:
+    """True when a cast to the type in pg_catalog (without a length or a scale) keeps the value, or fails."""
+    if column.type_schema != "pg_catalog" or column.as_text:
+        return column.as_text and target in ("text", "varchar")
+    if column.type in _INTEGERS:
+        return target in _NUMBERS
+    if column.type in _STRINGS:
+        return target in ("text", "varchar")
+    return column.type == target
+
+
+def unites(columns: Sequence[Column]) -> bool:
+    """True when a set operation over the columns gives a type that keeps the values of all."""
+    types = {column.type for column in columns}
+    if len({column.type_name for column in columns}) == 1:
+        return True
+    if any(column.type_schema != "pg_catalog" for column in columns):
+        return False
+    return types <= _NUMBERS or types <= {"text", "varchar"}
 
 
 def comparable(one: Column, other: Column) -> bool:
@@ -66,8 +111,9 @@ def same_text(one: Column, other: Column) -> bool:
 @dataclass(frozen=True, slots=True)
 class Table:
     """`identity`: columns that the stream carries of a deleted row. `indexes`: columns of each whole-table index, in
-    index order. `rows`: the planner's count, negative when never analysed. `refusal`: why the table can't be
-    followed."""
+    index order; an expression is put as Postgres prints it. `rows`: the planner's count, negative when never analysed.
+    `refusal`: why the table can't be followed. `children`: the tables that inherit from it, at any depth, whose changes
+    are streamed under their own names."""
 
     name: TableName
     kind: str
@@ -77,6 +123,8 @@ class Table:
     indexes: tuple[tuple[str, ...], ...]
     rows: float
     refusal: str | None
+    oid: int = 0
+    children: tuple[Table, ...] = ()
 
     def serves(self, columns: Sequence[str]) -> bool:
         """True when an index begins with one of the columns."""
@@ -94,21 +142,21 @@ SELECT a.i, c.oid::bigint, p.nspname, c.relname, c.relkind::text, c.relreplident
     JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) ELSE c.reltuples END::float8,
   CASE WHEN c.relkind = 'p' THEN (SELECT string_agg(DISTINCT l.relreplident::text, '') FROM pg_partition_tree(c.oid) t
     JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END,
-  CASE WHEN c.relpersistence <> 'p' THEN 'is not logged, so no change of it is in the WAL'
-    WHEN c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid)
-      THEN 'has tables that inherit from it, which is not supported yet' END
+  CASE WHEN c.relkind = 'm' THEN 'is a materialized view, whose changes are not streamed'
+    WHEN c.relkind = 'f' THEN 'is a foreign table, whose changes are not streamed'
+    WHEN c.relpersistence <> 'p' THEN 'is not logged, so no change of it is in the WAL' END
 FROM asked a JOIN pg_class c ON c.oid = a.oid JOIN pg_namespace p ON p.oid = c.relnamespace
 """
 
 _COLUMNS = """
-WITH RECURSIVE base(rel, num, name, typ, typmod, coll, streamed) AS (
-  SELECT attrelid, attnum, attname, atttypid, atttypmod, attcollation, attgenerated = '' FROM pg_attribute
+WITH RECURSIVE base(rel, num, name, typ, typmod, coll, streamed, filled) AS (
+  SELECT attrelid, attnum, attname, atttypid, atttypmod, attcollation, attgenerated = '', attnotnull FROM pg_attribute
   WHERE attrelid = ANY($1::oid[]) AND attnum > 0 AND NOT attisdropped
   UNION ALL
-  SELECT b.rel, b.num, b.name, t.typbasetype, t.typtypmod, b.coll, b.streamed
+  SELECT b.rel, b.num, b.name, t.typbasetype, t.typtypmod, b.coll, b.streamed, b.filled
   FROM base b JOIN pg_type t ON t.oid = b.typ WHERE t.typtype = 'd')
 SELECT b.rel::bigint, b.name, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), n.nspname, b.typmod,
-  t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed
+  t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed, b.filled
 FROM base b JOIN pg_type t ON t.oid = b.typ JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_collation l ON l.oid = b.coll
 WHERE t.typtype <> 'd' ORDER BY b.rel, b.num
@@ -116,32 +164,27 @@ WHERE t.typtype <> 'd' ORDER BY b.rel, b.num
 
 _INDEXES = """
 SELECT i.indrelid::bigint, i.indisprimary, i.indisreplident, i.indpred IS NULL,
-  ARRAY(SELECT a.attname::text FROM generate_series(0, i.indnkeyatts - 1) k
+  ARRAY(SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, k + 1, true))
+        FROM generate_series(0, i.indnkeyatts - 1) k
         LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k] ORDER BY k)
 FROM pg_index i WHERE i.indrelid = ANY($1::oid[]) AND i.indisvalid
 """
 
-_FUNCTIONS = """
-SELECT p.proname, n.nspname, p.prokind::text, p.provolatile::text, l.lanname
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
-WHERE p.proname = ANY($1::text[]) AND (p.prokind = 'a' OR n.nspname <> 'pg_catalog')
+_CHILDREN = """
+WITH RECURSIVE below(root, oid) AS (
+  SELECT h.inhparent, h.inhrelid FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent
+  WHERE h.inhparent = ANY($1::oid[]) AND c.relkind = 'r'
+  UNION SELECT b.root, h.inhrelid FROM below b JOIN pg_inherits h ON h.inhparent = b.oid)
+SELECT b.root::bigint, n.nspname, c.relname FROM below b JOIN pg_class c ON c.oid = b.oid
+JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2, 3
 """
 
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """`tables` by (schema or None, name) as the mapping asks; `aggregates` and `readers` are function names: those that
-    aggregate, and those of users that may read tables (not IMMUTABLE)."""
-
-    tables: Mapping[tuple[str | None, str], Table]
-    aggregates: frozenset[str]
-    readers: frozenset[str]
+Names = Sequence[tuple[str | None, str]]
+"""Tables as the mapping writes them: schema, or None for the search path, and name."""
 
 
-async def read_catalog(
-    connection: AsyncConnection[Any], names: Sequence[tuple[str | None, str]], functions: Sequence[str]
-) -> Catalog:
-    """Read everything in four queries. Raises psycopg.Error."""
+async def read_tables(connection: AsyncConnection[Any], names: Names) -> dict[tuple[str | None, str], Table]:
+    """Those of the tables that there are, by how they were asked for. Raises psycopg.Error."""
     asked = [[schema for schema, _ in names], [name for _, name in names]]
     rows = await (await connection.execute(_TABLES, asked)).fetchall()
     oids = [row[1] for row in rows]
@@ -149,29 +192,54 @@ async def read_catalog(
     for oid, name, *rest in await (await connection.execute(_COLUMNS, [oids])).fetchall():
         columns[oid][name] = Column(name, *rest)
     indexes = await (await connection.execute(_INDEXES, [oids])).fetchall()
-    tables = {
-        names[row[0] - 1]: _table(row, columns[row[1]], [index for index in indexes if index[0] == row[1]])
+    children = await _children(connection, oids)
+    return {
+        names[row[0] - 1]: replace(
+            _table(row, columns[row[1]], [index for index in indexes if index[0] == row[1]]),
+            children=children.get(row[1], ()),
+        )
         for row in rows
     }
-    found = await (await connection.execute(_FUNCTIONS, [list(functions)])).fetchall()
-    return Catalog(
-        tables,
-        frozenset(name for name, _, kind, _, _ in found if kind == "a"),
-        frozenset(name for name, _, kind, volatile, language in found if _may_read(kind, volatile, language)),
-    )
 
 
-def _may_read(kind: str, volatile: str, language: str) -> bool:
-    return kind == "f" and volatile != "i" and language not in ("c", "internal")
+async def _children(connection: AsyncConnection[Any], oids: Sequence[int]) -> dict[int, tuple[Table, ...]]:
+    rows = await (await connection.execute(_CHILDREN, [oids])).fetchall()
+    if not rows:
+        return {}
+    tables = await read_tables(connection, [(schema, name) for _, schema, name in rows])
+    found: dict[int, tuple[Table, ...]] = {}
+    for root, schema, name in rows:
+        found[root] = (*found.get(root, ()), tables[schema, name])
+    return found
 
 
 def _table(row: Sequence[Any], columns: Mapping[str, Column], own: Sequence[Sequence[Any]]) -> Table:
-    _, _, schema, name, kind, replident, rows, leaves, refusal = row
+    _, oid, schema, name, kind, replident, rows, leaves, refusal = row
     primary = next((tuple(index[4]) for index in own if index[1]), ())
     # Rows of a partitioned table carry their partition's identity: only when all agree is one known.
     mode = replident if kind != "p" else (leaves or "d")
     identity = {"d": frozenset(primary), "f": frozenset(columns)}.get(mode, frozenset())
     if mode == "i" and kind != "p":
         identity = frozenset(next((index[4] for index in own if index[2]), ()))
-    whole = tuple(tuple(column or "" for column in index[4]) for index in own if index[3])
-    return Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal)
+    whole = tuple(tuple(index[4]) for index in own if index[3])
+    return Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal, oid)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view's own SELECT as a tree, its column names, and where the mapping (or the view around it) names it."""
+
+    name: TableName
+    tree: exp.Query
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """`tables` by (schema or None, name) as the mapping asks, `views` by their full names. `readers`: functions that
+    may read tables; `volatile`: functions that answer anew on each call; both by name, with what to say of them."""
+
+    tables: Mapping[tuple[str | None, str], Table]
+    views: Mapping[TableName, View] = field(default_factory=dict)
+    readers: Mapping[str, str] = field(default_factory=dict)
+    volatile: frozenset[str] = frozenset()

@@ -11,16 +11,33 @@ just the rows that it would have joined. So the same equalities bound its influe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
-from connector.projection.scopes import Node, Region, Scope, Source
+from connector.projection.scopes import AsText, Node, Region, Scope, Source
+
+
+def apart(one: Scope, other: Scope) -> bool:
+    """True when the two are in different branches of a set operation (no recursive one): no row comes from both."""
+    branches = {holder.scope: holder for holder in _around(one)}
+    return any(branches.get(holder.scope, holder) is not holder for holder in _around(other))
+
+
+def _around(scope: Scope | None) -> Iterator[Source]:
+    """The branches of set operations around a scope."""
+    while scope is not None:
+        holder = scope.holder
+        if holder is not None and holder.scope.alternatives and not holder.scope.recursive:
+            yield holder
+        scope = scope.parent
 
 
 class Influence:
     """The equalities that hold on every joined row with a row of `use` and one of `key_use`."""
 
-    def __init__(self, use: Source, key_use: Source) -> None:
+    def __init__(self, use: Source, key_use: Source, chosen: Collection[Source] = ()) -> None:
+        """`chosen`: branches of set operations that the row is taken to come from."""
         self.use = use
+        self._chosen = chosen
         self.present: set[Source] = set()
         self._scopes: set[Scope] = set()
         self._regions: set[Region] = set()
@@ -59,7 +76,7 @@ class Influence:
         if scope.parent is not None:
             self._row(scope.parent)
         for source in scope.sources:
-            if source.region is None:
+            if source.region is None and not scope.alternatives:
                 self._there(source)
 
     def _matched(self, region: Region, scope: Scope) -> None:
@@ -71,6 +88,9 @@ class Influence:
     def _more(self) -> bool:
         """One round of conclusions. True when it found something new."""
         before = len(self.present), len(self._scopes), len(self._regions)
+        for branch in self._chosen:
+            if branch.scope in self._scopes:
+                self._there(branch)
         for scope in list(self._scopes):
             for condition in scope.conditions:
                 if self._holds(condition.guard):
@@ -89,7 +109,7 @@ class Influence:
         source, key = node
         self._there(source)
         if source.inner is not None and source.inner in self._scopes:
-            inside = source.inner.outputs[int(key)].node
+            inside = source.inner.outputs[int(key.key if isinstance(key, AsText) else key)].node
             if inside is not None:
                 self._not_null(inside)
 
@@ -108,8 +128,18 @@ class Influence:
         """Join the outputs of a derived table with the columns they are, as far as the scope lets `use` through."""
         outward = self.use.scope.within(inner)
         for number, output in enumerate(inner.outputs):
-            if output.node is not None and not (outward and inner.why_coupled(output.node)):
-                self._join((source, number), output.node)
+            for below in output.nodes:
+                # Of a set operation's branches only that is read which the rows in question come from.
+                if inner.alternatives and below[0] not in self.present:
+                    continue
+                if not (outward and inner.why_coupled(below)):
+                    self._equal((source, number), below)
+
+    def _equal(self, outside: Node, inside: Node) -> None:
+        self._join(outside, inside)
+        (source, key), (below, inner_key) = outside, inside
+        if key in source.casts and not isinstance(key, AsText) and not isinstance(inner_key, AsText):
+            self._join((source, AsText(key)), (below, AsText(inner_key)))
 
     def _root(self, node: Node) -> Node:
         while node in self._same:

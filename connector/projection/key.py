@@ -1,17 +1,19 @@
-"""The order key: which use carries it, and that every scope between it and the top keeps orders apart.
+"""The order key: which uses carry it, and that every scope between it and the top keeps orders apart.
 
 No I/O; must not know routes or the rewriting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from sqlglot import exp
 
 from connector.errors import Problem
 from connector.projection.catalog import Column, Table
+from connector.projection.influence import apart
 from connector.projection.mapping import Mapping, offset_of
 from connector.projection.scopes import Node, Output, Scope, Source
 
@@ -34,59 +36,87 @@ class KeyUse:
         return [(self.use, name) for name in self.names]
 
 
-def find_key(mapping: Mapping, top: Scope) -> tuple[KeyUse | None, list[Problem]]:
-    """The key-bearing use, or the problems that say why there is none."""
+def find_key(mapping: Mapping, top: Scope) -> tuple[list[KeyUse], list[Problem]]:
+    """The key-bearing uses (one, or one for each branch of a set operation, all of one table), and the problems:
+    without uses they say why there are none."""
     found = _named_key(mapping, top) if mapping.order_key() else _traced_key(mapping, top)
     if isinstance(found, Problem):
-        return None, [found]
-    return found, [*_type_problems(mapping, found), *_scope_problems(mapping, top, found)]
+        return [], [found]
+    problems = [problem for key in found for problem in _scope_problems(mapping, top, key)]
+    return found, [*_type_problems(mapping, found[0]), *problems]
 
 
-def _traced_key(mapping: Mapping, top: Scope) -> KeyUse | Problem:
+def coupled_by_windows(top: Scope, keys: Sequence[KeyUse]) -> frozenset[int]:
+    """Identities of the SELECTs above a key whose windows or DISTINCT ON put several orders together: `resolve` has to
+    read those twice."""
+    found = set()
+    for key in keys:
+        for scope, nodes in _upwards(key):
+            sees = scope.partitions or scope.distinct_on is not None
+            if sees and not scope.limited and any(_coupled(scope, same, key) for same in nodes):
+                found.add(id(scope.select))
+    return frozenset(found)
+
+
+def _coupled(scope: Scope, nodes: set[Node], key: KeyUse) -> bool:
+    return all(scope.why_coupled(node) is not None for node in _with_equals(scope, nodes) or {(key.use, "")})
+
+
+def _traced_key(mapping: Mapping, top: Scope) -> list[KeyUse] | Problem:
     output = next((output for output in top.outputs if output.name == "id"), None)
     if output is None:
         return mapping.problem("there is no output column id", top.at, "select the order's id AS id")
     leaves = _leaves(top, output)
     at = _place(output, top)
-    uses = {source for source, _ in leaves} if leaves is not None else set()
+    uses = list(dict.fromkeys(source for source, _ in leaves)) if leaves is not None else []
     if not uses:
         return mapping.problem("id can't be traced to a table's columns", at, _HINT)
-    if len(uses) > 1:
-        names = ", ".join(sorted(str(source.table.name) for source in uses if source.table))
-        return mapping.problem(f"id comes from several tables: {names}", at, _HINT)
-    use = uses.pop()
-    table = use.table
+    names = {use.table.name for use in uses if use.table}
+    if len(names) > 1 or not all(apart(one.scope, other.scope) for one, other in combinations(uses, 2)):
+        listed = ", ".join(sorted(map(str, names)))
+        if len(names) > 1 and all(apart(one.scope, other.scope) for one, other in combinations(uses, 2)):
+            hint = "the key must be one table's: run a connector for each, or follow one table and join the other to it"
+            return mapping.problem(f"the branches take id from different tables: {listed}", at, hint)
+        return mapping.problem(f"id comes from several tables: {listed}", at, _HINT)
+    table = uses[0].table
     if table is None or not table.primary_key:
-        name = table.name if table else use.alias
+        name = table.name if table else uses[0].alias
         return mapping.problem(f"id comes from {name}, which has no primary key", at, _HINT)
-    return KeyUse(use, table, tuple(table.columns[name] for name in table.primary_key))
+    return [KeyUse(use, table, tuple(table.columns[name] for name in table.primary_key)) for use in uses]
 
 
-def _leaves(scope: Scope, output: Output) -> set[Node] | None:
+def _leaves(scope: Scope, output: Output) -> dict[Node, None] | None:
     """The base columns that an output is computed from; None when a subquery, an aggregate or a function's column is in
-    it."""
-    if output.node is not None:
-        return _below(output.node)
+    it. Of a set operation: those of all branches."""
+    if output.nodes or scope.alternatives:
+        return _all_below(output.nodes)
     if output.expression is None or output.expression.find(exp.Query, exp.AggFunc, exp.Window) is not None:
         return None
-    found: set[Node] = set()
-    for column in output.expression.find_all(exp.Column):
-        node = scope.references.get(id(column))
+    nodes = [scope.references.get(id(column)) for column in output.expression.find_all(exp.Column)]
+    return _all_below(nodes)
+
+
+def _all_below(nodes: Sequence[Node | None]) -> dict[Node, None] | None:
+    found: dict[Node, None] = {}
+    for node in nodes:
         below = _below(node) if node is not None else None
         if below is None:
             return None
         found |= below
-    return found
+    return found if nodes else None
 
 
-def _below(node: Node) -> set[Node] | None:
+def _below(node: Node) -> dict[Node, None] | None:
     source, key = node
+    if source.again is not None:
+        # The round before gave it unchanged, and in the end the first branch did.
+        return {}
     if source.inner is None:
-        return {node} if source.table is not None else None
-    return _leaves(source.inner, source.inner.outputs[int(key)])
+        return {node: None} if source.table is not None else None
+    return _leaves(source.inner, source.inner.outputs[int(str(key))])
 
 
-def _named_key(mapping: Mapping, top: Scope) -> KeyUse | Problem:
+def _named_key(mapping: Mapping, top: Scope) -> list[KeyUse] | Problem:
     written = mapping.order_key()
     assert written is not None  # noqa: S101  # asked by find_key
     name, columns, at = written
@@ -98,7 +128,7 @@ def _named_key(mapping: Mapping, top: Scope) -> KeyUse | Problem:
     missing = [column for column in columns if table is None or column not in table.columns]
     if table is None or missing:
         return mapping.problem(f"order_key: {name} has no column {missing[0]}", at)
-    return KeyUse(uses[0], table, tuple(table.columns[column] for column in columns))
+    return [KeyUse(uses[0], table, tuple(table.columns[column] for column in columns))]
 
 
 def _lineage(scope: Scope) -> Iterator[Source]:
@@ -121,24 +151,30 @@ def _type_problems(mapping: Mapping, key: KeyUse) -> list[Problem]:
 
 def _scope_problems(mapping: Mapping, top: Scope, key: KeyUse) -> list[Problem]:
     """Scopes on the way up that would mix orders, or answer otherwise when only some keys are asked for."""
-    if top.limited:
+    if top.limited or any(leaf.limited for leaf in top.leaves()):
         return [mapping.problem("LIMIT, OFFSET or FETCH at the top would leave orders out", top.at, "remove it")]
     problems = []
-    scope: Scope | None = key.use.scope
-    nodes = [{node} for node in key.nodes()]
-    while scope is not None:
+    for scope, nodes in _upwards(key):
         for name, same in zip(key.names, nodes, strict=True):
             problem = _mixed(mapping, scope, name, same, key)
             if problem is not None:
                 problems.append(problem)
+    return problems
+
+
+def _upwards(key: KeyUse) -> Iterator[tuple[Scope, list[set[Node]]]]:
+    """Each scope from the key's to the top, with the columns there that each key column comes out as."""
+    scope: Scope | None = key.use.scope
+    nodes = [{node} for node in key.nodes()]
+    while scope is not None:
+        yield scope, nodes
         holder = scope.holder
         if holder is not None:
             nodes = [
-                {(holder, number) for number, output in enumerate(scope.outputs) if output.node in same}
+                {(holder, number) for number, output in enumerate(scope.outputs) if same & set(output.nodes)}
                 for same in nodes
             ]
         scope = scope.parent
-    return problems
 
 
 def _with_equals(scope: Scope, nodes: set[Node]) -> set[Node]:
@@ -178,10 +214,11 @@ def _shown(scope: Scope, nodes: set[Node]) -> bool:
         expression = output.expression
         if isinstance(expression, exp.Cast) and expression.is_type("text"):
             expression = expression.this
-        if output.node in nodes or (expression is not None and scope.references.get(id(expression)) in nodes):
+        if nodes & set(output.nodes) or (expression is not None and scope.references.get(id(expression)) in nodes):
             return True
     return False
 
 
 def _place(output: Output, scope: Scope) -> int:
-    return offset_of(output.expression) if output.expression is not None else scope.at
+    placed = output.expression is not None and scope.view is None
+    return offset_of(output.expression) if placed and output.expression is not None else scope.at

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
@@ -35,6 +36,7 @@ _CLAUSES = {
     TokenType.FETCH: "fetch",
     TokenType.FOR: "for",
 }
+_SET_OPERATIONS = (TokenType.UNION, TokenType.INTERSECT, TokenType.EXCEPT)
 _AFTER_FROM = ("where", "group", "having", "window", "order", "limit", "offset", "fetch", "for")
 
 
@@ -100,12 +102,7 @@ class Mapping:
 
     def called_names(self) -> dict[str, int]:
         """Every name directly before a parenthesis (functions, and some that are not), with its first offset."""
-        names: dict[str, int] = {}
-        for token, after in zip(self._tokens, self._tokens[1:], strict=False):
-            if after.token_type == TokenType.L_PAREN and token.text:
-                quoted = self.text[token.start] == '"'
-                names.setdefault(token.text if quoted else fold(token.text), token.start)
-        return names
+        return called(self._tokens, self.text)
 
     def words(self, wanted: frozenset[str]) -> dict[str, int]:
         """Those of the unquoted words that occur as a token and no column's name, with their first offset."""
@@ -165,7 +162,7 @@ class Mapping:
             raise ConfigurationError([Problem("there is no SQL in it", "write one SELECT", f"{self.path}:1:1")])
         return tokens
 
-    def _parse(self) -> exp.Select:
+    def _parse(self) -> exp.Query:
         try:
             statements = [tree for tree in sqlglot.parse(self.text, read="postgres") if tree is not None]
         except ParseError as error:
@@ -177,9 +174,8 @@ class Mapping:
             at = self._tokens[second + 1].start
             raise ConfigurationError([self.problem(f"there are {len(statements)} statements, not one", at, hint)])
         tree = statements[0]
-        if isinstance(tree, exp.SetOperation):
-            raise ConfigurationError([self.problem(f"{tree.key.upper()} is not supported yet", tree)])
-        if not isinstance(tree, exp.Select) or self._tokens[0].token_type not in (TokenType.SELECT, TokenType.WITH):
+        begins = (TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN)
+        if not isinstance(tree, (exp.Select, exp.SetOperation)) or self._tokens[0].token_type not in begins:
             what = f"this is not a SELECT but {self._tokens[0].text.upper()}"
             raise ConfigurationError([self.problem(what, self._tokens[0].start, "the mapping is one SELECT")])
         return tree
@@ -211,6 +207,9 @@ class Mapping:
                     if depth < 0:
                         end = index
                         break
+                elif depth == 0 and kind in _SET_OPERATIONS and not self._is_name(index):
+                    end = index
+                    break
                 elif depth == 0 and kind in _CLAUSES and not self._is_name(index):
                     clauses.setdefault(_CLAUSES[kind], index)
             yield Span(first, end, clauses)
@@ -229,6 +228,28 @@ class Mapping:
             span for span in self._spans if self._tokens[span.first].start <= offset <= self._tokens[span.end - 1].end
         ]
         return max(around, key=lambda span: span.first)
+
+
+def called(tokens: Sequence[Token], text: str) -> dict[str, int]:
+    """Every name directly before a parenthesis (functions, and some that are not), with its first offset."""
+    names: dict[str, int] = {}
+    for token, after in pairwise(tokens):
+        if after.token_type == TokenType.L_PAREN and token.text:
+            quoted = text[token.start] == '"'
+            names.setdefault(token.text if quoted else fold(token.text), token.start)
+    return names
+
+
+def read_query(text: str) -> tuple[exp.Query, frozenset[str]] | None:
+    """One query that is no mapping (a view's, a function's) and the names it calls; None when it isn't one."""
+    try:
+        trees = [tree for tree in sqlglot.parse(text, read="postgres") if tree is not None]
+        tokens = sqlglot.tokenize(text, read="postgres")
+    except (ParseError, TokenError):
+        return None
+    if len(trees) != 1 or not isinstance(trees[0], (exp.Select, exp.SetOperation)):
+        return None
+    return trees[0], frozenset(called(tokens, text))
 
 
 def fold(name: str) -> str:

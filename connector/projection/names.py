@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from connector.projection.scopes import Condition, Node, Region, Source
+from sqlglot import exp
+
+from connector.projection.scopes import Condition, Node, Region, Scope, Source
 
 
 @dataclass(eq=False, slots=True)
@@ -38,6 +40,19 @@ class Env:
 
     groups: Sequence[Group]
     parent: Env | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cte:
+    """A CTE, and what its own text sees. `around`: it is read within itself, in this scope; `later`: it is named before
+    it comes."""
+
+    node: exp.CTE
+    env: Env | None
+    ctes: dict[str, Cte]
+    recursive: bool = False
+    later: bool = False
+    around: Scope | None = None
 
 
 class Unresolved(Exception):

@@ -9,16 +9,20 @@ it steps to; so when rows along it change too, the changed row nearest to the or
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from sqlglot import exp
+
+from connector.changes import TableName
 from connector.errors import Problem
 from connector.projection.catalog import Column, Table, comparable, same_text
 from connector.projection.influence import Influence
 from connector.projection.key import KeyUse
 from connector.projection.keys import quoted
 from connector.projection.mapping import Mapping
-from connector.projection.scopes import Scope, Source
+from connector.projection.scopes import AsText, Key, Scope, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Lookup:
     key_types: tuple[str, ...]
     first: Table
     first_columns: tuple[str, ...]
+    hops: tuple[tuple[Table, tuple[Column, ...]], ...] = ()
+    """Each table that the query reads, `first` first, with the columns that it is entered by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,12 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """`columns` of the use are what the stream must carry: the order key's, or those that `lookup` starts from."""
+    """`columns` of the use are what the stream must carry: the order key's, or those that `lookup` starts from. A
+    `sweep` has none: any change of the table makes all orders be looked at."""
 
     use: Source
     table: Table
-    kind: Literal["key", "column", "reverse"]
+    kind: Literal["key", "column", "reverse", "sweep"]
     columns: tuple[Column, ...]
     lookup: Lookup | None = None
     index: Index | None = None
@@ -77,25 +84,78 @@ class _Step:
     pairs: tuple[tuple[Column, Column], ...]
 
 
-def find_ways(mapping: Mapping, top: Scope, key: KeyUse) -> tuple[list[Way], list[Problem]]:
-    """A way for every use, or a problem for it."""
-    uses = list(top.uses())
-    influences = {use: Influence(use, key.use) for use in uses}
-    direct = {use: found for use in uses if (found := _key_columns(use, key, influences[use])) is not None}
-    steps = _steps(uses, influences, set(direct))
-    ways, problems = [], []
+def find_ways(
+    mapping: Mapping, uses: list[Source], key: KeyUse, swept: frozenset[TableName] = frozenset()
+) -> tuple[list[Way], list[Problem]]:
+    """A way for every use, and for every table that inherits from a use's; or a problem for it. Uses of `swept` tables
+    that have no other way are swept."""
+    ways: list[Way] = []
+    problems = []
     for use in uses:
-        table = _table(use)
-        if use in direct:
-            index = _index(use, direct[use], steps, direct)
-            ways.append(Way(use, table, "key" if use is key.use else "column", direct[use], None, index))
-        elif use in steps:
-            columns = tuple(column for column, _ in steps[use].pairs)
-            index = _index(use, columns, steps, direct)
-            ways.append(Way(use, table, "reverse", columns, _lookup(use, steps, direct), index))
+        found = _ways_of(use, uses, key, frozenset(), {})
+        if found is not None:
+            ways += found
+        elif _table(use).name in swept:
+            ways += [Way(use, table, "sweep", ()) for table in _tables(use)]
         else:
             problems.append(_no_way(mapping, use, key))
     return ways, problems
+
+
+_Chosen: TypeAlias = frozenset[Source]
+"""Branches of set operations: one of each that a row is taken to come from."""
+_CHOICES = 4
+
+
+def _ways_of(
+    use: Source, uses: list[Source], key: KeyUse, chosen: _Chosen, plans: dict[_Chosen, tuple[_Steps, _Direct]]
+) -> list[Way] | None:
+    """The use's way; when a set operation lies on it, one by each of its branches. None when there is none."""
+    if chosen not in plans:
+        influences = {other: Influence(other, key.use, chosen) for other in uses}
+        direct = {other: at for other in uses if (at := _key_columns(other, key, influences[other])) is not None}
+        plans[chosen] = _steps(uses, influences, set(direct)), direct
+    steps, direct = plans[chosen]
+    if use in direct or use in steps:
+        return [_way(use, table, key, steps, direct) for table in _tables(use)]
+    if len(chosen) == _CHOICES:
+        return None
+    for scope in _set_operations(use, uses, key):
+        if scope.sources[0] in chosen or scope.sources[-1] in chosen:
+            continue
+        # A row of A EXCEPT B or A INTERSECT B is one of A.
+        branches = scope.sources if isinstance(scope.select, exp.Union) else scope.sources[:1]
+        found = [_ways_of(use, uses, key, chosen | {branch}, plans) for branch in branches]
+        if all(found):
+            return list({way.name: way for ways in found for way in ways or ()}.values())
+    return None
+
+
+def _set_operations(use: Source, uses: list[Source], key: KeyUse) -> Iterator[Scope]:
+    """Those that hold neither the use nor the key, the outermost first."""
+    scopes: dict[Scope, None] = {}
+    for other in uses:
+        around: list[Scope] = []
+        scope: Scope | None = other.scope
+        while scope is not None:
+            around.append(scope)
+            scope = scope.parent
+        scopes |= dict.fromkeys(each for each in reversed(around) if each.alternatives and not each.recursive)
+    return (each for each in scopes if not use.scope.within(each) and not key.use.scope.within(each))
+
+
+def _way(use: Source, table: Table, key: KeyUse, steps: _Steps, direct: _Direct) -> Way:
+    if use in direct:
+        index = _index(use, table, direct[use], steps, direct)
+        return Way(use, table, "key" if use is key.use else "column", direct[use], None, index)
+    columns = tuple(column for column, _ in steps[use].pairs)
+    return Way(use, table, "reverse", columns, _lookup(use, steps, direct), _index(use, table, columns, steps, direct))
+
+
+def _tables(use: Source) -> Iterable[Table]:
+    """The tables in whose name changes of the use's rows are streamed."""
+    table = _table(use)
+    return (table,) if use.only else (table, *table.children)
 
 
 def _table(use: Source) -> Table:
@@ -155,45 +215,57 @@ def _by_primary_key(use: Source, step: _Step) -> bool:
 
 
 def _indexed(step: _Step) -> bool:
-    return _table(step.to).serves([theirs.name for _, theirs in step.pairs])
+    return _table(step.to).serves([theirs.indexed_as for _, theirs in step.pairs])
 
 
 def _pairs(use: Source, to: Source, influence: Influence) -> tuple[tuple[Column, Column], ...]:
     pairs = []
-    for theirs in _table(to).columns.values():
-        for mine in _table(use).columns.values():
-            if mine.streamed and comparable(mine, theirs) and influence.equal((use, mine.name), (to, theirs.name)):
+    for theirs_at, theirs in _terms(to):
+        for mine_at, mine in _terms(use):
+            if mine.streamed and comparable(mine, theirs) and influence.equal((use, mine_at), (to, theirs_at)):
                 pairs.append((mine, theirs))
                 break
     return tuple(pairs)
+
+
+def _terms(use: Source) -> Iterator[tuple[Key, Column]]:
+    """The columns of a use, then those of them that the mapping's conditions cast to text."""
+    columns = _table(use).columns
+    yield from columns.items()
+    for name, column in columns.items():
+        text = column.cast_to_text() if name in use.casts else None
+        if text is not None:
+            yield AsText(name), text
 
 
 _Steps: TypeAlias = dict[Source, _Step]
 _Direct: TypeAlias = dict[Source, tuple[Column, ...]]
 
 
-def _chain(use: Source, number: int, steps: _Steps, direct: _Direct) -> tuple[str, list[str], tuple[Column, ...]]:
-    """FROM a use, called `t<number>`, to one that holds the key: the clause, the key's expressions, its columns."""
-    at, tables = use, [f"{_quoted(use)} t{number}"]
+def _chain(
+    use: Source, table: Table, number: int, steps: _Steps, direct: _Direct
+) -> tuple[str, list[str], tuple[Column, ...]]:
+    """FROM a use's table, called `t<number>`, to one that holds the key: the clause, the key's expressions, its
+    columns."""
+    at, tables = use, [f"{_quoted(table)} t{number}"]
     while at not in direct:
         step = steps[at]
         matches = " AND ".join(
-            f"t{number + 1}.{quoted(theirs.name)} = t{number}.{quoted(mine.name)}" for mine, theirs in step.pairs
+            f"{theirs.written(f't{number + 1}')} = {mine.written(f't{number}')}" for mine, theirs in step.pairs
         )
         at, number = step.to, number + 1
-        tables.append(f"JOIN {_quoted(at)} t{number} ON {matches}")
+        tables.append(f"JOIN {_quoted(_table(at))} t{number} ON {matches}")
     return " ".join(tables), [f"t{number}.{quoted(column.name)}" for column in direct[at]], direct[at]
 
 
-def _index(use: Source, wanted: tuple[Column, ...], steps: _Steps, direct: _Direct) -> Index | None:
+def _index(use: Source, table: Table, wanted: tuple[Column, ...], steps: _Steps, direct: _Direct) -> Index | None:
     """None when the stream carries the wanted columns of deleted rows too, or when a row can't be told by its identity
     in text form."""
-    table = _table(use)
     identity = tuple(column for column in table.columns.values() if column.name in table.identity)
     carried = {column.name for column in wanted} <= table.identity
     if carried or not identity or not all(column.faithful() and column.streamed for column in identity):
         return None
-    tables, keys, columns = _chain(use, 0, steps, direct)
+    tables, keys, columns = _chain(use, table, 0, steps, direct)
     rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
     outputs = ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys, 1))
     those = asked(keys, [column.type_name for column in columns])
@@ -202,19 +274,26 @@ def _index(use: Source, wanted: tuple[Column, ...], steps: _Steps, direct: _Dire
 
 def _lookup(use: Source, steps: _Steps, direct: _Direct) -> Lookup:
     first = steps[use]
-    tables, keys, columns = _chain(first.to, 1, steps, direct)
+    tables, keys, columns = _chain(first.to, _table(first.to), 1, steps, direct)
     outputs = ", ".join(f"{key} AS k{index}" for index, key in enumerate(keys, 1))
     there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
-    start = asked(
-        [f"t1.{quoted(theirs.name)}" for _, theirs in first.pairs], [mine.type_name for mine, _ in first.pairs]
-    )
+    start = asked([theirs.written("t1") for _, theirs in first.pairs], [mine.type_name for mine, _ in first.pairs])
     return Lookup(
         f"SELECT DISTINCT {outputs} FROM {tables} WHERE {start} AND {there}",
         tuple(mine.type_name for mine, _ in first.pairs),
         tuple(column.type_name for column in columns),
         _table(first.to),
-        tuple(theirs.name for _, theirs in first.pairs),
+        tuple(theirs.indexed_as for _, theirs in first.pairs),
+        tuple(_hops(use, steps, direct)),
     )
+
+
+def _hops(use: Source, steps: _Steps, direct: _Direct) -> Iterator[tuple[Table, tuple[Column, ...]]]:
+    at = use
+    while at not in direct:
+        step = steps[at]
+        at = step.to
+        yield _table(at), tuple(theirs for _, theirs in step.pairs)
 
 
 def asked(columns: list[str], types: list[str]) -> str:
@@ -225,26 +304,27 @@ def asked(columns: list[str], types: list[str]) -> str:
     return f"({', '.join(columns)}) IN (SELECT * FROM unnest({', '.join(arrays)}))"
 
 
-def _quoted(use: Source) -> str:
-    name = _table(use).name
-    return quoted(name.schema, name.name)
+def _quoted(table: Table) -> str:
+    return quoted(table.name.schema, table.name.name)
 
 
 def _no_way(mapping: Mapping, use: Source, key: KeyUse) -> Problem:
     name = _table(use).name
     shown = f"{name} (alias {use.alias})" if use.alias != name.name else str(name)
     what = f"no way leads from a changed row of {shown} to the orders it changes"
-    scope: Scope | None = use.scope
-    while scope is not None:
-        if scope.limited and scope.parent is not None and use.scope is scope:
-            what += ": rows of all orders compete under LIMIT, OFFSET or FETCH"
-            break
-        if scope.partitions and use.scope is scope:
-            what += ": a window function sees rows of all orders"
-            break
-        scope = scope.parent
-    else:
-        what += ": no equality of plain columns joins it to the order"
+    if use.scope.view is not None:
+        what += f" (in view {use.scope.view})"
     columns = ", ".join(key.names)
     hint = f"join it with = on plain columns to the order ({key.table.name}: {columns}) or to a table joined so"
-    return mapping.problem(what, use.at, hint)
+    return mapping.problem(f"{what}: {_why_none(use)}", use.at, f"{hint}, or list it in mapping.sweep_tables")
+
+
+def _why_none(use: Source) -> str:
+    scope: Scope | None = use.scope
+    while scope is not None and scope.parent is not None:
+        if scope.limited:
+            return "rows of all orders compete under LIMIT, OFFSET or FETCH"
+        if scope.partitions or scope.twin:
+            return "a window function sees rows of all orders"
+        scope = scope.parent
+    return "no equality of plain columns joins it to the order"

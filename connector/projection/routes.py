@@ -79,6 +79,9 @@ class Routes:
         lookups: set[Lookup] = set()
         sweep = None
         for route in routes:
+            if not route.columns:
+                sweep = f"{changes.operation} on {changes.table}, of which no way leads to single orders"
+                continue
             before = route.before if changes.operation is not Operation.INSERT else None
             for image in changes.images:
                 found = route.read(image)

@@ -9,6 +9,19 @@ from sqlglot import exp
 from connector.projection.mapping import name_of
 
 QUERIES = (exp.Select, exp.SetOperation, exp.DML, exp.Values)
+_Type = exp.DType
+CAST_TYPES = {
+    _Type.TEXT: "text",
+    _Type.VARCHAR: "varchar",
+    _Type.CHAR: "bpchar",
+    _Type.UUID: "uuid",
+    _Type.DATE: "date",
+    _Type.SMALLINT: "int2",
+    _Type.INT: "int4",
+    _Type.BIGINT: "int8",
+    _Type.DECIMAL: "numeric",
+}
+"""pg_type's names of some types that a cast may name."""
 
 
 def is_comma(join: exp.Join) -> bool:
@@ -36,7 +49,8 @@ def terms(expression: exp.Expr) -> Iterator[exp.Expr]:
 
 def items(node: exp.Expr) -> list[exp.Expr]:
     node = bare(node)
-    return list(node.expressions) if isinstance(node, exp.Tuple) else [node]
+    row = isinstance(node, exp.Anonymous) and str(node.this).upper() == "ROW"
+    return list(node.expressions) if row or isinstance(node, exp.Tuple) else [node]
 
 
 def output_name(expression: exp.Expr) -> str | None:

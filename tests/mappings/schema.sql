@@ -35,8 +35,58 @@ CREATE UNLOGGED TABLE shop.scratch (order_id bigint, x int);
 CREATE TABLE shop.parent (order_id bigint, x int);
 CREATE TABLE shop.child () INHERITS (shop.parent);
 CREATE TABLE shop.generated (same bigint GENERATED ALWAYS AS (order_id) STORED, order_id bigint, x int);
+CREATE TABLE shop.item_archive (order_id bigint, line int, product_id int, qty int, price numeric, PRIMARY KEY (order_id, line));
+CREATE TABLE shop.component (parent int, part int, tenant int, PRIMARY KEY (parent, part));
+CREATE TABLE shop.fx_order (id bigint PRIMARY KEY, currency text, placed timestamp, total numeric);
+CREATE TABLE shop.rate (currency text, valid_from timestamp, rate numeric, PRIMARY KEY (currency, valid_from));
+CREATE TABLE shop.event_ref (id bigint PRIMARY KEY, order_ref text, kind text);
+CREATE TABLE shop.gorder (id bigint PRIMARY KEY, customer_id bigint NOT NULL, region int NOT NULL, placed timestamp, memo text);
+CREATE INDEX ON shop.gorder (customer_id);
+CREATE TABLE shop.gline (id bigint PRIMARY KEY, gorder_id bigint, qty int);
+CREATE TABLE shop.torder (id bigint PRIMARY KEY, parent_id bigint, memo text);
+CREATE TABLE shop.base_line (id bigint PRIMARY KEY, order_id bigint, qty int);
+CREATE TABLE shop.gift_line (card text, PRIMARY KEY (id)) INHERITS (shop.base_line);
+CREATE TABLE shop.late_gift_line (PRIMARY KEY (id)) INHERITS (shop.gift_line);
+CREATE TABLE shop.uref (id bigint PRIMARY KEY, uorder_text text, note text);
+CREATE SEQUENCE shop.numbers;
+CREATE FOREIGN DATA WRAPPER nothing;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
+CREATE FOREIGN TABLE shop.remote (order_id bigint, x int) SERVER nowhere;
 CREATE VIEW shop.order_view AS SELECT id, status FROM shop.orders;
 CREATE MATERIALIZED VIEW shop.order_copy AS SELECT id, status FROM shop.orders;
 CREATE FUNCTION shop.order_total(bigint) RETURNS numeric LANGUAGE sql STABLE
     AS 'SELECT sum(qty * price) FROM shop.item WHERE order_id = $1';
 CREATE FUNCTION shop.double(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
+CREATE VIEW shop.order_summary (ref, state, customer) AS
+    SELECT o.id, o.status, c.name FROM shop.orders o JOIN shop.customer c ON c.id = o.customer_id;
+CREATE VIEW shop.item_totals AS SELECT order_id, sum(qty) AS pieces, count(*) FROM shop.item GROUP BY order_id;
+CREATE VIEW shop.item_names AS
+    SELECT t.order_id, t.pieces, s.names FROM shop.item_totals t JOIN (
+        SELECT i.order_id, string_agg(p.name, ',' ORDER BY i.line, p.name) AS names
+        FROM shop.item i JOIN shop.product p ON p.id = i.product_id GROUP BY i.order_id
+    ) s USING (order_id);
+CREATE VIEW shop.carrier_of AS
+    SELECT s.order_id, c.name, s.id AS shipment FROM shop.shipment s JOIN shop.carrier c ON c.code = s.carrier;
+CREATE VIEW shop.all_lines AS
+    SELECT order_id, line, product_id, qty FROM shop.item UNION ALL SELECT order_id, line, product_id, qty FROM shop.item_archive;
+CREATE VIEW shop.line_names AS
+    WITH named AS (SELECT l.order_id, l.line, p.name FROM shop.all_lines l JOIN shop.product p ON p.id = l.product_id)
+    SELECT order_id, line, name FROM named WHERE name IS NOT NULL;
+CREATE VIEW shop.order_refs AS SELECT 'R' || o.id AS ref, o.status FROM shop.orders o;
+CREATE VIEW shop.stamped AS SELECT id, status, now() AS seen FROM shop.orders;
+CREATE VIEW shop.recent AS SELECT id, status FROM shop.orders WHERE placed > now() - interval '90 days';
+CREATE VIEW shop.first_lines AS
+    SELECT DISTINCT ON (i.order_id) i.order_id, i.line, i.qty FROM shop.item i ORDER BY i.order_id, i.line;
+CREATE VIEW shop.customer_rank AS
+    SELECT g.id, g.memo, rank() OVER (PARTITION BY g.customer_id ORDER BY g.placed, g.id) AS nth FROM shop.gorder g;
+CREATE VIEW shop.order_dates AS SELECT d.id, i.qty FROM shop.dorder d JOIN shop.ditem i ON i.order_no = d.id;
+CREATE VIEW shop.settings AS SELECT name, value FROM shop.setting;
+CREATE VIEW shop.totals_by_function AS SELECT o.id, shop.order_total(o.id) AS total FROM shop.orders o;
+CREATE VIEW "Legacy"."Head View" AS SELECT h."OrdId" AS "Key", h."Customer Name" FROM "Legacy"."OrderHead" h;
+CREATE FUNCTION shop.shout(text) RETURNS text LANGUAGE sql STABLE AS 'SELECT upper($1)';
+CREATE FUNCTION shop.total_of(bigint) RETURNS numeric LANGUAGE sql STABLE AS 'SELECT shop.order_total($1)';
+CREATE FUNCTION shop.lying_total(bigint) RETURNS numeric LANGUAGE sql IMMUTABLE
+    AS 'SELECT sum(qty) FROM shop.item WHERE order_id = $1';
+CREATE FUNCTION shop.spelled(bigint) RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1::text; END';
+CREATE FUNCTION shop.dice() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 4; END';
+CREATE FUNCTION shop.token() RETURNS text LANGUAGE sql VOLATILE AS 'SELECT random()::text';

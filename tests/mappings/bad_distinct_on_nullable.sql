@@ -1,2 +1,2 @@
 SELECT DISTINCT ON (o.customer_id) o.id FROM shop.orders o
--- problem 1:21 DISTINCT ON does not name the column
+-- problem 1:46 a window function sees rows of all orders

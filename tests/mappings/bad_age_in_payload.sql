@@ -1,0 +1,2 @@
+SELECT o.id, extract(day FROM age(o.placed)) AS days FROM shop.orders o
+-- problem 1:31 age() in the payload

@@ -1,0 +1,3 @@
+WITH t AS (SELECT current_date AS today, 1 AS one), u AS (SELECT t.today AS day FROM t)
+SELECT o.id, o.placed < u.day AS late, u.day FROM shop.orders o, u
+-- problem 1:19 current_date in the payload

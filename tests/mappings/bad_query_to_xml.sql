@@ -1,0 +1,2 @@
+SELECT o.id, query_to_xml('SELECT * FROM shop.note', true, false, '') AS x FROM shop.orders o
+-- problem 1:14 the function query_to_xml may read tables

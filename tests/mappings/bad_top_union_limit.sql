@@ -1,0 +1,2 @@
+SELECT o.id FROM shop.orders o UNION ALL SELECT p.id FROM shop.orders p LIMIT 3
+-- problem 1:8 LIMIT, OFFSET or FETCH at the top

@@ -1,0 +1,5 @@
+SELECT o.id, (SELECT value FROM shop.setting WHERE name = 'a') AS x FROM shop.orders o
+-- sweep_tables shop.setting
+-- key shop.orders(id)
+-- o: key id
+-- setting: sweep 

@@ -1,0 +1,3 @@
+SELECT v."Key" AS id, v."Customer Name" AS name FROM "Legacy"."Head View" v
+-- key Legacy.OrderHead(OrdId)
+-- h: key OrdId

@@ -1,0 +1,7 @@
+SELECT o.id, l.name FROM shop.orders o JOIN shop.line_names l ON o.id = l.order_id
+-- key shop.orders(id)
+-- o: key id
+-- item: column order_id
+-- item_archive: column order_id
+-- p: reverse id via shop.item
+-- p: reverse id via shop.item_archive
