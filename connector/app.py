@@ -169,6 +169,7 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     made = Source(dsn, source.slot, source.publication, projection.tables, source.manage)
     objects = SourceObjects(made, stream, pipeline.sweeper)
     stack.push_async_callback(objects.close)
+    await objects.begin()
     return Parts(projection, pipeline, metrics, vitals, objects)
 
 

@@ -65,8 +65,7 @@ class SourceObjects:
         try:
             drift = await self._watch.look()
             if not drift:
-                self._told = None
-                return False
+                return await self._healed()
             self._tell(drift)
             await self._mend()
         except (SourceUnavailable, ConfigurationError) as error:
@@ -75,8 +74,20 @@ class SourceObjects:
         self._watch.accept()
         return True
 
+    async def begin(self) -> None:
+        """The first look: what later ones are compared with. Raises SourceUnavailable."""
+        await self._watch.look()
+
     async def close(self) -> None:
         await self._watch.close()
+
+    async def _healed(self) -> bool:
+        """A table that was renamed away and back shows nothing now, and changes under its other name weren't ours."""
+        if self._told is None:
+            return False
+        self._told = None
+        await self._sweeper.ask("tables of the source are back", SweepKind.RECONCILE)
+        return True
 
     async def _mend(self) -> None:
         source = self._source
