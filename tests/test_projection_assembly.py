@@ -10,8 +10,8 @@ import pytest
 
 from connector.errors import MappingBroken, OrderUnreadable, SourceUnavailable
 from connector.orders import Lookup, OrderKey
-from connector.projection import Assembler, load
 from connector.orders import encoded as encode
+from connector.projection import Assembler, load
 from tests.fix_postgres import Database, MakeCluster
 from tests.projection_cases import create_schema, shop, shop_template
 
