@@ -190,6 +190,7 @@ async def load_projection(settings: Settings) -> Projection:
         read_dsn=read_dsn(settings),
         timezone=settings.source.timezone,
         statement_timeout_ms=_timeout_ms(settings),
+        sweep_tables=settings.mapping.sweep_tables,
     )
 
 

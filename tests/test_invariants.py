@@ -435,6 +435,21 @@ async def test_a_narrow_change_is_not_delayed_by_a_wide_one(rig: Rig, monkeypatc
     assert (await rig.verdict()).clean
 
 
+async def test_a_change_of_a_table_that_leads_to_no_order_makes_every_order_be_compared(rig: Rig) -> None:
+    rig.execute("CREATE TABLE oms.shop_setting (name text PRIMARY KEY, value text NOT NULL)")
+    rig.execute("INSERT INTO oms.shop_setting VALUES ('channel', 'kiosk')")
+    setting = "(SELECT value FROM oms.shop_setting WHERE name = 'channel')"
+    rig.mapping = rig.mapping.replace("ELSE 'store' END AS sales_channel", f"ELSE {setting} END AS sales_channel")
+    rig.overrides = {"mapping": {"sweep_tables": ["oms.shop_setting"]}}
+    await rig.start()
+    await rig.quiet()
+    assert (await rig.verdict()).clean
+    rig.execute("UPDATE oms.shop_setting SET value = 'booth'")
+    await rig.quiet()
+    assert (await rig.verdict()).clean
+    assert "booth" in {order["salesChannel"] for order in rig.stored().values()}
+
+
 async def test_a_terminated_walsender_is_replaced_and_nothing_is_lost(rig: Rig) -> None:
     await rig.start()
     await rig.quiet()
