@@ -36,6 +36,7 @@ from tests.oracle.worlds import World, worlds
 @click.option("--transactions", type=int, default=25, show_default=True, help="Transactions a round.")
 @click.option("--rounds", type=int, default=3, show_default=True, help="Rounds a run, judged one by one.")
 @click.option("--no-shops", is_flag=True, help="Leave out the shops, whose schema is made with packages from PyPI.")
+@click.option("--shop-venv", type=click.Path(path_type=Path), help="Keep the shop's packages here for the next time.")
 def main(
     seconds: float,
     seed: int | None,
@@ -45,6 +46,7 @@ def main(
     transactions: int,
     rounds: int,
     no_shops: bool,
+    shop_venv: Path | None,
 ) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     first = seed if seed is not None else int(time.time()) % 1_000_000
@@ -60,20 +62,23 @@ def main(
     with ExitStack() as stack:
         template = stack.enter_context(Template())
         cluster = stack.enter_context(Cluster.create(template=template, settings={"fsync": "off"}))
-        sys.exit(1 if soak(plans, seconds, _Templates(cluster)) else 0)
+        sys.exit(1 if soak(plans, seconds, _Templates(cluster, shop_venv)) else 0)
 
 
 class _Templates:
     """One database a schema, made when first asked for."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, shop_venv: Path | None) -> None:
         self._cluster = cluster
+        self._shop_venv = shop_venv
         self._made: dict[str, Database] = {}
 
     def of(self, world: World) -> Database:
         if world.name not in self._made:
-            make = shops.make_template if world.name in shops.worlds() else make_template
-            self._made[world.name] = make(self._cluster, world)
+            if world.name in shops.worlds():
+                self._made[world.name] = shops.make_template(self._cluster, world, self._shop_venv)
+            else:
+                self._made[world.name] = make_template(self._cluster, world)
         return self._made[world.name]
 
 

@@ -176,7 +176,7 @@ class Traffic:
     def _insert(self, writer: Writer, table: Table) -> tuple[str, list[str | None]]:
         row: dict[str, str | None] = {}
         for column in free_columns(table):
-            if not column.generated or self.world.keys:
+            if self.world.keys or not column.generated:
                 row[column.name] = value(self.world, table, column, self.random)
         for reference in table.references:
             row.update(self._target(writer, table, reference))
