@@ -6,6 +6,7 @@ Source: https://www.postgresql.org/docs/current/catalogs.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -51,7 +52,8 @@ class Column:
     @property
     def indexed_as(self) -> str:
         """How the index that serves it names it: see `Table.indexes`."""
-        return f"({self.name}::text)" if self.as_text else self.name
+        plain = re.fullmatch(r"[a-z_][a-z0-9_$]*", self.name) is not None
+        return f"({self.name if plain else quoted(self.name)}::text)" if self.as_text else self.name
 
     def cast_to_text(self) -> Column | None:
         """The column cast to text; None when the text depends on settings or on the value's history."""

@@ -41,8 +41,11 @@ def _use_problems(projection: Projection, use: Use) -> Iterator[Problem]:
     if lookup is not None and not lookup.first.serves(lookup.first_columns):
         what = f"no index serves the way from {way.table.name} to its orders: {lookup.first.name} is read whole"
         yield Problem(what, _create_index(lookup.first.name, lookup.first_columns), where, warning=True)
+    if way.kind == "sweep":
+        what = f"no way leads from {way.table.name} to single orders: any change of it makes all orders be looked at"
+        yield Problem(what, "as mapping.sweep_tables says; fine for a table that seldom changes", where, warning=True)
     missing = [column.name for column in way.columns if column.name not in way.table.identity]
-    if missing:
+    if missing and way.index is None:
         what = (
             f"the replica identity of {way.table.name} lacks {', '.join(missing)}: a deleted row makes all orders be "
             "looked at, and an order that a row is moved away from is only mended by the next reconcile"
@@ -75,7 +78,8 @@ def _scan_problem(projection: Projection, name: TableName) -> Problem:
 
 
 def _create_index(name: TableName, columns: Sequence[str]) -> str:
-    listed = ", ".join(quoted(column) for column in columns)
+    # What begins with a parenthesis is an expression as Postgres prints it.
+    listed = ", ".join(column if column.startswith("(") else quoted(column) for column in columns)
     return f"CREATE INDEX CONCURRENTLY ON {quoted(name.schema, name.name)} ({listed});"
 
 
