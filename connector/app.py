@@ -189,7 +189,7 @@ async def load_projection(settings: Settings) -> Projection:
         path=path.name,
         read_dsn=read_dsn(settings),
         timezone=settings.source.timezone,
-        statement_timeout_ms=_timeout_ms(settings),
+        statement_timeout_ms=timeout_ms(settings),
         sweep_tables=settings.mapping.sweep_tables,
     )
 
@@ -279,7 +279,7 @@ def redo_client(settings: Settings, metrics: Metrics | None) -> RedoClient:
 
 
 def new_assembler(settings: Settings, projection: Projection) -> Assembler:
-    return Assembler(projection, read_dsn=read_dsn(settings), statement_timeout_ms=_timeout_ms(settings))
+    return Assembler(projection, read_dsn=read_dsn(settings), statement_timeout_ms=timeout_ms(settings))
 
 
 def source_dsn(settings: Settings) -> str:
@@ -290,5 +290,5 @@ def read_dsn(settings: Settings) -> str:
     return (settings.source.read_dsn or settings.source.dsn).get_secret_value()
 
 
-def _timeout_ms(settings: Settings) -> int:
+def timeout_ms(settings: Settings) -> int:
     return int(settings.source.statement_timeout * 1000)

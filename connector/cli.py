@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +26,7 @@ config_option = click.option(
     metavar="FILE",
     help="Settings file; default: $CONNECTOR_CONFIG, else ./connector.toml.",
 )
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
 
@@ -94,24 +96,34 @@ def explain(config_path: str | None, *, as_json: bool) -> None:
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 @config_option
 @json_option
-@click.option(
-    "--sample", type=click.IntRange(1), default=3, show_default=True, help="How many orders, when no KEY is given."
-)
-def preview(keys: tuple[str, ...], config_path: str | None, sample: int, *, as_json: bool) -> None:
+@click.option("--mapping", type=_FILE, metavar="FILE", help="Compare the configured mapping with this one.")
+@click.option("--sample", type=click.IntRange(1), help="How many orders, when no KEY is given: 3; 200 with --mapping.")
+@click.option("--values", is_flag=True, help="With --mapping: show old and new values of the examples.")
+def preview(
+    keys: tuple[str, ...],
+    config_path: str | None,
+    mapping: Path | None,
+    sample: int | None,
+    *,
+    values: bool,
+    as_json: bool,
+) -> None:
     """Show what would be sent for orders. Pushes nothing.
 
-    Says, too, whether that differs from what Redo last accepted. KEY is the order's primary key in the OMS; for a
-    composite key, a JSON list of texts.
+    Says, too, whether that differs from what Redo last accepted; with --mapping, what another mapping would change.
+    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
     """
+    if values and mapping is None:
+        raise click.UsageError("--values needs --mapping")
     settings = _settings(config_path)
-    from connector import survey
-    from connector.report import preview_orders
+    from connector import comparing, previewing, report
 
-    previews = run_async(survey.preview(settings, keys, sample))
-    if as_json:
-        click.echo(json.dumps(previews, indent=2))
-    else:
-        preview_orders(previews)
+    if mapping is not None:
+        compared = run_async(comparing.compare(settings, mapping, keys, sample or 200, values=values))
+        click.echo(json.dumps(compared, indent=2, default=str)) if as_json else report.comparison(compared)
+        sys.exit(1 if compared["rejected"] else 0)
+    previews = run_async(previewing.preview(settings, keys, sample or 3))
+    click.echo(json.dumps(previews, indent=2)) if as_json else report.preview_orders(previews)
     sys.exit(1 if any(one["problems"] for one in previews) else 0)
 
 

@@ -26,6 +26,21 @@ _HOW: Final = {
     "key": "the order's own row, key {}",
     "column": "carries the order's key in {}",
     "reverse": "its orders are looked up by {}",
+    "sweep": "after any change of it, every order is looked at",
+}
+_DELETES: Final = {
+    "replica identity": "by the replica identity",
+    "reverse index": "by the reverse index kept with the checkpoints",
+    "sweep": "every order is looked at",
+}
+_FATES: Final = {
+    "unchanged": "would stay as they are",
+    "changed": "would change",
+    "rejected": "would be rejected",
+    "missing": "would be missing",
+    "new": "would be new",
+    "mended": "would no longer be rejected",
+    "neither": "have no row in either mapping",
 }
 _TIMES: Final = frozenset({"now", "paused_since"})
 
@@ -59,16 +74,23 @@ def explain_tree(plan: Mapping[str, Any]) -> None:
 
 def _use(use: Mapping[str, Any]) -> Text:
     columns = ", ".join(use["columns"])
-    text = Text.assemble(
-        f"as {use['alias']} (line {use['line']}): ", (_HOW.get(use["route"], "{}").format(columns), "green")
-    )
+    how = _HOW.get(use["route"], "{}").format(columns)
+    text = Text.assemble(f"as {use['alias']} (line {use['line']}): ", (how, "green"), f"; {_fan_out(use['fan_out'])}")
     if use["reverse_sql"]:
         text.append(f"\n{use['reverse_sql']}", "dim")
     if not use["indexed"]:
-        text.append("\nno index serves this query: `redo-connector check` says which to create", "yellow")
-    if use["deletes"] == "sweep":
-        text.append(f"\na deleted row doesn't carry {columns}: after one, every order is looked at", "yellow")
+        text.append("\nno index serves this query; to ask the DBA for:", "yellow")
+        text.append("".join(f"\n{statement}" for statement in use["create_index"]))
+    sweeps = use["deletes"] == "sweep"
+    text.append(f"\ndeletes and moves: {_DELETES.get(use['deletes'], '')}", "yellow" if sweeps else "dim")
     return text
+
+
+def _fan_out(orders: float | None) -> str:
+    """How many orders a changed row leads to."""
+    if orders is None:
+        return "how many orders a row: unknown, ANALYZE tells"
+    return f"about {round(orders):,} order{'s' if round(orders) > 1 else ''} a row"
 
 
 def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
@@ -82,6 +104,40 @@ def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
             console.print(Text(f"  changed since accepted: {', '.join(one['changed_fields'])}", "yellow"))
         if one["payload"] is not None:
             console.print_json(json.dumps(one["payload"]))
+
+
+def comparison(found: Mapping[str, Any]) -> None:
+    """`preview --mapping`: how many orders would become what, in which fields, with examples, and why some wouldn't."""
+    console = _console()
+    console.print(Text(f"{found['orders']} orders under the configured mapping and {found['mapping']}", "bold"))
+    for name, words in _FATES.items():
+        if found[name]:
+            known = found["rejected_already"] if name == "rejected" else 0
+            already = f" ({known} of them are already)" if known else ""
+            console.print(Text(f"{found[name]:>8,} {words}{already}", "red" if name == "rejected" else ""))
+    if found["fields"]:
+        console.print(Text("fields that would change", "bold"))
+    for path, orders in found["fields"].items():
+        console.print(f"{orders:>8,} {path}")
+    for example in found["examples"]:
+        console.print(Text(f"order {example['key']}: {', '.join(example['fields'])}"))
+        for one in example.get("values", ()):
+            console.print(Text(f"  {one['path']}: {_json(one['old'])} -> {_json(one['new'])}"))
+    for one in found["rejections"]:
+        reason = f"{one['path']}: {one['message']}" if one["path"] else one["message"]
+        console.print(
+            Text(f"rejected, {one['orders']:,} of them ({_some(one['keys'], one['orders'])}): {reason}", "red")
+        )
+    if found["missing"]:
+        console.print(Text(f"missing: {_some(found['missing_keys'], found['missing'])}", "yellow"))
+
+
+def _some(keys: Sequence[str], of: int) -> str:
+    return ", ".join(keys) + (", ..." if of > len(keys) else "")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def status_lines(found: Mapping[str, Any]) -> None:

@@ -1,10 +1,8 @@
-"""The verbs that look and change nothing: check, explain, grants, preview, status, dead-letters."""
+"""The verbs that look and change nothing: check, explain, grants, status, dead-letters."""
 
 from __future__ import annotations
 
-import json
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -21,23 +19,20 @@ from connector.errors import (
     CheckpointsUnwritable,
     ConfigurationError,
     ConnectorError,
-    InvalidOrder,
-    OrderUnreadable,
     Problem,
 )
-from connector.orders import Document, OrderKey, OutcomeKind
-from connector.pipeline.ports import Checkpoint, DeadLetter
+from connector.orders import OrderKey, OutcomeKind
+from connector.pipeline.ports import DeadLetter
+from connector.previewing import preview_one
 from connector.projection import Assembler
+from connector.projection.statistics import read_statistics
 from connector.redo.client import RedoClient
 from connector.redo.contract import RedoContract
-from connector.redo.digest import changed_fields
 from connector.source.preflight import grants as grants_sql
 from connector.source.preflight import insert_only_tables, preflight
 
 _SAMPLE: Final = 20
 """Orders that `check` looks at."""
-_NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")
-"""SQLSTATEs of a text that its type can't be read from."""
 
 
 async def check(settings: Settings) -> list[Problem]:
@@ -67,7 +62,7 @@ async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> lis
     try:
         problems = [*await assembler.plan_problems()]
         keys = (await assembler.scan(None, _SAMPLE)).keys
-        previews = [await _preview_one(assembler, contract, key, None) for key in keys]
+        previews = [await preview_one(assembler, contract, key, None) for key in keys]
         bad = [one for one in previews if one["problems"]]
         if not bad:
             return [*problems, *await assembler.cross_check(_SAMPLE)]
@@ -80,7 +75,13 @@ async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> lis
 
 
 async def explain(settings: Settings) -> dict[str, Any]:
-    return (await app.load_projection(settings)).explain()
+    """How a changed row of each table leads to orders, as `Projection.explain` has it, with what the planner knows."""
+    projection = await app.load_projection(settings)
+    read = {hop.table.name for use in projection.uses if use.way.lookup for hop in use.way.lookup.hops}
+    statistics = await read_statistics(
+        sorted(read), read_dsn=app.read_dsn(settings), statement_timeout_ms=app.timeout_ms(settings)
+    )
+    return projection.explain(statistics)
 
 
 async def grants(settings: Settings, role: str) -> str:
@@ -95,86 +96,6 @@ async def grants(settings: Settings, role: str) -> str:
         None if database is None else str(database),
         insert_only=await insert_only_tables(app.source_dsn(settings), projection.tables),
     )
-
-
-async def preview(settings: Settings, keys: Sequence[str], sample: int) -> list[dict[str, Any]]:
-    """What would be sent for the orders: `key`, `verdict` (new, changed, unchanged, absent, invalid, unreadable,
-    duplicate), `problems`, `changed_fields`, `payload`. Without keys, the first `sample` orders.
-
-    `changed_fields` are a changed order's top-level fields that differ from what Redo accepted; none where the store
-    doesn't know them.
-    """
-    contract = RedoContract(settings.source.timezone, settings.mapping.ignore)
-    projection = await app.load_projection(settings)
-    async with AsyncExitStack() as stack:
-        assembler = app.new_assembler(settings, projection)
-        stack.push_async_callback(assembler.aclose)
-        wanted = [OrderKey(key) for key in keys] or list((await assembler.scan(None, sample)).keys)
-        accepted = await _accepted(settings, wanted)
-        found = [await _preview_one(assembler, contract, key, accepted.get(key)) for key in wanted]
-    for one in found:
-        if one["sqlstate"] in _NOT_A_KEY:
-            key_columns = ", ".join(f"{column.name} {column.type}" for column in projection.key_columns)
-            one["problems"].append(f"is {one['key']} an order key? That is {projection.order_table} ({key_columns})")
-        del one["sqlstate"]
-    return found
-
-
-async def _preview_one(
-    assembler: Assembler, contract: RedoContract, key: OrderKey, checkpoint: Checkpoint | None
-) -> dict[str, Any]:
-    try:
-        documents = (await assembler.assemble([key])).documents.get(key, ())
-    except OrderUnreadable as error:
-        return _shown(key, "unreadable", [str(error)], sqlstate=error.sqlstate)
-    if not documents:
-        return _shown(key, "absent", ["the mapping has no row for this order"])
-    if len(documents) > 1:
-        return _shown(key, "duplicate", [f"the mapping returns {len(documents)} rows for this order"])
-    return _judge(key, documents[0], contract, checkpoint)
-
-
-def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:
-    try:
-        order = contract.order(document, time.time())
-    except InvalidOrder as error:
-        return _shown(key, "invalid", [str(violation) for violation in error.violations])
-    payload = json.loads(order.body)
-    if checkpoint is None:
-        return _shown(key, "new", [], payload)
-    if checkpoint.fingerprint == order.fingerprint:
-        return _shown(key, "unchanged", [], payload)
-    return _shown(key, "changed", [], payload, changed_fields(checkpoint.digest, order.digest))
-
-
-def _shown(
-    key: OrderKey,
-    verdict: str,
-    problems: list[str],
-    payload: Any = None,
-    changed: Sequence[str] = (),
-    sqlstate: str = "",
-) -> dict[str, Any]:
-    return {
-        "key": key,
-        "verdict": verdict,
-        "problems": problems,
-        "changed_fields": [*changed],
-        "payload": payload,
-        "sqlstate": sqlstate,
-    }
-
-
-async def _accepted(settings: Settings, keys: Sequence[OrderKey]) -> dict[OrderKey, Checkpoint]:
-    """Checkpoints as the store has them now; none when there is no store yet."""
-    url = settings.checkpoints.url
-    if url == "memory:" or not path_of(url).exists():
-        return {}
-    store = open_readonly(url)
-    try:
-        return dict((await store.known(keys)).checkpoints)
-    finally:
-        await store.close()
 
 
 async def status(settings: Settings) -> dict[str, Any]:

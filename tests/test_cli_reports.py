@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.fix_cli import Cli, LocalRedo, until
+from tests.fix_cli import Cli, until
 from tests.fix_postgres import Database
 
 
@@ -34,63 +34,6 @@ def test_check_says_when_redo_is_not_reached(cli: Cli) -> None:
     assert ran.code == 1
     assert "problem: redo.base_url: Redo was not reached" in ran.err
     assert "check the address" in ran.err
-
-
-def test_explain_shows_each_use_of_each_table(cli: Cli) -> None:
-    plan = cli("explain", "--json").json
-    assert (plan["order_table"], plan["order_key"]) == ("shop.orders", ["id"])
-    assert [table["table"] for table in plan["tables"]] == ["shop.item", "shop.note", "shop.orders"]
-    fields = {"alias", "line", "route", "columns", "reverse_sql", "indexed", "deletes"}
-    assert all(set(use) == fields for table in plan["tables"] for use in table["uses"])
-    text = cli("explain")
-    assert text.code == 0
-    assert "as o (line 19): the order's own row, key id" in text.out
-    assert "as i (line 15): carries the order's key in order_id" in text.out
-    assert "\x1b" not in text.out
-
-
-def test_explain_fits_the_width_it_is_given_and_never_cuts_a_query_short(cli: Cli) -> None:
-    cli.mapping = cli.mapping.replace("o.email,", "p.email,") + "JOIN shop.orders p ON p.email = o.email"
-    narrow = cli("explain", env={"COLUMNS": "80"}).out
-    assert max(map(len, narrow.splitlines())) <= 80
-    [query] = [line for line in cli("explain").out.splitlines() if "SELECT DISTINCT" in line]
-    assert query.endswith("IS NOT NULL")
-    assert "no index serves this query" in narrow
-
-
-def test_preview_shows_the_payload_and_pushes_nothing(cli: Cli, redo: LocalRedo) -> None:
-    text = cli("preview", "2")
-    assert text.code == 0
-    assert text.out.startswith("order 2: new\n{")
-    [one] = cli("preview", "2", "--json").json
-    assert (one["key"], one["verdict"], one["problems"], one["changed_fields"]) == ("2", "new", [], [])
-    assert one["payload"]["lineItems"][0]["priceSet"]["shopMoney"] == {"amount": "12.5", "currencyCode": "USD"}
-    assert [one["key"] for one in cli("preview", "--sample", "2", "--json").json] == ["1", "2"]
-    assert redo.orders() == {}
-
-
-def test_preview_names_the_fields_that_changed_since_redo_accepted_the_order(cli: Cli, shop: Database) -> None:
-    daemon = cli.start("run")
-    daemon.until_said("started")
-    until("all orders are pushed", lambda: cli.facts().get("checkpoints") == 6)
-    assert daemon.stop() == 0
-    with shop.connect() as conn:
-        conn.execute("UPDATE shop.item SET qty = 3 WHERE order_id = 2")
-        conn.execute("UPDATE shop.orders SET email = 'another@shop.example' WHERE id = 2")
-        conn.commit()
-    changed, same = cli("preview", "2", "3", "--json").json
-    assert (changed["verdict"], changed["changed_fields"]) == ("changed", ["customer", "lineItems"])
-    assert (same["verdict"], same["changed_fields"]) == ("unchanged", [])
-    text = cli("preview", "2", "3").out
-    assert text.startswith("order 2: changed\n  changed since accepted: customer, lineItems\n{")
-    assert text.count("changed since accepted") == 1
-
-
-def test_preview_of_an_order_that_there_is_not_exits_1(cli: Cli) -> None:
-    absent, wrong = cli("preview", "4711"), cli("preview", "nine")
-    assert (absent.code, wrong.code) == (1, 1)
-    assert "order 4711: absent\n  the mapping has no row for this order" in absent.out
-    assert "is nine an order key? That is shop.orders (id int8)" in wrong.out
 
 
 def test_status_tells_of_the_running_connector_and_else_of_its_store(cli: Cli) -> None:

@@ -26,6 +26,15 @@ from connector.projection.scopes import AsText, Key, Scope, Source
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """A table that a reverse query reads, the columns that it is entered by, and how an index names them."""
+
+    table: Table
+    columns: tuple[str, ...]
+    indexed_as: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """A reverse query. `sql` has one array parameter a column (`$1`, `$2`, ...) and gives `key_types` columns
     `k1`, `k2`, ...; `first` and `first_columns` are what it is restricted by."""
@@ -35,8 +44,8 @@ class Lookup:
     key_types: tuple[str, ...]
     first: Table
     first_columns: tuple[str, ...]
-    hops: tuple[tuple[Table, tuple[Column, ...]], ...] = ()
-    """Each table that the query reads, `first` first, with the columns that it is entered by."""
+    hops: tuple[Hop, ...] = ()
+    """Each table that the query reads, `first` first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,12 +297,13 @@ def _lookup(use: Source, steps: _Steps, direct: _Direct) -> Lookup:
     )
 
 
-def _hops(use: Source, steps: _Steps, direct: _Direct) -> Iterator[tuple[Table, tuple[Column, ...]]]:
+def _hops(use: Source, steps: _Steps, direct: _Direct) -> Iterator[Hop]:
     at = use
     while at not in direct:
         step = steps[at]
         at = step.to
-        yield _table(at), tuple(theirs for _, theirs in step.pairs)
+        columns = [theirs for _, theirs in step.pairs]
+        yield Hop(_table(at), tuple(theirs.name for theirs in columns), tuple(theirs.indexed_as for theirs in columns))
 
 
 def asked(columns: list[str], types: list[str]) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 from connector.changes import TableName
 from connector.errors import Problem
 from connector.projection.catalog import Column, Table
-from connector.projection.paths import Index, Way
+from connector.projection.keys import quoted
+from connector.projection.paths import Hop, Index, Way
 from connector.projection.routes import Routes
+from connector.projection.statistics import NOTHING_KNOWN, Statistics
 
 ANALYSIS_VERSION = "2"
 """Raised when the same mapping begins to mean something else to us."""
@@ -53,12 +55,12 @@ class Projection:
         """What the reverse index holds, by name; several uses of a table with the same way share one."""
         return {use.way.index_name: use.way.index for use in self.uses if use.way.index_name and use.way.index}
 
-    def explain(self) -> dict[str, Any]:
+    def explain(self, statistics: Statistics = NOTHING_KNOWN) -> dict[str, Any]:
         """How changes of each table lead to orders, as plain data."""
         tables: dict[TableName, list[dict[str, Any]]] = {}
         for use in self.uses:
             entries = tables.setdefault(use.way.table.name, [])
-            entry = _explained(use)
+            entry = self._explained(use, statistics)
             # A CTE read twice brings each use in it twice, mostly with the same way.
             if entry not in entries:
                 entries.append(entry)
@@ -68,19 +70,47 @@ class Projection:
             "tables": [{"table": str(name), "uses": uses} for name, uses in sorted(tables.items())],
         }
 
+    def _explained(self, use: Use, statistics: Statistics) -> dict[str, Any]:
+        lookup = use.way.lookup
+        unserved = [hop for hop in lookup.hops if not hop.table.serves(hop.indexed_as)] if lookup else []
+        return {
+            "alias": use.alias,
+            "line": use.line,
+            "route": use.way.kind,
+            "columns": [column.name for column in use.way.columns],
+            "reverse_sql": lookup.sql if lookup else None,
+            "indexed": not unserved,
+            "create_index": [_create_index(hop) for hop in unserved],
+            "deletes": _deletes(use.way),
+            "fan_out": self._fan_out(use.way, statistics),
+        }
 
-def _explained(use: Use) -> dict[str, Any]:
-    way, lookup = use.way, use.way.lookup
-    wanted = {column.name for column in way.columns}
-    return {
-        "alias": use.alias,
-        "line": use.line,
-        "route": way.kind,
-        "columns": [column.name for column in way.columns],
-        "reverse_sql": lookup.sql if lookup else None,
-        "indexed": lookup.first.serves(lookup.first_columns) if lookup else True,
-        "deletes": "replica identity" if wanted <= way.table.identity else "reverse index" if way.index else "sweep",
-    }
+    def _fan_out(self, way: Way, statistics: Statistics) -> float | None:
+        """Orders that one changed row makes us look at, about; None when the planner has no statistics."""
+        everyone = self.order_table_rows if self.order_table_rows > 0 else None
+        if way.kind == "sweep":
+            return everyone
+        orders = statistics.fan_out(way.lookup) if way.lookup else 1.0
+        return orders if orders is None or everyone is None else min(orders, max(everyone, 1.0))
+
+
+def _deletes(way: Way) -> str:
+    """How the orders of a deleted row are found, and those that a row is moved away from."""
+    if way.kind == "sweep":
+        return "sweep"
+    if {column.name for column in way.columns} <= way.table.identity:
+        return "replica identity"
+    return "reverse index" if way.index else "sweep"
+
+
+def _create_index(hop: Hop) -> str:
+    named = zip(hop.columns, hop.indexed_as, strict=True)
+    terms = [quoted(column) if column == term else f"({quoted(column)}::text)" for column, term in named]
+    on = f"ON {quoted(hop.table.name.schema, hop.table.name.name)} ({', '.join(dict.fromkeys(terms))});"
+    if hop.table.kind == "p":
+        # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+        return f"CREATE INDEX {on} -- CONCURRENTLY only on each partition, before this"
+    return f"CREATE INDEX CONCURRENTLY {on}"
 
 
 def table_names(tables: list[Table]) -> tuple[TableName, ...]:

@@ -1,0 +1,198 @@
+"""`preview --mapping`: the configured mapping and another one over the same orders. Pushes and writes nothing.
+
+Without being asked for values it gives none: orders are named by key, fields by path.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from connector import app
+from connector.config import Settings
+from connector.errors import ConfigurationError, InvalidOrder, OrderUnreadable, Problem
+from connector.orders import Document, Order, OrderKey, Violation
+from connector.previewing import spread
+from connector.projection import Assembler, Projection
+from connector.projection.failures import condition
+from connector.redo.canonical import Ignored, ignoring
+from connector.redo.compare import differences
+from connector.redo.contract import RedoContract
+
+_BATCH: Final = 50
+_SHOWN: Final = 5
+"""Examples of changed orders, and keys of each reason for a rejection."""
+_LOOKS: Final = 3
+"""How often two mappings are read for an order that changes meanwhile."""
+_PLACE: Final = re.compile(r"\[.*?\](?=[.\[]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row."""
+
+    order: Order | None = None
+    wrong: tuple[Violation, ...] = ()
+
+    @property
+    def absent(self) -> bool:
+        return self.order is None and not self.wrong
+
+
+Pairs: TypeAlias = Mapping[OrderKey, tuple[Answer, Answer]]
+
+
+async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int, *, values: bool) -> dict[str, Any]:
+    """The configured mapping against the one in the file, for the keys or for `size` orders from all over the key
+    range.
+
+    Raises ConfigurationError for a mapping that isn't fit, or that has another order key.
+    """
+    ignored = settings.mapping.ignore
+    contract = RedoContract(settings.source.timezone, ignored)
+    present = await app.load_projection(settings)
+    mapping = settings.mapping.model_copy(update={"path": path})
+    proposed = await app.load_projection(settings.model_copy(update={"mapping": mapping}))
+    _same_key(present, proposed)
+    async with AsyncExitStack() as stack:
+        assemblers = [app.new_assembler(settings, projection) for projection in (present, proposed)]
+        for assembler in assemblers:
+            stack.push_async_callback(assembler.aclose)
+        wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await spread(settings, assemblers[0], size)
+        readers = [Reader(assembler, contract, time.time()) for assembler in assemblers]
+        pairs = await answer_pairs(readers[0], readers[1], wanted)
+    return {"mapping": str(path), "orders": len(pairs), **_summary(pairs, ignoring(ignored), values=values)}
+
+
+def _same_key(present: Projection, proposed: Projection) -> None:
+    one, other = ((it.order_table, it.key) for it in (present, proposed))
+    if one != other:
+        names = [f"{table} ({', '.join(columns)})" for table, columns in (one, other)]
+        what = f"an order is a row of {names[1]} here, and of {names[0]} in the configured mapping"
+        hint = "only mappings with the same order key can be compared order by order"
+        raise ConfigurationError([Problem(what, hint, proposed.path)])
+
+
+class Reader:
+    """One mapping, through the contract. Orders that say no `updatedAt` get the same one each time."""
+
+    def __init__(self, assembler: Assembler, contract: RedoContract, seen_at: float) -> None:
+        self._assembler = assembler
+        self._contract = contract
+        self._seen_at = seen_at
+
+    async def answers(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+        found: dict[OrderKey, Answer] = {}
+        for at in range(0, len(keys), _BATCH):
+            found |= await self._batch(keys[at : at + _BATCH])
+        return found
+
+    async def _batch(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+        try:
+            documents = (await self._assembler.assemble(keys)).documents
+        except OrderUnreadable as error:
+            if len(keys) == 1:
+                what = f"the mapping fails for its data: {condition(error.sqlstate)} (SQLSTATE {error.sqlstate})"
+                return {keys[0]: Answer(wrong=(Violation("", what),))}
+            return {key: answer for one in keys for key, answer in (await self._batch([one])).items()}
+        return {key: self._answer(documents.get(key, ())) for key in keys}
+
+    def _answer(self, rows: Sequence[Document]) -> Answer:
+        if len(rows) > 1:
+            return Answer(wrong=(Violation("", "the mapping returns several rows for it"),))
+        try:
+            return Answer(self._contract.order(rows[0], self._seen_at)) if rows else Answer()
+        except InvalidOrder as error:
+            return Answer(wrong=tuple(it for it in error.violations if isinstance(it, Violation)))
+
+
+async def answer_pairs(present: Reader, proposed: Reader, keys: Sequence[OrderKey]) -> Pairs:
+    """Both answers for each order. They are read one after the other: where they differ, the first is read again, so
+    that a change of the order in between isn't taken for a difference of the mappings."""
+    pairs: dict[OrderKey, tuple[Answer, Answer]] = dict.fromkeys(keys, (Answer(), Answer()))
+    left = list(keys)
+    before = await present.answers(left)
+    for _ in range(_LOOKS):
+        after = await proposed.answers(left)
+        pairs |= {key: (before[key], after[key]) for key in left}
+        again = await present.answers([key for key in left if before[key] != after[key]])
+        left = [key for key, answer in again.items() if answer != before[key]]
+        before = again
+        if not left:
+            break
+    return pairs
+
+
+def _summary(pairs: Pairs, ignored: Ignored, *, values: bool) -> dict[str, Any]:
+    """Counts of orders by what becomes of them, and the details of those that change or are rejected."""
+    fates = {key: _fate(*pair) for key, pair in pairs.items()}
+    counts = Counter(fates.values())
+    fields: Counter[str] = Counter()
+    examples: list[dict[str, Any]] = []
+    for key in (key for key, fate in fates.items() if fate == "changed"):
+        changed = _changes(*pairs[key], ignored)
+        paths = list(dict.fromkeys(_bare(path) for path, _, _ in changed))
+        fields.update(paths)
+        if len(examples) < _SHOWN:
+            shown = {"values": [{"path": path, "old": old, "new": new} for path, old, new in changed]}
+            examples.append({"key": key, "fields": paths, **(shown if values else {})})
+    rejected = [key for key, fate in fates.items() if fate == "rejected"]
+    return {
+        **{fate: counts[fate] for fate in ("unchanged", "changed", "rejected", "missing", "new", "mended", "neither")},
+        "rejected_already": sum(1 for key in rejected if pairs[key][0].wrong),
+        "fields": dict(sorted(fields.items(), key=lambda item: (-item[1], item[0]))),
+        "examples": examples,
+        "rejections": _rejections((key, pairs[key][1]) for key in rejected),
+        "missing_keys": [key for key, fate in fates.items() if fate == "missing"][:_SHOWN],
+    }
+
+
+def _fate(present: Answer, proposed: Answer) -> str:
+    if proposed.wrong:
+        return "rejected"
+    if proposed.order is None:
+        return "neither" if present.absent else "missing"
+    if present.order is None:
+        return "new" if present.absent else "mended"
+    return "unchanged" if present.order.fingerprint == proposed.order.fingerprint else "changed"
+
+
+def _changes(present: Answer, proposed: Answer, ignored: Ignored) -> list[tuple[str, Any, Any]]:
+    if present.order is None or proposed.order is None:
+        return []
+    found = differences(present.order.body, proposed.order.body)
+    return [change for change in found if not _makes_none(_bare(change[0]), ignored)]
+
+
+def _bare(path: str) -> str:
+    """Without list indexes and identities: `lineItems.title` for `lineItems[id=77].title`."""
+    return _PLACE.sub("", path)
+
+
+def _makes_none(path: str, ignored: Ignored) -> bool:
+    """Whether the field is one that makes no difference."""
+    for step in path.split("."):
+        if step not in ignored:
+            return False
+        ignored = ignored[step]
+        if not ignored:
+            return True
+    return False
+
+
+def _rejections(answers: Iterable[tuple[OrderKey, Answer]]) -> list[dict[str, Any]]:
+    """Why orders are rejected: each path and message with its orders, the most frequent first."""
+    reasons: dict[tuple[str, str], list[OrderKey]] = {}
+    for key, answer in answers:
+        for reason in dict.fromkeys((_bare(it.path), it.message) for it in answer.wrong):
+            reasons.setdefault(reason, []).append(key)
+    return [
+        {"path": path, "message": message, "orders": len(keys), "keys": keys[:_SHOWN]}
+        for (path, message), keys in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
