@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -132,3 +133,12 @@ def test_how_deletes_and_moves_are_resolved_is_said(cli: Cli, shop: Database) ->
     text = cli("explain").out
     assert "deletes and moves: by the reverse index kept with the checkpoints" in text
     assert "deletes and moves: every order is looked at" in text
+
+
+def test_a_table_that_is_only_swept_leads_to_every_order(cli: Cli) -> None:
+    cli.set("mapping", sweep_tables=["shop.diary"])
+    cli.mapping = cli.mapping.replace("'shelf ' || 100 / o.share", "(SELECT max(d.entry) FROM shop.diary d)")
+    use = uses(cli)["d"]
+    assert (use["route"], use["columns"], use["deletes"], use["fan_out"]) == ("sweep", [], "sweep", 6)
+    text = cli("explain").out
+    assert re.search(r"as d \(line \d+\): after any change of it, every order is looked at; about 6 orders a row", text)
