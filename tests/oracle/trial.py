@@ -75,7 +75,8 @@ async def run(plan: Plan, template: Database, folder: Path) -> Figures:
     state = RecordingState()
     try:
         async with SandboxServer(state) as sandbox:
-            rig = Rig(database, sandbox, folder, plan.sql)
+            swept = list(plan.world.swept.get(plan.mapping, ()))
+            rig = Rig(database, sandbox, folder, plan.sql, {"mapping": {"sweep_tables": swept}})
             try:
                 figures, wrong, round_number = await _play(plan, rig, state)
             finally:

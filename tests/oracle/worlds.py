@@ -33,6 +33,8 @@ class World:
     still: frozenset[str] = frozenset()
     only: frozenset[str] = frozenset()
     """When not empty, the only tables to fill and change."""
+    swept: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By mapping, its `mapping.sweep_tables`."""
     keys: bool = True
 
 
@@ -92,6 +94,12 @@ def _legacy() -> World:
             "legacy.refund_item.refund_id": "legacy.refund.refund_id",
             "legacy.refund_item.item_id": "legacy.item.item_id",
             "legacy.tag.order_id": "legacy.orders.order_id",
+        },
+        swept={
+            "in_list": ("legacy.blocked", "legacy.customer", "legacy.tier"),
+            "ors": ("legacy.tag", "legacy.brand", "legacy.product", "legacy.item"),
+            "recursive": ("legacy.parcel_item",),
+            "windows": ("legacy.orders", "legacy.tier"),
         },
         rows={"legacy.orders": 24, "legacy.item": 48, "legacy.tier": 2, "legacy.brand": 4, "legacy.blocked": 2},
     )
