@@ -164,7 +164,7 @@ def _way(use: Source, table: Table, key: KeyUse, steps: _Steps, direct: _Direct)
 def _tables(use: Source) -> Iterable[Table]:
     """The tables in whose name changes of the use's rows are streamed."""
     table = _table(use)
-    return (table,) if use.only else (table, *table.children)
+    return (table,) if use.only else (table, *(child for child in table.children if child.refusal is None))
 
 
 def _table(use: Source) -> Table:

@@ -231,10 +231,12 @@ def surely_there(node: Node) -> bool:
     if isinstance(key, AsText):
         return surely_there((source, key.key))
     scope = source.scope
-    if node in scope.not_null or any(node in (c.left, c.right) for c in scope.conditions if not c.guard):
+    if any(node in (condition.left, condition.right) for condition in scope.conditions if not condition.guard):
         return True
     if source.region is not None:
         return False
+    if node in scope.not_null:
+        return True
     if source.table is not None:
         return source.table.columns[str(key)].not_null
     if source.inner is None:
