@@ -36,7 +36,7 @@ class Region:
     parent: Region | None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Source:
     """`columns`: visible name to a base column's name or to the position of the inner scope's output.
     `open`: may have columns that we don't know (functions). `casts`: columns that some condition casts to text.
@@ -99,7 +99,7 @@ class Output:
         return self.branches if self.node is None else (self.node,)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Scope:
     """`holder`: the source through which the scope around reads this one; None at the top and in expressions that are
     no IN. `references`: what the column at this identity in the tree means. `grouping`: the GROUP BY columns, None
