@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 DEMO_ARGS ?=
+BENCH_ARGS ?=
+ROUTES_ARGS ?=
+SOAK_ARGS ?=
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint bench soak lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -23,6 +26,10 @@ lint: $(VENV)/dev.stamp  ## formatting, lint, types, import rules
 
 bench: $(VENV)/dev.stamp  ## latency and throughput, with the floor measured in the same run
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.routes $(ROUTES_ARGS)
+
+soak: $(VENV)/dev.stamp  ## random changes to whole schemas for long: SOAK_ARGS="--seconds 600 --seed 7"
+	$(BIN)/python -m tests.oracle.soak $(SOAK_ARGS)
 
 lock: $(VENV)/dev.stamp  ## renew the pinned, hashed requirements
 	for name in run demo dev; do \

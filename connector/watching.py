@@ -67,7 +67,7 @@ class SourceObjects:
             if not drift:
                 return await self._healed()
             self._tell(drift)
-            await self._mend()
+            await self._mend(drift)
         except (SourceUnavailable, ConfigurationError) as error:
             log.warning("source_objects", problem=str(error))
             return False
@@ -89,14 +89,15 @@ class SourceObjects:
         await self._sweeper.ask("tables of the source are back", SweepKind.RECONCILE)
         return True
 
-    async def _mend(self) -> None:
+    async def _mend(self, drift: Drift) -> None:
         source = self._source
         if not source.manage:
             await self._sweeper.ask("tables of the source changed", SweepKind.RECONCILE)
             return
         ready = await mend(source.dsn, source.slot, source.publication, source.tables)
-        if ready.sweep_due:
-            await self._sweeper.ask("publication mended", SweepKind.RECONCILE)
+        if ready.sweep_due or drift.partitions_changed:
+            cause = "publication mended" if ready.sweep_due else "partitions changed"
+            await self._sweeper.ask(cause, SweepKind.RECONCILE)
         if ready.resubscribe:
             self._stream.reconnect()
 

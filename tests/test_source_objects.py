@@ -50,3 +50,29 @@ async def test_a_table_that_loses_its_primary_key_stays_writable_for_the_oms_and
         rig.execute("UPDATE oms.order_promo SET amt = amt + 1")
         rig.execute("ALTER TABLE oms.order_promo ADD PRIMARY KEY (ord_id, promo_cd)")
         await served.quiet()
+
+
+async def test_partitions_that_are_truncated_detached_or_attached_filled_are_found(rig: Rig) -> None:
+    """Published via the root, the stream tells nothing of them."""
+    with rig.database.connect() as conn, conn.transaction():
+        conn.execute(
+            "CREATE TABLE oms.gift (ord_id bigint, gift_no integer, PRIMARY KEY (ord_id, gift_no))"
+            " PARTITION BY LIST (gift_no)"
+        )
+        for number in (1, 2, 3):
+            conn.execute(f"CREATE TABLE oms.gift_{number} (LIKE oms.gift INCLUDING ALL)".encode())
+            conn.execute(f"INSERT INTO oms.gift_{number} SELECT ord_id, {number} FROM oms.order_header".encode())
+        conn.execute("ALTER TABLE oms.gift ATTACH PARTITION oms.gift_1 FOR VALUES IN (1)")
+        conn.execute("ALTER TABLE oms.gift ATTACH PARTITION oms.gift_2 FOR VALUES IN (2)")
+    gifts = "(SELECT jsonb_agg('gift ' || g.gift_no ORDER BY g.gift_no) FROM oms.gift AS g WHERE g.ord_id = o.ord_id)"
+    rig.mapping = rig.mapping.replace("to_jsonb(string_to_array(o.tag_list, ',')) AS tags", f"{gifts} AS tags")
+    async with serving(rig) as served:
+        assert rig.stored()["1"]["tags"] == ["gift 1", "gift 2"]
+        for statement, tags in (
+            ("TRUNCATE oms.gift_1", ["gift 2"]),
+            ("ALTER TABLE oms.gift ATTACH PARTITION oms.gift_3 FOR VALUES IN (3)", ["gift 2", "gift 3"]),
+            ("ALTER TABLE oms.gift DETACH PARTITION oms.gift_2", ["gift 3"]),
+        ):
+            rig.execute(statement)
+            await served.quiet()
+            assert rig.stored()["1"]["tags"] == tags

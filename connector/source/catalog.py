@@ -25,6 +25,9 @@ SELECT wanted.schema, wanted.name, c.relkind::text AS kind, c.relpersistence::te
        c.oid::int8 AS oid,
        (SELECT md5(string_agg(concat_ws(' ', attnum, attname, atttypid, atttypmod, attnotnull), ',' ORDER BY attnum))
         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
+       CASE WHEN c.relkind = 'p' THEN
+         (SELECT md5(string_agg(concat_ws(' ', t.relid::oid, pg_relation_filenode(t.relid)), ',' ORDER BY t.relid))
+          FROM pg_partition_tree(c.oid) t WHERE t.isleaf) END AS partitions,
        ARRAY(SELECT k.relname::text FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid
              WHERE i.inhparent = c.oid AND NOT k.relispartition ORDER BY 1) AS children
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) WITH ORDINALITY AS wanted (schema, name, place)
@@ -37,7 +40,8 @@ ORDER BY wanted.place
 @dataclass(frozen=True, slots=True)
 class TableFacts:
     """One wanted table. `kind` (pg_class.relkind) is None when there is no such table. `identified`: it and its
-    partitions have usable replica identities. `columns`: a hash of their places, names, types and NOT NULLs."""
+    partitions have usable replica identities. `columns`: a hash of their places, names, types and NOT NULLs.
+    `partitions`: a hash of the leaves and their storage, which a TRUNCATE of one renews; None without partitions."""
 
     schema: str
     name: str
@@ -50,6 +54,7 @@ class TableFacts:
     identified: bool
     oid: int | None
     columns: str | None
+    partitions: str | None
     children: Sequence[str]
 
     @property

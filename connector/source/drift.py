@@ -38,6 +38,9 @@ class Drift:
     """Lost its replica identity since, whether or not that endangers it still."""
     identity_gained: tuple[TableName, ...] = ()
     """Could move from the second publication to the main one."""
+    partitions_changed: tuple[TableName, ...] = ()
+    """A partition was attached, detached, dropped, truncated or rewritten: the stream tells none of that when it
+    publishes via the root."""
     columns_changed: tuple[TableName, ...] = ()
     """A column was added, dropped, renamed, retyped, or its NOT NULL changed."""
 
@@ -87,6 +90,7 @@ class ObjectWatch:
             endangered=tuple(sorted(endangered(pair, fit))),
             by_insert_only=_names(fact for fact, base in bases if base.identified and not fact.identified),
             identity_gained=tuple(gained(pair, [fact.table for fact in fit if fact.identified])),
+            partitions_changed=_names(fact for fact, base in bases if fact.partitions != base.partitions),
             columns_changed=_names(fact for fact, base in bases if fact.columns != base.columns),
         )
 
