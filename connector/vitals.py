@@ -17,7 +17,6 @@ from connector.errors import CheckpointsUnwritable, SourceUnavailable
 from connector.pipeline.ports import SweepKind, Tally
 from connector.pipeline.run import Pipeline
 from connector.source.slot import SlotReport, SlotWatch
-from connector.status import names
 from connector.status.facts import NO_TALLY, Counts, Facts, State
 from connector.status.metrics import Metrics
 
@@ -136,10 +135,9 @@ class Vitals:
         return max(0.0, now - newest)
 
     def _counts(self) -> Counts:
-        def count(result: str) -> int:
-            return int(self._metrics.registry.get_sample_value(names.ORDERS, {"result": result}) or 0)
-
-        return Counts(count("pushed"), count("unchanged"), count("rejected"), count("invalid"), count("missing"))
+        settled = self._metrics.settled
+        names = ("pushed", "unchanged", "rejected", "invalid", "missing")
+        return Counts(*(settled.get(name, 0) for name in names))
 
 
 def _clock(moment: float) -> str:
