@@ -80,14 +80,51 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where Redo holds an order: a store, and the order's id there (Redo's external id, ours)."""
+
+    store_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A complete order as Redo takes it. `order_id` is Redo's external id, `body` the JSON to send, `fingerprint` the
-    same for orders that are the same to Redo, `digest` a short one of each field, to name those that differ."""
+    same for orders that are the same to Redo, `digest` a short one of each field, to name those that differ.
+
+    `traits` is what a later version of the order is held against (its line items and refunds, in short, no customer's
+    data): opaque bytes that only the contract reads.
+    """
 
     order_id: str
     body: bytes
     fingerprint: bytes
     digest: bytes = b""
+    store_id: str = ""
+    traits: bytes = b""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.store_id, self.order_id)
+
+
+class WarningKind(StrEnum):
+    """What makes an order suspicious in the light of what Redo accepted before. It is pushed all the same."""
+
+    LINE_ITEM_ID_CHANGED = "line_item_id_changed"
+    """Another id for a product that the order had before: returns that refer to the old one are orphaned."""
+    LINE_ITEM_ID_REUSED = "line_item_id_reused"
+    """A line item id that another order's checkpoint has."""
+    REFUNDS_SHRUNK = "refunds_shrunk"
+    """A refund is gone or smaller than the one that Redo accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """One such finding. `message` names ids of line items and refunds at most, never other values."""
+
+    kind: WarningKind
+    message: str
 
 
 class OutcomeKind(StrEnum):
