@@ -1,54 +1,33 @@
-"""The gate in front of Redo: how many requests at once, how many a second, and when none at all.
+"""The gate in front of Redo: who may send now, and when nobody may.
 
-One state, one clock. A closed gate opens by a single probe: one order goes first, and its answer decides. The gate
-knows outcomes, not orders, HTTP or ledgers.
+How many at once is the window's business (`adaptive`), how many a second the pacers' (`pace`), what an outcome means
+for everyone the table's (`policy`). A closed gate opens by a single probe: one order goes first, and its answer decides.
+The gate knows outcomes, not orders, HTTP or ledgers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from connector.orders import Outcome, OutcomeKind
+from connector.pipeline.adaptive import Window
+from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
+from connector.pipeline.pace import Pacer, Throttle
+from connector.pipeline.policy import FAILURES_TO_CLOSE, LONGEST_PAUSE, Everyone, action
 from connector.pipeline.ports import Lane
 
-FAILURES_TO_CLOSE = 3
-"""Different orders that failed in a row: fewer may be the orders' own fault, and one bad order stops nobody else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Full jitter: uniform in 0..min(cap, base * 2**attempt), never under `floor` (all in seconds).
-
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-    """
-
-    base: float
-    cap: float
-    floor: float = 0.05
-
-    def delay(self, attempt: int) -> float:
-        ceiling = min(self.cap, self.base * 2.0 ** min(attempt, 32))
-        return max(self.floor, random.uniform(0, ceiling))  # noqa: S311 -- spreads load, guards no secret
-
-
-ORDER_BACKOFF = Backoff(base=0.5, cap=60.0)
-CLOSED_BACKOFF = {
-    OutcomeKind.REFUSED: Backoff(base=5.0, cap=300.0, floor=1.0),
-    OutcomeKind.THROTTLED: Backoff(base=1.0, cap=60.0, floor=0.2),
-    OutcomeKind.UNAVAILABLE: Backoff(base=1.0, cap=30.0, floor=0.2),
-    OutcomeKind.UNKNOWN: Backoff(base=1.0, cap=30.0, floor=0.2),
-}
+__all__ = ["ORDER_BACKOFF", "Backoff", "Gate", "Pause"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why nothing is sent: `reason` fits a metric label, `message` is for people. Clock: seconds since 1970."""
+    """Why nothing is sent: `reason` fits a metric label, `message` and `advice` are for people. `since`, `until`:
+    seconds since 1970."""
 
     kind: OutcomeKind
     reason: str
@@ -57,28 +36,69 @@ class Pause:
     until: float
     attempt: int
 
+    @property
+    def advice(self) -> str:
+        return action(self.kind).advice
+
+
+@dataclass(slots=True)
+class _Attempt:
+    number: int
+    started: float
+
 
 class Gate:
-    """Admission to Redo. `limit`: requests at once; `rate`: requests a second, None for no cap."""
+    """Admission to Redo. `limit`: the most requests at once; `rate`: requests a second, None for no cap, a Pacer when
+    several gates share the cap.
 
-    def __init__(self, limit: int, rate: float | None = None, clock: Callable[[], float] = time.time) -> None:
-        self.limit = limit
+    `clock` is the wall's, for what people and the ledger read; `timer` is what durations are measured by: it must never
+    go back, and run as fast as the event loop's.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        rate: float | Pacer | None = None,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.in_flight = 0
         self.pause: Pause | None = None
-        self._rate = rate
+        self._window = Window(limit)
+        self._cap = rate if isinstance(rate, Pacer) else Pacer(rate)
+        self._throttle = Throttle()
         self._clock = clock
-        self._next_slot = 0.0
+        self._timer = timer
+        self._reopens = 0.0
         self._probe: str | None = None
         self._failed: set[str] = set()
-        self._waiting: list[tuple[int, int, asyncio.Future[bool]]] = []
+        self._attempts: dict[str, _Attempt] = {}
+        self._waiting: list[tuple[int, int, str, asyncio.Future[bool]]] = []
         self._order = count()
+        self._slot: float | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
 
+    @property
+    def limit(self) -> int:
+        """How many requests at once, at present."""
+        return self._window.limit
+
+    @property
+    def pace(self) -> float | None:
+        """Requests a second that Redo was found to bear; None: it never said."""
+        return self._throttle.pace
+
+    @property
+    def pause_until(self) -> float | None:
+        """When orders that are put back should be tried again (seconds since 1970), None while the gate is open."""
+        return None if self.pause is None else self.pause.until
+
     def capacity(self) -> int:
-        """How many entries are worth taking now: all that the limit allows, one probe, or none."""
+        """How many entries are worth taking now: all that the window allows, one probe, or none."""
         if self.pause is None:
             return self.limit
-        return 0 if self._probe is not None or self._clock() < self.pause.until else 1
+        return 1 if self._may_probe() else 0
 
     async def wait(self) -> None:
         """Until `capacity()` may have grown: the pause ran out or the state changed."""
@@ -86,7 +106,7 @@ class Gate:
         if self.pause is None or self._probe is not None:
             await self._changed.wait()
             return
-        timeout = self.pause.until - self._clock()
+        timeout = self._reopens - self._timer()
         if timeout > 0:
             try:
                 await asyncio.wait_for(self._changed.wait(), timeout)
@@ -94,80 +114,123 @@ class Gate:
                 return
 
     async def enter(self, order: str, lane: Lane) -> bool:
-        """Wait for a place; live orders first. False: the gate closed, so the order goes back to the ledger."""
-        if not self._may_pass():
-            if self.pause is not None:
+        """Wait for a place and a slot; live orders first. False: the gate closed, so the order goes back to the ledger.
+
+        An order may be inside once at a time.
+        """
+        if self.pause is not None:
+            if not self._may_probe():
                 return False
-            place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (lane, next(self._order), place))
-            try:
-                admitted = await place
-            except asyncio.CancelledError:
-                if place.done() and not place.cancelled() and place.result():
-                    self._leave()
-                raise
-            if not admitted:
-                return False
-        else:
-            self.in_flight += 1
-            if self.pause is not None:
-                self._probe = order
-        await self._pace()
-        return True
+            self._probe = order
+        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (lane, next(self._order), order, place))
+        self._admit()
+        try:
+            return await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.result():
+                self.leave(order, None)
+            elif self._probe == order:
+                self._probe = None
+                self._changed.set()
+            raise
 
     def leave(self, order: str, outcome: Outcome | None) -> None:
         """The request is over. `outcome` None: it was never sent."""
+        attempt = self._attempts.pop(order)
         if outcome is not None:
+            self._learn(order, attempt, outcome)
             self._observe(order, outcome)
         if order == self._probe:
             self._probe = None
-        self._leave()
-
-    def _may_pass(self) -> bool:
-        if self.pause is not None:
-            return self._probe is None and self._clock() >= self.pause.until
-        return self.in_flight < self.limit
-
-    def _leave(self) -> None:
         self.in_flight -= 1
-        while self._waiting and self.pause is None and self.in_flight < self.limit:
-            _, _, place = heapq.heappop(self._waiting)
-            if not place.done():
-                self.in_flight += 1
-                place.set_result(True)
+        self._admit()
         self._changed.set()
 
-    async def _pace(self) -> None:
-        """Hard cap on requests a second, evenly spaced."""
-        if self._rate is None:
-            return
-        now = self._clock()
-        slot = max(now, self._next_slot)
-        self._next_slot = slot + 1.0 / self._rate
-        if slot > now:
-            await asyncio.sleep(slot - now)
+    def _may_probe(self) -> bool:
+        return self._probe is None and self._timer() >= self._reopens
+
+    def _admit(self) -> None:
+        """Let in whoever is first, as far as there are places and slots; come back when the next slot begins."""
+        while self._waiting:
+            _, _, order, place = self._waiting[0]
+            if place.done():
+                heapq.heappop(self._waiting)
+                continue
+            if self.pause is None and self.in_flight >= self.limit:
+                return
+            now = self._timer()
+            if self._slot is None:
+                self._slot = max(self._cap.reserve(now), self._throttle.pacer.reserve(now))
+            if self._slot > now:
+                self._come_back(self._slot - now)
+                return
+            self._slot = None
+            heapq.heappop(self._waiting)
+            self.in_flight += 1
+            self._attempts[order] = _Attempt(self._window.started(), now)
+            place.set_result(True)
+
+    def _come_back(self, delay: float) -> None:
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(delay, self._rung)
+
+    def _rung(self) -> None:
+        self._alarm = None
+        self._admit()
+
+    def _learn(self, order: str, attempt: _Attempt, outcome: Outcome) -> None:
+        """Window and pace."""
+        now = self._timer()
+        if self.pause is None:
+            full = self.in_flight >= self.limit
+            self._window.ended(order, attempt.number, outcome.kind, now - attempt.started, full=full)
+        if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
+            self._throttle.accepted(now)
 
     def _observe(self, order: str, outcome: Outcome) -> None:
         probed = order == self._probe
-        if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
+        everyone = action(outcome.kind).everyone
+        if everyone is Everyone.GO_ON:
             self._failed.clear()
             if probed:
-                self.pause = None
+                self._open()
             return
         self._failed.add(order)
-        everyone = outcome.kind in (OutcomeKind.REFUSED, OutcomeKind.THROTTLED) or outcome.retry_after is not None
-        if probed or (self.pause is None and (everyone or len(self._failed) >= FAILURES_TO_CLOSE)):
+        asked = outcome.retry_after or 0.0
+        if probed or (
+            self.pause is None and (everyone is Everyone.PAUSE or asked > 0 or len(self._failed) >= FAILURES_TO_CLOSE)
+        ):
             self._close(outcome)
+        elif self.pause is not None and asked > 0:
+            self._prolong(asked)
+
+    def _open(self) -> None:
+        assert self.pause is not None  # noqa: S101 -- a probe is sent only during a pause
+        if self.pause.kind in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN):
+            self._window.restart()
+        self.pause = None
+        self._throttle.reopened(self._timer())
 
     def _close(self, outcome: Outcome) -> None:
-        now = self._clock()
-        attempt = self.pause.attempt + 1 if self.pause is not None else 0
-        since = self.pause.since if self.pause is not None else now
-        delay = CLOSED_BACKOFF[outcome.kind].delay(attempt)
-        if outcome.retry_after is not None:
-            delay = max(delay, outcome.retry_after)
+        now, before = self._clock(), self.pause
+        attempt = before.attempt + 1 if before is not None else 0
+        since = before.since if before is not None else now
+        backoff = action(outcome.kind).pause_backoff
+        assert backoff is not None  # noqa: S101 -- whatever pauses has one: a test goes through the table
+        delay = max(backoff.delay(attempt), min(outcome.retry_after or 0.0, LONGEST_PAUSE))
+        self._reopens = self._timer() + delay
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)
+        if outcome.kind is OutcomeKind.THROTTLED:
+            self._throttle.refused(self._timer())
         while self._waiting:
-            _, _, place = heapq.heappop(self._waiting)
+            place = heapq.heappop(self._waiting)[3]
             if not place.done():
                 place.set_result(False)
+
+    def _prolong(self, asked: float) -> None:
+        """An answer that was on its way asks for a longer pause than we made."""
+        reopens = self._timer() + min(asked, LONGEST_PAUSE)
+        if self.pause is not None and reopens > self._reopens:
+            self._reopens = reopens
+            self.pause = replace(self.pause, until=self._clock() + min(asked, LONGEST_PAUSE))

@@ -1,0 +1,28 @@
+"""How long to wait before trying again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Uniform between `ceiling * (1 - spread)` and `ceiling`, which is min(cap, base * 2**attempt); never under `floor`
+    (all in seconds). A spread of 1 is full jitter.
+
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+
+    base: float
+    cap: float
+    floor: float = 0.05
+    spread: float = 1.0
+
+    def delay(self, attempt: int) -> float:
+        ceiling = min(self.cap, self.base * 2.0 ** min(attempt, 32))
+        return max(self.floor, ceiling * (1.0 - self.spread * random.random()))  # noqa: S311 -- guards no secret
+
+
+ORDER_BACKOFF = Backoff(base=0.5, cap=60.0)
+"""Of one order that failed, by its attempts."""

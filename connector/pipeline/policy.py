@@ -1,0 +1,110 @@
+"""What to do about each outcome, as a table: what happened is `OutcomeKind`, what follows from it is here.
+
+The gate reads the columns about everyone, the decision about an order reads the others. No behaviour beyond that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from connector.orders import Outcome, OutcomeKind
+from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
+
+FAILURES_TO_CLOSE = 3
+"""Different orders that failed in a row: fewer may be the orders' own fault, and one bad order stops nobody else."""
+LONGEST_PAUSE = 6 * 3600.0
+"""A `Retry-After` beyond that, in seconds, is answered by a probe every six hours: it may be a mistake."""
+
+
+class Fate(StrEnum):
+    """What becomes of the order."""
+
+    SETTLED = "settled"
+    DEAD_LETTER = "dead_letter"
+    """Refused for good; redelivered by itself when its payload changes."""
+    PUT_BACK = "put_back"
+    """Back to the ledger, no attempt spent: the order isn't at fault. Due at the gate's `pause_until`."""
+    AGAIN = "again"
+    """Back to the ledger with an attempt spent, due after `order_backoff`."""
+
+
+class Confirm(StrEnum):
+    """Whether Redo may hold what was sent, so that the order is pushed again even when nothing differs."""
+
+    NO = "no"
+    IF_ANSWERED = "if_answered"
+    """Only when there was an answer: without one, the request surely never reached Redo."""
+    YES = "yes"
+
+
+class Everyone(StrEnum):
+    """What all other orders do."""
+
+    GO_ON = "go_on"
+    PAUSE = "pause"
+    """At once, until one probe is answered otherwise."""
+    PAUSE_IF_MANY = "pause_if_many"
+    """Once FAILURES_TO_CLOSE different orders failed in a row, or when `Retry-After` asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`order_backoff` is None unless the fate is AGAIN, `pause_backoff` None when everyone goes on. `advice` is one
+    sentence for the operator; empty when there is nothing to say."""
+
+    fate: Fate
+    everyone: Everyone = Everyone.GO_ON
+    confirm: Confirm = Confirm.NO
+    order_backoff: Backoff | None = None
+    pause_backoff: Backoff | None = None
+    advice: str = ""
+
+    def must_confirm(self, outcome: Outcome) -> bool:
+        if self.confirm is Confirm.IF_ANSWERED:
+            return outcome.status is not None
+        return self.confirm is Confirm.YES
+
+
+POLICY: dict[OutcomeKind, Action] = {
+    OutcomeKind.ACCEPTED: Action(Fate.SETTLED),
+    OutcomeKind.REJECTED: Action(
+        Fate.DEAD_LETTER,
+        advice="Redo does not take this order as it is: mend its data or the mapping, and it is sent again by itself.",
+    ),
+    OutcomeKind.REFUSED: Action(
+        Fate.PUT_BACK,
+        Everyone.PAUSE,
+        # One client asks, so jitter spreads nothing; a person who mends the setting wants to see it work soon.
+        pause_backoff=Backoff(base=5.0, cap=60.0, floor=5.0, spread=0.2),
+        advice="Redo refuses every order: check redo.api_secret, redo.store_id and redo.base_url; "
+        "one order tries again at least once a minute, and work resumes by itself.",
+    ),
+    OutcomeKind.THROTTLED: Action(
+        Fate.PUT_BACK,
+        Everyone.PAUSE,
+        pause_backoff=Backoff(base=1.0, cap=60.0, floor=0.2),
+        advice="Redo asks for fewer requests: the pace adapts by itself, nothing is to be done.",
+    ),
+    OutcomeKind.UNAVAILABLE: Action(
+        Fate.AGAIN,
+        Everyone.PAUSE_IF_MANY,
+        Confirm.IF_ANSWERED,
+        order_backoff=ORDER_BACKOFF,
+        pause_backoff=Backoff(base=1.0, cap=30.0, floor=0.2),
+        advice="Redo can't be reached or is failing: changes wait in the ledger and are sent once it answers again.",
+    ),
+    OutcomeKind.UNKNOWN: Action(
+        Fate.AGAIN,
+        Everyone.PAUSE_IF_MANY,
+        Confirm.YES,
+        order_backoff=ORDER_BACKOFF,
+        pause_backoff=Backoff(base=1.0, cap=30.0, floor=0.2),
+        advice="Redo may or may not have taken the order: it is sent again to be sure.",
+    ),
+}
+"""Every OutcomeKind has a row."""
+
+
+def action(kind: OutcomeKind) -> Action:
+    return POLICY[kind]

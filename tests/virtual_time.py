@@ -1,0 +1,53 @@
+"""An event loop whose clock jumps to the next timer instead of waiting: an hour takes as long as its callbacks.
+
+No threads and no sockets: nothing may wait for anything but timers and other tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+EPOCH = 1_700_000_000.0
+"""What the wall's clock shows when a loop begins."""
+
+T = TypeVar("T")
+
+
+class JumpingSelector(selectors.SelectSelector):
+    """Where the loop would sleep, the clock moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("every task waits for another, and no timer is set")
+        if timeout > 0:
+            self.now += timeout
+            return []
+        return super().select(0)
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now
+
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return EPOCH + self._jumping.now
+
+
+def simulate(main: Callable[[VirtualTimeLoop], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine, made by `main`, on a loop of its own. Raises RuntimeError when it could never end."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        return runner.run(main(loop))
