@@ -1,8 +1,8 @@
 """The gate in front of Redo: who may send now, and when nobody may.
 
 How many at once is the window's business (`adaptive`), how many a second the pacers' (`pace`), what an outcome means
-for everyone the table's (`policy`). A closed gate opens by a single probe: one order goes first, and its answer decides.
-The gate knows outcomes, not orders, HTTP or ledgers.
+for everyone the table's (`policy`). A closed gate opens by a single probe: one order goes first, and its answer
+decides. The gate knows outcomes, not orders, HTTP or ledgers.
 """
 
 from __future__ import annotations
@@ -152,6 +152,7 @@ class Gate:
 
     def _admit(self) -> None:
         """Let in whoever is first, as far as there are places and slots; come back when the next slot begins."""
+        late = self._slot is not None
         while self._waiting:
             _, _, order, place = self._waiting[0]
             if place.done():
@@ -161,7 +162,7 @@ class Gate:
                 return
             now = self._timer()
             if self._slot is None:
-                self._slot = max(self._cap.reserve(now), self._throttle.pacer.reserve(now))
+                self._slot = max(self._cap.reserve(now, late=late), self._throttle.pacer.reserve(now, late=late))
             if self._slot > now:
                 self._come_back(self._slot - now)
                 return

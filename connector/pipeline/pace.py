@@ -20,11 +20,12 @@ class Pacer:
         self.rate = rate
         self._next = -inf
 
-    def reserve(self, now: float) -> float:
-        """When the next request may start; a time in the past means at once."""
+    def reserve(self, now: float, *, late: bool = False) -> float:
+        """When the next request may start; a time in the past means at once. `late`: the one before was started later
+        than it might have been, through no lack of orders or places."""
         if self.rate is None:
             return now
-        slot = max(self._next, now - CATCH_UP)
+        slot = max(self._next, now - CATCH_UP if late else now)
         self._next = slot + 1.0 / self.rate
         return slot
 
@@ -40,10 +41,11 @@ MARGIN = 0.95
 CLOSE = 1.06
 """Bounds this close together are close enough: the search ends."""
 WIDE = 1.5
-BRIEF, LONG = 1.0, 3.0
+BRIEF, LONG = 1.0, 2.0
 """How long one step of the search lasts while the bounds are wide, and when they aren't."""
-BURST = 0.5
+BURST = 0.35
 """A pace that was borne for a while may have used up an allowance of about so many seconds."""
+SPURT = 0.25
 USED = 0.8
 """A pace of which less is used wasn't tried."""
 PROBE_BY, PROBE_FOR = 1.2, 6.0
@@ -73,9 +75,12 @@ class Throttle:
         return self.pacer.rate
 
     def accepted(self, now: float) -> None:
+        if self._closed_at is not None:
+            self._cycle.accepted += 1  # it was sent before, or is the probe
+            return
         idle = IDLE if self.pace is None else max(IDLE, 2.0 / self.pace)
         self._cycle.count(now, idle)
-        if self.pace is None or self._closed_at is not None:
+        if self.pace is None:
             return
         self._step.count(now, idle)
         if self._step.seconds >= self._patience():
@@ -92,7 +97,7 @@ class Throttle:
             return
         paused = min(now - self._closed_at, WINDOW)
         measured = self._cycle.accepted / max(self._cycle.seconds + paused, 0.01)
-        too_fast = self.pace or self._cycle.accepted / max(self._cycle.seconds, 0.01)
+        too_fast = self.pace or self._cycle.fastest
         self._closed_at = None
         if self._probing and self._good < 0.97 * too_fast:
             self._probe_every = min(2 * self._probe_every, RAREST_PROBE)
@@ -140,7 +145,7 @@ class Throttle:
         if gap <= CLOSE:
             self._settle(now, pace)
             return
-        self._growth = min(2.0, self._growth * 1.3)
+        self._growth = min(2.0, self._growth * 1.4)
         self._try(pace * min(self._growth, gap**0.4))
 
     def _maybe_probe(self, now: float, pace: float) -> None:
@@ -167,15 +172,25 @@ class Throttle:
 
 
 class Stretch:
-    """Answers over a time of work; gaps count up to a bound."""
+    """Answers over a time of work; gaps count up to a bound. `fastest`: the most a second over a quarter of one."""
 
     def __init__(self) -> None:
         self.accepted = 0
         self.seconds = 0.0
-        self.last: float | None = None
+        self._last: float | None = None
+        self._spurt, self._spurt_began = 0, 0.0
+        self._fastest = 0.0
+
+    @property
+    def fastest(self) -> float:
+        return self._fastest if self.seconds > 1.0 else inf
 
     def count(self, now: float, idle: float) -> None:
-        if self.last is not None:
-            self.seconds += min(max(0.0, now - self.last), idle)
-        self.last = now
+        if self._last is not None:
+            self.seconds += min(max(0.0, now - self._last), idle)
+        self._last = now
         self.accepted += 1
+        self._spurt += 1
+        if self.seconds - self._spurt_began >= SPURT:
+            self._fastest = max(self._fastest, self._spurt / (self.seconds - self._spurt_began))
+            self._spurt, self._spurt_began = 0, self.seconds
