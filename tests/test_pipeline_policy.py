@@ -1,0 +1,83 @@
+"""The table of what to do: complete, without contradictions, and kept by the gate."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.orders import Outcome, OutcomeKind
+from connector.pipeline.gate import Gate
+from connector.pipeline.policy import FAILURES_TO_CLOSE, POLICY, Confirm, Everyone, Fate, action
+from connector.pipeline.ports import Lane
+
+KINDS = list(OutcomeKind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_outcome_has_a_row_that_does_not_contradict_itself(kind: OutcomeKind) -> None:
+    row = action(kind)
+    assert (row.order_backoff is not None) == (row.fate is Fate.AGAIN)
+    assert (row.pause_backoff is not None) == (row.everyone is not Everyone.GO_ON)
+    assert bool(row.advice) == (kind is not OutcomeKind.ACCEPTED)
+    if row.confirm is not Confirm.NO:
+        assert row.fate is Fate.AGAIN
+
+
+@pytest.mark.parametrize(
+    ("kind", "fate", "everyone", "confirm"),
+    [
+        (OutcomeKind.ACCEPTED, Fate.SETTLED, Everyone.GO_ON, Confirm.NO),
+        (OutcomeKind.REJECTED, Fate.DEAD_LETTER, Everyone.GO_ON, Confirm.NO),
+        (OutcomeKind.REFUSED, Fate.PUT_BACK, Everyone.PAUSE, Confirm.NO),
+        (OutcomeKind.THROTTLED, Fate.PUT_BACK, Everyone.PAUSE, Confirm.NO),
+        (OutcomeKind.UNAVAILABLE, Fate.AGAIN, Everyone.PAUSE_IF_MANY, Confirm.IF_ANSWERED),
+        (OutcomeKind.UNKNOWN, Fate.AGAIN, Everyone.PAUSE_IF_MANY, Confirm.YES),
+    ],
+)
+def test_what_follows_from_each_outcome(kind: OutcomeKind, fate: Fate, everyone: Everyone, confirm: Confirm) -> None:
+    row = action(kind)
+    assert (row.fate, row.everyone, row.confirm) == (fate, everyone, confirm)
+
+
+def test_only_a_request_that_may_have_reached_redo_is_confirmed() -> None:
+    unavailable, unknown = action(OutcomeKind.UNAVAILABLE), action(OutcomeKind.UNKNOWN)
+    assert unavailable.must_confirm(Outcome(OutcomeKind.UNAVAILABLE, 503))
+    assert not unavailable.must_confirm(Outcome(OutcomeKind.UNAVAILABLE, reason="connect_failed"))
+    assert unknown.must_confirm(Outcome(OutcomeKind.UNKNOWN, reason="timeout"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_gate_does_to_everyone_what_the_table_says(kind: OutcomeKind) -> None:
+    gate = Gate(4)
+    closed_after = None
+    for number in range(FAILURES_TO_CLOSE + 1):
+        if not await gate.enter(str(number), Lane.LIVE):
+            break
+        gate.leave(str(number), Outcome(kind))
+        if gate.pause is not None and closed_after is None:
+            closed_after = number + 1
+    assert (
+        closed_after
+        == {
+            Everyone.GO_ON: None,
+            Everyone.PAUSE: 1,
+            Everyone.PAUSE_IF_MANY: FAILURES_TO_CLOSE,
+        }[action(kind).everyone]
+    )
+    if gate.pause is not None:
+        assert gate.pause.advice == action(kind).advice
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if POLICY[kind].pause_backoff is not None])
+def test_a_pause_never_exceeds_its_cap_and_never_spins(kind: OutcomeKind) -> None:
+    backoff = POLICY[kind].pause_backoff
+    assert backoff is not None
+    delays = [backoff.delay(attempt) for attempt in range(200)]
+    assert max(delays) <= backoff.cap <= 60
+    assert min(delays) >= backoff.floor
+
+
+def test_a_refused_secret_is_tried_again_after_five_seconds_and_then_at_least_once_a_minute() -> None:
+    backoff = POLICY[OutcomeKind.REFUSED].pause_backoff
+    assert backoff is not None
+    assert backoff.delay(0) == 5.0
+    assert 48.0 <= backoff.delay(10) <= 60.0
