@@ -15,7 +15,7 @@ WORSE_FACTOR, WORSE_BY = 2.0, 0.1
 """Latency is worse when it exceeds both times the usual one; 0.1 s is beyond any queueing of our own."""
 OURS = 0.9
 """A smaller window that leaves more than this share of the latency didn't cause it."""
-RISE, FALL, RECENT = 0.002, 0.1, 0.1
+RISE, FALL, RECENT, STRAGGLER = 0.00002, 0.1, 0.1, 0.3
 """Weights of one sample: the usual latency is nearly the lowest one, so that a queue of our making isn't mistaken."""
 
 
@@ -47,6 +47,11 @@ class Latency:
         self._before = self._recent
         self.forget_recent()
         return True
+
+    def straggler(self, sample: float) -> None:
+        """An answer to an attempt from before the last decrease: the latest of them saw the fullest queue."""
+        if self._before is not None:
+            self._before += max(0.0, STRAGGLER * (sample - self._before))
 
     def forget_recent(self) -> None:
         self._recent, self._samples = 0.0, 0
@@ -82,6 +87,8 @@ class Window:
         elif failing:
             self._failed.add(order)
         if attempt < self._counts_from:
+            if kind is OutcomeKind.ACCEPTED:
+                self._latency.straggler(seconds)
             return
         if kind is OutcomeKind.THROTTLED:
             self._shrink(0.75)  # the pace does the rest

@@ -187,7 +187,7 @@ class Gate:
             full = self.in_flight >= self.limit
             self._window.ended(order, attempt.number, outcome.kind, now - attempt.started, full=full)
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
-            self._throttle.accepted(now)
+            self._throttle.accepted(now, pressed=bool(self._waiting))
 
     def _observe(self, order: str, outcome: Outcome) -> None:
         probed = order == self._probe

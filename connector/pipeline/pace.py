@@ -74,15 +74,16 @@ class Throttle:
     def pace(self) -> float | None:
         return self.pacer.rate
 
-    def accepted(self, now: float) -> None:
+    def accepted(self, now: float, *, pressed: bool = True) -> None:
+        """`pressed`: there were more orders than requests in flight."""
         if self._closed_at is not None:
             self._cycle.accepted += 1  # it was sent before, or is the probe
             return
         idle = IDLE if self.pace is None else max(IDLE, 2.0 / self.pace)
-        self._cycle.count(now, idle)
+        self._cycle.count(now, idle, pressed)
         if self.pace is None:
             return
-        self._step.count(now, idle)
+        self._step.count(now, idle, pressed)
         if self._step.seconds >= self._patience():
             self._advance(now)
 
@@ -172,7 +173,8 @@ class Throttle:
 
 
 class Stretch:
-    """Answers over a time of work; gaps count up to a bound. `fastest`: the most a second over a quarter of one."""
+    """Answers over a time of work; gaps count up to a bound. `fastest`: the most a second over a quarter of one,
+    in which there was no lack of orders."""
 
     def __init__(self) -> None:
         self.accepted = 0
@@ -185,11 +187,14 @@ class Stretch:
     def fastest(self) -> float:
         return self._fastest if self.seconds > 1.0 else inf
 
-    def count(self, now: float, idle: float) -> None:
+    def count(self, now: float, idle: float, pressed: bool) -> None:
         if self._last is not None:
             self.seconds += min(max(0.0, now - self._last), idle)
         self._last = now
         self.accepted += 1
+        if not pressed:
+            self._spurt, self._spurt_began = 0, self.seconds
+            return
         self._spurt += 1
         if self.seconds - self._spurt_began >= SPURT:
             self._fastest = max(self._fastest, self._spurt / (self.seconds - self._spurt_began))
