@@ -29,6 +29,8 @@ _SPELLINGS = {
     "redo.base_url": "must begin with https:// or http://",
     "redo.orders_url": "must begin with https:// or http://",
 }
+_STORE = re.compile(r"CONNECTOR_REDO__STORES__(.+)__(API_SECRET|BASE_URL|ORDERS_URL)")
+"""The environment's names for `redo.stores.<id>.*`."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
 
@@ -92,8 +94,31 @@ class MappingSettings(Section):
     sweep_tables: tuple[str, ...] = ()
 
 
+class StoreSettings(Section):
+    """A further store, `[redo.stores.<id>]`, for orders whose `store_id` the mapping gives. Without an address of its
+    own it has that of `redo.base_url`."""
+
+    api_secret: SecretStr
+    base_url: str | None = Field(default=None, pattern=r"^https?://")
+    orders_url: str | None = Field(default=None, pattern=r"^https?://")
+
+
+def _one_spelling(value: object) -> object:
+    """Environment variables know no capitals: a store that the file spells with some is the same one."""
+    if not isinstance(value, Mapping):
+        return value
+    merged: dict[str, Any] = {}
+    spelled = {str(name).casefold(): str(name) for name in sorted(value, reverse=True)}
+    for name, store in value.items():
+        right = spelled[str(name).casefold()]
+        both = isinstance(store, Mapping) and right in merged
+        merged[right] = {**merged[right], **store} if both else store
+    return merged
+
+
 class RedoSettings(Section):
-    """`orders_url` is the whole endpoint; without it the endpoint is built from `base_url` and `store_id`."""
+    """`orders_url` is the whole endpoint; without it the endpoint is built from `base_url` and `store_id`.
+    `confirm_after`: how long a request without an answer may still be carried out at Redo."""
 
     store_id: str = Field(min_length=1)
     api_secret: SecretStr
@@ -102,10 +127,17 @@ class RedoSettings(Section):
     max_concurrency: int = Field(default=32, ge=1, le=1000)
     requests_per_second: OptionalRate = None
     timeout: Seconds = 30.0
+    confirm_after: Seconds = 60.0
+    stores: Annotated[dict[str, StoreSettings], BeforeValidator(_one_spelling)] = {}
 
 
 class CheckpointSettings(Section):
+    """`keep`: what is remembered of an accepted order. `payload_keys` seal kept payloads: the first one seals, all open,
+    separated by commas."""
+
     url: str = "sqlite:///connector.db"
+    keep: Literal["fingerprint", "payload"] = "fingerprint"
+    payload_keys: SecretStr | None = None
 
 
 class BackfillSettings(Section):
@@ -113,12 +145,20 @@ class BackfillSettings(Section):
 
 
 class ReconcileSettings(Section):
+    """`orders_per_second` paces the reconciles of `every` and of the command, so that the OMS hardly notices."""
+
     every: OptionalSeconds = 86400.0
+    orders_per_second: OptionalRate = 500.0
 
 
 class GuardSettings(Section):
+    """More than this in one sweep, or of removals in a burst, waits for approval. `removal_wait`: how long a burst may
+    pause before what came so far is judged."""
+
     max_share: float = Field(default=0.2, gt=0, le=1)
     max_orders: OptionalCount = None
+    max_removal_share: float = Field(default=0.01, gt=0, le=1)
+    removal_wait: Seconds = 5.0
 
 
 class StatusSettings(Section):
@@ -136,7 +176,8 @@ class _KnownEnvironment(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         known = {env_name(key).lower() for key in known_keys()}
-        return {name: value for name, value in super()._load_env_vars().items() if name.lower() in known}
+        variables = super()._load_env_vars().items()
+        return {name: value for name, value in variables if name.lower() in known or _STORE.fullmatch(name.upper())}
 
 
 class Settings(BaseSettings):
@@ -174,9 +215,14 @@ class Settings(BaseSettings):
         return (_KnownEnvironment(settings_cls), init_settings)
 
     @model_validator(mode="after")
-    def _not_yet(self) -> Settings:
-        if self.mapping.missing != "ignore":
-            raise ValueError("mapping.missing: only `ignore` is available in this version")
+    def _fit_together(self) -> Settings:
+        keep, keys = self.checkpoints.keep, self.checkpoints.payload_keys
+        if self.mapping.missing == "cancel" and keep != "payload":
+            raise ValueError("mapping.missing: to cancel an order its last payload is sent again: set checkpoints.keep")
+        if keep == "payload" and keys is None:
+            raise ValueError("checkpoints.payload_keys: is required, because payloads are only kept sealed")
+        if self.redo.store_id in self.redo.stores:
+            raise ValueError("redo.stores: holds redo.store_id itself, whose secret is redo.api_secret")
         return self
 
 
@@ -229,13 +275,17 @@ def _unknown_environment(environment: Mapping[str, str]) -> Iterator[Problem]:
     known = {env_name(key) for key in known_keys()}
     allowed = known | {name + FILE_SUFFIX for name in known} | {PREFIX + "CONFIG"}
     for name in sorted(environment):
-        if name.upper().startswith(PREFIX) and name.upper() not in allowed:
+        upper = name.upper()
+        of_store = _STORE.fullmatch(upper.removesuffix(FILE_SUFFIX)) is not None
+        if upper.startswith(PREFIX) and upper not in allowed and not of_store:
             yield Problem("is not a setting", _nearest(name, sorted(known)), name)
 
 
 def _secret_files(values: dict[str, Any], environment: Mapping[str, str]) -> Iterator[Problem]:
     """Put what `CONNECTOR_X__Y_FILE` names into the values; the variable without _FILE still wins."""
-    for key in known_keys():
+    stores = [match for name in environment if (match := _STORE.fullmatch(name.upper().removesuffix(FILE_SUFFIX)))]
+    of_stores = [f"redo.stores.{match[1].lower()}.{match[2].lower()}" for match in stores]
+    for key in [*known_keys(), *of_stores]:
         name = env_name(key) + FILE_SUFFIX
         file = environment.get(name)
         if not file:
@@ -248,8 +298,11 @@ def _secret_files(values: dict[str, Any], environment: Mapping[str, str]) -> Ite
                 f"names a file that can't be read: {why}", f"check the path and its permissions: {file}", name
             )
             continue
-        section, _, field = key.partition(".")
-        values.setdefault(section, {})[field] = text
+        *sections, field = key.split(".")
+        level = values
+        for section in sections:
+            level = level.setdefault(section, {})
+        level[field] = text
 
 
 def _problems(error: ValidationError, file: str) -> Iterator[Problem]:

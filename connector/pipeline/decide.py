@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import assert_never
+from typing import Literal, TypeAlias
 
 from connector.errors import InvalidOrder, OrderUnreadable
-from connector.orders import Document, Members, Order, Outcome, OutcomeKind
-from connector.pipeline.gate import ORDER_BACKOFF
-from connector.pipeline.ports import Again, Checkpoint, Contract, DeadLetter, Entry, Settlement
+from connector.orders import Document, Members, Order, Place, Suspicion, Violation
+from connector.pipeline.ports import Again, Checkpoint, Contract, DeadLetter, Entry, Held, Settlement
+
+Missing: TypeAlias = Literal["ignore", "cancel", "delete"]
+REMOVAL = "removal"
+"""The reason of a dead letter of an order that left the mapping and can't be removed from Redo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The operator's wishes. `missing`: what becomes of an order that left the mapping; `confirm_after` (s): how long a
+    request without an answer may still be carried out; `keep_payload`: keep what Redo accepted."""
+
+    missing: Missing = "ignore"
+    confirm_after: float = 60.0
+    keep_payload: bool = False
 
 
 class Result(StrEnum):
@@ -23,6 +36,13 @@ class Result(StrEnum):
     MISSING = "missing"
 
 
+class Action(StrEnum):
+    PUSH = "push"
+    CANCEL = "cancel"
+    """The last accepted payload again, cancelled."""
+    DELETE = "delete"
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """Nothing to send. `result` None: the order is looked at again, so it isn't counted yet."""
@@ -32,19 +52,26 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One intended push. `hidden`: a transaction that affected the order isn't visible yet: look again after."""
-
-    entry: Entry
-    order: Order
-    hidden: bool
-    members: Members
+class Remembered:
+    checkpoint: Checkpoint | None = None
+    dead_letter: DeadLetter | None = None
+    leftovers: tuple[Place, ...] = ()
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    checkpoint: Checkpoint | None
-    dead_letter: DeadLetter | None
+class Delivery:
+    """One intended request. `order` is what to push, None for a DELETE. `hidden`: a transaction that affected the order
+    isn't visible yet: look again after."""
+
+    entry: Entry
+    action: Action
+    place: Place
+    order: Order | None
+    remembered: Remembered
+    hidden: bool = False
+    members: Members = field(default_factory=dict)
+    suspicions: tuple[Suspicion, ...] = ()
 
 
 def decide(
@@ -52,16 +79,20 @@ def decide(
     documents: Sequence[Document],
     remembered: Remembered,
     contract: Contract,
+    terms: Terms,
     *,
     hidden: bool,
     now: float,
     members: Members,
 ) -> Settled | Delivery:
     """Diff one order. `hidden`: the snapshot doesn't show every transaction that affected it. `members`: the child rows
-    that it was made of; the reverse index holds them from the moment that Redo holds, or may hold, this state."""
+    that it was made of; the reverse index holds them from the moment that Redo holds, or may hold, this state.
+
+    A CANCEL comes back without its order: the payload is the store's to give.
+    """
     again = look_again(entry, now) if hidden else None
     if not documents:
-        return _left_the_mapping(entry, remembered, again)
+        return _left_the_mapping(entry, remembered, terms, again, now)
     if len(documents) > 1:
         message = f"the mapping returns {len(documents)} rows for this order: group or filter so that there is one"
         return refuse(entry, "duplicate", message, now, again=again)
@@ -70,45 +101,101 @@ def decide(
     except InvalidOrder as error:
         if again is not None:
             return Settled(Settlement(entry, again=again), None)
-        paths = tuple(getattr(violation, "path", "") for violation in error.violations)
-        return refuse(entry, "invalid", str(error), now, paths=paths)
-    return _compare(entry, order, remembered, again, members)
+        return _invalid(entry, error, now)
+    delivery = Delivery(entry, Action.PUSH, order.place, order, remembered, hidden, members)
+    return delivery if _to_push(entry, order, remembered, now) else _in_step(delivery, terms, again, now)
 
 
-def _compare(
-    entry: Entry, order: Order, remembered: Remembered, again: Again | None, members: Members
-) -> Settled | Delivery:
-    checkpoint, dead_letter = remembered.checkpoint, remembered.dead_letter
-    if not entry.confirm:
-        if checkpoint is not None and not checkpoint.missing and _same(checkpoint, order):
-            exact = None if again else members
-            settlement = Settlement(entry, clear_dead_letter=dead_letter is not None, again=again, members=exact)
-            return Settled(settlement, None if again else Result.UNCHANGED)
-        if dead_letter is not None and dead_letter.fingerprint == order.fingerprint:
-            return Settled(Settlement(entry, again=again), None if again else Result.UNCHANGED)
-    return Delivery(entry, order, again is not None, members)
+def must_push(entry: Entry, now: float) -> bool:
+    """Redo may hold something else than the checkpoint says, and by now nothing can land after a push any more."""
+    return entry.confirm or (entry.late_until is not None and now >= entry.late_until)
+
+
+def _to_push(entry: Entry, order: Order, remembered: Remembered, now: float) -> bool:
+    if must_push(entry, now):
+        return True
+    checkpoint, letter = remembered.checkpoint, remembered.dead_letter
+    if checkpoint is not None and not checkpoint.missing and _same(checkpoint, order):
+        return False
+    return letter is None or letter.fingerprint != order.fingerprint
 
 
 def _same(checkpoint: Checkpoint, order: Order) -> bool:
-    return checkpoint.fingerprint == order.fingerprint and checkpoint.order_id == order.order_id
+    return checkpoint.fingerprint == order.fingerprint and checkpoint.place == order.place
 
 
-def _left_the_mapping(entry: Entry, remembered: Remembered, again: Again | None) -> Settled:
-    """`mapping.missing = ignore`: Redo keeps the order; the checkpoint is marked so that its return is noticed."""
+def _in_step(delivery: Delivery, terms: Terms, again: Again | None, now: float) -> Settled | Delivery:
+    """Redo holds the order as it is, or refused it so. What is left of it elsewhere goes."""
+    entry, remembered = delivery.entry, delivery.remembered
+    elsewhere = tuple(place for place in remembered.leftovers if place != delivery.place)
+    if again is None and elsewhere and terms.missing != "ignore" and not _given_up(entry, remembered):
+        return removal(entry, elsewhere[0], remembered, terms)
     checkpoint = remembered.checkpoint
+    sound = checkpoint is not None and not checkpoint.missing and delivery.order is not None
+    accepted = sound and checkpoint is not None and delivery.order is not None and _same(checkpoint, delivery.order)
+    again = again or wait_for_late(entry)
+    settlement = Settlement(
+        entry,
+        clear_dead_letter=accepted and remembered.dead_letter is not None and not elsewhere,
+        again=again,
+        members=delivery.members if accepted and again is None else None,
+        settled_places=remembered.leftovers if terms.missing == "ignore" else (),
+    )
+    return Settled(settlement, None if again else Result.UNCHANGED)
+
+
+def _left_the_mapping(
+    entry: Entry, remembered: Remembered, terms: Terms, again: Again | None, now: float
+) -> Settled | Delivery:
+    """`ignore`: Redo keeps the order; the checkpoint is marked so that its return is noticed."""
     if again is not None:
         return Settled(Settlement(entry, again=again), None)
-    clear = remembered.dead_letter is not None
-    if checkpoint is None or checkpoint.missing:
-        return Settled(Settlement(entry, clear_dead_letter=clear), Result.UNCHANGED)
+    checkpoint = remembered.checkpoint
+    present = checkpoint is not None and not checkpoint.missing
+    if terms.missing != "ignore" and not _given_up(entry, remembered):
+        if checkpoint is not None and (present or must_push(entry, now)):
+            return removal(entry, checkpoint.place, remembered, terms)
+        if remembered.leftovers:
+            return removal(entry, remembered.leftovers[0], remembered, terms)
+    if _given_up(entry, remembered):
+        return Settled(Settlement(entry), Result.UNCHANGED)
+    clear, late = remembered.dead_letter is not None, wait_for_late(entry)
+    if checkpoint is None or not present:
+        settlement = Settlement(entry, clear_dead_letter=clear, settled_places=remembered.leftovers)
+        return Settled(settlement, Result.UNCHANGED)
+    if late is not None and terms.missing != "ignore":
+        return Settled(Settlement(entry, again=late), None)
     marked = replace(checkpoint, missing=True)
-    return Settled(Settlement(entry, marked, clear_dead_letter=clear, members={}), Result.MISSING)
+    settlement = Settlement(
+        entry, marked, clear_dead_letter=clear, members={}, settled_places=remembered.leftovers
+    )
+    return Settled(settlement, Result.MISSING)
+
+
+def _given_up(entry: Entry, remembered: Remembered) -> bool:
+    """Redo refused the removal for good: only a person tries again."""
+    letter = remembered.dead_letter
+    return letter is not None and letter.reason == REMOVAL and not entry.confirm
+
+
+def removal(entry: Entry, place: Place, remembered: Remembered, terms: Terms) -> Delivery:
+    """Take the order away from one place."""
+    action = Action.DELETE if terms.missing == "delete" else Action.CANCEL
+    return Delivery(entry, action, place, None, remembered)
 
 
 def look_again(entry: Entry, now: float) -> Again:
     """Soon at first, then once a second: with synchronous replication a commit may stay hidden for minutes."""
     delay = min(1.0, max(0.02, (now - entry.since) * 0.2))
-    return Again(now + delay, entry.attempts, entry.confirm)
+    return Again(now + delay, entry.attempts, entry.confirm, entry.late_until, entry.approved)
+
+
+def wait_for_late(entry: Entry) -> Again | None:
+    """All is well, but an older request may still land at Redo: look again, and push, once it no longer can."""
+    if entry.late_until is None:
+        return None
+    late = entry.late_until
+    return Again(late, 0, confirm=False, late_until=late, approved=entry.approved, since=late)
 
 
 def refuse(
@@ -118,60 +205,19 @@ def refuse(
     now: float,
     *,
     paths: tuple[str, ...] = (),
+    cause: str = "",
     again: Again | None = None,
 ) -> Settled:
     """A dead letter that cost no request."""
-    letter = DeadLetter(entry.key, reason, message, paths, None, now, now, entry.attempts + 1)
+    letter = DeadLetter(entry.key, reason, message, paths, None, now, now, entry.attempts + 1, cause=cause or message)
     return Settled(Settlement(entry, dead_letter=letter, again=again), None if again else Result.INVALID)
+
+
+def _invalid(entry: Entry, error: InvalidOrder, now: float) -> Settled:
+    found = [violation for violation in error.violations if isinstance(violation, Violation)]
+    paths = tuple(violation.path for violation in found)
+    return refuse(entry, "invalid", str(error), now, paths=paths, cause=found[0].cause if found else "")
 
 
 def unreadable(entry: Entry, error: OrderUnreadable, now: float) -> Settled:
     return refuse(entry, "mapping", str(error), now)
-
-
-def conclude(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
-    """Redo's answer to a push becomes a checkpoint, a dead letter, or another attempt."""
-    entry, order = delivery.entry, delivery.order
-    again = look_again(replace(entry, confirm=False), now) if delivery.hidden else None
-    match outcome.kind:
-        case OutcomeKind.ACCEPTED:
-            checkpoint = Checkpoint(
-                entry.key, order.order_id, order.fingerprint, now, outcome.redo_id, digest=order.digest
-            )
-            exact = None if again else delivery.members
-            settlement = Settlement(entry, checkpoint, clear_dead_letter=True, again=again, members=exact)
-            return Settled(settlement, Result.PUSHED)
-        case OutcomeKind.REJECTED:
-            return _rejected(delivery, outcome, now, again)
-        case OutcomeKind.REFUSED | OutcomeKind.THROTTLED:
-            return Settled(Settlement(entry, again=Again(now, entry.attempts, entry.confirm)), None)
-        case OutcomeKind.UNAVAILABLE | OutcomeKind.UNKNOWN:
-            uncertain = outcome.kind is OutcomeKind.UNKNOWN or outcome.status is not None
-            due = now + ORDER_BACKOFF.delay(entry.attempts)
-            return Settled(Settlement(entry, again=Again(due, entry.attempts + 1, entry.confirm or uncertain)), None)
-        case _:
-            assert_never(outcome.kind)
-
-
-def _rejected(delivery: Delivery, outcome: Outcome, now: float, again: Again | None) -> Settled:
-    entry = delivery.entry
-    paths = tuple(violation.path for violation in outcome.violations)
-    words = "; ".join(str(violation) for violation in outcome.violations) or outcome.message
-    letter = DeadLetter(
-        entry.key,
-        "rejected",
-        words,
-        paths,
-        delivery.order.fingerprint,
-        now,
-        now,
-        entry.attempts + 1,
-        outcome.status,
-    )
-    return Settled(Settlement(entry, dead_letter=letter, again=again), Result.REJECTED)
-
-
-def put_back(delivery: Delivery, now: float) -> Settled:
-    """The gate closed before the order was sent."""
-    entry = delivery.entry
-    return Settled(Settlement(entry, again=Again(now, entry.attempts, entry.confirm)), None)

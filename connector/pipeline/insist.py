@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from connector.errors import CheckpointsUnwritable
-from connector.pipeline.gate import Backoff
+from connector.pipeline.backoff import Backoff
 
 T = TypeVar("T")
 

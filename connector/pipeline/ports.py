@@ -522,8 +522,9 @@ class Memory(Protocol):
         """Keys of checkpoints not marked missing, in the store's own order."""
         ...
 
-    async def recover(self) -> int:
-        """At start: what was in flight when the process died must be confirmed. Returns the highest revision used."""
+    async def recover(self, *, late_until: float | None = None) -> int:
+        """At start: what was in flight when the process died must be confirmed, and may still land until `late_until`.
+        Returns the highest revision used."""
         ...
 
     async def note(self, name: str, value: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -22,9 +22,15 @@ from connector.errors import (
 )
 from connector.orders import Members, OrderKey
 from connector.pipeline.dispatch import Dispatcher
-from connector.pipeline.gate import Backoff, Gate
+from connector.pipeline.backoff import Backoff
+from connector.pipeline.control import Control
+from connector.pipeline.decide import Terms
+from connector.pipeline.delivering import Deliverer
+from connector.pipeline.gates import Gates
+from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Intake, Revisions
+from connector.pipeline.looking import Looker
 from connector.pipeline.lookups import INDEX, Resolver
 from connector.pipeline.ports import Assembler, Contract, Memory, Observer, Redo, Routes, Source, SweepKind
 from connector.pipeline.reading import Reader
@@ -62,6 +68,10 @@ class Options:
     requests_per_second: float | None = None
     backfill: str = "auto"
     reconcile_every: float | None = 86400.0
+    reconcile_per_second: float | None = None
+    store_id: str = ""
+    terms: Terms = field(default_factory=Terms)
+    limits: Limits = field(default_factory=Limits)
     drain_bound: float = 20.0
     known_routes: frozenset[str] = frozenset()
     sweep_cause: str | None = None
@@ -72,35 +82,56 @@ class Pipeline:
     def __init__(self, ports: Ports, options: Options) -> None:
         self.ports = ports
         self.options = options
-        self.gate = Gate(options.max_concurrency, options.requests_per_second)
+        self.gates = Gates(options.max_concurrency, options.requests_per_second, options.store_id)
         self.insist = Insist(lambda error: log.error("checkpoints_unwritable", problem=str(error)))
         self.revisions = Revisions()
         self.visibility = Visibility(ports.memory)
         self.reader = Reader(ports.assembler, self.visibility, ports.observer, self._enroll)
-        self.dispatcher = Dispatcher(
-            ports.memory,
-            self.reader,
-            ports.contract,
-            ports.redo,
-            self.gate,
-            ports.observer,
-            self.insist,
-            self.revisions.next,
-            self._hungry,
-            self._reconciling,
-        )
-        self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
-        self.dispatcher.settler = self.settler
-        wake = self.dispatcher.wake
         self.sweeper = Sweeper(
             ports.memory,
             ports.assembler,
             self.revisions,
             ports.observer,
             self.insist,
-            wake,
+            self._wake,
             options.reconcile_every,
+            options.reconcile_per_second,
         )
+        self.guard = Guard(
+            ports.memory,
+            ports.contract,
+            options.limits,
+            self.insist,
+            self.revisions.next,
+            lambda: self.sweeper.current,
+            self._wake,
+        )
+        self.sweeper.sweep_over = self.guard.sweep_over
+        self.looker = Looker(
+            ports.memory,
+            self.reader,
+            ports.contract,
+            self.guard,
+            options.terms,
+            self.insist,
+            self.revisions.next,
+            lambda key: key in self.dispatcher.busy,
+        )
+        self.deliverer = Deliverer(ports.redo, ports.contract, self.gates, ports.observer, options.terms)
+        self.dispatcher = Dispatcher(
+            ports.memory,
+            self.looker,
+            self.deliverer,
+            self.guard,
+            self.gates,
+            ports.observer,
+            self.insist,
+            self._hungry,
+            self._drifted,
+        )
+        self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
+        self.dispatcher.settler = self.settler
+        self.control = Control(ports.memory, self.guard, self.sweeper, self.insist, self.revisions.next, self._wake)
         self.narrow, self.wide = (
             Resolver(
                 ports.memory,
@@ -110,7 +141,7 @@ class Pipeline:
                 self.revisions,
                 self.insist,
                 options.known_routes,
-                wake,
+                self._wake,
                 wide=wide,
             )
             for wide in (False, True)
@@ -142,10 +173,15 @@ class Pipeline:
     async def _enroll(self, members: Mapping[OrderKey, Members]) -> None:
         await self.insist(lambda: self.ports.memory.enroll(members))
 
-    def _reconciling(self) -> bool:
+    def _wake(self) -> None:
+        self.dispatcher.wake()
+
+    def _drifted(self, kind: str) -> None:
         """What a sweep finds is drift, unless nothing was known before."""
         sweep = self.sweeper.current
-        return sweep is not None and sweep.kind is SweepKind.RECONCILE
+        self.sweeper.found(kind)
+        if sweep is not None and sweep.kind is SweepKind.RECONCILE:
+            self.ports.observer.drift(kind)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set, then drain. Raises what no station foresaw.
@@ -177,6 +213,7 @@ class Pipeline:
             self._station("resolver", self._resolve),
             self._station("fan-out", self.wide.step),
             self._station("sweeper", self.sweeper.step),
+            self._station("guard", self.guard.step),
             self._station("visibility", self._look_around),
         ]
 
@@ -186,9 +223,12 @@ class Pipeline:
 
     async def prepare(self) -> None:
         """Pick up where the last run ended."""
-        self.revisions.start_after(await self.ports.memory.recover())
+        late_until = time.time() + self.options.terms.confirm_after
+        self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
+        await self.ports.memory.adopt(self.options.store_id)
         await self.visibility.load()
         await self.sweeper.load()
+        await self.guard.load()
         await self._maybe_sweep()
 
     async def _maybe_sweep(self) -> None:

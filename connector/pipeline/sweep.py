@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,10 @@ REST_SHARE = 1.0
 """A sweep that the stream asked for rests this many times its own length before the next one, so that a table whose
 deletes can't be routed costs the OMS at most half of one connection."""
 REST_LEAST = 5.0
+BY_THE_CLOCK = "reconcile.every"
+ASKED = "asked"
+PACED = frozenset({BY_THE_CLOCK, ASKED})
+"""Causes that know of no gap: these sweeps take their time."""
 
 
 class Sweeper:
@@ -40,6 +44,7 @@ class Sweeper:
         insist: Insist,
         wake: Callable[[], None],
         every: float | None,
+        per_second: float | None = None,
     ) -> None:
         self._memory = memory
         self._assembler = assembler
@@ -48,15 +53,33 @@ class Sweeper:
         self._insist = insist
         self._wake = wake
         self._every = every
+        self._per_second = per_second
+        self._not_before = 0.0
         self._wanted = asyncio.Event()
         self._hungry = asyncio.Event()
         self._drained = False
         self._rest_until = 0.0
+        self.sweep_over: Callable[[], Awaitable[int | None]] | None = None
         self.current: Sweep | None = None
+        self.last: Sweep | None = None
+        """The latest finished one."""
+        self.verified_through: float | None = None
+        """Every commit before this time was found at Redo, or a dead letter, in a sweep that nothing was held from."""
         self.estimate = 0
 
     async def load(self) -> None:
-        self.current = await self._memory.sweep()
+        sweep = await self._memory.sweep()
+        if sweep is not None and sweep.finished_at is not None and sweep.wanted_revision > sweep.revision:
+            sweep = _follow_up(sweep, time.time())  # the last run ended just before it was stored
+        self.current = sweep
+        finished = await self._memory.sweeps(100)
+        self.last = finished[0] if finished else None
+        self.verified_through = next((sweep.started_at for sweep in finished if not sweep.held), None)
+
+    def found(self, kind: str) -> None:
+        """The road found an order of the sweep `missed`, `changed` or `extra`."""
+        if self.current is not None:
+            self.current = replace(self.current, **{kind: getattr(self.current, kind) + 1})
 
     @property
     def active(self) -> bool:
@@ -74,11 +97,14 @@ class Sweeper:
         self._wanted.set()
         return self.current
 
-    async def ask(self, cause: str, kind: SweepKind) -> None:
-        """Durably ask for a sweep on behalf of a person, the clock, or a changed mapping."""
+    async def ask(self, cause: str, kind: SweepKind) -> int:
+        """Durably ask for a sweep on behalf of a person, the clock, or a changed mapping. Returns its revision: a
+        finished sweep of that one or a later one has done it."""
         self._rest_until = 0.0
-        sweep = self.asked(cause, self._revisions.next(), kind)
+        revision = self._revisions.next()
+        sweep = self.asked(cause, revision, kind)
         await self._insist(lambda: self._memory.save_sweep(sweep))
+        return revision
 
     def feed_me(self, *, finished: bool) -> None:
         """The road has room and nothing that is due; `finished`: nothing of a sweep is in work either."""
@@ -94,6 +120,7 @@ class Sweeper:
         rest = self._rest_until - time.time()
         if rest > 0 and sweep.scanned == 0 and sweep.cursor is None and sweep.phase == 0:
             await asyncio.sleep(rest)
+        await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
         self._hungry.clear()
         self._wake()
         await self._hungry.wait()
@@ -102,7 +129,7 @@ class Sweeper:
         elif sweep.phase == 1:
             await self._page_of_checkpoints()
         elif self._drained:
-            await self._finish()
+            await self._finish_unless_more()
 
     async def _wait_for_work(self, sweep: Sweep | None) -> None:
         self._wanted.clear()
@@ -113,10 +140,12 @@ class Sweeper:
         try:
             await asyncio.wait_for(self._wanted.wait(), max(0.0, last + self._every - time.time()))
         except TimeoutError:
-            await self.ask("reconcile.every", SweepKind.RECONCILE)
+            await self.ask(BY_THE_CLOCK, SweepKind.RECONCILE)
 
     async def _page_of_source(self) -> None:
         before = self._state()
+        if self._per_second is not None and before.cause in PACED:
+            self._not_before = time.monotonic() + PAGE / self._per_second
         if before.cursor is None:
             self.estimate = await self._assembler.estimate()
         page = await self._assembler.scan(before.cursor, PAGE)
@@ -147,17 +176,31 @@ class Sweeper:
         reach("sweep.after_page")
         self._wake()
 
-    async def _finish(self) -> None:
-        """Everything that the sweep put on the road has been looked at."""
-        sweep, now = self._state(), time.time()
+    async def _finish_unless_more(self) -> None:
+        """Everything that the sweep put on the road has been looked at; the guard may let some of it go only now."""
+        held = await self.sweep_over() if self.sweep_over is not None else 0
+        if held is not None:
+            await self._finish(held)
+
+    async def _finish(self, held: int) -> None:
+        now = time.time()
+        sweep = replace(self._state(), held=held, finished_at=now)
         self._rest_until = now + max(REST_LEAST, REST_SHARE * (now - sweep.started_at))
-        if sweep.wanted_revision > sweep.revision:
-            after = Sweep(SweepKind.RECONCILE, sweep.cause, sweep.wanted_revision, sweep.wanted_revision, now)
+        await self._insist(lambda: self._memory.save_sweep(sweep))
+        self.last = sweep
+        if not held:
+            self.verified_through = sweep.started_at
+        if self._state().wanted_revision > sweep.revision:
+            self.current = _follow_up(self._state(), now)
+            await self._insist(lambda: self._memory.save_sweep(self._state()))
         else:
-            after = replace(sweep, finished_at=now)
-        self.current = after
-        await self._insist(lambda: self._memory.save_sweep(after))
+            self.current = sweep
 
     def _state(self) -> Sweep:
         assert self.current is not None  # noqa: S101 -- only called while a sweep is on
         return self.current
+
+
+def _follow_up(sweep: Sweep, now: float) -> Sweep:
+    """What was asked for while the sweep ran."""
+    return Sweep(SweepKind.RECONCILE, sweep.cause, sweep.wanted_revision, sweep.wanted_revision, now)

@@ -1,0 +1,163 @@
+"""What becomes of an order once Redo has answered, or once it wasn't asked. Pure.
+
+What an answer means is `redo`'s to say; what to do about each meaning is the table in `policy`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from connector.orders import Outcome, OutcomeKind
+from connector.pipeline.decide import (
+    REMOVAL,
+    Action,
+    Delivery,
+    Result,
+    Settled,
+    Terms,
+    look_again,
+    wait_for_late,
+)
+from connector.pipeline.policy import POLICY, Fate
+from connector.pipeline.ports import Again, Checkpoint, Contract, DeadLetter, Settlement
+
+
+def conclude(
+    delivery: Delivery, outcome: Outcome, sent_at: float, now: float, contract: Contract, terms: Terms
+) -> Settled:
+    """Redo's answer becomes a checkpoint, a dead letter, or another attempt. `sent_at`: when the request began."""
+    match POLICY[outcome.kind].fate:
+        case Fate.SETTLED if delivery.action is Action.PUSH:
+            return _accepted(delivery, outcome, sent_at, now, contract, terms)
+        case Fate.SETTLED:
+            return _removed(delivery, outcome, sent_at, now, terms)
+        case Fate.DEAD_LETTER:
+            return _rejected(delivery, outcome, now)
+        case Fate.PUT_BACK:
+            return put_back(delivery, now)
+        case Fate.AGAIN:
+            return _again(delivery, outcome, now, terms)
+
+
+def _accepted(
+    delivery: Delivery, outcome: Outcome, sent_at: float, now: float, contract: Contract, terms: Terms
+) -> Settled:
+    entry, order, old = delivery.entry, delivery.order, delivery.remembered.checkpoint
+    assert order is not None  # noqa: S101 -- a PUSH has one
+    moved = old is not None and old.place != order.place and not old.missing and terms.missing != "ignore"
+    leftovers = (old.place,) if moved and old is not None else ()
+    elsewhere = leftovers or tuple(place for place in delivery.remembered.leftovers if place != order.place)
+    if delivery.hidden:
+        again: Again | None = replace(look_again(entry, now), confirm=False)
+    elif elsewhere:
+        again = Again(now, 0, confirm=False, late_until=entry.late_until, approved=entry.approved)
+    else:
+        again = _unless_late(delivery, sent_at)
+    known = old is not None and old.traits == order.traits and not old.missing
+    settlement = Settlement(
+        entry,
+        Checkpoint(
+            entry.key,
+            order.order_id,
+            order.fingerprint,
+            now,
+            outcome.redo_id,
+            digest=order.digest,
+            store_id=order.store_id,
+            traits=order.traits,
+        ),
+        clear_dead_letter=True,
+        again=again,
+        members=None if delivery.hidden else delivery.members,
+        payload=order.body if terms.keep_payload else None,
+        line_items=None if known else contract.line_items(order.traits),
+        leftovers=leftovers,
+        settled_places=tuple(place for place in delivery.remembered.leftovers if place == order.place),
+        warnings=delivery.suspicions,
+    )
+    return Settled(settlement, Result.PUSHED)
+
+
+def _unless_late(delivery: Delivery, sent_at: float) -> Again | None:
+    """None when nothing that was sent earlier can land after this request."""
+    late = delivery.entry.late_until
+    return wait_for_late(delivery.entry) if late is not None and sent_at < late else None
+
+
+def _removed(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, terms: Terms) -> Settled:
+    """The order is cancelled or gone at one place; it may be elsewhere too."""
+    entry, checkpoint = delivery.entry, delivery.remembered.checkpoint
+    late = _unless_late(delivery, sent_at)
+    others = tuple(place for place in delivery.remembered.leftovers if place != delivery.place)
+    again = Again(now, 0, confirm=False, late_until=entry.late_until, approved=entry.approved) if others else late
+    here = checkpoint is not None and checkpoint.place == delivery.place
+    # What may still land there must be taken away once more.
+    remains = (delivery.place,) if late is not None and delivery.action is Action.DELETE else ()
+    settlement = Settlement(
+        entry,
+        _cancelled(delivery, outcome, now) if here else None,
+        clear_dead_letter=not others,
+        again=again,
+        members={} if here else None,
+        forget=here and delivery.action is Action.DELETE,
+        leftovers=remains,
+        settled_places=() if remains or here else (delivery.place,),
+    )
+    return Settled(settlement, Result.MISSING)
+
+
+def _cancelled(delivery: Delivery, outcome: Outcome, now: float) -> Checkpoint | None:
+    checkpoint, order = delivery.remembered.checkpoint, delivery.order
+    if checkpoint is None or delivery.action is Action.DELETE:
+        return None
+    if order is None:
+        return replace(checkpoint, missing=True)
+    return replace(
+        checkpoint,
+        fingerprint=order.fingerprint,
+        digest=order.digest,
+        accepted_at=now,
+        redo_id=outcome.redo_id or checkpoint.redo_id,
+        missing=True,
+    )
+
+
+def _rejected(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
+    entry, order = delivery.entry, delivery.order
+    again = replace(look_again(entry, now), confirm=False) if delivery.hidden else None
+    words = "; ".join(str(violation) for violation in outcome.violations) or outcome.message
+    pushed = delivery.action is Action.PUSH and order is not None
+    letter = DeadLetter(
+        entry.key,
+        "rejected" if pushed else REMOVAL,
+        words,
+        tuple(violation.path for violation in outcome.violations),
+        order.fingerprint if pushed and order is not None else None,
+        now,
+        now,
+        entry.attempts + 1,
+        outcome.status,
+        cause=outcome.violations[0].cause if outcome.violations else outcome.message,
+    )
+    return Settled(Settlement(entry, dead_letter=letter, again=again), Result.REJECTED)
+
+
+def put_back(delivery: Delivery, until: float) -> Settled:
+    """It wasn't sent, or everybody was turned away: no attempt is spent. Not before `until`."""
+    entry = delivery.entry
+    again = Again(until, entry.attempts, entry.confirm, entry.late_until, entry.approved)
+    return Settled(Settlement(entry, again=again), None)
+
+
+def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms) -> Settled:
+    entry, checkpoint = delivery.entry, delivery.remembered.checkpoint
+    rule = POLICY[outcome.kind]
+    delay = rule.order_backoff.delay(entry.attempts) if rule.order_backoff is not None else 0.0
+    uncertain = rule.must_confirm(outcome)
+    late = entry.late_until
+    if outcome.kind is OutcomeKind.UNKNOWN:
+        late = max(late or 0.0, now + terms.confirm_after)
+    elsewhere = checkpoint is None or checkpoint.place != delivery.place
+    maybe = (delivery.place,) if uncertain and elsewhere and terms.missing != "ignore" else ()
+    again = Again(now + delay, entry.attempts + 1, entry.confirm or uncertain, late, entry.approved)
+    return Settled(Settlement(entry, again=again, leftovers=maybe), None)

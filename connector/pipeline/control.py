@@ -1,0 +1,71 @@
+"""What a person may ask of a running connector. Everything walks the usual road: keys into the ledger, or a sweep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from connector.orders import OrderKey
+from connector.pipeline.guard import Guard
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports import Arrival, Lane, Memory, Sweep, SweepKind
+from connector.pipeline.sweep import ASKED, Sweeper
+
+PAGE = 5_000
+
+
+class Control:
+    def __init__(
+        self,
+        memory: Memory,
+        guard: Guard,
+        sweeper: Sweeper,
+        insist: Insist,
+        next_revision: Callable[[], int],
+        wake: Callable[[], None],
+    ) -> None:
+        self._memory = memory
+        self._guard = guard
+        self._sweeper = sweeper
+        self._insist = insist
+        self._next_revision = next_revision
+        self._wake = wake
+
+    async def resend(self, keys: Sequence[OrderKey]) -> int:
+        """Look at these orders again and push them even when nothing differs. Returns how many."""
+        for at in range(0, len(keys), PAGE):
+            page = frozenset(keys[at : at + PAGE])
+            # A person waits for a few; many must not delay what changes meanwhile.
+            lane = Lane.LIVE if len(keys) <= 100 else Lane.FANOUT
+            arrival = Arrival(self._next_revision(), time.time(), lane, page, confirm=True)
+            await self._insist(lambda: self._memory.arrive([arrival], []))  # noqa: B023 -- awaited here
+            self._wake()
+        return len(keys)
+
+    async def redrive(self, group: str | None) -> int:
+        """All dead letters of a group, or all of all groups. Returns how many."""
+        after: OrderKey | None = None
+        redriven = 0
+        while page := await self._insist(lambda: self._memory.letter_keys(group, after, PAGE)):  # noqa: B023
+            redriven += await self.resend(page)
+            after = page[-1]
+        return redriven
+
+    async def approve(self, hold: int, limit: int | None) -> int | None:
+        """Let a hold go, or `limit` of its orders. Returns how many, None when there is no such hold."""
+        return await self._guard.approve(hold, limit)
+
+    async def sweep(self, kind: SweepKind) -> int:
+        """Ask for a walk over all orders. Returns the revision up to which it has to have walked."""
+        return await self._sweeper.ask(ASKED, kind)
+
+    def finished(self, revision: int) -> Sweep | None:
+        """The sweep that was asked for, once it is over."""
+        last = self._sweeper.last
+        return last if last is not None and last.revision >= revision else None
+
+    def progress(self) -> tuple[int, int]:
+        """How many orders the present sweep has walked, of about how many."""
+        sweep = self._sweeper.current
+        walked = 0 if sweep is None else sweep.scanned
+        return walked, max(walked, self._sweeper.estimate)

@@ -1,0 +1,84 @@
+"""One delivery: through the gate of its store, to Redo, and back with what its answer means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from connector.orders import Outcome
+from connector.pipeline.conclude import conclude, put_back
+from connector.pipeline.crashpoints import reach
+from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
+from connector.pipeline.gates import Gates
+from connector.pipeline.ports import Contract, Lane, Observer, Redo
+
+MOMENT = 0.1
+
+
+class Deliverer:
+    def __init__(
+        self,
+        redo: Redo,
+        contract: Contract,
+        gates: Gates,
+        observer: Observer,
+        terms: Terms,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._redo = redo
+        self._contract = contract
+        self._gates = gates
+        self._observer = observer
+        self._terms = terms
+        self._clock = clock
+        self.last_accepted_at: float | None = None
+        self.reopened = False
+        """A gate opened: what waited for it may go."""
+
+    async def deliver(self, delivery: Delivery) -> Settled:
+        """One request, or none while the gate is closed."""
+        entry = delivery.entry
+        gate = self._gates.of(delivery.place.store_id)
+        if not await gate.enter(entry.key, entry.lane):
+            # A probe may be on its way: its answer is worth a moment.
+            return put_back(delivery, max(gate.pause_until or 0.0, self._clock() + MOMENT))
+        outcome: Outcome | None = None
+        was_closed, sent_at = gate.pause is not None, self._clock()
+        try:
+            reach("deliver.before_push")
+            outcome = await self._send(delivery)
+            reach("deliver.after_push")
+        finally:
+            gate.leave(entry.key, outcome)
+        self.reopened = self.reopened or (was_closed and gate.pause is None)
+        settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms)
+        if settled.result is None and gate.pause_until is not None and settled.settlement.again is not None:
+            settled = _not_before(settled, gate.pause_until)
+        self._tell(delivery, outcome, settled)
+        return settled
+
+    async def _send(self, delivery: Delivery) -> Outcome:
+        if delivery.order is None:
+            return await self._redo.delete(delivery.place)
+        return await self._redo.push(delivery.order)
+
+    def _tell(self, delivery: Delivery, outcome: Outcome, settled: Settled) -> None:
+        now, entry = self._clock(), delivery.entry
+        if settled.result is None:
+            self._observer.retry(outcome.reason or outcome.kind.value)
+        elif settled.result is Result.PUSHED:
+            self.last_accepted_at = now
+            if entry.lane is not Lane.SWEEP and entry.since != entry.late_until:
+                self._observer.sync_latency(now - entry.since)
+        elif settled.result is Result.MISSING:
+            self._observer.removed("deleted" if delivery.action is Action.DELETE else "cancelled")
+        for suspicion in settled.settlement.warnings:
+            self._observer.warned(suspicion.kind.value)
+
+
+def _not_before(settled: Settled, moment: float) -> Settled:
+    settlement = settled.settlement
+    assert settlement.again is not None  # noqa: S101 -- the caller looked
+    again = replace(settlement.again, due=max(settlement.again.due, moment))
+    return replace(settled, settlement=replace(settlement, again=again))

@@ -1,0 +1,64 @@
+"""One gate a store: a token that is refused in one store stops no other. Together they look like one to who takes work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from connector.pipeline.gate import Gate, Pause
+from connector.pipeline.pace import Pacer
+
+
+class Gates:
+    """Gates are made when first needed, the default store's at once. `rate`: requests a second to all stores."""
+
+    def __init__(
+        self, most: int, rate: float | None, default: str = "", clock: Callable[[], float] = time.time
+    ) -> None:
+        self._most = most
+        self._pacer = Pacer(rate)
+        self._clock = clock
+        self._gates: dict[str, Gate] = {}
+        self.of(default)
+
+    def of(self, store_id: str) -> Gate:
+        gate = self._gates.get(store_id)
+        if gate is None:
+            gate = self._gates[store_id] = Gate(self._most, self._pacer, self._clock)
+        return gate
+
+    @property
+    def limit(self) -> int:
+        """Requests at once that the open gates allow."""
+        return sum(gate.limit for gate in self._gates.values())
+
+    @property
+    def in_flight(self) -> int:
+        return sum(gate.in_flight for gate in self._gates.values())
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that has lasted longest, None when all gates are open."""
+        pauses = [gate.pause for gate in self._gates.values() if gate.pause is not None]
+        return min(pauses, key=lambda pause: pause.since, default=None)
+
+    @property
+    def paused(self) -> dict[str, Pause]:
+        """By store."""
+        return {store: gate.pause for store, gate in self._gates.items() if gate.pause is not None}
+
+    def capacity(self) -> int:
+        """How many entries are worth taking now."""
+        return sum(gate.capacity() for gate in self._gates.values())
+
+    async def wait(self) -> None:
+        """Until `capacity()` may have grown."""
+        waits = [asyncio.ensure_future(gate.wait()) for gate in self._gates.values() if gate.pause is not None]
+        if not waits:
+            return
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()

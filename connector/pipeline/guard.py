@@ -1,0 +1,269 @@
+"""Changes of an unlikely size wait for a person: a mapping gone wrong must not rewrite a shop, nor empty one.
+
+What a sweep finds to differ is gathered until the sweep's end, removals until their burst is over. A set within bounds
+then goes on its way; a larger one is held until it's approved. What the stream brings flows on meanwhile, order by
+order. It must not know how an order is pushed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from connector.pipeline.decide import Action, Delivery, Settled
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports import (
+    Arrival,
+    Checkpoint,
+    Contract,
+    Held,
+    Hold,
+    HoldKind,
+    HoldState,
+    Lane,
+    Memory,
+    Settlement,
+    Sweep,
+    SweepKind,
+)
+
+log = structlog.get_logger("connector.guard")
+
+LEAST = 10
+"""Fewer orders than this are never an unlikely size, whatever share of a small shop they are."""
+AT_ONCE = 10_000
+"""Orders released in one commit."""
+BURSTS = 3600.0
+"""Seconds in which removals count as one burst, so that a trickle doesn't pass what a flood may not."""
+PATIENCE = 6
+"""A burst that doesn't end is judged after so many times `removal_wait`."""
+APPROVED_NOTE = "approved_sweep"
+"""The revision of the sweep that a person has approved: what it goes on to find isn't held again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`max_share` and `max_removal_share` are shares of all checkpoints; `removal_wait` in seconds."""
+
+    max_share: float = 0.2
+    max_orders: int | None = None
+    max_removal_share: float = 0.01
+    removal_wait: float = 5.0
+
+    @property
+    def off(self) -> bool:
+        """No change that a sweep finds is too large."""
+        return self.max_share >= 1 and self.max_orders is None
+
+    def bound(self, kind: HoldKind, checkpoints: int) -> float:
+        """How many orders may pass unseen."""
+        share = self.max_share if kind is HoldKind.CHANGES else self.max_removal_share
+        likely = max(float(LEAST), share * checkpoints) if share < 1 else math.inf
+        return likely if self.max_orders is None else min(likely, self.max_orders)
+
+
+class Guard:
+    """`judge` is asked about each intended request, `step` is its own task, `sweep_over` belongs to the sweeper."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        contract: Contract,
+        limits: Limits,
+        insist: Insist,
+        next_revision: Callable[[], int],
+        sweep: Callable[[], Sweep | None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._memory = memory
+        self._contract = contract
+        self._limits = limits
+        self._insist = insist
+        self._next_revision = next_revision
+        self._sweep = sweep
+        self._wake = wake
+        self._open: dict[HoldKind, Hold] = {}
+        self._opening = asyncio.Lock()
+        self._last_removal = 0.0
+        self._released: deque[tuple[float, int]] = deque()
+        self._approved: int | None = None
+        self._unwritten: Counter[int] = Counter()
+        self._poked = asyncio.Event()
+
+    async def load(self) -> None:
+        """At start: holds of the last run. One that the present settings let pass goes; the sets that were gathering
+        are judged when their sweep ends."""
+        noted = await self._memory.noted(APPROVED_NOTE)
+        self._approved = int(noted) if noted else None
+        for hold in await self._memory.holds():
+            self._open[hold.kind] = hold
+            if hold.state is HoldState.HELD and hold.orders <= await self._bound(hold.kind):
+                log.info("hold_released", hold=hold.number, orders=hold.orders, because="the settings let it pass now")
+                await self._release(hold, None)
+
+    async def judge(self, delivery: Delivery, now: float) -> Settled | None:
+        """The settlement that holds this order, None when it may go."""
+        kind = self._kind(delivery)
+        if kind is None:
+            return None
+        async with self._opening:
+            hold = await self._current(kind, now)
+            self._unwritten[hold.number] += 1
+        if kind is HoldKind.REMOVALS:
+            self._last_removal = time.monotonic()
+        self._poked.set()
+        entry = delivery.entry
+        held = Held(hold.number, self._fields(delivery), entry.since, entry.confirm)
+        return Settled(Settlement(entry, held=held), None)
+
+    def written(self, settlements: Sequence[Settlement]) -> None:
+        """These are in the store: a hold goes only once all that belongs to it is there."""
+        for settlement in settlements:
+            if settlement.held is not None:
+                self._unwritten[settlement.held.hold] -= 1
+
+    def _kind(self, delivery: Delivery) -> HoldKind | None:
+        entry = delivery.entry
+        if entry.approved or delivery.hidden:
+            return None
+        if delivery.action is not Action.PUSH:
+            return HoldKind.REMOVALS
+        sweep = self._sweep()
+        swept = entry.lane is Lane.SWEEP and sweep is not None and sweep.kind is SweepKind.RECONCILE
+        if not swept or entry.confirm or self._limits.off or (sweep and sweep.revision == self._approved):
+            return None
+        return HoldKind.CHANGES
+
+    def _fields(self, delivery: Delivery) -> tuple[str, ...]:
+        checkpoint, order = delivery.remembered.checkpoint, delivery.order
+        if delivery.action is not Action.PUSH:
+            return ("missing",)
+        if checkpoint is None or order is None:
+            return ("new",)
+        if checkpoint.place != order.place:
+            return ("id",) if checkpoint.store_id == order.store_id else ("store_id",)
+        return self._contract.changed_fields(checkpoint.digest, order.digest) or ("unknown",)
+
+    async def _current(self, kind: HoldKind, now: float) -> Hold:
+        hold = self._open.get(kind)
+        if hold is None:
+            sweep = self._sweep()
+            cause = sweep.cause if sweep is not None and kind is HoldKind.CHANGES else "orders left the mapping"
+            hold = await self._insist(lambda: self._memory.open_hold(kind, cause, now))
+            self._open[kind] = hold
+        return hold
+
+    async def step(self) -> None:
+        """Judge what has been gathered, twice a second while there is something."""
+        if not self._open:
+            self._poked.clear()
+            await self._poked.wait()
+        await asyncio.sleep(min(0.5, self._limits.removal_wait / 2))
+        await self._look(walked=self._idle())
+
+    async def sweep_over(self) -> int | None:
+        """Everything that the sweep put on the road was looked at. None when some of it goes on its way only now, else
+        how many orders are held."""
+        if await self._look(walked=True):
+            return None
+        return (await self._insist(self._memory.tally)).held
+
+    def _idle(self) -> bool:
+        sweep = self._sweep()
+        return sweep is None or sweep.finished_at is not None
+
+    async def _look(self, *, walked: bool) -> bool:
+        released = 0
+        for hold in await self._insist(self._memory.holds):
+            self._open[hold.kind] = hold
+            if hold.state is not HoldState.GATHERING or self._unwritten[hold.number]:
+                continue
+            bound = await self._bound(hold.kind)
+            if hold.orders + self._recent(hold.kind) > bound:
+                await self._hold(hold, bound)
+            elif walked if hold.kind is HoldKind.CHANGES else self._burst_over(hold):
+                released += await self._release(hold, None)
+        await self._forget_gone()
+        return released > 0
+
+    async def _forget_gone(self) -> None:
+        async with self._opening:
+            left = {hold.number for hold in await self._insist(self._memory.holds)}
+            for kind, hold in [*self._open.items()]:
+                if hold.number not in left and not self._unwritten[hold.number]:
+                    del self._open[kind]
+
+    async def _hold(self, hold: Hold, bound: float) -> None:
+        await self._insist(lambda: self._memory.mark_hold(hold.number, HoldState.HELD))
+        log.warning(
+            "held_for_approval",
+            hold=hold.number,
+            kind=hold.kind.value,
+            cause=hold.cause,
+            orders=hold.orders,
+            allowed=int(bound),
+            next="redo-connector approve --list",
+        )
+
+    def _burst_over(self, hold: Hold) -> bool:
+        wait = self._limits.removal_wait
+        return time.monotonic() - self._last_removal >= wait or time.time() - hold.opened_at >= PATIENCE * wait
+
+    def _recent(self, kind: HoldKind) -> int:
+        """Removals that passed within the present burst."""
+        if kind is HoldKind.CHANGES:
+            return 0
+        while self._released and self._released[0][0] < time.monotonic() - BURSTS:
+            self._released.popleft()
+        return sum(orders for _, orders in self._released)
+
+    async def _bound(self, kind: HoldKind) -> float:
+        return self._limits.bound(kind, (await self._insist(self._memory.tally)).checkpoints)
+
+    async def approve(self, number: int, limit: int | None = None) -> int | None:
+        """Let a hold go, or the first `limit` orders of it. Returns how many; None: there is no such hold."""
+        hold = next((one for one in await self._insist(self._memory.holds) if one.number == number), None)
+        if hold is None:
+            return None
+        sweep = self._sweep()
+        if limit is None and hold.kind is HoldKind.CHANGES and sweep is not None and sweep.finished_at is None:
+            self._approved = sweep.revision
+            await self._insist(lambda: self._memory.note(APPROVED_NOTE, str(sweep.revision)))
+        released = await self._release(hold, limit)
+        log.info("hold_approved", hold=number, released=released)
+        return released
+
+    async def _release(self, hold: Hold, limit: int | None) -> int:
+        released = 0
+        if limit is None:
+            # What is judged from now on goes into another hold; what was, is waited for.
+            self._open.pop(hold.kind, None)
+            while self._unwritten[hold.number]:
+                await asyncio.sleep(0.01)
+        while limit is None or released < limit:
+            moved = await self._release_some(hold.number, AT_ONCE if limit is None else min(AT_ONCE, limit - released))
+            released += moved
+            self._wake()
+            if moved == 0:
+                break
+        if hold.kind is HoldKind.REMOVALS and hold.state is HoldState.GATHERING:
+            self._released.append((time.monotonic(), released))
+        return released
+
+    async def _release_some(self, number: int, most: int) -> int:
+        arrival = Arrival(self._next_revision(), time.time(), Lane.SWEEP, approved=True)
+        return await self._insist(lambda: self._memory.release(number, arrival, most))
+
+
+def drift(delivery: Delivery) -> str:
+    """What a reconcile found: an order Redo hasn't, one that differs, or one that left the mapping."""
+    checkpoint: Checkpoint | None = delivery.remembered.checkpoint
+    if delivery.action is not Action.PUSH:
+        return "extra"
+    return "missed" if checkpoint is None else "changed"

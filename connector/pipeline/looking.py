@@ -1,0 +1,211 @@
+"""From keys to intended requests: read the orders, diff them, and ask everyone who may object.
+
+One look is one snapshot for a batch of entries. What comes out is settled already, or a delivery. It must not know
+gates, requests, or when an entry is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from connector.orders import OrderKey, Place
+from connector.pipeline.decide import (
+    REMOVAL,
+    Action,
+    Delivery,
+    Remembered,
+    Result,
+    Settled,
+    Terms,
+    decide,
+    refuse,
+    unreadable,
+)
+from connector.pipeline.guard import Guard
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports import Again, Arrival, Contract, Entry, Known, Memory, Settlement
+from connector.pipeline.reading import Reader, Reading
+
+DUPLICATE_LOOKS = 3
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one look came to. `held`: deliveries that the guard keeps, with their settlements."""
+
+    settled: list[Settled] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    held: list[tuple[Delivery, Settled]] = field(default_factory=list)
+
+
+class Looker:
+    """`busy`: whether an order is in work at present."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        reader: Reader,
+        contract: Contract,
+        guard: Guard,
+        terms: Terms,
+        insist: Insist,
+        next_revision: Callable[[], int],
+        busy: Callable[[OrderKey], bool],
+    ) -> None:
+        self._memory = memory
+        self._reader = reader
+        self._contract = contract
+        self._guard = guard
+        self._terms = terms
+        self._insist = insist
+        self._next_revision = next_revision
+        self._busy = busy
+        self._places: dict[Place, OrderKey] = {}
+
+    async def look(self, entries: Sequence[Entry]) -> Findings:
+        """Raises SourceUnavailable, MappingBroken."""
+        keys = [entry.key for entry in entries]
+        # What is known of an order doesn't change while it is in work.
+        asked = asyncio.ensure_future(self._insist(lambda: self._memory.known(keys)))
+        try:
+            readings = await self._reader.read(keys)
+        finally:
+            known = await asked
+        found, pushes = Findings(), []
+        for entry, reading in zip(entries, readings, strict=True):
+            decision = self._decide(entry, reading, _remembered(known, entry.key))
+            if isinstance(decision, Settled):
+                found.settled.append(decision)
+            elif decision.action is Action.PUSH:
+                pushes.append(decision)
+            else:
+                await self._removal(decision, found)
+        for delivery in await self._with_history(await self._without_duplicates(pushes, found)):
+            await self._guarded(delivery, found)
+        return found
+
+    def leave(self, delivery: Delivery) -> None:
+        """The delivery is over: its place is free."""
+        if self._places.get(delivery.place) == delivery.entry.key:
+            del self._places[delivery.place]
+
+    def _decide(self, entry: Entry, reading: Reading, remembered: Remembered) -> Settled | Delivery:
+        now = time.time()
+        if remembered.held is not None and remembered.held.confirm:
+            entry = replace(entry, confirm=True)
+        if reading.error is not None:
+            return unreadable(entry, reading.error, now)
+        hidden = reading.hidden.touches(entry.first_revision, entry.revision)
+        return decide(
+            entry,
+            reading.documents,
+            remembered,
+            self._contract,
+            self._terms,
+            hidden=hidden,
+            now=now,
+            members=reading.members,
+        )
+
+    async def _guarded(self, delivery: Delivery, found: Findings) -> None:
+        held = await self._guard.judge(delivery, time.time())
+        if held is None:
+            found.deliveries.append(delivery)
+        else:
+            self.leave(delivery)
+            found.held.append((delivery, held))
+
+    async def _removal(self, delivery: Delivery, found: Findings) -> None:
+        if delivery.action is Action.DELETE:
+            await self._guarded(delivery, found)
+            return
+        key, place, now = delivery.entry.key, delivery.place, time.time()
+        payload = await self._insist(lambda: self._memory.payload(key, place))
+        if payload is None:
+            message = 'can\'t be cancelled: what Redo accepted wasn\'t kept (checkpoints.keep = "payload" keeps it from now on)'
+            found.settled.append(refuse(delivery.entry, REMOVAL, message, now))
+            return
+        order = self._contract.cancelled(payload, place, now)
+        if order is None:
+            found.settled.append(self._cancelled_already(delivery))
+            return
+        await self._guarded(replace(delivery, order=order), found)
+
+    def _cancelled_already(self, delivery: Delivery) -> Settled:
+        """The OMS cancelled it before it went: Redo knows."""
+        checkpoint = delivery.remembered.checkpoint
+        here = checkpoint is not None and checkpoint.place == delivery.place
+        more = any(place != delivery.place for place in delivery.remembered.leftovers)
+        again = Again(time.time(), 0, confirm=False, late_until=delivery.entry.late_until) if more else None
+        marked = replace(checkpoint, missing=True) if checkpoint is not None and here else None
+        settlement = Settlement(
+            delivery.entry, marked, clear_dead_letter=not more, again=again, settled_places=(delivery.place,)
+        )
+        return Settled(settlement, None if more else Result.MISSING)
+
+    async def _without_duplicates(self, found: Sequence[Delivery], findings: Findings) -> list[Delivery]:
+        """Two OMS orders with one Redo id would overwrite each other for ever: the later one is refused."""
+        new = [
+            delivery.place
+            for delivery in found
+            if delivery.remembered.checkpoint is None or delivery.remembered.checkpoint.place != delivery.place
+        ]
+        owners = await self._insist(lambda: self._memory.owners(new)) if new else {}
+        sound = []
+        for delivery in found:
+            key, place = delivery.entry.key, delivery.place
+            owner = self._places.get(place) or owners.get(place)
+            if owner is None or owner == key:
+                self._places[place] = key
+                sound.append(delivery)
+            else:
+                findings.settled.append(await self._duplicate(delivery, owner))
+        return sound
+
+    async def _duplicate(self, delivery: Delivery, owner: OrderKey) -> Settled:
+        """The owner may just have left the mapping: look at it too, and only then refuse."""
+        entry, now = delivery.entry, time.time()
+        if entry.attempts < DUPLICATE_LOOKS:
+            if not self._busy(owner):
+                arrival = Arrival(self._next_revision(), now, entry.lane, frozenset({owner}))
+                await self._insist(lambda: self._memory.arrive([arrival], []))
+            due = now + 0.5 * 2**entry.attempts
+            again = Again(due, entry.attempts + 1, entry.confirm, entry.late_until, entry.approved)
+            return Settled(Settlement(entry, again=again), None)
+        message = f"the mapping gives this order the same id as order {owner}: make `id` unique"
+        cause = "the mapping gives this order the same id as another one"
+        return refuse(entry, "duplicate", message, now, paths=("id",), cause=cause)
+
+    async def _with_history(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """What is suspicious in the light of what Redo accepted, of this order and of others."""
+        new: dict[OrderKey, frozenset[int]] = {}
+        for delivery in deliveries:
+            checkpoint, order = delivery.remembered.checkpoint, delivery.order
+            if order is not None and (checkpoint is None or checkpoint.traits != order.traits):
+                before = self._contract.line_items(checkpoint.traits) if checkpoint is not None else frozenset()
+                new[delivery.entry.key] = self._contract.line_items(order.traits) - before
+        lines = frozenset().union(*new.values())
+        owners = await self._insist(lambda: self._memory.line_item_owners([*lines])) if lines else {}
+        return [self._suspected(delivery, new.get(delivery.entry.key), owners) for delivery in deliveries]
+
+    def _suspected(
+        self, delivery: Delivery, new: frozenset[int] | None, owners: Mapping[int, tuple[OrderKey, ...]]
+    ) -> Delivery:
+        checkpoint, order, key = delivery.remembered.checkpoint, delivery.order, delivery.entry.key
+        if new is None or order is None:
+            return delivery
+        found = self._contract.suspicions(checkpoint.traits, order.traits) if checkpoint is not None else ()
+        for line in new:
+            other = next((owner for owner in owners.get(line, ()) if owner != key), None)
+            if other is not None:
+                found = (*found, self._contract.reused(order.traits, line, other))
+        return replace(delivery, suspicions=found) if found else delivery
+
+
+def _remembered(known: Known, key: OrderKey) -> Remembered:
+    return Remembered(
+        known.checkpoints.get(key), known.dead_letters.get(key), known.leftovers.get(key, ()), known.held.get(key)
+    )
