@@ -14,13 +14,19 @@ import structlog
 from connector import __version__
 from connector import projection as projections
 from connector.checkpoints.opening import open_checkpoints
-from connector.config import Settings
+from connector.checkpoints.requests import Requests, requests_path
+from connector.checkpoints.vault import Vault
+from connector.config import Settings, environment
 from connector.errors import ConfigurationError, ConnectorError, Problem, SourceUnavailable
+from connector.inbox import Inbox
+from connector.pipeline.decide import Terms
+from connector.pipeline.guard import Limits
 from connector.pipeline.ports import Memory
 from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports, sleep_unless
 from connector.projection import Assembler, Projection
-from connector.redo.client import RedoClient, environment_proxy, orders_url
+from connector.redo.client import environment_proxy, orders_url
 from connector.redo.contract import RedoContract
+from connector.redo.stores import Stores
 from connector.source.connections import connection
 from connector.source.preflight import preflight
 from connector.source.setup import ensure
@@ -35,6 +41,8 @@ from connector.watching import MappingWatch, Parts, Source, SourceObjects
 log = structlog.get_logger("connector")
 
 
+LOOK_EVERY = 0.2
+"""Seconds between looks at whether a request is finished."""
 RETRY_BUILD = 5.0
 """Seconds between attempts to go on after the mapping changed, when the database is away just then."""
 
@@ -46,6 +54,29 @@ async def run(settings: Settings) -> int:
     await serve(settings, stop)
     log.info("stopped")
     return 0
+
+
+async def perform(settings: Settings, number: int) -> None:
+    """Run a whole connector in this process until a request of its inbox is finished."""
+    stop = asyncio.Event()
+    _obey_signals(stop)
+    inbox = Requests(requests_path(settings.checkpoints.url))
+
+    async def watch() -> None:
+        while True:
+            request = await asyncio.to_thread(inbox.get, number)
+            if request is None or request.finished:
+                stop.set()
+                return
+            await asyncio.sleep(LOOK_EVERY)
+
+    watching = asyncio.create_task(watch(), name="request")
+    try:
+        await serve(settings, stop)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        inbox.close()
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -132,12 +163,12 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
     """
     dsn = source_dsn(settings)
-    contract = RedoContract(settings.source.timezone, settings.mapping.ignore)
+    contract = redo_contract(settings)
     projection = await load_projection(settings)
     source = settings.source
     problems = await preflight(dsn, source.slot, source.publication, projection.tables, source.manage)
-    _refuse_or_warn([*problems, *settings_problems(settings)])
-    memory = open_checkpoints(settings.checkpoints.url)
+    _refuse_or_warn(problems)
+    memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
     stack.push_async_callback(memory.close)
     sweep_cause = await _set_up(settings, projection, memory)
     metrics = metrics or Metrics(__version__)
@@ -161,6 +192,10 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
         requests_per_second=settings.redo.requests_per_second,
         backfill=settings.backfill.on_start,
         reconcile_every=settings.reconcile.every,
+        reconcile_per_second=settings.reconcile.orders_per_second,
+        store_id=settings.redo.store_id,
+        terms=_terms(settings),
+        limits=_limits(settings),
         known_routes=frozenset(use.way.name for use in projection.uses) | projection.indexes.keys(),
         sweep_cause=sweep_cause,
     )
@@ -170,6 +205,7 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     objects = SourceObjects(made, stream, pipeline.sweeper)
     stack.push_async_callback(objects.close)
     await objects.begin()
+    await Inbox(settings.checkpoints.url, pipeline.control).start(stack)
     return Parts(projection, pipeline, metrics, vitals, objects)
 
 
@@ -249,13 +285,21 @@ def _on_wait(blockers: Sequence[Blocker]) -> None:
     )
 
 
-def settings_problems(settings: Settings) -> list[Problem]:
-    """Settings that are read but have no effect yet."""
-    guard = settings.guard.model_fields_set
-    return [
-        Problem("is not enforced in this version", "nothing is held for approval", f"guard.{name}", warning=True)
-        for name in sorted(guard)
-    ]
+def _terms(settings: Settings) -> Terms:
+    return Terms(settings.mapping.missing, settings.redo.confirm_after, settings.checkpoints.keep == "payload")
+
+
+def _limits(settings: Settings) -> Limits:
+    guard = settings.guard
+    return Limits(guard.max_share, guard.max_orders, guard.max_removal_share, guard.removal_wait)
+
+
+def payload_vault(settings: Settings) -> Vault | None:
+    """What seals and opens kept payloads, None without keys. Raises ConfigurationError for a key that is none."""
+    keys = settings.checkpoints.payload_keys
+    if keys is None:
+        return None
+    return Vault([key.strip() for key in keys.get_secret_value().split(",") if key.strip()])
 
 
 def _refuse_or_warn(problems: list[Problem]) -> None:
@@ -266,15 +310,26 @@ def _refuse_or_warn(problems: list[Problem]) -> None:
         log.warning("preflight", where=problem.where, problem=problem.what, next=problem.hint)
 
 
-def redo_client(settings: Settings, metrics: Metrics | None) -> RedoClient:
-    url = settings.redo.orders_url or orders_url(settings.redo.base_url, settings.redo.store_id)
-    return RedoClient(
-        url,
-        settings.redo.api_secret.get_secret_value(),
-        timeout=settings.redo.timeout,
-        max_connections=settings.redo.max_concurrency,
-        proxy=environment_proxy(url),
+def redo_contract(settings: Settings) -> RedoContract:
+    """Raises ConfigurationError for a zone or a path that doesn't exist."""
+    redo = settings.redo
+    return RedoContract(settings.source.timezone, settings.mapping.ignore, redo.store_id, frozenset(redo.stores))
+
+
+def redo_client(settings: Settings, metrics: Metrics | None) -> Stores:
+    """Clients for all stores. Raises ConfigurationError for an address or a secret that can't be sent."""
+    redo = settings.redo
+    stores = {redo.store_id: (redo.orders_url or orders_url(redo.base_url, redo.store_id), redo.api_secret)}
+    for store_id, store in redo.stores.items():
+        url = store.orders_url or orders_url(store.base_url or redo.base_url, store_id)
+        stores[store_id] = (url, store.api_secret)
+    return Stores(
+        {name: (url, secret.get_secret_value()) for name, (url, secret) in stores.items()},
+        timeout=redo.timeout,
+        max_connections=redo.max_concurrency,
+        proxy=lambda url: environment_proxy(url, environment()),
         on_request=None if metrics is None else metrics.http_request,
+        on_connect=None if metrics is None else metrics.http_connection,
     )
 
 

@@ -132,8 +132,8 @@ class RedoSettings(Section):
 
 
 class CheckpointSettings(Section):
-    """`keep`: what is remembered of an accepted order. `payload_keys` seal kept payloads: the first one seals, all open,
-    separated by commas."""
+    """`keep`: what is remembered of an accepted order. `payload_keys` seal kept payloads: the first one seals, all
+    open; separated by commas."""
 
     url: str = "sqlite:///connector.db"
     keep: Literal["fingerprint", "payload"] = "fingerprint"
@@ -247,6 +247,11 @@ def load(path: str | None = None) -> Settings:
     raise ConfigurationError(problems)
 
 
+def environment() -> Mapping[str, str]:
+    """The process's environment, for the proxy settings that every HTTP client honours."""
+    return os.environ
+
+
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -323,7 +328,7 @@ def _problems(error: ValidationError, file: str) -> Iterator[Problem]:
         else:
             message = item["msg"].removeprefix("Value error, ")
             if item["type"] == "string_pattern_mismatch":
-                message = _SPELLINGS[key]
+                message = _SPELLINGS.get(key, "must begin with https:// or http://")
             where, _, rest = message.partition(": ")
             if not key and rest:
                 key, message = where, rest

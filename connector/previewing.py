@@ -30,7 +30,7 @@ async def preview(settings: Settings, keys: Sequence[str], size: int) -> list[di
     `changed_fields` are a changed order's top-level fields that differ from what Redo accepted; none where the store
     doesn't know them.
     """
-    contract = RedoContract(settings.source.timezone, settings.mapping.ignore)
+    contract = app.redo_contract(settings)
     projection = await app.load_projection(settings)
     async with AsyncExitStack() as stack:
         assembler = app.new_assembler(settings, projection)

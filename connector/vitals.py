@@ -14,7 +14,7 @@ import structlog
 
 from connector import __version__
 from connector.errors import CheckpointsUnwritable, SourceUnavailable
-from connector.pipeline.ports import SweepKind, Tally
+from connector.pipeline.ports import Hold, SweepKind, Tally, Warned
 from connector.pipeline.run import Pipeline
 from connector.source.slot import SlotReport, SlotWatch
 from connector.status.facts import NO_TALLY, Counts, Facts, State
@@ -23,6 +23,8 @@ from connector.status.metrics import Metrics
 log = structlog.get_logger("connector.vitals")
 
 EVERY = 1.0
+WARNED = 5
+"""Of the latest suspicions, so many are shown."""
 LATE_AFTER = 10.0
 """Seconds that a change may wait before the state is called catching up."""
 
@@ -36,6 +38,8 @@ class Vitals:
         self._started_at = time.time()
         self._report: SlotReport | None = None
         self._tally = NO_TALLY
+        self._holds: tuple[Hold, ...] = ()
+        self._warned: tuple[Warned, ...] = ()
         self._said: State | None = None
         self.started = False
         self.stopping = False
@@ -64,8 +68,11 @@ class Vitals:
             self._report = await self._slot.report()
         except SourceUnavailable:
             self._report = None  # the stream's own trouble says it better
+        memory = self._pipeline.ports.memory
         try:
-            self._tally = await self._pipeline.ports.memory.tally()
+            self._tally = await memory.tally()
+            self._holds = tuple(await memory.holds())
+            self._warned = tuple(await memory.warned(WARNED)) if self._tally.warnings else ()
         except CheckpointsUnwritable:
             self._tally = replace(self._tally)  # the pipeline's own trouble says it better
         facts = self.facts()
@@ -78,7 +85,7 @@ class Vitals:
         """How things are, with counts at most a second old."""
         now, pipeline = time.time(), self._pipeline
         state, reason = self._judge(now, self._tally)
-        position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeper.current, pipeline.gate.pause
+        position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeper.current, pipeline.gates.pause
         remaining = max(0, pipeline.sweeper.estimate - sweep.scanned) if sweep is not None else None
         if position is not None and self._report is not None:
             position = replace(position, server_lsn=max(position.server_lsn, self._report.current_lsn))
@@ -96,18 +103,25 @@ class Vitals:
             tally=self._tally,
             sweep=sweep,
             sweep_remaining=remaining,
-            in_flight=pipeline.gate.in_flight,
-            concurrency_limit=pipeline.gate.limit if pause is None else pipeline.gate.capacity(),
+            in_flight=pipeline.gates.in_flight,
+            concurrency_limit=pipeline.gates.limit if pause is None else pipeline.gates.capacity(),
             paused_reason=None if pause is None else pause.reason,
             paused_since=None if pause is None else pause.since,
-            last_accepted_at=pipeline.dispatcher.last_accepted_at,
-            reconciled_at=None if sweep is None else sweep.finished_at,
+            last_accepted_at=pipeline.deliverer.last_accepted_at,
+            reconciled_at=None if pipeline.sweeper.last is None else pipeline.sweeper.last.finished_at,
+            verified_through=pipeline.sweeper.verified_through,
+            last_reconcile=pipeline.sweeper.last,
+            held_orders=self._tally.held,
+            holds=self._holds,
+            warned=self._warned,
+            paused_stores={store or "": one.reason for store, one in pipeline.gates.paused.items()},
+            pace=pipeline.gates.pace,
             counts=self._counts(),
         )
 
     def _judge(self, now: float, tally: Tally) -> tuple[State, str]:
         pipeline = self._pipeline
-        pause, sweep = pipeline.gate.pause, pipeline.sweeper.current
+        pause, sweep = pipeline.gates.pause, pipeline.sweeper.current
         if self.stopping:
             return State.STOPPING, ""
         if not self.started:
@@ -117,9 +131,12 @@ class Vitals:
         if pipeline.trouble is not None:
             return State.STALLED, str(pipeline.trouble) if self.mapping_problem is None else self.mapping_problem
         if pause is not None:
-            return State.PAUSED, f"{pause.message or pause.reason} (since {_clock(pause.since)})"
+            words = (pause.message or pause.reason).rstrip(".")
+            return State.PAUSED, f"{words} (since {_clock(pause.since)}). {pause.advice}"
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
             return State.BACKFILLING, f"{sweep.scanned} of about {max(pipeline.sweeper.estimate, sweep.scanned)} orders"
+        if tally.holds:
+            return State.HELD, f"{tally.held} orders of {tally.holds} holds; `redo-connector approve` lets them go"
         if tally.oldest_since is not None and now - tally.oldest_since > LATE_AFTER:
             return State.CATCHING_UP, ""
         return State.STREAMING, ""

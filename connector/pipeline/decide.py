@@ -166,9 +166,7 @@ def _left_the_mapping(
     if late is not None and terms.missing != "ignore":
         return Settled(Settlement(entry, again=late), None)
     marked = replace(checkpoint, missing=True)
-    settlement = Settlement(
-        entry, marked, clear_dead_letter=clear, members={}, settled_places=remembered.leftovers
-    )
+    settlement = Settlement(entry, marked, clear_dead_letter=clear, members={}, settled_places=remembered.leftovers)
     return Settled(settlement, Result.MISSING)
 
 

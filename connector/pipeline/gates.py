@@ -48,6 +48,12 @@ class Gates:
         """By store."""
         return {store: gate.pause for store, gate in self._gates.items() if gate.pause is not None}
 
+    @property
+    def pace(self) -> float | None:
+        """Requests a second that Redo was found to bear, of all stores that ever throttled; None: none did."""
+        paces = [gate.pace for gate in self._gates.values() if gate.pace is not None]
+        return sum(paces) if paces else None
+
     def capacity(self) -> int:
         """How many entries are worth taking now."""
         return sum(gate.capacity() for gate in self._gates.values())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from connector.changes import StreamPosition, format_lsn
-from connector.pipeline.ports import Sweep, SweepKind, Tally
+from connector.pipeline.ports import Hold, Sweep, SweepKind, Tally, Warned
 
 
 class State(StrEnum):
@@ -31,7 +32,8 @@ class State(StrEnum):
     STOPPING = "stopping"
 
 
-READY_STATES = frozenset({State.BACKFILLING, State.STREAMING, State.CATCHING_UP})
+READY_STATES = frozenset({State.BACKFILLING, State.STREAMING, State.CATCHING_UP, State.HELD})
+"""What a hold keeps waits for a person; everything else flows on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,16 @@ class Facts:
     paused_reason: str | None = None
     """Short and enumerable, as Outcome.reason: `http_401`."""
     paused_since: float | None = None
+    paused_stores: Mapping[str, str] = field(default_factory=dict)
+    """The reason for each store that is paused."""
+    pace: float | None = None
+    """Requests a second that Redo was found to bear; None: it never throttled."""
     held_orders: int = 0
+    holds: tuple[Hold, ...] = ()
+    warned: tuple[Warned, ...] = ()
+    """The latest suspicious orders."""
+    last_reconcile: Sweep | None = None
+    verified_through: float | None = None
     last_accepted_at: float | None = None
     reconciled_at: float | None = None
     counts: Counts = field(default_factory=Counts)
@@ -134,7 +145,7 @@ _SENTENCES = {
     State.PAUSED: "Delivery to Redo is paused, nothing is lost",
     State.DISCONNECTED: "No connection to the source database, nothing is lost",
     State.STALLED: "Stalled until someone mends it, nothing is lost",
-    State.HELD: "Held until someone approves",
+    State.HELD: "Live changes flow, but an unlikely change waits for approval",
     State.STOPPING: "Stopping",
 }
 
@@ -144,8 +155,9 @@ def as_json(facts: Facts) -> dict[str, Any]:
     is_ready, why = ready(facts)
     # `position` speaks of a monotonic clock, which means nothing outside the process.
     plain = {name: value for name, value in asdict(facts).items() if name not in ("position", "tally")}
-    if plain["sweep"] is not None:
-        del plain["sweep"]["cursor"]  # an order key
+    for name in ("sweep", "last_reconcile"):
+        if plain[name] is not None:
+            del plain[name]["cursor"]  # an order key
     position = facts.position
     return {
         "ready": is_ready,
@@ -162,6 +174,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "checkpoints": facts.tally.checkpoints,
         "missing": facts.tally.missing,
         "dead_letters": dict(facts.tally.dead_letters),
+        "warnings": dict(facts.tally.warnings),
     }
 
 

@@ -6,6 +6,7 @@ It must not know where either comes from.
 from __future__ import annotations
 
 import platform
+from collections import Counter as Counted
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import nan
 from typing import Final
@@ -55,6 +56,10 @@ class Metrics:
         self._retries = self._counter(names.HTTP_RETRIES, "reason")
         self._backfilled = self._counter(names.BACKFILL_ORDERS)
         self._drift = self._counter(names.RECONCILE_DRIFT)
+        self._drift_orders = self._counter(names.RECONCILE_DRIFT_ORDERS, "kind")
+        self._warnings = self._counter(names.ORDER_WARNINGS, "kind")
+        self._removed = self._counter(names.REMOVED_ORDERS, "action")
+        self._connections = self._counter(names.HTTP_CONNECTIONS)
         self._gauges = {name: self._gauge(name) for name in _READINGS}
         self._state = self._gauge(names.STATE, "state")
         self._dead_letters = self._gauge(names.DEAD_LETTERS, "reason")
@@ -77,7 +82,7 @@ class Metrics:
             self._state.labels(state.value).set(state is facts.state)
         letters = facts.tally.dead_letters
         _set_all(self._dead_letters, {**dict.fromkeys(names.DEAD_LETTER_REASONS, 0), **letters})
-        paused = {} if facts.paused_reason is None else {facts.paused_reason: 1}
+        paused = Counted(facts.paused_stores.values())
         _set_all(self._paused, {**dict.fromkeys(names.PAUSE_REASONS, 0), **paused})
 
     def exposition(self) -> bytes:
@@ -107,8 +112,19 @@ class Metrics:
         if kind is SweepKind.BACKFILL:
             self._backfilled.inc(orders)
 
-    def drift(self, count: int) -> None:
-        self._drift.inc(count)
+    def drift(self, kind: str) -> None:
+        self._drift.inc()
+        self._drift_orders.labels(kind).inc()
+
+    def removed(self, action: str) -> None:
+        self._removed.labels(action).inc()
+
+    def warned(self, kind: str) -> None:
+        self._warnings.labels(kind).inc()
+
+    def http_connection(self) -> None:
+        """A new connection to Redo."""
+        self._connections.inc()
 
     def http_request(self, method: str, code: str, seconds: float) -> None:
         """One request to Redo; `code` is the status, or the reason there was none (`timeout`)."""
@@ -120,6 +136,12 @@ class Metrics:
             self._orders.labels(result)
         for reason in names.RETRY_REASONS:
             self._retries.labels(reason)
+        for kind in names.DRIFT_KINDS:
+            self._drift_orders.labels(kind)
+        for kind in names.WARNING_KINDS:
+            self._warnings.labels(kind)
+        for action in names.REMOVALS:
+            self._removed.labels(action)
         self._requests.labels("POST", "200")
 
     def _counter(self, name: str, *labels: str) -> Counter:
@@ -143,6 +165,8 @@ _READINGS: Final[Mapping[str, Callable[[Facts], float | None]]] = {
     names.HTTP_CONCURRENCY_LIMIT: lambda facts: facts.concurrency_limit,
     names.HELD_ORDERS: lambda facts: facts.held_orders,
     names.BACKFILL_REMAINING_ORDERS: lambda facts: facts.backfill_remaining,
+    names.RECONCILE_VERIFIED_THROUGH: lambda facts: facts.verified_through,
+    names.HTTP_PACE: lambda facts: facts.pace,
     names.RECONCILE_LAST_SUCCESS: lambda facts: facts.reconciled_at,
 }
 """The gauges without labels, and the fact each one shows."""

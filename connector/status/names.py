@@ -32,6 +32,12 @@ HELD_ORDERS: Final = PREFIX + "held_orders"
 BACKFILL_ORDERS: Final = PREFIX + "backfill_orders_total"
 BACKFILL_REMAINING_ORDERS: Final = PREFIX + "backfill_remaining_orders"
 RECONCILE_DRIFT: Final = PREFIX + "reconcile_drift_total"
+RECONCILE_DRIFT_ORDERS: Final = PREFIX + "reconcile_drift_orders_total"
+RECONCILE_VERIFIED_THROUGH: Final = PREFIX + "reconcile_verified_through_timestamp_seconds"
+ORDER_WARNINGS: Final = PREFIX + "order_warnings_total"
+REMOVED_ORDERS: Final = PREFIX + "removed_orders_total"
+HTTP_CONNECTIONS: Final = PREFIX + "http_connections_total"
+HTTP_PACE: Final = PREFIX + "http_requests_per_second_limit"
 RECONCILE_LAST_SUCCESS: Final = PREFIX + "reconcile_last_success_timestamp_seconds"
 BUILD_INFO: Final = PREFIX + "build_info"
 
@@ -54,11 +60,17 @@ HELP: Final = {
     HTTP_IN_FLIGHT: "Requests to Redo under way",
     HTTP_CONCURRENCY_LIMIT: "Requests to Redo allowed at once at present",
     DEAD_LETTERS: "Orders refused until they change or a person redrives them",
-    DELIVERY_PAUSED: "1 while nothing is pushed for this reason",
+    DELIVERY_PAUSED: "Stores to which nothing is pushed for this reason",
     HELD_ORDERS: "Orders whose change waits for approval",
     BACKFILL_ORDERS: "Orders walked by backfills",
     BACKFILL_REMAINING_ORDERS: "About how many orders the running backfill has still to walk; 0 when none runs",
     RECONCILE_DRIFT: "Orders that a reconcile found to differ from what Redo had accepted",
+    RECONCILE_DRIFT_ORDERS: "The same by kind: not at Redo, different there, or no longer in the mapping",
+    RECONCILE_VERIFIED_THROUGH: "Every commit before this time was found at Redo; seconds since 1970, NaN if unknown",
+    ORDER_WARNINGS: "Orders pushed although they look wrong in the light of what Redo had accepted",
+    REMOVED_ORDERS: "Orders that left the mapping and were cancelled or deleted at Redo",
+    HTTP_CONNECTIONS: "Connections opened to Redo; far fewer than requests while keep-alive works",
+    HTTP_PACE: "Requests a second that Redo was found to bear; NaN while it never throttled",
     RECONCILE_LAST_SUCCESS: "When the last reconcile finished, seconds since 1970; NaN before the first",
     BUILD_INFO: "Always 1; the labels tell versions",
 }
@@ -67,8 +79,11 @@ OPERATIONS: Final = ("insert", "update", "delete", "truncate")
 RESULTS: Final = ("pushed", "unchanged", "rejected", "invalid", "missing")
 RETRY_REASONS: Final = ("http_429", "http_500", "http_503", "timeout", "cut", "connect")
 """The usual ones; others begin when they first happen."""
-PAUSE_REASONS: Final = ("http_401", "http_403", "http_404")
-DEAD_LETTER_REASONS: Final = ("rejected", "invalid", "mapping", "duplicate")
+PAUSE_REASONS: Final = ("http_401", "http_403", "http_404", "tls", "dns")
+DEAD_LETTER_REASONS: Final = ("rejected", "invalid", "mapping", "duplicate", "removal")
+DRIFT_KINDS: Final = ("missed", "changed", "extra")
+WARNING_KINDS: Final = ("line_item_id_changed", "line_item_id_reused", "refunds_shrunk")
+REMOVALS: Final = ("cancelled", "deleted")
 
 SYNC_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 CALL_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)

@@ -1,0 +1,120 @@
+"""Carries out what commands left in the inbox, on the running pipeline. Between the rooms, like `app`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import structlog
+
+from connector.checkpoints.requests import Request, Requests, requests_path
+from connector.errors import CheckpointsUnwritable, ConnectorError
+from connector.orders import OrderKey
+from connector.pipeline.control import Control
+from connector.pipeline.ports import Sweep, SweepKind
+
+log = structlog.get_logger("connector.inbox")
+
+EVERY: Final = 0.3
+"""Seconds between two looks into the inbox."""
+
+
+class Inbox:
+    """`url` as in `checkpoints.url`; a store in memory has no inbox."""
+
+    def __init__(self, url: str, control: Control) -> None:
+        self._requests = None if url == "memory:" else Requests(requests_path(url))
+        self._control = control
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Look in the background until the stack closes. What a former run had begun is carried out again."""
+        if self._requests is None:
+            return
+        await asyncio.to_thread(self._requests.recover)
+        self._tasks.add(asyncio.create_task(self._watch(self._requests), name="inbox"))
+        stack.push_async_callback(self._end)
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._requests is not None:
+            self._requests.close()
+
+    async def _watch(self, requests: Requests) -> None:
+        while True:
+            try:
+                while await asyncio.to_thread(requests.waiting):
+                    request = await asyncio.to_thread(requests.next)
+                    if request is None:
+                        break
+                    task = asyncio.create_task(self._carry_out(requests, request))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+            except ConnectorError as error:
+                log.warning("inbox_unusable", problem=str(error))
+                await asyncio.sleep(10 * EVERY)
+            await asyncio.sleep(EVERY)
+
+    async def _carry_out(self, requests: Requests, request: Request) -> None:
+        log.info("request", number=request.number, verb=request.verb)
+        try:
+            message = await self._do(requests, request)
+        except ConnectorError as error:
+            await self._finish(requests, request, ok=False, message=str(error))
+        else:
+            ok = message is not None
+            await self._finish(requests, request, ok=ok, message=message or "this version knows no such request")
+
+    async def _finish(self, requests: Requests, request: Request, *, ok: bool, message: str) -> None:
+        log.info("request_finished", number=request.number, verb=request.verb, ok=ok, result=message)
+        try:
+            await asyncio.to_thread(requests.finish, request.number, ok, message)
+        except CheckpointsUnwritable as error:
+            log.warning("inbox_unusable", problem=str(error))
+
+    async def _do(self, requests: Requests, request: Request) -> str | None:
+        """What came of it; None for a verb that isn't known."""
+        arguments = request.arguments
+        match request.verb:
+            case "redrive" | "resend":
+                return f"{_orders(await self._resend(arguments))} on the way to Redo"
+            case "approve":
+                return await self._approve(arguments)
+            case "reconcile":
+                return await self._sweep(requests, request, SweepKind.RECONCILE)
+            case "backfill":
+                return await self._sweep(requests, request, SweepKind.BACKFILL)
+        return None
+
+    async def _resend(self, arguments: Mapping[str, Any]) -> int:
+        if "keys" in arguments:
+            return await self._control.resend([OrderKey(key) for key in arguments["keys"]])
+        return await self._control.redrive(arguments.get("group"))
+
+    async def _approve(self, arguments: Mapping[str, Any]) -> str:
+        released = await self._control.approve(arguments["hold"], arguments.get("limit"))
+        if released is None:
+            return f"hold {arguments['hold']} is gone: nothing waits there any more"
+        return f"{_orders(released)} on the way to Redo"
+
+    async def _sweep(self, requests: Requests, request: Request, kind: SweepKind) -> str:
+        revision = await self._control.sweep(kind)
+        while (done := self._control.finished(revision)) is None:
+            await asyncio.sleep(EVERY)
+            walked, total = self._control.progress()
+            await asyncio.to_thread(requests.progress, request.number, walked, total)
+        return _found(done)
+
+
+def _orders(number: int) -> str:
+    return "1 order is" if number == 1 else f"{number:,} orders are"
+
+
+def _found(sweep: Sweep) -> str:
+    found = f"{sweep.missed:,} missed, {sweep.changed:,} changed, {sweep.extra:,} extra"
+    held = f"; {sweep.held:,} wait for approval" if sweep.held else ""
+    return f"{sweep.scanned:,} orders compared: {found}{held}"
