@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connector.orders import Lookup, OrderKey
+from connector.orders import Lookup, OrderKey, Place
 from connector.pipeline.ports import (
     Arrival,
     Checkpoint,
@@ -133,19 +133,28 @@ async def test_a_lookup_that_arrived_during_its_walk_is_walked_to_the_end_and_th
 
 async def test_a_checkpoint_is_what_was_settled_last(memory: Memory) -> None:
     await memory.settle([Settlement(entry("a"), checkpoint("a")), Settlement(entry("b"), checkpoint("b"))])
-    newer = replace(checkpoint("a", order_id="other"), fingerprint=b"2", accepted_at=9.0, redo_id=None, digest=b"\x00")
+    newer = replace(
+        checkpoint("a", order_id="other"),
+        fingerprint=b"2",
+        accepted_at=9.0,
+        redo_id=None,
+        digest=b"\x00",
+        store_id="eu",
+        traits=b"\x01",
+    )
     await memory.settle([Settlement(entry("a"), newer)])
     known = await memory.known([OrderKey("a"), OrderKey("nobody")])
     assert (known.checkpoints, known.dead_letters) == ({OrderKey("a"): newer}, {})
 
 
-async def test_an_order_id_is_owned_until_its_order_is_missing(memory: Memory) -> None:
-    await memory.settle(
-        [Settlement(entry("a"), checkpoint("a", "1001")), Settlement(entry("b"), checkpoint("b", "1002"))]
-    )
-    assert await memory.owners(["1001", "1002", "1003"]) == {"1001": "a", "1002": "b"}
+async def test_a_place_is_owned_until_its_order_is_missing(memory: Memory) -> None:
+    there = replace(checkpoint("b", "1001"), store_id="eu")
+    await memory.settle([Settlement(entry("a"), checkpoint("a", "1001")), Settlement(entry("b"), there)])
+    asked = [Place("", "1001"), Place("eu", "1001"), Place("us", "1001"), Place("eu", "1002")]
+    assert await memory.owners(asked) == {asked[0]: "a", asked[1]: "b"}
+    assert await memory.owners(asked[:1]) == {asked[0]: "a"}
     await memory.settle([Settlement(entry("a"), checkpoint("a", "1001", missing=True))])
-    assert await memory.owners(["1001"]) == {}
+    assert await memory.owners(asked) == {asked[1]: "b"}
 
 
 async def test_checkpoints_are_paged_without_the_missing(memory: Memory) -> None:
@@ -200,6 +209,7 @@ async def test_the_sweep_is_remembered_as_saved(memory: Memory) -> None:
     await memory.arrive([], [], begun)
     assert await memory.sweep() == begun
     walked = replace(begun, phase=1, cursor="m", scanned=7, wanted_revision=4, finished_at=99.0)
+    walked = replace(walked, missed=1, changed=2, extra=3, held=4)
     await memory.save_sweep(walked)
     assert await memory.sweep() == walked
 

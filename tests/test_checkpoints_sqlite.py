@@ -13,7 +13,17 @@ from pathlib import Path
 import apsw
 import pytest
 
-from connector.checkpoints import ledger, membership, walks
+from connector.checkpoints import (
+    accepted,
+    holds,
+    ledger,
+    letters,
+    line_items,
+    membership,
+    progress,
+    suspicions,
+    walks,
+)
 from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
@@ -303,6 +313,17 @@ async def test_counts_stay_right_over_many_settlements(checkpoint_file: Path) ->
         ("PRIMARY KEY (index_id=? AND row_key=? AND order_key>?)", membership._ORDERS_OF_ANY, (1, "[]", "", 10)),
         ("COVERING INDEX member_order", membership._OF_ORDERS, ("[]",)),
         ("PRIMARY KEY (index_id=?)", membership._EMPTY, (1, 10)),
+        ("PRIMARY KEY (line=?)", line_items._OWNERS, (1,)),
+        ("COVERING INDEX line_item_order", line_items._OF_ORDERS, ("[]",)),
+        ("checkpoint_order_id", accepted._OWNERS, ("[]",)),
+        ("checkpoint_unadopted", accepted._ADOPT, ("eu", 10)),
+        ("held_spread", holds._SPREAD, (1, 10)),
+        ("COVERING INDEX held_fields", holds._FIELDS, (1,)),
+        ("COVERING INDEX held_since", progress._TALLY, ()),
+        ("COVERING INDEX dead_letter_group", letters._GROUPS, ()),
+        ("COVERING INDEX dead_letter_group", letters._GROUP_KEYS, ("0a", "", 10)),
+        ("COVERING INDEX warning_kind", suspicions._COUNTS, ()),
+        ("warning_latest", suspicions._LATEST, (10,)),
     ],
 )
 async def test_what_waits_and_what_is_enrolled_is_found_through_an_index(

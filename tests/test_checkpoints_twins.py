@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import Lookup, Members, OrderKey
+from connector.checkpoints.vault import Vault
+from connector.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind
 from connector.pipeline.ports import (
     Again,
     Arrival,
@@ -22,10 +24,15 @@ from connector.pipeline.ports import (
     Commit,
     DeadLetter,
     Entry,
+    Held,
+    HoldKind,
+    HoldState,
     Lane,
     Memory,
     PendingLookup,
     Settlement,
+    Sweep,
+    SweepKind,
 )
 
 T = TypeVar("T")
@@ -37,6 +44,57 @@ MOMENTS = st.integers(0, 50).map(float)
 ROWS = st.frozensets(st.sampled_from("123"))
 MEMBERS = st.dictionaries(st.sampled_from(["item", "payment"]), ROWS)
 EVERYTHING = [OrderKey(name) for name in "abcde"]
+NEITHER = (False, False)
+FLAGS = st.tuples(st.booleans(), st.booleans())
+NUMBERS = st.integers(1, 3)
+LINES = [-(2**63), 7, 2**63 - 1]
+PLACES = [Place(store_id, order_id) for store_id in ("", "eu") for order_id in ("1", "2")]
+FIELDS = st.sampled_from([("new",), ("tags", "note"), ("tags",), ()])
+VAULT = Vault([Vault.generate()])
+
+ENDS = ["accepted", "accepted", "missing", "refused", "again", "held", "forgotten"]
+NOBODY = Entry(OrderKey(""), 0, 0, 0.0, Lane.LIVE, 0, False)
+EXTRAS = st.builds(
+    Settlement,
+    entry=st.just(NOBODY),
+    members=st.none() | MEMBERS,
+    payload=st.none() | st.binary(max_size=3),
+    line_items=st.none() | st.frozensets(st.sampled_from(LINES)),
+    leftovers=st.just(()) | st.tuples(st.sampled_from(PLACES)),
+    settled_places=st.just(()) | st.tuples(st.sampled_from(PLACES)),
+    warnings=st.lists(st.builds(Suspicion, st.sampled_from(WarningKind), st.sampled_from("xy")), max_size=2).map(tuple),
+)
+AGAINS = st.builds(
+    Again,
+    due=MOMENTS,
+    attempts=st.integers(0, 2),
+    confirm=st.booleans(),
+    late_until=st.none() | MOMENTS,
+    approved=st.booleans(),
+    since=st.none() | MOMENTS,
+) | MOMENTS.map(lambda late: Again(late, 0, confirm=False, late_until=late, since=late))
+LETTERS = st.builds(
+    DeadLetter,
+    key=st.just(OrderKey("")),
+    reason=st.sampled_from(["invalid", "rejected"]),
+    message=st.just("no"),
+    paths=st.just(("id",)),
+    fingerprint=st.none(),
+    first_seen=MOMENTS,
+    last_seen=MOMENTS,
+    attempts=st.just(1),
+    cause=st.sampled_from(["id: no", "tags: no", ""]),
+)
+CHECKPOINTS = st.builds(
+    Checkpoint,
+    key=st.just(OrderKey("")),
+    order_id=st.sampled_from("12"),
+    fingerprint=st.just(b"1"),
+    accepted_at=MOMENTS,
+    store_id=st.sampled_from(["", "eu"]),
+    traits=st.sampled_from([b"", b"t"]),
+    digest=st.binary(max_size=1),
+)
 
 
 class Twins(RuleBasedStateMachine):
@@ -45,9 +103,10 @@ class Twins(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
         self.twins: tuple[Memory, Memory] = (
-            SqliteCheckpoints(Path(self.folder.name) / "twin.db"),
-            MemoryCheckpoints(),
+            SqliteCheckpoints(Path(self.folder.name) / "twin.db", VAULT, lambda: self.clock),
+            MemoryCheckpoints(VAULT, lambda: self.clock),
         )
+        self.clock = 0.0
         self.revision = 0
         self.taken: dict[OrderKey, Entry] = {}
         self.lookups: list[PendingLookup] = []
@@ -65,15 +124,31 @@ class Twins(RuleBasedStateMachine):
         assert sqlite == memory
         return sqlite
 
-    def arrival(self, since: float, lane: Lane, keys: frozenset[OrderKey], older: int = 0) -> Arrival:
+    def arrival(
+        self, since: float, lane: Lane, keys: frozenset[OrderKey], older: int = 0, flags: tuple[bool, bool] = NEITHER
+    ) -> Arrival:
         self.revision += 1
-        return Arrival(self.revision, since, lane, keys, first_revision=max(0, self.revision - older))
+        first, (confirm, approved) = max(0, self.revision - older), flags
+        return Arrival(self.revision, since, lane, keys, first_revision=first, confirm=confirm, approved=approved)
 
-    @rule(since=MOMENTS, lane=LANES, keys=st.frozensets(KEYS), lookups=st.frozensets(LOOKUPS), older=st.integers(0, 3))
+    @rule(
+        since=MOMENTS,
+        lane=LANES,
+        keys=st.frozensets(KEYS),
+        lookups=st.frozensets(LOOKUPS),
+        older=st.integers(0, 3),
+        flags=FLAGS,
+    )
     def arrive(
-        self, since: float, lane: Lane, keys: frozenset[OrderKey], lookups: frozenset[Lookup], older: int
+        self,
+        since: float,
+        lane: Lane,
+        keys: frozenset[OrderKey],
+        lookups: frozenset[Lookup],
+        older: int,
+        flags: tuple[bool, bool],
     ) -> None:
-        found = self.arrival(since, lane, keys, older)
+        found = self.arrival(since, lane, keys, older, flags)
         asked = Arrival(self.revision, since, lane, lookups=lookups)
         commit = Commit(self.revision, 7, self.revision * 10)
         self.both(lambda memory: memory.arrive([found, asked], [commit]))
@@ -85,21 +160,53 @@ class Twins(RuleBasedStateMachine):
         entries = self.both(lambda memory: memory.take(len(EVERYTHING), now, busy, sorted(lanes)))
         self.taken |= {entry.key: entry for entry in entries}
 
-    @rule(data=st.data(), due=MOMENTS, attempts=st.integers(0, 2), confirm=st.booleans(), at=MOMENTS)
-    def settle(self, data: st.DataObject, due: float, attempts: int, confirm: bool, at: float) -> None:
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
         settlements = []
-        for key in data.draw(st.sets(st.sampled_from(sorted(self.taken)))) if self.taken else ():
-            entry, what = self.taken.pop(key), data.draw(st.sampled_from(["accepted", "missing", "refused", "again"]))
-            members = data.draw(st.none() | MEMBERS)
+        self.clock += 1
+        for key in sorted(data.draw(st.sets(st.sampled_from(sorted(self.taken)))) if self.taken else ()):
+            entry, what = self.taken.pop(key), data.draw(st.sampled_from(ENDS))
+            settlement = replace(data.draw(EXTRAS), entry=entry)
             if what == "again":
-                settlements.append(Settlement(entry, again=Again(due, attempts, confirm)))
+                settlement = replace(settlement, again=data.draw(AGAINS))
+            elif what == "held":
+                holds = self.both(lambda memory: memory.holds())
+                if holds:
+                    held = Held(data.draw(st.sampled_from(holds)).number, data.draw(FIELDS), data.draw(MOMENTS))
+                    settlement = replace(settlement, held=replace(held, confirm=entry.confirm))
             elif what == "refused":
-                letter = DeadLetter(key, "invalid", "no", ("id",), None, at, at, 1)
-                settlements.append(Settlement(entry, dead_letter=letter))
+                letter = data.draw(LETTERS)
+                settlement = replace(settlement, dead_letter=replace(letter, key=key))
+            elif what == "forgotten":
+                settlement = replace(settlement, forget=True, members={})
             else:
-                checkpoint = Checkpoint(key, f"#{key}", b"1", at, missing=what == "missing", digest=bytes([attempts]))
-                settlements.append(Settlement(entry, checkpoint, clear_dead_letter=True, members=members))
+                checkpoint = replace(data.draw(CHECKPOINTS), key=key, missing=what == "missing")
+                settlement = replace(settlement, checkpoint=checkpoint, clear_dead_letter=True)
+            settlements.append(settlement)
         self.both(lambda memory: memory.settle(settlements))
+
+    @rule(kind=st.sampled_from(HoldKind), now=MOMENTS)
+    def open_hold(self, kind: HoldKind, now: float) -> None:
+        self.both(lambda memory: memory.open_hold(kind, "why", now))
+
+    @rule(number=NUMBERS, state=st.sampled_from(HoldState))
+    def mark_hold(self, number: int, state: HoldState) -> None:
+        self.both(lambda memory: memory.mark_hold(number, state))
+
+    @rule(number=NUMBERS, lane=LANES, since=MOMENTS, flags=FLAGS, limit=st.integers(1, 3))
+    def release(self, number: int, lane: Lane, since: float, flags: tuple[bool, bool], limit: int) -> None:
+        arrival = self.arrival(since, lane, frozenset("e"), older=1, flags=flags)  # type: ignore[arg-type]
+        self.both(lambda memory: memory.release(number, arrival, limit))
+
+    @rule(store_id=st.sampled_from(["eu", "us"]))
+    def adopt(self, store_id: str) -> None:
+        self.both(lambda memory: memory.adopt(store_id))
+
+    @rule(revision=st.integers(1, 3), started_at=MOMENTS, finished_at=st.none() | MOMENTS, found=st.integers(0, 9))
+    def save_sweep(self, revision: int, started_at: float, finished_at: float | None, found: int) -> None:
+        sweep = Sweep(SweepKind.RECONCILE, "asked", revision, revision, started_at, 2, None, 5, finished_at)
+        self.revision = max(self.revision, revision)
+        self.both(lambda memory: memory.save_sweep(replace(sweep, missed=found, held=found)))
 
     @rule(members=st.dictionaries(KEYS, MEMBERS))
     def enroll(self, members: dict[OrderKey, Members]) -> None:
@@ -127,9 +234,9 @@ class Twins(RuleBasedStateMachine):
     def hasten(self) -> None:
         self.both(lambda memory: memory.hasten())
 
-    @rule()
-    def crash(self) -> None:
-        assert self.both(lambda memory: memory.recover()) == self.revision
+    @rule(late_until=st.none() | MOMENTS)
+    def crash(self, late_until: float | None) -> None:
+        assert self.both(lambda memory: memory.recover(late_until=late_until)) == self.revision
         self.taken, self.lookups = {}, []
 
     @rule(count=st.integers(0, 3))
@@ -146,6 +253,19 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda memory: memory.page_checkpoints(None, 9))
         self.both(lambda memory: memory.take_lookups(9, wide=False))
         self.both(lambda memory: memory.take_lookups(9, wide=True))
+        self.both(lambda memory: memory.owners(PLACES))
+        self.both(lambda memory: memory.line_item_owners(LINES))
+        self.both(lambda memory: memory.letter_groups())
+        self.both(lambda memory: memory.letter_keys(None, OrderKey("a"), 3))
+        for group in self.both(lambda memory: memory.letter_groups()):
+            self.both(lambda memory, group=group: memory.letter_keys(group.group, None, 2))  # type: ignore[misc]
+        for hold in self.both(lambda memory: memory.holds()):
+            self.both(lambda memory, hold=hold: memory.summarise(hold.number, 3))  # type: ignore[misc]
+        self.both(lambda memory: memory.warned(9))
+        self.both(lambda memory: memory.sweeps(9))
+        for key in EVERYTHING:
+            for place in PLACES:
+                self.both(lambda memory, key=key, place=place: memory.payload(key, place))  # type: ignore[misc]
         for index in ("item", "payment"):
             self.both(lambda memory, index=index: memory.enrolled(index, ["1", "2", "3"], None, 9))  # type: ignore[misc]
 

@@ -1,4 +1,4 @@
-"""The SQL of what Redo accepted and what it refused: checkpoints and dead letters.
+"""The SQL of what Redo accepted: checkpoints, and places at which it may hold an order beside them.
 
 Functions on a connection, inside the caller's transaction. They must not know the ledger.
 """
@@ -11,66 +11,85 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from connector.orders import OrderKey
-from connector.pipeline.ports import Checkpoint, DeadLetter, Known, Settlement
+from connector.orders import OrderKey, Place
+from connector.pipeline.ports import Checkpoint, Settlement
 
 _ACCEPT: Final = """
-INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id, fingerprint = excluded.fingerprint,
   accepted_at = excluded.accepted_at, redo_id = excluded.redo_id, missing = excluded.missing,
-  digest = excluded.digest
+  digest = excluded.digest, store_id = excluded.store_id, traits = excluded.traits
 """
-
-_BURY: Final = """
-INSERT INTO dead_letter (key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.message, paths = excluded.paths,
-  fingerprint = excluded.fingerprint, last_seen = excluded.last_seen, attempts = attempts + excluded.attempts,
-  status = excluded.status
-"""
-_CLEAR: Final = "DELETE FROM dead_letter WHERE key = ?"
+_FORGET: Final = "DELETE FROM checkpoint WHERE key = ?"
 
 _CHECKPOINTS: Final = """
-SELECT key, order_id, fingerprint, accepted_at, redo_id, missing, digest FROM checkpoint
+SELECT key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits FROM checkpoint
 WHERE key IN (SELECT value FROM json_each(?))
 """
-_LETTER_COLUMNS: Final = """
-SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status FROM dead_letter
-"""
-_DEAD_LETTERS: Final = _LETTER_COLUMNS + "WHERE key IN (SELECT value FROM json_each(?))"  # noqa: S608 (constants)
-_LETTER_PAGE: Final = _LETTER_COLUMNS + "WHERE key > ? ORDER BY key LIMIT ?"
-_LETTER_COUNTS: Final = "SELECT reason, count(*) FROM dead_letter GROUP BY reason"
-
 _OWNERS: Final = """
-SELECT order_id, min(key) FROM checkpoint
-WHERE missing = 0 AND order_id IN (SELECT value FROM json_each(?)) GROUP BY order_id
+SELECT store_id, order_id, key FROM checkpoint
+WHERE missing = 0 AND order_id IN (SELECT value FROM json_each(?))
 """
 _KEY_PAGE: Final = "SELECT key FROM checkpoint WHERE missing = 0 AND key > ? ORDER BY key LIMIT ?"
 
+_ADOPT: Final = """
+UPDATE checkpoint SET store_id = ? WHERE key IN (SELECT key FROM checkpoint WHERE store_id = '' LIMIT ?)
+"""
+_ADOPT_LEFTOVERS: Final = "UPDATE OR REPLACE leftover SET store_id = ? WHERE store_id = ''"
+
+_LEAVE_BEHIND: Final = "INSERT OR IGNORE INTO leftover (key, store_id, order_id) VALUES (?, ?, ?)"
+_CLEAN_UP: Final = "DELETE FROM leftover WHERE key = ? AND store_id = ? AND order_id = ?"
+_LEFTOVERS: Final = """
+SELECT key, store_id, order_id FROM leftover WHERE key IN (SELECT value FROM json_each(?))
+ORDER BY key, store_id, order_id
+"""
+
 
 def settle(connection: apsw.Connection, settlements: Sequence[Settlement]) -> None:
-    """Store what was accepted and refused."""
-    accepted = [settlement.checkpoint for settlement in settlements if settlement.checkpoint is not None]
+    """Store what was accepted, and where else Redo may hold it."""
+    accepted = (one.checkpoint for one in settlements if one.checkpoint is not None)
     connection.executemany(
-        _ACCEPT, ((c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing, c.digest) for c in accepted)
+        _ACCEPT,
+        (
+            (c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing, c.digest, c.store_id, c.traits)
+            for c in accepted
+        ),
     )
-    connection.executemany(_CLEAR, ((s.entry.key,) for s in settlements if s.clear_dead_letter))
-    refused = [settlement.dead_letter for settlement in settlements if settlement.dead_letter is not None]
-    connection.executemany(_BURY, map(_letter_row, refused))
+    connection.executemany(_FORGET, ((one.entry.key,) for one in settlements if one.forget))
+    connection.executemany(_CLEAN_UP, (row for one in settlements for row in _rows(one.entry.key, one.settled_places)))
+    connection.executemany(_LEAVE_BEHIND, (row for one in settlements for row in _rows(one.entry.key, one.leftovers)))
 
 
-def known(connection: apsw.Connection, keys: Sequence[OrderKey]) -> Known:
-    """Everything remembered about some keys."""
-    wanted = (_json(keys),)
-    checkpoints = map(_checkpoint, connection.execute(_CHECKPOINTS, wanted))
-    letters = map(_letter, connection.execute(_DEAD_LETTERS, wanted))
-    return Known({c.key: c for c in checkpoints}, {letter.key: letter for letter in letters})
+def of_keys(connection: apsw.Connection, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Checkpoint]:
+    """The checkpoints of some orders."""
+    checkpoints = map(_checkpoint, connection.execute(_CHECKPOINTS, (_json(keys),)))
+    return {checkpoint.key: checkpoint for checkpoint in checkpoints}
 
 
-def owners(connection: apsw.Connection, order_ids: Sequence[str]) -> Mapping[str, OrderKey]:
-    """The key that holds each order id, of several the smallest."""
-    return dict(connection.execute(_OWNERS, (_json(order_ids),)))
+def leftovers(connection: apsw.Connection, keys: Iterable[OrderKey]) -> Mapping[OrderKey, tuple[Place, ...]]:
+    """Where else Redo may hold some orders, in the order of the places."""
+    found: dict[OrderKey, tuple[Place, ...]] = {}
+    for key, store_id, order_id in connection.execute(_LEFTOVERS, (_json(keys),)):
+        found[key] = (*found.get(key, ()), Place(store_id, order_id))
+    return found
+
+
+def owners(connection: apsw.Connection, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
+    """The key that holds each place, of several the smallest."""
+    wanted, found = frozenset(places), dict[Place, OrderKey]()
+    for store_id, order_id, key in connection.execute(_OWNERS, (_json({place.order_id for place in wanted}),)):
+        place = Place(store_id, order_id)
+        if place in wanted:
+            found[place] = min(key, found.get(place, key))
+    return found
+
+
+def adopt(connection: apsw.Connection, store_id: str, limit: int) -> int:
+    """Give up to `limit` checkpoints without a store this one, and all leftovers. Returns how many checkpoints."""
+    connection.execute(_ADOPT_LEFTOVERS, (store_id,))
+    connection.execute(_ADOPT, (store_id, limit))
+    return connection.changes()
 
 
 def page_keys(connection: apsw.Connection, after: OrderKey | None, limit: int) -> list[OrderKey]:
@@ -78,38 +97,13 @@ def page_keys(connection: apsw.Connection, after: OrderKey | None, limit: int) -
     return [key for (key,) in connection.execute(_KEY_PAGE, (after or "", limit))]
 
 
-def page_letters(connection: apsw.Connection, after: OrderKey | None, limit: int) -> list[DeadLetter]:
-    """Dead letters in key order."""
-    return [_letter(row) for row in connection.execute(_LETTER_PAGE, (after or "", limit))]
-
-
-def count_letters(connection: apsw.Connection) -> Mapping[str, int]:
-    """How many dead letters of each reason."""
-    return dict(connection.execute(_LETTER_COUNTS))
-
-
 def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
-    key, order_id, fingerprint, accepted_at, redo_id, missing, digest = row
-    return Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing), digest)
+    key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits = row
+    return Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing), digest, store_id, traits)
 
 
-def _letter_row(letter: DeadLetter) -> tuple[Any, ...]:
-    return (
-        letter.key,
-        letter.reason,
-        letter.message,
-        _json(letter.paths),
-        letter.fingerprint,
-        letter.first_seen,
-        letter.last_seen,
-        letter.attempts,
-        letter.status,
-    )
-
-
-def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    key, reason, message, paths, *rest = row
-    return DeadLetter(key, reason, message, tuple(orjson.loads(paths)), *rest)
+def _rows(key: OrderKey, places: Sequence[Place]) -> Iterable[tuple[OrderKey, str, str]]:
+    return ((key, place.store_id, place.order_id) for place in places)
 
 
 def _json(texts: Iterable[str]) -> str:

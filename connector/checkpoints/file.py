@@ -11,6 +11,7 @@ from pathlib import Path
 
 import apsw
 
+from connector.checkpoints.letters import teach_letter_group
 from connector.checkpoints.migrations import READ_AS_NEWEST, migrate, not_ours, refuse_foreign
 from connector.checkpoints.thread import unwritable
 from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem
@@ -45,6 +46,7 @@ def open_reader(path: Path) -> apsw.Connection:
         connection.set_busy_timeout(5_000)
         connection.pragma("temp_store", "memory")
         version = refuse_foreign(connection, path)
+        teach_letter_group(connection)
         connection.execute(READ_AS_NEWEST.get(version, ""))
     except apsw.NotADBError as error:
         raise ConfigurationError([not_ours(path)]) from error

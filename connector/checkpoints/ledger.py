@@ -16,46 +16,66 @@ from connector.pipeline.ports import Arrival, Entry, Lane, Settlement
 # A change doesn't end an outage: what backs off keeps its time. What arrives while the order is in flight is also
 # remembered apart, because its settlement leaves exactly that part behind.
 _ARRIVE: Final = """
-INSERT INTO ledger (key, first_revision, revision, since, lane) VALUES (?, ?, ?, ?, ?)
+INSERT INTO ledger (key, first_revision, revision, since, lane, confirm, approved) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
   first_revision = min(first_revision, excluded.first_revision),
   revision = max(revision, excluded.revision),
   since = min(since, excluded.since),
   lane = min(lane, excluded.lane),
   due = CASE WHEN attempts > 0 THEN due ELSE 0 END,
+  confirm = max(confirm, excluded.confirm),
+  approved = max(approved, excluded.approved),
   newer_first = CASE WHEN in_flight
     THEN min(coalesce(newer_first, excluded.first_revision), excluded.first_revision) END,
   newer_since = CASE WHEN in_flight
-    THEN min(coalesce(newer_since, excluded.since), excluded.since) END
+    THEN min(coalesce(newer_since, excluded.since), excluded.since) END,
+  newer_confirm = in_flight AND (newer_confirm OR excluded.confirm),
+  newer_approved = in_flight AND (newer_approved OR excluded.approved)
 """
 
-_COLUMNS: Final = "SELECT key, first_revision, revision, since, lane, attempts, confirm FROM ledger"
+_COLUMNS: Final = """
+SELECT key, first_revision, revision, since, lane, attempts, confirm, late_until, approved FROM ledger
+"""
 
 # Two walks along the index ledger_next, each as long as its limit whatever waits behind.
 _NEVER_DELAYED: Final = f"{_COLUMNS} WHERE lane = ? AND due = 0 ORDER BY revision LIMIT ?"
 _DELAY_OVER: Final = f"{_COLUMNS} WHERE lane = ? AND due > 0 AND due <= ? ORDER BY due LIMIT ?"
 
-_MARK: Final = "UPDATE ledger SET in_flight = 1, newer_first = NULL, newer_since = NULL WHERE key = ?"
+_NO_NEWER: Final = "newer_first = NULL, newer_since = NULL, newer_confirm = 0, newer_approved = 0"
+_MARK: Final = f"UPDATE ledger SET in_flight = 1, {_NO_NEWER} WHERE key = ?"  # noqa: S608 (constants)
 
-_AGAIN: Final = """
-UPDATE ledger SET due = ?, attempts = ?, confirm = ?, in_flight = 0, newer_first = NULL, newer_since = NULL
-WHERE key = ?
-"""
+# What arrived in flight ends a wait that spent no attempt, and must not wait for a late request to be over.
+_AGAIN: Final = f"""
+UPDATE ledger SET due = CASE WHEN ?2 = 0 AND newer_first IS NOT NULL THEN 0 ELSE ?1 END, attempts = ?2,
+  confirm = max(?3, newer_confirm), late_until = ?4, approved = max(?5, newer_approved), in_flight = 0, {_NO_NEWER}
+WHERE key = ?6
+"""  # noqa: S608 (constants)
+# Apart, because it moves the entry in the index ledger_since. Before _AGAIN, which forgets newer_since.
+_SINCE: Final = "UPDATE ledger SET since = min(?1, coalesce(newer_since, ?1)) WHERE key = ?2"
 _LEAVE: Final = "DELETE FROM ledger WHERE key = ? AND revision <= ? AND newer_first IS NULL"
-_STAY: Final = """
+# late_until stays: a request that may land late is none the less late for what arrived anew.
+_STAY: Final = f"""
 UPDATE ledger SET first_revision = coalesce(newer_first, ? + 1), since = coalesce(newer_since, since),
-  due = 0, attempts = 0, confirm = 0, in_flight = 0, newer_first = NULL, newer_since = NULL
+  due = 0, attempts = 0, confirm = newer_confirm, approved = newer_approved, in_flight = 0, {_NO_NEWER}
 WHERE key = ? AND (revision > ? OR newer_first IS NOT NULL)
-"""
+"""  # noqa: S608 (constants)
 
 _EARLIEST: Final = "SELECT key, due FROM ledger WHERE lane = ? ORDER BY due, revision LIMIT ?"
 
 _EVERY_LANE: Final = ", ".join(str(int(lane)) for lane in Lane)
-# The lanes are named because the index begins with them.
+# The lanes are named because the index begins with them. An entry with no attempt that is due exactly when nothing can
+# land late any more isn't backing off: it waits for that moment, whether Redo answers or not.
 _HASTEN: Final = f"""
 UPDATE ledger SET due = 0
-WHERE rowid IN (SELECT rowid FROM ledger WHERE lane IN ({_EVERY_LANE}) AND due > 0 LIMIT ?)
+WHERE rowid IN (SELECT rowid FROM ledger
+  WHERE lane IN ({_EVERY_LANE}) AND due > 0 AND (attempts > 0 OR due IS NOT late_until) LIMIT ?)
 """  # noqa: S608 (numbers of ours)
+
+
+_CONFIRM: Final = f"""
+UPDATE ledger SET confirm = 1, late_until = coalesce(max(late_until, ?1), late_until, ?1), in_flight = 0, {_NO_NEWER}
+WHERE in_flight = 1
+"""  # noqa: S608 (constants)
 
 
 def arrive(connection: apsw.Connection, arrivals: Iterable[Arrival]) -> None:
@@ -63,16 +83,22 @@ def arrive(connection: apsw.Connection, arrivals: Iterable[Arrival]) -> None:
     # In key order, so that neighbours in the index are written together.
     connection.executemany(
         _ARRIVE,
-        (
-            (key, _first(arrival), arrival.revision, arrival.since, int(arrival.lane))
-            for arrival in arrivals
-            for key in sorted(arrival.keys)
-        ),
+        (_row(arrival, key, arrival.since, arrival.confirm) for arrival in arrivals for key in sorted(arrival.keys)),
     )
 
 
-def _first(arrival: Arrival) -> int:
-    return arrival.revision if arrival.first_revision is None else arrival.first_revision
+def put_back(connection: apsw.Connection, arrival: Arrival, rows: Iterable[tuple[OrderKey, float, int]]) -> None:
+    """Add orders that were kept elsewhere, as the arrival says, but each with its own `since` and `confirm`."""
+    connection.executemany(
+        _ARRIVE, (_row(arrival, key, since, arrival.confirm or bool(confirm)) for key, since, confirm in sorted(rows))
+    )
+
+
+def _row(
+    arrival: Arrival, key: OrderKey, since: float, confirm: bool
+) -> tuple[OrderKey, int, int, float, int, int, int]:
+    first = arrival.revision if arrival.first_revision is None else arrival.first_revision
+    return key, first, arrival.revision, since, int(arrival.lane), confirm, arrival.approved
 
 
 def due(
@@ -92,9 +118,9 @@ def due(
     return entries
 
 
-def _entry(row: tuple[OrderKey, int, int, float, int, int, int]) -> Entry:
-    key, first_revision, revision, since, lane, attempts, confirm = row
-    return Entry(key, first_revision, revision, since, Lane(lane), attempts, bool(confirm))
+def _entry(row: tuple[OrderKey, int, int, float, int, int, int, float | None, int]) -> Entry:
+    key, first_revision, revision, since, lane, attempts, confirm, late_until, approved = row
+    return Entry(key, first_revision, revision, since, Lane(lane), attempts, bool(confirm), late_until, bool(approved))
 
 
 def mark(connection: apsw.Connection, entries: Sequence[Entry]) -> None:
@@ -109,18 +135,17 @@ def settle(connection: apsw.Connection, settlements: Sequence[Settlement]) -> No
     connection.executemany(_LEAVE, ((entry.key, entry.revision) for entry in done))
     if connection.total_changes() - before < len(done):
         connection.executemany(_STAY, ((entry.revision, entry.key, entry.revision) for entry in done))
+    later = [(one.entry.key, one.again) for one in settlements if one.again is not None]
+    connection.executemany(_SINCE, ((again.since, key) for key, again in later if again.since is not None))
     connection.executemany(
         _AGAIN,
-        (
-            (settlement.again.due, settlement.again.attempts, settlement.again.confirm, settlement.entry.key)
-            for settlement in settlements
-            if settlement.again is not None
-        ),
+        ((again.due, again.attempts, again.confirm, again.late_until, again.approved, key) for key, again in later),
     )
 
 
 def hasten(connection: apsw.Connection, limit: int) -> int:
-    """Make up to `limit` delayed entries due at once. Returns how many it were."""
+    """Make up to `limit` delayed entries due at once, but not those that only wait until nothing can land late any
+    more. Returns how many it were."""
     connection.execute(_HASTEN, (limit,))
     return connection.changes()
 
@@ -134,8 +159,6 @@ def next_due(connection: apsw.Connection, busy: frozenset[OrderKey]) -> float | 
     return min(earliest, default=None)
 
 
-def confirm_in_flight(connection: apsw.Connection) -> None:
-    """Whoever took these is gone, and Redo may hold what was on its way."""
-    connection.execute(
-        "UPDATE ledger SET confirm = 1, in_flight = 0, newer_first = NULL, newer_since = NULL WHERE in_flight = 1"
-    )
+def confirm_in_flight(connection: apsw.Connection, late_until: float | None) -> None:
+    """Whoever took these is gone, and Redo may hold what was on its way, or take it until `late_until`."""
+    connection.execute(_CONFIRM, (late_until,))

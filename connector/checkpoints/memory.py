@@ -6,93 +6,56 @@ next entries costs time in proportion to the ledger.
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+import time
+from collections.abc import Callable, Mapping, Sequence
 
-import orjson
-
+from connector.checkpoints.memory_accepted import AcceptedRows
+from connector.checkpoints.memory_holds import HoldRows
+from connector.checkpoints.memory_ledger import LedgerRows
+from connector.checkpoints.memory_letters import LetterRows, WarningRows
 from connector.checkpoints.memory_membership import MemberSets
-from connector.orders import Lookup, Members, OrderKey
+from connector.checkpoints.memory_walks import WalkRows
+from connector.checkpoints.payloads import refuse_unsealed
+from connector.checkpoints.progress import SWEEPS_KEPT
+from connector.checkpoints.vault import Vault
+from connector.orders import Members, OrderKey, Place
 from connector.pipeline.ports import (
     Arrival,
-    Checkpoint,
     Commit,
     DeadLetter,
     Entry,
+    Hold,
+    HoldKind,
+    HoldState,
+    HoldSummary,
     Known,
     Lane,
+    LetterGroup,
     PendingLookup,
     Settlement,
     Sweep,
     Tally,
+    Warned,
 )
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A row of the ledger. `newer_*`: of what arrived while the order was in flight."""
-
-    entry: Entry
-    due: float = 0.0
-    in_flight: bool = False
-    newer_first: int | None = None
-    newer_since: float | None = None
-
-    def rest(self, in_flight: bool = False) -> None:
-        self.in_flight = in_flight
-        self.newer_first = self.newer_since = None
-
-    def merge(self, arrival: Arrival, first: int) -> None:
-        entry = self.entry
-        self.entry = replace(
-            entry,
-            first_revision=min(entry.first_revision, first),
-            revision=max(entry.revision, arrival.revision),
-            since=min(entry.since, arrival.since),
-            lane=min(entry.lane, arrival.lane),
-        )
-        if entry.attempts == 0:
-            self.due = 0.0
-        if self.in_flight:
-            self.newer_first = first if self.newer_first is None else min(self.newer_first, first)
-            self.newer_since = arrival.since if self.newer_since is None else min(self.newer_since, arrival.since)
-
-    def outlives(self, settled: Entry) -> bool:
-        """Leave the newer part due at once, True; False when there is none."""
-        if self.newer_first is None and self.entry.revision <= settled.revision:
-            return False
-        first = settled.revision + 1 if self.newer_first is None else self.newer_first
-        since = self.entry.since if self.newer_since is None else self.newer_since
-        self.entry = replace(self.entry, first_revision=first, since=since, attempts=0, confirm=False)
-        self.due = 0.0
-        self.rest()
-        return True
-
-
-@dataclass(slots=True)
-class _Walk:
-    """A lookup that waits, and the revision its present walk began with."""
-
-    pending: PendingLookup
-    latest_since: float
-    revision: int | None = None
 
 
 class MemoryCheckpoints:
     """`pipeline.ports.Memory` in dictionaries."""
 
-    def __init__(self) -> None:
-        self._ledger: dict[OrderKey, _Waiting] = {}
-        self._walks: dict[Lookup, _Walk] = {}
-        self._checkpoints: dict[OrderKey, Checkpoint] = {}
-        self._letters: dict[OrderKey, DeadLetter] = {}
+    def __init__(self, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._vault = vault
+        self._clock = clock
+        self._ledger = LedgerRows()
+        self._walks = WalkRows()
+        self._accepted = AcceptedRows(vault)
+        self._letters = LetterRows()
+        self._warnings = WarningRows()
+        self._holds = HoldRows()
+        self._members = MemberSets()
         self._unseen: dict[int, Commit] = {}
         self._notes: dict[str, str] = {}
-        self._members = MemberSets()
         self._sweep: Sweep | None = None
+        self._finished: dict[tuple[int, float], Sweep] = {}
         self._highest = 0
 
     async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
@@ -106,80 +69,77 @@ class MemoryCheckpoints:
 
     def _add(self, arrival: Arrival) -> None:
         self._highest = max(self._highest, arrival.revision)
-        first = arrival.revision if arrival.first_revision is None else arrival.first_revision
-        for key in arrival.keys:
-            if waiting := self._ledger.get(key):
-                waiting.merge(arrival, first)
-            else:
-                entry = Entry(key, first, arrival.revision, arrival.since, arrival.lane, 0, False)
-                self._ledger[key] = _Waiting(entry)
-        for lookup in arrival.lookups:
-            if walk := self._walks.get(lookup):
-                revision = max(walk.pending.revision, arrival.revision)
-                since = min(walk.pending.since, arrival.since)
-                walk.pending = replace(walk.pending, revision=revision, since=since)
-                walk.latest_since = arrival.since
-            else:
-                pending = PendingLookup(lookup, arrival.revision, arrival.revision, arrival.since, None)
-                self._walks[lookup] = _Walk(pending, arrival.since)
+        self._ledger.arrive(arrival)
+        self._walks.arrive(arrival)
 
     async def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
-        free = (
-            waiting.entry
-            for waiting in self._ledger.values()
-            if waiting.due <= now and waiting.entry.lane in lanes and waiting.entry.key not in busy
-        )
-        taken = heapq.nsmallest(limit, free, key=lambda entry: (entry.lane, entry.revision, entry.key))
-        for entry in taken:
-            self._ledger[entry.key].rest(in_flight=True)
-        return taken
+        return self._ledger.take(limit, now, busy, lanes)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
+        refuse_unsealed(settlements, self._vault)
         for settlement in settlements:
-            key = settlement.entry.key
-            if waiting := self._ledger.get(key):
-                if again := settlement.again:
-                    waiting.entry = replace(waiting.entry, attempts=again.attempts, confirm=again.confirm)
-                    waiting.due = again.due
-                    waiting.rest()
-                elif not waiting.outlives(settlement.entry):
-                    del self._ledger[key]
-            if settlement.checkpoint is not None:
-                self._checkpoints[settlement.checkpoint.key] = settlement.checkpoint
-            if settlement.clear_dead_letter:
-                self._letters.pop(key, None)
-            if letter := settlement.dead_letter:
-                earlier = self._letters.get(letter.key)
-                self._letters[letter.key] = letter if earlier is None else _joined(earlier, letter)
+            self._holds.settle(settlement)
+            self._ledger.settle(settlement)
+            self._accepted.settle(settlement)
+            self._letters.settle(settlement)
+            self._warnings.settle(settlement, self._clock())
             if settlement.members is not None:
-                self._members.replace(key, settlement.members)
+                self._members.replace(settlement.entry.key, settlement.members)
 
     async def hasten(self) -> None:
-        for waiting in self._ledger.values():
-            waiting.due = 0.0
+        self._ledger.hasten()
 
     async def known(self, keys: Sequence[OrderKey]) -> Known:
+        checkpoints = self._accepted.checkpoints
         return Known(
-            {key: self._checkpoints[key] for key in keys if key in self._checkpoints},
-            {key: self._letters[key] for key in keys if key in self._letters},
+            {key: checkpoints[key] for key in keys if key in checkpoints},
+            self._letters.of_keys(keys),
+            self._accepted.leftovers(keys),
+            self._holds.of_keys(keys),
         )
 
-    async def owners(self, order_ids: Sequence[str]) -> Mapping[str, OrderKey]:
-        wanted = frozenset(order_ids)
-        held = [c for c in self._checkpoints.values() if not c.missing and c.order_id in wanted]
-        return {c.order_id: c.key for c in sorted(held, key=lambda c: c.key, reverse=True)}
+    async def owners(self, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
+        return self._accepted.owners(places)
+
+    async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:
+        return self._accepted.line_item_owners(line_items)
+
+    async def payload(self, key: OrderKey, place: Place) -> bytes | None:
+        return self._accepted.payload(key, place)
+
+    async def adopt(self, store_id: str) -> None:
+        self._accepted.adopt(store_id)
+
+    async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
+        return self._holds.open(kind, cause, now)
+
+    async def holds(self) -> list[Hold]:
+        return self._holds.all()
+
+    async def mark_hold(self, number: int, state: HoldState) -> None:
+        self._holds.mark(number, state)
+
+    async def summarise(self, number: int, samples: int) -> HoldSummary | None:
+        return self._holds.summarise(number, samples)
+
+    async def release(self, number: int, arrival: Arrival, limit: int) -> int:
+        self._highest = max(self._highest, arrival.revision)
+        return self._holds.release(number, arrival, limit, self._ledger)
+
+    async def warned(self, limit: int) -> list[Warned]:
+        return self._warnings.latest(limit)
+
+    async def letter_groups(self) -> list[LetterGroup]:
+        return self._letters.groups()
+
+    async def letter_keys(self, group: str | None, after: OrderKey | None, limit: int) -> list[OrderKey]:
+        return self._letters.keys(group, after, limit)
+
+    async def sweeps(self, limit: int) -> list[Sweep]:
+        return self._latest()[:limit]
 
     async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
-        waiting = sorted(
-            (walk.pending for walk in self._walks.values() if (walk.pending.cursor is not None) is wide),
-            key=lambda pending: (pending.first_revision, pending.lookup.route, orjson.dumps(pending.lookup.values)),
-        )
-        together = (
-            pending
-            for pending in waiting
-            if (pending.lookup.route, pending.cursor) == (waiting[0].lookup.route, waiting[0].cursor)
-        )
-        return list(islice(together, limit))
+        return self._walks.oldest(limit, begun=wide)
 
     async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
         self._members.enroll(members)
@@ -191,19 +151,7 @@ class MemoryCheckpoints:
         self._members.keep(keep)
 
     async def resolved(self, lookups: Sequence[PendingLookup], arrival: Arrival | None, cursor: str | None) -> None:
-        for taken in lookups:
-            walk = self._walks.get(taken.lookup)
-            if walk is None:
-                continue
-            begun = taken.revision if walk.revision is None else walk.revision
-            if cursor is not None:
-                walk.revision = begun
-                walk.pending = replace(walk.pending, cursor=cursor)
-            elif walk.pending.revision <= begun:
-                del self._walks[taken.lookup]
-            else:
-                walk.revision = None
-                walk.pending = replace(walk.pending, first_revision=begun + 1, since=walk.latest_since, cursor=None)
+        self._walks.resolved(lookups, cursor)
         if arrival is not None:
             self._add(arrival)
 
@@ -220,16 +168,23 @@ class MemoryCheckpoints:
     async def save_sweep(self, sweep: Sweep) -> None:
         self._sweep = sweep
         self._highest = max(self._highest, sweep.revision, sweep.wanted_revision)
+        if sweep.finished_at is not None:
+            self._finished[sweep.revision, sweep.started_at] = sweep
+            for old in self._latest()[SWEEPS_KEPT:]:
+                del self._finished[old.revision, old.started_at]
+
+    def _latest(self) -> list[Sweep]:
+        return sorted(
+            self._finished.values(),
+            key=lambda sweep: (sweep.finished_at or 0.0, sweep.revision, sweep.started_at),
+            reverse=True,
+        )
 
     async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
-        keys = (c.key for c in self._checkpoints.values() if not c.missing and c.key > (after or ""))
-        return heapq.nsmallest(limit, keys)
+        return self._accepted.page(after, limit)
 
-    async def recover(self) -> int:
-        for waiting in self._ledger.values():
-            if waiting.in_flight:
-                waiting.entry = replace(waiting.entry, confirm=True)
-                waiting.rest()
+    async def recover(self, *, late_until: float | None = None) -> int:
+        self._ledger.recover(late_until)
         return self._highest
 
     async def note(self, name: str, value: str) -> None:
@@ -239,26 +194,27 @@ class MemoryCheckpoints:
         return self._notes.get(name)
 
     async def tally(self) -> Tally:
-        moments = [waiting.entry.since for waiting in self._ledger.values()]
-        moments += [walk.pending.since for walk in self._walks.values()]
+        holds = self._holds.all()
+        gathering = [hold.orders for hold in holds if hold.state is HoldState.GATHERING]
+        held = [hold.orders for hold in holds if hold.state is HoldState.HELD]
+        moments = [*self._ledger.moments(), *self._walks.moments(), *self._holds.moments()]
         return Tally(
-            affected=len(self._ledger),
+            affected=len(self._ledger) + sum(gathering),
             lookups=len(self._walks),
             oldest_since=min(moments, default=None),
-            checkpoints=len(self._checkpoints),
-            missing=sum(c.missing for c in self._checkpoints.values()),
-            dead_letters=dict(Counter(letter.reason for letter in self._letters.values())),
+            checkpoints=len(self._accepted.checkpoints),
+            missing=sum(c.missing for c in self._accepted.checkpoints.values()),
+            dead_letters=self._letters.counts(),
+            held=sum(held),
+            holds=len(held),
+            warnings=self._warnings.counts(),
         )
 
     async def dead_letters(self, after: OrderKey | None, limit: int) -> list[DeadLetter]:
-        return [self._letters[key] for key in sorted(self._letters) if key > (after or "")][:limit]
+        return self._letters.page(after, limit)
 
     async def next_due(self, busy: frozenset[OrderKey]) -> float | None:
-        return min((waiting.due for key, waiting in self._ledger.items() if key not in busy), default=None)
+        return self._ledger.next_due(busy)
 
     async def close(self) -> None:
         """Nothing to do."""
-
-
-def _joined(earlier: DeadLetter, letter: DeadLetter) -> DeadLetter:
-    return replace(letter, first_seen=earlier.first_seen, attempts=earlier.attempts + letter.attempts)

@@ -12,6 +12,7 @@ from typing import Final
 
 import apsw
 
+from connector.checkpoints.letters import teach_letter_group
 from connector.checkpoints.thread import transaction
 from connector.errors import ConfigurationError, Problem
 
@@ -19,14 +20,27 @@ APPLICATION_ID: Final = 0x5245444F
 """`REDO` in ASCII: https://www.sqlite.org/pragma.html#pragma_application_id"""
 
 MIGRATIONS: Final = tuple(
-    files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "upgrade_2.sql")
+    files(__package__).joinpath(name).read_text(encoding="utf-8")
+    for name in ("schema.sql", "upgrade_2.sql", "upgrade_3.sql")
 )
 """One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
 
 
-READ_AS_NEWEST: Final[Mapping[int, str]] = {
-    1: "CREATE TEMP VIEW checkpoint AS SELECT *, x'' AS digest FROM main.checkpoint",
-}
+_BEFORE_3: Final = """
+CREATE TEMP VIEW checkpoint AS SELECT *, x'' AS digest, '' AS store_id, x'' AS traits FROM main.checkpoint;
+CREATE TEMP VIEW dead_letter AS SELECT *, letter_group(reason, cause) AS letter_group FROM
+  (SELECT *, substr(message, 1, instr(message || '; ', '; ') - 1) AS cause FROM main.dead_letter);
+CREATE TEMP VIEW sweep AS SELECT *, 0 AS missed, 0 AS changed, 0 AS extra, 0 AS held FROM main.sweep;
+CREATE TEMP VIEW finished_sweep AS SELECT * FROM sweep WHERE finished_at IS NOT NULL;
+CREATE TEMP TABLE leftover (key, store_id, order_id);
+CREATE TEMP TABLE payload (key, store_id, order_id, sealed);
+CREATE TEMP TABLE hold (number, kind, cause, state, opened_at, orders, over);
+CREATE TEMP TABLE held (key, hold, spread, fields, since, confirm);
+CREATE TEMP TABLE warning (key, kind, message, first_seen, last_seen, times);
+"""
+# A view's `*` takes in columns that a writer adds later, and the first of two of one name counts: so a reader sees what
+# an upgrade beside it makes known of orders. New tables it sees once it opens the file anew.
+READ_AS_NEWEST: Final[Mapping[int, str]] = {1: _BEFORE_3, 2: _BEFORE_3}
 """What a reader, who may not migrate, lays over a file of an older version, so that one set of queries serves all."""
 
 
@@ -51,6 +65,7 @@ def not_ours(path: Path) -> Problem:
 def migrate(connection: apsw.Connection, path: Path) -> None:
     """Apply what is missing, each script in its own transaction. Raises ConfigurationError as `refuse_foreign` does."""
     version = refuse_foreign(connection, path)
+    teach_letter_group(connection)
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
         with transaction(connection):
             connection.execute(script)

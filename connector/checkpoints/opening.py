@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.checkpoints.sqlite import ReadOnlyCheckpoints, SqliteCheckpoints
+from connector.checkpoints.readonly import ReadOnlyCheckpoints
+from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.vault import Vault
 from connector.errors import ConfigurationError, Problem
 from connector.pipeline.ports import Memory
 
@@ -17,20 +19,21 @@ _EXAMPLE: Final = (
 )
 
 
-def open_checkpoints(url: str) -> Memory:
+def open_checkpoints(url: str, vault: Vault | None = None) -> Memory:
     """Open the store for the one process that writes it, making the file when there is none.
 
     `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or `memory:` (nothing outlives the process).
+    Payloads are kept only with a vault, sealed.
     Raises ConfigurationError (a bad URL, a file that is not ours, newer, or in use) and CheckpointsUnwritable.
     """
-    return MemoryCheckpoints() if url == _MEMORY else SqliteCheckpoints(path_of(url))
+    return MemoryCheckpoints(vault) if url == _MEMORY else SqliteCheckpoints(path_of(url), vault)
 
 
-def open_readonly(url: str) -> ReadOnlyCheckpoints:
+def open_readonly(url: str, vault: Vault | None = None) -> ReadOnlyCheckpoints:
     """Look into the store of a connector that may be running. Raises ConfigurationError and CheckpointsUnwritable."""
     if url == _MEMORY:
         raise _refused("a store in memory can only be seen by its own process", _EXAMPLE)
-    return ReadOnlyCheckpoints(path_of(url))
+    return ReadOnlyCheckpoints(path_of(url), vault)
 
 
 def path_of(url: str) -> Path:

@@ -1,73 +1,59 @@
 """The checkpoint store in an SQLite file: each method is one transaction on the owner thread.
 
 What the source's acknowledgement relies on is durable when the method returns: `arrive`, `take`, `enroll`, `resolved`,
-`note`, `recover`. The rest survives a kill, and a power cut once anything durable was written after it.
+`note`, `recover`, `adopt`, `open_hold`, `mark_hold`, `release`. The rest survives a kill, and a power cut once anything
+durable was written after it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from connector.checkpoints import accepted, ledger, membership, progress, walks
-from connector.checkpoints.file import open_reader, open_writer
+from connector.checkpoints import accepted, holds, ledger, letters, membership, payloads, progress, suspicions, walks
+from connector.checkpoints import line_items as line_items_sql
+from connector.checkpoints.file import open_writer
+from connector.checkpoints.readonly import ReadOnlyCheckpoints
 from connector.checkpoints.thread import OwnerThread
-from connector.orders import Members, OrderKey
+from connector.checkpoints.vault import Vault
+from connector.orders import Members, OrderKey, Place
 from connector.pipeline.ports import (
     Arrival,
     Commit,
-    DeadLetter,
     Entry,
-    Known,
+    Hold,
+    HoldKind,
+    HoldState,
     Lane,
     PendingLookup,
     Settlement,
     Sweep,
-    Tally,
 )
 
+__all__ = ["ReadOnlyCheckpoints", "SqliteCheckpoints"]
+
+_ADOPT_STEP: Final = 10_000
+"""Checkpoints given a store in one transaction."""
 _HASTEN_STEP: Final = 10_000
 """Entries hastened in one transaction (about 50 ms), so that other calls come in between."""
 _FORGET_STEP: Final = 2_000
 """Members removed in one transaction (about 5 ms)."""
 
 
-class ReadOnlyCheckpoints:
-    """Looks into a checkpoint file, beside a running connector or without one. Raises CheckpointsUnwritable."""
-
-    def __init__(self, path: Path) -> None:
-        self._thread = OwnerThread(open_reader(path), path)
-
-    async def tally(self) -> Tally:
-        return await self._thread.read(progress.tally)
-
-    async def sweep(self) -> Sweep | None:
-        return await self._thread.read(progress.sweep)
-
-    async def dead_letters(self, after: OrderKey | None, limit: int) -> list[DeadLetter]:
-        return await self._thread.read(lambda connection: accepted.page_letters(connection, after, limit))
-
-    async def noted(self, name: str) -> str | None:
-        return await self._thread.read(lambda connection: progress.noted(connection, name))
-
-    async def known(self, keys: Sequence[OrderKey]) -> Known:
-        return await self._thread.read(lambda connection: accepted.known(connection, keys))
-
-    async def close(self) -> None:
-        await self._thread.close(lambda _: None)
-
-
 class SqliteCheckpoints(ReadOnlyCheckpoints):
     """`pipeline.ports.Memory` in a file. Only one process may hold it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
         connection, lock = open_writer(path)
         self._lock: int | None = lock
+        self._vault = vault
+        self._clock = clock
         self._thread = OwnerThread(connection, path)
 
     async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
@@ -91,10 +77,17 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
         return await self._thread.write(work, durable=True)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
+        payloads.refuse_unsealed(settlements, self._vault)
+
         def work(connection: apsw.Connection) -> None:
             ledger.settle(connection, settlements)
             accepted.settle(connection, settlements)
+            letters.settle(connection, settlements)
             membership.settle(connection, settlements)
+            line_items_sql.settle(connection, settlements)
+            payloads.settle(connection, settlements, self._vault)
+            holds.settle(connection, settlements)
+            suspicions.settle(connection, settlements, self._clock())
 
         await self._thread.write(work, durable=False)
 
@@ -106,8 +99,31 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
                 lambda connection: ledger.hasten(connection, _HASTEN_STEP), durable=False
             )
 
-    async def owners(self, order_ids: Sequence[str]) -> Mapping[str, OrderKey]:
-        return await self._thread.read(lambda connection: accepted.owners(connection, order_ids))
+    async def owners(self, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
+        return await self._thread.read(lambda connection: accepted.owners(connection, places))
+
+    async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:
+        return await self._thread.read(lambda connection: line_items_sql.owners(connection, line_items))
+
+    async def adopt(self, store_id: str) -> None:
+        adopted = _ADOPT_STEP if store_id else 0
+        while adopted == _ADOPT_STEP:
+            adopted = await self._thread.write(
+                lambda connection: accepted.adopt(connection, store_id, _ADOPT_STEP), durable=True
+            )
+
+    async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
+        return await self._thread.write(lambda connection: holds.open_hold(connection, kind, cause, now), durable=True)
+
+    async def mark_hold(self, number: int, state: HoldState) -> None:
+        await self._thread.write(lambda connection: holds.mark(connection, number, state), durable=True)
+
+    async def release(self, number: int, arrival: Arrival, limit: int) -> int:
+        def work(connection: apsw.Connection) -> int:
+            progress.reach(connection, [arrival.revision])
+            return holds.release(connection, number, arrival, limit)
+
+        return await self._thread.write(work, durable=True)
 
     async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
         return await self._thread.read(lambda connection: walks.oldest(connection, limit, begun=wide))
@@ -148,9 +164,9 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
     async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
         return await self._thread.read(lambda connection: accepted.page_keys(connection, after, limit))
 
-    async def recover(self) -> int:
+    async def recover(self, *, late_until: float | None = None) -> int:
         def work(connection: apsw.Connection) -> int:
-            ledger.confirm_in_flight(connection)
+            ledger.confirm_in_flight(connection, late_until)
             return progress.highest_revision(connection)
 
         return await self._thread.write(work, durable=True)

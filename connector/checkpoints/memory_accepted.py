@@ -1,0 +1,83 @@
+"""What Redo accepted, in the store in memory: checkpoints, leftovers, payloads and line items."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from connector.checkpoints.vault import Vault
+from connector.orders import OrderKey, Place
+from connector.pipeline.ports import Checkpoint, Settlement
+
+
+class AcceptedRows:
+    """The same answers as the SQL of `accepted`, `payloads` and `line_items`."""
+
+    def __init__(self, vault: Vault | None) -> None:
+        self._vault = vault
+        self.checkpoints: dict[OrderKey, Checkpoint] = {}
+        self._leftovers: dict[OrderKey, set[Place]] = {}
+        self._payloads: dict[OrderKey, dict[Place, bytes]] = {}
+        self._line_items: dict[OrderKey, frozenset[int]] = {}
+
+    def settle(self, settlement: Settlement) -> None:
+        key, checkpoint = settlement.entry.key, settlement.checkpoint
+        if checkpoint is not None:
+            self.checkpoints[checkpoint.key] = checkpoint
+            if settlement.payload is not None and self._vault is not None:
+                sealed = self._vault.seal(key, checkpoint.place, settlement.payload)
+                self._payloads.setdefault(key, {})[checkpoint.place] = sealed
+        if settlement.line_items is not None:
+            self._line_items[key] = settlement.line_items
+        if settlement.forget:
+            self.checkpoints.pop(key, None)
+            self._line_items.pop(key, None)
+        if settlement.leftovers or settlement.settled_places:
+            there = self._leftovers.get(key, set()).difference(settlement.settled_places)
+            self._leftovers[key] = there.union(settlement.leftovers)
+        if checkpoint is not None or settlement.forget or settlement.settled_places:
+            self._drop_strays(key)
+
+    def _drop_strays(self, key: OrderKey) -> None:
+        places = set(self._leftovers.get(key, ()))
+        if key in self.checkpoints:
+            places.add(self.checkpoints[key].place)
+        kept = {place: sealed for place, sealed in self._payloads.pop(key, {}).items() if place in places}
+        if kept:
+            self._payloads[key] = kept
+
+    def leftovers(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, tuple[Place, ...]]:
+        found = {key: self._leftovers.get(key, set()) for key in keys}
+        return {key: _in_order(places) for key, places in found.items() if places}
+
+    def payload(self, key: OrderKey, place: Place) -> bytes | None:
+        sealed = self._payloads.get(key, {}).get(place)
+        return None if sealed is None or self._vault is None else self._vault.open(key, place, sealed)
+
+    def owners(self, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
+        wanted = frozenset(places)
+        held = [c for c in self.checkpoints.values() if not c.missing and c.place in wanted]
+        return {c.place: c.key for c in sorted(held, key=lambda c: c.key, reverse=True)}
+
+    def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:
+        found = {
+            line: tuple(heapq.nsmallest(2, (key for key, lines in self._line_items.items() if line in lines)))
+            for line in line_items
+        }
+        return {line: keys for line, keys in found.items() if keys}
+
+    def adopt(self, store_id: str) -> None:
+        for key, checkpoint in self.checkpoints.items():
+            if not checkpoint.store_id:
+                self.checkpoints[key] = replace(checkpoint, store_id=store_id)
+        for key, places in self._leftovers.items():
+            self._leftovers[key] = {Place(place.store_id or store_id, place.order_id) for place in places}
+
+    def page(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
+        keys = (c.key for c in self.checkpoints.values() if not c.missing and c.key > (after or ""))
+        return heapq.nsmallest(limit, keys)
+
+
+def _in_order(places: Iterable[Place]) -> tuple[Place, ...]:
+    return tuple(sorted(places, key=lambda place: (place.store_id, place.order_id)))

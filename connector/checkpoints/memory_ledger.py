@@ -1,0 +1,158 @@
+"""The ledger of the store in memory: the same answers as the SQL of `ledger`, in a dictionary.
+
+Looking for the next entries costs time in proportion to the ledger.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from connector.orders import OrderKey
+from connector.pipeline.ports import Again, Arrival, Entry, Lane, Settlement
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A row of the ledger. `newer_*`: of what arrived while the order was in flight."""
+
+    entry: Entry
+    due: float = 0.0
+    in_flight: bool = False
+    newer_first: int | None = None
+    newer_since: float | None = None
+    newer_confirm: bool = False
+    newer_approved: bool = False
+
+    def rest(self, in_flight: bool = False) -> None:
+        self.in_flight = in_flight
+        self.newer_first = self.newer_since = None
+        self.newer_confirm = self.newer_approved = False
+
+    def merge(self, newer: Entry) -> None:
+        entry = self.entry
+        self.entry = replace(
+            entry,
+            first_revision=min(entry.first_revision, newer.first_revision),
+            revision=max(entry.revision, newer.revision),
+            since=min(entry.since, newer.since),
+            lane=min(entry.lane, newer.lane),
+            confirm=entry.confirm or newer.confirm,
+            approved=entry.approved or newer.approved,
+        )
+        if entry.attempts == 0:
+            self.due = 0.0
+        if self.in_flight:
+            first, since = self.newer_first, self.newer_since
+            self.newer_first = newer.first_revision if first is None else min(first, newer.first_revision)
+            self.newer_since = newer.since if since is None else min(since, newer.since)
+            self.newer_confirm |= newer.confirm
+            self.newer_approved |= newer.approved
+
+    def wait(self, again: Again) -> None:
+        since = self.entry.since if again.since is None else again.since
+        if again.since is not None and self.newer_since is not None:
+            since = min(since, self.newer_since)
+        self.entry = replace(
+            self.entry,
+            since=since,
+            attempts=again.attempts,
+            confirm=again.confirm or self.newer_confirm,
+            late_until=again.late_until,
+            approved=again.approved or self.newer_approved,
+        )
+        self.due = 0.0 if again.attempts == 0 and self.newer_first is not None else again.due
+        self.rest()
+
+    def outlives(self, settled: Entry) -> bool:
+        """Leave the newer part due at once, True; False when there is none."""
+        if self.newer_first is None and self.entry.revision <= settled.revision:
+            return False
+        self.entry = replace(
+            self.entry,
+            first_revision=settled.revision + 1 if self.newer_first is None else self.newer_first,
+            since=self.entry.since if self.newer_since is None else self.newer_since,
+            attempts=0,
+            confirm=self.newer_confirm,
+            approved=self.newer_approved,
+        )
+        self.due = 0.0
+        self.rest()
+        return True
+
+    @property
+    def only_late(self) -> bool:
+        """It isn't backing off, but waits until nothing can land late any more."""
+        return self.entry.attempts == 0 and self.due == self.entry.late_until
+
+
+class LedgerRows:
+    """Which orders wait to be looked at."""
+
+    def __init__(self) -> None:
+        self._rows: dict[OrderKey, _Waiting] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def moments(self) -> list[float]:
+        """Since when each waits."""
+        return [waiting.entry.since for waiting in self._rows.values()]
+
+    def arrive(self, arrival: Arrival) -> None:
+        for key in arrival.keys:
+            self.put_back(arrival, key, arrival.since, confirm=False)
+
+    def put_back(self, arrival: Arrival, key: OrderKey, since: float, *, confirm: bool) -> None:
+        """Add an order that was kept elsewhere, as the arrival says, but with its own `since` and `confirm`."""
+        first = arrival.revision if arrival.first_revision is None else arrival.first_revision
+        entry = Entry(
+            key,
+            first,
+            arrival.revision,
+            since,
+            arrival.lane,
+            0,
+            confirm or arrival.confirm,
+            approved=arrival.approved,
+        )
+        if waiting := self._rows.get(key):
+            waiting.merge(entry)
+        else:
+            self._rows[key] = _Waiting(entry)
+
+    def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+        free = (
+            waiting.entry
+            for waiting in self._rows.values()
+            if waiting.due <= now and waiting.entry.lane in lanes and waiting.entry.key not in busy
+        )
+        taken = heapq.nsmallest(limit, free, key=lambda entry: (entry.lane, entry.revision, entry.key))
+        for entry in taken:
+            self._rows[entry.key].rest(in_flight=True)
+        return taken
+
+    def settle(self, settlement: Settlement) -> None:
+        waiting = self._rows.get(settlement.entry.key)
+        if waiting is None:
+            return
+        if settlement.again is not None:
+            waiting.wait(settlement.again)
+        elif not waiting.outlives(settlement.entry):
+            del self._rows[settlement.entry.key]
+
+    def hasten(self) -> None:
+        for waiting in self._rows.values():
+            if not waiting.only_late:
+                waiting.due = 0.0
+
+    def recover(self, late_until: float | None) -> None:
+        for waiting in self._rows.values():
+            if waiting.in_flight:
+                late = [moment for moment in (waiting.entry.late_until, late_until) if moment is not None]
+                waiting.entry = replace(waiting.entry, confirm=True, late_until=max(late, default=None))
+                waiting.rest()
+
+    def next_due(self, busy: frozenset[OrderKey]) -> float | None:
+        return min((waiting.due for key, waiting in self._rows.items() if key not in busy), default=None)
