@@ -6,12 +6,15 @@ Leaf module: frozen data, no I/O.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NewType, TypeAlias
 
 from connector.changes import Snapshot
+
+_PLACES = re.compile(r"\[\d+\]")
 
 OrderKey = NewType("OrderKey", str)
 """The order's primary key in the OMS: its text form, or a JSON list of text forms when the key is composite."""
@@ -77,6 +80,11 @@ class Violation:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
+
+    @property
+    def cause(self) -> str:
+        """The same for every place in a list: what dead letters are grouped by."""
+        return str(Violation(_PLACES.sub("[]", self.path), self.message))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from connector.errors import ConfigurationError, InvalidOrder, Problem
-from connector.orders import Document, Order, Violation
-from connector.redo import rules
+from connector.orders import Document, Order, OrderKey, Place, Suspicion, Violation
+from connector.redo import digest, rules
+from connector.redo import traits as history
+from connector.redo.cancelling import cancelled_payload
 from connector.redo.canonical import Ignored, canonical, exact, fingerprint_of, ignoring
-from connector.redo.digest import digest
 from connector.redo.fields import Reading, utc
 from connector.redo.models import CustomOrder
 from connector.redo.shape import shape
@@ -31,35 +32,90 @@ DEEPEST: Final = 200
 class RedoContract:
     """Redo's rules for one source.
 
-    `timezone` is an IANA name for zone-less times; `ignore` are the paths that alone make no difference. Raises
-    ConfigurationError when either names something that doesn't exist.
+    `timezone` is an IANA name for zone-less times; `ignore` are the paths that alone make no difference. An order goes
+    to the store that its row names, one of `stores`, or else to `store_id`. Raises ConfigurationError when time zone
+    or paths name something that doesn't exist.
     """
 
-    def __init__(self, timezone: str = "UTC", ignore: Sequence[str] = ("updatedAt",)) -> None:
+    def __init__(
+        self,
+        timezone: str = "UTC",
+        ignore: Sequence[str] = ("updatedAt",),
+        store_id: str = "",
+        stores: frozenset[str] = frozenset(),
+    ) -> None:
         problems = [*_unknown_zone(timezone), *_unknown_paths(ignore)]
         if problems:
             raise ConfigurationError(problems)
         self._timezone = ZoneInfo(timezone)
+        self._store_id = store_id
+        self._stores = stores | {store_id}
         self._ignored: Ignored = ignoring(ignore)
         self._ignored_with_time: Ignored = {**self._ignored, "updatedAt": {}}
+        # Should the order return, its fingerprint must differ from the cancelled one's, whatever is ignored.
+        self._ignored_if_cancelled = {name: below for name, below in self._ignored.items() if name != "cancelledAt"}
 
     def order(self, document: Document, seen_at: float) -> Order:
         """The payload for one row of the mapping. `seen_at`, in seconds since 1970, is its `updatedAt` where the row
         has none; such a time never makes a difference. Raises InvalidOrder with every violation found."""
         row = dict(document)
+        store_id, misplaced = self._store(row)
         timeless = _complete(row, seen_at)
         reading = Reading(self._timezone, _currency(row, "presentment"), _currency(row, "shop"))
         try:
             model = CustomOrder.model_validate(row, context=reading)
         except ValidationError as error:
-            raise InvalidOrder(_merge(violations(error), rules.check(respelled(row)))) from None
+            raise InvalidOrder([*misplaced, *_merge(violations(error), rules.check(respelled(row)))]) from None
         payload = model.model_dump(by_alias=True, exclude_unset=True)
-        if broken := rules.check(payload):
+        if broken := [*misplaced, *rules.check(payload)]:
             raise InvalidOrder(broken)
-        body = serialise(payload)
         ignored = self._ignored_with_time if timeless else self._ignored
-        form = canonical(payload, ignored)
-        return Order(model.id, body, fingerprint_of(form), digest(form))
+        return _order(Place(store_id, model.id), payload, ignored)
+
+    def cancelled(self, payload: bytes, place: Place, now: float) -> Order | None:
+        """The body of an order that Redo accepted at a place, as a cancelled order; None when it was one already.
+        `now` in seconds since 1970."""
+        changed = cancelled_payload(payload, now)
+        return None if changed is None else _order(place, changed, self._ignored_if_cancelled)
+
+    def suspicions(self, before: bytes, after: bytes) -> tuple[Suspicion, ...]:
+        """What is suspicious about an order's traits, given those that Redo accepted."""
+        return history.suspicions(before, after)
+
+    def line_items(self, traits: bytes) -> frozenset[int]:
+        """Hashes of the line item ids, each within the signed 64 bits."""
+        return history.line_items(traits)
+
+    def reused(self, traits: bytes, line_item: int, owner: OrderKey) -> Suspicion:
+        """The words for a line item id that another order has."""
+        return history.reused(traits, line_item, owner)
+
+    def changed_fields(self, before: bytes, after: bytes) -> tuple[str, ...]:
+        """The top-level fields in which two digests differ; empty when that can't be told."""
+        return digest.changed_fields(before, after)
+
+    def _store(self, row: dict[str, Any]) -> tuple[str, list[Violation]]:
+        """Take the store out of the row: it says where the order goes and is no part of it."""
+        given = [value for name in ("store_id", "storeId") if (value := row.pop(name, None)) is not None]
+        if not given:
+            return self._store_id, []
+        if not all(type(value) in (str, int) for value in given):
+            return self._store_id, [Violation("store_id", "must be text or a whole number")]
+        store_id, *more = {str(value) for value in given}
+        if more:
+            message = "is given in two spellings (store_id, storeId) that differ: keep one"
+            return self._store_id, [Violation("store_id", message)]
+        if store_id not in self._stores:
+            message = "is no store of the settings: add [redo.stores.<id>] with its api_secret"
+            return self._store_id, [Violation("store_id", message)]
+        return store_id, []
+
+
+def _order(place: Place, payload: Mapping[str, Any], ignored: Ignored) -> Order:
+    body = serialise(payload)
+    form = canonical(payload, ignored)
+    traits = history.traits(payload, place.store_id)
+    return Order(place.order_id, body, fingerprint_of(form), digest.digest(form), place.store_id, traits)
 
 
 def serialise(payload: Mapping[str, Any]) -> bytes:

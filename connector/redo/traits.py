@@ -1,0 +1,156 @@
+"""What later versions of an order are held against: its line items and refunds, in a few bytes.
+
+Returns refer to line items by id, so the ids have to last; refunds are sent as full sets, so none may vanish. Neither
+can be told from one payload alone. Traits hold ids, hashes of products and totals, no customer's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Context, Decimal
+from hashlib import blake2b
+from typing import Any, Final, TypeAlias
+from zlib import crc32
+
+import orjson
+
+from connector.orders import OrderKey, Suspicion, WarningKind
+from connector.redo import protection
+
+VERSION: Final = b"\x01"
+"""Raise it when the form below changes: traits of other versions say nothing."""
+
+LONGEST: Final = 40
+"""Characters of an id that are kept; a longer one ends in its hash."""
+
+_EXACT: Final = Context(prec=200)
+_ZERO: Final = Decimal(0)
+
+Lines: TypeAlias = list[tuple[str, int]]
+"""Ids with the CRC-32 of product and variant, 0 for the line of Redo's protection."""
+Refunds: TypeAlias = list[tuple[str, str, dict[str, str]]]
+"""Ids with the quantity taken back, and what was paid back by currency."""
+_UNKNOWN: Final[tuple[int, Lines, Refunds]] = (0, [], [])
+
+
+def traits(payload: Mapping[str, Any], store_id: str = "") -> bytes:
+    """Of a payload that the contract lets pass; the same whatever the order of its lists."""
+    lines = sorted([(_short(line["id"]), _product(line)) for line in payload["lineItems"]])
+    refunds = payload.get("refunds")
+    totals = sorted([_refund(refund) for refund in refunds], key=_by_id) if refunds else []
+    return VERSION + orjson.dumps([crc32(store_id.encode()), lines, totals])
+
+
+def line_items(of: bytes) -> frozenset[int]:
+    """A hash of each line item's id and the store, within the signed 64 bits. Each store has ids of its own."""
+    store, lines, _ = _read(of)
+    return frozenset([_hash(store, name) for name, _ in lines])
+
+
+def suspicions(before: bytes, after: bytes) -> tuple[Suspicion, ...]:
+    """What is suspicious about an order's new traits. Nothing is known of empty ones, or of another version's."""
+    if before == after or before[:1] != VERSION or after[:1] != VERSION:
+        return ()
+    _, old_lines, old_refunds = _read(before)
+    _, new_lines, new_refunds = _read(after)
+    return (*_changed_ids(old_lines, new_lines), *_shrunk(old_refunds, new_refunds))
+
+
+def reused(of: bytes, line_item: int, owner: OrderKey) -> Suspicion:
+    """The words for a line item id (its hash) that the order of another key has."""
+    store, lines, _ = _read(of)
+    name = next((name for name, _ in lines if _hash(store, name) == line_item), "?")
+    message = f"line item {name} is one of order {owner}, too: returns can't tell the two apart"
+    return Suspicion(WarningKind.LINE_ITEM_ID_REUSED, message)
+
+
+def _read(of: bytes) -> tuple[int, Lines, Refunds]:
+    if of[:1] != VERSION:
+        return _UNKNOWN
+    store, lines, refunds = orjson.loads(memoryview(of)[1:])
+    return store, lines, refunds
+
+
+def _short(name: str) -> str:
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 17]}~{blake2b(name.encode(), digest_size=8).hexdigest()}"
+
+
+def _product(line: Mapping[str, Any]) -> int:
+    """The sku tells variants apart where no variant's id does. Nobody returns Redo's protection."""
+    if line["sku"] == protection.SKU:
+        return 0
+    variant = line.get("variantId")
+    own = f"v{variant}" if variant is not None else f"s{line['sku']}"
+    return crc32(f"{line['productId']}\0{own}".encode()) or 1
+
+
+def _refund(refund: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
+    lines = refund.get("lineItems") or ()
+    quantity = sum([line["quantity"] for line in lines])
+    paid: dict[str, Decimal] = {}
+    for money_set in _amounts(refund, lines):
+        sides = {side["currencyCode"]: side["amount"] for side in money_set.values()}
+        for currency, amount in sides.items():
+            paid[currency] = _EXACT.add(paid.get(currency, _ZERO), Decimal(amount))
+    return _short(refund["id"]), str(quantity), {name: format(paid[name], "f") for name in sorted(paid)}
+
+
+def _amounts(refund: Mapping[str, Any], lines: Any) -> Iterator[Mapping[str, Any]]:
+    for line in lines:
+        yield line["subtotalSet"]
+        yield line["totalTaxSet"]
+    for field in ("shippingRefunds", "orderLevelRefunds"):
+        for row in refund.get(field) or ():
+            yield row["amountSet"]
+            if row.get("taxAmountSet") is not None:
+                yield row["taxAmountSet"]
+
+
+def _by_id(row: tuple[str, str, dict[str, str]]) -> str:
+    return row[0]
+
+
+def _hash(store: int, name: str) -> int:
+    return int.from_bytes(blake2b(f"{store}\0{name}".encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _changed_ids(old: Lines, new: Lines) -> Iterator[Suspicion]:
+    """A product that lost one id and got another: also when its old id went to another product."""
+    before, after = {(name, product) for name, product in old}, {(name, product) for name, product in new}
+    came: dict[int, list[str]] = {}
+    for name, product in new:
+        if product and (name, product) not in before:
+            came.setdefault(product, []).append(name)
+    for name, product in old:
+        if product and (name, product) not in after and came.get(product):
+            message = (
+                f"line item {name} has become {came[product].pop(0)}: returns that refer to the old id are orphaned"
+            )
+            yield Suspicion(WarningKind.LINE_ITEM_ID_CHANGED, message)
+
+
+def _shrunk(old: Refunds, new: Refunds) -> Iterator[Suspicion]:
+    present = {name: (quantity, paid) for name, quantity, paid in new}
+    for name, quantity, paid in old:
+        if name not in present:
+            message = f"refund {name} is gone: send all refunds on every sync"
+        elif _smaller(quantity, present[name][0]):
+            message = f"refund {name} takes fewer items back than it did"
+        elif _pays_less(paid, present[name][1]):
+            message = f"refund {name} pays less back than it did"
+        else:
+            continue
+        yield Suspicion(WarningKind.REFUNDS_SHRUNK, message)
+
+
+def _pays_less(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """In any currency that both have: another currency's amounts tell nothing."""
+    if not after:
+        return any(_smaller(amount, "0") for amount in before.values())
+    return any(_smaller(amount, after[currency]) for currency, amount in before.items() if currency in after)
+
+
+def _smaller(before: str, after: str) -> bool:
+    return Decimal(after) < Decimal(before)
