@@ -1,27 +1,21 @@
-"""What the verbs print for people. Knows click, rich and plain dicts; decides nothing.
-
-On a terminal (or where COLUMNS says how wide) text wraps; into a pipe every line goes out whole, for grep.
-"""
+"""What the verbs that look print for people. Knows click, rich and plain dicts; decides nothing."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 import textwrap
-import time
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import click
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from connector import report_delivery
 from connector.errors import Problem
+from connector.paper import clock, console, some, width
 
-_UNWRAPPED: Final = 10_000
 _HOW: Final = {
     "key": "the order's own row, key {}",
     "column": "carries the order's key in {}",
@@ -42,7 +36,7 @@ _FATES: Final = {
     "mended": "would no longer be rejected",
     "neither": "have no row in either mapping",
 }
-_TIMES: Final = frozenset({"now", "paused_since"})
+_TIMES: Final = frozenset({"now", "paused_since", "verified_through"})
 
 
 def show_problems(problems: Sequence[Problem]) -> None:
@@ -69,7 +63,7 @@ def explain_tree(plan: Mapping[str, Any]) -> None:
         branch = tree.add(Text(table["table"], "bold"))
         for use in table["uses"]:
             branch.add(_use(use))
-    _console().print(tree)
+    console().print(tree)
 
 
 def _use(use: Mapping[str, Any]) -> Text:
@@ -95,45 +89,39 @@ def _fan_out(orders: float | None) -> str:
 
 def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
     """`preview`: verdict, what is wrong, what changed, and the payload."""
-    console = _console()
+    out = console()
     for one in previews:
-        console.print(Text(f"order {one['key']}: {one['verdict']}", "bold"))
+        out.print(Text(f"order {one['key']}: {one['verdict']}", "bold"))
         for problem in one["problems"]:
-            console.print(Text(f"  {problem}", "red"))
+            out.print(Text(f"  {problem}", "red"))
         if one["changed_fields"]:
-            console.print(Text(f"  changed since accepted: {', '.join(one['changed_fields'])}", "yellow"))
+            out.print(Text(f"  changed since accepted: {', '.join(one['changed_fields'])}", "yellow"))
         if one["payload"] is not None:
-            console.print_json(json.dumps(one["payload"]))
+            out.print_json(json.dumps(one["payload"]))
 
 
 def comparison(found: Mapping[str, Any]) -> None:
     """`preview --mapping`: how many orders would become what, in which fields, with examples, and why some wouldn't."""
-    console = _console()
-    console.print(Text(f"{found['orders']} orders under the configured mapping and {found['mapping']}", "bold"))
+    out = console()
+    out.print(Text(f"{found['orders']} orders under the configured mapping and {found['mapping']}", "bold"))
     for name, words in _FATES.items():
         if found[name]:
             known = found["rejected_already"] if name == "rejected" else 0
             already = f" ({known} of them are already)" if known else ""
-            console.print(Text(f"{found[name]:>8,} {words}{already}", "red" if name == "rejected" else ""))
+            out.print(Text(f"{found[name]:>8,} {words}{already}", "red" if name == "rejected" else ""))
     if found["fields"]:
-        console.print(Text("fields that would change", "bold"))
+        out.print(Text("fields that would change", "bold"))
     for path, orders in found["fields"].items():
-        console.print(f"{orders:>8,} {path}")
+        out.print(f"{orders:>8,} {path}")
     for example in found["examples"]:
-        console.print(Text(f"order {example['key']}: {', '.join(example['fields'])}"))
+        out.print(Text(f"order {example['key']}: {', '.join(example['fields'])}"))
         for one in example.get("values", ()):
-            console.print(Text(f"  {one['path']}: {_json(one['old'])} -> {_json(one['new'])}"))
+            out.print(Text(f"  {one['path']}: {_json(one['old'])} -> {_json(one['new'])}"))
     for one in found["rejections"]:
         reason = f"{one['path']}: {one['message']}" if one["path"] else one["message"]
-        console.print(
-            Text(f"rejected, {one['orders']:,} of them ({_some(one['keys'], one['orders'])}): {reason}", "red")
-        )
+        out.print(Text(f"rejected, {one['orders']:,} of them ({some(one['keys'], one['orders'])}): {reason}", "red"))
     if found["missing"]:
-        console.print(Text(f"missing: {_some(found['missing_keys'], found['missing'])}", "yellow"))
-
-
-def _some(keys: Sequence[str], of: int) -> str:
-    return ", ".join(keys) + (", ..." if of > len(keys) else "")
+        out.print(Text(f"missing: {some(found['missing_keys'], found['missing'])}", "yellow"))
 
 
 def _json(value: object) -> str:
@@ -141,36 +129,20 @@ def _json(value: object) -> str:
 
 
 def status_lines(found: Mapping[str, Any]) -> None:
-    """`status`: a verdict and the numbers behind it."""
-    console = _console()
-    console.print(Text(str(found.get("verdict", "")), "bold"))
+    """`status`: a verdict, the numbers behind it, and what waits for a person."""
+    out = console()
+    out.print(Text(str(found.get("verdict", "")), "bold"))
     rows = [(name, value) for name, value in _flatten(found) if name != "verdict" and value not in (None, "")]
-    width = max((len(name) for name, _ in rows), default=0)
+    widest = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        console.print(Text.assemble((f"{name:<{width}}  ", "dim"), _shown(name, value)))
+        out.print(Text.assemble((f"{name:<{widest}}  ", "dim"), _shown(name, value)))
+    report_delivery.holds_in_short([one for one in _rows(found, "holds") if one.get("state", "held") == "held"])
+    report_delivery.groups_in_short(_rows(found, "dead_letter_groups"))
 
 
-def dead_letter_lines(found: Mapping[str, Any]) -> None:
-    """`dead-letters list`: one order after the other, and how many were left out."""
-    console = _console()
-    letters = found["dead_letters"]
-    for letter in letters:
-        status = f" (HTTP {letter['status']})" if letter["status"] else ""
-        since, last = clock(letter["first_seen"]), clock(letter["last_seen"])
-        when = f"since {since}" if since == last else f"since {since}, last {last}"
-        console.print(Text.assemble(("order ", ""), (letter["key"], "bold"), f": {letter['reason']}{status}, {when}"))
-        for line in str(letter["message"]).split("; "):
-            console.print(Text(f"  {line}", "red"))
-    left = found["total"] - len(letters)
-    if left > 0:
-        console.print(f"{left} more: raise --limit")
-    elif not letters:
-        console.print("No dead letters.")
-
-
-def clock(moment: float) -> str:
-    """`2026-11-23T18:38:12Z`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+def _rows(found: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    rows = found.get(name)
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def _shown(name: str, value: object) -> str:
@@ -189,21 +161,12 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any
     for name, value in values.items():
         if isinstance(value, Mapping):
             rows.extend(_flatten(value, f"{prefix}{name}."))
-        else:
+        elif not isinstance(value, list):
             rows.append((prefix + name, value))
     return rows
 
 
-def _console() -> Console:
-    return Console(highlight=False, width=_width(sys.stdout))
-
-
-def _width(stream: IO[str]) -> int:
-    fits = stream.isatty() or os.environ.get("COLUMNS")
-    return shutil.get_terminal_size().columns if fits else _UNWRAPPED
-
-
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(
-        text, _width(sys.stderr), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        text, width(sys.stderr), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     ) or [""]

@@ -1,19 +1,17 @@
-"""The verbs that look and change nothing: check, explain, grants, status, dead-letters."""
+"""The verbs that look and change nothing: check, explain, grants, status."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict
 from typing import Any, Final
 
 import httpx2 as httpx
 from psycopg.conninfo import conninfo_to_dict
 
-from connector import app
+from connector import app, waiting
 from connector.checkpoints.file import open_reader
-from connector.checkpoints.opening import open_readonly, path_of
+from connector.checkpoints.opening import path_of
 from connector.config import Settings
 from connector.errors import (
     CheckpointsUnwritable,
@@ -21,13 +19,12 @@ from connector.errors import (
     ConnectorError,
     Problem,
 )
-from connector.orders import OrderKey, OutcomeKind
-from connector.pipeline.ports import DeadLetter
+from connector.orders import OutcomeKind, Place
 from connector.previewing import preview_one
 from connector.projection import Assembler
 from connector.projection.statistics import read_statistics
-from connector.redo.client import RedoClient
 from connector.redo.contract import RedoContract
+from connector.redo.stores import Stores
 from connector.source.preflight import grants as grants_sql
 from connector.source.preflight import insert_only_tables, preflight
 
@@ -37,9 +34,9 @@ _SAMPLE: Final = 20
 
 async def check(settings: Settings) -> list[Problem]:
     """Everything that `run` needs, looked at and left alone."""
-    problems = app.settings_problems(settings)
+    problems: list[Problem] = []
     try:
-        contract = RedoContract(settings.source.timezone, settings.mapping.ignore)
+        contract = app.redo_contract(settings)
         projection = await app.load_projection(settings)
         client = app.redo_client(settings, None)
     except ConfigurationError as error:
@@ -52,7 +49,7 @@ async def check(settings: Settings) -> list[Problem]:
         stack.push_async_callback(assembler.aclose)
         stack.push_async_callback(client.aclose)
         problems += await _mapping_problems(assembler, contract)
-        problems += await redo_problems(client)
+        problems += await redo_problems(client, settings.redo.store_id)
     problems += store_problems(settings)
     return problems
 
@@ -107,18 +104,16 @@ async def status(settings: Settings) -> dict[str, Any]:
             answer.raise_for_status()
             said = answer.json()
             if isinstance(said, dict) and "verdict" in said:
-                return {"running": True, **said}
+                return {"running": True, **said, **await _groups(settings)}
     except (httpx.HTTPError, ValueError):
         pass  # nobody there: then what the store says
     found: dict[str, Any] = {"running": False, "ready": False, "verdict": f"No connector answers at {address}."}
     url = settings.checkpoints.url
     if url == "memory:" or not path_of(url).exists():
         return {**found, "next": "start it with `redo-connector run`"}
-    store = open_readonly(url)
-    try:
+    async with waiting.store_of(settings) as store:
         tally = await store.tally()
-    finally:
-        await store.close()
+        remembered = {"holds": await waiting.holds_in(store), "last_reconcile": await waiting.last_reconcile_in(store)}
     return {
         **found,
         "next": "start it with `redo-connector run`: it goes on where it stopped",
@@ -127,42 +122,27 @@ async def status(settings: Settings) -> dict[str, Any]:
         "checkpoints": tally.checkpoints,
         "missing": tally.missing,
         "dead_letters": dict(tally.dead_letters),
+        "warnings": dict(tally.warnings),
+        **remembered,
+        **await _groups(settings),
     }
 
 
-async def dead_letters(settings: Settings, limit: int) -> dict[str, Any]:
-    """`total`, and the first `limit` as `dead_letters`, in key order; times are seconds since 1970."""
-    store = open_readonly(settings.checkpoints.url)
+async def _groups(settings: Settings) -> dict[str, Any]:
+    """What orders were refused for, from the store: a running connector tells how many only."""
     try:
-        total = sum((await store.tally()).dead_letters.values())
-        letters = await store.dead_letters(None, limit)
-    finally:
-        await store.close()
-    return {"total": total, "dead_letters": [_letter(letter) for letter in letters]}
-
-
-async def dead_letters_of(settings: Settings, keys: Sequence[str]) -> dict[str, Any]:
-    """The same for these orders, as far as they have one."""
-    store = open_readonly(settings.checkpoints.url)
-    try:
-        known = (await store.known([OrderKey(key) for key in keys])).dead_letters
-    finally:
-        await store.close()
-    return {"total": len(known), "dead_letters": [_letter(known[key]) for key in sorted(known)]}
-
-
-def _letter(letter: DeadLetter) -> dict[str, Any]:
-    shown = {name: value for name, value in asdict(letter).items() if name != "fingerprint"}
-    return {**shown, "paths": list(letter.paths)}
+        return {"dead_letter_groups": (await waiting.dead_letters(settings, 1))["groups"]}
+    except ConnectorError:
+        return {}  # the connector's own words are worth showing without
 
 
 def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 -- listening anywhere includes here
 
 
-async def redo_problems(client: RedoClient) -> list[Problem]:
+async def redo_problems(client: Stores, store_id: str) -> list[Problem]:
     """Ask Redo for an order that doesn't exist: a refused token shows, and nothing changes there."""
-    outcome = (await client.read("redo-connector-check")).outcome
+    outcome = (await client.read(Place(store_id, "redo-connector-check"))).outcome
     if outcome.kind is OutcomeKind.REFUSED and outcome.status == 401:
         hint = "check redo.api_secret, and that it is current"
         return [Problem("Redo refused the API secret", hint, "redo.api_secret")]

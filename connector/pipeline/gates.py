@@ -1,4 +1,4 @@
-"""One gate a store: a token that is refused in one store stops no other. Together they look like one to who takes work."""
+"""One gate a store: a token that is refused in one stops no other. Together they look like one to who takes work."""
 
 from __future__ import annotations
 

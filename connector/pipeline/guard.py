@@ -244,7 +244,7 @@ class Guard:
         if limit is None:
             # What is judged from now on goes into another hold; what was, is waited for.
             self._open.pop(hold.kind, None)
-            while self._unwritten[hold.number]:
+            while self._unwritten[hold.number]:  # noqa: ASYNC110 -- a settlement away
                 await asyncio.sleep(0.01)
         while limit is None or released < limit:
             moved = await self._release_some(hold.number, AT_ONCE if limit is None else min(AT_ONCE, limit - released))

@@ -125,7 +125,9 @@ class Looker:
         key, place, now = delivery.entry.key, delivery.place, time.time()
         payload = await self._insist(lambda: self._memory.payload(key, place))
         if payload is None:
-            message = "can't be cancelled: what Redo accepted wasn't kept (checkpoints.keep = \"payload\" keeps it from now on)"
+            message = (
+                "can't be cancelled: what Redo accepted wasn't kept, or its key is gone (checkpoints.payload_keys)"
+            )
             found.settled.append(refuse(delivery.entry, REMOVAL, message, now))
             return
         order = self._contract.cancelled(payload, place, now)

@@ -297,7 +297,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts for metrics and status. `affected` and `oldest_since` take in what a hold gathers, but not what it holds."""
+    """Counts for metrics and status. `affected` and `oldest_since` take in what a hold gathers, not what it holds."""
 
     affected: int
     lookups: int

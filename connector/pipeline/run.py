@@ -21,11 +21,11 @@ from connector.errors import (
     SourceUnavailable,
 )
 from connector.orders import Members, OrderKey
-from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
+from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.insist import Insist

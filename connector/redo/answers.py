@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -22,11 +23,57 @@ QUOTED: Final = 3
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
-_HINTS: Final[Mapping[int, str]] = {
-    401: "Redo does not know the API secret: check redo.api_secret",
-    403: "the API secret has no right to this store or lacks a scope (orders_write to push): check redo.store_id",
-    404: "Redo knows no such store or endpoint: check redo.store_id and redo.base_url",
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an answer says. `sentence` is for the operator: what happened, and where to look."""
+
+    kind: OutcomeKind
+    sentence: str
+    statuses: tuple[int, ...] = ()
+
+
+MEANINGS: Final = (
+    Meaning(OutcomeKind.ACCEPTED, "Redo took the order", tuple(range(200, 300))),
+    Meaning(OutcomeKind.REJECTED, "Redo does not take this order as it is: mend its data or the mapping", (400, 422)),
+    Meaning(OutcomeKind.REJECTED, "the order is larger than Redo takes: leave out what it doesn't need", (413,)),
+    Meaning(OutcomeKind.REFUSED, "Redo does not know the API secret: check redo.api_secret", (401,)),
+    Meaning(
+        OutcomeKind.REFUSED,
+        "the API secret has no right to this store or lacks a scope (orders_write to push): check redo.store_id",
+        (403,),
+    ),
+    Meaning(OutcomeKind.REFUSED, "Redo knows no such store or endpoint: check redo.store_id and redo.base_url", (404,)),
+    Meaning(OutcomeKind.THROTTLED, "Redo asks for fewer requests: the pace adapts by itself", (429,)),
+    Meaning(OutcomeKind.UNAVAILABLE, "Redo waited too long for the request: check the network", (408,)),
+    Meaning(OutcomeKind.UNAVAILABLE, "Redo fails: look at its status page if it lasts", tuple(range(500, 600))),
+)
+"""Every documented status of a push. With a body that isn't the contract's, a success is UNKNOWN (`strange`)."""
+UNDOCUMENTED: Final = Meaning(OutcomeKind.UNAVAILABLE, "not an answer that Redo documents: check redo.base_url")
+"""Any other status: tried again and reported, never dropped."""
+
+_BY_STATUS: Final = {status: meaning for meaning in MEANINGS for status in meaning.statuses}
+
+TROUBLES: Final[Mapping[str, str]] = {
+    "tls": "Redo's certificate or TLS settings are not to be trusted: check redo.base_url, the machine's certificates "
+    "and clock, and the proxy",
+    "dns": "the host of Redo's address is not known: check redo.base_url and DNS",
+    "dns_temporary": "the name server does not answer: check DNS if it lasts",
+    "connect_timeout": "Redo was not reached in time: check network, firewall and proxy",
+    "connect": "Redo was not reached: check network, firewall and proxy",
+    "pool_timeout": "no connection was free: check the network if it lasts",
+    "proxy": "the proxy did not let the request through: check HTTPS_PROXY and NO_PROXY",
+    "protocol": "the exchange broke HTTP's rules: check redo.base_url and the proxy",
+    "timeout": "the request was sent, but its answer did not arrive in time",
+    "cut": "the request was sent, but the connection was cut before its answer arrived",
 }
+"""Requests without an answer, by reason: a sentence each. What may have been sent is UNKNOWN (`timeout`, `cut`)."""
+
+
+def meaning(status: int) -> Meaning:
+    """What a status says."""
+    return _BY_STATUS.get(status, UNDOCUMENTED)
 
 
 def pushed(status: int, headers: Mapping[str, str], body: bytes, order_id: str, words: Words) -> Outcome:
@@ -51,15 +98,16 @@ def failed(status: int, headers: Mapping[str, str], body: bytes, words: Words) -
     answer = _object(body)
     said = words.safe(answer.get("error") or answer.get("detail") or answer.get("title"))
     reason, after = f"http_{status}", retry_after(headers.get("retry-after"))
-    if status in (400, 413, 422):
-        found = tuple(_flatten("", answer.get("errors"), words))[:MOST_VIOLATIONS]
-        return Outcome(OutcomeKind.REJECTED, status, reason, _say(status, said), None, found)
-    if status in _HINTS:
-        return Outcome(OutcomeKind.REFUSED, status, reason, _say(status, said, _HINTS[status]))
-    if status == 429:
-        return Outcome(OutcomeKind.THROTTLED, status, reason, _say(status, said), after)
-    hint = "" if status == 408 or status >= 500 else "not an answer that Redo documents: check redo.base_url"
-    return Outcome(OutcomeKind.UNAVAILABLE, status, reason, _say(status, said, hint), after)
+    found = meaning(status)
+    violations: tuple[Violation, ...] = ()
+    if found.kind is OutcomeKind.REJECTED:
+        violations = tuple(_flatten("", answer.get("errors"), words))[:MOST_VIOLATIONS]
+    if found.kind in (OutcomeKind.REJECTED, OutcomeKind.REFUSED):
+        after = None
+    said_is_enough = bool(said) and found.kind is OutcomeKind.REJECTED
+    return Outcome(
+        found.kind, status, reason, _say(status, said, "" if said_is_enough else found.sentence), after, violations
+    )
 
 
 def retry_after(value: str | None) -> float | None:

@@ -8,20 +8,22 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 import httpx2 as httpx
 
 from connector import __version__
 from connector.errors import ConfigurationError, Problem
 from connector.orders import Order, Outcome, OutcomeKind
-from connector.redo.answers import Words, failed, pushed, strange
+from connector.redo.answers import TROUBLES, Words, failed, pushed, strange
 from connector.redo.lanes import Lanes
 
 BASE_URL: Final = "https://api.getredo.com/v2.2"
@@ -65,10 +67,16 @@ def orders_url(base_url: str, store_id: str) -> str:
     return f"{base_url.rstrip('/')}/stores/{quote(store_id, safe='')}{_SUFFIX}"
 
 
-def environment_proxy(url: str) -> str | None:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for a URL, None for a direct connection."""
+def environment_proxy(url: str, environment: Mapping[str, str]) -> str | None:
+    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL, None for a direct connection."""
     parts = httpx.URL(url)
-    return None if proxy_bypass(parts.host) else getproxies().get(parts.scheme)
+    if proxy_bypass_environment(parts.host, {"no": _variable(environment, "no_proxy")}):
+        return None
+    return _variable(environment, f"{parts.scheme}_proxy") or _variable(environment, "all_proxy") or None
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(name) or environment.get(name.upper()) or ""
 
 
 class RedoClient:
@@ -85,15 +93,17 @@ class RedoClient:
         *,
         timeout: float = 30.0,
         max_connections: int = 32,
-        proxy: str | None = None,
+        lanes: Lanes | None = None,
         on_request: OnRequest | None = None,
         user_agent: str = f"redo-connector/{__version__}",
     ) -> None:
         self._url = _checked_url(orders_url)
         self._secret = _checked_secret(api_secret)
         self._timeout = timeout
-        self._phases = {"timeout": {"connect": timeout, "read": timeout, "write": timeout, "pool": timeout}}
-        self._lanes = Lanes(max_connections, proxy)
+        self._lanes = lanes or Lanes(max_connections)
+        self._phases: dict[str, Any] = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)}
+        if self._lanes.traced:
+            self._phases["trace"] = self._lanes.trace
         self._told = on_request
         self._headers = [
             (b"Host", self._url.netloc),
@@ -200,13 +210,29 @@ _Got: TypeAlias = tuple[int, Mapping[str, str], bytes]
 
 
 def _trouble(error: Exception) -> Outcome:
-    for kind, reason in _NEVER_SENT.items():
-        if isinstance(error, kind):
-            message = f"Redo was not reached ({_described(error)})"
-            return Outcome(OutcomeKind.UNAVAILABLE, None, reason, message)
+    """What kept a request from its answer. Nothing that fails before a connection stands can have been taken."""
+    if isinstance(error, httpx.ConnectError) and (found := _misconfigured(error)) is not None:
+        kind, reason = found
+        return Outcome(kind, None, reason, f"{TROUBLES[reason]} ({_described(error)})")
+    for types, reason in _NEVER_SENT.items():
+        if isinstance(error, types):
+            return Outcome(OutcomeKind.UNAVAILABLE, None, reason, f"{TROUBLES[reason]} ({_described(error)})")
     reason = next(reason for kind, reason in _MAYBE_SENT.items() if isinstance(error, kind))
-    message = f"the request was sent, but its answer did not arrive ({type(error).__name__})"
-    return Outcome(OutcomeKind.UNKNOWN, None, reason, message)
+    return Outcome(OutcomeKind.UNKNOWN, None, reason, f"{TROUBLES[reason]} ({type(error).__name__})")
+
+
+def _misconfigured(error: BaseException) -> tuple[OutcomeKind, str] | None:
+    """Names and certificates don't mend themselves: everybody waits, and one order probes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return OutcomeKind.REFUSED, "tls"
+        if isinstance(cause, socket.gaierror):
+            if cause.errno == socket.EAI_AGAIN:
+                return OutcomeKind.UNAVAILABLE, "dns_temporary"
+            return OutcomeKind.REFUSED, "dns"
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _described(error: Exception) -> str:

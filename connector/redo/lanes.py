@@ -7,9 +7,9 @@ a stack of transports with one connection each does not. Timeouts are given with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeAlias
 
 import httpx2 as httpx
 
@@ -18,10 +18,20 @@ KEEP_ALIVE: Final = 30.0
 
 
 class Lanes:
-    """At most `most` requests at a time; further ones wait their turn."""
+    """At most `most` requests at a time; further ones wait their turn. `on_connect` is told of each new connection."""
 
-    def __init__(self, most: int, proxy: str | None = None) -> None:
-        self._turn = asyncio.Semaphore(most)
+    Turn: TypeAlias = asyncio.Semaphore
+
+    @staticmethod
+    def turns(most: int) -> Turn:
+        """To be shared by lanes to several hosts."""
+        return asyncio.Semaphore(most)
+
+    def __init__(
+        self, most: int | Turn, proxy: str | None = None, on_connect: Callable[[], None] | None = None
+    ) -> None:
+        self._turn = asyncio.Semaphore(most) if isinstance(most, int) else most
+        self._on_connect = on_connect
         self._idle: list[httpx.AsyncHTTPTransport] = []
         self._all: list[httpx.AsyncHTTPTransport] = []
         self._proxy = proxy
@@ -42,6 +52,15 @@ class Lanes:
         transport = httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits, proxy=self._proxy)
         self._all.append(transport)
         return transport
+
+    async def trace(self, event: str, _: object) -> None:
+        """httpx2's hook: told of each step of a request."""
+        if self._on_connect is not None and event == "connection.connect_tcp.complete":
+            self._on_connect()
+
+    @property
+    def traced(self) -> bool:
+        return self._on_connect is not None
 
     async def aclose(self) -> None:
         for transport in self._all:

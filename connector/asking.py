@@ -1,0 +1,113 @@
+"""Asks the connector for something through its inbox, and follows what becomes of it.
+
+Between the rooms, like `survey`: the verbs call it, a running connector (or one of this process) carries it out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeAlias
+
+from connector.checkpoints.requests import Request, Requests, is_running, requests_path
+from connector.config import Settings
+from connector.errors import ConnectorError
+
+LOOK_EVERY: Final = 0.2
+"""Seconds between looks at a request."""
+_LOOKS_PER_PROBE: Final = 10
+"""Looks between two at whether the connector still runs."""
+
+OnProgress: TypeAlias = Callable[[Request], None]
+Perform: TypeAlias = Callable[[Settings, int], Awaitable[object]]
+
+
+class RequestLost(ConnectorError):
+    """The inbox was moved away, or the request deleted, while it was followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of a request so far. `running`: whether a connector was there to take it."""
+
+    request: Request
+    running: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self.request), "arguments": dict(self.request.arguments), "running": self.running}
+
+
+async def ask(
+    settings: Settings, verb: str, arguments: Mapping[str, Any], *, wait: bool, on_progress: OnProgress, now: float
+) -> Asked:
+    """Leave a request. With `wait` and a running connector, return once it is finished, or the connector has stopped.
+
+    Raises ConfigurationError, CheckpointsUnwritable, RequestLost.
+    """
+    url = settings.checkpoints.url
+    inbox = Requests(requests_path(url))
+    try:
+        number = await asyncio.to_thread(inbox.ask, verb, arguments, now)
+        running = is_running(url)
+        if wait and running:
+            return await _follow(inbox, number, on_progress, lambda: is_running(url))
+        return Asked(_found(inbox.get(number), number), running)
+    finally:
+        inbox.close()
+
+
+async def carry_out(
+    settings: Settings,
+    verb: str,
+    arguments: Mapping[str, Any],
+    perform: Perform,
+    *,
+    on_progress: OnProgress,
+    now: float,
+) -> Asked:
+    """The same, to the end: where no connector runs, `perform` is one in this process that ends with the request.
+
+    Raises what `perform` raises, too.
+    """
+    asked = await ask(settings, verb, arguments, wait=True, on_progress=on_progress, now=now)
+    if asked.running or asked.request.finished:
+        return asked
+    number = asked.request.number
+    inbox = Requests(requests_path(settings.checkpoints.url))
+    work = asyncio.ensure_future(perform(settings, number))
+    try:
+        followed = await _follow(inbox, number, on_progress, lambda: not work.done(), looks_per_probe=1)
+        await work  # it may still be finishing what is in flight; what it raises is the news
+    except BaseException:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        raise
+    finally:
+        inbox.close()
+    return followed
+
+
+async def _follow(
+    inbox: Requests,
+    number: int,
+    on_progress: OnProgress,
+    there: Callable[[], bool],
+    looks_per_probe: int = _LOOKS_PER_PROBE,
+) -> Asked:
+    """Until the request is finished, or nobody is there any more who could finish it."""
+    looks = 0
+    while True:
+        running = looks % looks_per_probe != 0 or there()
+        request = _found(await asyncio.to_thread(inbox.get, number), number)
+        on_progress(request)
+        if request.finished or not running:
+            return Asked(request, running)
+        looks += 1
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def _found(request: Request | None, number: int) -> Request:
+    if request is None:
+        raise RequestLost(f"request {number} is no longer in the connector's inbox; ask again")
+    return request

@@ -1,0 +1,40 @@
+"""What everything that is printed is printed on. On a terminal (or where COLUMNS says how wide) text wraps; into a pipe
+every line goes out whole, for grep.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from typing import IO, Final
+
+from rich.console import Console
+
+_UNWRAPPED: Final = 10_000
+
+
+def console() -> Console:
+    return Console(highlight=False, width=width(sys.stdout))
+
+
+def width(stream: IO[str]) -> int:
+    fits = stream.isatty() or os.environ.get("COLUMNS")
+    return shutil.get_terminal_size().columns if fits else _UNWRAPPED
+
+
+def clock(moment: float) -> str:
+    """`2026-11-23T18:38:12Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def some(keys: Sequence[str], of: int) -> str:
+    """`17, 18, ...` where there are more."""
+    return ", ".join(keys) + (", ..." if of > len(keys) else "")
+
+
+def counted(number: int, noun: str = "order") -> str:
+    """`1 order`, `1,203 orders`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

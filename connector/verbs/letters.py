@@ -1,0 +1,149 @@
+"""dead-letters: what was refused for good, and trying it again."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from connector.ending import run_async
+from connector.errors import Problem
+from connector.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
+
+_LIST = "`redo-connector dead-letters list` names those there are"
+_MOST = 100_000
+"""Orders of one group that `show` prints."""
+_NAMED = 20
+"""Keys of a request that are printed."""
+
+_group_option = click.option("--group", metavar="GROUP", help="Those of one cause, by the name that `list` prints.")
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Orders that were refused for good, until they change. Works beside a running connector and without one."""
+
+
+@dead_letters.command("list")
+@config_option
+@json_option
+@click.option(
+    "--limit", type=click.IntRange(1), default=100, show_default=True, help="How many causes; orders with --each."
+)
+@_group_option
+@click.option("--each", is_flag=True, help="Order by order, in key order, instead of by cause.")
+def list_dead_letters(config_path: str | None, limit: int, group: str | None, *, each: bool, as_json: bool) -> None:
+    """What orders were refused for, and how many; with --each, every order."""
+    settings = settings_of(config_path)
+    from connector import report_delivery, waiting
+
+    found = run_async(waiting.dead_letters(settings, limit, group))
+    if group is not None and not found["groups"]:
+        _no_group(group)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif each:
+        report_delivery.dead_letter_lines(found)
+    else:
+        report_delivery.dead_letter_groups(found, limit)
+
+
+@dead_letters.command("show")
+@click.argument("names", nargs=-1, required=True, metavar="KEY...")
+@config_option
+@json_option
+def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_json: bool) -> None:
+    """What is wrong with these orders.
+
+    KEY is the order's primary key in the OMS, or the name of a group, as `list` prints them.
+    """
+    settings = settings_of(config_path)
+    from connector import report_delivery, waiting
+
+    found = run_async(waiting.dead_letters_of(settings, names, _MOST))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif found["dead_letters"]:
+        report_delivery.dead_letter_lines(found)
+    sys.exit(_unknown(found["unknown"]))
+
+
+@dead_letters.command("redrive")
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@config_option
+@json_option
+@_group_option
+@click.option("--all", "everything", is_flag=True, help="All dead letters. Asks first, on a terminal.")
+@click.option("--dry-run", is_flag=True, help="Only say which orders it would be.")
+@no_wait_option
+@yes_option
+def redrive(
+    keys: tuple[str, ...], config_path: str | None, group: str | None, *, everything: bool, **flags: bool
+) -> None:
+    """Have orders pushed again as they are now: after Redo, or whatever refused them, was mended.
+
+    Without a running connector the request is carried out at the next start.
+    """
+    if bool(keys) + (group is not None) + everything != 1:
+        raise click.UsageError("name orders, or a --group, or say --all")
+    settings = settings_of(config_path)
+    from connector import waiting
+
+    if keys:
+        found = run_async(waiting.dead_letters_of(settings, keys, 0))
+        wanted = [letter["key"] for letter in found["dead_letters"]]
+        arguments: dict[str, Any] = {"keys": wanted}
+        orders = len(wanted)
+        names, unknown = wanted[:_NAMED], [key for key in keys if key not in wanted]
+    else:
+        found = run_async(waiting.dead_letters(settings, _NAMED, group))
+        if group is not None and not found["groups"]:
+            _no_group(group)
+        arguments = {"all": True} if everything else {"group": group}
+        orders, unknown = found["total"], []
+        names = [letter["key"] for letter in found["dead_letters"]]
+    if everything and orders and not flags["dry_run"] and not flags["yes"]:
+        confirm(f"Push {orders:,} orders again?")
+    plan = {"orders": orders, "keys": names, "unknown": unknown, "dry_run": flags["dry_run"]}
+    code = _redrive(settings, plan, arguments, **flags)
+    sys.exit(max(code, _unknown(unknown)))
+
+
+def _redrive(settings: Any, plan: dict[str, Any], arguments: dict[str, Any], **flags: bool) -> int:
+    from connector import asking, report_delivery
+    from connector.following import following
+    from connector.paper import console, counted, some
+
+    said = f"{counted(plan['orders'])} ({some(plan['keys'], plan['orders'])})"
+    asked = None
+    if plan["orders"] and not flags["dry_run"]:
+        wait = not flags["no_wait"]
+        with following("redrive") as told:
+            work = asking.ask(settings, "redrive", arguments, wait=wait, on_progress=told, now=time.time())
+            asked = run_async(work).as_json()
+    if flags["as_json"]:
+        click.echo(json.dumps({**plan, "request": asked}, indent=2))
+    elif asked is not None:
+        console().print(f"To be pushed again: {said}.")
+        report_delivery.outcome(asked, waits=not flags["no_wait"])
+    else:
+        console().print(f"Would be pushed again: {said}." if plan["orders"] else "No dead letters.")
+    return int(asked is not None and asked["state"] == "failed")
+
+
+def _no_group(group: str) -> None:
+    from connector.report import show_problems
+
+    show_problems([Problem("there is no group of dead letters of this name", _LIST, group)])
+    sys.exit(1)
+
+
+def _unknown(names: list[str]) -> int:
+    """Name those without a dead letter; the exit code."""
+    from connector.report import show_problems
+
+    show_problems([Problem("there is no dead letter for this order", _LIST, name) for name in names])
+    return int(bool(names))

@@ -1,0 +1,115 @@
+"""The verbs that look: check, explain, preview, status, grants. They change nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from connector.ending import run_async
+from connector.verbs.options import config_option, json_option, settings_of
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@config_option
+@json_option
+def check(config_path: str | None, *, as_json: bool) -> None:
+    """Look at everything `run` needs, changing nothing."""
+    settings = settings_of(config_path)
+    from connector import survey
+    from connector.report import problem_dict, show_problems
+
+    problems = run_async(survey.check(settings))
+    serious = [problem for problem in problems if not problem.warning]
+    if as_json:
+        click.echo(
+            json.dumps({"ok": not serious, "problems": [problem_dict(problem) for problem in problems]}, indent=2)
+        )
+    else:
+        show_problems(problems)
+        if not serious:
+            click.echo("Ready: `redo-connector run` can start.")
+    sys.exit(1 if serious else 0)
+
+
+@click.command()
+@config_option
+@json_option
+def explain(config_path: str | None, *, as_json: bool) -> None:
+    """Show how a changed row of each table leads to orders."""
+    settings = settings_of(config_path)
+    from connector import survey
+    from connector.report import explain_tree
+
+    plan = run_async(survey.explain(settings))
+    if as_json:
+        click.echo(json.dumps(plan, indent=2))
+    else:
+        explain_tree(plan)
+
+
+@click.command()
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@config_option
+@json_option
+@click.option("--mapping", type=_FILE, metavar="FILE", help="Compare the configured mapping with this one.")
+@click.option("--sample", type=click.IntRange(1), help="How many orders, when no KEY is given: 3; 200 with --mapping.")
+@click.option("--values", is_flag=True, help="With --mapping: show old and new values of the examples.")
+def preview(
+    keys: tuple[str, ...],
+    config_path: str | None,
+    mapping: Path | None,
+    sample: int | None,
+    *,
+    values: bool,
+    as_json: bool,
+) -> None:
+    """Show what would be sent for orders. Pushes nothing.
+
+    Says, too, whether that differs from what Redo last accepted; with --mapping, what another mapping would change.
+    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
+    """
+    if values and mapping is None:
+        raise click.UsageError("--values needs --mapping")
+    settings = settings_of(config_path)
+    from connector import comparing, previewing, report
+
+    if mapping is not None:
+        compared = run_async(comparing.compare(settings, mapping, keys, sample or 200, values=values))
+        click.echo(json.dumps(compared, indent=2, default=str)) if as_json else report.comparison(compared)
+        sys.exit(1 if compared["rejected"] else 0)
+    previews = run_async(previewing.preview(settings, keys, sample or 3))
+    click.echo(json.dumps(previews, indent=2)) if as_json else report.preview_orders(previews)
+    sys.exit(1 if any(one["problems"] for one in previews) else 0)
+
+
+@click.command()
+@config_option
+@json_option
+def status(config_path: str | None, *, as_json: bool) -> None:
+    """Say how the running connector does. When none runs, what its store remembers."""
+    settings = settings_of(config_path)
+    from connector import survey
+    from connector.report import status_lines
+
+    found = run_async(survey.status(settings))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        status_lines(found)
+    sys.exit(0 if found.get("ready") else 1)
+
+
+@click.command()
+@config_option
+@click.option("--role", default="redo_connector", show_default=True, help="The role that the connector logs in as.")
+def grants(config_path: str | None, role: str) -> None:
+    """Print the SQL with which a DBA lets the connector in. It gives what is needed, and nothing more."""
+    settings = settings_of(config_path)
+    from connector import survey
+
+    click.echo(run_async(survey.grants(settings, role)))

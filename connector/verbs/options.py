@@ -1,0 +1,34 @@
+"""Options that many verbs take, and what they lead to."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from connector.config import Settings
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    metavar="FILE",
+    help="Settings file; default: $CONNECTOR_CONFIG, else ./connector.toml.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
+no_wait_option = click.option("--no-wait", is_flag=True, help="Don't wait until the connector has done it.")
+
+
+def settings_of(path: str | None) -> Settings:
+    """Read before the rooms are imported, which takes longer: wrong settings are told at once."""
+    from connector import config
+
+    return config.load(path)
+
+
+def confirm(question: str) -> None:
+    """Ask where somebody is there to answer; "no" ends the command with exit code 1."""
+    if sys.stdin.isatty():
+        click.confirm(question, abort=True, err=True)
