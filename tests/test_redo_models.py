@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import InvalidOrder
+from connector.orders import Violation
 from connector.redo.fields import Reading, as_timestamp
 from tests.redo_orders import document, full_document, line_item, money, order_of, payload_of, respelled
 
@@ -72,6 +73,41 @@ def test_a_required_field_that_is_missing_is_named() -> None:
     found = complaints(row)
     assert set(found) == {"lineItems", "customer.email"}
     assert found["lineItems"] == "is required: add it to the mapping"
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        ({"customer": document()["customer"] | {"email": "ada at example"}}, "customer.email", "email address"),
+        ({"lineItems": []}, "lineItems", "at least one item"),
+        ({"lineItems": None}, "lineItems", "at least one item"),
+        ({"lineItems": [line_item("7"), line_item(7)]}, "lineItems[1].id", "unique within the order"),
+        ({"lineItems": [line_item(), line_item("X", vendor="re:do")]}, "lineItems[1].sku", "must be exactly x-redo"),
+        ({"lineItems": [line_item(), line_item("X", sku="x-redo")]}, "lineItems[1].vendor", "must be exactly re:do"),
+        ({"presentmentCurrency": "DLR", "shopCurrency": "USD", "lineItems": []}, "presentmentCurrency", "ISO 4217"),
+        ({"shopCurrency": "usd", "lineItems": []}, "shopCurrency", "ISO 4217"),
+        (
+            {"transactions": [full_document()["transactions"][0] | {"currency": "QQQ"}]},
+            "transactions[0].currency",
+            "ISO",
+        ),
+    ],
+)
+def test_what_redo_would_refuse_is_found_before_it_is_sent(changes: dict[str, Any], path: str, words: str) -> None:
+    assert words in complaints(document(**changes))[path]
+
+
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("lineItems[2].sku", "lineItems[].sku: must be text"),
+        ("refunds[10].lineItems[0].quantity", "refunds[].lineItems[].quantity: must be text"),
+        ("customer.email", "customer.email: must be text"),
+        ("", "must be text"),
+    ],
+)
+def test_violations_of_one_cause_are_told_without_places_in_lists(path: str, cause: str) -> None:
+    assert Violation(path, "must be text").cause == cause
 
 
 def test_everything_wrong_with_an_order_is_reported_at_once() -> None:

@@ -223,8 +223,8 @@ def _shipment(sent: Json, shown: Json, where: str) -> Iterator[str]:
         ("carrier", "trackingCompany", _same_name),
         ("trackingNumber", "trackingNumber", _same_text),
     ):
-        given = [row[name] for row in numbers if row.get(name)]
-        if given and theirs in shown and not any(same(value, shown[theirs]) for value in given):
+        given = [row.get(name) for row in numbers]
+        if any(given) and theirs in shown and not any(same(value, shown[theirs]) for value in given):
             yield f"{where}trackingNumbers[].{name}"
     delivered = sent.get("deliveryDate")
     if delivered is not None and "deliveredAt" in shown and not _same_instant(delivered, shown["deliveredAt"]):
