@@ -107,13 +107,6 @@ def outcome(request: Mapping[str, Any], *, waits: bool) -> None:
         out.print(f"{number} is with the connector." if not waits else f"{number} is still being carried out.")
 
 
-def reconciled(found: Mapping[str, Any]) -> None:
-    """`reconcile`: what the comparison of all orders found."""
-    names = ("missed", "changed", "extra", "held")
-    counts = ", ".join(f"{found[name]:,} {name}" for name in names)
-    console().print(f"{counted(found['scanned'])} looked at: {counts}.")
-
-
 def verified(found: Mapping[str, Any]) -> None:
     """`reconcile --verify-redo`: what Redo holds against the mapping's answer."""
     out = console()

@@ -79,6 +79,8 @@ def spelled(value: Any) -> set[str]:
     match value:
         case None:
             return {"none", "`source.dsn`"}
+        case dict() if not value:
+            return {"none"}
         case bool():
             return {f"`{str(value).lower()}`"}
         case tuple():

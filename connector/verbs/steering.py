@@ -62,7 +62,7 @@ def approve(
         _show(shown, None, as_json=flags["as_json"])
         sys.exit(_no_hold(number) if number is not None and not chosen else 0)
     if len(chosen) > 1 and not everything:
-        report_delivery.holds(chosen)
+        _show(chosen, None, as_json=flags["as_json"])
         raise click.UsageError("several holds wait: name the one to approve, or say --all")
     if not flags["as_json"]:
         report_delivery.holds(chosen)
@@ -125,7 +125,7 @@ def _no_hold(number: int) -> int:
 )
 @no_wait_option
 def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool, as_json: bool) -> None:
-    """Compare every order with what Redo last accepted, and push those that differ.
+    """Compare every order with its checkpoint, push what differs.
 
     With a connector running it does so; else one runs here until that is done.
     """
@@ -141,8 +141,6 @@ def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool
         found["found"] = run_async(waiting.last_reconcile(settings))
     if not as_json:
         report_delivery.outcome(asked, waits=not no_wait)
-        if found.get("found"):
-            report_delivery.reconciled(found["found"])
     wrong = asked["state"] == "failed" or not (done or no_wait)
     if verify_redo is not None and done:
         wrong = _verify(settings, verify_redo, found, as_json=as_json)
