@@ -7,10 +7,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from connector.checkpoints.letters import letter_group
 from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import Lookup, OrderKey
+from connector.orders import Lookup, OrderKey, Place
 from connector.pipeline.ports import Checkpoint, Entry, Lane, PendingLookup, Settlement, SweepKind
 
 pytest_plugins = ["tests.fix_checkpoints"]
@@ -103,13 +104,33 @@ CREATE TRIGGER checkpoint_marked AFTER UPDATE ON checkpoint WHEN NEW.missing <> 
 END;
 """
 
+# What version 2 made of it, in the same way.
+VERSION_2 = """
+CREATE TABLE member_index (
+  id   INTEGER PRIMARY KEY,
+  name TEXT UNIQUE
+);
+CREATE TABLE member (
+  index_id  INTEGER NOT NULL,
+  row_key   TEXT NOT NULL,
+  order_key TEXT NOT NULL,
+  PRIMARY KEY (index_id, row_key, order_key)
+) WITHOUT ROWID;
+CREATE INDEX member_order ON member (order_key);
+ALTER TABLE checkpoint ADD COLUMN digest BLOB NOT NULL DEFAULT x'';
+DROP INDEX lookup_next;
+CREATE INDEX lookup_unread ON lookup (first_revision) WHERE cursor IS NULL;
+CREATE INDEX lookup_begun ON lookup (first_revision) WHERE cursor IS NOT NULL;
+"""
+
 CONTENT = """
 INSERT INTO checkpoint VALUES ('1', '#1', x'01ff', 3.5, 'redo-1', 0), ('2', '#2', x'0100', 4.5, NULL, 1);
 INSERT INTO ledger (key, first_revision, revision, since, lane, newer_first) VALUES ('3', 4, 6, 2.5, 1, NULL);
 INSERT INTO lookup VALUES ('product', '["pen"]', 5, 5, 1.5, 1.5, 'm', 5),
   ('customer', '["ann"]', 6, 6, 1.5, 1.5, NULL, NULL);
 INSERT INTO unseen VALUES (6, 77, 500);
-INSERT INTO dead_letter VALUES ('4', 'rejected', 'no', '["tags"]', NULL, 1.0, 2.0, 3, 422);
+INSERT INTO dead_letter VALUES ('4', 'rejected', 'tags: no; note: no', '["tags"]', NULL, 1.0, 2.0, 3, 422),
+  ('5', 'rejected', 'tags: no', '["tags"]', NULL, 1.0, 2.0, 3, 422);
 INSERT INTO sweep VALUES (1, 'backfill', 'first start', 2, 2, 1.0, 0, 'k', 9, NULL);
 INSERT INTO note VALUES ('mapping', 'abc');
 UPDATE census SET highest_revision = 6;
@@ -118,13 +139,16 @@ UPDATE census SET highest_revision = 6;
 FIRST = Checkpoint(OrderKey("1"), "#1", b"\x01\xff", 3.5, "redo-1")
 
 
-@pytest.fixture
-def old_file(checkpoint_file: Path) -> Path:
+@pytest.fixture(params=[1, 2])
+def old_file(request: pytest.FixtureRequest, checkpoint_file: Path) -> Path:
+    """A file that this version of the connector never wrote to."""
     other = apsw.Connection(str(checkpoint_file))
     other.pragma("journal_mode", "wal")
     other.execute(VERSION_1)
     other.execute(CONTENT)
-    other.pragma("user_version", 1)
+    if request.param == 2:
+        other.execute(VERSION_2)
+    other.pragma("user_version", request.param)
     other.pragma("application_id", APPLICATION_ID)
     other.close()
     return checkpoint_file
@@ -179,7 +203,16 @@ async def test_an_old_file_can_be_read_before_it_is_upgraded(old_file: Path) -> 
     reader = open_readonly(f"sqlite:///{old_file}")
     assert (await reader.known([OrderKey("1")])).checkpoints == {"1": FIRST}
     assert (await reader.tally()).checkpoints == 2
-    assert len(await reader.dead_letters(None, 9)) == 1
+    assert [letter.cause for letter in await reader.dead_letters(None, 9)] == ["tags: no", "tags: no"]
+    (group,) = await reader.letter_groups()
+    assert (group.group, group.orders) == (letter_group("rejected", "tags: no"), 2)
+    assert await reader.letter_keys(group.group, OrderKey("4"), 9) == ["5"]
+    sweep = await reader.sweep()
+    assert sweep is not None
+    assert (sweep.cursor, sweep.held) == ("k", 0)
+    assert (await reader.sweeps(9), await reader.holds(), await reader.warned(9)) == ([], [], [])
+    assert (await reader.summarise(1, 9), await reader.noted("mapping")) == (None, "abc")
+    assert await reader.payload(OrderKey("1"), FIRST.place) is None
     await reader.close()
     assert schema(old_file) == before
 
@@ -192,3 +225,36 @@ async def test_a_reader_goes_on_while_the_file_is_upgraded(old_file: Path) -> No
     assert (await reader.known([OrderKey("1")])).checkpoints == {"1": newer}
     await store.close()
     await reader.close()
+
+
+async def test_an_upgraded_file_groups_its_dead_letters_by_their_first_violation(old_file: Path) -> None:
+    reader = open_readonly(f"sqlite:///{old_file}")
+    before = await reader.letter_groups()
+    await reader.close()
+    store = SqliteCheckpoints(old_file)
+    assert await store.letter_groups() == before
+    assert [group.cause for group in before] == ["tags: no"]
+    await store.close()
+
+
+async def test_checkpoints_of_an_old_file_are_adopted(old_file: Path) -> None:
+    store = SqliteCheckpoints(old_file)
+    assert (await store.known([OrderKey("1")])).checkpoints[OrderKey("1")].store_id == ""
+    await store.adopt("eu")
+    assert await store.owners([Place("eu", "#1")]) == {Place("eu", "#1"): "1"}
+    await store.settle([Settlement(Entry(OrderKey("2"), 1, 1, 1.0, Lane.LIVE, 0, False), forget=True)])
+    tally = await store.tally()
+    assert (tally.checkpoints, tally.missing) == (1, 0)
+    await store.close()
+
+
+async def test_the_finished_sweep_of_an_old_file_begins_the_history(old_file: Path) -> None:
+    other = apsw.Connection(str(old_file))
+    other.execute("UPDATE sweep SET finished_at = 8.0")
+    other.close()
+    reader = open_readonly(f"sqlite:///{old_file}")
+    expected = await reader.sweeps(9)
+    await reader.close()
+    store = SqliteCheckpoints(old_file)
+    assert await store.sweeps(9) == expected == [await store.sweep()]
+    await store.close()

@@ -1,0 +1,121 @@
+"""What every checkpoint store promises about groups of dead letters, warnings and the history of sweeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connector.checkpoints import suspicions
+from connector.checkpoints.letters import letter_group
+from connector.checkpoints.memory import MemoryCheckpoints
+from connector.checkpoints.progress import SWEEPS_KEPT
+from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.orders import OrderKey, Suspicion, WarningKind
+from connector.pipeline.ports import (
+    DeadLetter,
+    Entry,
+    Lane,
+    LetterGroup,
+    Memory,
+    Settlement,
+    Sweep,
+    SweepKind,
+    Warned,
+)
+
+pytest_plugins = ["tests.fix_checkpoints"]
+
+SHRUNK, REUSED = WarningKind.REFUNDS_SHRUNK, WarningKind.LINE_ITEM_ID_REUSED
+
+
+def entry(key: str) -> Entry:
+    return Entry(OrderKey(key), 1, 1, 1.0, Lane.LIVE, 0, False)
+
+
+def refused(key: str, reason: str, cause: str, seen: float = 1.0) -> Settlement:
+    letter = DeadLetter(OrderKey(key), reason, "words", (), None, seen, seen, 2, cause=cause)
+    return Settlement(entry(key), dead_letter=letter)
+
+
+async def test_dead_letters_of_one_reason_and_cause_are_a_group_the_largest_first(memory: Memory) -> None:
+    await memory.settle([refused(key, "invalid", "tags: too long", float(ord(key))) for key in "cab"])
+    await memory.settle([refused("e", "rejected", "tags: too long")])
+    big, small = await memory.letter_groups()
+    name = letter_group("invalid", "tags: too long")
+    assert big == LetterGroup(name, "invalid", "tags: too long", 3, 6, 97.0, 99.0, ("a", "b", "c"))  # type: ignore[arg-type]
+    assert (small.reason, small.orders) == ("rejected", 1)
+    assert len(name) == 8
+
+
+async def test_a_group_shows_some_of_its_keys_and_pages_through_all(memory: Memory) -> None:
+    await memory.settle([refused(key, "invalid", "one") for key in "abcdefgh"])
+    await memory.settle([refused("d", "invalid", "other")])
+    (group, other) = await memory.letter_groups()
+    assert group.samples == ("a", "b", "c", "e", "f")
+    assert await memory.letter_keys(group.group, OrderKey("b"), 3) == ["c", "e", "f"]
+    assert await memory.letter_keys(other.group, None, 9) == ["d"]
+    assert await memory.letter_keys(None, OrderKey("b"), 3) == ["c", "d", "e"]
+    assert await memory.letter_keys("nothing", None, 9) == []
+
+
+class Clock:
+    now = 10.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def timed(request: pytest.FixtureRequest, checkpoint_file: Path) -> tuple[Memory, Clock]:
+    """A store that goes by a clock of the test's."""
+    clock = Clock()
+    if request.param == "memory":
+        return MemoryCheckpoints(clock=clock), clock
+    return SqliteCheckpoints(checkpoint_file, clock=clock), clock
+
+
+async def test_a_warning_is_remembered_with_how_often_it_arose(timed: tuple[Memory, Clock]) -> None:
+    memory, clock = timed
+    await memory.settle([Settlement(entry("a"), warnings=(Suspicion(SHRUNK, "one"),))])
+    clock.now = 20.0
+    both = (Suspicion(REUSED, "two"), Suspicion(SHRUNK, "three"))
+    await memory.settle([Settlement(entry("b"), warnings=both)])
+    clock.now = 30.0
+    await memory.settle([Settlement(entry("a"), warnings=(Suspicion(SHRUNK, "four"),))])
+    assert await memory.warned(1) == [Warned(OrderKey("a"), SHRUNK, "four", 10.0, 30.0, 2)]
+    assert [row.key for row in await memory.warned(9)] == ["a", "b", "b"]
+    assert (await memory.tally()).warnings == {"refunds_shrunk": 2, "line_item_id_reused": 1}
+    await memory.close()
+
+
+async def test_the_oldest_warnings_go(timed: tuple[Memory, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspicions, "KEPT", 3)
+    memory, clock = timed
+    for key in "dcba":
+        clock.now += 1
+        await memory.settle([Settlement(entry(key), warnings=(Suspicion(SHRUNK, "x"),))])
+    assert [row.key for row in await memory.warned(9)] == ["a", "b", "c"]
+    await memory.close()
+
+
+async def test_finished_sweeps_are_listed_the_latest_first_and_once_each(memory: Memory) -> None:
+    one = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 1.0)
+    await memory.save_sweep(one)
+    assert await memory.sweeps(9) == []
+    one = replace(one, finished_at=5.0, missed=3)
+    two = Sweep(SweepKind.RECONCILE, "asked", 2, 2, 6.0, finished_at=9.0, changed=1, extra=2, held=3)
+    await memory.save_sweep(one)
+    await memory.save_sweep(replace(one, wanted_revision=2))
+    await memory.arrive([], [], two)
+    assert await memory.sweeps(9) == [two, replace(one, wanted_revision=2)]
+    assert await memory.sweeps(1) == [two]
+
+
+async def test_the_history_of_sweeps_is_bounded(memory: Memory) -> None:
+    for number in range(1, SWEEPS_KEPT + 3):
+        moment = float(number)
+        await memory.save_sweep(Sweep(SweepKind.RECONCILE, "asked", number, number, moment, finished_at=moment))
+    found = [sweep.revision for sweep in await memory.sweeps(10_000)]
+    assert found == list(range(SWEEPS_KEPT + 2, 2, -1))
