@@ -74,7 +74,9 @@ class Rig:
                 "base_url": self.sandbox.base_url,
                 "store_id": self.sandbox.state.store_id,
                 "api_secret": self.sandbox.state.api_secret,
+                "confirm_after": 0.3,
             },
+            "guard": {"removal_wait": 0.3},
             "checkpoints": {"url": f"sqlite:///{self.folder / 'connector.db'}"},
         }
         for section, changes in self.overrides.items():

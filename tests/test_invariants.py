@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -14,10 +15,14 @@ import pytest
 from connector.demo import oms
 from connector.demo.traffic import Traffic
 from connector.orders import OrderKey, OutcomeKind
-from connector.pipeline import gate
+from connector.pipeline.backoff import Backoff
+from connector.pipeline.gate import Pause
+from connector.pipeline.policy import POLICY
 from connector.pipeline.ports import Arrival, Lane
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import MakeCluster, create_database
+
+NO_PAUSE = Pause(OutcomeKind.ACCEPTED, "", "", 0.0, 0.0, 0)
 
 
 async def play(rig: Rig, steps: int, seed: int = 11) -> None:
@@ -271,13 +276,14 @@ async def test_invariant_7_a_dead_redo_never_holds_the_slot_and_costs_one_ledger
 async def test_a_refused_token_pauses_everything_spends_no_attempt_and_resumes_by_itself(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(gate.CLOSED_BACKOFF, OutcomeKind.REFUSED, gate.Backoff(base=0.05, cap=0.2))
+    quick = replace(POLICY[OutcomeKind.REFUSED], pause_backoff=Backoff(base=0.05, cap=0.2))
+    monkeypatch.setitem(POLICY, OutcomeKind.REFUSED, quick)
     await rig.start()
     await rig.quiet()
     rig.switch(unauthorized=True)
     rig.execute("UPDATE oms.order_header SET tag_list = 'new'")
     pipeline = rig.running.pipeline
-    await eventually("it pauses", lambda: pipeline.gate.pause is not None and pipeline.gate.pause.attempt >= 3)
+    await eventually("it pauses", lambda: (pipeline.gates.pause or NO_PAUSE).attempt >= 3)
     assert rig.sandbox.state.answers["POST 401"] < 40 + 10, "one probe at a time, not every order again and again"
     entries = await rig.running.pipeline.ports.memory.take(100, 2e9, frozenset(), (Lane.LIVE,))
     assert {entry.attempts for entry in entries} <= {0}

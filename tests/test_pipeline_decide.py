@@ -9,7 +9,9 @@ import pytest
 
 from connector.errors import OrderUnreadable
 from connector.orders import OrderKey, Outcome, OutcomeKind, Violation
-from connector.pipeline.decide import Delivery, Remembered, Result, Settled, conclude, decide, put_back, unreadable
+from connector.pipeline import conclude as concluding
+from connector.pipeline.conclude import put_back
+from connector.pipeline.decide import Action, Delivery, Remembered, Result, Settled, Terms, decide, unreadable
 from connector.pipeline.ports import Checkpoint, DeadLetter, Entry, Lane
 from connector.redo.contract import RedoContract
 from tests.sample_orders import document
@@ -20,6 +22,7 @@ NOW = 1_700_000_100.0
 ENTRY = Entry(KEY, 5, 5, NOW - 1, Lane.LIVE, 0, False)
 ORDER = CONTRACT.order(document(), ENTRY.since)
 CHECKPOINT = Checkpoint(KEY, "1001", ORDER.fingerprint, NOW - 50)
+TERMS = Terms()
 LETTER = DeadLetter(KEY, "rejected", "no", (), ORDER.fingerprint, NOW - 9, NOW - 9, 1, 400)
 NOTHING = Remembered(None, None)
 MEMBERS = {"@oms.payment:1": frozenset({"7"})}
@@ -33,13 +36,18 @@ def settled(decision: Settled | Delivery) -> Settled:
 def diff(
     remembered: Remembered = NOTHING, *, entry: Entry = ENTRY, hidden: bool = False, rows: int = 1, **changes: Any
 ) -> Settled | Delivery:
-    return decide(entry, [document(**changes)] * rows, remembered, CONTRACT, hidden=hidden, now=NOW, members=MEMBERS)
+    rows_found = [document(**changes)] * rows
+    return decide(entry, rows_found, remembered, CONTRACT, TERMS, hidden=hidden, now=NOW, members=MEMBERS)
+
+
+def conclude(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
+    return concluding.conclude(delivery, outcome, now - 0.1, now, CONTRACT, TERMS)
 
 
 def test_an_order_without_a_checkpoint_is_delivered() -> None:
     delivery = diff()
     assert isinstance(delivery, Delivery)
-    assert delivery.order.order_id == "1001"
+    assert delivery.place.order_id == "1001"
 
 
 def test_an_order_that_equals_its_checkpoint_is_not_sent() -> None:
@@ -127,13 +135,13 @@ def test_a_mapping_that_fails_for_an_order_is_a_dead_letter() -> None:
     assert letter.reason == "mapping"
 
 
-DELIVERY = Delivery(ENTRY, ORDER, hidden=False, members=MEMBERS)
+DELIVERY = Delivery(ENTRY, Action.PUSH, ORDER.place, ORDER, NOTHING, members=MEMBERS)
 
 
 def test_acceptance_becomes_a_checkpoint_of_what_was_sent() -> None:
     found = conclude(DELIVERY, Outcome(OutcomeKind.ACCEPTED, 200, redo_id="r1"), NOW)
     assert found.result is Result.PUSHED
-    accepted = Checkpoint(KEY, "1001", ORDER.fingerprint, NOW, "r1", digest=ORDER.digest)
+    accepted = Checkpoint(KEY, "1001", ORDER.fingerprint, NOW, "r1", digest=ORDER.digest, traits=ORDER.traits)
     assert found.settlement.checkpoint == accepted
     assert accepted.digest
     assert found.settlement.again is None

@@ -37,6 +37,12 @@ PROMISED = {
     "redo_connector_backfill_orders_total": ("counter", set()),
     "redo_connector_backfill_remaining_orders": ("gauge", set()),
     "redo_connector_reconcile_drift_total": ("counter", set()),
+    "redo_connector_reconcile_drift_orders_total": ("counter", {"kind"}),
+    "redo_connector_reconcile_verified_through_timestamp_seconds": ("gauge", set()),
+    "redo_connector_order_warnings_total": ("counter", {"kind"}),
+    "redo_connector_removed_orders_total": ("counter", {"action"}),
+    "redo_connector_http_connections_total": ("counter", set()),
+    "redo_connector_http_requests_per_second_limit": ("gauge", set()),
     "redo_connector_reconcile_last_success_timestamp_seconds": ("gauge", set()),
     "redo_connector_build_info": ("gauge", {"version", "python"}),
 }
@@ -106,7 +112,8 @@ def test_the_pipeline_can_tell_it_everything(metrics: Metrics) -> None:
     observer.retry("http_502")
     observer.swept(SweepKind.BACKFILL, 500)
     observer.swept(SweepKind.RECONCILE, 900)
-    observer.drift(2)
+    observer.drift("missed")
+    observer.drift("changed")
     metrics.http_request("POST", "timeout", 30.0)
     assert value(metrics, "redo_connector_transactions_total") == 1
     assert value(metrics, "redo_connector_changes_total", table="oms.order_items", operation="update") == 3

@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
-import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeAlias, cast
@@ -23,8 +21,10 @@ import httpx2 as httpx
 from connector import __version__
 from connector.errors import ConfigurationError, Problem
 from connector.orders import Order, Outcome, OutcomeKind
-from connector.redo.answers import TROUBLES, Words, failed, pushed, strange
+from connector.redo.answers import failed, parsed, pushed, strange, unanswered
 from connector.redo.lanes import Lanes
+from connector.redo.troubles import trouble
+from connector.redo.words import Words
 
 BASE_URL: Final = "https://api.getredo.com/v2.2"
 LARGEST_ANSWER: Final = 64 * 1024
@@ -33,23 +33,6 @@ LARGEST_ORDER: Final = 8 * 1024 * 1024
 """Bytes of an order read back."""
 
 _SUFFIX: Final = "/custom/orders"
-_NEVER_SENT: Final[Mapping[type[Exception], str]] = {
-    httpx.ConnectTimeout: "connect_timeout",
-    httpx.ConnectError: "connect",
-    httpx.PoolTimeout: "pool_timeout",
-    httpx.ProxyError: "proxy",
-    httpx.UnsupportedProtocol: "protocol",
-}
-_MAYBE_SENT: Final[Mapping[type[Exception], str]] = {
-    TimeoutError: "timeout",
-    httpx.TimeoutException: "timeout",
-    httpx.ReadError: "cut",
-    httpx.WriteError: "cut",
-    httpx.RemoteProtocolError: "cut",
-    httpx.HTTPError: "protocol",
-    OSError: "cut",
-}
-
 OnRequest: TypeAlias = Callable[[str, str, float], None]
 """Told of each request: method, status code or the reason there was none, seconds."""
 
@@ -68,22 +51,31 @@ def orders_url(base_url: str, store_id: str) -> str:
 
 
 def environment_proxy(url: str, environment: Mapping[str, str]) -> str | None:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL, None for a direct connection."""
-    parts = httpx.URL(url)
-    if proxy_bypass_environment(parts.host, {"no": _variable(environment, "no_proxy")}):
+    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL, None for a direct connection.
+
+    As urllib reads them: in either case, the lower-case one counts (an empty one switches it off), and with
+    REQUEST_METHOD (a CGI script, where a caller sets HTTP_PROXY) only lower-case `http_proxy` does.
+    """
+    parts = checked_url(url)
+    proxies: dict[str, str] = {}
+    for lower in (False, True):
+        if lower and "REQUEST_METHOD" in environment:
+            proxies.pop("http", None)
+        for name, value in environment.items():
+            if name.lower().endswith("_proxy") and (name.islower() or not lower):
+                proxies[name.lower().removesuffix("_proxy")] = value
+    if proxy_bypass_environment(parts.netloc.decode("ascii"), proxies):
         return None
-    return _variable(environment, f"{parts.scheme}_proxy") or _variable(environment, "all_proxy") or None
-
-
-def _variable(environment: Mapping[str, str], name: str) -> str:
-    return environment.get(name) or environment.get(name.upper()) or ""
+    found = proxies[parts.scheme] if proxies.get(parts.scheme) else proxies.get("all")
+    return (found if "://" in found else f"http://{found}") if found else None
 
 
 class RedoClient:
     """A client for one store.
 
     `orders_url` is the whole endpoint; `timeout` (s) bounds connecting, each read and each write, and half of the
-    whole request. Raises ConfigurationError for a URL or secret that can't be sent.
+    whole request. `secrets` are further ones that no message may repeat. Raises ConfigurationError for a URL or secret
+    that can't be sent.
     """
 
     def __init__(
@@ -95,10 +87,11 @@ class RedoClient:
         max_connections: int = 32,
         lanes: Lanes | None = None,
         on_request: OnRequest | None = None,
+        secrets: Sequence[str] = (),
         user_agent: str = f"redo-connector/{__version__}",
     ) -> None:
-        self._url = _checked_url(orders_url)
-        self._secret = _checked_secret(api_secret)
+        self._url = checked_url(orders_url)
+        self._secrets = (_checked_secret(api_secret), *secrets)
         self._timeout = timeout
         self._lanes = lanes or Lanes(max_connections)
         self._phases: dict[str, Any] = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)}
@@ -122,7 +115,7 @@ class RedoClient:
         if isinstance(got, Outcome):
             return got
         status, headers, body = got
-        return pushed(status, headers, body, order.order_id, Words(order.body, (self._secret,)))
+        return pushed(status, headers, body, order.order_id, Words(order.body, self._secrets))
 
     async def read(self, order_id: str) -> Answer:
         """What Redo holds for our order id (`orders-api-get-order-response`)."""
@@ -141,8 +134,7 @@ class RedoClient:
         if isinstance(got, Outcome):
             return got
         status, body = got
-        answer = _json(body)
-        if not isinstance(answer, dict) or answer.get("success") is not True:
+        if parsed(body).get("success") is not True:
             return strange(status)
         return Outcome(OutcomeKind.ACCEPTED, status, f"http_{status}")
 
@@ -160,16 +152,17 @@ class RedoClient:
         """Success as status and body, anything else as its Outcome."""
         url = self.order_url(order_id)
         if url is None:
-            return Outcome(OutcomeKind.REJECTED, None, "no_address", "this order has no address at Redo's endpoint")
+            return unanswered("no_address")
         got = await self._request(method, httpx.URL(url), b"", LARGEST_ORDER)
         if isinstance(got, Outcome):
             return got
         status, headers, body = got
-        if 200 <= status < 300:
+        if status == 200:
             return status, body
-        if status == 404 and isinstance(answer := _json(body), dict) and isinstance(answer.get("error"), str):
-            return Outcome(OutcomeKind.ACCEPTED, status, "absent")
-        return failed(status, headers, body, Words(b"", (self._secret, order_id)))
+        if status == 404 and isinstance(parsed(body).get("error"), str):
+            return unanswered("absent", status=status)
+        # What Redo holds may be an older version, which its words may quote: none are kept.
+        return failed(status, headers, body, Words(None, self._secrets))
 
     async def _request(self, method: str, url: httpx.URL, body: bytes, most: int) -> Outcome | _Got:
         began = time.perf_counter()
@@ -177,7 +170,7 @@ class RedoClient:
             async with self._lanes.lane() as transport, asyncio.timeout(2 * self._timeout):
                 got = await self._exchange(transport, method, url, body, most)
         except (httpx.HTTPError, OSError) as error:  # TimeoutError is an OSError
-            outcome = _trouble(error)
+            outcome = trouble(error)
             self._tell(method, outcome.reason, began)
             return outcome
         self._tell(method, str(got[0]), began)
@@ -209,38 +202,6 @@ class RedoClient:
 _Got: TypeAlias = tuple[int, Mapping[str, str], bytes]
 
 
-def _trouble(error: Exception) -> Outcome:
-    """What kept a request from its answer. Nothing that fails before a connection stands can have been taken."""
-    if isinstance(error, httpx.ConnectError) and (found := _misconfigured(error)) is not None:
-        kind, reason = found
-        return Outcome(kind, None, reason, f"{TROUBLES[reason]} ({_described(error)})")
-    for types, reason in _NEVER_SENT.items():
-        if isinstance(error, types):
-            return Outcome(OutcomeKind.UNAVAILABLE, None, reason, f"{TROUBLES[reason]} ({_described(error)})")
-    reason = next(reason for kind, reason in _MAYBE_SENT.items() if isinstance(error, kind))
-    return Outcome(OutcomeKind.UNKNOWN, None, reason, f"{TROUBLES[reason]} ({type(error).__name__})")
-
-
-def _misconfigured(error: BaseException) -> tuple[OutcomeKind, str] | None:
-    """Names and certificates don't mend themselves: everybody waits, and one order probes."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return OutcomeKind.REFUSED, "tls"
-        if isinstance(cause, socket.gaierror):
-            if cause.errno == socket.EAI_AGAIN:
-                return OutcomeKind.UNAVAILABLE, "dns_temporary"
-            return OutcomeKind.REFUSED, "dns"
-        cause = cause.__cause__ or cause.__context__
-    return None
-
-
-def _described(error: Exception) -> str:
-    """The error's class and the system's words (host, port, errno): no part of a request."""
-    words = str(error).strip()[:200]
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body, parse_float=Decimal)
@@ -248,7 +209,8 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _checked_url(text: str) -> httpx.URL:
+def checked_url(text: str) -> httpx.URL:
+    """An endpoint's URL. Raises ConfigurationError for one that can't be asked."""
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL:

@@ -13,12 +13,15 @@ from typing import Final, TypeAlias
 
 import httpx2 as httpx
 
+from connector.errors import ConfigurationError, Problem
+
 KEEP_ALIVE: Final = 30.0
 """Seconds that an idle connection is kept: below what load balancers commonly allow (60)."""
 
 
 class Lanes:
-    """At most `most` requests at a time; further ones wait their turn. `on_connect` is told of each new connection."""
+    """At most `most` requests at a time; further ones wait their turn. `on_connect` is told of each new connection, which
+    is kept for `keep_alive` idle seconds. Raises ConfigurationError for a proxy that can't be used."""
 
     Turn: TypeAlias = asyncio.Semaphore
 
@@ -28,15 +31,19 @@ class Lanes:
         return asyncio.Semaphore(most)
 
     def __init__(
-        self, most: int | Turn, proxy: str | None = None, on_connect: Callable[[], None] | None = None
+        self,
+        most: int | Turn,
+        proxy: str | None = None,
+        on_connect: Callable[[], None] | None = None,
+        keep_alive: float = KEEP_ALIVE,
     ) -> None:
         self._turn = asyncio.Semaphore(most) if isinstance(most, int) else most
         self._on_connect = on_connect
         self._idle: list[httpx.AsyncHTTPTransport] = []
         self._all: list[httpx.AsyncHTTPTransport] = []
-        self._proxy = proxy
+        self._proxy = None if proxy is None else _checked_proxy(proxy)
         self._tls = httpx.create_ssl_context()
-        self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE)
+        self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive)
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[httpx.AsyncHTTPTransport]:
@@ -67,3 +74,15 @@ class Lanes:
             await transport.aclose()
         self._all.clear()
         self._idle.clear()
+
+
+def _checked_proxy(text: str) -> httpx.Proxy:
+    """Its user name and password stay out of the message."""
+    try:
+        proxy = httpx.Proxy(text)
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in ("http", "https") or not proxy.url.host:
+        hint = "use http://host:port in HTTPS_PROXY or HTTP_PROXY, or name Redo's host in NO_PROXY"
+        raise ConfigurationError([Problem("the proxy's address is not an HTTP URL", hint, "HTTPS_PROXY")])
+    return proxy

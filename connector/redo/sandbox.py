@@ -1,28 +1,25 @@
 """A local Redo: an ASGI app that enforces Redo's contract, keeps the orders, and misbehaves on demand.
 
-Answers in the documented shapes. Its control door, `/_sandbox/...`, needs no token and opens to loopback only:
-`orders` (all payloads as NDJSON; `orders/{id}` one), `stats`, `log`, `switches` (GET, POST), `reset` (POST).
+Answers in the documented shapes. `Sandbox` knows requests and replies, `create_app` makes HTTP of them. Its control
+door is `sandbox_control`, its misbehaviour `sandbox_trouble`, what it holds `sandbox_state`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
 import ipaddress
-import json
-import random
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-import orjson
-
+from connector.redo.sandbox_control import Control
 from connector.redo.sandbox_order import shown
+from connector.redo.sandbox_replies import Reply, Silence, error, parse, problem, reply
 from connector.redo.sandbox_rules import errors_of
-from connector.redo.sandbox_state import State
+from connector.redo.sandbox_state import State, Store
+from connector.redo.sandbox_store import Flight, answering
+from connector.redo.sandbox_trouble import Trouble
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -30,48 +27,63 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 LARGEST_BODY: Final = 8 * 1024 * 1024
-_JSON: Final = "application/json"
-_PROBLEM: Final = "application/problem+json"
-_NDJSON: Final = "application/x-ndjson"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    body: bytes
-    kind: str = _JSON
-    retry_after: int | None = None
-
-
-class Silence(ConnectionError):
-    """The connection is to be closed without an answer."""
 
 
 def create_app(state: State) -> App:
     """The sandbox over a state, which tests may look at and change directly."""
-    sandbox = Sandbox(state)
+    sandbox, control = Sandbox(state), Control(state)
 
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        path = [unquote_to_bytes(part).decode(errors="replace") for part in raw.strip(b"/").split(b"/")]
+        method: str = scope["method"]
         try:
-            reply = await sandbox.reply(scope, receive)
-        except Silence:
-            state.answers[f"{scope['method']} cut"] += 1
-            abort = scope.get("state", {}).get("abort")
-            if abort is None:
-                raise
-            abort()
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            return
-        headers = [(b"content-type", reply.kind.encode()), (b"content-length", b"%d" % len(reply.body))]
-        if reply.retry_after is not None:
-            headers.append((b"retry-after", b"%d" % reply.retry_after))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+            body = await _body(receive)
+            if path[0] == "_sandbox":
+                there = control.answer(method, path[1:], body) if _loopback(scope) else problem(404, "Not found")
+            else:
+                given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+                gone = scope.get("state", {}).get("gone", answering)
+                there = await sandbox.answer(method, path, given, body, gone)
+            await _send(state, scope, send, there)
+        except Silence as silence:
+            await _close(scope, receive, silence)
 
     return app
+
+
+async def _send(state: State, scope: MutableMapping[str, Any], send: Send, there: Reply) -> None:
+    headers = [(b"content-type", there.kind.encode()), (b"content-length", b"%d" % len(there.body))]
+    if there.retry_after is not None:
+        headers.append((b"retry-after", there.retry_after.encode()))
+    await send({"type": "http.response.start", "status": there.status, "headers": headers})
+    if not there.half and not there.drip:
+        await send({"type": "http.response.body", "body": there.body})
+        return
+    gone, parts = scope.get("state", {}).get("gone", answering), there.parts()
+    for part in parts:
+        if there.drip:
+            await state.pause(there.drip / len(parts))
+        if gone():
+            return
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    if there.half:
+        await asyncio.sleep(0)  # let the transport write what an abort would drop
+        await asyncio.sleep(0)
+        raise Silence(reset=there.reset)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _close(scope: MutableMapping[str, Any], receive: Receive, silence: Silence) -> None:
+    """Raises the silence where the server has no way to close the connection."""
+    abort = scope.get("state", {}).get("abort")
+    if abort is None:
+        raise silence
+    abort(reset=silence.reset)
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class Sandbox:
@@ -79,135 +91,113 @@ class Sandbox:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._window = (0.0, 0)
-        self._random = random.Random()  # noqa: S311  which requests fail need not be unguessable
+        self._trouble = Trouble(state)
 
-    async def reply(self, scope: MutableMapping[str, Any], receive: Receive) -> Reply:
-        raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        path = [unquote_to_bytes(part).decode(errors="replace") for part in raw.strip(b"/").split(b"/")]
-        method: str = scope["method"]
-        if path[0] == "_sandbox":
-            return await self._control(method, path[1:], scope, receive)
-        body = await _body(receive)
-        reply = await self._trouble() or self._gate(path, scope) or await self._api(method, path, body)
-        self._state.answers[f"{method} {reply.status}"] += 1
-        return reply
+    async def answer(
+        self, method: str, path: list[str], given: bytes, body: bytes, gone: Callable[[], bool] = answering
+    ) -> Reply:
+        """`path`: decoded parts; `given`: the Authorization header; `gone`: whether the client has stopped waiting.
 
-    async def _trouble(self) -> Reply | None:
-        """What befalls every request, whatever it asks for."""
-        switches = self._state.switches
-        if switches.latency_ms:
-            await asyncio.sleep(switches.latency_ms / 1000)
-        if switches.outage:
-            return _problem(503, "Service unavailable", switches.retry_after)
-        if self._over_rate() or switches.spend("throttle"):
-            return _problem(429, "Too many requests", switches.retry_after)
-        if switches.error_rate and self._random.random() < switches.error_rate:
-            return _error(500, "Failed to process order")
-        return None
-
-    def _over_rate(self) -> bool:
-        limit = self._state.switches.rate_limit
-        if limit is None:
-            return False
-        now, (began, count) = time.monotonic(), self._window
-        self._window = (began, count + 1) if now - began < 1 else (now, 1)
-        return self._window[1] > limit
-
-    def _gate(self, path: list[str], scope: MutableMapping[str, Any]) -> Reply | None:
-        """Token, then store."""
-        wanted = f"Bearer {self._state.api_secret}".encode()
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        if self._state.switches.unauthorized or not hmac.compare_digest(given, wanted):
-            return _error(401, "Unauthorized")
-        if self._state.switches.forbidden:
-            return _problem(403, "Token does not have access to this store")
+        Goes on with its work when the client has gone. Raises Silence when the connection is to be closed.
+        """
+        self._state.advance()
+        if self._state.script.steps:
+            self._state.script.count()
         at = path.index("stores") if "stores" in path else len(path)
-        if path[at + 1 : at + 2] != [self._state.store_id]:
-            return _problem(404, "Store does not exist")
-        del path[: at + 2]
+        store = self._state.store(path[at + 1]) if at + 1 < len(path) else None
+        seen = store or self._state
+        try:
+            there = await self._answer(store, method, path[at + 2 :], given, body, gone)
+        except Silence:
+            seen.answers[f"{method} cut"] += 1
+            raise
+        seen.answers[f"{method} {there.counted or there.status}"] += 1
+        return there
+
+    async def _answer(
+        self, store: Store | None, method: str, path: list[str], given: bytes, body: bytes, gone: Callable[[], bool]
+    ) -> Reply:
+        seen = store or self._state
+        refused, chosen = self._trouble.at_the_door(seen), None
+        if refused is None:
+            chosen = self._trouble.answered(seen.switches, method)
+            refused = chosen if chosen is not None and not seen.switches.answer_applies else self._gate(store, given)
+        if refused is not None or store is None:
+            await self._trouble.latency(seen.switches)
+            return refused or problem(404, "Store does not exist")
+        there = await self._api(store, method, path, body, gone)
+        return chosen or there
+
+    def _gate(self, store: Store | None, given: bytes) -> Reply | None:
+        """Token, then store."""
+        kind, _, token = given.partition(b" ")
+        seen = store or self._state
+        switches = seen.switches
+        accepted = switches.accept or (seen.api_secret,)
+        fits = any(hmac.compare_digest(token, secret.encode()) for secret in accepted)
+        known = fits or self._state.knows(token.decode(errors="replace"))
+        if switches.unauthorized or kind != b"Bearer" or not known or switches.flipped():
+            return error(401, "Unauthorized")
+        if store is None:
+            return problem(404, "Store does not exist")
+        if switches.forbidden or not fits:
+            return problem(403, "Token does not have access to this store")
         return None
 
-    async def _api(self, method: str, path: list[str], body: bytes) -> Reply:
+    async def _api(self, store: Store, method: str, path: list[str], body: bytes, gone: Callable[[], bool]) -> Reply:
         if path == ["custom", "orders"] and method == "POST":
-            return await self._push(body)
-        if len(path) == 2 and path[0] == "orders" and method in ("GET", "DELETE"):
-            name = self._state.find(path[1])
-            if name is None:
-                return _error(404, "Order not found")
-            return self._show(name) if method == "GET" else self._delete(name)
-        return _problem(404, "Not found")
+            return await self._push(store, body, gone)
+        if len(path) == 2 and path[0] == "orders" and method == "GET":
+            return await self._read(store, path[1])
+        if len(path) == 2 and path[0] == "orders" and method == "DELETE":
+            with store.flying(store.find(path[1]) or path[1], gone, "delete-") as flight:
+                return await self._delete(store, flight)
+        await self._trouble.latency(store.switches)
+        return problem(404, "Not found")
 
-    async def _push(self, body: bytes) -> Reply:
+    async def _push(self, store: Store, body: bytes, gone: Callable[[], bool]) -> Reply:
         if len(body) > LARGEST_BODY:
-            return _problem(413, "Payload too large")
+            return problem(413, "Payload too large")
         try:
-            order = _parse(body)
+            order = parse(body)
         except (ValueError, RecursionError):
-            return _error(400, "Request body is not valid JSON")
+            return error(400, "Request body is not valid JSON")
         order_id = order.get("id") if isinstance(order, dict) else None
-        with self._state.pushing(order_id if isinstance(order_id, str) else ""):
-            return await self._upsert(order, body)
+        with store.pushing(order_id if isinstance(order_id, str) else "", gone) as flight:
+            kept = await self._trouble.before(store.switches, "POST")
+            return kept or await self._upsert(store, order, body, flight)
 
-    async def _upsert(self, order: Any, body: bytes) -> Reply:
-        switches = self._state.switches
+    async def _upsert(self, store: Store, order: Any, body: bytes, flight: Flight) -> Reply:
+        switches = store.switches
         if errors := errors_of(order):
             mirrored = {"errors": errors} if isinstance(errors, dict) else {}
-            return _reply(400, {"error": "Invalid order data", **mirrored})
+            return reply(400, {"error": "Invalid order data", **mirrored})
         if order["id"] in switches.reject:
-            return _reply(400, {"error": "Invalid order data", "errors": {"id": "Rejected by a switch"}})
-        if switches.spend("late"):
-            await self._pause(switches.late_seconds)
-        redo_id = self._state.store(order["id"], body)
-        if switches.spend("cut"):
-            raise Silence
-        if switches.spend("hang"):
-            await self._pause(switches.hang_seconds)
-            raise Silence
-        return _reply(200, {"message": "Order synced successfully", "orderId": order["id"], "redoId": redo_id})
+            return reply(400, {"error": "Invalid order data", "errors": {"id": "Rejected by a switch"}})
+        await self._trouble.during(switches, "POST")
+        redo_id = store.land(flight, body)
+        good = reply(200, {"message": "Order synced successfully", "orderId": order["id"], "redoId": redo_id})
+        return await self._trouble.after(switches, "POST", good)
 
-    async def _pause(self, seconds: float) -> None:
-        """Sleep, but not beyond the sandbox's end."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._state.closed.wait()
+    async def _read(self, store: Store, asked: str) -> Reply:
+        if kept := await self._trouble.before(store.switches, "GET"):
+            return kept
+        await self._trouble.during(store.switches, "GET")
+        name = store.find(asked)
+        if name is None:
+            return error(404, "Order not found")
+        return await self._trouble.after(store.switches, "GET", reply(200, shown(parse(store.orders[name]))))
 
-    def _show(self, name: str) -> Reply:
-        return _reply(200, shown(_parse(self._state.orders[name])))
-
-    def _delete(self, name: str) -> Reply:
-        del self._state.orders[name]
-        redo_id = self._state.redo_ids[name]
-        return _reply(200, {"success": True, "orderId": redo_id, "externalOrderId": name})
-
-    async def _control(self, method: str, path: list[str], scope: MutableMapping[str, Any], receive: Receive) -> Reply:
-        if not _loopback(scope):
-            return _problem(404, "Not found")
-        body = await _body(receive)
-        match method, path:
-            case "GET", ["orders"]:
-                lines = (line.replace(b"\n", b" ") + b"\n" for line in self._state.orders.values())
-                return Reply(200, b"".join(lines), _NDJSON)
-            case "GET", ["orders", name] if name in self._state.orders:
-                return Reply(200, self._state.orders[name])
-            case "GET", ["stats"]:
-                return _reply(200, self._state.stats())
-            case "GET", ["log"]:
-                return Reply(200, b"".join(orjson.dumps(asdict(event)) + b"\n" for event in self._state.log), _NDJSON)
-            case "POST", ["reset"]:
-                self._state.reset()
-                return _reply(200, {})
-            case (("GET" | "POST"), ["switches"]):
-                return self._switch(body if method == "POST" else b"{}")
-        return _problem(404, "Not found")
-
-    def _switch(self, body: bytes) -> Reply:
-        try:
-            values = orjson.loads(body)
-        except ValueError:
-            values = None
-        wrong = self._state.switches.change(values) if isinstance(values, dict) else "a JSON object is wanted"
-        return _error(400, wrong) if wrong else _reply(200, self._state.switches.as_dict())
+    async def _delete(self, store: Store, flight: Flight) -> Reply:
+        name = flight.order_id
+        if kept := await self._trouble.before(store.switches, "DELETE"):
+            return kept
+        if name not in store.orders:
+            return error(404, "Order not found")
+        await self._trouble.during(store.switches, "DELETE")
+        redo_id = store.land(flight, None)
+        good = reply(200, {"success": True, "orderId": redo_id, "externalOrderId": name})
+        return await self._trouble.after(store.switches, "DELETE", good)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -224,34 +214,9 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _parse(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        return json.loads(body, parse_constant=_no_number)  # integers beyond 64 bits are JSON too
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _loopback(scope: MutableMapping[str, Any]) -> bool:
     client = scope.get("client")
     try:
         return client is None or ipaddress.ip_address(client[0]).is_loopback
     except ValueError:
         return False
-
-
-def _reply(status: int, body: object) -> Reply:
-    return Reply(status, orjson.dumps(body))
-
-
-def _error(status: int, message: str) -> Reply:
-    """`custom-order-error`, `orders-api-error`."""
-    return _reply(status, {"error": message})
-
-
-def _problem(status: int, title: str, retry_after: int | None = None) -> Reply:
-    """`error`: RFC 7807."""
-    return Reply(status, orjson.dumps({"type": "about:blank", "title": title}), _PROBLEM, retry_after)

@@ -16,7 +16,7 @@ from connector.redo.sandbox_switches import Switches
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`at`: seconds after the script began; `after_requests`: requests answered since. One of them is None."""
+    """`at`: seconds after the script began; `after_requests`: requests that came since. One of them is None."""
 
     at: float | None
     after_requests: int | None

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Generator
+import struct
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -72,13 +74,15 @@ def run(
     store_id: str,
     api_secret: str,
     ready: Callable[[str], None] = lambda _: None,
+    stores: Mapping[str, str] | None = None,
     **switches: Any,
 ) -> None:
-    """The command: blocks until a signal. Raises ValueError for an unknown switch, OSError when the port is taken."""
+    """The command: blocks until a signal. `stores`: secrets of further stores by id. Raises ValueError for an unknown
+    switch, OSError when the port is taken."""
     chosen = Switches()
     if wrong := chosen.change(switches):
         raise ValueError(wrong)
-    uvloop.run(serve(host, port, State(store_id, api_secret, chosen), ready))
+    uvloop.run(serve(host, port, State(store_id, api_secret, chosen, stores=dict(stores or {})), ready))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -132,8 +136,18 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """Lets the app close its connection without an answer: `scope["state"]["abort"]`."""
+    """Lets the app close its connection without an answer (`scope["state"]["abort"]`), and see whether the client has
+    closed it (`scope["state"]["gone"]`)."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "abort": transport.abort}
+        self.app_state = {**self.app_state, "abort": partial(_abort, transport), "gone": transport.is_closing}
+
+
+def _abort(transport: asyncio.Transport, *, reset: bool) -> None:
+    """Close at once; `reset`: by RST."""
+    if reset and not transport.is_closing():
+        number = transport.get_extra_info("socket").fileno()
+        with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -1,166 +1,96 @@
-"""What the sandbox holds and has seen, and the switches by which it misbehaves. No HTTP."""
+"""The sandbox's stores, clock and script: what tests look at and change directly. No HTTP.
+
+The state is its main store as well; the others, when there are any, stand beside it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-LOG_LENGTH: Final = 200_000
-"""Events kept; the oldest are forgotten first."""
+from connector.redo.sandbox_script import Script
+from connector.redo.sandbox_store import Event, Flight, Landing, Store
+from connector.redo.sandbox_switches import Switches
+
+__all__ = ["ALL", "Event", "Flight", "Landing", "State", "Store", "Switches"]
+
+ALL: Final = "*"
+"""Stands for every store where one is named."""
 
 
 @dataclass(slots=True)
-class Switches:
-    """How the sandbox misbehaves. Numbers named after a kind of trouble count the pushes it still befalls."""
+class State(Store):
+    """The main store, others, and what they share.
 
-    latency_ms: float = 0.0
-    error_rate: float = 0.0
-    """Share of requests (0 to 1) answered with 500 and not applied."""
-    throttle: int = 0
-    """Requests still answered with 429."""
-    rate_limit: float | None = None
-    """Requests a second above which 429 is answered."""
-    retry_after: int = 1
-    """Seconds, sent with 429 and 503."""
-    unauthorized: bool = False
-    forbidden: bool = False
-    outage: bool = False
-    """503 for everything."""
-    cut: int = 0
-    """Apply, then close the connection without an answer."""
-    hang: int = 0
-    """Apply, then stay silent for `hang_seconds` and close the connection."""
-    hang_seconds: float = 3600.0
-    late: int = 0
-    """Apply and answer `late_seconds` after the request came, whether or not anyone still waits."""
-    late_seconds: float = 1.0
-    reject: list[str] = field(default_factory=list)
-    """Order ids that get a 400."""
+    `clock` is monotonic (s); latency, late answers and other waits go by `sleep`. `wall`: seconds since 1970, for HTTP
+    dates alone. `chance` decides which requests `error_rate` befalls.
+    """
 
-    def change(self, values: Mapping[str, Any]) -> str | None:
-        """Set some switches; what is wrong with the first bad one, or None and all are set."""
-        known = {each.name: getattr(self, each.name) for each in fields(self)}
-        for name, value in values.items():
-            if name not in known:
-                return f"unknown switch; known are {', '.join(sorted(known))}"
-            if not _fits(name, value, known[name]):
-                return f"{name} has another type"
-        for name, value in values.items():
-            setattr(self, name, value)
-        return None
-
-    def spend(self, name: str) -> bool:
-        """True when this push is one of those that the trouble still befalls."""
-        left: int = getattr(self, name)
-        if left > 0:
-            setattr(self, name, left - 1)
-        return left > 0
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def _fits(name: str, value: Any, present: Any) -> bool:
-    if isinstance(present, bool):
-        return isinstance(value, bool)
-    if name == "rate_limit" and value is None:
-        return True
-    if isinstance(present, list):
-        return isinstance(value, list) and all(isinstance(each, str) for each in value)
-    kinds = int if isinstance(present, int) else (int, float)
-    return isinstance(value, kinds) and not isinstance(value, bool) and value >= 0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A push of one order began or ended; `sequence` grows by one with each event. `at`: the machine's monotonic clock
-    (s), the same in all of its processes."""
-
-    sequence: int
-    order_id: str
-    what: str
-    at: float = 0.0
-
-
-@dataclass(slots=True)
-class State:
-    """One store and everything that happened to it."""
-
-    store_id: str = "sandbox-store"
-    api_secret: str = "sandbox-secret"  # noqa: S105  not a secret: the sandbox holds nothing but test orders
-    switches: Switches = field(default_factory=Switches)
-    orders: dict[str, bytes] = field(default_factory=dict)
-    """The bodies as they were accepted, by order id."""
-    redo_ids: dict[str, str] = field(default_factory=dict)
-    answers: Counter[str] = field(default_factory=Counter)
-    """Requests by method and status, e.g. `POST 200`; `POST cut` for those that got no answer."""
-    pushes: Counter[str] = field(default_factory=Counter)
-    in_flight: Counter[str] = field(default_factory=Counter)
-    most_in_flight: int = 0
-    most_per_order: int = 0
-    overlaps: int = 0
-    """Pushes that began while another one of the same order was in flight."""
-    log: deque[Event] = field(default_factory=lambda: deque(maxlen=LOG_LENGTH))
-    sequence: int = 0
+    stores: dict[str, str] = field(default_factory=dict)
+    """API secrets of the other stores by id; both may change at any time."""
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    wall: Callable[[], float] = time.time
+    chance: random.Random = field(default_factory=random.Random)
+    script: Script = field(default_factory=Script)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at shutdown: whoever hangs lets go."""
+    _others: dict[str, Store] = field(default_factory=dict)
 
-    @contextmanager
-    def pushing(self, order_id: str) -> Iterator[None]:
-        """Count and log one push while it lasts."""
-        self.pushes[order_id] += 1
-        self.in_flight[order_id] += 1
-        running = self.in_flight[order_id]
-        self.overlaps += running > 1
-        self.most_per_order = max(self.most_per_order, running)
-        self.most_in_flight = max(self.most_in_flight, self.in_flight.total())
-        self._note(order_id, "begin")
+    def now(self) -> float:
+        return self.clock()
+
+    def store(self, store_id: str) -> Store | None:
+        """A store by its id, None when there is no such one."""
+        if store_id == self.store_id:
+            return self
+        secret = self.stores.get(store_id)
+        if secret is None:
+            return None
+        other = self._others.get(store_id)
+        if other is None:
+            other = self._others[store_id] = Store(store_id, secret, clock=self.now)
+        other.api_secret = secret
+        return other
+
+    def all_stores(self) -> Iterator[Store]:
+        """The main one first."""
+        yield self
+        for store_id in self.stores:
+            if (other := self.store(store_id)) is not None and other is not self:
+                yield other
+
+    def knows(self, secret: str) -> bool:
+        """Whether any store accepts the secret."""
+        return any(secret in (store.switches.accept or (store.api_secret,)) for store in self.all_stores())
+
+    def change(self, store_id: str | None, values: Mapping[str, Any]) -> str | None:
+        """Set switches of one store, of all (`*`), or of the main one (None); what is wrong, or None."""
+        if store_id == ALL:
+            return next(filter(None, [store.switches.change(values) for store in self.all_stores()]), None)
+        store = self if store_id is None else self.store(store_id)
+        return "no such store" if store is None else store.switches.change(values)
+
+    def advance(self) -> None:
+        """Carry out the script as far as it is due."""
+        if self.script.steps:
+            self.script.advance(self.clock(), self.change)
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond the sandbox's end."""
+        if self.closed.is_set():
+            return
+        waits = {asyncio.ensure_future(self.sleep(seconds)), asyncio.ensure_future(self.closed.wait())}
         try:
-            yield
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._note(order_id, "end")
-            self.in_flight[order_id] -= 1
-            if not self.in_flight[order_id]:
-                del self.in_flight[order_id]
-
-    def store(self, order_id: str, body: bytes) -> str:
-        """Create or replace an order; Redo's own id for it."""
-        self.orders[order_id] = body
-        return self.redo_ids.setdefault(order_id, f"redo-{len(self.redo_ids) + 1:024x}")
-
-    def find(self, name: str) -> str | None:
-        """The external id of an order, given that or Redo's own id."""
-        if name in self.orders:
-            return name
-        return next((order for order, redo in self.redo_ids.items() if redo == name and order in self.orders), None)
-
-    def stats(self) -> dict[str, Any]:
-        return {
-            "requests": sum(self.answers.values()),
-            "answers": dict(self.answers),
-            "accepted": self.answers["POST 200"],
-            "rejected": self.answers["POST 400"],
-            "orders": len(self.orders),
-            "pushes": dict(self.pushes),
-            "max_in_flight": self.most_in_flight,
-            "max_concurrent_per_order": self.most_per_order,
-            "overlaps": self.overlaps,
-        }
+            for wait in waits:
+                wait.cancel()
 
     def reset(self) -> None:
-        """Forget orders and everything seen; switches stay."""
-        self.orders.clear()
-        self.redo_ids.clear()
-        self.answers.clear()
-        self.pushes.clear()
-        self.log.clear()
-        self.most_in_flight = self.most_per_order = self.overlaps = 0
-
-    def _note(self, order_id: str, what: str) -> None:
-        self.sequence += 1
-        self.log.append(Event(self.sequence, order_id, what, time.monotonic()))
+        """Forget what all stores hold and saw; switches and script stay."""
+        for store in self.all_stores():
+            Store.reset(store)

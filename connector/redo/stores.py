@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from connector.orders import Order, Outcome, OutcomeKind, Place
-from connector.redo.client import Answer, OnRequest, RedoClient
+from connector.orders import Order, Outcome, Place
+from connector.redo.answers import unanswered
+from connector.redo.client import Answer, OnRequest, RedoClient, checked_url
 from connector.redo.lanes import Lanes
 
-_NO_STORE: Final = Outcome(
-    OutcomeKind.REJECTED,
-    None,
-    "no_store",
-    "there is no secret for this order's store: add [redo.stores.<id>] with its api_secret",
-)
+_NO_STORE: Final = unanswered("no_store")
 
 
 class Stores:
@@ -34,19 +30,23 @@ class Stores:
         on_request: OnRequest | None = None,
         on_connect: Callable[[], None] | None = None,
     ) -> None:
-        self._lanes: dict[tuple[str | None, str], Lanes] = {}
+        self._lanes: dict[tuple[str | None, str, bytes], Lanes] = {}
         self._clients: dict[str, RedoClient] = {}
+        secrets = [secret for _, secret in stores.values()]
         turn = Lanes.turns(max_connections)
         for store_id, (url, secret) in stores.items():
             lanes = self._lanes_to(url, proxy(url), turn, on_connect)
-            self._clients[store_id] = RedoClient(url, secret, timeout=timeout, lanes=lanes, on_request=on_request)
+            self._clients[store_id] = RedoClient(
+                url, secret, timeout=timeout, lanes=lanes, on_request=on_request, secrets=secrets
+            )
 
     def _lanes_to(self, url: str, proxy: str | None, turn: Lanes.Turn, on_connect: Callable[[], None] | None) -> Lanes:
         """Connections are kept by host: a lane that serves two hosts would close and open all the time."""
-        host = url.split("/custom/")[0].split("/stores/")[0]
-        if (proxy, host) not in self._lanes:
-            self._lanes[proxy, host] = Lanes(turn, proxy, on_connect)
-        return self._lanes[proxy, host]
+        parts = checked_url(url)
+        to = (proxy, parts.scheme, parts.netloc)
+        if to not in self._lanes:
+            self._lanes[to] = Lanes(turn, proxy, on_connect)
+        return self._lanes[to]
 
     def serves(self, store_id: str) -> bool:
         return store_id in self._clients

@@ -1,0 +1,208 @@
+"""Delivery that can be trusted, with the whole connector: removals, holds, redrives, history, stores, late requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from connector.checkpoints.requests import Requests, requests_path
+from connector.orders import OrderKey
+from connector.pipeline.ports import HoldState
+from tests.fix_connector import Rig, eventually
+
+LEFT = "DELETE FROM oms.order_header WHERE order_no = (SELECT min(order_no) FROM oms.order_header)"
+
+
+def _orders(rig: Rig) -> dict[str, Any]:
+    import orjson
+
+    return {name: orjson.loads(body) for name, body in rig.sandbox.state.orders.items()}
+
+
+def _counter(rig: Rig, name: str, **labels: str) -> float:
+    return rig.running.metrics.registry.get_sample_value(f"redo_connector_{name}", labels) or 0.0
+
+
+def _one_key(rig: Rig) -> tuple[str, str]:
+    """Key and Redo id of an order."""
+    with rig.database.connect() as conn:
+        row = conn.execute("SELECT order_id::text FROM oms.order_header ORDER BY order_id LIMIT 1").fetchone()
+    assert row is not None
+    return row[0], row[0]
+
+
+async def _known_id(rig: Rig, key: str) -> str:
+    known = await rig.running.pipeline.ports.memory.known([OrderKey(key)])
+    return known.checkpoints[OrderKey(key)].order_id
+
+
+async def _ask(rig: Rig, verb: str, **arguments: Any) -> str:
+    requests = Requests(requests_path(rig.settings().checkpoints.url))
+    number = requests.ask(verb, arguments, 0.0)
+
+    def done() -> Any:
+        rig.check()
+        request = requests.get(number)
+        return request if request is not None and request.finished else None
+
+    request = await eventually(f"{verb} is carried out", done)
+    requests.close()
+    assert request.state == "done", request.message
+    return str(request.message)
+
+
+def _narrow(rig: Rig, condition: str) -> None:
+    """A mapping that leaves orders out, for the next start."""
+    rig.mapping = f"SELECT * FROM (\n{rig.mapping.strip().rstrip(';')}\n) AS narrowed WHERE {condition}"
+
+
+async def test_an_unlikely_change_of_the_mapping_is_held_live_changes_flow_and_approval_lets_it_go(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    await rig.stop()
+    before = rig.sandbox.state.pushes.total()
+    rig.mapping = rig.mapping.replace("AS sales_channel", "|| ' 2' AS sales_channel")
+    assert "|| ' 2'" in rig.mapping
+    await rig.start()
+    memory = rig.running.pipeline.ports.memory
+    tally = await eventually("it is held", lambda: _held(rig))
+    assert rig.sandbox.state.pushes.total() == before, "nothing was pushed before it was judged"
+    assert tally.held > 10
+    (hold,) = await memory.holds()
+    assert hold.state is HoldState.HELD
+    summary = await memory.summarise(hold.number, 3)
+    assert summary is not None
+    assert summary.fields == {"salesChannel": hold.orders}
+    key, _ = _one_key(rig)
+    rig.execute(f"UPDATE oms.order_header SET tag_list = 'live' WHERE order_id = {key}")
+    await eventually("the live change flows", lambda: rig.sandbox.state.pushes.total() == before + 1)
+    assert "20 orders are" in await _ask(rig, "approve", hold=hold.number, limit=20)
+    await eventually("the canary went", lambda: rig.sandbox.state.pushes.total() == before + 21)
+    await _ask(rig, "approve", hold=hold.number, limit=None)
+    await eventually("nothing is held", lambda: _free(rig))
+    await rig.quiet()
+    assert (await rig.verdict()).clean
+
+
+async def _held(rig: Rig) -> Any:
+    tally = await rig.tally()
+    return tally if tally.holds else None
+
+
+async def _free(rig: Rig) -> bool:
+    return (await rig.tally()).held == 0
+
+
+async def test_a_larger_bound_in_the_settings_lets_a_hold_go(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    await rig.stop()
+    rig.mapping = rig.mapping.replace("AS sales_channel", "|| ' 2' AS sales_channel")
+    await rig.start()
+    await eventually("it is held", lambda: _held(rig))
+    await rig.stop()
+    rig.overrides.setdefault("guard", {})["max_share"] = 1
+    await rig.start()
+    await eventually("nothing is held", lambda: _free(rig))
+    await rig.quiet()
+    assert (await rig.verdict()).clean
+
+
+@pytest.mark.parametrize("policy", ["cancel", "delete"])
+async def test_an_order_that_leaves_the_mapping_is_removed_and_pushed_again_when_it_returns(
+    rig: Rig, policy: str
+) -> None:
+    rig.overrides["mapping"] = {"missing": policy}
+    rig.overrides["checkpoints"] = {"keep": "payload", "payload_keys": Fernet.generate_key().decode()}
+    rig.mapping = (
+        f"SELECT * FROM (\n{rig.mapping.strip().rstrip(';')}\n) AS m WHERE sales_channel IS DISTINCT FROM 'gone'"
+    )
+    await rig.start()
+    await rig.quiet()
+    key, _ = _one_key(rig)
+    name = await _known_id(rig, key)
+    with rig.database.connect() as conn:
+        row = conn.execute(f"SELECT channel FROM oms.order_header WHERE order_id = {key}").fetchone()
+    assert row is not None
+    rig.execute(f"UPDATE oms.order_header SET channel = 'gone' WHERE order_id = {key}")
+
+    def removed() -> bool:
+        orders = _orders(rig)
+        if policy == "delete":
+            return name not in orders
+        return orders[name].get("cancelReason") == "other" and bool(orders[name]["cancelledAt"])
+
+    await eventually("Redo has it no longer", removed)
+    await rig.quiet()
+    assert _counter(rig, "removed_orders_total", action=f"{policy}led" if policy == "cancel" else "deleted") == 1
+    rig.execute(f"UPDATE oms.order_header SET channel = '{row[0]}' WHERE order_id = {key}")
+    await eventually("it is back", lambda: name in _orders(rig) and not _orders(rig)[name].get("cancelledAt"))
+    await rig.quiet()
+    assert (await rig.verdict()).clean
+
+
+async def test_a_burst_of_removals_is_held_before_the_first_one(rig: Rig) -> None:
+    rig.overrides["mapping"] = {"missing": "delete"}
+    rig.mapping = (
+        f"SELECT * FROM (\n{rig.mapping.strip().rstrip(';')}\n) AS m WHERE sales_channel IS DISTINCT FROM 'gone'"
+    )
+    await rig.start()
+    await rig.quiet()
+    there = len(rig.sandbox.state.orders)
+    rig.execute("UPDATE oms.order_header SET channel = 'gone'")
+    tally = await eventually("it is held", lambda: _held(rig))
+    assert tally.held > 10
+    assert len(rig.sandbox.state.orders) == there
+    assert rig.sandbox.state.answers["DELETE 200"] == 0
+
+
+async def test_a_redrive_pushes_dead_letters_again_by_group(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    key, _ = _one_key(rig)
+    name = await _known_id(rig, key)
+    rig.switch(reject=[name])
+    rig.execute(f"UPDATE oms.order_header SET tag_list = 'refused' WHERE order_id = {key}")
+    memory = rig.running.pipeline.ports.memory
+    (group,) = await eventually("it is refused", memory.letter_groups)
+    assert (group.reason, group.orders) == ("rejected", 1)
+    rig.switch(reject=[])
+    assert "1 order is" in await _ask(rig, "redrive", group=group.group)
+    await rig.quiet()
+    assert (await rig.tally()).dead_letters == {}
+    assert (await rig.verdict()).clean
+
+
+async def test_a_request_that_lands_late_is_overwritten_by_a_second_confirmation(rig: Rig) -> None:
+    rig.overrides["redo"] = {"timeout": 0.4, "confirm_after": 1.5}
+    await rig.start()
+    await rig.quiet()
+    key, _ = _one_key(rig)
+    rig.switch(late=1, late_seconds=1.6)
+    rig.execute(f"UPDATE oms.order_header SET tag_list = 'older' WHERE order_id = {key}")
+    await eventually("the connector gave up", lambda: _counter(rig, "http_retries_total", reason="timeout") >= 1)
+    rig.execute(f"UPDATE oms.order_header SET tag_list = 'newer' WHERE order_id = {key}")
+    await rig.quiet()
+    assert (await rig.verdict()).clean
+
+
+async def test_changed_line_item_ids_and_shrunk_refunds_are_told_and_pushed(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    rig.execute(
+        "UPDATE oms.order_items SET item_id = item_id + 1000000 WHERE order_id = (SELECT min(order_id) FROM oms.order_items)"
+    )
+    await eventually("it is told", lambda: _counter(rig, "order_warnings_total", kind="line_item_id_changed") >= 1)
+    await rig.quiet()
+    assert (await rig.tally()).warnings["line_item_id_changed"] == 1
+    assert (await rig.verdict()).clean
+
+
+async def test_a_reconcile_that_is_asked_for_says_what_it_found(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    message = await _ask(rig, "reconcile")
+    assert "0 missed, 0 changed, 0 extra" in message
+    assert rig.running.pipeline.sweeper.verified_through is not None
