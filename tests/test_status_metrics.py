@@ -188,9 +188,9 @@ def test_exactly_one_state_is_the_present_one(metrics: Metrics) -> None:
 
 
 def test_a_pause_shows_its_reason_and_goes(metrics: Metrics) -> None:
-    metrics.update(facts(State.PAUSED, paused_reason="http_401"))
+    metrics.update(facts(State.PAUSED, paused_reason="http_401", paused_stores={"": "http_401"}))
     assert value(metrics, "redo_connector_delivery_paused", reason="http_401") == 1
-    metrics.update(facts(State.PAUSED, paused_reason="http_503"))
+    metrics.update(facts(State.PAUSED, paused_reason="http_503", paused_stores={"": "http_503"}))
     assert value(metrics, "redo_connector_delivery_paused", reason="http_401") == 0
     assert value(metrics, "redo_connector_delivery_paused", reason="http_503") == 1
     metrics.update(facts())

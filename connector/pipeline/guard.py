@@ -37,8 +37,8 @@ log = structlog.get_logger("connector.guard")
 
 LEAST = 10
 """Fewer orders than this are never an unlikely size, whatever share of a small shop they are."""
-AT_ONCE = 10_000
-"""Orders released in one commit."""
+AT_ONCE = 2_000
+"""Orders released in one commit: some 70 ms of the store."""
 BURSTS = 3600.0
 """Seconds in which removals count as one burst, so that a trickle doesn't pass what a flood may not."""
 PATIENCE = 6
