@@ -102,7 +102,7 @@ MEANINGS: Final = (
     Meaning(
         OutcomeKind.UNKNOWN,
         "cut",
-        "the request was sent, but the connection was cut before its answer arrived: check network and proxy if it lasts",
+        "the request was sent, but the connection was cut before its answer arrived: check the network if it lasts",
     ),
     Meaning(
         OutcomeKind.REJECTED,

@@ -57,17 +57,16 @@ def environment_proxy(url: str, environment: Mapping[str, str]) -> str | None:
     REQUEST_METHOD (a CGI script, where a caller sets HTTP_PROXY) only lower-case `http_proxy` does.
     """
     parts = checked_url(url)
-    proxies: dict[str, str] = {}
-    for lower in (False, True):
-        if lower and "REQUEST_METHOD" in environment:
-            proxies.pop("http", None)
-        for name, value in environment.items():
-            if name.lower().endswith("_proxy") and (name.islower() or not lower):
-                proxies[name.lower().removesuffix("_proxy")] = value
+    proxies = {name.lower()[:-6]: value for name, value in environment.items() if name.lower().endswith("_proxy")}
+    if "REQUEST_METHOD" in environment:
+        proxies.pop("http", None)
+    proxies |= {name[:-6]: value for name, value in environment.items() if name.endswith("_proxy")}
     if proxy_bypass_environment(parts.netloc.decode("ascii"), proxies):
         return None
-    found = proxies[parts.scheme] if proxies.get(parts.scheme) else proxies.get("all")
-    return (found if "://" in found else f"http://{found}") if found else None
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    if not found:
+        return None
+    return found if "://" in found else f"http://{found}"
 
 
 class RedoClient:

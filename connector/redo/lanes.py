@@ -20,8 +20,8 @@ KEEP_ALIVE: Final = 30.0
 
 
 class Lanes:
-    """At most `most` requests at a time; further ones wait their turn. `on_connect` is told of each new connection, which
-    is kept for `keep_alive` idle seconds. Raises ConfigurationError for a proxy that can't be used."""
+    """At most `most` requests at a time; further ones wait their turn. `on_connect` is told of each new connection; idle,
+    it is kept for `keep_alive` seconds. Raises ConfigurationError for a proxy that can't be used."""
 
     Turn: TypeAlias = asyncio.Semaphore
 

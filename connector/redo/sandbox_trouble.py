@@ -1,0 +1,103 @@
+"""What befalls requests at the sandbox by its switches: refused at the door, before, while and after applying.
+
+Each method spends what the switches still have to give. Whether anything is applied is the caller's business.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+
+from connector.redo.sandbox_rates import retry_after
+from connector.redo.sandbox_replies import HTML, Reply, Silence, error, problem
+from connector.redo.sandbox_state import State, Store, Switches
+
+PAUSE_FROM: Final = 1000.0
+"""Milliseconds of latency from which the sandbox's end is worth looking out for."""
+
+_PAGE: Final = b"<!doctype html><title>Sign in</title><p>Please sign in to this network to go on."
+
+
+class Trouble:
+    """One state's misbehaviour."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def at_the_door(self, store: Store) -> Reply | None:
+        """Outage and limits, whatever is asked for."""
+        switches = store.switches
+        if switches.outage:
+            return problem(503, "Service unavailable", self._after(switches, switches.retry_after))
+        wait = store.limiter.refuse(switches, self._state.clock())
+        if wait is None and switches.spend("throttle"):
+            wait = math.inf
+        if wait is not None:
+            seconds = wait if math.isfinite(wait) else switches.retry_after
+            return problem(429, "Too many requests", self._after(switches, seconds))
+        if switches.error_rate and self._state.chance.random() < switches.error_rate:
+            return error(500, "Failed to process order")
+        return None
+
+    def answered(self, switches: Switches, method: str) -> Reply | None:
+        """The next of `answer`."""
+        if not switches.answer or method not in switches.methods:
+            return None
+        status = switches.answer.pop(0)
+        if status < 300:
+            return Reply(status, b"")
+        after = self._after(switches, switches.retry_after) if status in (429, 503) else None
+        known = {each.value: each.phrase for each in HTTPStatus}
+        return problem(status, known.get(status, "Unknown"), after)
+
+    async def latency(self, switches: Switches) -> None:
+        if not switches.latency_ms:
+            return
+        wait = self._state.pause if switches.latency_ms >= PAUSE_FROM else self._state.sleep
+        await wait(switches.latency_ms / 1000)
+
+    async def before(self, switches: Switches, method: str) -> Reply | None:
+        """What keeps a request from being applied. Raises Silence."""
+        await self.latency(switches)
+        if method not in switches.methods:
+            return None
+        if switches.spend("cut_before"):
+            raise Silence(reset=switches.reset)
+        if switches.spend("swallow"):
+            await self._state.pause(switches.hang_seconds)
+            raise Silence(reset=switches.reset)
+        return Reply(200, _PAGE, HTML, counted="html") if switches.spend("html") else None
+
+    async def during(self, switches: Switches, method: str) -> None:
+        """What makes it late."""
+        if switches.late and method in switches.methods and switches.spend("late"):
+            await self._state.pause(switches.late_seconds)
+
+    async def after(self, switches: Switches, method: str, good: Reply) -> Reply:
+        """What becomes of a success that was applied. Raises Silence."""
+        if method not in switches.methods:
+            return good
+        if switches.spend("cut"):
+            raise Silence(reset=switches.reset)
+        if switches.spend("hang"):
+            await self._state.pause(switches.hang_seconds)
+            raise Silence(reset=switches.reset)
+        if switches.spend("cut_mid"):
+            return replace(good, half=True, reset=switches.reset, counted="cut")
+        if switches.spend("wrong_body"):
+            body = _renamed(good.body) if switches.wrong_body_kind == "other_id" else b""
+            return replace(good, body=body, counted="wrong_body")
+        return replace(good, drip=switches.drip_seconds) if switches.spend("drip") else good
+
+    def _after(self, switches: Switches, seconds: float) -> str | None:
+        return retry_after(switches.retry_after_form, seconds, self._state.wall())
+
+
+def _renamed(body: bytes) -> bytes:
+    answer = orjson.loads(body)
+    ids = {name: f"not-{answer[name]}" for name in ("orderId", "externalOrderId") if name in answer}
+    return orjson.dumps(answer | ids)
