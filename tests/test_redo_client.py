@@ -13,7 +13,7 @@ import pytest
 
 from connector.errors import ConfigurationError
 from connector.orders import Outcome, OutcomeKind
-from connector.redo.client import RedoClient, environment_proxy, orders_url
+from connector.redo.client import RedoClient, orders_url
 from connector.redo.sandbox_server import SandboxServer
 from connector.redo.sandbox_state import State
 from tests.redo_orders import document, line_item, order_of, until
@@ -161,27 +161,6 @@ async def test_a_refused_connection_surely_sent_nothing() -> None:
     await client.aclose()
 
 
-async def test_an_unknown_host_surely_sent_nothing() -> None:
-    client = RedoClient("http://no-such-host.invalid/stores/s/custom/orders", SECRET)
-    outcome = await client.push(ORDER)
-    assert (outcome.kind, outcome.reason) == (OutcomeKind.UNAVAILABLE, "connect")
-    await client.aclose()
-
-
-async def test_a_failed_tls_handshake_surely_sent_nothing() -> None:
-    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(plain, "127.0.0.1", 0)
-    client = RedoClient(orders_url(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", "s"), SECRET)
-    outcome = await client.push(ORDER)
-    assert (outcome.kind, outcome.reason) == (OutcomeKind.UNAVAILABLE, "connect")
-    await client.aclose()
-    server.close()
-
-
 async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Close without a word."""
 
@@ -312,8 +291,25 @@ async def test_an_id_that_would_be_another_path_is_never_sent(order_id: str) -> 
 async def test_a_wrong_store_is_a_refusal_not_an_absent_order() -> None:
     async with sandboxed() as (client, state):
         state.store_id = "other"
-        assert (await client.delete("1001")).kind is OutcomeKind.REFUSED
-        assert (await client.read("1001")).outcome.kind is OutcomeKind.REFUSED
+        for outcome in (await client.delete("1001"), (await client.read("1001")).outcome):
+            assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.REFUSED, 404, "http_404")
+            assert "redo.store_id" in outcome.message
+
+
+@pytest.mark.parametrize("status", ["201 Created", "204 No Content", "200 OK"])
+async def test_a_deletion_that_is_not_confirmed_as_documented_is_an_unknown_outcome(status: str) -> None:
+    body = b"" if status.startswith("204") else b'{"success": %s}' % (b"true" if status.startswith("201") else b"1")
+    async with against(saying(status, body)) as client:
+        outcome = await client.delete("1001")
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.UNKNOWN, "bad_answer")
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "500 Internal Server Error", "422 Unprocessable Content"])
+async def test_nothing_that_redo_says_about_an_order_it_holds_is_repeated(status: str) -> None:
+    async with against(saying(status, b'{"error": "the order of Grace Hopper"}')) as client:
+        outcome = await client.delete("1001")
+    assert "Grace" not in repr(outcome)
+    assert outcome.message.startswith(status[:3])
 
 
 def test_an_endpoint_of_another_form_can_be_pushed_to_but_has_no_order_addresses() -> None:
@@ -339,13 +335,6 @@ def test_the_secret_is_not_in_the_repr() -> None:
 
 def test_the_store_id_is_percent_encoded() -> None:
     assert orders_url("https://x/v2.2/", "a/b") == "https://x/v2.2/stores/a%2Fb/custom/orders"
-
-
-def test_the_environments_proxy_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    monkeypatch.setenv("NO_PROXY", "inside.example.com")
-    assert environment_proxy("https://api.getredo.com/v2.2") == "http://proxy:3128"
-    assert environment_proxy("https://inside.example.com/") is None
 
 
 async def test_what_one_client_builds_the_sandbox_takes_whatever_the_numbers() -> None:

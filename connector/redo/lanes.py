@@ -7,6 +7,7 @@ a stack of transports with one connection each does not. Timeouts are given with
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
@@ -20,8 +21,9 @@ KEEP_ALIVE: Final = 30.0
 
 
 class Lanes:
-    """At most `most` requests at a time; further ones wait their turn. `on_connect` is told of each new connection; idle,
-    it is kept for `keep_alive` seconds. Raises ConfigurationError for a proxy that can't be used."""
+    """At most `most` requests at a time; further ones wait their turn. `on_connect` is told of each new connection;
+    `keep_alive` is how many idle seconds it is kept. Raises ConfigurationError for a proxy or certificates that can't
+    be used."""
 
     Turn: TypeAlias = asyncio.Semaphore
 
@@ -42,7 +44,7 @@ class Lanes:
         self._idle: list[httpx.AsyncHTTPTransport] = []
         self._all: list[httpx.AsyncHTTPTransport] = []
         self._proxy = None if proxy is None else _checked_proxy(proxy)
-        self._tls = httpx.create_ssl_context()
+        self._tls = _trusted()
         self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive)
 
     @asynccontextmanager
@@ -74,6 +76,16 @@ class Lanes:
             await transport.aclose()
         self._all.clear()
         self._idle.clear()
+
+
+def _trusted() -> ssl.SSLContext:
+    """The machine's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR name."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        hint = "name a readable file of certificates in PEM form in SSL_CERT_FILE, or unset it"
+        what = f"the trusted certificates can't be read: {error.strerror or type(error).__name__}"
+        raise ConfigurationError([Problem(what, hint, "SSL_CERT_FILE")]) from None
 
 
 def _checked_proxy(text: str) -> httpx.Proxy:

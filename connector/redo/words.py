@@ -105,8 +105,11 @@ class Words:
         return short or any(part in self._runs for part in _cut(word, min(4, len(word))))
 
     def _spelled_out(self, message: str) -> bool:
-        """Whether a value is there bit by bit, in words too short to be masked."""
-        letters = _compact("".join(word for word in _WORD.findall(_folded(message)) if len(word) < 3))
+        """Whether a secret is there whole, or a value bit by bit, in words too short to be masked."""
+        folded = _folded(message)
+        if any(_compact(_folded(secret)) in _compact(folded) for secret in self._secrets):
+            return True
+        letters = _compact("".join(word for word in _WORD.findall(folded) if len(word) < 3))
         return any(
             value in letters
             for value in map(_compact, self._values)
