@@ -55,11 +55,13 @@ def _connecting(error: httpx.ConnectError) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Only what was named as the cause: the context may be an error that the caller is dealing with."""
-    cause = error.__cause__
+    """Only what is named as the cause: the context may be an error that the caller is dealing with. httpcore2's pool
+    cuts off `__cause__`, but its errors carry the system's as their argument."""
+    cause: BaseException | None = error
     while cause is not None:
         yield cause
-        cause = cause.__cause__
+        held = next((part for part in cause.args if isinstance(part, BaseException)), None)
+        cause = cause.__cause__ or held
 
 
 def _described(error: Exception) -> str:
