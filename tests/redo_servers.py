@@ -57,10 +57,24 @@ class Seen:
     most_at_once: int = 0
     closed: int = 0
     secrets: list[str] = field(default_factory=list)
+    hold: bool = False
+    """Answers wait for `release`."""
+    _held: list[Callable[[], None]] = field(default_factory=list)
+
+    def answer(self, how: Callable[[], None]) -> None:
+        if self.hold:
+            self._held.append(how)
+        else:
+            asyncio.get_running_loop().call_soon(how)
+
+    def release(self) -> None:
+        self.hold = False
+        for how in self._held:
+            how()
 
 
 class _Peer(asyncio.Protocol):
-    """One connection: answers each whole request at once, or a turn of the loop later."""
+    """One connection: answers each whole request a turn of the loop later, or when released."""
 
     def __init__(self, script: Script, seen: Seen, close: bool) -> None:
         self._script, self._seen, self._close = script, seen, close
@@ -83,7 +97,8 @@ class _Peer(asyncio.Protocol):
         self._seen.at_once += 1
         self._seen.most_at_once = max(self._seen.most_at_once, self._seen.at_once)
         self._seen.secrets.append(headers["authorization"].removeprefix("Bearer "))
-        asyncio.get_running_loop().call_soon(self._answer, str(json.loads(rest or b'{"id": ""}')["id"]), whole)
+        order_id = str(json.loads(rest or b'{"id": ""}')["id"])
+        self._seen.answer(lambda: self._answer(order_id, whole))
 
     def _answer(self, order_id: str, whole: bytes) -> None:
         self._seen.at_once -= 1
@@ -98,10 +113,15 @@ class _Peer(asyncio.Protocol):
 
 @asynccontextmanager
 async def serving(
-    script: Script = accepting, *, close: bool = False, tls: ssl.SSLContext | None = None
+    script: Script = accepting,
+    *,
+    close: bool = False,
+    tls: ssl.SSLContext | None = None,
+    seen: Seen | None = None,
 ) -> AsyncIterator[Seen]:
-    """A server on localhost. `close`: it closes each connection right after its first answer, without saying so."""
-    seen = Seen()
+    """A server on localhost. `close`: it closes each connection right after its first answer, without saying so.
+    `seen`: counts go there, several servers' together; the url is the last one's."""
+    seen = seen or Seen()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Peer(script, seen, close), "127.0.0.1", 0, ssl=tls)
     seen.url = f"{'https' if tls else 'http'}://localhost:{server.sockets[0].getsockname()[1]}"
