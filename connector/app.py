@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ import structlog
 
 from connector import __version__
 from connector import projection as projections
-from connector.checkpoints.opening import open_checkpoints
+from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.requests import Requests, requests_path
 from connector.checkpoints.vault import Vault
 from connector.config import Settings, environment
@@ -43,6 +44,8 @@ log = structlog.get_logger("connector")
 
 LOOK_EVERY = 0.2
 """Seconds between looks at whether a request is finished."""
+PATIENCE = 10.0
+"""Seconds that a connector of a command goes on when nothing more is delivered."""
 RETRY_BUILD = 5.0
 """Seconds between attempts to go on after the mapping changed, when the database is away just then."""
 
@@ -66,6 +69,7 @@ async def perform(settings: Settings, number: int) -> None:
         while True:
             request = await asyncio.to_thread(inbox.get, number)
             if request is None or request.finished:
+                await _until_delivered(settings)
                 stop.set()
                 return
             await asyncio.sleep(LOOK_EVERY)
@@ -77,6 +81,22 @@ async def perform(settings: Settings, number: int) -> None:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         inbox.close()
+
+
+async def _until_delivered(settings: Settings) -> None:
+    """Until nothing waits in the ledger, as long as that gets less."""
+    store = open_readonly(settings.checkpoints.url)
+    try:
+        least, gave_up = -1, time.monotonic() + PATIENCE
+        while time.monotonic() < gave_up:
+            waiting = (await store.tally()).affected
+            if not waiting:
+                return
+            if least < 0 or waiting < least:
+                least, gave_up = waiting, time.monotonic() + PATIENCE
+            await asyncio.sleep(LOOK_EVERY)
+    finally:
+        await store.close()
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:

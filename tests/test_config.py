@@ -113,10 +113,12 @@ def test_a_bad_value_is_named_by_key(tmp_path: Path, text: str, where: str) -> N
     assert where in problems(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("choice", ["cancel", "delete"])
-def test_a_choice_that_does_not_work_yet_is_refused_instead_of_ignored(tmp_path: Path, choice: str) -> None:
-    found = problems(write(tmp_path, REQUIRED + f'\n[mapping]\nmissing = "{choice}"'))
-    assert "not available" in found["mapping.missing"] or "only `ignore`" in found["mapping.missing"]
+def test_cancelling_needs_the_payload_kept_and_keeping_it_needs_a_key(tmp_path: Path) -> None:
+    assert (
+        "checkpoints.keep" in problems(write(tmp_path, REQUIRED + '\n[mapping]\nmissing = "cancel"'))["mapping.missing"]
+    )
+    found = problems(write(tmp_path, REQUIRED + '\n[checkpoints]\nkeep = "payload"'))
+    assert "sealed" in found["checkpoints.payload_keys"]
 
 
 def test_broken_toml_names_file_and_line(tmp_path: Path) -> None:

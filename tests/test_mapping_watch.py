@@ -63,7 +63,8 @@ class Served:
 @asynccontextmanager
 async def serving(rig: Rig) -> AsyncIterator[Served]:
     port, stop = free_port(), asyncio.Event()
-    rig.overrides = {"status": {"port": port}}
+    # Many orders change at once here: that is what is looked at, not the guard.
+    rig.overrides = {"status": {"port": port}, "guard": {"max_share": 1}}
     task = asyncio.create_task(app.serve(rig.settings(), stop))
     async with httpx.AsyncClient() as client:
         served = Served(rig, client, f"http://127.0.0.1:{port}", task)

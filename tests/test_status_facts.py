@@ -9,7 +9,7 @@ import pytest
 
 from connector.changes import Lsn, StreamPosition, parse_lsn
 from connector.pipeline.ports import Sweep, SweepKind, Tally
-from connector.status.facts import Facts, State, as_json, duration, ready, verdict
+from connector.status.facts import READY_STATES, Facts, State, as_json, duration, ready, verdict
 
 STREAM = StreamPosition(parse_lsn("1/20"), parse_lsn("1/10"), parse_lsn("1/30"), 5.0, True)
 CUT = StreamPosition(Lsn(2), Lsn(1), Lsn(3), 5.0, False)
@@ -24,7 +24,7 @@ def test_ready_while_orders_move_or_nothing_waits(state: State) -> None:
     assert ready(facts(state))[0]
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.STREAMING, State.CATCHING_UP, State.BACKFILLING}))
+@pytest.mark.parametrize("state", sorted(set(State) - READY_STATES))
 def test_not_ready_in_any_other_state_and_says_why(state: State) -> None:
     is_ready, reason = ready(facts(state, reason="the disk is full."))
     assert not is_ready

@@ -18,6 +18,7 @@ from connector.pipeline.ports import Memory
 from connector.redo.canonical import fingerprint, ignoring
 from connector.redo.compare import differences
 from connector.redo.sandbox_state import State
+from connector.redo.sandbox_store import Flight
 
 _IGNORED = ignoring(IGNORED)
 
@@ -29,12 +30,13 @@ class RecordingState(State):
     accepted: dict[str, bytes] = field(default_factory=dict)
     alike: list[str] = field(default_factory=list)
 
-    def store(self, order_id: str, body: bytes) -> str:
-        form = same_form(body)
-        if self.accepted.get(order_id) == form:
-            self.alike.append(order_id)
-        self.accepted[order_id] = form
-        return State.store(self, order_id, body)
+    def land(self, flight: Flight, body: bytes | None) -> str:
+        if body is not None:
+            form = same_form(body)
+            if self.accepted.get(flight.order_id) == form:
+                self.alike.append(flight.order_id)
+            self.accepted[flight.order_id] = form
+        return State.land(self, flight, body)
 
 
 def same_form(body: bytes) -> bytes:
