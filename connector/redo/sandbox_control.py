@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 
 from connector.redo.sandbox_replies import NDJSON, Reply, error, problem, reply
-from connector.redo.sandbox_script import steps_of
 from connector.redo.sandbox_state import State, Store
 
 
@@ -72,11 +71,13 @@ class Control:
     def _script(self, method: str, body: bytes) -> Reply:
         script, now = self._state.script, self._state.clock()
         if method == "POST":
-            steps = steps_of(_json(body), frozenset(store.store_id for store in self._state.all_stores()))
-            if isinstance(steps, str):
-                return error(400, steps)
-            script.begin(steps, now)
-            self._state.advance()
+            steps = _json(body)
+            if not isinstance(steps, list):
+                return error(400, "a JSON list of steps is wanted")
+            try:
+                self._state.play(steps)
+            except ValueError as wrong:
+                return error(400, str(wrong))
         elif method == "DELETE":
             script.clear()
         elif method != "GET":

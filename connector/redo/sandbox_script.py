@@ -66,10 +66,9 @@ class Script:
         }
 
 
-def steps_of(values: Any, stores: frozenset[str]) -> list[Step] | str:
-    """A script from its JSON, or what is wrong with it. `stores`: those that a step may name, besides `*` for all."""
-    if not isinstance(values, list):
-        return "a JSON list of steps is wanted"
+def steps_of(values: list[Any], stores: frozenset[str]) -> list[Step] | str:
+    """A script from its JSON, or what is wrong with it: `{"at": s, "set": {switches}}` or `{"after_requests": n, ...}`,
+    with a `store` where it isn't for the main one. `stores`: those that a step may name, besides `*` for all."""
     found = []
     for number, value in enumerate(values):
         step = _step(value, stores)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.redo.sandbox_script import Script
+from connector.redo.sandbox_script import Script, steps_of
 from connector.redo.sandbox_store import Event, Flight, Landing, Store
 from connector.redo.sandbox_switches import Switches
 
@@ -73,6 +73,14 @@ class State(Store):
             return next(filter(None, [store.switches.change(values) for store in self.all_stores()]), None)
         store = self if store_id is None else self.store(store_id)
         return "no such store" if store is None else store.switches.change(values)
+
+    def play(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        """Begin a script (`sandbox_script`) in place of what is left of the last. Raises ValueError for a wrong one."""
+        found = steps_of(list(steps), frozenset(store.store_id for store in self.all_stores()))
+        if isinstance(found, str):
+            raise ValueError(found)
+        self.script.begin(found, self.clock())
+        self.advance()
 
     def advance(self) -> None:
         """Carry out the script as far as it is due."""
