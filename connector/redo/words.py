@@ -30,6 +30,8 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _CAMEL: Final = re.compile(r"[A-Z]?[a-z]+|[0-9]+")
 _ADDRESS: Final = re.compile(r"\S*@\S*")
 _DIGITS: Final = re.compile(r"\d[\d ().-]{5,}\d")
+_LETTERS: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]+){2,}[^\W_](?![^\W_])")
+"""Something spelled out. It can't stand for anything that Redo has to say."""
 _ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2}))")
 _MASKS: Final = re.compile(rf"{MASK}(?:\W{{0,3}}{MASK})+")
 _ROUNDS: Final = 3
@@ -55,6 +57,7 @@ class Words:
     def __init__(self, body: bytes | None, secrets: Sequence[str]) -> None:
         self._body = body
         self._secrets = secrets
+        self._judged: dict[str, str] = {}
 
     def safe(self, message: object) -> str:
         """The message on one line, bounded, our words masked; empty when there is none."""
@@ -62,13 +65,19 @@ class Words:
             return ""
         if self._body is None:
             return ""
-        read = _read(message[: 4 * LONGEST_MESSAGE])
-        if read is None or self._spelled_out(read):
+        if message not in self._judged:
+            self._judged[message] = self._masked(message[: 4 * LONGEST_MESSAGE])
+        return self._judged[message]
+
+    def _masked(self, message: str) -> str:
+        read = _read(message)
+        if read is None or any(_compact(_folded(secret)) in _compact(_folded(read)) for secret in self._secrets):
             return LEFT_OUT
-        read = _DIGITS.sub(MASK, _ADDRESS.sub(MASK, read))
+        read = _LETTERS.sub(MASK, _DIGITS.sub(MASK, _ADDRESS.sub(MASK, read)))
         text = _WORD.sub(lambda word: MASK if self._ours(_folded(word[0])) else word[0], read)
         text = _MASKS.sub(MASK, text)[:LONGEST_MESSAGE].strip()
-        return text if any(_folded(word) for word in _WORD.findall(text)) else LEFT_OUT
+        words = [_folded(word) for word in _WORD.findall(text)]
+        return LEFT_OUT if not words or self._in_bits(words) else text
 
     @cached_property
     def order(self) -> Any:
@@ -87,8 +96,8 @@ class Words:
 
     @cached_property
     def _runs(self) -> frozenset[str]:
-        """All that stands in our values for three and four characters on end, without signs and spaces."""
-        return frozenset(run for value in self._values for size in (3, 4) for run in _cut(_compact(value), size))
+        """All that stands in our values for three to five characters on end, without signs and spaces."""
+        return frozenset(run for value in self._values for size in (3, 4, 5) for run in _cut(_compact(value), size))
 
     def _ours(self, word: str) -> bool:
         """Whether a folded word is ours, a part of ours, or has one in it. Single characters, and numbers below 100,
@@ -104,17 +113,10 @@ class Words:
         short = any(part in self._whole and part not in _PLAIN for part in _cut(word, 3))
         return short or any(part in self._runs for part in _cut(word, min(4, len(word))))
 
-    def _spelled_out(self, message: str) -> bool:
-        """Whether a secret is there whole, or a value bit by bit, in words too short to be masked."""
-        folded = _folded(message)
-        if any(_compact(_folded(secret)) in _compact(folded) for secret in self._secrets):
-            return True
-        letters = _compact("".join(word for word in _WORD.findall(folded) if len(word) < 3))
-        return any(
-            value in letters
-            for value in map(_compact, self._values)
-            if len(value) > 4 or (len(value) == 4 and not value.isdigit())
-        )
+    def _in_bits(self, words: Sequence[str]) -> bool:
+        """Whether words next to each other, none of them ours by itself, make some of ours together."""
+        bits = "".join(word for word in words if len(word) < 3 or word not in _PLAIN)
+        return any(run in self._runs for run in _cut(bits, 5))
 
 
 def _read(message: str) -> str | None:
