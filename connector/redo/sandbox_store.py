@@ -126,8 +126,7 @@ class Store:
         order_id, held = flight.order_id, self.orders.get(flight.order_id)
         stale = flight.number < self._newest.get(order_id, 0) and held != body
         self.stale_landings += stale
-        if not stale:
-            self._newest[order_id] = max(flight.number, self._newest.get(order_id, 0))
+        self._newest[order_id] = max(flight.number, self._newest.get(order_id, 0))
         if body is None:
             self.orders.pop(order_id, None)
             self._remember(order_id, Landing(self.clock(), "deleted", "", stale))
