@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from connector.orders import Outcome
+from connector.orders import Outcome, OutcomeKind
 from connector.pipeline.conclude import conclude, put_back
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
@@ -14,6 +14,8 @@ from connector.pipeline.gates import Gates
 from connector.pipeline.ports import Contract, Lane, Observer, Redo
 
 MOMENT = 0.1
+PROBED_LAST = 1.0
+"""Seconds that a refused probe stands behind the orders that wait with it."""
 
 
 class Deliverer:
@@ -54,7 +56,9 @@ class Deliverer:
         self.reopened = self.reopened or (was_closed and gate.pause is None)
         settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms)
         if settled.result is None and gate.pause_until is not None and settled.settlement.again is not None:
-            settled = _not_before(settled, gate.pause_until)
+            # A probe that was refused lets another order probe next: the refusal may be about this one alone.
+            last = PROBED_LAST if was_closed and outcome.kind is OutcomeKind.REFUSED else 0.0
+            settled = _not_before(settled, gate.pause_until + last)
         self._tell(delivery, outcome, settled)
         return settled
 
