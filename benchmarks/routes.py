@@ -25,7 +25,7 @@ from connector.checkpoints.opening import open_checkpoints
 from connector.demo import oms
 from connector.demo.postgres import Cluster, Template
 from connector.orders import Lookup, Members, OrderKey
-from connector.pipeline.ports import Memory
+from connector.pipeline.memory import Memory
 from connector.projection import Assembler, Projection
 
 BATCH: Final = 500

@@ -22,7 +22,7 @@ from connector.errors import ConfigurationError, ConnectorError, Problem, Source
 from connector.inbox import Inbox
 from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits
-from connector.pipeline.ports import Memory
+from connector.pipeline.memory import Memory
 from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports, sleep_unless
 from connector.projection import Assembler, Projection
 from connector.redo.client import environment_proxy, orders_url

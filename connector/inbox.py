@@ -13,7 +13,7 @@ from connector.checkpoints.requests import Request, Requests, requests_path
 from connector.errors import CheckpointsUnwritable, ConnectorError
 from connector.orders import OrderKey
 from connector.pipeline.control import Control
-from connector.pipeline.ports import Sweep, SweepKind
+from connector.pipeline.records import Sweep, SweepKind
 
 log = structlog.get_logger("connector.inbox")
 

@@ -13,7 +13,7 @@ from connector.checkpoints.opening import open_readonly, path_of
 from connector.config import Settings
 from connector.errors import InvalidOrder, OrderUnreadable
 from connector.orders import Document, OrderKey
-from connector.pipeline.ports import Checkpoint
+from connector.pipeline.records import Checkpoint
 from connector.projection import Assembler
 from connector.projection.sampling import sample
 from connector.redo.contract import RedoContract

@@ -20,7 +20,7 @@ from connector.checkpoints.sampling import random_keys
 from connector.comparing import Reader
 from connector.config import Settings
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind
-from connector.pipeline.ports import Checkpoint
+from connector.pipeline.records import Checkpoint
 from connector.redo.canonical import Ignored, ignoring
 from connector.redo.readback import differences_to_readback
 from connector.redo.stores import Stores

@@ -14,7 +14,8 @@ import structlog
 
 from connector import __version__
 from connector.errors import CheckpointsUnwritable, SourceUnavailable
-from connector.pipeline.ports import Hold, SweepKind, Tally, Warned
+from connector.pipeline.holds import Hold
+from connector.pipeline.records import SweepKind, Tally, Warned
 from connector.pipeline.run import Pipeline
 from connector.source.slot import SlotReport, SlotWatch
 from connector.status.facts import NO_TALLY, Counts, Facts, State

@@ -11,7 +11,8 @@ from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import ReadOnlyCheckpoints
 from connector.config import Settings
 from connector.orders import OrderKey
-from connector.pipeline.ports import DeadLetter, Hold, HoldState, HoldSummary, LetterGroup, Sweep, SweepKind
+from connector.pipeline.holds import Hold, HoldState, HoldSummary
+from connector.pipeline.records import DeadLetter, LetterGroup, Sweep, SweepKind
 
 _PAGE: Final = 500
 _SAMPLES: Final = 5

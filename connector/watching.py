@@ -17,7 +17,7 @@ import structlog
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, MappingBroken, SourceUnavailable
-from connector.pipeline.ports import SweepKind
+from connector.pipeline.records import SweepKind
 from connector.pipeline.run import Pipeline
 from connector.pipeline.sweep import Sweeper
 from connector.projection import Projection

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connector.checkpoints.opening import open_checkpoints
-from connector.pipeline.ports import Memory
+from connector.pipeline.memory import Memory
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from connector.changes import parse_lsn
 from connector.config import Settings
 from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
-from connector.pipeline.ports import Tally
+from connector.pipeline.records import Tally
 from connector.redo.sandbox_server import SandboxServer
 from connector.watching import Parts
 from tests.fix_postgres import Database

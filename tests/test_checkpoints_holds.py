@@ -10,7 +10,10 @@ import pytest
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.orders import OrderKey
-from connector.pipeline.ports import Again, Arrival, Entry, Held, Hold, HoldKind, HoldState, Lane, Memory, Settlement
+from connector.pipeline.entries import Again, Arrival, Entry, Lane
+from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import Settlement
 
 pytest_plugins = ["tests.fix_checkpoints"]
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from connector.orders import OrderKey
-from connector.pipeline.ports import Again, Arrival, Commit, Entry, Lane, Memory, Settlement, Sweep, SweepKind
+from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import Settlement, Sweep, SweepKind
 
 pytest_plugins = ["tests.fix_checkpoints"]
 

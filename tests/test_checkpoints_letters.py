@@ -13,17 +13,9 @@ from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.progress import SWEEPS_KEPT
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.orders import OrderKey, Suspicion, WarningKind
-from connector.pipeline.ports import (
-    DeadLetter,
-    Entry,
-    Lane,
-    LetterGroup,
-    Memory,
-    Settlement,
-    Sweep,
-    SweepKind,
-    Warned,
-)
+from connector.pipeline.entries import Entry, Lane
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
 
 pytest_plugins = ["tests.fix_checkpoints"]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from connector.orders import Members, OrderKey
-from connector.pipeline.ports import Entry, Lane, Memory, Settlement
+from connector.pipeline.entries import Entry, Lane
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import Settlement
 
 pytest_plugins = ["tests.fix_checkpoints"]
 

@@ -5,19 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.orders import Lookup, OrderKey, Place
-from connector.pipeline.ports import (
-    Arrival,
-    Checkpoint,
-    DeadLetter,
-    Entry,
-    Lane,
-    Memory,
-    PendingLookup,
-    Settlement,
-    Sweep,
-    SweepKind,
-    Tally,
-)
+from connector.pipeline.entries import Arrival, Entry, Lane, PendingLookup
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Tally
 
 pytest_plugins = ["tests.fix_checkpoints"]
 

@@ -11,7 +11,9 @@ from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.vault import Vault
 from connector.errors import ConfigurationError
 from connector.orders import OrderKey, Place
-from connector.pipeline.ports import Checkpoint, Entry, Lane, Memory, Settlement
+from connector.pipeline.entries import Entry, Lane
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import Checkpoint, Settlement
 
 pytest_plugins = ["tests.fix_checkpoints"]
 

@@ -29,7 +29,8 @@ from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.errors import CheckpointsUnwritable, ConfigurationError
 from connector.orders import OrderKey
-from connector.pipeline.ports import Again, Arrival, Checkpoint, Lane, Settlement
+from connector.pipeline.entries import Again, Arrival, Lane
+from connector.pipeline.records import Checkpoint, Settlement
 
 pytest_plugins = ["tests.fix_checkpoints"]
 
@@ -211,7 +212,7 @@ import asyncio, resource, sys
 from pathlib import Path
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.errors import CheckpointsUnwritable
-from connector.pipeline.ports import Arrival, Lane
+from connector.pipeline.entries import Arrival, Lane
 
 async def main(path):
     store = SqliteCheckpoints(path)
@@ -247,7 +248,8 @@ BUSY_LOOP = """
 import asyncio, sys
 from pathlib import Path
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.pipeline.ports import Arrival, Checkpoint, Lane, Settlement
+from connector.pipeline.entries import Arrival, Lane
+from connector.pipeline.records import Checkpoint, Settlement
 
 async def main(path):
     store = SqliteCheckpoints(path)
@@ -343,7 +345,8 @@ from pathlib import Path
 import apsw
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.orders import Lookup
-from connector.pipeline.ports import Arrival, Commit, Lane, Settlement, Sweep, SweepKind
+from connector.pipeline.entries import Arrival, Commit, Lane
+from connector.pipeline.records import Settlement, Sweep, SweepKind
 
 class Vfs(apsw.VFS):  # the system's file access, which also counts how often a WAL is forced to the disk
     syncs = 0

@@ -17,23 +17,10 @@ from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind
-from connector.pipeline.ports import (
-    Again,
-    Arrival,
-    Checkpoint,
-    Commit,
-    DeadLetter,
-    Entry,
-    Held,
-    HoldKind,
-    HoldState,
-    Lane,
-    Memory,
-    PendingLookup,
-    Settlement,
-    Sweep,
-    SweepKind,
-)
+from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.holds import Held, HoldKind, HoldState
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind
 
 T = TypeVar("T")
 

@@ -12,7 +12,8 @@ from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.orders import Lookup, OrderKey, Place
-from connector.pipeline.ports import Checkpoint, Entry, Lane, PendingLookup, Settlement, SweepKind
+from connector.pipeline.entries import Entry, Lane, PendingLookup
+from connector.pipeline.records import Checkpoint, Settlement, SweepKind
 
 pytest_plugins = ["tests.fix_checkpoints"]
 

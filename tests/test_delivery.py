@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from connector.checkpoints.requests import Requests, requests_path
 from connector.orders import OrderKey
-from connector.pipeline.ports import HoldState
+from connector.pipeline.holds import HoldState
 from tests.fix_connector import Rig, eventually
 
 

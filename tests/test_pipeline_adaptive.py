@@ -10,8 +10,8 @@ import pytest
 
 from connector.orders import Outcome, OutcomeKind
 from connector.pipeline.adaptive import START, Window
+from connector.pipeline.entries import Lane
 from connector.pipeline.gate import Gate
-from connector.pipeline.ports import Lane
 from tests.redo_limits import ACCEPTED, UNAVAILABLE, Crowd, FixedWindow, Limiter, TokenBucket, limited, virtual_gate
 from tests.virtual_time import VirtualTimeLoop, simulate
 

@@ -12,7 +12,8 @@ from connector.orders import OrderKey, Outcome, OutcomeKind, Violation
 from connector.pipeline import conclude as concluding
 from connector.pipeline.conclude import put_back
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Settled, Terms, decide, unreadable
-from connector.pipeline.ports import Checkpoint, DeadLetter, Entry, Lane
+from connector.pipeline.entries import Entry, Lane
+from connector.pipeline.records import Checkpoint, DeadLetter
 from connector.redo.contract import RedoContract
 from tests.sample_orders import document
 

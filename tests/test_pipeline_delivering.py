@@ -5,8 +5,8 @@ from __future__ import annotations
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place
 from connector.pipeline.decide import Action, Delivery, Remembered, Terms
 from connector.pipeline.delivering import Deliverer
+from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.gates import Gates
-from connector.pipeline.ports import Entry, Lane
 from connector.redo.contract import RedoContract
 from connector.status.metrics import Metrics
 from tests.sample_orders import document

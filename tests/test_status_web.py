@@ -14,7 +14,7 @@ import pytest
 
 from connector.changes import Lsn, StreamPosition
 from connector.errors import ConfigurationError
-from connector.pipeline.ports import Tally
+from connector.pipeline.records import Tally
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics
 from connector.status.web import WebServer, create_app

@@ -12,7 +12,7 @@ import apsw
 import orjson
 
 from connector.orders import OrderKey, Place
-from connector.pipeline.ports import Checkpoint, Settlement
+from connector.pipeline.records import Checkpoint, Settlement
 
 _ACCEPT: Final = """
 INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)

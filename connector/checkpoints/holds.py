@@ -16,7 +16,9 @@ import orjson
 
 from connector.checkpoints import ledger
 from connector.orders import OrderKey
-from connector.pipeline.ports import Arrival, Held, Hold, HoldKind, HoldState, HoldSummary, Settlement
+from connector.pipeline.entries import Arrival
+from connector.pipeline.holds import Held, Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.records import Settlement
 
 KEPT: Final = 1_000
 """So many numbers back, a hold that is over is still known."""

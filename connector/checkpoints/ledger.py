@@ -11,7 +11,8 @@ from typing import Final
 import apsw
 
 from connector.orders import OrderKey
-from connector.pipeline.ports import Arrival, Entry, Lane, Settlement
+from connector.pipeline.entries import Arrival, Entry, Lane
+from connector.pipeline.records import Settlement
 
 # A change doesn't end an outage: what backs off keeps its time. What arrives while the order is in flight is also
 # remembered apart, because its settlement leaves exactly that part behind.

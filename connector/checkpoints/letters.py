@@ -13,7 +13,7 @@ import apsw
 import orjson
 
 from connector.orders import OrderKey
-from connector.pipeline.ports import DeadLetter, LetterGroup, Settlement
+from connector.pipeline.records import DeadLetter, LetterGroup, Settlement
 
 SAMPLES: Final = 5
 """Keys shown of each group."""

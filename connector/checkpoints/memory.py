@@ -19,28 +19,13 @@ from connector.checkpoints.payloads import refuse_unsealed
 from connector.checkpoints.progress import SWEEPS_KEPT
 from connector.checkpoints.vault import Vault
 from connector.orders import Members, OrderKey, Place
-from connector.pipeline.ports import (
-    Arrival,
-    Commit,
-    DeadLetter,
-    Entry,
-    Hold,
-    HoldKind,
-    HoldState,
-    HoldSummary,
-    Known,
-    Lane,
-    LetterGroup,
-    PendingLookup,
-    Settlement,
-    Sweep,
-    Tally,
-    Warned,
-)
+from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Warned
 
 
 class MemoryCheckpoints:
-    """`pipeline.ports.Memory` in dictionaries."""
+    """`pipeline.memory.Memory` in dictionaries."""
 
     def __init__(self, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
         self._vault = vault

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from connector.checkpoints.vault import Vault
 from connector.orders import OrderKey, Place
-from connector.pipeline.ports import Checkpoint, Settlement
+from connector.pipeline.records import Checkpoint, Settlement
 
 
 class AcceptedRows:

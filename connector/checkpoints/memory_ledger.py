@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from connector.orders import OrderKey
-from connector.pipeline.ports import Again, Arrival, Entry, Lane, Settlement
+from connector.pipeline.entries import Again, Arrival, Entry, Lane
+from connector.pipeline.records import Settlement
 
 
 @dataclass(slots=True)

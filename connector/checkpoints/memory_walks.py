@@ -9,7 +9,7 @@ from itertools import islice
 import orjson
 
 from connector.orders import Lookup
-from connector.pipeline.ports import Arrival, PendingLookup
+from connector.pipeline.entries import Arrival, PendingLookup
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from connector.checkpoints.readonly import ReadOnlyCheckpoints
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.errors import ConfigurationError, Problem
-from connector.pipeline.ports import Memory
+from connector.pipeline.memory import Memory
 
 _SQLITE: Final = "sqlite:///"
 _MEMORY: Final = "memory:"

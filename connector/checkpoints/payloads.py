@@ -13,7 +13,7 @@ import apsw
 
 from connector.checkpoints.vault import Vault
 from connector.orders import OrderKey, Place
-from connector.pipeline.ports import Settlement
+from connector.pipeline.records import Settlement
 
 _KEEP: Final = """
 INSERT INTO payload (key, store_id, order_id, sealed) VALUES (?, ?, ?, ?)

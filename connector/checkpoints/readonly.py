@@ -12,11 +12,12 @@ from connector.checkpoints.file import open_reader
 from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
 from connector.orders import OrderKey, Place
-from connector.pipeline.ports import DeadLetter, Hold, HoldSummary, Known, LetterGroup, Sweep, Tally, Warned
+from connector.pipeline.holds import Hold, HoldSummary
+from connector.pipeline.records import DeadLetter, Known, LetterGroup, Sweep, Tally, Warned
 
 
 class ReadOnlyCheckpoints:
-    """The part of `pipeline.ports.Memory` that only reads. Raises CheckpointsUnwritable."""
+    """The part of `pipeline.memory.Memory` that only reads. Raises CheckpointsUnwritable."""
 
     def __init__(self, path: Path, vault: Vault | None = None) -> None:
         self._thread = OwnerThread(open_reader(path), path)

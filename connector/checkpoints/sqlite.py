@@ -23,18 +23,9 @@ from connector.checkpoints.readonly import ReadOnlyCheckpoints
 from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
 from connector.orders import Members, OrderKey, Place
-from connector.pipeline.ports import (
-    Arrival,
-    Commit,
-    Entry,
-    Hold,
-    HoldKind,
-    HoldState,
-    Lane,
-    PendingLookup,
-    Settlement,
-    Sweep,
-)
+from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.holds import Hold, HoldKind, HoldState
+from connector.pipeline.records import Settlement, Sweep
 
 __all__ = ["ReadOnlyCheckpoints", "SqliteCheckpoints"]
 
@@ -47,7 +38,7 @@ _FORGET_STEP: Final = 2_000
 
 
 class SqliteCheckpoints(ReadOnlyCheckpoints):
-    """`pipeline.ports.Memory` in a file. Only one process may hold it."""
+    """`pipeline.memory.Memory` in a file. Only one process may hold it."""
 
     def __init__(self, path: Path, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
         connection, lock = open_writer(path)

@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 
 from connector.orders import WarningKind
-from connector.pipeline.ports import Settlement, Warned
+from connector.pipeline.records import Settlement, Warned
 
 KEPT: Final = 10_000
 """The latest so many are remembered."""

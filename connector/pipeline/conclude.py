@@ -18,8 +18,10 @@ from connector.pipeline.decide import (
     look_again,
     wait_for_late,
 )
+from connector.pipeline.entries import Again
 from connector.pipeline.policy import POLICY, Fate
-from connector.pipeline.ports import Again, Checkpoint, Contract, DeadLetter, Settlement
+from connector.pipeline.ports import Contract
+from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
 
 
 def conclude(

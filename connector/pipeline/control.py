@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from connector.orders import OrderKey
+from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.guard import Guard
 from connector.pipeline.insist import Insist
-from connector.pipeline.ports import Arrival, Lane, Memory, Sweep, SweepKind
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import Sweep, SweepKind
 from connector.pipeline.sweep import ASKED, Sweeper
 
 PAGE = 5_000

@@ -9,7 +9,10 @@ from typing import Literal, TypeAlias
 
 from connector.errors import InvalidOrder, OrderUnreadable
 from connector.orders import Document, Members, Order, Place, Suspicion, Violation
-from connector.pipeline.ports import Again, Checkpoint, Contract, DeadLetter, Entry, Held, Settlement
+from connector.pipeline.entries import Again, Entry
+from connector.pipeline.holds import Held
+from connector.pipeline.ports import Contract
+from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
 
 Missing: TypeAlias = Literal["ignore", "cancel", "delete"]
 REMOVAL = "removal"

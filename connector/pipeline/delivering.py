@@ -10,8 +10,9 @@ from connector.orders import Outcome, OutcomeKind
 from connector.pipeline.conclude import conclude, put_back
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
+from connector.pipeline.entries import Lane
 from connector.pipeline.gates import Gates
-from connector.pipeline.ports import Contract, Lane, Observer, Redo
+from connector.pipeline.ports import Contract, Observer, Redo
 
 MOMENT = 0.1
 PROBED_LAST = 1.0

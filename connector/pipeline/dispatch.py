@@ -17,12 +17,15 @@ from connector.pipeline.backoff import Backoff
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.delivering import Deliverer
+from connector.pipeline.entries import Again, Entry, Lane
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, drift
 from connector.pipeline.insist import Insist
 from connector.pipeline.looking import Looker
+from connector.pipeline.memory import Memory
 from connector.pipeline.notices import Notices
-from connector.pipeline.ports import Again, Entry, Lane, Memory, Observer, Settlement
+from connector.pipeline.ports import Observer
+from connector.pipeline.records import Settlement
 from connector.pipeline.settler import Settler
 
 BATCH = 200

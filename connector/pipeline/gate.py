@@ -17,9 +17,9 @@ from itertools import count
 from connector.orders import Outcome, OutcomeKind
 from connector.pipeline.adaptive import Window
 from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
+from connector.pipeline.entries import Lane
 from connector.pipeline.pace import Pacer, Throttle
 from connector.pipeline.policy import FAILURES_TO_CLOSE, LONGEST_PAUSE, Everyone, action
-from connector.pipeline.ports import Lane
 
 __all__ = ["ORDER_BACKOFF", "Backoff", "Gate", "Pause"]
 

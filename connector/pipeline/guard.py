@@ -17,21 +17,12 @@ from dataclasses import dataclass
 import structlog
 
 from connector.pipeline.decide import Action, Delivery, Settled
+from connector.pipeline.entries import Arrival, Lane
+from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.insist import Insist
-from connector.pipeline.ports import (
-    Arrival,
-    Checkpoint,
-    Contract,
-    Held,
-    Hold,
-    HoldKind,
-    HoldState,
-    Lane,
-    Memory,
-    Settlement,
-    Sweep,
-    SweepKind,
-)
+from connector.pipeline.memory import Memory
+from connector.pipeline.ports import Contract
+from connector.pipeline.records import Checkpoint, Settlement, Sweep, SweepKind
 
 log = structlog.get_logger("connector.guard")
 

@@ -10,8 +10,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from connector.changes import Transaction
 from connector.pipeline.crashpoints import reach
+from connector.pipeline.entries import Arrival, Commit, Lane
 from connector.pipeline.insist import Insist
-from connector.pipeline.ports import Arrival, Commit, Lane, Memory, Observer, Routes, Source
+from connector.pipeline.memory import Memory
+from connector.pipeline.ports import Observer, Routes, Source
 from connector.pipeline.sweep import Sweeper
 from connector.pipeline.visibility import Visibility
 

@@ -24,10 +24,13 @@ from connector.pipeline.decide import (
     refuse,
     unreadable,
 )
+from connector.pipeline.entries import Again, Arrival, Entry
 from connector.pipeline.guard import Guard
 from connector.pipeline.insist import Insist
-from connector.pipeline.ports import Again, Arrival, Contract, Entry, Known, Memory, Settlement
+from connector.pipeline.memory import Memory
+from connector.pipeline.ports import Contract
 from connector.pipeline.reading import Reader, Reading
+from connector.pipeline.records import Known, Settlement
 
 DUPLICATE_LOOKS = 3
 

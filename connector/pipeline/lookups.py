@@ -14,9 +14,11 @@ from collections.abc import Callable, Sequence
 
 from connector.orders import OrderKey, encoded
 from connector.pipeline.crashpoints import reach
+from connector.pipeline.entries import Arrival, Lane, PendingLookup
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Revisions
-from connector.pipeline.ports import Arrival, Assembler, Lane, Memory, PendingLookup
+from connector.pipeline.memory import Memory
+from connector.pipeline.ports import Assembler
 from connector.pipeline.reading import Reader
 from connector.pipeline.visibility import Visibility
 

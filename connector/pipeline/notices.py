@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from connector.pipeline.ports import DeadLetter
+from connector.pipeline.records import DeadLetter
 
 log = structlog.get_logger("connector.pipeline")
 

@@ -32,8 +32,10 @@ from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Intake, Revisions
 from connector.pipeline.looking import Looker
 from connector.pipeline.lookups import INDEX, Resolver
-from connector.pipeline.ports import Assembler, Contract, Memory, Observer, Redo, Routes, Source, SweepKind
+from connector.pipeline.memory import Memory
+from connector.pipeline.ports import Assembler, Contract, Observer, Redo, Routes, Source
 from connector.pipeline.reading import Reader
+from connector.pipeline.records import SweepKind
 from connector.pipeline.settler import Settler
 from connector.pipeline.sweep import Sweeper
 from connector.pipeline.visibility import Visibility

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.insist import Insist
-from connector.pipeline.ports import Memory, Settlement
+from connector.pipeline.memory import Memory
+from connector.pipeline.records import Settlement
 
 
 class Settler:

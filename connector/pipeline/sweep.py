@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 
 from connector.orders import OrderKey
 from connector.pipeline.crashpoints import reach
+from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.insist import Insist
-from connector.pipeline.ports import Arrival, Assembler, Lane, Memory, Observer, Sweep, SweepKind
+from connector.pipeline.memory import Memory
+from connector.pipeline.ports import Assembler, Observer
+from connector.pipeline.records import Sweep, SweepKind
 
 if TYPE_CHECKING:
     from connector.pipeline.intake import Revisions

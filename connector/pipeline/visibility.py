@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.changes import Snapshot
-from connector.pipeline.ports import Commit, Memory
+from connector.pipeline.entries import Commit
+from connector.pipeline.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)

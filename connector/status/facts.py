@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from connector.changes import StreamPosition, format_lsn
-from connector.pipeline.ports import Hold, Sweep, SweepKind, Tally, Warned
+from connector.pipeline.holds import Hold
+from connector.pipeline.records import Sweep, SweepKind, Tally, Warned
 
 
 class State(StrEnum):

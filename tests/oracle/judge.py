@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.demo.verdict import IGNORED, answer
 from connector.orders import OrderKey
-from connector.pipeline.ports import Memory
+from connector.pipeline.memory import Memory
 from connector.redo.canonical import fingerprint, ignoring
 from connector.redo.compare import differences
 from connector.redo.sandbox_state import State

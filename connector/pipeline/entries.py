@@ -1,0 +1,95 @@
+"""What waits in the ledger, and on what: the order, the lookup, the transaction that a snapshot must show.
+
+Records only. Times are seconds since 1970 unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from connector.orders import Lookup, OrderKey
+
+
+class Lane(IntEnum):
+    """Who goes first: a live change, then the rest of a wide fan-out, then a sweep (backfill, reconcile)."""
+
+    LIVE = 0
+    FANOUT = 1
+    SWEEP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A transaction's place in the ledger's own order: `revision` only grows, one (or more) a transaction.
+
+    A standby shows the transaction once it has replayed up to `end_lsn`.
+    """
+
+    revision: int
+    xid: int
+    end_lsn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Affected orders on their way into the ledger.
+
+    `since` is the commit time of the change (or when a sweep asked); `first_revision` is smaller than `revision` only
+    when the orders must be seen in a snapshot that shows older transactions too. `confirm`: push them even when nothing
+    differs (a redrive). `approved`: no guard holds them any more.
+    """
+
+    revision: int
+    since: float
+    lane: Lane
+    keys: frozenset[OrderKey] = frozenset()
+    lookups: frozenset[Lookup] = frozenset()
+    first_revision: int | None = None
+    confirm: bool = False
+    approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One order that waits in the ledger.
+
+    It may be settled at `revision` by a snapshot that shows every transaction from `first_revision` to `revision`.
+    `confirm`: Redo may hold something else than the checkpoint says, so push even when nothing differs. `late_until`:
+    until then a request whose outcome is unknown may still be carried out at Redo, after a newer one; None: there is
+    none. `approved`: a person, or a bound that was kept, let it pass the guard.
+    """
+
+    key: OrderKey
+    first_revision: int
+    revision: int
+    since: float
+    lane: Lane
+    attempts: int
+    confirm: bool
+    late_until: float | None = None
+    approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLookup:
+    """A lookup that waits in the ledger. `cursor`: keys up to it are already in the ledger; None: none yet."""
+
+    lookup: Lookup
+    first_revision: int
+    revision: int
+    since: float
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Keep the order in the ledger: look again at `due`. `since`, when given, takes the place of the entry's: from when
+    on it counts as waiting."""
+
+    due: float
+    attempts: int
+    confirm: bool
+    late_until: float | None = None
+    approved: bool = False
+    since: float | None = None

@@ -1,0 +1,55 @@
+"""Sets of orders that the guard keeps back until a person, or a bound that was kept, lets them pass. Records only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from connector.orders import OrderKey
+
+
+class HoldKind(StrEnum):
+    CHANGES = "changes"
+    """Pushes that a sweep found to be needed."""
+    REMOVALS = "removals"
+    """Orders to be cancelled or deleted at Redo."""
+
+
+class HoldState(StrEnum):
+    GATHERING = "gathering"
+    """How many there are isn't known yet: they wait for the sweep's end, or for a burst's."""
+    HELD = "held"
+    """More than the guard lets pass: they wait for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A set of orders that aren't pushed for now. `number` is given by the store; `orders` is how many there are."""
+
+    number: int
+    kind: HoldKind
+    cause: str
+    state: HoldState
+    opened_at: float
+    orders: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSummary:
+    """What a person needs to judge a hold: in how many of its orders each field differs (`new` for orders that Redo
+    hasn't, `missing` for those that left the mapping), and some keys."""
+
+    hold: Hold
+    fields: Mapping[str, int]
+    samples: tuple[OrderKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One order of a hold. `fields` differ; `confirm` as in Entry."""
+
+    hold: int
+    fields: tuple[str, ...]
+    since: float
+    confirm: bool = False

@@ -1,0 +1,144 @@
+"""The port to the checkpoint store, in the pipeline's own words. No behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from connector.orders import Members, OrderKey, Place
+from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Warned
+
+
+class Memory(Protocol):
+    """The checkpoint store. `durable` commits survive a power cut; the rest survive a kill -9. All raise
+    CheckpointsUnwritable."""
+
+    async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
+        """Add to the ledger (merging with what waits there), remember the commits as unseen, and store the sweep's
+        state if given: one durable commit."""
+        ...
+
+    async def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+        """The next due entries, by lane, then oldest first, leaving out `busy` keys; durably marked as in flight."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None: ...
+
+    async def hasten(self) -> None:
+        """Redo answers again: every entry that was backing off is due at once."""
+        ...
+
+    async def known(self, keys: Sequence[OrderKey]) -> Known: ...
+
+    async def owners(self, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
+        """Which key's checkpoint (not missing) holds each place."""
+        ...
+
+    async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:
+        """Which orders' checkpoints have each line item: two keys at most, which is enough to find another's."""
+        ...
+
+    async def payload(self, key: OrderKey, place: Place) -> bytes | None:
+        """The body that Redo accepted for an order at a place (its checkpoint's or a leftover), None when none was kept
+        or none of the keys opens it."""
+        ...
+
+    async def adopt(self, store_id: str) -> None:
+        """At start: checkpoints without a store (an older version wrote them) are of this one."""
+        ...
+
+    async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
+        """A new hold, gathering. Durable."""
+        ...
+
+    async def holds(self) -> list[Hold]:
+        """All that hold an order, or are gathering, oldest first."""
+        ...
+
+    async def mark_hold(self, number: int, state: HoldState) -> None: ...
+
+    async def summarise(self, number: int, samples: int) -> HoldSummary | None:
+        """None when there is no such hold."""
+        ...
+
+    async def release(self, number: int, arrival: Arrival, limit: int) -> int:
+        """Move up to `limit` orders of a hold into the ledger, as the arrival says (its keys don't count), spread over
+        the hold rather than the first ones. Returns how many; a hold that is empty then is gone. Durable."""
+        ...
+
+    async def warned(self, limit: int) -> list[Warned]:
+        """The latest first."""
+        ...
+
+    async def letter_groups(self) -> list[LetterGroup]:
+        """Dead letters by reason and cause, the largest group first."""
+        ...
+
+    async def letter_keys(self, group: str | None, after: OrderKey | None, limit: int) -> list[OrderKey]:
+        """Keys of the dead letters of a group, or of all, in key order."""
+        ...
+
+    async def sweeps(self, limit: int) -> list[Sweep]:
+        """Finished sweeps, the latest first. `save_sweep` of a finished one adds it; the store keeps some hundreds."""
+        ...
+
+    async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
+        """The next lookups, oldest first, all of one route and one cursor. Nothing is marked: one resolver for `wide`
+        ones (a page was read: cursor not None) and one for the others."""
+        ...
+
+    async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
+        """Before orders are pushed: add their child rows to the reverse index, removing none. One durable commit."""
+        ...
+
+    async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
+        """Orders that the reverse index names for any of the rows, in the store's own order of keys after a key."""
+        ...
+
+    async def forget_indexes(self, keep: frozenset[str]) -> None:
+        """Remove all members of reverse indexes of other names, which the mapping no longer has: gone for `enrolled` at
+        once and durably, removed from the file bit by bit, so that other calls get in between. After a kill the next
+        call goes on."""
+        ...
+
+    async def resolved(self, lookups: Sequence[PendingLookup], arrival: Arrival | None, cursor: str | None) -> None:
+        """Store the keys found and, when `cursor` is None, forget the lookups as they were taken; else remember the
+        cursor. A lookup that arrived anew since it was taken stays, from the start. One durable commit."""
+        ...
+
+    async def unseen(self) -> list[Commit]:
+        """Commits that no snapshot has shown yet."""
+        ...
+
+    async def seen(self, revisions: Sequence[int]) -> None: ...
+
+    async def sweep(self) -> Sweep | None: ...
+
+    async def save_sweep(self, sweep: Sweep) -> None: ...
+
+    async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
+        """Keys of checkpoints not marked missing, in the store's own order."""
+        ...
+
+    async def recover(self, *, late_until: float | None = None) -> int:
+        """At start: what was in flight when the process died must be confirmed, and may still land until `late_until`.
+        Returns the highest revision used."""
+        ...
+
+    async def note(self, name: str, value: str) -> None:
+        """Remember a small named fact (mapping fingerprint, stream position), durably."""
+        ...
+
+    async def noted(self, name: str) -> str | None: ...
+
+    async def tally(self) -> Tally: ...
+
+    async def dead_letters(self, after: OrderKey | None, limit: int) -> list[DeadLetter]: ...
+
+    async def next_due(self, busy: frozenset[OrderKey]) -> float | None:
+        """When the earliest entry falls due, None when nothing waits."""
+        ...
+
+    async def close(self) -> None: ...

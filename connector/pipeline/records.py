@@ -1,0 +1,170 @@
+"""What is remembered about orders and sweeps, and what becomes of an order that was looked at.
+
+Records only. Times are seconds since 1970 unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from connector.orders import Members, OrderKey, Place, Suspicion, WarningKind
+from connector.pipeline.entries import Again, Entry
+from connector.pipeline.holds import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What Redo last accepted for one order. `missing`: the order has left the mapping since."""
+
+    key: OrderKey
+    order_id: str
+    fingerprint: bytes
+    accepted_at: float
+    redo_id: str | None = None
+    missing: bool = False
+    digest: bytes = b""
+    """`Order.digest` of what was accepted; empty when it isn't known."""
+    store_id: str = ""
+    """Empty only in a store that an older version wrote, until `adopt` was called."""
+    traits: bytes = b""
+    """`Order.traits` of what was accepted; empty when they aren't known."""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.store_id, self.order_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An order refused for good until it changes or a person redrives it. `fingerprint` of the refused payload, None
+    when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`. No values in
+    `message`. `cause`: field path without list indexes, and message: what letters are grouped by."""
+
+    key: OrderKey
+    reason: str
+    message: str
+    paths: tuple[str, ...]
+    fingerprint: bytes | None
+    first_seen: float
+    last_seen: float
+    attempts: int
+    status: int | None = None
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterGroup:
+    """Dead letters of one cause. `group` is a short name for it, made of reason and cause. `samples`: some keys."""
+
+    group: str
+    reason: str
+    cause: str
+    orders: int
+    attempts: int
+    first_seen: float
+    last_seen: float
+    samples: tuple[OrderKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A suspicion about an order that was pushed nevertheless. `times`: how often it arose."""
+
+    key: OrderKey
+    kind: WarningKind
+    message: str
+    first_seen: float
+    last_seen: float
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of one taken entry, written in one commit.
+
+    `checkpoint` is stored when Redo accepted (or `missing` was marked); `dead_letter` when it was refused;
+    `clear_dead_letter` when an earlier one no longer holds. Without `again` the entry leaves the ledger, unless it was
+    affected anew since it was taken: then the newer part stays, due at once.
+    """
+
+    entry: Entry
+    checkpoint: Checkpoint | None = None
+    dead_letter: DeadLetter | None = None
+    clear_dead_letter: bool = False
+    again: Again | None = None
+    members: Members | None = None
+    """What the reverse index holds for the order from now on; None leaves it as it is."""
+    payload: bytes | None = None
+    """The body that Redo accepted, to be kept (sealed) with the checkpoint; None leaves what is there."""
+    forget: bool = False
+    """Redo has no such order any more: checkpoint, payload and line items go."""
+    line_items: frozenset[int] | None = None
+    """The order's line items (hashes of their ids) from now on; None leaves them as they are."""
+    leftovers: tuple[Place, ...] = ()
+    """Places at which Redo holds, or may hold, this order beside the checkpoint's from now on. One that was the
+    checkpoint's takes its payload with it."""
+    settled_places: tuple[Place, ...] = ()
+    """Leftovers that are dealt with."""
+    held: Held | None = None
+    """The order leaves the ledger for this hold. Any other settlement without `again` takes it out of its hold."""
+    warnings: tuple[Suspicion, ...] = ()
+    """Remembered as of now, with the entry's key."""
+
+
+class SweepKind(StrEnum):
+    BACKFILL = "backfill"
+    RECONCILE = "reconcile"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A walk over all orders in key order, resumable. `phase` 0 walks the OMS, 1 walks the checkpoints for orders that
+    left it. `wanted_revision` is above `revision` when something asked for another walk since this one began."""
+
+    kind: SweepKind
+    cause: str
+    revision: int
+    wanted_revision: int
+    started_at: float
+    phase: int = 0
+    cursor: str | None = None
+    scanned: int = 0
+    finished_at: float | None = None
+    missed: int = 0
+    """Orders found without a checkpoint."""
+    changed: int = 0
+    """Orders found to differ from their checkpoint."""
+    extra: int = 0
+    """Checkpoints found without an order in the mapping."""
+    held: int = 0
+    """Of these, how many wait for approval since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered about some orders, by key."""
+
+    checkpoints: Mapping[OrderKey, Checkpoint]
+    dead_letters: Mapping[OrderKey, DeadLetter]
+    leftovers: Mapping[OrderKey, tuple[Place, ...]] = field(default_factory=dict)
+    held: Mapping[OrderKey, Held] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts for metrics and status. `affected` and `oldest_since` take in what a hold gathers, not what it holds."""
+
+    affected: int
+    lookups: int
+    oldest_since: float | None
+    checkpoints: int
+    missing: int
+    dead_letters: Mapping[str, int]
+    held: int = 0
+    """Orders in holds that wait for a person."""
+    holds: int = 0
+    """Holds that wait for a person."""
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    """Orders by WarningKind."""
