@@ -23,14 +23,16 @@ from connector.inbox import Inbox
 from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits
 from connector.pipeline.memory import Memory
+from connector.pipeline.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports, sleep_unless
 from connector.projection import Assembler, Projection
 from connector.redo.client import environment_proxy, orders_url
 from connector.redo.contract import RedoContract
 from connector.redo.stores import Stores
+from connector.slot_renewal import SlotRenewal
 from connector.source.connections import connection
 from connector.source.preflight import preflight
-from connector.source.setup import ensure
+from connector.source.setup import Ready, ensure
 from connector.source.slot import Blocker, SlotWatch
 from connector.source.stream import PostgresSource
 from connector.status.facts import Facts
@@ -186,11 +188,12 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     contract = redo_contract(settings)
     projection = await load_projection(settings)
     source = settings.source
-    problems = await preflight(dsn, source.slot, source.publication, projection.tables, source.manage)
+    renews = source.on_slot_loss == "recreate"
+    problems = await preflight(dsn, source.slot, source.publication, projection.tables, source.manage, renews=renews)
     _refuse_or_warn(problems)
     memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
     stack.push_async_callback(memory.close)
-    sweep_cause = await _set_up(settings, projection, memory)
+    slot_made, sweep_cause = await _set_up(settings, projection, memory)
     metrics = metrics or Metrics(__version__)
     metrics.expect(projection.tables)
     client = redo_client(settings, metrics)
@@ -198,8 +201,10 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     assembler = new_assembler(settings, projection)
     stack.push_async_callback(assembler.aclose)
     stream = PostgresSource(dsn, source.slot, source.publication)
+    made = Source(dsn, source.slot, source.publication, projection.tables, source.manage)
     ports = Ports(
         stream,
+        SlotRenewal(made, source.on_slot_loss == "stop", _on_wait),
         projection.routes,
         assembler,
         contract,
@@ -217,11 +222,11 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
         terms=_terms(settings),
         limits=_limits(settings),
         known_routes=frozenset(use.way.name for use in projection.uses) | projection.indexes.keys(),
+        slot_made=slot_made,
         sweep_cause=sweep_cause,
     )
     pipeline = Pipeline(ports, options)
     vitals = Vitals(pipeline, metrics, SlotWatch(dsn, source.slot), projection.fingerprint)
-    made = Source(dsn, source.slot, source.publication, projection.tables, source.manage)
     objects = SourceObjects(made, stream, pipeline.sweeper)
     stack.push_async_callback(objects.close)
     await objects.begin()
@@ -275,26 +280,37 @@ def _obey_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, obey, number)
 
 
-async def _set_up(settings: Settings, projection: Projection, memory: Memory) -> str | None:
-    """Publication and slot. Returns why every order must be looked at, None when the stream has no gap.
+async def _set_up(settings: Settings, projection: Projection, memory: Memory) -> tuple[Gap | None, str | None]:
+    """Publication and slot. Returns why the slot was made, if it was, and what else makes every order be looked at.
 
-    The note stands while a new slot isn't yet followed by a durable sweep, so that a kill in between loses nothing.
+    The note stands while a changed publication isn't yet followed by a durable sweep, so that a kill in between loses
+    nothing. A new slot needs none: it stands further than any position that is remembered.
     """
     interrupted = await memory.noted(SETTING_UP_NOTE) == "yes"
     await memory.note(SETTING_UP_NOTE, "yes")
     source = settings.source
     tables = projection.tables
-    ready = await ensure(source_dsn(settings), source.slot, source.publication, tables, source.manage, _on_wait)
-    if ready.slot_created:
-        log.info("slot_created", slot=source.slot, publication=source.publication)
-        return "new slot"
+    known = await memory.noted(PROGRESS_NOTE) is not None
+    keep_slot = source.on_slot_loss == "stop" and known
+    ready = await ensure(
+        source_dsn(settings), source.slot, source.publication, tables, source.manage, _on_wait, keep_slot=keep_slot
+    )
+    made = _made(ready, known) if ready.slot_created else None
+    if made is not None:
+        log.info("slot_created", slot=source.slot, publication=source.publication, because=made.value)
     if ready.tables_by_insert_only:
         names = [str(table) for table in ready.tables_by_insert_only]
         log.warning("followed_by_inserts_only", tables=names, next="redo-connector check says how to follow them whole")
-    if ready.sweep_due:
+    if ready.publications_changed and made is None:
         log.info("publication_changed", added=[str(table) for table in ready.tables_added])
-        return "publication changed"
-    return "interrupted start" if interrupted else None
+        return made, "publication changed"
+    return made, "interrupted start" if interrupted and made is None else None
+
+
+def _made(ready: Ready, known: bool) -> Gap:
+    if ready.slot_lost is not None:
+        return Gap(f"slot_{ready.slot_lost}")
+    return Gap.SLOT_GONE if known else Gap.NEW_SLOT
 
 
 def _on_wait(blockers: Sequence[Blocker]) -> None:

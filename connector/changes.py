@@ -108,6 +108,28 @@ class StreamPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamIdentity:
+    """Which stream an LSN is a position in: the same number means something else on another server, timeline, database
+    or slot (https://www.postgresql.org/docs/current/protocol-replication.html, IDENTIFY_SYSTEM)."""
+
+    system: str
+    """The cluster's system identifier, in decimal."""
+    timeline: int
+    database: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStart:
+    """Where a stream is about to start, and of what. `confirmed`: the slot's confirmed_flush_lsn, from where on the
+    server sends; `server`: how far its WAL is flushed (on a standby: replayed)."""
+
+    identity: StreamIdentity
+    confirmed: Lsn
+    server: Lsn
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Which transactions a read saw.
 

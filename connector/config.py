@@ -73,13 +73,15 @@ class Section(BaseModel):
 
 
 class SourceSettings(Section):
-    """`statement_timeout` bounds every query of ours in the OMS; `read_dsn` names a replica to assemble from."""
+    """`statement_timeout` bounds every query of ours in the OMS; `read_dsn` names a replica to assemble from;
+    `on_slot_loss`: what to do about a slot that can't be read any more."""
 
     dsn: SecretStr
     read_dsn: SecretStr | None = None
     slot: Identifier = "redo_connector"
     publication: str = Field(default="redo_connector", min_length=1, max_length=63)
     manage: bool = True
+    on_slot_loss: Literal["recreate", "stop"] = "recreate"
     timezone: Annotated[str, BeforeValidator(_parse_zone)] = "UTC"
     statement_timeout: Seconds = 30.0
 

@@ -42,6 +42,16 @@ class SourceUnavailable(ConnectorError):
     """The OMS database can't be reached or cut us off: try again later. Nothing is lost meanwhile."""
 
 
+class SlotLost(SourceUnavailable):
+    """The slot can't be read any more: changes between what was taken in and a new slot are in no stream. `reason` is
+    short and enumerable: `gone`, `lost` (the server removed WAL or rows that it needed), `undecodable` (its
+    publication is gone, or younger than it)."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
 class MappingBroken(ConnectorError):
     """The mapping no longer fits the database (a column dropped, a privilege revoked): no order can be assembled until
     a person mends it. SQLSTATE classes 42 and 0A."""

@@ -43,7 +43,8 @@ async def check(settings: Settings) -> list[Problem]:
         return [*problems, *error.problems]
     source = settings.source
     dsn = app.source_dsn(settings)
-    problems += await preflight(dsn, source.slot, source.publication, projection.tables, source.manage)
+    renews = source.on_slot_loss == "recreate"
+    problems += await preflight(dsn, source.slot, source.publication, projection.tables, source.manage, renews=renews)
     async with AsyncExitStack() as stack:
         assembler = app.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)

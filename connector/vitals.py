@@ -87,6 +87,7 @@ class Vitals:
         now, pipeline = time.time(), self._pipeline
         state, reason = self._judge(now, self._tally)
         position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeper.current, pipeline.gates.pause
+        gap = pipeline.progress.noticed
         remaining = max(0, pipeline.sweeper.estimate - sweep.scanned) if sweep is not None else None
         if position is not None and self._report is not None:
             position = replace(position, server_lsn=max(position.server_lsn, self._report.current_lsn))
@@ -111,6 +112,8 @@ class Vitals:
             last_accepted_at=pipeline.deliverer.last_accepted_at,
             reconciled_at=None if pipeline.sweeper.last is None else pipeline.sweeper.last.finished_at,
             verified_through=pipeline.sweeper.verified_through,
+            stream_gap=None if gap is None else gap.gap.value,
+            stream_gap_at=None if gap is None else gap.at,
             last_reconcile=pipeline.sweeper.last,
             held_orders=self._tally.held,
             holds=self._holds,

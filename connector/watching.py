@@ -94,6 +94,10 @@ class SourceObjects:
         if not source.manage:
             await self._sweeper.ask("tables of the source changed", SweepKind.RECONCILE)
             return
+        if source.publication in drift.publications_gone:
+            # What was written meanwhile can't be decoded: the slot is made anew, too, by who follows it.
+            self._stream.reconnect()
+            return
         ready = await mend(source.dsn, source.slot, source.publication, source.tables)
         if ready.sweep_due or drift.partitions_changed:
             cause = "publication mended" if ready.sweep_due else "partitions changed"

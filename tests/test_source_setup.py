@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from connector.changes import TableName
-from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
+from connector.source.preflight import preflight
 from connector.source.setup import Ready, ensure
 from connector.source.slot import Blocker, create_slot
 from tests.fix_postgres import Database, MakeCluster
@@ -229,13 +230,31 @@ async def test_a_slot_of_another_kind_or_database_is_not_touched(shop: Followed,
         ).connection.close()
 
 
-async def test_a_slot_whose_publication_is_gone_must_be_made_anew(shop: Followed) -> None:
+async def test_a_slot_whose_publication_is_gone_is_made_anew(shop: Followed) -> None:
+    await make(shop)
+    before = shop.slot("catalog_xmin::text::int8")
+    shop.execute(f"DROP PUBLICATION {shop.name}")
+    ready = await make(shop)
+    assert (ready.slot_created, ready.slot_lost, ready.publications_changed) == (True, "undecodable", True)
+    assert shop.slot("catalog_xmin::text::int8") > before
+
+
+async def test_a_slot_that_a_person_wants_to_look_at_first_is_neither_made_nor_dropped(shop: Followed) -> None:
     await make(shop)
     shop.execute(f"DROP PUBLICATION {shop.name}")
-    [problem] = await problems(shop)
-    assert "is older than the publication" in problem.what
-    shop.execute(problem.hint.split(" Start again")[0])
-    assert (await make(shop)).slot_created
+    with pytest.raises(ConfigurationError, match="is older than the publication"):
+        await ensure(shop.dsn, shop.name, shop.name, [ORDERS], manage=True, keep_slot=True)
+    assert shop.slot("slot_name") == shop.name
+    shop.execute(f"SELECT pg_drop_replication_slot('{shop.name}')")
+    with pytest.raises(ConfigurationError, match="there is no such slot"):
+        await ensure(shop.dsn, shop.name, shop.name, [ORDERS], manage=True, keep_slot=True)
+    assert shop.slot("slot_name") is None
+
+
+async def test_from_17_on_the_slot_is_made_to_outlive_a_failover(shop: Followed, database: Database) -> None:
+    needs(database, 17)
+    await make(shop)
+    assert shop.slot("failover") is True
 
 
 async def test_a_role_that_may_not_create_is_told_what_a_dba_must_run(shop: Followed) -> None:
@@ -248,7 +267,9 @@ async def test_a_role_that_may_not_create_is_told_what_a_dba_must_run(shop: Foll
     await ensure(dsn, shop.name, shop.name, [ORDERS], manage=False)
 
 
-async def test_a_slot_that_lost_wal_is_reported_by_setup_and_by_the_stream(make_cluster: MakeCluster) -> None:
+async def test_a_slot_that_lost_wal_is_told_by_the_stream_and_the_preflight_and_made_anew_by_setup(
+    make_cluster: MakeCluster,
+) -> None:
     shop = Followed(make_cluster(settings={"max_slot_wal_keep_size": "1MB"}).dsn(), "lost")
     shop.execute("CREATE TABLE orders (id int PRIMARY KEY)")
     await make(shop)
@@ -256,10 +277,18 @@ async def test_a_slot_that_lost_wal_is_reported_by_setup_and_by_the_stream(make_
         shop.execute("INSERT INTO orders VALUES (1)", "DELETE FROM orders", "SELECT pg_switch_wal()")
     shop.execute("CHECKPOINT")
     await eventually(lambda: shop.slot("wal_status") == "lost")
-    [problem] = await problems(shop)
-    assert "removed WAL" in problem.what
-    with pytest.raises(ConfigurationError, match="55000"):
+    with pytest.raises(SlotLost, match="removed WAL") as lost:
         await anext(shop.source().batches({ORDERS: ("id",)}))
+    assert lost.value.reason == "lost"
+    for renews in (True, False):
+        [problem] = await preflight(shop.dsn, shop.name, shop.name, [ORDERS], manage=True, renews=renews)
+        assert "removed WAL" in problem.what
+        assert problem.warning is renews
+    [problem] = await problems(shop, manage=False)
+    assert "removed WAL" in problem.what
+    ready = await make(shop)
+    assert (ready.slot_created, ready.slot_lost) == (True, "lost")
+    assert shop.slot("wal_status") == "reserved"
 
 
 async def test_a_server_without_logical_wal_is_reported(make_cluster: MakeCluster) -> None:

@@ -11,8 +11,20 @@ from contextlib import aclosing
 import psycopg
 import pytest
 
-from connector.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName, Transaction, parse_lsn
-from connector.errors import ConfigurationError, SourceUnavailable
+from connector.changes import (
+    UNKNOWN,
+    Changes,
+    Image,
+    Interest,
+    Lsn,
+    Operation,
+    StreamIdentity,
+    StreamStart,
+    TableName,
+    Transaction,
+    parse_lsn,
+)
+from connector.errors import ConfigurationError, SlotLost, SourceUnavailable
 from connector.source import pgoutput
 from connector.source.copyboth import CopyBoth
 from connector.source.frames import XLOG_HEADER
@@ -73,7 +85,8 @@ async def test_every_message_of_a_server_decodes_and_encodes_to_the_same_bytes(d
     shop.execute(
         "UPDATE t SET id = 2", "DELETE FROM t", "INSERT INTO u VALUES (1)", "UPDATE u SET id = 2", "TRUNCATE t, u"
     )
-    copy = await CopyBoth.start(shop.dsn, name, [name])
+    copy = await CopyBoth.connect(shop.dsn, name, [name])
+    await copy.start()
     messages: list[PgMessage] = []
     try:
         while not (len(messages) > 1 and isinstance(messages[-2], pgoutput.Truncate)):
@@ -267,11 +280,59 @@ async def test_a_slot_in_use_names_who_holds_it(shop: Followed) -> None:
             await anext(shop.source().batches(INTEREST))
 
 
-async def test_a_missing_slot_or_publication_is_for_a_person_to_mend(shop: Followed) -> None:
-    with pytest.raises(ConfigurationError, match=r"nobody.*does not exist.*42704"):
+async def test_a_missing_slot_or_publication_means_that_the_slot_is_lost(shop: Followed) -> None:
+    with pytest.raises(SlotLost, match=r"slot nobody on .*: there is no such slot") as gone:
         await anext(PostgresSource(shop.dsn, "nobody", shop.name).batches(INTEREST))
-    with pytest.raises(ConfigurationError, match="publication nothing: there is no such publication"):
+    assert gone.value.reason == "gone"
+    with pytest.raises(SlotLost, match="the publication nothing is gone") as undecodable:
         await anext(PostgresSource(shop.dsn, shop.name, "nothing").batches(INTEREST))
+    assert undecodable.value.reason == "undecodable"
+
+
+class Slow:
+    """A journal that remembers only when it may."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+        self.began: list[StreamStart] = []
+        self.remembered: list[Lsn] = []
+
+    async def begin(self, start: StreamStart) -> None:
+        self.began.append(start)
+
+    async def remember(self, lsn: Lsn) -> None:
+        await self.may.wait()
+        self.remembered.append(lsn)
+
+
+async def test_a_journal_is_told_whose_stream_it_is_before_it_starts(shop: Followed) -> None:
+    journal = Slow()
+    shop.execute("INSERT INTO orders VALUES (1, 'n', 'c')")
+    async with aclosing(shop.source().batches(INTEREST, journal)) as batches:
+        await take(batches, 1)
+    [start] = journal.began
+    system = shop.ask("SELECT system_identifier::text FROM pg_control_system()")
+    database = shop.ask("SELECT current_database()")
+    assert start.identity == StreamIdentity(system, 1, database, shop.name)
+    assert start.confirmed <= start.server <= parse_lsn(shop.ask("SELECT pg_current_wal_lsn()::text"))
+
+
+async def test_the_server_is_never_told_a_position_that_is_not_remembered(shop: Followed) -> None:
+    journal, source = Slow(), shop.source(status_interval=0.1)
+    before = shop.slot("confirmed_flush_lsn::text")
+    async with aclosing(source.batches(INTEREST, journal)) as batches:
+        shop.execute("INSERT INTO orders VALUES (1, 'n', 'c')")
+        [transaction] = await take(batches, 1)
+        assert transaction.end_lsn is not None
+        source.acknowledge(transaction.end_lsn)
+        assert source.position().flush_lsn >= transaction.end_lsn
+        heard = source.position().seen_at
+        await eventually(lambda: source.position().seen_at > heard)  # status went out, and was answered
+        assert shop.slot("confirmed_flush_lsn::text") == before
+        journal.may.set()
+        end = transaction.end_lsn
+        await eventually(lambda: parse_lsn(shop.slot("confirmed_flush_lsn::text")) >= end)
+    assert max(journal.remembered) >= parse_lsn(shop.slot("confirmed_flush_lsn::text"))
 
 
 async def test_an_unreachable_server_is_named_without_the_password() -> None:

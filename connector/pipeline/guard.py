@@ -23,6 +23,7 @@ from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
 from connector.pipeline.records import Checkpoint, Settlement, Sweep, SweepKind
+from connector.pipeline.sweep import OLD_STORE
 
 log = structlog.get_logger("connector.guard")
 
@@ -126,8 +127,11 @@ class Guard:
         if delivery.action is not Action.PUSH:
             return HoldKind.REMOVALS
         sweep = self._sweep()
-        swept = entry.lane is Lane.SWEEP and sweep is not None and sweep.kind is SweepKind.RECONCILE
-        if not swept or entry.confirm or self._limits.off or (sweep and sweep.revision == self._approved):
+        if entry.lane is not Lane.SWEEP or sweep is None or sweep.kind is not SweepKind.RECONCILE:
+            return None
+        if self._limits.off or sweep.revision == self._approved:
+            return None
+        if entry.confirm and (sweep.cause != OLD_STORE or _same(delivery)):
             return None
         return HoldKind.CHANGES
 
@@ -250,6 +254,11 @@ class Guard:
     async def _release_some(self, number: int, most: int) -> int:
         arrival = Arrival(self._next_revision(), time.time(), Lane.SWEEP, approved=True)
         return await self._insist(lambda: self._memory.release(number, arrival, most))
+
+
+def _same(delivery: Delivery) -> bool:
+    checkpoint, order = delivery.remembered.checkpoint, delivery.order
+    return checkpoint is not None and order is not None and checkpoint.fingerprint == order.fingerprint
 
 
 def drift(delivery: Delivery) -> str:

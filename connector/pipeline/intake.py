@@ -14,6 +14,7 @@ from connector.pipeline.entries import Arrival, Commit, Lane
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Observer, Routes, Source
+from connector.pipeline.progress import Progress
 from connector.pipeline.sweep import Sweeper
 from connector.pipeline.visibility import Visibility
 
@@ -41,6 +42,7 @@ class Intake:
         routes: Routes,
         memory: Memory,
         visibility: Visibility,
+        progress: Progress,
         sweeper: Sweeper,
         revisions: Revisions,
         observer: Observer,
@@ -51,6 +53,7 @@ class Intake:
         self._routes = routes
         self._memory = memory
         self._visibility = visibility
+        self._progress = progress
         self._sweeper = sweeper
         self._revisions = revisions
         self._observer = observer
@@ -59,8 +62,9 @@ class Intake:
         self.last_commit_time: float | None = None
 
     async def follow(self, stop: asyncio.Event) -> None:
-        """Until the stream ends or `stop` is set. Raises SourceUnavailable when the source cuts us off."""
-        stream = self._source.batches(self._routes.interest)
+        """Until the stream ends or `stop` is set. Raises SourceUnavailable when the source cuts us off, SlotLost when
+        its slot can't be read any more."""
+        stream = self._source.batches(self._routes.interest, self._progress)
         stopping = asyncio.ensure_future(stop.wait())
         step: asyncio.Future[Sequence[Transaction] | None] | None = None
         try:
@@ -82,6 +86,7 @@ class Intake:
                 await stream.aclose()
 
     async def _take_in(self, batch: Sequence[Transaction]) -> None:
+        await self._progress.took_in(batch)
         arrivals, commits, wanted = self._reduce(batch)
         reach("intake.before_ledger")
         if arrivals or wanted is not None:

@@ -8,18 +8,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from connector.changes import Changes, Interest, Lsn, StreamPosition, Transaction
+from connector.changes import Changes, Interest, Lsn, StreamPosition, StreamStart, Transaction
+from connector.errors import SlotLost
 from connector.orders import Affected, Assembly, Document, KeyPage, Lookup, Order, OrderKey, Outcome, Place, Suspicion
 from connector.pipeline.records import SweepKind
+
+
+class Journal(Protocol):
+    """What a stream must ask before it goes on: the pipeline's memory of how far it was."""
+
+    async def begin(self, start: StreamStart) -> None:
+        """Before the stream starts: is it the one that was read before, and does it go on from there?"""
+        ...
+
+    async def remember(self, lsn: Lsn) -> None:
+        """Returns once it is durable that the server may be told of this flush position."""
+        ...
 
 
 class Source(Protocol):
     """The OMS's stream."""
 
-    def batches(self, interest: Interest) -> AsyncIterator[Sequence[Transaction]]:
+    def batches(self, interest: Interest, journal: Journal) -> AsyncIterator[Sequence[Transaction]]:
         """Connect and yield what has arrived, in commit order, never an empty batch.
 
-        Raises SourceUnavailable when cut off.
+        Raises SourceUnavailable when cut off, SlotLost when the slot can't be read any more.
         """
         ...
 
@@ -28,6 +41,15 @@ class Source(Protocol):
         ...
 
     def position(self) -> StreamPosition: ...
+
+
+class Slot(Protocol):
+    """The source's replication slot, as something to be made."""
+
+    async def renew(self, lost: SlotLost) -> None:
+        """Make it anew. Raises SourceUnavailable when that can't be done now, ConfigurationError when it must not be
+        done without a person."""
+        ...
 
 
 class Routes(Protocol):
@@ -137,6 +159,10 @@ class Observer(Protocol):
     def retry(self, reason: str) -> None: ...
 
     def swept(self, kind: SweepKind, orders: int) -> None: ...
+
+    def gap(self, cause: str) -> None:
+        """The stream may lack changes; every order is looked at."""
+        ...
 
     def drift(self, kind: str) -> None:
         """A reconcile found an order `missed`, `changed` or `extra`."""

@@ -15,9 +15,11 @@ import structlog
 
 from connector.errors import (
     CheckpointsUnwritable,
+    ConfigurationError,
     ConnectorError,
     MappingBroken,
     OrderUnreadable,
+    SlotLost,
     SourceUnavailable,
 )
 from connector.orders import Members, OrderKey
@@ -33,7 +35,8 @@ from connector.pipeline.intake import Intake, Revisions
 from connector.pipeline.looking import Looker
 from connector.pipeline.lookups import INDEX, Resolver
 from connector.pipeline.memory import Memory
-from connector.pipeline.ports import Assembler, Contract, Observer, Redo, Routes, Source
+from connector.pipeline.ports import Assembler, Contract, Observer, Redo, Routes, Slot, Source
+from connector.pipeline.progress import Gap, Progress
 from connector.pipeline.reading import Reader
 from connector.pipeline.records import SweepKind
 from connector.pipeline.settler import Settler
@@ -54,6 +57,7 @@ class Ports:
     """The neighbours."""
 
     source: Source
+    slot: Slot
     routes: Routes
     assembler: Assembler
     contract: Contract
@@ -76,8 +80,10 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     drain_bound: float = 20.0
     known_routes: frozenset[str] = frozenset()
+    slot_made: Gap | None = None
+    """Why the slot was made just now; None: it was there."""
     sweep_cause: str | None = None
-    """Why the stream may have a gap, so that every order must be compared; None: it has none."""
+    """What else may have kept changes from the stream, so that every order must be compared; None: nothing."""
 
 
 class Pipeline:
@@ -148,18 +154,20 @@ class Pipeline:
             )
             for wide in (False, True)
         )
+        self.progress = Progress(ports.memory, self.sweeper, self.visibility, ports.observer, self.insist)
         self.intake = Intake(
             ports.source,
             ports.routes,
             ports.memory,
             self.visibility,
+            self.progress,
             self.sweeper,
             self.revisions,
             ports.observer,
             self.insist,
             self._arrived,
         )
-        self.source_trouble: SourceUnavailable | None = None
+        self.source_trouble: ConnectorError | None = None
         self.troubles: dict[str, ConnectorError] = {}
         self._tidied = False
 
@@ -243,6 +251,8 @@ class Pipeline:
         elif before not in (None, fingerprint):
             log.info("mapping_changed", next="every order is compared with its checkpoint")
             await self.sweeper.ask("mapping changed", SweepKind.RECONCILE)
+        same_stream = before == fingerprint and self.options.sweep_cause is None
+        await self.progress.load(empty=before is None, made=self.options.slot_made, same_stream=same_stream)
         if before != fingerprint:
             await memory.note(MAPPING_NOTE, fingerprint)
         await memory.note(SETTING_UP_NOTE, "no")
@@ -253,11 +263,36 @@ class Pipeline:
             started = time.monotonic()
             try:
                 await self.intake.follow(stop)
-            except SourceUnavailable as error:
+            except SlotLost as error:
+                attempt += 1
+                await self._renew(error, stop)
+                await sleep_unless(stop, RECONNECT.delay(attempt))
+            except (SourceUnavailable, ConfigurationError) as error:
                 attempt = 0 if time.monotonic() - started > RECONNECT.cap else attempt + 1
                 self.source_trouble = error
                 log.warning("stream_lost", problem=str(error))
                 await sleep_unless(stop, RECONNECT.delay(attempt))
+
+    async def _renew(self, lost: SlotLost, stop: asyncio.Event) -> None:
+        """Have the slot made anew; what the stream lacks then is found by a sweep. Raises ConfigurationError when the
+        operator wants a person to look first."""
+        self.source_trouble = lost
+        self.progress.lost(Gap(f"slot_{lost.reason}"))
+        log.error("slot_lost", problem=str(lost), next="a new slot is made, then every order is compared")
+        renewing = asyncio.ensure_future(self.ports.slot.renew(lost))
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            # The server makes a slot only once the transactions that run now have ended.
+            await asyncio.wait({renewing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if renewing.done():
+                renewing.result()
+        except SourceUnavailable as error:
+            self.source_trouble = error
+            log.warning("slot_not_renewed", problem=str(error))
+        finally:
+            stopping.cancel()
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
 
     def _station(self, name: str, step: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
         return asyncio.create_task(self._repeat(name, step), name=name)

@@ -33,6 +33,9 @@ BY_THE_CLOCK = "reconcile.every"
 ASKED = "asked"
 PACED = frozenset({BY_THE_CLOCK, ASKED})
 """Causes that know of no gap: these sweeps take their time."""
+OLD_STORE = "the slot is further than the checkpoints"
+"""Redo may have accepted newer orders than the checkpoints say, so every order is pushed, equal or not."""
+MEANWHILE = "asked for during another sweep"
 
 
 class Sweeper:
@@ -91,12 +94,14 @@ class Sweeper:
     def asked(self, cause: str, revision: int, kind: SweepKind = SweepKind.RECONCILE) -> Sweep:
         """All orders must be looked at, in snapshots that show the commit of `revision`. Returns the state to store."""
         now = time.time()
-        if self.current is None:
+        if self.current is None or self.current.finished_at is not None or cause == OLD_STORE:
+            # One that pushes every order takes the place of one that compares, and does what that would have done.
             self.current = Sweep(kind, cause, revision, revision, now)
-        elif self.current.finished_at is not None:
-            self.current = Sweep(kind, cause, revision, revision, now, finished_at=None)
         else:
-            self.current = replace(self.current, wanted_revision=revision)
+            urgent = self.current.cause in PACED and cause not in PACED
+            self.current = replace(
+                self.current, wanted_revision=revision, cause=cause if urgent else self.current.cause
+            )
         self._wanted.set()
         return self.current
 
@@ -174,7 +179,8 @@ class Sweeper:
         arrivals = []
         if keys:
             revision = self._revisions.next()
-            arrivals = [Arrival(revision, time.time(), Lane.SWEEP, keys, first_revision=min(after.revision, revision))]
+            first, confirm = min(after.revision, revision), after.cause == OLD_STORE
+            arrivals = [Arrival(revision, time.time(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
         await self._insist(lambda: self._memory.arrive(arrivals, [], self.current))
         reach("sweep.after_page")
         self._wake()
@@ -206,4 +212,5 @@ class Sweeper:
 
 def _follow_up(sweep: Sweep, now: float) -> Sweep:
     """What was asked for while the sweep ran."""
-    return Sweep(SweepKind.RECONCILE, sweep.cause, sweep.wanted_revision, sweep.wanted_revision, now)
+    cause = MEANWHILE if sweep.cause == OLD_STORE else sweep.cause
+    return Sweep(SweepKind.RECONCILE, cause, sweep.wanted_revision, sweep.wanted_revision, now)

@@ -64,8 +64,16 @@ class Visibility:
     async def forget_seen(self) -> None:
         """Take the seen commits out of the store: not urgent, since seeing a commit twice does no harm."""
         if self._to_forget:
-            revisions, self._to_forget = self._to_forget, []
+            revisions = [*self._to_forget]
             await self._memory.seen(revisions)
+            del self._to_forget[: len(revisions)]
+
+    async def forget_all(self) -> None:
+        """Another history: these commits are none on the server that is read now, and no snapshot would ever show
+        them."""
+        self._to_forget += self._unseen
+        self._unseen.clear()
+        await self.forget_seen()
 
     def __len__(self) -> int:
         return len(self._unseen)

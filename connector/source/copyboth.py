@@ -7,15 +7,18 @@ socket itself: a cancelled `AsyncConnection.wait` would have the server cancel t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
 import psycopg
 from psycopg import pq, sql
+from psycopg.rows import dict_row
 
-from connector.changes import Lsn, parse_lsn
-from connector.errors import ConfigurationError, ConnectorError, Problem, SourceUnavailable
+from connector.changes import StreamIdentity, StreamStart, parse_lsn
+from connector.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
 from connector.source.connections import describe, explain, open_replication
+from connector.source.slot import lost_because
 
 _START_TIMEOUT = 30.0
 
@@ -25,51 +28,45 @@ class NotDecodableYet(SourceUnavailable):
 
 
 class CopyBoth:
-    """One running START_REPLICATION. Every method may raise SourceUnavailable (the stream is over), or
+    """One connection that runs START_REPLICATION. Every method may raise SourceUnavailable (the stream is over), or
     ConfigurationError when trying again can't help."""
 
     def __init__(
         self,
         conn: psycopg.AsyncConnection[Any],
+        slot: str,
         name: str,
         publications: Sequence[str],
-        confirmed: Lsn,
+        begins: StreamStart,
         sender_timeout: float,
     ) -> None:
-        """Made by `start`."""
+        """Made by `connect`."""
         self.publications = tuple(publications)
         """Those that are followed."""
-        self.confirmed = confirmed
-        """Where the slot stood as the stream began."""
+        self.begins = begins
+        """Whose stream it is, and where the slot stood as the connection was made."""
         self.sender_timeout = sender_timeout
         """The server's wal_sender_timeout in seconds, 0 when it has none."""
         self._conn = conn
         self._pgconn = conn.pgconn
+        self._slot = slot
         self._name = name
 
     @classmethod
-    async def start(cls, dsn: str, slot: str, publications: Sequence[str]) -> CopyBoth:
-        """Connect and stream the slot from its confirmed position. The first publication must exist; of the others,
-        those are followed that do."""
+    async def connect(cls, dsn: str, slot: str, publications: Sequence[str]) -> CopyBoth:
+        """Connect, and learn whose stream it would be. The first publication must exist; of the others, those are
+        followed that do. Raises SlotLost when the slot can't be read any more."""
         name = f"slot {slot} on {describe(dsn)}"
         conn = await open_replication(dsn)
-        try:
-            async with asyncio.timeout(_START_TIMEOUT):
-                confirmed, sender_timeout, existing = await _facts(conn, slot, publications)
-                if publications[0] not in existing:
-                    raise _no_publication(publications[0])
-                followed = [each for each in publications if each in existing]
-                await _start(conn, slot, followed, name)
-        except TimeoutError:
-            await conn.close()
-            raise SourceUnavailable(f"{name}: the server did not start streaming in {_START_TIMEOUT:.0f} s") from None
-        except psycopg.Error as error:
-            await conn.close()
-            raise _refused(name, error.sqlstate, explain(error)) from None
-        except BaseException:
-            await conn.close()
-            raise
-        return cls(conn, name, followed, confirmed, sender_timeout)
+        async with _starting(conn, name):
+            begins, sender_timeout, existing = await _facts(conn, slot, publications, name)
+            followed = [each for each in publications if each in existing]
+        return cls(conn, slot, name, followed, begins, sender_timeout)
+
+    async def start(self) -> None:
+        """Stream the slot from its confirmed position."""
+        async with _starting(self._conn, self._name):
+            await _start(self._conn, self._slot, self.publications, self._name)
 
     def receive(self) -> memoryview | None:
         """The next frame, None when none is here yet: then wait for `readable`."""
@@ -156,24 +153,51 @@ def _wake(come: asyncio.Future[None]) -> None:
         come.set_result(None)
 
 
+@asynccontextmanager
+async def _starting(conn: psycopg.AsyncConnection[Any], name: str) -> AsyncIterator[None]:
+    """Within the bound, and hanging up when it fails."""
+    try:
+        async with asyncio.timeout(_START_TIMEOUT):
+            yield
+    except TimeoutError:
+        await conn.close()
+        raise SourceUnavailable(f"{name}: the server did not start streaming in {_START_TIMEOUT:.0f} s") from None
+    except psycopg.Error as error:
+        await conn.close()
+        raise _refused(name, error.sqlstate, explain(error)) from None
+    except BaseException:
+        await conn.close()
+        raise
+
+
 async def _facts(
-    conn: psycopg.AsyncConnection[Any], slot: str, publications: Sequence[str]
-) -> tuple[Lsn, float, list[str]]:
+    conn: psycopg.AsyncConnection[Any], slot: str, publications: Sequence[str], name: str
+) -> tuple[StreamStart, float, list[str]]:
+    system = await _one(conn, sql.SQL("IDENTIFY_SYSTEM"))
     query = sql.SQL(
-        "SELECT (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = {}),"
-        " (SELECT setting::float8 / 1000 FROM pg_settings WHERE name = 'wal_sender_timeout'),"
-        " ARRAY(SELECT pubname::text FROM pg_publication WHERE pubname IN ({}))"
+        "SELECT (SELECT to_jsonb(s) FROM pg_replication_slots s WHERE slot_name = {}) AS slot,"
+        " (SELECT setting::float8 / 1000 FROM pg_settings WHERE name = 'wal_sender_timeout') AS patience,"
+        " ARRAY(SELECT pubname::text FROM pg_publication WHERE pubname IN ({})) AS publications"
     )
     listed = sql.SQL(", ").join(map(sql.Literal, publications))
-    row = await (await conn.execute(query.format(sql.Literal(slot), listed))).fetchone()
-    confirmed, sender_timeout, existing = row or (None, 0.0, [])
-    return parse_lsn(confirmed or "0/0"), sender_timeout, existing
+    row = await _one(conn, query.format(sql.Literal(slot), listed))
+    found = row["slot"]
+    if found is None:
+        raise SlotLost(f"{name}: there is no such slot", "gone")
+    if why := lost_because(found["wal_status"], found.get("invalidation_reason"), found.get("conflicting")):
+        raise SlotLost(f"{name}: {why}", "lost")
+    if publications[0] not in row["publications"]:
+        # Checked here, because servers from 18 on would stream a slot without it and leave out every change.
+        raise SlotLost(f"{name}: the publication {publications[0]} is gone", "undecodable")
+    identity = StreamIdentity(str(system["systemid"]), int(system["timeline"]), str(system["dbname"]), slot)
+    confirmed = parse_lsn(found["confirmed_flush_lsn"] or "0/0")
+    return StreamStart(identity, confirmed, parse_lsn(system["xlogpos"])), row["patience"], row["publications"]
 
 
-def _no_publication(name: str) -> ConfigurationError:
-    """Checked here, because servers from 18 on would stream a slot without it and leave out every change."""
-    hint = "drop the slot too and start again: both are created anew, and a backfill follows"
-    return ConfigurationError([Problem("there is no such publication", hint, f"publication {name}")])
+async def _one(conn: psycopg.AsyncConnection[Any], query: sql.SQL | sql.Composed) -> dict[str, Any]:
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        row = await (await cursor.execute(query)).fetchone()
+    return row or {}
 
 
 async def _start(conn: psycopg.AsyncConnection[Any], slot: str, publications: Sequence[str], name: str) -> None:
@@ -197,14 +221,11 @@ def _quoted(name: str) -> str:
 
 
 def _refused(name: str, sqlstate: str | None, why: str) -> ConnectorError:
-    """Tell what a person must mend from what time mends."""
-    hints = {
-        "42704": "the slot or publication is gone: create it again (the connector does, unless source.manage is false)"
-        " and let a backfill follow, because changes made meanwhile are not in the stream",
-        "42501": "give the role what `redo-connector grants` prints",
-        "55000": "the slot can't be read any more (see wal_status in pg_replication_slots): drop it, start again, and"
-        " let a backfill follow",
-    }
-    if sqlstate in hints:
-        return ConfigurationError([Problem(why, hints[sqlstate], name)])
+    """Tell what a person must mend from what time mends, and from what a new slot does."""
+    if sqlstate == "42501":
+        return ConfigurationError([Problem(why, "give the role what `redo-connector grants` prints", name)])
+    if sqlstate == "42704":
+        # The slot was looked at a moment ago, so it's a publication, as of the WAL that is to be decoded.
+        return SlotLost(f"{name}: {why}", "undecodable")
+    # 55000 is many things, an invalidated slot among them: the next attempt looks at the slot first.
     return SourceUnavailable(f"{name}: {why}")

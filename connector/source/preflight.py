@@ -59,9 +59,11 @@ class _Server:
     may_replicate: bool
 
 
-async def preflight(dsn: str, slot: str, publication: str, tables: Sequence[TableName], manage: bool) -> list[Problem]:
+async def preflight(
+    dsn: str, slot: str, publication: str, tables: Sequence[TableName], manage: bool, *, renews: bool = True
+) -> list[Problem]:
     """Everything that would keep the tables from being followed, as far as it can be seen from outside. Never raises
-    for what the database says: that is a Problem too."""
+    for what the database says: that is a Problem too. `renews`: with `manage`, a lost slot will be made anew."""
     try:
         async with connection(dsn) as conn:
             async with conn.cursor(row_factory=class_row(_Server)) as cursor:
@@ -76,7 +78,7 @@ async def preflight(dsn: str, slot: str, publication: str, tables: Sequence[Tabl
                 *_capacity_problems(server, slot, report),
                 *await table_problems(conn, tables),
                 *_privilege_problems(server, facts),
-                *_object_problems(server, slot, facts, pair, report, manage),
+                *_object_problems(server, slot, facts, pair, report, manage, renews),
             ]
     except ConfigurationError as error:
         return list(error.problems)
@@ -132,12 +134,18 @@ def _privilege_problems(server: _Server, facts: Sequence[TableFacts]) -> list[Pr
 
 
 def _object_problems(
-    server: _Server, slot: str, facts: Sequence[TableFacts], pair: Pair, report: SlotReport | None, manage: bool
+    server: _Server,
+    slot: str,
+    facts: Sequence[TableFacts],
+    pair: Pair,
+    report: SlotReport | None,
+    manage: bool,
+    renews: bool,
 ) -> list[Problem]:
     existing = [fact for fact in facts if fact.kind is not None]
     if not manage:
         return verify_problems(slot, existing, pair, report)
-    problems = [] if report is None else slot_problems(slot, report)
+    problems = [] if report is None else slot_problems(slot, report, renewed=renews)
     if pair_repairs(pair, existing) and not _may_repair(server, pair, existing):
         # What a DBA would have to run is just what the connector itself may not.
         return problems + pair_problems(pair, existing)

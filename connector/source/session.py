@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from connector.changes import Interest, Lsn, Transaction
 from connector.errors import SourceUnavailable
@@ -24,8 +25,11 @@ from connector.source.wire import ProtocolError
 
 _BURST_FRAMES: Final = 500
 _BURST_BYTES: Final = 1_000_000
-_ACKNOWLEDGE_EVERY: Final = 0.1
+_TELL_EVERY: Final = 0.2
 _CLOSE_TIMEOUT: Final = 2.0
+
+
+Remember: TypeAlias = Callable[[Lsn], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,14 @@ class Limits:
 
 
 class Session:
-    """Reads from construction on. Use within one event loop; end it with `close`."""
+    """Reads from construction on. Use within one event loop; end it with `close`.
 
-    def __init__(self, copy: CopyBoth, interest: Interest, limits: Limits) -> None:
-        self.flow = Flow(copy.confirmed)
+    `remember` is awaited with a flush position before the server is told of it, so that what a slot was told is never
+    further than what was remembered; None: nobody needs to.
+    """
+
+    def __init__(self, copy: CopyBoth, interest: Interest, limits: Limits, remember: Remember | None = None) -> None:
+        self.flow = Flow(copy.begins.confirmed)
         self.seen_at = time.monotonic()
         self.silent = False
         """True when the stream was given up because the server said nothing."""
@@ -56,9 +64,11 @@ class Session:
         self._failure: BaseException | None = None
         self._listening_since: float | None = self.seen_at
         self._asked = False
-        self._status_at = 0.0
-        self._status_due: asyncio.TimerHandle | None = None
-        self._tasks = [self._start(self._read(), "read"), self._start(self._inform(), "inform")]
+        self._remember = remember
+        self._told = self.flow.flush
+        self._moved = asyncio.Event()
+        jobs = {"read": self._read(), "inform": self._inform(), "tell": self._tell()}
+        self._tasks = [self._start(job, name) for name, job in jobs.items()]
 
     @property
     def connected(self) -> bool:
@@ -83,27 +93,26 @@ class Session:
         return batch
 
     def acknowledge(self, lsn: Lsn) -> None:
-        """Tell the server at once, but no more often than every 100 ms."""
-        if self.flow.acknowledge(lsn) and self._status_due is None and self._failure is None:
-            wait = max(0.0, self._status_at + _ACKNOWLEDGE_EVERY - time.monotonic())
-            self._status_due = asyncio.get_running_loop().call_later(wait, self._send_due)
+        """Tell the server at once, but no more often than every 200 ms."""
+        if self.flow.acknowledge(lsn):
+            self._moved.set()
 
     def end(self, why: str) -> None:
         """Give the stream up: `take` raises SourceUnavailable once the buffer is empty."""
         self._fail(SourceUnavailable(why))
 
     async def close(self) -> None:
-        """Tell the last flush position, end the COPY within a bound, hang up."""
+        """Tell the last flush position, end the COPY, hang up, each within a bound."""
         for task in self._tasks:
             task.cancel()
         try:
             await asyncio.wait(self._tasks)
             if self._failure is None:
                 self._failure = SourceUnavailable("the stream is closed")
-                self._send_due()
+                with suppress(TimeoutError, SourceUnavailable):
+                    async with asyncio.timeout(_CLOSE_TIMEOUT):
+                        await self._tell_flush()
         finally:
-            if self._status_due is not None:
-                self._status_due.cancel()
             self._ready.set()
             await self._copy.close(_CLOSE_TIMEOUT)
 
@@ -159,7 +168,7 @@ class Session:
             alive = keepalive(frame)
             self.flow.heard(alive.wal_end, alive.wal_end)
             if not self._transactions.inside:
-                self.flow.passed(alive.wal_end)
+                self._passed(alive.wal_end)
             if alive.reply:
                 self._send_status()
         else:
@@ -176,7 +185,14 @@ class Session:
             self._size += 1 + sum(len(changes.images) for changes in transaction.changes)
             self._ready.set()
         elif transactions.end_lsn != before:
-            self.flow.passed(transactions.end_lsn)
+            self._passed(transactions.end_lsn)
+
+    def _passed(self, lsn: Lsn) -> None:
+        """Nothing of interest is left before `lsn`."""
+        before = self.flow.flush
+        self.flow.passed(lsn)
+        if self.flow.flush > before:
+            self._moved.set()
 
     async def _inform(self) -> None:
         """Send status on a timer: at a third of what the server's patience is, whatever the reader does."""
@@ -200,14 +216,22 @@ class Session:
             return 0.0
         return time.monotonic() - max(self.seen_at, self._listening_since)
 
-    def _send_status(self, ask: bool = False) -> None:
-        self._status_at = time.monotonic()
-        self._copy.send(status_update(self.flow.received, self.flow.flush, time.time(), ask))
+    async def _tell(self) -> None:
+        """Remember how far the slot may let go, then say so. While that takes its time, `_inform` still answers."""
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            await self._tell_flush()
+            await asyncio.sleep(_TELL_EVERY)
 
-    def _send_due(self) -> None:
-        """A status update that no task waits for."""
-        self._status_due = None
-        try:
-            self._send_status()
-        except SourceUnavailable as error:
-            self._fail(error)
+    async def _tell_flush(self) -> None:
+        flush = self.flow.flush
+        if flush > self._told:
+            if self._remember is not None:
+                await self._remember(flush)
+            self._told = flush
+        self._send_status()
+
+    def _send_status(self, ask: bool = False) -> None:
+        received = max(self.flow.received, self._told)
+        self._copy.send(status_update(received, self._told, time.time(), ask))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -27,9 +27,20 @@ from connector.source.pair import (
     read_pair,
     rescues,
 )
-from connector.source.slot import OnWait, SlotReport, create_slot, read_slot, slot_problems
+from connector.source.slot import (
+    OnWait,
+    SlotReport,
+    create_slot,
+    drop_slot,
+    drop_slot_statement,
+    read_slot,
+    slot_problems,
+)
 
 _LOCK_TIMEOUT: Final = 3.0
+
+OldSlot: TypeAlias = Literal["keep", "mend", "anew"]
+"""What may become of a slot that exists: nothing; made anew when it can't be read any more; made anew in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,8 @@ class Ready:
     """What was done, and what the stream carries now."""
 
     slot_created: bool
+    slot_lost: str | None = None
+    """Why there was a slot to be made anew: `lost` or `undecodable`, as of SlotLost."""
     tables_added: tuple[TableName, ...] = ()
     """Now published, and in no publication before."""
     tables_moved: tuple[TableName, ...] = ()
@@ -68,31 +81,43 @@ async def ensure(
     tables: Sequence[TableName],
     manage: bool,
     on_wait: OnWait | None = None,
+    *,
+    keep_slot: bool = False,
 ) -> Ready:
     """Have publications that cover the tables and a slot that decodes them.
 
-    With `manage` they are created or extended, and tables that lost or gained a replica identity change over; without,
-    only verified. While the slot waits for running transactions, `on_wait` is told who they are. Raises
+    With `manage` they are created or extended, tables that lost or gained a replica identity change over, and a slot
+    that can't be read any more is made anew, unless `keep_slot`: a person wants to look at it first; without, only
+    verified. While the slot waits for running transactions, `on_wait` is told who they are. Raises
     ConfigurationError with the SQL to run, SourceUnavailable (also when a lock can't be had in 3 s: try again).
     """
     found = await _look(dsn, slot, publication, tables, strict=True)
     if not manage:
         _demand(verify_problems(slot, found.facts, found.pair, found.slot))
         return Ready(slot_created=False, tables_by_insert_only=insert_only(found.pair, found.facts))
-    return await _make(dsn, slot, found, on_wait)
+    if keep_slot and found.slot is None:
+        _demand([_no_slot(slot)])
+    return await _make(dsn, slot, found, on_wait, "keep" if keep_slot else "mend")
 
 
-async def mend(
-    dsn: str, slot: str, publication: str, tables: Sequence[TableName], on_wait: OnWait | None = None
-) -> Ready:
-    """`ensure` with `manage`, while running: tables that can't be followed at all (dropped, say) are left out instead
-    of refused, so that they don't keep the others from being mended. Changes nothing where nothing is wrong."""
-    return await _make(dsn, slot, await _look(dsn, slot, publication, tables, strict=False), on_wait)
+async def renew(dsn: str, slot: str, publication: str, tables: Sequence[TableName], on_wait: OnWait | None) -> Ready:
+    """As `ensure` with `manage`, for a slot that turned out to be lost: it is made anew in any case. Nobody may read it
+    meanwhile. Tables that can't be followed at all are left out, as by `mend`."""
+    found = await _look(dsn, slot, publication, tables, strict=False)
+    return await _make(dsn, slot, found, on_wait, "anew")
 
 
-async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None) -> Ready:
+async def mend(dsn: str, slot: str, publication: str, tables: Sequence[TableName]) -> Ready:
+    """The publications as `ensure` with `manage` has them, while running: tables that can't be followed at all
+    (dropped, say) are left out instead of refused, so that they don't keep the others from being mended. Changes
+    nothing where nothing is wrong. The slot is `renew`'s: only who follows it knows what was missed."""
+    return await _make(dsn, slot, await _look(dsn, slot, publication, tables, strict=False), None, "keep")
+
+
+async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None, old: OldSlot) -> Ready:
     pair, facts = found.pair, found.facts
-    unfit = _unfit(slot, found)
+    lost = _lost(found) if old != "keep" else None
+    unfit = _unfit(slot, found, old)
     # What makes the OMS's own statements fail is taken back even where nothing else can be done.
     statements = rescues(pair) if _serious(unfit) else pair_repairs(pair, facts)
     try:
@@ -101,12 +126,16 @@ async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None) -> R
                 for statement in statements:
                     await conn.execute(statement)
         _demand(unfit)
-        created = found.slot is None and await create_slot(dsn, slot, on_wait)
+        kept = old == "keep" or (found.slot is not None and old == "mend" and lost is None)
+        if found.slot is not None and not kept:
+            await drop_slot(dsn, slot)
+        created = not kept and await create_slot(dsn, slot, on_wait)
     except psycopg.Error as error:
         raise _translate(dsn, slot, found, error) from None
     keyless = tuple(fact.table for fact in facts if not fact.identified)
     return Ready(
         created,
+        slot_lost=lost,
         tables_added=tuple(fact.table for fact in facts if not pair.covers(fact.table)),
         tables_moved=moved(pair, facts),
         tables_by_insert_only=keyless,
@@ -119,9 +148,12 @@ def verify_problems(slot: str, facts: Sequence[TableFacts], pair: Pair, report: 
     """What a DBA still has to do when the connector may not: the SQL is in each hint."""
     problems = pair_problems(pair, facts)
     if report is None:
-        problems.append(Problem("there is no such slot", slot_statement(slot), f"slot {slot}"))
-        return problems
+        return [*problems, _no_slot(slot)]
     return problems + slot_problems(slot, report)
+
+
+def _no_slot(slot: str) -> Problem:
+    return Problem("there is no such slot", slot_statement(slot), f"slot {slot}")
 
 
 def slot_statement(slot: str) -> str:
@@ -141,16 +173,25 @@ async def _look(dsn: str, slot: str, publication: str, tables: Sequence[TableNam
         raise unavailable(dsn, error) from None
 
 
-def _unfit(slot: str, found: _Found) -> list[Problem]:
-    """What no statement of ours can mend."""
+def _lost(found: _Found) -> str | None:
+    """Why the slot can't be read any more, in one word; None when it can, or when there is none."""
+    if found.slot is None:
+        return None
+    if found.slot.lost is not None:
+        return "lost"
+    return "undecodable" if found.pair.main is None else None
+
+
+def _unfit(slot: str, found: _Found, old: OldSlot) -> list[Problem]:
+    """What no statement of ours can mend, or may."""
     problems = conflicts(found.pair, found.facts)
     if found.slot is None:
         return problems
-    problems += slot_problems(slot, found.slot)
-    if found.pair.main is None and not problems:
-        drop = sql.SQL("SELECT pg_drop_replication_slot({});").format(sql.Literal(slot)).as_string()
+    renewed = old != "keep"
+    problems += slot_problems(slot, found.slot, renewed=renewed)
+    if found.pair.main is None and not renewed and not _serious(problems):
         what = f"it is older than the publication {found.pair.name}, which is gone, so it can't be decoded any more"
-        hint = f"{drop} Start again: a new slot is followed by a backfill"
+        hint = f"{drop_slot_statement(slot)} and start again: a new slot is followed by a comparison of every order"
         problems.append(Problem(what, hint, f"slot {slot}"))
     return problems
 

@@ -21,11 +21,13 @@ from connector.source.connections import KeptConnection, connection
 _WAIT_NOTICE: Final = 2.0
 _WAIT_AGAIN: Final = 10.0
 
+# By `to_jsonb`, because servers before 16 have neither column.
 _STATE: Final = """
 SELECT slot_type, plugin, database, active_pid, wal_status, safe_wal_size,
+       to_jsonb(s)->>'invalidation_reason' AS invalidation, (to_jsonb(s)->>'conflicting')::boolean AS conflicting,
        confirmed_flush_lsn - '0/0'::pg_lsn AS confirmed, here.lsn - restart_lsn AS retained,
        here.lsn - '0/0'::pg_lsn AS current, current_database() AS this
-FROM pg_replication_slots, LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+FROM pg_replication_slots s, LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
                                                 ELSE pg_current_wal_lsn() END AS lsn) AS here
 WHERE slot_name = %s
 """
@@ -63,6 +65,8 @@ class SlotReport:
     retained: int | None
     current_lsn: Lsn
     this_database: str
+    lost: str | None = None
+    """Why the slot can't be read any more; None while it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ async def read_slot(conn: psycopg.AsyncConnection[Any], slot: str) -> SlotReport
     row = await (await conn.execute(_STATE, (slot,))).fetchone()
     if row is None:
         return None
-    kind, plugin, database, pid, status, safe, confirmed, retained, current, this = row
+    kind, plugin, database, pid, status, safe, invalidation, conflicting, confirmed, retained, current, this = row
     return SlotReport(
         kind,
         plugin,
@@ -100,13 +104,23 @@ async def read_slot(conn: psycopg.AsyncConnection[Any], slot: str) -> SlotReport
         None if retained is None else int(retained),
         Lsn(int(current)),
         this,
+        lost_because(status, invalidation, conflicting),
     )
 
 
-def slot_problems(slot: str, report: SlotReport) -> list[Problem]:
-    """Why the slot can't be streamed."""
+def lost_because(wal_status: str | None, invalidation: str | None, conflicting: bool | None) -> str | None:
+    """Why a slot can't be read any more, None while it can. `invalidation`: its invalidation_reason (from 17 on; 16
+    has only `conflicting`)."""
+    if invalidation in (None, "wal_removed") and wal_status == "lost":
+        return "the server has removed WAL that the slot still needed"
+    if invalidation is not None:
+        return f"the server has invalidated the slot ({invalidation})"
+    return "the server has invalidated the slot (it conflicted with recovery)" if conflicting else None
+
+
+def slot_problems(slot: str, report: SlotReport, *, renewed: bool = False) -> list[Problem]:
+    """Why the slot can't be streamed. `renewed`: a lost one will be made anew, so that it's only a warning."""
     where = f"slot {slot}"
-    drop = f"SELECT pg_drop_replication_slot({sql.Literal(slot).as_string()});"
     if report.kind != "logical" or report.plugin != "pgoutput":
         what = f"it is a {report.kind} slot"
         what += f" of {report.plugin}, not of pgoutput" if report.plugin else ", not a logical one"
@@ -114,10 +128,16 @@ def slot_problems(slot: str, report: SlotReport) -> list[Problem]:
     if report.database != report.this_database:
         hint = "choose another name for source.slot"
         return [Problem(f"it belongs to database {report.database}, not {report.this_database}", hint, where)]
-    if report.wal_status == "lost":
-        hint = f"raise max_slot_wal_keep_size, then {drop} Start again: a new slot is followed by a backfill"
-        return [Problem("the server has removed WAL that it still needed: changes were lost to it", hint, where)]
+    if report.lost is not None:
+        hint = "it is made anew at the start, and every order is compared with its checkpoint"
+        if not renewed:
+            hint = f"{drop_slot_statement(slot)} and let it be made anew: every order is then compared"
+        return [Problem(f"{report.lost}: it can't be read any more", hint, where, warning=renewed)]
     return []
+
+
+def drop_slot_statement(slot: str) -> str:
+    return f"SELECT pg_drop_replication_slot({sql.Literal(slot).as_string()});"
 
 
 class SlotWatch:
@@ -136,6 +156,17 @@ class SlotWatch:
         await self._connection.close()
 
 
+async def drop_slot(dsn: str, slot: str) -> bool:
+    """Drop the slot; False when there is none. Raises psycopg.Error (ObjectInUse: somebody reads it),
+    SourceUnavailable."""
+    async with connection(dsn, read_only=False) as conn:
+        try:
+            await conn.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+        except psycopg.errors.UndefinedObject:
+            return False
+    return True
+
+
 async def create_slot(dsn: str, slot: str, on_wait: OnWait | None = None, notice_after: float = _WAIT_NOTICE) -> bool:
     """Create the slot; False when somebody else just did.
 
@@ -143,14 +174,17 @@ async def create_slot(dsn: str, slot: str, on_wait: OnWait | None = None, notice
     who is waited for, every ten seconds. Cancelling leaves no half-made slot: the server drops what isn't finished.
     Raises psycopg.Error, SourceUnavailable.
     """
-    # No lock_timeout: the wait for other transactions is a lock wait too.
+    # No lock_timeout: the wait for other transactions is a lock wait too. `failover`: from 17 on a standby with
+    # sync_replication_slots has the slot too, so that a promoted one can be followed; a standby itself can't grant it.
+    create = "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')"
+    lasting = "SELECT pg_create_logical_replication_slot(%s, 'pgoutput', failover => NOT pg_is_in_recovery())"
     async with connection(dsn, read_only=False, statement_timeout=0, lock_timeout=0) as conn:
         if conn.info.server_version >= 140000:
             # Should this process die, the server notices and gives up, instead of making a slot that nobody reads.
             await conn.execute("SELECT set_config('client_connection_check_interval', '2s', false)")
         watch = asyncio.create_task(_watch(dsn, conn.info.backend_pid, on_wait, notice_after), name="source-blockers")
         try:
-            await conn.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
+            await conn.execute(lasting if conn.info.server_version >= 170000 else create, (slot,))
         except psycopg.errors.DuplicateObject:
             return False
         finally:

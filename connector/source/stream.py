@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from connector.changes import Interest, Lsn, StreamPosition, Transaction
+from connector.pipeline.ports import Journal
 from connector.source.copyboth import CopyBoth, NotDecodableYet
 from connector.source.pair import inserts_name
 from connector.source.session import Limits, Session
@@ -44,16 +45,17 @@ class PostgresSource:
         self._session: Session | None = None
         self._position = StreamPosition(Lsn(0), Lsn(0), Lsn(0), 0.0, connected=False)
 
-    async def batches(self, interest: Interest) -> AsyncGenerator[Sequence[Transaction], None]:
+    async def batches(
+        self, interest: Interest, journal: Journal | None = None
+    ) -> AsyncGenerator[Sequence[Transaction], None]:
         """Connect and yield what has arrived, in commit order, never an empty batch.
 
-        Starts at the slot's confirmed position: what was not acknowledged comes again. Close the iterator
-        (`contextlib.aclosing`) to end the stream. Raises SourceUnavailable when the stream can't start or is cut, and
-        ConfigurationError when a person must mend something first (the slot is gone, a privilege is missing).
+        Starts at the slot's confirmed position: what was not acknowledged comes again. The journal is asked before the
+        stream starts, and before the server is told of a flush position. Close the iterator (`contextlib.aclosing`) to
+        end the stream. Raises SourceUnavailable when the stream can't start or is cut, SlotLost when the slot can't be
+        read any more, and ConfigurationError when a person must mend something first (a privilege is missing).
         """
-        publications = self._publications[:1] if self._left_out else self._publications
-        copy = await CopyBoth.start(self._dsn, self._slot, publications)
-        session = self._session = Session(copy, interest, replace(self._limits, silence_timeout=self._patience))
+        session = await self._open(interest, journal)
         started_at = session.flow.received
         undecodable = False
         try:
@@ -70,6 +72,20 @@ class PostgresSource:
                 # Whoever read on without the second publication may have read past its beginning by now.
                 self._left_out = undecodable or (self._left_out and not progressed)
                 self._learn(session, progressed)
+
+    async def _open(self, interest: Interest, journal: Journal | None) -> Session:
+        publications = self._publications[:1] if self._left_out else self._publications
+        copy = await CopyBoth.connect(self._dsn, self._slot, publications)
+        try:
+            if journal is not None:
+                await journal.begin(copy.begins)
+            await copy.start()
+        except BaseException:
+            await copy.close(0.0)
+            raise
+        limits = replace(self._limits, silence_timeout=self._patience)
+        self._session = Session(copy, interest, limits, None if journal is None else journal.remember)
+        return self._session
 
     def acknowledge(self, lsn: Lsn) -> None:
         """Everything up to `lsn` is durable: the slot may let go of it. Call it from the event loop's thread. Without

@@ -84,6 +84,9 @@ class Facts:
     holds: tuple[Hold, ...] = ()
     warned: tuple[Warned, ...] = ()
     """The latest suspicious orders."""
+    stream_gap: str | None = None
+    """Why the stream last may have lacked changes; None since the start."""
+    stream_gap_at: float | None = None
     last_reconcile: Sweep | None = None
     verified_through: float | None = None
     last_accepted_at: float | None = None

@@ -60,6 +60,7 @@ class Metrics:
         self._warnings = self._counter(names.ORDER_WARNINGS, "kind")
         self._removed = self._counter(names.REMOVED_ORDERS, "action")
         self._connections = self._counter(names.HTTP_CONNECTIONS)
+        self._gaps = self._counter(names.STREAM_GAPS, "cause")
         self._gauges = {name: self._gauge(name) for name in _READINGS}
         self._state = self._gauge(names.STATE, "state")
         self._dead_letters = self._gauge(names.DEAD_LETTERS, "reason")
@@ -112,6 +113,9 @@ class Metrics:
         if kind is SweepKind.BACKFILL:
             self._backfilled.inc(orders)
 
+    def gap(self, cause: str) -> None:
+        self._gaps.labels(cause).inc()
+
     def drift(self, kind: str) -> None:
         self._drift.inc()
         self._drift_orders.labels(kind).inc()
@@ -140,6 +144,8 @@ class Metrics:
             self._drift_orders.labels(kind)
         for kind in names.WARNING_KINDS:
             self._warnings.labels(kind)
+        for cause in names.GAPS:
+            self._gaps.labels(cause)
         for action in names.REMOVALS:
             self._removed.labels(action)
         self._requests.labels("POST", "200")

@@ -39,6 +39,7 @@ REMOVED_ORDERS: Final = PREFIX + "removed_orders_total"
 HTTP_CONNECTIONS: Final = PREFIX + "http_connections_total"
 HTTP_PACE: Final = PREFIX + "http_requests_per_second_limit"
 RECONCILE_LAST_SUCCESS: Final = PREFIX + "reconcile_last_success_timestamp_seconds"
+STREAM_GAPS: Final = PREFIX + "stream_gaps_total"
 BUILD_INFO: Final = PREFIX + "build_info"
 
 HELP: Final = {
@@ -72,6 +73,7 @@ HELP: Final = {
     HTTP_CONNECTIONS: "Connections opened to Redo; far fewer than requests while keep-alive works",
     HTTP_PACE: "Requests a second that Redo was found to bear; NaN while it never throttled",
     RECONCILE_LAST_SUCCESS: "When the last reconcile finished, seconds since 1970; NaN before the first",
+    STREAM_GAPS: "Times that the stream may have lacked changes, so that every order was looked at",
     BUILD_INFO: "Always 1; the labels tell versions",
 }
 
@@ -83,6 +85,19 @@ PAUSE_REASONS: Final = ("http_401", "http_403", "http_404", "tls", "dns")
 DEAD_LETTER_REASONS: Final = ("rejected", "invalid", "mapping", "duplicate", "removal")
 DRIFT_KINDS: Final = ("missed", "changed", "extra")
 WARNING_KINDS: Final = ("line_item_id_changed", "line_item_id_reused", "refunds_shrunk")
+GAPS: Final = (
+    "new_slot",
+    "slot_gone",
+    "slot_lost",
+    "slot_undecodable",
+    "slot_moved",
+    "other_slot",
+    "database",
+    "system",
+    "timeline",
+    "history",
+    "unknown",
+)
 REMOVALS: Final = ("cancelled", "deleted")
 
 SYNC_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)

@@ -1,0 +1,51 @@
+"""What becomes of a slot that can't be read any more: made anew, or left for a person.
+
+Between the rooms, like `app`: the pipeline knows when, the source knows how, the settings say whether.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from connector.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
+from connector.source.setup import renew, slot_statement
+from connector.source.slot import Blocker
+from connector.watching import Source
+
+log = structlog.get_logger("connector.source")
+
+
+class SlotRenewal:
+    """`pipeline.ports.Slot`. `keep`: a person wants to look first (`source.on_slot_loss = "stop"`)."""
+
+    def __init__(self, source: Source, keep: bool, on_wait: Callable[[Sequence[Blocker]], None]) -> None:
+        self._source = source
+        self._keep = keep
+        self._on_wait = on_wait
+
+    async def renew(self, lost: SlotLost) -> None:
+        source = self._source
+        if self._keep:
+            raise ConfigurationError([kept_slot(source.slot, str(lost))])
+        if not source.manage:
+            raise SourceUnavailable(
+                f"{lost}. source.manage is false, so let a DBA drop what is left of it and run:"
+                f" {slot_statement(source.slot)} The connector goes on then by itself, and compares every order"
+            )
+        try:
+            await renew(source.dsn, source.slot, source.publication, source.tables, self._on_wait)
+        except ConfigurationError as error:
+            # Delivery goes on meanwhile, and a person who mends it need not restart anything.
+            raise SourceUnavailable(str(error)) from None
+        log.warning("slot_created", slot=source.slot, because=lost.reason)
+
+
+def kept_slot(slot: str, what: str) -> Problem:
+    """Why the connector ends rather than make a new slot."""
+    hint = (
+        "source.on_slot_loss is stop, so nothing was changed. Once you have looked: start once with"
+        " CONNECTOR_SOURCE__ON_SLOT_LOSS=recreate; a new slot is made, and every order is compared with its checkpoint"
+    )
+    return Problem(what, hint, f"slot {slot}")

@@ -1,0 +1,199 @@
+"""Whether a stream goes on from what is remembered: the judgement, without a server."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from connector.changes import Lsn, StreamIdentity, StreamStart, Transaction
+from connector.checkpoints.memory import MemoryCheckpoints
+from connector.orders import KeyPage
+from connector.pipeline.entries import Commit
+from connector.pipeline.insist import Insist
+from connector.pipeline.intake import Revisions
+from connector.pipeline.progress import Gap, Progress
+from connector.pipeline.sweep import OLD_STORE, Sweeper
+from connector.pipeline.visibility import Visibility
+from connector.status.metrics import Metrics
+
+HERE = StreamIdentity("7", 1, "shop", "redo_connector")
+
+
+class NoOrders:
+    """An assembler that isn't asked."""
+
+    fingerprint = "f"
+
+    async def scan(self, after: str | None, limit: int) -> KeyPage:
+        raise AssertionError
+
+
+class Road:
+    """One run of a connector: a Progress and what it acts on. The memory outlives it."""
+
+    def __init__(self, memory: MemoryCheckpoints) -> None:
+        insist = Insist()
+        self.memory = memory
+        self.visibility = Visibility(memory)
+        self.metrics = Metrics()
+        self.sweeper = Sweeper(memory, NoOrders(), Revisions(), self.metrics, insist, lambda: None, None)  # type: ignore[arg-type]
+        self.progress = Progress(memory, self.sweeper, self.visibility, self.metrics, insist)
+
+    async def load(self, *, empty: bool = False, made: Gap | None = None, same_stream: bool = True) -> Road:
+        await self.sweeper.load()
+        await self.visibility.load()
+        await self.progress.load(empty=empty, made=made, same_stream=same_stream)
+        return self
+
+    @property
+    def gap(self) -> Gap | None:
+        return None if self.progress.noticed is None else self.progress.noticed.gap
+
+
+def at(confirmed: int, server: int = 1_000_000, **changes: object) -> StreamStart:
+    return StreamStart(replace(HERE, **changes), Lsn(confirmed), Lsn(server))  # type: ignore[arg-type]
+
+
+def commit(end: int, xid: int = 7, moment: float = 1.0, *, whole: bool = True) -> Transaction:
+    return Transaction(xid, Lsn(end - 8), Lsn(end) if whole else None, moment, ())
+
+
+async def remembered(lsn: int = 500, *batch: Transaction) -> MemoryCheckpoints:
+    """What a run leaves that was told positions up to `lsn`."""
+    memory = MemoryCheckpoints()
+    road = await Road(memory).load(empty=True, made=Gap.NEW_SLOT)
+    await road.progress.begin(at(100))
+    assert road.gap is None
+    await road.progress.took_in(batch)
+    await road.progress.remember(Lsn(lsn))
+    return memory
+
+
+async def test_an_empty_store_misses_nothing() -> None:
+    road = Road(await remembered())
+    assert road.sweeper.current is None
+
+
+@pytest.mark.parametrize("confirmed", [100, 499, 500])
+async def test_a_slot_that_stands_no_further_than_it_was_told_goes_on(confirmed: int) -> None:
+    road = await Road(await remembered(500)).load()
+    await road.progress.begin(at(confirmed))
+    assert road.gap is None
+    assert road.sweeper.current is None
+
+
+@pytest.mark.parametrize(
+    ("start", "gap"),
+    [
+        (at(501), Gap.SLOT_MOVED),
+        (at(400, slot="another"), Gap.OTHER_SLOT),
+        (at(400, database="another"), Gap.DATABASE),
+        (at(400, timeline=2), Gap.TIMELINE),
+        (at(400, system="8"), Gap.SYSTEM),
+        (at(400, server=499), Gap.HISTORY),
+    ],
+)
+async def test_whatever_else_is_offered_is_a_gap_and_asks_for_a_sweep_first(start: StreamStart, gap: Gap) -> None:
+    memory = await remembered(500)
+    road = await Road(memory).load()
+    await road.progress.begin(start)
+    assert road.gap is gap
+    sweep = await memory.sweep()
+    assert sweep is not None
+    assert sweep.finished_at is None
+    again = await Road(memory).load()
+    await again.progress.begin(start)
+    assert again.gap is None, "it is known by now"
+
+
+async def test_only_a_slot_that_others_moved_makes_every_order_be_pushed() -> None:
+    for start, confirming in ((at(501), True), (at(501, timeline=2), False)):
+        road = await Road(await remembered(500)).load()
+        await road.progress.begin(start)
+        assert road.sweeper.current is not None
+        assert (road.sweeper.current.cause == OLD_STORE) is confirming
+
+
+async def test_a_slot_that_was_made_for_a_known_reason_is_only_compared() -> None:
+    road = await Road(await remembered(500)).load()
+    road.progress.lost(Gap.SLOT_LOST)
+    await road.progress.begin(at(900))
+    assert road.gap is Gap.SLOT_LOST
+    assert road.sweeper.current is not None
+    assert road.sweeper.current.cause != OLD_STORE
+    await road.progress.begin(at(901))
+    assert road.sweeper.current.cause == OLD_STORE, "the reason was good for one slot"
+
+
+async def test_a_store_that_knows_orders_but_no_position_is_compared_once() -> None:
+    memory = MemoryCheckpoints()
+    for expected in (Gap.UNKNOWN, None):
+        road = await Road(memory).load()
+        await road.progress.begin(at(400))
+        assert road.gap is expected
+
+
+async def test_a_crash_between_a_new_slot_and_its_sweep_is_noticed_at_the_next_start() -> None:
+    memory = await remembered(500)
+    await Road(memory).load(made=Gap.SLOT_GONE)  # and killed before the stream began
+    road = await Road(memory).load()
+    await road.progress.begin(at(800))
+    assert road.gap is Gap.SLOT_MOVED
+
+
+async def test_on_another_history_commits_that_no_snapshot_showed_are_forgotten() -> None:
+    memory = await remembered(500)
+    await memory.arrive([], [Commit(3, 77, 450)])
+    road = await Road(memory).load()
+    await road.progress.begin(at(400, timeline=2))
+    assert len(road.visibility) == 0
+    assert await memory.unseen() == []
+
+
+async def test_on_the_same_history_they_are_not() -> None:
+    memory = await remembered(500)
+    await memory.arrive([], [Commit(3, 77, 450)])
+    road = await Road(memory).load()
+    await road.progress.begin(at(501))
+    assert len(road.visibility) == 1
+
+
+@pytest.mark.parametrize(
+    ("again", "gap"),
+    [
+        ([commit(300), commit(400, xid=9), commit(600)], None),
+        ([commit(300, whole=False), commit(300), commit(400, xid=9, whole=False), commit(400, xid=9)], None),
+        ([commit(300), commit(400, xid=8)], Gap.HISTORY),
+        ([commit(400, xid=9, moment=2.0)], Gap.HISTORY),
+        ([commit(300), commit(600)], Gap.HISTORY),
+        ([commit(300), commit(600, whole=False)], Gap.HISTORY),
+        ([commit(300)], None),
+    ],
+)
+async def test_a_stream_that_starts_before_the_latest_transaction_must_bring_it_again(
+    again: list[Transaction], gap: Gap | None
+) -> None:
+    memory = await remembered(500, commit(300), commit(400, xid=9))
+    road = await Road(memory).load()
+    await road.progress.begin(at(200))
+    await road.progress.took_in(again)
+    assert road.gap is gap
+
+
+async def test_a_stream_that_carries_other_tables_than_before_need_not_bring_it() -> None:
+    memory = await remembered(500, commit(300), commit(400, xid=9))
+    road = await Road(memory).load(same_stream=False)
+    await road.progress.begin(at(200))
+    await road.progress.took_in([commit(600)])
+    assert road.gap is None
+
+
+async def test_each_gap_is_counted_by_its_cause_and_dated() -> None:
+    road = await Road(await remembered(500)).load()
+    before = time.time()
+    await road.progress.begin(at(501))
+    assert 'redo_connector_stream_gaps_total{cause="slot_moved"} 1.0' in road.metrics.exposition().decode()
+    assert road.progress.noticed is not None
+    assert road.progress.noticed.at >= before
