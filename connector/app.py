@@ -32,6 +32,7 @@ from connector.redo.stores import Stores
 from connector.slot_renewal import SlotRenewal
 from connector.source.connections import connection
 from connector.source.preflight import preflight
+from connector.source.replica import replica_problems
 from connector.source.setup import Ready, ensure
 from connector.source.slot import Blocker, SlotWatch
 from connector.source.stream import PostgresSource
@@ -190,6 +191,7 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     source = settings.source
     renews = source.on_slot_loss == "recreate"
     problems = await preflight(dsn, source.slot, source.publication, projection.tables, source.manage, renews=renews)
+    problems += await replica_problems(dsn, read_dsn(settings))
     _refuse_or_warn(problems)
     memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
     stack.push_async_callback(memory.close)

@@ -18,6 +18,7 @@ from connector.errors import (
     ConfigurationError,
     ConnectorError,
     Problem,
+    SourceUnavailable,
 )
 from connector.orders import OutcomeKind, Place
 from connector.previewing import preview_one
@@ -27,6 +28,7 @@ from connector.redo.contract import RedoContract
 from connector.redo.stores import Stores
 from connector.source.preflight import grants as grants_sql
 from connector.source.preflight import insert_only_tables, preflight
+from connector.source.replica import replica_problems
 
 _SAMPLE: Final = 20
 """Orders that `check` looks at."""
@@ -45,6 +47,10 @@ async def check(settings: Settings) -> list[Problem]:
     dsn = app.source_dsn(settings)
     renews = source.on_slot_loss == "recreate"
     problems += await preflight(dsn, source.slot, source.publication, projection.tables, source.manage, renews=renews)
+    try:
+        problems += await replica_problems(dsn, app.read_dsn(settings))
+    except SourceUnavailable as error:
+        problems.append(Problem(str(error), "check source.dsn and source.read_dsn", "source.read_dsn"))
     async with AsyncExitStack() as stack:
         assembler = app.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)

@@ -108,6 +108,12 @@ class Rig:
             await stack.aclose()
             self.parts = None
 
+    async def abandon(self) -> None:
+        """Close what a start that failed has opened."""
+        assert self._stack is not None
+        stack, self._stack = self._stack, None
+        await stack.aclose()
+
     def check(self) -> None:
         if self._task is not None and self._task.done():
             self._task.result()

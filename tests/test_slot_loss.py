@@ -231,8 +231,7 @@ async def test_with_stop_a_lost_slot_ends_the_connector_and_one_start_with_recre
     tag(rig, 4, "missed")
     with pytest.raises(ConfigurationError, match="there is no such slot"):
         await rig.start()
-    assert rig._stack is not None
-    await rig._stack.aclose()
+    await rig.abandon()
     rig.overrides["source"] = {"on_slot_loss": "recreate"}
     await rig.start()
     await quiet_with(rig, Gap.SLOT_GONE)
