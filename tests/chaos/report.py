@@ -1,0 +1,59 @@
+"""What a chaos run came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """One fault, and how long (s) from its end until everything changed before that was at Redo."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`resent`: pushes of an order in the form that Redo had already. `peak_retained`: bytes of WAL that the slot kept.
+    `unexpected_ends`: exit codes of connectors that ended by themselves."""
+
+    seed: int
+    struck: tuple[Struck, ...]
+    wrong: tuple[str, ...]
+    orders: int
+    transactions: int
+    pushes: int
+    resent: int
+    peak_retained: int
+    unexpected_ends: tuple[int, ...]
+
+    @property
+    def clean(self) -> bool:
+        return not self.wrong
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def rows(self) -> Iterator[tuple[str, int, float, float]]:
+        """Fault, how often, median and worst recovery (s)."""
+        for name in sorted({each.name for each in self.struck}):
+            seconds = [each.seconds for each in self.struck if each.name == name]
+            yield name, len(seconds), median(seconds), max(seconds)
+
+    def __str__(self) -> str:
+        lines = [f"{'fault':<28}{'times':>6}{'median':>10}{'worst':>10}"]
+        lines += [f"{name:<28}{times:>6}{half:>8.1f} s{worst:>8.1f} s" for name, times, half, worst in self.rows()]
+        lines.append(
+            f"{len(self.struck)} faults while {self.transactions:,} transactions changed {self.orders:,} orders:"
+            f" {self.pushes:,} pushes, {self.resent:,} of them alike"
+        )
+        lines.append(
+            f"{self.peak_retained / 1e6:.1f} MB of WAL retained at most; the connector ended by itself"
+            f" {len(self.unexpected_ends)} times {[*self.unexpected_ends]}"
+        )
+        lines += [f"WRONG {each}" for each in self.wrong] or ["nothing lost, nothing stale, every order right"]
+        return "\n".join(lines)
