@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
+MATRIX ?= 13 14 15 16 17 18
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 ROUTES_ARGS ?=
 SOAK_ARGS ?=
 
-.PHONY: help demo test lint bench soak lock clean
+.PHONY: help demo test test-matrix lint bench soak lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -17,6 +18,9 @@ demo: $(VENV)/demo.stamp  ## the whole connector against an embedded Postgres an
 
 test: $(VENV)/dev.stamp  ## all tests, against a real Postgres that they start themselves
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+
+test-matrix: $(VENV)/dev.stamp  ## the tests that use a server, on each version of Postgres: MATRIX="13 14" PYTEST_ARGS="-m source"
+	$(BIN)/python -m tests.matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m server $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp  ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -39,7 +43,7 @@ lock: $(VENV)/dev.stamp  ## renew the pinned, hashed requirements
 	done
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .postgres build *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'

@@ -1,6 +1,10 @@
 """Fixtures with a real Postgres: one server a test process, one database a test.
 
-REDO_CONNECTOR_POSTGRES_BINDIR chooses the programs, so that the same tests run against versions 13 to 18.
+The same tests run against versions 13 to 18: `--postgres 15` takes a server that `python -m tests.servers fetch 15`
+brought, REDO_CONNECTOR_POSTGRES_BINDIR the programs of a folder. Without either it is the wheel's.
+
+Every test that uses a server is marked `server`; those of them that look after what the connector has to do with the
+source are marked `source`.
 """
 
 from __future__ import annotations
@@ -9,7 +13,9 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import pytest
@@ -17,8 +23,12 @@ from psycopg import sql
 
 from connector.demo import oms as demo_oms
 from connector.demo.postgres import Cluster, Template
+from tests import servers
 
 _numbers = itertools.count()
+
+_OF_THE_SOURCE: Final = ("test_source_*",)
+"""The files whose tests are marked `source`, as far as they use a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +51,37 @@ MakeCluster = Callable[..., Cluster]
 """`make_cluster(settings={...})`: a server of the test's own, destroyed at the test's end."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", type=int, metavar="MAJOR", help="test on this version; python -m tests.servers")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    _bindir(config)  # a server that isn't there is one error at the start, not one of each test
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "template" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
+            if any(fnmatch(item.path.stem, pattern) for pattern in _OF_THE_SOURCE):
+                item.add_marker(pytest.mark.source)
+
+
+def _bindir(config: pytest.Config) -> Path | None:
+    major: int | None = config.getoption("--postgres")
+    if major is not None:
+        try:
+            return servers.bindir(major)
+        except servers.ServerMissing as error:
+            raise pytest.UsageError(str(error)) from None
+    named = os.environ.get("REDO_CONNECTOR_POSTGRES_BINDIR")
+    return Path(named) if named else None
+
+
 @pytest.fixture(scope="session")
-def template() -> Iterator[Template]:
-    bindir = os.environ.get("REDO_CONNECTOR_POSTGRES_BINDIR")
-    with Template(bindir=Path(bindir) if bindir else None) as made:
+def template(request: pytest.FixtureRequest) -> Iterator[Template]:
+    with Template(bindir=_bindir(request.config)) as made:
+        assert request.config.getoption("--postgres") in (None, made.installation.version)
         yield made
 
 

@@ -1,0 +1,65 @@
+"""Run the tests against one server version after the other: `python -m tests.matrix "13 14" -- -k stream`.
+
+A version that fails stops no other; the summary at the end says how each went.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from tests import servers
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one version went: pytest's exit code, its last line, and how long it took (s)."""
+
+    major: int
+    code: int
+    said: str
+    seconds: float
+
+    def __str__(self) -> str:
+        verdict = "passed" if self.code == 0 else f"FAILED (exit code {self.code})"
+        return f"Postgres {self.major}: {verdict} in {self.seconds:.0f} s: {self.said}"
+
+
+def run(major: int, workers: int, arguments: Sequence[str]) -> Outcome:
+    """Run pytest in a process of its own, showing what it prints."""
+    command = [sys.executable, "-m", "pytest", "--postgres", str(major), "-n", str(workers), *arguments]
+    began, said = time.monotonic(), "no output"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            click.echo(line, nl=False)
+            said = line.strip() or said
+    return Outcome(major, process.returncode, said, time.monotonic() - began)
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Test processes at a time.")
+@click.argument("majors")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def cli(workers: int, majors: str, arguments: Sequence[str]) -> None:
+    """Test on each of MAJORS ("13 14"); what follows -- goes to pytest."""
+    wanted = [int(major) for major in majors.split()]
+    for major in wanted:  # all first: a server that can't be had is known before any test has run
+        try:
+            servers.fetch(major)
+        except servers.ServerMissing as error:
+            raise click.ClickException(str(error)) from None
+    outcomes = []
+    for major in wanted:
+        click.echo(f"== Postgres {major}")
+        outcomes.append(run(major, workers, arguments))
+    click.echo("\n".join(["== All versions", *map(str, outcomes)]))
+    sys.exit(any(outcome.code for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    cli()
