@@ -8,8 +8,9 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 ROUTES_ARGS ?=
 SOAK_ARGS ?=
+CHAOS_ARGS ?=
 
-.PHONY: help demo test test-matrix lint bench soak lock clean
+.PHONY: help demo test test-matrix lint bench chaos soak lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -31,6 +32,9 @@ lint: $(VENV)/dev.stamp  ## formatting, lint, types, import rules
 bench: $(VENV)/dev.stamp  ## latency and throughput, with the floor measured in the same run
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 	$(BIN)/python -m benchmarks.routes $(ROUTES_ARGS)
+
+chaos: $(VENV)/dev.stamp  ## faults at random times while orders change: CHAOS_ARGS="--seconds 240 --seed 7"
+	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 soak: $(VENV)/dev.stamp  ## random changes to whole schemas for long: SOAK_ARGS="--seconds 600 --seed 7"
 	$(BIN)/python -m tests.oracle.soak $(SOAK_ARGS)

@@ -5,11 +5,12 @@ was lost, stale, or didn't recover.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -36,34 +37,24 @@ def main(seconds: float, seed: int | None, only: tuple[str, ...], to: Path | Non
     sys.exit(0 if report.clean else 1)
 
 
-async def run(seconds: float, seed: int, names: Sequence[str]) -> Report:
-    """Every fault once, in random order, then again as long as time is left."""
+async def run(seconds: float, seed: int, names: Sequence[str], rounds: int | None = None) -> Report:
+    """Every fault once, in random order, then again: for so many rounds, or as long as time is left."""
     struck: list[Struck] = []
+    wrong: list[str] = []
     async with Scene(seed) as scene:
         await scene.until_recovered()
         scene.writing.start()
         ends = time.monotonic() + seconds
-        waiting: list[str] = []
-        trouble = ""
-        while not trouble and time.monotonic() < ends:
-            waiting = waiting or scene.random.sample([*names], len(names))
-            name = waiting.pop()
-            if name == "checkpoint disk full" and not scene.disk_is_small:
-                continue
-            await asyncio.sleep(scene.random.uniform(0.2, 1.5))
-            try:
-                await FAULTS[name](scene)
-                struck.append(Struck(name, await scene.until_recovered()))
-                if name == "failed over to a standby":
-                    await scene.renew_standby()
-            except AssertionError as error:
-                trouble = f"after '{name}': {error}"
-            click.echo(f"{name}: not recovered" if trouble else f"{name}: recovered in {struck[-1].seconds:.1f} s")
-        await asyncio.to_thread(scene.writing.stop)
-        wrong = [trouble] if trouble else []
-        if not trouble:
+        try:
+            for name in _order(scene, names, rounds):
+                if time.monotonic() > ends:
+                    break
+                struck.append(await _strike(scene, name))
+            await asyncio.to_thread(scene.writing.stop)
             await scene.until_recovered()
-            wrong += [f"order {each.order_id} {each.what}: {'; '.join(each.details)}" for each in await scene.judge()]
+            wrong = [f"order {each.order_id} {each.what}: {'; '.join(each.details)}" for each in await scene.judge()]
+        except AssertionError as error:
+            wrong = [str(error)]
         return Report(
             seed,
             tuple(struck),
@@ -75,6 +66,26 @@ async def run(seconds: float, seed: int, names: Sequence[str]) -> Report:
             peak_retained=scene.peak_retained,
             unexpected_ends=tuple(scene.supervisor.ends),
         )
+
+
+def _order(scene: Scene, names: Sequence[str], rounds: int | None) -> Iterator[str]:
+    possible = [name for name in names if scene.disk_is_small or name != "checkpoint disk full"]
+    for _ in itertools.count() if rounds is None else range(rounds):
+        yield from scene.random.sample(possible, len(possible))
+
+
+async def _strike(scene: Scene, name: str) -> Struck:
+    """Raises AssertionError when the connector doesn't recover."""
+    await asyncio.sleep(scene.random.uniform(0.2, 1.5))
+    await FAULTS[name](scene)
+    try:
+        seconds = await scene.until_recovered()
+    except AssertionError as error:
+        raise AssertionError(f"after '{name}': {error}") from None
+    if name == "failed over to a standby":
+        await scene.renew_standby()
+    click.echo(f"{name}: recovered in {seconds:.1f} s")
+    return Struck(name, seconds)
 
 
 if __name__ == "__main__":

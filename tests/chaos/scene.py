@@ -141,7 +141,8 @@ class Scene:
             await asyncio.sleep(0.05)
 
     async def judge(self) -> list[Wrong]:
-        """Once it is quiet. Stops the connector, because only one process may hold its store."""
+        """Once it is quiet. Stops the connector, because only one process may hold its store. An order sent twice alike
+        isn't wrong after a fault: how many were is in the report."""
         await self.supervisor.stop()
         memory = SqliteCheckpoints(self.store)
         try:
@@ -149,7 +150,7 @@ class Scene:
         finally:
             await memory.close()
         self.resent = len(self.state.alike)
-        self.state.alike.clear()  # after a fault an order may be sent twice; how many were is in the report
+        self.state.alike.clear()
         return await asyncio.to_thread(judge, self.database.dsn, self.world.mappings[MAPPING], self.state, belief)
 
     def _primary(self) -> Cluster:
