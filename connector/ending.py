@@ -34,7 +34,8 @@ def _problems(error: ConnectorError) -> Sequence[Problem]:
     if isinstance(error, ConfigurationError):
         return error.problems
     if isinstance(error, SourceUnavailable):
-        return [Problem(str(error), "see that the server runs and that source.dsn leads there; then try again")]
+        hint = error.hint or "see that the server runs and that source.dsn leads there; then try again"
+        return [Problem(str(error), hint)]
     return [Problem(str(error), where="checkpoints.url" if isinstance(error, CheckpointsUnwritable) else "")]
 
 

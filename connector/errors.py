@@ -39,7 +39,12 @@ class ConfigurationError(ConnectorError):
 
 
 class SourceUnavailable(ConnectorError):
-    """The OMS database can't be reached or cut us off: try again later. Nothing is lost meanwhile."""
+    """The OMS database can't be reached or cut us off: try again later. Nothing is lost meanwhile. `hint` is the next
+    step where it is known."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(message)
 
 
 class SlotLost(SourceUnavailable):

@@ -18,6 +18,7 @@ from psycopg.pq import TransactionStatus
 
 from connector.changes import Lsn, Snapshot, parse_lsn
 from connector.errors import SourceUnavailable
+from connector.pooler import refuse_lent
 from connector.projection.failures import translated
 
 _DEFAULTS = {
@@ -44,13 +45,10 @@ _GRACE_S = 10.0
 
 
 async def connect(dsn: str, statement_timeout_ms: int) -> AsyncConnection[Any]:
-    """A read-only session. Raises psycopg.Error."""
-    given = conninfo_to_dict(dsn)
-    missing: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
-    connection: AsyncConnection[Any] = await AsyncConnection.connect(
-        dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing
-    )
+    """A read-only session. Raises psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
+    connection = await _connected(dsn)
     try:
+        await refuse_lent(connection, lambda: _connected(dsn))
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
         calls = ", ".join(f"set_config(${n}, ${n + 1}, false)" for n in range(1, 2 * len(settings), 2))
         await connection.execute(f"SELECT {calls}", [part for pair in settings.items() for part in pair])
@@ -58,6 +56,12 @@ async def connect(dsn: str, statement_timeout_ms: int) -> AsyncConnection[Any]:
         await connection.close()
         raise
     return connection
+
+
+async def _connected(dsn: str) -> AsyncConnection[Any]:
+    given = conninfo_to_dict(dsn)
+    missing: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
+    return await AsyncConnection.connect(dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing)
 
 
 class Session:

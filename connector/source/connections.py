@@ -5,6 +5,7 @@ The one place that reads a DSN. No message made here holds a password, a DSN or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString
@@ -13,6 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from connector import pooler
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
 
 _DEFAULTS: Final = {
@@ -31,6 +33,12 @@ _TEXT_FORMATS: Final = {
     "bytea_output": "hex",
     "extra_float_digits": "1",
 }
+
+# What PgBouncer before 1.23 and RDS Proxy answer to a replication connection.
+_NO_STREAMS: Final = re.compile(
+    r"unsupported startup parameter: replication|doesn't support streaming replication mode"
+)
+_NO_CONNECT: Final = "permission denied for database"
 
 
 def conninfo(dsn: str, **override: str) -> str:
@@ -70,7 +78,20 @@ def explain(error: psycopg.Error) -> str:
 
 
 def unavailable(dsn: str, error: psycopg.Error) -> SourceUnavailable:
-    return SourceUnavailable(f"the database {describe(dsn)} is not available: {explain(error)}")
+    why = explain(error)
+    return SourceUnavailable(f"the database {describe(dsn)} is not available: {why}", _remedy(dsn, why))
+
+
+def _remedy(dsn: str, why: str) -> str:
+    """By the server's words: libpq gives no SQLSTATE for a refused connection."""
+    if _NO_STREAMS.search(why):
+        return f"a connection pooler stands before it: {pooler.HINT}"
+    if _NO_CONNECT in why:
+        parts = conninfo_to_dict(dsn)
+        names = [str(parts.get("dbname") or parts.get("user") or "..."), str(parts.get("user") or "...")]
+        grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO {};").format(*map(sql.Identifier, names))
+        return f"let a DBA run: {grant.as_string()}"
+    return ""
 
 
 @asynccontextmanager
@@ -135,11 +156,12 @@ async def open_replication(dsn: str) -> psycopg.AsyncConnection[Any]:
 
 
 async def _connect(dsn: str, info: str, settings: dict[str, str]) -> psycopg.AsyncConnection[Any]:
+    conn = await _connected(dsn, info)
     try:
-        conn = await psycopg.AsyncConnection.connect(info, autocommit=True)
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
-    try:
+        if "replication" in conn.info.get_parameters():
+            await _demand_walsender(conn, dsn)
+        else:
+            await pooler.refuse_lent(conn, lambda: _connected(dsn, info))
         # By statement and not by libpq's `options`: connection poolers refuse those. One round trip, and no
         # parameters, because a replication connection takes simple queries only.
         await conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(_set(*each) for each in settings.items())))
@@ -150,6 +172,22 @@ async def _connect(dsn: str, info: str, settings: dict[str, str]) -> psycopg.Asy
         await conn.close()
         raise
     return conn
+
+
+async def _connected(dsn: str, info: str) -> psycopg.AsyncConnection[Any]:
+    try:
+        return await psycopg.AsyncConnection.connect(info, autocommit=True)
+    except psycopg.Error as error:
+        raise unavailable(dsn, error) from None
+
+
+async def _demand_walsender(conn: psycopg.AsyncConnection[Any], dsn: str) -> None:
+    """A pooler told to ignore startup parameters makes an ordinary connection of it, and lends that to others."""
+    try:
+        await conn.execute("IDENTIFY_SYSTEM")
+    except psycopg.errors.SyntaxError:
+        what = "was asked for a replication connection and gave an ordinary one: a connection pooler stands before it"
+        raise SourceUnavailable(f"{describe(dsn)} {what}", pooler.HINT) from None
 
 
 def _set(name: str, value: str) -> sql.Composed:
