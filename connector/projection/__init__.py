@@ -4,7 +4,7 @@ Must not know LSN bookkeeping, checkpoints or HTTP.
 """
 
 from connector.projection.assembly import Assembler
-from connector.projection.load import load
-from connector.projection.projection import Projection
+from connector.projection.load import access, load
+from connector.projection.projection import Access, Projection
 
-__all__ = ["Assembler", "Projection", "load"]
+__all__ = ["Access", "Assembler", "Projection", "access", "load"]

@@ -239,9 +239,13 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """`tables` by (schema or None, name) as the mapping asks, `views` by their full names. `readers`: functions that
-    may read tables; `volatile`: functions that answer anew on each call; both by name, with what to say of them."""
+    may read tables; `volatile`: functions that answer anew on each call; both by name, with what to say of them.
+    `called`: the names of all functions, at any depth. `invokers`: views that read with the rights of who reads them,
+    not of their owner."""
 
     tables: Mapping[tuple[str | None, str], Table]
     views: Mapping[TableName, View] = field(default_factory=dict)
     readers: Mapping[str, str] = field(default_factory=dict)
     volatile: frozenset[str] = frozenset()
+    called: frozenset[str] = frozenset()
+    invokers: frozenset[TableName] = frozenset()

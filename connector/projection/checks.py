@@ -24,7 +24,7 @@ LARGE_ROWS = 10_000
 
 async def plan_problems(session: Session, projection: Projection, key: OrderKey | None) -> list[Problem]:
     """Warnings about plans and replica identities. `key` is any order's, to plan for; None when there are no orders."""
-    problems = [*projection.moving]
+    problems = [*projection.hidden, *projection.moving]
     problems += [problem for use in projection.uses for problem in _use_problems(projection, use)]
     if key is not None:
         arrays = [array_literal([text]) for text in decode(key, len(projection.key))]

@@ -31,10 +31,11 @@ _BUILT_IN_READERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """By name: `readers` with the reason, `volatile` ones."""
+    """By name: `readers` with the reason, `volatile` ones, and all that are `called`, at any depth."""
 
     readers: Mapping[str, str]
     volatile: frozenset[str]
+    called: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ async def read_functions(connection: AsyncConnection[Any], names: Sequence[str])
         reader = next((found for found in reached if found in reasons), None)
         if reader is not None:
             readers[name] = reasons[reader] if reader == name else f"calls {reader}, which {reasons[reader]}"
-    return Functions(readers, frozenset(name for name in names if not volatile.isdisjoint(_reached(name, calls))))
+    moving = frozenset(name for name in names if not volatile.isdisjoint(_reached(name, calls)))
+    return Functions(readers, moving, frozenset(calls))
 
 
 def _reached(name: str, calls: Mapping[str, frozenset[str]]) -> list[str]:

@@ -104,6 +104,11 @@ class Mapping:
         """Every name directly before a parenthesis (functions, and some that are not), with its first offset."""
         return called(self._tokens, self.text)
 
+    def schemas(self) -> frozenset[str]:
+        """Every name before a dot in front of a function, or of a type that something is cast to. Tables' are not
+        among them."""
+        return _qualifiers(self._tokens, self.text)
+
     def words(self, wanted: frozenset[str]) -> dict[str, int]:
         """Those of the unquoted words that occur as a token and no column's name, with their first offset."""
         found: dict[str, int] = {}
@@ -238,6 +243,19 @@ def called(tokens: Sequence[Token], text: str) -> dict[str, int]:
             quoted = text[token.start] == '"'
             names.setdefault(token.text if quoted else fold(token.text), token.start)
     return names
+
+
+def _qualifiers(tokens: Sequence[Token], text: str) -> frozenset[str]:
+    found = set()
+    for index in range(1, len(tokens) - 1):
+        before, token, after = tokens[index - 1 : index + 2]
+        if after.token_type != TokenType.DOT or before.token_type == TokenType.DOT or index + 3 > len(tokens):
+            continue
+        calls = index + 3 < len(tokens) and tokens[index + 3].token_type == TokenType.L_PAREN
+        cast = before.token_type == TokenType.DCOLON
+        if calls or cast or before.token_type == TokenType.ALIAS:
+            found.add(token.text if text[token.start] == '"' else fold(token.text))
+    return frozenset(found)
 
 
 def read_query(text: str) -> tuple[exp.Query, frozenset[str]] | None:

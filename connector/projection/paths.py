@@ -34,6 +34,10 @@ class Hop:
     indexed_as: tuple[str, ...]
 
 
+Reads: TypeAlias = tuple[tuple[Table, frozenset[str]], ...]
+"""Tables that a query of ours reads, each with the columns that it reads there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """A reverse query. `sql` has one array parameter a column (`$1`, `$2`, ...) and gives `key_types` columns
@@ -46,6 +50,7 @@ class Lookup:
     first_columns: tuple[str, ...]
     hops: tuple[Hop, ...] = ()
     """Each table that the query reads, `first` first."""
+    reads: Reads = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Index:
 
     columns: tuple[Column, ...]
     sql: str
+    reads: Reads = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,11 @@ class Way:
     columns: tuple[Column, ...]
     lookup: Lookup | None = None
     index: Index | None = None
+
+    @property
+    def reads(self) -> Reads:
+        """What our own queries for this way read."""
+        return (*(self.lookup.reads if self.lookup else ()), *(self.index.reads if self.index else ()))
 
     @property
     def index_name(self) -> str | None:
@@ -278,7 +289,8 @@ def _index(use: Source, table: Table, wanted: tuple[Column, ...], steps: _Steps,
     rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
     outputs = ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys, 1))
     those = asked(keys, [column.type_name for column in columns])
-    return Index(identity, f"SELECT DISTINCT {rows}, {outputs} FROM {tables} WHERE {those}")
+    reads = _reads(use, table, (column.name for column in identity), steps, direct)
+    return Index(identity, f"SELECT DISTINCT {rows}, {outputs} FROM {tables} WHERE {those}", tuple(reads))
 
 
 def _lookup(use: Source, steps: _Steps, direct: _Direct) -> Lookup:
@@ -294,7 +306,21 @@ def _lookup(use: Source, steps: _Steps, direct: _Direct) -> Lookup:
         _table(first.to),
         tuple(theirs.indexed_as for _, theirs in first.pairs),
         tuple(_hops(use, steps, direct)),
+        tuple(_reads(first.to, _table(first.to), (theirs.name for _, theirs in first.pairs), steps, direct)),
     )
+
+
+def _reads(
+    use: Source, table: Table, entered: Iterable[str], steps: _Steps, direct: _Direct
+) -> Iterator[tuple[Table, frozenset[str]]]:
+    """The same chain as `_chain`, by the columns of each table: those it is entered by, and those that lead on."""
+    columns, at = set(entered), use
+    while at not in direct:
+        step = steps[at]
+        yield table, frozenset(columns).union(mine.name for mine, _ in step.pairs)
+        at, columns = step.to, {theirs.name for _, theirs in step.pairs}
+        table = _table(at)
+    yield table, frozenset(columns).union(column.name for column in direct[at])
 
 
 def _hops(use: Source, steps: _Steps, direct: _Direct) -> Iterator[Hop]:

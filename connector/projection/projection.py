@@ -10,7 +10,9 @@ from connector.changes import TableName
 from connector.errors import Problem
 from connector.projection.catalog import Column, Table
 from connector.projection.keys import quoted
+from connector.projection.needs import Needs
 from connector.projection.paths import Hop, Index, Way
+from connector.projection.privileges import Function
 from connector.projection.routes import Routes
 from connector.projection.statistics import NOTHING_KNOWN, Statistics
 
@@ -28,10 +30,20 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What a DBA lets the connector into. `tables`: those it follows; `functions`: those that not everybody may
+    call."""
+
+    tables: tuple[TableName, ...]
+    needs: Needs
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Projection:
     """`columns`: output columns and their Postgres types, in order. `statement`: the mapping as written; `restricted`:
     the same for keys given as one array parameter a key column, with the key as `key_outputs` at the end. `moving`:
-    warnings for parts of it that change without a row changing."""
+    warnings for parts of it that change without a row changing; `hidden`: for rows that the role may not see."""
 
     path: str
     order_table: TableName
@@ -46,9 +58,11 @@ class Projection:
     statement: str
     restricted: str
     key_outputs: tuple[str, ...]
-    moving: tuple[Problem, ...]
     order_table_key_is_primary: bool
     order_table_rows: float
+    needs: Needs
+    moving: tuple[Problem, ...] = ()
+    hidden: tuple[Problem, ...] = ()
 
     @property
     def indexes(self) -> Mapping[str, Index]:

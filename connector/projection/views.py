@@ -17,9 +17,11 @@ from connector.projection.catalog import Catalog, Table, View, read_tables
 from connector.projection.functions import Functions, read_functions
 from connector.projection.mapping import name_of, read_query
 
-# With an empty search path every name in the text comes with its schema.
+# With an empty search path every name in the text comes with its schema. Servers before 15 know no invoker's views.
 _DEFINITIONS = """
-SELECT c.oid::bigint, pg_get_viewdef(c.oid) FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relkind = 'v'
+SELECT c.oid::bigint, pg_get_viewdef(c.oid), EXISTS (
+  SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'security_invoker' AND option_value::boolean)
+FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relkind = 'v'
 """
 
 
@@ -30,13 +32,15 @@ async def read_catalog(
     tables = await read_tables(connection, table_names(query))
     views: dict[TableName, View] = {}
     texts: dict[TableName, str] = {}
+    invokers: set[TableName] = set()
     names = set(called)
     waiting = list(tables.values())
     while waiting:
         found = await _definitions(connection, [t for t in waiting if t.kind == "v" and t.name not in texts])
         wanted: dict[tuple[str | None, str], None] = {}
-        for table, text in found:
+        for table, text, invoker in found:
             texts[table.name] = text
+            invokers |= {table.name} if invoker else set()
             read = read_query(text.rstrip().rstrip(";"))
             if read is not None:
                 views[table.name] = View(table.name, read[0], tuple(table.columns))
@@ -46,10 +50,11 @@ async def read_catalog(
         tables |= more
         waiting = list(more.values())
     functions: Functions = await read_functions(connection, sorted(names))
-    return Catalog(tables, views, functions.readers, functions.volatile), texts
+    catalog = Catalog(tables, views, functions.readers, functions.volatile, functions.called, frozenset(invokers))
+    return catalog, texts
 
 
-async def _definitions(connection: AsyncConnection[Any], views: Sequence[Table]) -> list[tuple[Table, str]]:
+async def _definitions(connection: AsyncConnection[Any], views: Sequence[Table]) -> list[tuple[Table, str, bool]]:
     system = ("pg_catalog", "information_schema")
     views = [view for view in views if view.name.schema not in system]
     if not views:
@@ -57,8 +62,8 @@ async def _definitions(connection: AsyncConnection[Any], views: Sequence[Table])
     async with connection.transaction():
         await connection.execute("SET LOCAL search_path TO ''")
         rows = await (await connection.execute(_DEFINITIONS, [[view.oid for view in views]])).fetchall()
-    texts = dict(rows)
-    return [(view, texts[view.oid]) for view in views if view.oid in texts]
+    found = {oid: rest for oid, *rest in rows}
+    return [(view, *found[view.oid]) for view in views if view.oid in found]
 
 
 def table_names(query: exp.Query) -> list[tuple[str | None, str]]:
