@@ -1,10 +1,12 @@
 """Taking back what the connector put into the OMS database: its slot, then its publications.
 
-The slot goes first: without its publications it could not be decoded, yet would keep WAL.
+The slot goes first: without its publications it could not be decoded, yet would keep WAL. Only what the role may drop
+is dropped; the rest is told, with the SQL for those who may.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import psycopg
@@ -17,62 +19,88 @@ from connector.source.publication import read_publications
 from connector.source.slot import read_slot, slot_problems
 
 _LOCK_TIMEOUT: Final = 3.0
+_STOP: Final = "stop the connector that follows it first"
 
 
-async def leftovers(dsn: str, slot: str, publication: str) -> list[str]:
-    """What `teardown` would drop, in words; nothing changes. Raises as `teardown` does."""
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What there is of the connector's. `droppable`: pairs of `slot` or `publication` and the name, in the order to
+    drop them; `others`: what belongs to another role, with the SQL for that."""
+
+    droppable: tuple[tuple[str, str], ...]
+    others: tuple[Problem, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.droppable or self.others)
+
+    def __str__(self) -> str:
+        return " and ".join(f"{kind} {name}" for kind, name in self.droppable)
+
+
+async def leftovers(dsn: str, slot: str, publication: str) -> Leftovers:
+    """What `teardown` would drop; nothing changes. Raises as `teardown` does."""
     try:
         async with connection(dsn) as conn:
-            return [f"{kind} {name}" for kind, name in await _found(conn, slot, publication)]
+            return await _found(conn, slot, publication)
     except psycopg.Error as error:
         raise unavailable(dsn, error) from None
 
 
-async def teardown(dsn: str, slot: str, publication: str) -> list[str]:
-    """Drop the slot and the publications, as far as they exist; returns what was dropped, in words.
+async def teardown(dsn: str, slot: str, publication: str) -> Leftovers:
+    """Drop the slot and the publications, as far as they exist and the role may; returns what was dropped and what is
+    left to others.
 
-    Raises ConfigurationError when the slot is in use or isn't ours or the role may not drop them, SourceUnavailable.
+    Raises ConfigurationError when the slot is in use or isn't ours or the role may not drop it, SourceUnavailable.
     """
-    dropped = []
+    dropped: list[tuple[str, str]] = []
     try:
         async with connection(dsn, read_only=False, lock_timeout=_LOCK_TIMEOUT) as conn:
-            for kind, name in await _found(conn, slot, publication):
+            found = await _found(conn, slot, publication)
+            for kind, name in found.droppable:
                 await conn.execute(_drop(kind, name))
-                dropped.append(f"{kind} {name}")
-    except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege) as error:
-        raise ConfigurationError(
-            [Problem(explain(error), f"let a DBA run:\n{statements(slot, publication)}")]
-        ) from None
+                dropped.append((kind, name))
+    except psycopg.errors.ObjectInUse as error:
+        raise ConfigurationError([Problem(explain(error), _STOP, f"slot {slot}")]) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        what = f"{explain(error)}{f'; dropped before that: {Leftovers(tuple(dropped))}' if dropped else ''}"
+        raise ConfigurationError([Problem(what, f"let a DBA run:\n{statements(slot, publication)}")]) from None
     except psycopg.errors.LockNotAvailable:
         what = f"another session holds a lock on publication {publication} (waited {_LOCK_TIMEOUT:.0f} s): try again"
         raise SourceUnavailable(what) from None
     except psycopg.Error as error:
         raise unavailable(dsn, error) from None
-    return dropped
+    return replace(found, droppable=tuple(dropped))
 
 
 def statements(slot: str, publication: str) -> str:
-    """The same as SQL, for a DBA."""
-    second = sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(inserts_name(publication)))
-    drops = (_drop("slot", slot), _drop("publication", publication), second)
-    return "\n".join(f"{drop.as_string()};" for drop in drops)
+    """The same as SQL, for a DBA; it does no harm where a part is gone already."""
+    drop = sql.SQL("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {};")
+    names = (publication, inserts_name(publication))
+    drops = [sql.SQL("DROP PUBLICATION IF EXISTS {};").format(sql.Identifier(name)) for name in names]
+    return "\n".join(each.as_string() for each in (drop.format(sql.Literal(slot)), *drops))
 
 
-async def _found(conn: psycopg.AsyncConnection[Any], slot: str, publication: str) -> list[tuple[str, str]]:
-    found = []
+async def _found(conn: psycopg.AsyncConnection[Any], slot: str, publication: str) -> Leftovers:
+    droppable = []
     report = await read_slot(conn, slot)
     if report is not None:
         # A slot that has lost WAL is ours to drop all the same.
-        problems = [] if report.wal_status == "lost" else slot_problems(slot, report)
+        problems = slot_problems(slot, replace(report, wal_status=None))
         if report.active_pid is not None:
-            hint = "stop the connector that follows it first"
-            problems.append(Problem(f"it is in use by server process {report.active_pid}", hint, f"slot {slot}"))
+            problems.append(Problem(f"it is in use by server process {report.active_pid}", _STOP, f"slot {slot}"))
         if problems:
             raise ConfigurationError(problems)
-        found.append(("slot", slot))
+        droppable.append(("slot", slot))
     names = (publication, inserts_name(publication))
     existing = await read_publications(conn, names)
-    return found + [("publication", name) for name in names if name in existing]
+    there = [existing[name] for name in names if name in existing]
+    droppable += [("publication", each.name) for each in there if each.owned]
+    return Leftovers(tuple(droppable), tuple(_not_ours(each.name) for each in there if not each.owned))
+
+
+def _not_ours(name: str) -> Problem:
+    hint = f"let its owner or a DBA run: {_drop('publication', name).as_string()};"
+    return Problem("it belongs to another role", hint, f"publication {name}")
 
 
 def _drop(kind: str, name: str) -> sql.Composed:

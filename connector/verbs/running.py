@@ -33,6 +33,7 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
     """
     settings = settings_of(config_path)
     from connector import app
+    from connector.report import show_problems
     from connector.source import teardown as source
 
     names = (app.source_dsn(settings), settings.source.slot, settings.source.publication)
@@ -42,10 +43,13 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
     found = run_async(source.leftovers(*names))
     if not found:
         click.echo(f"Nothing to drop: there is neither a slot {names[1]} nor a publication {names[2]}.")
-        return
-    if not yes:
-        click.confirm(f"Drop {' and '.join(found)}?", abort=True)
-    click.echo(f"Dropped {' and '.join(run_async(source.teardown(*names)))}.")
+    if found.droppable:
+        if not yes:
+            click.confirm(f"Drop {found}?", abort=True)
+        found = run_async(source.teardown(*names))
+        click.echo(f"Dropped {found}.")
+    show_problems(found.others)
+    sys.exit(1 if found.others else 0)
 
 
 @click.command()
