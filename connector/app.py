@@ -19,13 +19,14 @@ from connector.checkpoints.requests import Requests, requests_path
 from connector.checkpoints.vault import Vault
 from connector.config import Settings, environment
 from connector.errors import ConfigurationError, ConnectorError, Problem, SourceUnavailable
+from connector.former_slots import former_slots, remember_slot
 from connector.inbox import Inbox
 from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits
 from connector.pipeline.memory import Memory
 from connector.pipeline.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports, sleep_unless
-from connector.projection import Assembler, Projection
+from connector.projection import Access, Assembler, Projection
 from connector.redo.client import environment_proxy, orders_url
 from connector.redo.contract import RedoContract
 from connector.redo.stores import Stores
@@ -189,9 +190,12 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     contract = redo_contract(settings)
     projection = await load_projection(settings)
     source = settings.source
-    renews = source.on_slot_loss == "recreate"
-    problems = await preflight(dsn, source.slot, source.publication, projection.tables, source.manage, renews=renews)
-    problems += await replica_problems(dsn, read_dsn(settings))
+    renews, former = source.on_slot_loss == "recreate", await former_slots(settings.checkpoints.url)
+    tables = projection.tables
+    problems = await preflight(
+        dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
+    )
+    problems += [*projection.hidden, *await replica_problems(dsn, read_dsn(settings))]
     _refuse_or_warn(problems)
     memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
     stack.push_async_callback(memory.close)
@@ -238,23 +242,40 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
 
 async def load_projection(settings: Settings) -> Projection:
     """Read and analyse the mapping against the live catalog. Raises ConfigurationError, SourceUnavailable."""
-    path = settings.mapping.path
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        hint = f"set mapping.path to your mapping (the working folder is {Path.cwd()})"
-        raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError([Problem("is not UTF-8 text", "save it as UTF-8", str(path))]) from None
+    text = _mapping_text(settings.mapping.path)
     await _reach(settings)
     return await projections.load(
         text,
-        path=path.name,
+        path=settings.mapping.path.name,
         read_dsn=read_dsn(settings),
         timezone=settings.source.timezone,
         statement_timeout_ms=timeout_ms(settings),
         sweep_tables=settings.mapping.sweep_tables,
     )
+
+
+async def load_access(settings: Settings) -> Access:
+    """What the mapping needs to be let into, which a role without any privilege may ask. Raises as `load_projection`
+    does."""
+    text = _mapping_text(settings.mapping.path)
+    await _reach(settings)
+    return await projections.access(
+        text,
+        path=settings.mapping.path.name,
+        read_dsn=read_dsn(settings),
+        statement_timeout_ms=timeout_ms(settings),
+        sweep_tables=settings.mapping.sweep_tables,
+    )
+
+
+def _mapping_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        hint = f"set mapping.path to your mapping (the working folder is {Path.cwd()})"
+        raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError([Problem("is not UTF-8 text", "save it as UTF-8", str(path))]) from None
 
 
 async def _reach(settings: Settings) -> None:
@@ -265,7 +286,7 @@ async def _reach(settings: Settings) -> None:
     except SourceUnavailable as error:
         where = "source.read_dsn" if settings.source.read_dsn else "source.dsn"
         hint = "check host, port, database, user, password, pg_hba.conf and TLS settings, and that the server runs"
-        raise ConfigurationError([Problem(str(error), hint, where)]) from None
+        raise ConfigurationError([Problem(str(error), error.hint or hint, where)]) from None
 
 
 def _obey_signals(stop: asyncio.Event) -> None:
@@ -297,6 +318,7 @@ async def _set_up(settings: Settings, projection: Projection, memory: Memory) ->
     ready = await ensure(
         source_dsn(settings), source.slot, source.publication, tables, source.manage, _on_wait, keep_slot=keep_slot
     )
+    await remember_slot(memory, source.slot)
     made = _made(ready, known) if ready.slot_created else None
     if made is not None:
         log.info("slot_created", slot=source.slot, publication=source.publication, because=made.value)

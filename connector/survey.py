@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import httpx2 as httpx
-from psycopg.conninfo import conninfo_to_dict
 
 from connector import app, waiting
 from connector.checkpoints.file import open_reader
@@ -20,14 +19,17 @@ from connector.errors import (
     Problem,
     SourceUnavailable,
 )
+from connector.former_slots import former_slots
 from connector.orders import OutcomeKind, Place
 from connector.previewing import preview_one
 from connector.projection import Assembler
 from connector.projection.statistics import read_statistics
 from connector.redo.contract import RedoContract
 from connector.redo.stores import Stores
-from connector.source.preflight import grants as grants_sql
-from connector.source.preflight import insert_only_tables, preflight
+from connector.source.grants import Access
+from connector.source.grants import grants as print_grants
+from connector.source.hosting import Hosting
+from connector.source.preflight import preflight
 from connector.source.replica import replica_problems
 
 _SAMPLE: Final = 20
@@ -36,29 +38,44 @@ _SAMPLE: Final = 20
 
 async def check(settings: Settings) -> list[Problem]:
     """Everything that `run` needs, looked at and left alone."""
-    problems: list[Problem] = []
     try:
         contract = app.redo_contract(settings)
-        projection = await app.load_projection(settings)
         client = app.redo_client(settings, None)
     except ConfigurationError as error:
-        return [*problems, *error.problems]
+        return [*error.problems]
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(client.aclose)
+        problems = await _database_problems(settings, contract)
+        problems += await redo_problems(client, settings.redo.store_id)
+    return [*problems, *store_problems(settings)]
+
+
+async def _database_problems(settings: Settings, contract: RedoContract) -> list[Problem]:
+    """First what can be seen without any privilege, so that all that is missing is told at once."""
     source = settings.source
-    dsn = app.source_dsn(settings)
-    renews = source.on_slot_loss == "recreate"
-    problems += await preflight(dsn, source.slot, source.publication, projection.tables, source.manage, renews=renews)
+    try:
+        access = await app.load_access(settings)
+    except ConfigurationError as error:
+        return [*error.problems]
+    renews, former = source.on_slot_loss == "recreate", await former_slots(settings.checkpoints.url)
+    dsn, tables = app.source_dsn(settings), access.tables
+    problems = await preflight(
+        dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
+    )
     try:
         problems += await replica_problems(dsn, app.read_dsn(settings))
     except SourceUnavailable as error:
-        problems.append(Problem(str(error), "check source.dsn and source.read_dsn", "source.read_dsn"))
-    async with AsyncExitStack() as stack:
-        assembler = app.new_assembler(settings, projection)
-        stack.push_async_callback(assembler.aclose)
-        stack.push_async_callback(client.aclose)
-        problems += await _mapping_problems(assembler, contract)
-        problems += await redo_problems(client, settings.redo.store_id)
-    problems += store_problems(settings)
-    return problems
+        hint = error.hint or "check source.dsn and source.read_dsn"
+        problems.append(Problem(str(error), hint, "source.read_dsn"))
+    try:
+        projection = await app.load_projection(settings)
+    except ConfigurationError as error:
+        return [*problems, *error.problems]
+    assembler = app.new_assembler(settings, projection)
+    try:
+        return [*problems, *await _mapping_problems(assembler, contract)]
+    finally:
+        await assembler.aclose()
 
 
 async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:
@@ -88,17 +105,21 @@ async def explain(settings: Settings) -> dict[str, Any]:
     return projection.explain(statistics)
 
 
-async def grants(settings: Settings, role: str) -> str:
-    projection = await app.load_projection(settings)
-    database = conninfo_to_dict(app.source_dsn(settings)).get("dbname")
-    source = settings.source
-    return grants_sql(
-        projection.tables,
+async def grants(settings: Settings, role: str, hosting: str | None) -> str:
+    """The script that lets a role in, for a database hosted there (None: as recognised)."""
+    wanted = await app.load_access(settings)
+    needs = wanted.needs
+    access = Access(
         role,
-        source.publication,
-        source.slot,
-        None if database is None else str(database),
-        insert_only=await insert_only_tables(app.source_dsn(settings), projection.tables),
+        wanted.tables,
+        # The mapping may come to read more columns of a table tomorrow; queries of ours read those that join.
+        {name: None if name in needs.named else sorted(columns or ()) for name, columns in needs.columns.items()},
+        sorted(needs.schemas),
+        [(function.schema, function.name, function.arguments) for function in wanted.functions],
+    )
+    where = None if hosting is None else Hosting(hosting)
+    return await print_grants(
+        app.source_dsn(settings), access, settings.source.publication, settings.source.slot, where
     )
 
 

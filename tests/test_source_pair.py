@@ -12,12 +12,13 @@ import pytest
 from connector.changes import Interest, Operation, TableName
 from connector.errors import ConfigurationError, SourceUnavailable
 from connector.source.copyboth import NotDecodableYet
+from connector.source.grants import Access, grants
 from connector.source.pair import inserts_name
-from connector.source.preflight import grants, insert_only_tables, preflight
+from connector.source.preflight import preflight
 from connector.source.setup import Ready, ensure, mend
 from connector.source.slot import create_slot
 from connector.source.stream import PostgresSource
-from connector.source.teardown import leftovers, statements, teardown
+from connector.source.teardown import Leftovers, leftovers, statements, teardown
 from tests.fix_postgres import Database
 from tests.streaming import Followed
 
@@ -200,9 +201,9 @@ async def test_a_publication_for_all_tables_is_not_used_while_it_endangers_a_map
 async def test_grants_keep_such_a_table_out_of_the_main_publication(shop: Followed) -> None:
     shop.execute(IDENTITIES["no primary key"])
     tables = [ORDERS, ODD]
-    insert_only = await insert_only_tables(shop.dsn, tables)
-    script = grants(tables, shop.name, shop.name, shop.name, insert_only=insert_only)
-    shop.execute(*[line for line in script.splitlines() if not line.startswith("--")])
+    access = Access(shop.name, tables, dict.fromkeys(tables), ["public"])
+    shop.execute(await grants(shop.dsn, access, shop.name, shop.name))
+    await create_slot(shop.dsn, shop.name)
     assert published(shop) == (["orders"], ["odd"])
     work(shop)
     assert await make(shop, manage=False) == Ready(slot_created=False, tables_by_insert_only=(ODD,))
@@ -211,12 +212,14 @@ async def test_grants_keep_such_a_table_out_of_the_main_publication(shop: Follow
 async def test_teardown_drops_both_publications_and_so_does_what_it_tells_a_dba(shop: Followed) -> None:
     shop.execute(IDENTITIES["no primary key"])
     await make(shop)
-    both = [f"slot {shop.name}", f"publication {shop.name}", f"publication {inserts_name(shop.name)}"]
+    names = [shop.name, shop.name, inserts_name(shop.name)]
+    both = Leftovers(tuple(zip(("slot", "publication", "publication"), names, strict=True)))
     assert await leftovers(shop.dsn, shop.name, shop.name) == both
     assert await teardown(shop.dsn, shop.name, shop.name) == both
     await make(shop)
     shop.execute(*statements(shop.name, shop.name).splitlines())
-    assert await leftovers(shop.dsn, shop.name, shop.name) == []
+    assert not await leftovers(shop.dsn, shop.name, shop.name)
+    shop.execute(*statements(shop.name, shop.name).splitlines())
 
 
 async def test_a_second_publication_made_while_streaming_is_followed_after_a_reconnect(

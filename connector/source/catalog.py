@@ -1,4 +1,4 @@
-"""What the catalog says about the tables to follow: kind, partitions, who may do what.
+"""What the catalog says about the tables to follow: kind, partitions, whether they are ours to publish.
 
 Reads only. Knows the rules of https://www.postgresql.org/docs/current/logical-replication-publication.html, and
 nothing about which columns matter.
@@ -19,9 +19,7 @@ from connector.source.identities import IDENTIFIED, by_name, identity_problems, 
 
 _TABLES: Final = f"""
 SELECT wanted.schema, wanted.name, c.relkind::text AS kind, c.relpersistence::text AS persistence,
-       pg_has_role(c.relowner, 'USAGE') AS owned,
-       has_schema_privilege(n.oid, 'USAGE') AS usage, has_table_privilege(c.oid, 'SELECT') AS "select",
-       row_security_active(c.oid) AS row_security, {IDENTIFIED} AS identified,
+       pg_has_role(c.relowner, 'USAGE') AS owned, {IDENTIFIED} AS identified,
        c.oid::int8 AS oid,
        (SELECT md5(string_agg(concat_ws(' ', attnum, attname, atttypid, atttypmod, attnotnull), ',' ORDER BY attnum))
         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
@@ -48,9 +46,6 @@ class TableFacts:
     kind: str | None
     persistence: str | None
     owned: bool | None
-    usage: bool | None
-    select: bool | None
-    row_security: bool | None
     identified: bool
     oid: int | None
     columns: str | None

@@ -21,7 +21,6 @@ from connector.source.publication import (
     EVERYTHING,
     INSERTS,
     Publication,
-    create_statement,
     drop_statement,
     missing_tables,
     narrowing_problems,
@@ -82,13 +81,6 @@ def rescues(pair: Pair) -> list[sql.Composed]:
     """The statements that let every table be updated again. One a table, so that a lock on one is no other's trouble.
     Even tables that nobody maps are taken out: they may have been mapped under an earlier name."""
     return [drop_statement(each.name, table) for each in _endangering(pair) for table in sorted(each.unidentified)]
-
-
-def pair_statements(name: str, tables: Sequence[TableName], insert_only: Sequence[TableName]) -> list[sql.Composed]:
-    """CREATE PUBLICATION for both."""
-    whole = [table for table in tables if table not in insert_only]
-    keyless = [table for table in tables if table in insert_only]
-    return [create_statement(name, whole, EVERYTHING), create_statement(inserts_name(name), keyless, INSERTS)]
 
 
 def pair_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:

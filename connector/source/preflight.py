@@ -1,6 +1,7 @@
-"""Read-only checks of the OMS database before the connector runs, and the SQL that a DBA runs to pass them.
+"""Read-only checks of the OMS database before the connector runs: can it be streamed?
 
-Every check tells all it finds; none changes anything. `setup` is what then acts.
+Every check tells all it finds, with the SQL that a DBA runs to pass it; none changes anything. `setup` is what then
+acts. What may be read there is the projection's to check.
 """
 
 from __future__ import annotations
@@ -10,27 +11,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import class_row
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.source.abandoned import read_abandoned
 from connector.source.catalog import TableFacts, read_tables, table_problems
-from connector.source.connections import connection, explain, unavailable
-from connector.source.identities import quoted
-from connector.source.pair import (
-    Pair,
-    conflicts,
-    danger_problems,
-    pair_problems,
-    pair_repairs,
-    pair_statements,
-    read_pair,
-)
-from connector.source.setup import slot_statement, verify_problems
+from connector.source.connections import connection, explain, open_replication
+from connector.source.hosting import WAYS, Hosting, read_hosting, replication
+from connector.source.pair import Pair, conflicts, danger_problems, pair_problems, pair_repairs, read_pair
+from connector.source.setup import verify_problems
 from connector.source.slot import SlotReport, read_slot, slot_problems
 
 _OLDEST: Final = 130000
+_UNREACHABLE: Final = "check host, port, user, password, pg_hba.conf and TLS settings"
 
 # rds_replication is how Amazon RDS lets roles replicate.
 _SERVER: Final = """
@@ -60,10 +54,18 @@ class _Server:
 
 
 async def preflight(
-    dsn: str, slot: str, publication: str, tables: Sequence[TableName], manage: bool, *, renews: bool = True
+    dsn: str,
+    slot: str,
+    publication: str,
+    tables: Sequence[TableName],
+    manage: bool,
+    *,
+    renews: bool = True,
+    former_slots: Sequence[str] = (),
 ) -> list[Problem]:
-    """Everything that would keep the tables from being followed, as far as it can be seen from outside. Never raises
-    for what the database says: that is a Problem too. `renews`: with `manage`, a lost slot will be made anew."""
+    """Everything that would keep the tables from being followed, as far as it can be seen from outside; and slots of
+    ours that nobody reads (`former_slots`: names that were ours). Never raises for what the database says: that is a
+    Problem too. `renews`: with `manage`, a lost slot will be made anew."""
     try:
         async with connection(dsn) as conn:
             async with conn.cursor(row_factory=class_row(_Server)) as cursor:
@@ -74,31 +76,30 @@ async def preflight(
             pair = await read_pair(conn, publication)
             report = await read_slot(conn, slot)
             return [
-                *_server_problems(server),
+                *_server_problems(server, await read_hosting(conn)),
+                *await _stream_problems(dsn, server),
                 *_capacity_problems(server, slot, report),
                 *await table_problems(conn, tables),
-                *_privilege_problems(server, facts),
                 *_object_problems(server, slot, facts, pair, report, manage, renews),
+                *(each.problem() for each in await read_abandoned(conn, slot, former_slots)),
             ]
     except ConfigurationError as error:
         return list(error.problems)
     except SourceUnavailable as error:
-        return [Problem(str(error), "check host, port, user, password, pg_hba.conf and TLS settings", "source.dsn")]
+        return [Problem(str(error), error.hint or _UNREACHABLE, "source.dsn")]
     except psycopg.Error as error:
         return [Problem(f"a check failed: {explain(error)}", "see the server's log", "source.dsn")]
 
 
-def _server_problems(server: _Server) -> list[Problem]:
+def _server_problems(server: _Server, hosting: Hosting) -> list[Problem]:
     found = []
     if server.wal_level != "logical":
-        hint = "ALTER SYSTEM SET wal_level = 'logical'; then restart the server (on RDS: rds.logical_replication = 1)"
-        found.append(Problem(f"wal_level is {server.wal_level}", hint, "source.dsn"))
+        found.append(Problem(f"wal_level is {server.wal_level}", WAYS[hosting].logical, "source.dsn"))
     if server.in_recovery and server.version < 160000:
         hint = "point source.dsn at the primary (logical decoding on a standby needs Postgres 16)"
         found.append(Problem("the server is a standby", hint, "source.dsn"))
     if not server.may_replicate:
-        role = sql.Identifier(server.role).as_string()
-        hint = f"ALTER ROLE {role} REPLICATION; (on RDS: GRANT rds_replication TO {role};)"
+        hint = f"let {WAYS[hosting].administrator} run: {replication(hosting, server.role)}"
         found.append(Problem(f"role {server.role} may not replicate", hint, "source.dsn"))
     return found
 
@@ -116,21 +117,15 @@ def _capacity_problems(server: _Server, slot: str, report: SlotReport | None) ->
     return found
 
 
-def _privilege_problems(server: _Server, facts: Sequence[TableFacts]) -> list[Problem]:
-    role = sql.Identifier(server.role).as_string()
-    found = []
-    for schema in sorted({fact.schema for fact in facts if fact.usage is False}):
-        hint = f"GRANT USAGE ON SCHEMA {sql.Identifier(schema).as_string()} TO {role};"
-        found.append(Problem(f"role {server.role} may not use the schema", hint, schema))
-    for fact in facts:
-        if fact.select is False:
-            hint = f"GRANT SELECT ON {quoted(fact.table)} TO {role};"
-            found.append(Problem(f"role {server.role} may not read the table", hint, str(fact.table)))
-        if fact.row_security:
-            hint = f"ALTER ROLE {role} BYPASSRLS; or a policy that shows it every order"
-            what = f"row-level security hides rows from role {server.role}"
-            found.append(Problem(what, hint, str(fact.table), warning=True))
-    return found
+async def _stream_problems(dsn: str, server: _Server) -> list[Problem]:
+    """Whether a replication connection leads to the server: a pooler may let ordinary ones through alone."""
+    if not server.may_replicate or server.senders >= server.max_senders:
+        return []  # told already
+    try:
+        await (await open_replication(dsn)).close()
+    except SourceUnavailable as error:
+        return [Problem(str(error), error.hint or _UNREACHABLE, "source.dsn")]
+    return []
 
 
 def _object_problems(
@@ -158,41 +153,3 @@ def _may_repair(server: _Server, pair: Pair, facts: Sequence[TableFacts]) -> boo
     publications = all(each.owned for each in pair.existing)
     creating = pair.main is None or pair.inserts is None
     return publications and (server.may_create or not creating) and all(fact.owned for fact in facts)
-
-
-async def insert_only_tables(dsn: str, tables: Sequence[TableName]) -> tuple[TableName, ...]:
-    """Those without a usable replica identity. Raises SourceUnavailable."""
-    try:
-        async with connection(dsn) as conn:
-            return tuple(fact.table for fact in await read_tables(conn, tables) if not fact.identified)
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
-
-
-def grants(
-    tables: Sequence[TableName],
-    role: str,
-    publication: str,
-    slot: str,
-    database: str | None = None,
-    *,
-    insert_only: Sequence[TableName],
-) -> str:
-    """SQL for a DBA: a role that can stream and read exactly these tables, the publications and the slot.
-
-    `insert_only` is what `insert_only_tables` found: publishing one of them whole would break its UPDATEs. Afterwards
-    the connector runs with `source.manage = false`. Without `database`, CONNECT is left as it is.
-    """
-    name = sql.Identifier(role)
-    schemas = sorted({table.schema for table in tables})
-    listed = sql.SQL(", ").join(sql.Identifier(table.schema, table.name) for table in sorted(tables))
-    statements: list[sql.Composable] = [sql.SQL("CREATE ROLE {} LOGIN REPLICATION").format(name)]
-    if database is not None:
-        statements.append(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), name))
-    usage = sql.SQL("GRANT USAGE ON SCHEMA {} TO {}")
-    statements += [usage.format(sql.Identifier(schema), name) for schema in schemas]
-    statements.append(sql.SQL("GRANT SELECT ON {} TO {}").format(listed, name))
-    statements += pair_statements(publication, tables, insert_only)
-    lines = [f"{statement.as_string()};" for statement in statements]
-    password = f"-- then give it a password, in psql: \\password {name.as_string()}"
-    return "\n".join([lines[0], password, *lines[1:], slot_statement(slot)]) + "\n"

@@ -156,9 +156,10 @@ def _no_slot(slot: str) -> Problem:
     return Problem("there is no such slot", slot_statement(slot), f"slot {slot}")
 
 
-def slot_statement(slot: str) -> str:
-    create = sql.SQL("SELECT pg_create_logical_replication_slot({}, 'pgoutput');")
-    return create.format(sql.Literal(slot)).as_string()
+def slot_statement(slot: str, *, failover: bool = False) -> str:
+    """`failover`, which servers know from 17 on: standbys have the slot, too."""
+    create = sql.SQL("SELECT pg_create_logical_replication_slot({}, 'pgoutput'{});")
+    return create.format(sql.Literal(slot), sql.SQL(", failover => true" if failover else "")).as_string()
 
 
 async def _look(dsn: str, slot: str, publication: str, tables: Sequence[TableName], strict: bool) -> _Found:

@@ -84,8 +84,8 @@ async def _found(conn: psycopg.AsyncConnection[Any], slot: str, publication: str
     droppable = []
     report = await read_slot(conn, slot)
     if report is not None:
-        # A slot that has lost WAL is ours to drop all the same.
-        problems = slot_problems(slot, replace(report, wal_status=None))
+        # A slot that is lost is ours to drop all the same.
+        problems = [each for each in slot_problems(slot, report, renewed=True) if not each.warning]
         if report.active_pid is not None:
             problems.append(Problem(f"it is in use by server process {report.active_pid}", _STOP, f"slot {slot}"))
         if problems:

@@ -11,6 +11,8 @@ import click
 from connector.ending import run_async
 from connector.verbs.options import config_option, json_option, settings_of
 
+HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")
+"""Those of `source.hosting`, which takes too long to import for --help."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -107,9 +109,13 @@ def status(config_path: str | None, *, as_json: bool) -> None:
 @click.command()
 @config_option
 @click.option("--role", default="redo_connector", show_default=True, help="The role that the connector logs in as.")
-def grants(config_path: str | None, role: str) -> None:
-    """Print the SQL with which a DBA lets the connector in. It gives what is needed, and nothing more."""
+@click.option("--for", "hosting", type=click.Choice(HOSTINGS), help="Where the database is; by default, as recognised.")
+def grants(config_path: str | None, role: str, hosting: str | None) -> None:
+    """Print the SQL with which a DBA lets the connector in. It gives what is needed, and nothing more.
+
+    The role of source.dsn needs no privilege for this but to connect.
+    """
     settings = settings_of(config_path)
     from connector import survey
 
-    click.echo(run_async(survey.grants(settings, role)))
+    click.echo(run_async(survey.grants(settings, role, hosting)), nl=False)

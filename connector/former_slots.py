@@ -1,0 +1,39 @@
+"""The slots that a store was ever filled from: after a change of `source.slot`, one is left behind and keeps WAL.
+
+Between the rooms, like `app`. A small note in the store; `check` compares it with what the server has.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from connector.checkpoints.opening import open_readonly, path_of
+from connector.errors import CheckpointsUnwritable, ConfigurationError
+from connector.pipeline.memory import Memory
+
+SLOTS_NOTE: Final = "slots"
+"""Their names, as a JSON list."""
+
+
+async def remember_slot(memory: Memory, slot: str) -> None:
+    known = json.loads(await memory.noted(SLOTS_NOTE) or "[]")
+    if slot not in known:
+        await memory.note(SLOTS_NOTE, json.dumps([*known, slot]))
+
+
+async def former_slots(url: str) -> list[str]:
+    """By the setting `checkpoints.url`. None when there is no store yet or it can't be read, which others tell."""
+    try:
+        if url == "memory:" or not path_of(url).exists():
+            return []
+        store = open_readonly(url)
+    except (ConfigurationError, CheckpointsUnwritable):
+        return []
+    try:
+        found: list[str] = json.loads(await store.noted(SLOTS_NOTE) or "[]")
+    except CheckpointsUnwritable:
+        return []
+    finally:
+        await store.close()
+    return found

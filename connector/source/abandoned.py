@@ -1,0 +1,68 @@
+"""Slots of ours that nobody reads any more: each keeps WAL until the source's disk is full.
+
+A slot says neither who made it nor what for, so these go by name: the default one and names that begin with it, and
+what the store remembers. Reads only; dropping is a person's decision, because the connector of another database or
+environment may only be stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from connector.errors import Problem
+
+# By `to_jsonb`, because servers before 17 don't know since when. https://www.postgresql.org/docs/current/view-pg-replication-slots.html
+_ABANDONED: Final = """
+SELECT slot_name::text AS name, database::text, wal_status, here.lsn - restart_lsn AS retained,
+       (to_jsonb(s)->>'inactive_since')::timestamptz AS since
+FROM pg_replication_slots s, LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                                                  ELSE pg_current_wal_lsn() END AS lsn) AS here
+WHERE slot_type = 'logical' AND plugin = 'pgoutput' AND NOT active AND slot_name <> %(own)s
+  AND (starts_with(slot_name, 'redo_connector') OR slot_name = ANY(%(former)s))
+ORDER BY slot_name
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A slot that looks like ours and isn't read. `retained` in bytes, None once its WAL is lost; `since`: from 17
+    on."""
+
+    name: str
+    database: str
+    wal_status: str | None
+    retained: int | None
+    since: datetime | None
+
+    def problem(self) -> Problem:
+        drop = sql.SQL("SELECT pg_drop_replication_slot({});").format(sql.Literal(self.name)).as_string()
+        kept = "it keeps no WAL any more" if self.retained is None else f"it keeps {_size(self.retained)} of WAL"
+        since = "" if self.since is None else f" since {self.since:%Y-%m-%d %H:%M} UTC"
+        what = (
+            f"a slot of ours, in database {self.database}, that nobody has read{since}:"
+            f" {kept} (wal_status {self.wal_status})"
+        )
+        return Problem(what, f"if no connector needs it: {drop}", f"slot {self.name}", warning=True)
+
+
+async def read_abandoned(conn: psycopg.AsyncConnection[Any], own: str, former: Sequence[str]) -> list[Abandoned]:
+    """All but `own`, on the whole server. `former`: names that were used before."""
+    async with conn.cursor(row_factory=class_row(Abandoned)) as cursor:
+        return await (await cursor.execute(_ABANDONED, {"own": own, "former": list(former)})).fetchall()
+
+
+def _size(count: int) -> str:
+    """Bytes as Postgres's pg_size_pretty says them."""
+    amount, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:,.0f} {unit}"
