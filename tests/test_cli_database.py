@@ -132,6 +132,18 @@ def test_a_table_without_replica_identity_is_told_with_its_remedy_and_stays_writ
     assert daemon.stop() == 0
 
 
+def test_check_tells_of_the_slot_that_a_changed_setting_left_behind(cli: Cli, shop: Database) -> None:
+    daemon = cli.start("run")
+    daemon.until_said("streaming")
+    assert daemon.stop() == 0
+    former = cli.settings["source"]["slot"]
+    cli.set("source", slot=f"other_{shop.name}")
+    checked = cli("check")
+    assert checked.code == 0
+    assert f"warning: slot {former}: a slot of ours, in database {shop.name}, that nobody has read" in checked.err
+    assert f"SELECT pg_drop_replication_slot('{former}');" in checked.err
+
+
 def test_a_slot_of_another_plugin_or_database_is_left_alone(cli: Cli, shop: Database) -> None:
     slot = cli.settings["source"]["slot"]
     with shop.connect() as conn:

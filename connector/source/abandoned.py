@@ -1,8 +1,9 @@
-"""Slots of ours that nobody reads any more: each keeps WAL until the source's disk is full.
+"""What an earlier connector left behind and nobody uses any more: slots, each of which keeps WAL until the source's
+disk is full, and publications that make the OMS's own statements fail. Other publications do no harm.
 
-A slot says neither who made it nor what for, so these go by name: the default one and names that begin with it, and
-what the store remembers. Reads only; dropping is a person's decision, because the connector of another database or
-environment may only be stopped.
+Neither says who made it nor what for, so these go by name: the default one and names that begin with it, and what the
+store remembers. Reads only; dropping is a person's decision, because the connector of another database or environment
+may only be stopped.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from connector.errors import Problem
+from connector.source.publication import read_publications
 
 # By `to_jsonb`, because servers before 17 don't know since when. https://www.postgresql.org/docs/current/view-pg-replication-slots.html
 _ABANDONED: Final = """
@@ -27,6 +29,10 @@ FROM pg_replication_slots s, LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN 
 WHERE slot_type = 'logical' AND plugin = 'pgoutput' AND NOT active AND slot_name <> %(own)s
   AND (starts_with(slot_name, 'redo_connector') OR slot_name = ANY(%(former)s))
 ORDER BY slot_name
+"""
+
+_PUBLICATIONS: Final = """
+SELECT pubname::text FROM pg_publication WHERE starts_with(pubname, 'redo_connector') AND pubname <> ALL(%s)
 """
 
 
@@ -56,6 +62,20 @@ async def read_abandoned(conn: psycopg.AsyncConnection[Any], own: str, former: S
     """All but `own`, on the whole server. `former`: names that were used before."""
     async with conn.cursor(row_factory=class_row(Abandoned)) as cursor:
         return await (await cursor.execute(_ABANDONED, {"own": own, "former": list(former)})).fetchall()
+
+
+async def publication_problems(conn: psycopg.AsyncConnection[Any], own: Sequence[str]) -> list[Problem]:
+    """Publications that look like ours, are not `own`, and publish updates of tables without a replica identity."""
+    names = [name for (name,) in await (await conn.execute(_PUBLICATIONS, (list(own),))).fetchall()]
+    found = []
+    for each in (await read_publications(conn, names)).values():
+        if each.needs_identities and each.unidentified:
+            tables = ", ".join(map(str, sorted(each.unidentified)))
+            what = f"UPDATEs and DELETEs of {tables} fail, because this publication of ours publishes them"
+            drop = sql.SQL("DROP PUBLICATION {};").format(sql.Identifier(each.name)).as_string()
+            hint = f"if no connector needs it: {drop}"
+            found.append(Problem(what, hint, f"publication {each.name}", warning=True))
+    return found
 
 
 def _size(count: int) -> str:

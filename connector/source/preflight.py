@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.source.abandoned import read_abandoned
+from connector.source.abandoned import publication_problems, read_abandoned
 from connector.source.catalog import TableFacts, read_tables, table_problems
 from connector.source.connections import connection, explain, open_replication
 from connector.source.hosting import WAYS, Hosting, read_hosting, replication
@@ -82,6 +82,7 @@ async def preflight(
                 *await table_problems(conn, tables),
                 *_object_problems(server, slot, facts, pair, report, manage, renews),
                 *(each.problem() for each in await read_abandoned(conn, slot, former_slots)),
+                *await publication_problems(conn, (pair.name, pair.inserts_name)),
             ]
     except ConfigurationError as error:
         return list(error.problems)
