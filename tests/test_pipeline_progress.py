@@ -182,6 +182,20 @@ async def test_a_stream_that_starts_before_the_latest_transaction_must_bring_it_
     assert road.gap is gap
 
 
+async def test_wal_that_passes_the_latest_transactions_place_without_bringing_it_is_another_history() -> None:
+    memory = await remembered(500, commit(300), commit(400, xid=9))
+    road = await Road(memory).load()
+    await road.progress.begin(at(200))
+    await road.progress.took_in([commit(392, xid=9)])
+    await road.progress.remember(Lsn(399))
+    assert road.gap is None, "it may still come"
+    await road.progress.remember(Lsn(400))
+    assert road.gap is Gap.HISTORY
+    sweep = await memory.sweep()
+    assert sweep is not None
+    assert sweep.finished_at is None
+
+
 async def test_a_stream_that_carries_other_tables_than_before_need_not_bring_it() -> None:
     memory = await remembered(500, commit(300), commit(400, xid=9))
     road = await Road(memory).load(same_stream=False)

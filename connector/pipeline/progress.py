@@ -147,6 +147,8 @@ class Progress:
 
     async def remember(self, lsn: Lsn) -> None:
         """Durably, before the server is told."""
+        if self._expected is not None and lsn >= self._expected.end_lsn:
+            await self._rewritten()  # the server's WAL is read beyond the mark, and nothing ended there
         if self._known is not None and lsn > self._known.lsn:
             await self._store(Position(self._known.identity, lsn, self._mark))
 
@@ -160,10 +162,13 @@ class Progress:
                 self._mark = _mark(transaction, end)
 
     async def _compare(self, transaction: Transaction, expected: Mark) -> None:
-        self._expected = None
         if transaction.end_lsn is None or _mark(transaction, transaction.end_lsn) != expected:
-            await self._notice(Gap.HISTORY, None)
-            self._mark = None
+            await self._rewritten()
+        self._expected = None
+
+    async def _rewritten(self) -> None:
+        self._expected = self._mark = None
+        await self._notice(Gap.HISTORY, None)
 
     async def _notice(self, gap: Gap, start: StreamStart | None) -> None:
         told = None if self._known is None else format_lsn(self._known.lsn)
