@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -66,6 +66,10 @@ class Rig:
         return self.parts
 
     def settings(self) -> Settings:
+        return Settings(**self.values())  # type: ignore[arg-type]
+
+    def values(self) -> dict[str, dict[str, Any]]:
+        """The settings by section, with the mapping written to its file."""
         (self.folder / "mapping.sql").write_text(self.mapping, encoding="utf-8")
         values: dict[str, dict[str, Any]] = {
             "source": {"dsn": self.dsn, "slot": self.slot, "publication": "redo_connector"},
@@ -81,7 +85,15 @@ class Rig:
         }
         for section, changes in self.overrides.items():
             values.setdefault(section, {}).update(changes)
-        return Settings(**values)  # type: ignore[arg-type]
+        return values
+
+    def write_config(self, port: int = 0) -> Path:
+        """The same settings as a file, for the command."""
+        values = self.values()
+        values.setdefault("status", {})["port"] = port
+        config = self.folder / "connector.toml"
+        config.write_text("\n".join(_toml(values)), encoding="utf-8")
+        return config
 
     @property
     def slot(self) -> str:
@@ -165,6 +177,15 @@ class Rig:
 
     def switch(self, **switches: Any) -> None:
         assert self.sandbox.state.switches.change(switches) is None
+
+
+def _toml(table: dict[str, Any], name: str = "") -> Iterator[str]:
+    if name:
+        yield f"[{name}]"
+    yield from (f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, dict))
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _toml(value, f"{name}.{key}" if name else key)
 
 
 @pytest.fixture

@@ -141,10 +141,10 @@ async def test_a_place_is_owned_until_its_order_is_missing(memory: Memory) -> No
     there = replace(checkpoint("b", "1001"), store_id="eu")
     await memory.settle([Settlement(entry("a"), checkpoint("a", "1001")), Settlement(entry("b"), there)])
     asked = [Place("", "1001"), Place("eu", "1001"), Place("us", "1001"), Place("eu", "1002")]
-    assert await memory.owners(asked) == {asked[0]: "a", asked[1]: "b"}
-    assert await memory.owners(asked[:1]) == {asked[0]: "a"}
+    assert await memory.owners(asked) == {asked[0]: ("a",), asked[1]: ("b",)}
+    assert await memory.owners(asked[:1]) == {asked[0]: ("a",)}
     await memory.settle([Settlement(entry("a"), checkpoint("a", "1001", missing=True))])
-    assert await memory.owners(asked) == {asked[1]: "b"}
+    assert await memory.owners(asked) == {asked[1]: ("b",)}
 
 
 async def test_checkpoints_are_paged_without_the_missing(memory: Memory) -> None:

@@ -112,6 +112,33 @@ async def test_a_forgotten_checkpoint_may_leave_a_leftover_with_its_payload(seal
     assert await sealing.payload(A, HERE) == BODY
 
 
+async def test_who_is_displaced_is_forgotten_where_it_still_has_the_place(sealing: Memory) -> None:
+    rows = {"payment": frozenset({"1"})}
+    theirs = Settlement(entry(B), checkpoint(key=B), payload=b"b", line_items=frozenset({1}), members=rows)
+    await sealing.settle([theirs])
+    await sealing.settle([Settlement(entry(), checkpoint(THERE), payload=BODY, displaces=(B,))])
+    assert (await sealing.known([B])).checkpoints.keys() == {B}, "it is elsewhere"
+    await sealing.settle([Settlement(entry(), checkpoint(HERE), payload=BODY, displaces=(B,))])
+    assert (await sealing.known([A, B])).checkpoints.keys() == {A}
+    assert await sealing.owners([HERE]) == {HERE: (A,)}
+    assert await sealing.line_item_owners([1]) == {}
+    assert await sealing.enrolled("payment", ["1"], None, 9) == []
+    assert [await sealing.payload(A, HERE), await sealing.payload(B, HERE)] == [BODY, None]
+
+
+async def test_what_redo_may_hold_at_a_leftover_keeps_its_payload_too(sealing: Memory) -> None:
+    await sealing.settle([Settlement(entry(), checkpoint(), payload=b"old")])
+    await sealing.settle([Settlement(entry(), leftovers=(THERE,), payload=BODY)])
+    assert [await sealing.payload(A, place) for place in (HERE, THERE)] == [b"old", BODY]
+    await sealing.settle([Settlement(entry(), settled_places=(THERE,))])
+    assert [await sealing.payload(A, place) for place in (HERE, THERE)] == [b"old", None]
+
+
+async def test_two_owners_of_a_place_are_named_and_no_more(memory: Memory) -> None:
+    await memory.settle([Settlement(entry(OrderKey(key)), checkpoint(key=OrderKey(key))) for key in ("c", "b", "a")])
+    assert await memory.owners([HERE]) == {HERE: (A, B)}
+
+
 async def test_line_items_name_their_orders_and_are_left_as_they_are_unless_given(memory: Memory) -> None:
     least, most = -(2**63), 2**63 - 1
     await memory.settle(
@@ -132,7 +159,7 @@ async def test_checkpoints_and_leftovers_without_a_store_are_adopted_and_others_
     )
     await memory.adopt("eu")
     await memory.adopt("us")
-    assert await memory.owners([nowhere, HERE, THERE]) == {HERE: A, THERE: B}
+    assert await memory.owners([nowhere, HERE, THERE]) == {HERE: (A,), THERE: (B,)}
     assert (await memory.known([A])).leftovers == {A: (Place("eu", "2"), THERE)}
 
 

@@ -49,6 +49,7 @@ EXTRAS = st.builds(
     line_items=st.none() | st.frozensets(st.sampled_from(LINES)),
     leftovers=st.just(()) | st.tuples(st.sampled_from(PLACES)),
     settled_places=st.just(()) | st.tuples(st.sampled_from(PLACES)),
+    displaces=st.just(()) | st.tuples(KEYS),
     warnings=st.lists(st.builds(Suspicion, st.sampled_from(WarningKind), st.sampled_from("xy")), max_size=2).map(tuple),
 )
 AGAINS = st.builds(

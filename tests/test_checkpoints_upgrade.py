@@ -242,7 +242,7 @@ async def test_checkpoints_of_an_old_file_are_adopted(old_file: Path) -> None:
     store = SqliteCheckpoints(old_file)
     assert (await store.known([OrderKey("1")])).checkpoints[OrderKey("1")].store_id == ""
     await store.adopt("eu")
-    assert await store.owners([Place("eu", "#1")]) == {Place("eu", "#1"): "1"}
+    assert await store.owners([Place("eu", "#1")]) == {Place("eu", "#1"): ("1",)}
     await store.settle([Settlement(Entry(OrderKey("2"), 1, 1, 1.0, Lane.LIVE, 0, False), forget=True)])
     tally = await store.tally()
     assert (tally.checkpoints, tally.missing) == (1, 0)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-import tomllib
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,31 +12,6 @@ import pytest
 from connector.demo.traffic import Kind, Traffic
 from connector.pipeline.crashpoints import POINTS, arm
 from tests.fix_connector import Rig, eventually
-
-
-def write_config(rig: Rig) -> Path:
-    settings = rig.settings()
-    config = rig.folder / "connector.toml"
-    config.write_text(
-        f"""
-[source]
-dsn = "{rig.dsn}"
-slot = "{rig.slot}"
-[mapping]
-path = "{settings.mapping.path}"
-[redo]
-base_url = "{rig.sandbox.base_url}"
-store_id = "{rig.sandbox.state.store_id}"
-api_secret = "{rig.sandbox.state.api_secret}"
-[checkpoints]
-url = "{settings.checkpoints.url}"
-[status]
-port = 0
-""",
-        encoding="utf-8",
-    )
-    assert tomllib.loads(config.read_text())
-    return config
 
 
 async def run_until_it_dies(rig: Rig, point: str, passes: int) -> None:
@@ -52,7 +25,7 @@ async def run_until_it_dies(rig: Rig, point: str, passes: int) -> None:
             str(passes),
             "run",
             "--config",
-            str(write_config(rig)),
+            str(rig.write_config()),
             stdout=log,
             stderr=log,
         )
@@ -95,7 +68,7 @@ async def test_a_kill_between_push_and_answer_is_confirmed_even_when_the_order_i
     await rig.stop()
     rig.execute("UPDATE oms.order_header SET tag_list = 'b' WHERE ord_id = 4")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.crash_child", "deliver.after_push", "0", "run", "--config", str(write_config(rig))
+        sys.executable, "-m", "tests.crash_child", "deliver.after_push", "0", "run", "--config", str(rig.write_config())
     )
     assert await process.wait() == -signal.SIGKILL
     assert rig.stored()["4"]["tags"] == ["b"]

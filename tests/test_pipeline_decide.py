@@ -131,11 +131,12 @@ def test_an_order_that_returns_to_the_mapping_is_delivered() -> None:
 
 
 def test_a_mapping_that_fails_for_an_order_is_a_dead_letter() -> None:
-    letter = unreadable(ENTRY, OrderUnreadable("22012 division_by_zero", "22012"), NOW).settlement.dead_letter
+    letter = unreadable(ENTRY, OrderUnreadable("22012 division_by_zero", "22012"), NOW, NOTHING).settlement.dead_letter
     assert letter is not None
     assert letter.reason == "mapping"
 
 
+ACCEPTED = Outcome(OutcomeKind.ACCEPTED, 200)
 DELIVERY = Delivery(ENTRY, Action.PUSH, ORDER.place, ORDER, NOTHING, members=MEMBERS)
 
 
@@ -203,3 +204,44 @@ def test_a_pending_confirmation_survives_every_answer_but_a_definite_one() -> No
     back = put_back(delivery, NOW).settlement.again
     assert back is not None
     assert back.confirm
+
+
+LATE = replace(ENTRY, late_until=NOW + 50)
+OLD_PLACE = Checkpoint(KEY, "999", b"", NOW - 50)
+
+
+def test_a_confirmed_move_ends_once_nothing_can_land_late_any_more() -> None:
+    """The old place is dealt with next; what was late must not be waited for, nor pushed, again and again."""
+    delivery = replace(DELIVERY, entry=replace(ENTRY, late_until=NOW - 5), remembered=Remembered(OLD_PLACE))
+    found = concluding.conclude(delivery, ACCEPTED, NOW - 0.1, NOW, CONTRACT, Terms("delete"))
+    assert found.settlement.leftovers == (OLD_PLACE.place,)
+    assert found.settlement.again is not None
+    assert found.settlement.again.late_until is None
+
+
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.DELETE])
+def test_an_old_place_is_dealt_with_once_more_when_a_request_may_land_there_late(action: Action) -> None:
+    remembered = Remembered(CHECKPOINT, leftovers=(OLD_PLACE.place,))
+    delivery = replace(DELIVERY, entry=LATE, action=action, place=OLD_PLACE.place, remembered=remembered)
+    found = conclude(delivery, ACCEPTED, NOW).settlement
+    assert found.again is not None
+    assert (found.again.due, found.leftovers, found.settled_places) == (NOW + 50, (OLD_PLACE.place,), ())
+    after = replace(delivery, entry=replace(LATE, late_until=NOW - 5))
+    assert conclude(after, ACCEPTED, NOW).settlement.settled_places == (OLD_PLACE.place,)
+
+
+def test_a_refused_order_of_which_redo_may_hold_another_state_is_pushed_when_it_turns_back() -> None:
+    rejected = Outcome(OutcomeKind.REJECTED, 400, "http_400")
+    for entry in (replace(ENTRY, confirm=True), LATE):
+        unsure = Remembered(CHECKPOINT)
+        found = conclude(replace(DELIVERY, entry=entry, remembered=unsure), rejected, NOW).settlement
+        wrong = settled(diff(unsure, entry=entry, customer=None)).settlement
+        for settlement in (found, wrong):
+            assert settlement.checkpoint is not None
+            assert settlement.dead_letter is not None
+            letter = replace(LETTER, fingerprint=b"another")
+            assert isinstance(diff(Remembered(settlement.checkpoint, letter)), Delivery), "as the checkpoint was"
+            assert (settlement.again is not None) == (entry is LATE), "what lands late is overwritten then"
+    assert conclude(replace(DELIVERY, remembered=Remembered(CHECKPOINT)), rejected, NOW).settlement.checkpoint is None
+    over = settled(diff(Remembered(CHECKPOINT), entry=replace(ENTRY, late_until=NOW - 5), customer=None))
+    assert over.settlement.again is None

@@ -13,7 +13,6 @@ import psycopg
 from connector.demo.run import free_port
 from connector.demo.traffic import Kind, Traffic
 from tests.fix_connector import Rig, eventually
-from tests.test_crashes import write_config
 
 
 def sensitive(rig: Rig) -> dict[str, str]:
@@ -43,10 +42,10 @@ async def test_invariant_9_no_secret_and_no_customer_data_is_shown_anywhere(rig:
     rig.execute("UPDATE oms.cust_address SET street_1 = addr_id || ' Secluded Lane'")
     rig.switch(reject=["2"], error_rate=0.2)
     port, log = free_port(), rig.folder / "connector.log"
-    config = write_config(rig)
+    config = rig.write_config(port)
     dsn = rig.dsn.replace("postgres@", "postgres:hunter2-password@")
     assert "hunter2" in dsn
-    config.write_text(config.read_text().replace(rig.dsn, dsn).replace("port = 0", f"port = {port}"))
+    config.write_text(config.read_text().replace(rig.dsn, dsn))
     secrets = sensitive(rig)
     environment = {**os.environ, "CONNECTOR_LOG__LEVEL": "debug", "CONNECTOR_LOG__FORMAT": "json"}
     with log.open("wb") as output:

@@ -12,6 +12,7 @@ import apsw
 import orjson
 
 from connector.orders import OrderKey, Place
+from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.records import Checkpoint, Settlement
 
 _ACCEPT: Final = """
@@ -75,14 +76,29 @@ def leftovers(connection: apsw.Connection, keys: Iterable[OrderKey]) -> Mapping[
     return found
 
 
-def owners(connection: apsw.Connection, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
-    """The key that holds each place, of several the smallest."""
-    wanted, found = frozenset(places), dict[Place, OrderKey]()
+def owners(connection: apsw.Connection, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
+    """The keys that hold each place, the smallest two."""
+    wanted, found = frozenset(places), dict[Place, tuple[OrderKey, ...]]()
     for store_id, order_id, key in connection.execute(_OWNERS, (_json({place.order_id for place in wanted}),)):
         place = Place(store_id, order_id)
         if place in wanted:
-            found[place] = min(key, found.get(place, key))
+            found[place] = tuple(sorted((*found.get(place, ()), key))[:2])
     return found
+
+
+def displaced(connection: apsw.Connection, settlements: Sequence[Settlement]) -> list[Settlement]:
+    """After these were stored: settlements that forget who had the places before."""
+    gone = []
+    for settlement in settlements:
+        if settlement.displaces and settlement.checkpoint is not None:
+            there = of_keys(connection, settlement.displaces).values()
+            gone += [forgetting(one.key) for one in there if one.place == settlement.checkpoint.place]
+    return gone
+
+
+def forgetting(key: OrderKey) -> Settlement:
+    """An order that Redo holds no longer; its ledger entry, if any, is another matter."""
+    return Settlement(Entry(key, 0, 0, 0.0, Lane.LIVE, 0, False), members={}, forget=True)
 
 
 def adopt(connection: apsw.Connection, store_id: str, limit: int) -> int:

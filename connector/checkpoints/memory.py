@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from connector.checkpoints.accepted import forgetting
 from connector.checkpoints.memory_accepted import AcceptedRows
 from connector.checkpoints.memory_holds import HoldRows
 from connector.checkpoints.memory_ledger import LedgerRows
@@ -70,6 +71,9 @@ class MemoryCheckpoints:
             self._warnings.settle(settlement, self._clock())
             if settlement.members is not None:
                 self._members.replace(settlement.entry.key, settlement.members)
+        for key in self._accepted.displaced(settlements):
+            self._accepted.settle(forgetting(key))
+            self._members.replace(key, {})
 
     async def hasten(self) -> None:
         self._ledger.hasten()
@@ -83,7 +87,7 @@ class MemoryCheckpoints:
             self._holds.of_keys(keys),
         )
 
-    async def owners(self, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
+    async def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
         return self._accepted.owners(places)
 
     async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:

@@ -25,9 +25,9 @@ class AcceptedRows:
         key, checkpoint = settlement.entry.key, settlement.checkpoint
         if checkpoint is not None:
             self.checkpoints[checkpoint.key] = checkpoint
-            if settlement.payload is not None and self._vault is not None:
-                sealed = self._vault.seal(key, checkpoint.place, settlement.payload)
-                self._payloads.setdefault(key, {})[checkpoint.place] = sealed
+        place = settlement.payload_place
+        if settlement.payload is not None and place is not None and self._vault is not None:
+            self._payloads.setdefault(key, {})[place] = self._vault.seal(key, place, settlement.payload)
         if settlement.line_items is not None:
             self._line_items[key] = settlement.line_items
         if settlement.forget:
@@ -55,10 +55,21 @@ class AcceptedRows:
         sealed = self._payloads.get(key, {}).get(place)
         return None if sealed is None or self._vault is None else self._vault.open(key, place, sealed)
 
-    def owners(self, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
-        wanted = frozenset(places)
-        held = [c for c in self.checkpoints.values() if not c.missing and c.place in wanted]
-        return {c.place: c.key for c in sorted(held, key=lambda c: c.key, reverse=True)}
+    def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
+        wanted, found = frozenset(places), dict[Place, tuple[OrderKey, ...]]()
+        for c in self.checkpoints.values():
+            if not c.missing and c.place in wanted:
+                found[c.place] = tuple(sorted((*found.get(c.place, ()), c.key))[:2])
+        return found
+
+    def displaced(self, settlements: Sequence[Settlement]) -> list[OrderKey]:
+        return [
+            key
+            for settlement in settlements
+            if (accepted := settlement.checkpoint) is not None
+            for key in settlement.displaces
+            if key in self.checkpoints and self.checkpoints[key].place == accepted.place
+        ]
 
     def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:
         found = {

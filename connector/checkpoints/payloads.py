@@ -36,9 +36,10 @@ def settle(connection: apsw.Connection, settlements: Sequence[Settlement], vault
         connection.executemany(
             _KEEP,
             (
-                (c.key, c.store_id, c.order_id, vault.seal(c.key, c.place, settlement.payload))
+                (key, place.store_id, place.order_id, vault.seal(key, place, settlement.payload))
                 for settlement in settlements
-                if settlement.payload is not None and (c := settlement.checkpoint) is not None
+                if settlement.payload is not None and (place := settlement.payload_place) is not None
+                for key in (settlement.entry.key,)
             ),
         )
     if connection.execute(_ANY).get:

@@ -74,9 +74,12 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
             ledger.settle(connection, settlements)
             accepted.settle(connection, settlements)
             letters.settle(connection, settlements)
-            membership.settle(connection, settlements)
-            line_items_sql.settle(connection, settlements)
-            payloads.settle(connection, settlements, self._vault)
+            displaced = accepted.displaced(connection, settlements)
+            accepted.settle(connection, displaced)
+            with_displaced = [*settlements, *displaced]
+            membership.settle(connection, with_displaced)
+            line_items_sql.settle(connection, with_displaced)
+            payloads.settle(connection, with_displaced, self._vault)
             holds.settle(connection, settlements)
             suspicions.settle(connection, settlements, self._clock())
 
@@ -90,7 +93,7 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
                 lambda connection: ledger.hasten(connection, _HASTEN_STEP), durable=False
             )
 
-    async def owners(self, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
+    async def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
         return await self._thread.read(lambda connection: accepted.owners(connection, places))
 
     async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:

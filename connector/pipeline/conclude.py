@@ -15,10 +15,11 @@ from connector.pipeline.decide import (
     Result,
     Settled,
     Terms,
+    doubtful,
     look_again,
     wait_for_late,
 )
-from connector.pipeline.entries import Again
+from connector.pipeline.entries import Again, Entry
 from connector.pipeline.policy import POLICY, Fate
 from connector.pipeline.ports import Contract
 from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
@@ -34,7 +35,7 @@ def conclude(
         case Fate.SETTLED:
             return _removed(delivery, outcome, sent_at, now, terms)
         case Fate.DEAD_LETTER:
-            return _rejected(delivery, outcome, now)
+            return _rejected(delivery, outcome, sent_at, now)
         case Fate.PUT_BACK:
             return put_back(delivery, now)
         case Fate.AGAIN:
@@ -49,12 +50,13 @@ def _accepted(
     moved = old is not None and old.place != order.place and not old.missing and terms.missing != "ignore"
     leftovers = (old.place,) if moved and old is not None else ()
     elsewhere = leftovers or tuple(place for place in delivery.remembered.leftovers if place != order.place)
+    late = _late_until(entry, sent_at)
     if delivery.hidden:
-        again: Again | None = replace(look_again(entry, now), confirm=False)
+        again: Again | None = replace(look_again(entry, now), confirm=False, late_until=late)
     elif elsewhere:
-        again = Again(now, 0, confirm=False, late_until=entry.late_until, approved=entry.approved)
+        again = Again(now, 0, confirm=False, late_until=late, approved=entry.approved)
     else:
-        again = _unless_late(delivery, sent_at)
+        again = wait_for_late(replace(entry, late_until=late))
     known = old is not None and old.traits == order.traits and not old.missing
     settlement = Settlement(
         entry,
@@ -76,25 +78,28 @@ def _accepted(
         leftovers=leftovers,
         settled_places=tuple(place for place in delivery.remembered.leftovers if place == order.place),
         warnings=delivery.suspicions,
+        displaces=delivery.displaces,
     )
     return Settled(settlement, Result.PUSHED)
 
 
-def _unless_late(delivery: Delivery, sent_at: float) -> Again | None:
+def _late_until(entry: Entry, sent_at: float) -> float | None:
     """None when nothing that was sent earlier can land after this request."""
-    late = delivery.entry.late_until
-    return wait_for_late(delivery.entry) if late is not None and sent_at < late else None
+    late = entry.late_until
+    return late if late is not None and sent_at < late else None
 
 
 def _removed(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, terms: Terms) -> Settled:
     """The order is cancelled or gone at one place; it may be elsewhere too."""
     entry, checkpoint = delivery.entry, delivery.remembered.checkpoint
-    late = _unless_late(delivery, sent_at)
+    late = _late_until(entry, sent_at)
     others = tuple(place for place in delivery.remembered.leftovers if place != delivery.place)
-    again = Again(now, 0, confirm=False, late_until=entry.late_until, approved=entry.approved) if others else late
+    again = wait_for_late(replace(entry, late_until=late))
+    if others and again is None:
+        again = Again(now, 0, confirm=False, approved=entry.approved)
     here = checkpoint is not None and checkpoint.place == delivery.place
-    # What may still land there must be taken away once more.
-    remains = (delivery.place,) if late is not None and delivery.action is Action.DELETE else ()
+    # What may still land there must be taken away once more. A cancelled checkpoint stays and says so itself.
+    remains = (delivery.place,) if late is not None and not (here and delivery.action is Action.CANCEL) else ()
     settlement = Settlement(
         entry,
         _cancelled(delivery, outcome, now) if here else None,
@@ -124,9 +129,13 @@ def _cancelled(delivery: Delivery, outcome: Outcome, now: float) -> Checkpoint |
     )
 
 
-def _rejected(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
+def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float) -> Settled:
     entry, order = delivery.entry, delivery.order
-    again = replace(look_again(entry, now), confirm=False) if delivery.hidden else None
+    again = (
+        replace(look_again(entry, now), confirm=False)
+        if delivery.hidden
+        else wait_for_late(replace(entry, late_until=_late_until(entry, sent_at)))
+    )
     words = "; ".join(str(violation) for violation in outcome.violations) or outcome.message
     pushed = delivery.action is Action.PUSH and order is not None
     letter = DeadLetter(
@@ -141,7 +150,8 @@ def _rejected(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
         outcome.status,
         cause=outcome.violations[0].cause if outcome.violations else outcome.message,
     )
-    return Settled(Settlement(entry, dead_letter=letter, again=again), Result.REJECTED)
+    doubted = doubtful(entry, delivery.remembered) if pushed else None
+    return Settled(Settlement(entry, doubted, letter, again=again), Result.REJECTED)
 
 
 def put_back(delivery: Delivery, until: float) -> Settled:
@@ -161,5 +171,7 @@ def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms) -> Se
         late = max(late or 0.0, now + terms.confirm_after)
     elsewhere = checkpoint is None or checkpoint.place != delivery.place
     maybe = (delivery.place,) if uncertain and elsewhere and terms.missing != "ignore" else ()
+    pushed = delivery.order if maybe and terms.keep_payload and delivery.action is Action.PUSH else None
     again = Again(now + delay, entry.attempts + 1, entry.confirm or uncertain, late, entry.approved)
-    return Settled(Settlement(entry, again=again, leftovers=maybe), None)
+    payload = None if pushed is None else pushed.body
+    return Settled(Settlement(entry, again=again, leftovers=maybe, payload=payload), None)

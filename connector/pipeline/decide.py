@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from connector.errors import InvalidOrder, OrderUnreadable
-from connector.orders import Document, Members, Order, Place, Suspicion, Violation
+from connector.orders import Document, Members, Order, OrderKey, Place, Suspicion, Violation
 from connector.pipeline.entries import Again, Entry
 from connector.pipeline.holds import Held
 from connector.pipeline.ports import Contract
@@ -62,10 +62,13 @@ class Remembered:
     held: Held | None = None
 
 
+NOTHING = Remembered()
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One intended request. `order` is what to push, None for a DELETE. `hidden`: a transaction that affected the order
-    isn't visible yet: look again after."""
+    isn't visible yet: look again after. `displaces`: orders that still have the place, and give way."""
 
     entry: Entry
     action: Action
@@ -75,6 +78,7 @@ class Delivery:
     hidden: bool = False
     members: Members = field(default_factory=dict)
     suspicions: tuple[Suspicion, ...] = ()
+    displaces: tuple[OrderKey, ...] = ()
 
 
 def decide(
@@ -98,13 +102,13 @@ def decide(
         return _left_the_mapping(entry, remembered, terms, again, now)
     if len(documents) > 1:
         message = f"the mapping returns {len(documents)} rows for this order: group or filter so that there is one"
-        return refuse(entry, "duplicate", message, now, again=again)
+        return refuse(entry, "duplicate", message, now, again=again, remembered=remembered)
     try:
         order = contract.order(documents[0], entry.since)
     except InvalidOrder as error:
         if again is not None:
             return Settled(Settlement(entry, again=again), None)
-        return _invalid(entry, error, now)
+        return _invalid(entry, error, now, remembered)
     delivery = Delivery(entry, Action.PUSH, order.place, order, remembered, hidden, members)
     return delivery if _to_push(entry, order, remembered, now) else _in_step(delivery, terms, again, now)
 
@@ -208,17 +212,31 @@ def refuse(
     paths: tuple[str, ...] = (),
     cause: str = "",
     again: Again | None = None,
+    remembered: Remembered = NOTHING,
 ) -> Settled:
     """A dead letter that cost no request."""
     letter = DeadLetter(entry.key, reason, message, paths, None, now, now, entry.attempts + 1, cause=cause or message)
-    return Settled(Settlement(entry, dead_letter=letter, again=again), None if again else Result.INVALID)
+    result = None if again else Result.INVALID
+    if again is None and entry.late_until is not None and now < entry.late_until:
+        again = wait_for_late(entry)
+    return Settled(Settlement(entry, doubtful(entry, remembered), letter, again=again), result)
 
 
-def _invalid(entry: Entry, error: InvalidOrder, now: float) -> Settled:
+def doubtful(entry: Entry, remembered: Remembered) -> Checkpoint | None:
+    """The checkpoint of an order that was refused, when Redo may hold a state in between: it equals no order any more,
+    so that whatever comes next is pushed. None when the checkpoint can be relied on, or there is none."""
+    checkpoint = remembered.checkpoint
+    if checkpoint is None or checkpoint.missing or not (entry.confirm or entry.late_until is not None):
+        return None
+    return replace(checkpoint, fingerprint=b"", digest=b"")
+
+
+def _invalid(entry: Entry, error: InvalidOrder, now: float, remembered: Remembered) -> Settled:
     found = [violation for violation in error.violations if isinstance(violation, Violation)]
     paths = tuple(violation.path for violation in found)
-    return refuse(entry, "invalid", str(error), now, paths=paths, cause=found[0].cause if found else "")
+    cause = found[0].cause if found else ""
+    return refuse(entry, "invalid", str(error), now, paths=paths, cause=cause, remembered=remembered)
 
 
-def unreadable(entry: Entry, error: OrderUnreadable, now: float) -> Settled:
-    return refuse(entry, "mapping", str(error), now)
+def unreadable(entry: Entry, error: OrderUnreadable, now: float, remembered: Remembered) -> Settled:
+    return refuse(entry, "mapping", str(error), now, remembered=remembered)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from connector.pipeline.decide import Action, Delivery, Settled
+from connector.pipeline.decide import Action, Delivery, Settled, must_push, wait_for_late
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.insist import Insist
@@ -100,18 +100,20 @@ class Guard:
                 await self._release(hold, None)
 
     async def judge(self, delivery: Delivery, now: float) -> Settled | None:
-        """The settlement that holds this order, None when it may go."""
-        kind = self._kind(delivery)
+        """The settlement that keeps this order back, None when it may go. A hold doesn't know what may still land at
+        Redo, so an order waits for that moment first."""
+        kind, entry = self._kind(delivery), delivery.entry
         if kind is None:
             return None
+        if entry.late_until is not None and now < entry.late_until:
+            return Settled(Settlement(entry, again=wait_for_late(entry)), None)
         async with self._opening:
             hold = await self._current(kind, now)
             self._unwritten[hold.number] += 1
         if kind is HoldKind.REMOVALS:
             self._last_removal = time.monotonic()
         self._poked.set()
-        entry = delivery.entry
-        held = Held(hold.number, self._fields(delivery), entry.since, entry.confirm)
+        held = Held(hold.number, self._fields(delivery), entry.since, must_push(entry, now))
         return Settled(Settlement(entry, held=held), None)
 
     def written(self, settlements: Sequence[Settlement]) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from connector.orders import OrderKey, Place
+from connector.orders import Order, OrderKey
+from connector.pipeline.claims import Claims
 from connector.pipeline.decide import (
     REMOVAL,
     Action,
@@ -21,18 +22,17 @@ from connector.pipeline.decide import (
     Settled,
     Terms,
     decide,
+    must_push,
     refuse,
     unreadable,
 )
-from connector.pipeline.entries import Again, Arrival, Entry
+from connector.pipeline.entries import Again, Entry
 from connector.pipeline.guard import Guard
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
 from connector.pipeline.reading import Reader, Reading
 from connector.pipeline.records import Known, Settlement
-
-DUPLICATE_LOOKS = 3
 
 
 @dataclass(slots=True)
@@ -45,8 +45,6 @@ class Findings:
 
 
 class Looker:
-    """`busy`: whether an order is in work at present."""
-
     def __init__(
         self,
         memory: Memory,
@@ -55,8 +53,7 @@ class Looker:
         guard: Guard,
         terms: Terms,
         insist: Insist,
-        next_revision: Callable[[], int],
-        busy: Callable[[OrderKey], bool],
+        claims: Claims,
     ) -> None:
         self._memory = memory
         self._reader = reader
@@ -64,9 +61,7 @@ class Looker:
         self._guard = guard
         self._terms = terms
         self._insist = insist
-        self._next_revision = next_revision
-        self._busy = busy
-        self._places: dict[Place, OrderKey] = {}
+        self._claims = claims
 
     async def look(self, entries: Sequence[Entry]) -> Findings:
         """Raises SourceUnavailable, MappingBroken."""
@@ -86,21 +81,23 @@ class Looker:
                 pushes.append(decision)
             else:
                 await self._removal(decision, found)
-        for delivery in await self._with_history(await self._without_duplicates(pushes, found)):
+        admitted, turned_away = await self._claims.admit(pushes)
+        found.settled += turned_away
+        for delivery in await self._with_history(admitted):
             await self._guarded(delivery, found)
+        await self._claims.displace(found.deliveries)
         return found
 
     def leave(self, delivery: Delivery) -> None:
         """The delivery is over: its place is free."""
-        if self._places.get(delivery.place) == delivery.entry.key:
-            del self._places[delivery.place]
+        self._claims.leave(delivery)
 
     def _decide(self, entry: Entry, reading: Reading, remembered: Remembered) -> Settled | Delivery:
         now = time.time()
         if remembered.held is not None and remembered.held.confirm:
             entry = replace(entry, confirm=True)
         if reading.error is not None:
-            return unreadable(entry, reading.error, now)
+            return unreadable(entry, reading.error, now, remembered)
         hidden = reading.hidden.touches(entry.first_revision, entry.revision)
         return decide(
             entry,
@@ -114,30 +111,44 @@ class Looker:
         )
 
     async def _guarded(self, delivery: Delivery, found: Findings) -> None:
-        held = await self._guard.judge(delivery, time.time())
-        if held is None:
+        kept = await self._guard.judge(delivery, time.time())
+        if kept is None:
             found.deliveries.append(delivery)
+            return
+        self.leave(delivery)
+        if kept.settlement.held is None:
+            found.settled.append(kept)
         else:
-            self.leave(delivery)
-            found.held.append((delivery, held))
+            found.held.append((delivery, kept))
 
     async def _removal(self, delivery: Delivery, found: Findings) -> None:
-        if delivery.action is Action.DELETE:
+        settled = await self._claims.removal(delivery)
+        if settled is None and delivery.action is Action.CANCEL:
+            delivery, settled = await self._cancelled(delivery)
+        if settled is None:
             await self._guarded(delivery, found)
             return
+        self.leave(delivery)
+        found.settled.append(settled)
+
+    async def _cancelled(self, delivery: Delivery) -> tuple[Delivery, Settled | None]:
+        """With the order to push, or why there is none."""
         key, place, now = delivery.entry.key, delivery.place, time.time()
         payload = await self._insist(lambda: self._memory.payload(key, place))
         if payload is None:
             message = (
                 "can't be cancelled: what Redo accepted wasn't kept, or its key is gone (checkpoints.payload_keys)"
             )
-            found.settled.append(refuse(delivery.entry, REMOVAL, message, now))
-            return
+            return delivery, refuse(delivery.entry, REMOVAL, message, now)
         order = self._contract.cancelled(payload, place, now)
-        if order is None:
-            found.settled.append(self._cancelled_already(delivery))
-            return
-        await self._guarded(replace(delivery, order=order), found)
+        if order is not None:
+            return replace(delivery, order=order), None
+        checkpoint = delivery.remembered.checkpoint
+        if checkpoint is None or not must_push(delivery.entry, now):
+            return delivery, self._cancelled_already(delivery)
+        # The OMS cancelled it before it went, but Redo may hold something older.
+        same = Order(place.order_id, payload, checkpoint.fingerprint, checkpoint.digest, place.store_id)
+        return replace(delivery, order=same), None
 
     def _cancelled_already(self, delivery: Delivery) -> Settled:
         """The OMS cancelled it before it went: Redo knows."""
@@ -150,39 +161,6 @@ class Looker:
             delivery.entry, marked, clear_dead_letter=not more, again=again, settled_places=(delivery.place,)
         )
         return Settled(settlement, None if more else Result.MISSING)
-
-    async def _without_duplicates(self, found: Sequence[Delivery], findings: Findings) -> list[Delivery]:
-        """Two OMS orders with one Redo id would overwrite each other for ever: the later one is refused."""
-        new = [
-            delivery.place
-            for delivery in found
-            if delivery.remembered.checkpoint is None or delivery.remembered.checkpoint.place != delivery.place
-        ]
-        owners = await self._insist(lambda: self._memory.owners(new)) if new else {}
-        sound = []
-        for delivery in found:
-            key, place = delivery.entry.key, delivery.place
-            owner = self._places.get(place) or owners.get(place)
-            if owner is None or owner == key:
-                self._places[place] = key
-                sound.append(delivery)
-            else:
-                findings.settled.append(await self._duplicate(delivery, owner))
-        return sound
-
-    async def _duplicate(self, delivery: Delivery, owner: OrderKey) -> Settled:
-        """The owner may just have left the mapping: look at it too, and only then refuse."""
-        entry, now = delivery.entry, time.time()
-        if entry.attempts < DUPLICATE_LOOKS:
-            if not self._busy(owner):
-                arrival = Arrival(self._next_revision(), now, entry.lane, frozenset({owner}))
-                await self._insist(lambda: self._memory.arrive([arrival], []))
-            due = now + 0.5 * 2**entry.attempts
-            again = Again(due, entry.attempts + 1, entry.confirm, entry.late_until, entry.approved)
-            return Settled(Settlement(entry, again=again), None)
-        message = f"the mapping gives this order the same id as order {owner}: make `id` unique"
-        cause = "the mapping gives this order the same id as another one"
-        return refuse(entry, "duplicate", message, now, paths=("id",), cause=cause)
 
     async def _with_history(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """What is suspicious in the light of what Redo accepted, of this order and of others."""

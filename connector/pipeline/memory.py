@@ -32,8 +32,8 @@ class Memory(Protocol):
 
     async def known(self, keys: Sequence[OrderKey]) -> Known: ...
 
-    async def owners(self, places: Sequence[Place]) -> Mapping[Place, OrderKey]:
-        """Which key's checkpoint (not missing) holds each place."""
+    async def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
+        """Which orders' checkpoints (not missing) are at each place: two keys at most, enough to find another's."""
         ...
 
     async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:

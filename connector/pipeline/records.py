@@ -97,7 +97,8 @@ class Settlement:
     members: Members | None = None
     """What the reverse index holds for the order from now on; None leaves it as it is."""
     payload: bytes | None = None
-    """The body that Redo accepted, to be kept (sealed) with the checkpoint; None leaves what is there."""
+    """The body that Redo accepted, to be kept (sealed) with the checkpoint; without a checkpoint, the one that it may
+    hold at the first of `leftovers`. None leaves what is there."""
     forget: bool = False
     """Redo has no such order any more: checkpoint, payload and line items go."""
     line_items: frozenset[int] | None = None
@@ -111,6 +112,16 @@ class Settlement:
     """The order leaves the ledger for this hold. Any other settlement without `again` takes it out of its hold."""
     warnings: tuple[Suspicion, ...] = ()
     """Remembered as of now, with the entry's key."""
+    displaces: tuple[OrderKey, ...] = ()
+    """Orders that are forgotten (checkpoint, payload, line items, members), should their checkpoints be at the place of
+    this one's still."""
+
+    @property
+    def payload_place(self) -> Place | None:
+        """Where the payload belongs."""
+        if self.checkpoint is not None:
+            return self.checkpoint.place
+        return self.leftovers[0] if self.leftovers else None
 
 
 class SweepKind(StrEnum):

@@ -24,6 +24,7 @@ from connector.errors import (
 )
 from connector.orders import Members, OrderKey
 from connector.pipeline.backoff import Backoff
+from connector.pipeline.claims import Claims
 from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
@@ -122,8 +123,7 @@ class Pipeline:
             self.guard,
             options.terms,
             self.insist,
-            self.revisions.next,
-            lambda key: key in self.dispatcher.busy,
+            Claims(ports.memory, self.insist, self.revisions.next, lambda key: key in self.dispatcher.busy),
         )
         self.deliverer = Deliverer(ports.redo, ports.contract, self.gates, ports.observer, options.terms)
         self.dispatcher = Dispatcher(
