@@ -163,19 +163,6 @@ async def test_a_redrive_pushes_dead_letters_again_by_group(rig: Rig) -> None:
     assert (await rig.verdict()).clean
 
 
-async def test_a_request_that_lands_late_is_overwritten_by_a_second_confirmation(rig: Rig) -> None:
-    rig.overrides["redo"] = {"timeout": 0.4, "confirm_after": 1.5}
-    await rig.start()
-    await rig.quiet()
-    key = _one_key(rig)
-    rig.switch(late=1, late_seconds=1.6)
-    rig.execute(f"UPDATE oms.order_header SET tag_list = 'older' WHERE ord_id = {key}")
-    await eventually("the connector gave up", lambda: _counter(rig, "http_retries_total", reason="timeout") >= 1)
-    rig.execute(f"UPDATE oms.order_header SET tag_list = 'newer' WHERE ord_id = {key}")
-    await rig.quiet()
-    assert (await rig.verdict()).clean
-
-
 async def test_a_changed_line_item_id_is_told_and_pushed(rig: Rig) -> None:
     await rig.start()
     await rig.quiet()
