@@ -5,7 +5,6 @@ Without being asked for values it gives none: orders are named by key, fields by
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +21,7 @@ from connector.previewing import spread
 from connector.projection import Assembler, Projection
 from connector.projection.failures import condition
 from connector.redo.canonical import Ignored, ignoring
-from connector.redo.compare import differences
+from connector.redo.compare import bare, differences, makes_none
 from connector.redo.contract import RedoContract
 
 _BATCH: Final = 50
@@ -30,7 +29,6 @@ _SHOWN: Final = 5
 """Examples of changed orders, and keys of each reason for a rejection."""
 _LOOKS: Final = 3
 """How often two mappings are read for an order that changes meanwhile."""
-_PLACE: Final = re.compile(r"\[.*?\](?=[.\[]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def _summary(pairs: Pairs, ignored: Ignored, *, values: bool) -> dict[str, Any]:
     examples: list[dict[str, Any]] = []
     for key in (key for key, fate in fates.items() if fate == "changed"):
         changed = _changes(*pairs[key], ignored)
-        paths = list(dict.fromkeys(_bare(path) for path, _, _ in changed))
+        paths = list(dict.fromkeys(bare(path) for path, _, _ in changed))
         fields.update(paths)
         if len(examples) < _SHOWN:
             shown = {"values": [{"path": path, "old": old, "new": new} for path, old, new in changed]}
@@ -167,30 +165,14 @@ def _changes(present: Answer, proposed: Answer, ignored: Ignored) -> list[tuple[
     if present.order is None or proposed.order is None:
         return []
     found = differences(present.order.body, proposed.order.body)
-    return [change for change in found if not _makes_none(_bare(change[0]), ignored)]
-
-
-def _bare(path: str) -> str:
-    """Without list indexes and identities: `lineItems.title` for `lineItems[id=77].title`."""
-    return _PLACE.sub("", path)
-
-
-def _makes_none(path: str, ignored: Ignored) -> bool:
-    """Whether the field is one that makes no difference."""
-    for step in path.split("."):
-        if step not in ignored:
-            return False
-        ignored = ignored[step]
-        if not ignored:
-            return True
-    return False
+    return [change for change in found if not makes_none(change[0], ignored)]
 
 
 def _rejections(answers: Iterable[tuple[OrderKey, Answer]]) -> list[dict[str, Any]]:
     """Why orders are rejected: each path and message with its orders, the most frequent first."""
     reasons: dict[tuple[str, str], list[OrderKey]] = {}
     for key, answer in answers:
-        for reason in dict.fromkeys((_bare(it.path), it.message) for it in answer.wrong):
+        for reason in dict.fromkeys((bare(it.path), it.message) for it in answer.wrong):
             reasons.setdefault(reason, []).append(key)
     return [
         {"path": path, "message": message, "orders": len(keys), "keys": keys[:_SHOWN]}

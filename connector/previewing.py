@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any, Final
 
 from connector import app
@@ -16,6 +17,8 @@ from connector.orders import Document, OrderKey
 from connector.pipeline.records import Checkpoint
 from connector.projection import Assembler
 from connector.projection.sampling import sample
+from connector.redo.canonical import Ignored, ignoring
+from connector.redo.compare import differences, makes_none
 from connector.redo.contract import RedoContract
 from connector.redo.digest import changed_fields
 
@@ -23,12 +26,21 @@ _NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")
 """SQLSTATEs of a text that its type can't be read from."""
 
 
-async def preview(settings: Settings, keys: Sequence[str], size: int) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What Redo last accepted for an order. `payload` only where values were asked for, and one was kept."""
+
+    checkpoint: Checkpoint
+    payload: bytes | None = None
+
+
+async def preview(settings: Settings, keys: Sequence[str], size: int, *, values: bool = False) -> list[dict[str, Any]]:
     """What would be sent for the orders: `key`, `verdict` (new, changed, unchanged, absent, invalid, unreadable,
     duplicate), `problems`, `changed_fields`, `payload`. Without keys, `size` orders from all over the key range.
 
     `changed_fields` are a changed order's top-level fields that differ from what Redo accepted; none where the store
-    doesn't know them.
+    doesn't know them. With `values`, a changed order has `values` too, [{path, old, new}], or None where what Redo
+    accepted wasn't kept or can't be opened. Raises ConfigurationError for a key that is none.
     """
     contract = app.redo_contract(settings)
     projection = await app.load_projection(settings)
@@ -36,14 +48,24 @@ async def preview(settings: Settings, keys: Sequence[str], size: int) -> list[di
         assembler = app.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)
         wanted = [OrderKey(key) for key in keys] or await spread(settings, assembler, size)
-        accepted = await _accepted(settings, wanted)
+        accepted = await _accepted(settings, wanted, values=values)
         found = [await preview_one(assembler, contract, key, accepted.get(key)) for key in wanted]
     for one in found:
         if one["sqlstate"] in _NOT_A_KEY:
             key_columns = ", ".join(f"{column.name} {column.type}" for column in projection.key_columns)
             one["problems"].append(f"is {one['key']} an order key? That is {projection.order_table} ({key_columns})")
         del one["sqlstate"]
+        body = one.pop("body")
+        if values and one["verdict"] == "changed":
+            one["values"] = _values(accepted[one["key"]], body, ignoring(settings.mapping.ignore))
     return found
+
+
+def _values(accepted: Accepted, body: bytes, ignored: Ignored) -> list[dict[str, Any]] | None:
+    if accepted.payload is None:
+        return None
+    found = differences(accepted.payload, body)
+    return [{"path": path, "old": old, "new": new} for path, old, new in found if not makes_none(path, ignored)]
 
 
 async def spread(settings: Settings, assembler: Assembler, size: int) -> Sequence[OrderKey]:
@@ -58,9 +80,9 @@ async def spread(settings: Settings, assembler: Assembler, size: int) -> Sequenc
 
 
 async def preview_one(
-    assembler: Assembler, contract: RedoContract, key: OrderKey, checkpoint: Checkpoint | None
+    assembler: Assembler, contract: RedoContract, key: OrderKey, accepted: Accepted | None
 ) -> dict[str, Any]:
-    """As `preview`, with the `sqlstate` of what made the order unreadable."""
+    """As `preview`, with the `sqlstate` of what made the order unreadable, and the payload's `body` as it is sent."""
     try:
         documents = (await assembler.assemble([key])).documents.get(key, ())
     except OrderUnreadable as error:
@@ -69,7 +91,7 @@ async def preview_one(
         return _shown(key, "absent", ["the mapping has no row for this order"])
     if len(documents) > 1:
         return _shown(key, "duplicate", [f"the mapping returns {len(documents)} rows for this order"])
-    return _judge(key, documents[0], contract, checkpoint)
+    return _judge(key, documents[0], contract, accepted.checkpoint if accepted is not None else None)
 
 
 def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:
@@ -77,19 +99,19 @@ def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint
         order = contract.order(document, time.time())
     except InvalidOrder as error:
         return _shown(key, "invalid", [str(violation) for violation in error.violations])
-    payload = json.loads(order.body)
     if checkpoint is None:
-        return _shown(key, "new", [], payload)
-    if checkpoint.fingerprint == order.fingerprint:
-        return _shown(key, "unchanged", [], payload)
-    return _shown(key, "changed", [], payload, changed_fields(checkpoint.digest, order.digest))
+        return _shown(key, "new", [], order.body)
+    if checkpoint.fingerprint == order.fingerprint and checkpoint.place == order.place and not checkpoint.missing:
+        return _shown(key, "unchanged", [], order.body)
+    moved = ("store_id",) if checkpoint.store_id != order.store_id else ()
+    return _shown(key, "changed", [], order.body, (*moved, *changed_fields(checkpoint.digest, order.digest)))
 
 
 def _shown(
     key: OrderKey,
     verdict: str,
     problems: list[str],
-    payload: Any = None,
+    body: bytes | None = None,
     changed: Sequence[str] = (),
     sqlstate: str = "",
 ) -> dict[str, Any]:
@@ -98,18 +120,22 @@ def _shown(
         "verdict": verdict,
         "problems": problems,
         "changed_fields": [*changed],
-        "payload": payload,
+        "payload": None if body is None else json.loads(body),
+        "body": body,
         "sqlstate": sqlstate,
     }
 
 
-async def _accepted(settings: Settings, keys: Sequence[OrderKey]) -> dict[OrderKey, Checkpoint]:
-    """Checkpoints as the store has them now; none when there is no store yet."""
+async def _accepted(settings: Settings, keys: Sequence[OrderKey], *, values: bool) -> dict[OrderKey, Accepted]:
+    """As the store has it now; none when there is no store yet."""
     url = settings.checkpoints.url
+    vault = app.payload_vault(settings) if values else None
     if url == "memory:" or not path_of(url).exists():
         return {}
-    store = open_readonly(url)
+    store = open_readonly(url, vault)
     try:
-        return dict((await store.known(keys)).checkpoints)
+        checkpoints = (await store.known(keys)).checkpoints
+        payloads = {key: await store.payload(key, it.place) for key, it in checkpoints.items()} if values else {}
+        return {key: Accepted(checkpoint, payloads.get(key)) for key, checkpoint in checkpoints.items()}
     finally:
         await store.close()

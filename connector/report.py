@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
+from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
@@ -96,6 +97,9 @@ def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
             out.print(Text(f"  {problem}", "red"))
         if one["changed_fields"]:
             out.print(Text(f"  changed since accepted: {', '.join(one['changed_fields'])}", "yellow"))
+        if one.get("values", ()) is None:
+            out.print(Text("  no values: what Redo accepted wasn't kept, or no key opens it", "yellow"))
+        _print_values(out, one.get("values") or ())
         if one["payload"] is not None:
             out.print_json(json.dumps(one["payload"]))
 
@@ -115,13 +119,17 @@ def comparison(found: Mapping[str, Any]) -> None:
         out.print(f"{orders:>8,} {path}")
     for example in found["examples"]:
         out.print(Text(f"order {example['key']}: {', '.join(example['fields'])}"))
-        for one in example.get("values", ()):
-            out.print(Text(f"  {one['path']}: {_json(one['old'])} -> {_json(one['new'])}"))
+        _print_values(out, example.get("values", ()))
     for one in found["rejections"]:
         reason = f"{one['path']}: {one['message']}" if one["path"] else one["message"]
         out.print(Text(f"rejected, {one['orders']:,} of them ({some(one['keys'], one['orders'])}): {reason}", "red"))
     if found["missing"]:
         out.print(Text(f"missing: {some(found['missing_keys'], found['missing'])}", "yellow"))
+
+
+def _print_values(out: Console, values: Sequence[Mapping[str, Any]]) -> None:
+    for one in values:
+        out.print(Text(f"  {one['path']}: {_json(one['old'])} -> {_json(one['new'])}"))
 
 
 def _json(value: object) -> str:

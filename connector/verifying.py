@@ -7,7 +7,6 @@ nothing; fields are named by path, without their values.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -22,14 +21,13 @@ from connector.config import Settings
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind
 from connector.pipeline.records import Checkpoint
 from connector.redo.canonical import Ignored, ignoring
+from connector.redo.compare import makes_none
 from connector.redo.readback import differences_to_readback
 from connector.redo.stores import Stores
 from connector.waiting import store_of
 
 _AT_ONCE: Final = 4
 """Orders read back at the same time: the connector's own requests go on meanwhile."""
-
-_PLACE: Final = re.compile(r"\[.*?\](?=[.\[]|$)")
 
 Settled: TypeAlias = Mapping[OrderKey, tuple[Order, Checkpoint]]
 
@@ -84,6 +82,7 @@ async def _settled(settings: Settings, reader: Reader, keys: Sequence[OrderKey])
         if answer.order is not None
         and key in checkpoints
         and checkpoints[key].fingerprint == answer.order.fingerprint
+        and checkpoints[key].place == answer.order.place
         and not checkpoints[key].missing
     }
 
@@ -103,17 +102,6 @@ async def _read_back(client: Stores, settled: Settled, ignored: Ignored) -> dict
 
     findings = await asyncio.gather(*(one(order) for order, _ in settled.values()))
     return dict(zip(settled, findings, strict=True))
-
-
-def makes_none(path: str, ignored: Ignored) -> bool:
-    """Whether a field is one of those that alone make no difference: `mapping.ignore`."""
-    for step in _PLACE.sub("", path).split("."):
-        if step not in ignored:
-            return False
-        ignored = ignored[step]
-        if not ignored:
-            return True
-    return False
 
 
 def _trouble(outcome: Outcome) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from connector.checkpoints.vault import Vault
 from tests.fix_cli import Cli, LocalRedo, Ran, until
 from tests.fix_postgres import Database
 
@@ -49,6 +50,26 @@ def test_it_names_the_fields_that_changed_since_redo_accepted_the_order(cli: Cli
     text = cli("preview", "2", "3").out
     assert text.startswith("order 2: changed\n  changed since accepted: customer, lineItems\n{")
     assert text.count("changed since accepted") == 1
+
+
+def test_values_of_what_changed_since_redo_accepted_it_are_shown_to_who_asks_for_them(cli: Cli, shop: Database) -> None:
+    cli.set("checkpoints", keep="payload", payload_keys=Vault.generate())
+    daemon = cli.start("run")
+    until("all orders are pushed", lambda: daemon.until_said("started") and cli.facts().get("checkpoints") == 6)
+    assert daemon.stop() == 0
+    with shop.connect() as conn:
+        conn.execute("UPDATE shop.item SET qty = 3 WHERE order_id = 2")
+    assert "->" not in cli("preview", "2").out
+    text = cli("preview", "2", "--values").out
+    assert text.startswith(
+        "order 2: changed\n  changed since accepted: lineItems\n  lineItems[id=2-1].quantity: 2 -> 3\n{"
+    )
+    changed, same = cli("preview", "2", "3", "--values", "--json").json
+    assert changed["values"] == [{"path": "lineItems[id=2-1].quantity", "old": 2, "new": 3}]
+    assert "values" not in same
+    cli.set("checkpoints", payload_keys=Vault.generate())
+    text = cli("preview", "2", "--values").out
+    assert "no values: what Redo accepted wasn't kept, or no key opens it" in text
 
 
 def test_without_keys_the_orders_are_from_all_over_the_key_range(cli: Cli) -> None:
@@ -102,7 +123,7 @@ def test_values_are_shown_to_who_asks_for_them(cli: Cli) -> None:
     assert example["values"] == [{"path": "lineItems[id=3-1].title", "old": "mug", "new": "A mug"}]
     assert '  lineItems[id=3-1].title: "mug" -> "A mug"' in cli("preview", "3", "--mapping", new, "--values").out
     alone = cli("preview", "--values")
-    assert (alone.code, "--values needs --mapping" in alone.err) == (2, True)
+    assert (alone.code, "--values needs --mapping, or payloads that are kept" in alone.err) == (2, True)
 
 
 def test_what_would_be_rejected_is_grouped_by_path_and_message_and_exits_1(cli: Cli, shop: Database) -> None:

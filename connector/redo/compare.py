@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from connector.redo.canonical import IDENTITIES, same_amount, same_number
+from connector.redo.canonical import IDENTITIES, Ignored, same_amount, same_number
+
+_PLACE: Final = re.compile(r"\[.*?\](?=[.\[]|$)")
 
 Difference: TypeAlias = tuple[str, Any, Any]
 """Path, old value, new value; None where there is none."""
@@ -18,6 +21,22 @@ def differences(old: bytes | None, new: bytes) -> list[Difference]:
     an identity are named by it: `lineItems[id=77].quantity`."""
     before = json.loads(old, parse_float=Decimal) if old else {}
     return list(_object("", before, json.loads(new, parse_float=Decimal)))
+
+
+def bare(path: str) -> str:
+    """Without list indexes and identities: `lineItems.title` for `lineItems[id=77].title`."""
+    return _PLACE.sub("", path)
+
+
+def makes_none(path: str, ignored: Ignored) -> bool:
+    """Whether a field is one of those that alone make no difference: `mapping.ignore`."""
+    for step in bare(path).split("."):
+        if step not in ignored:
+            return False
+        ignored = ignored[step]
+        if not ignored:
+            return True
+    return False
 
 
 def _object(path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:

@@ -60,7 +60,7 @@ def explain(config_path: str | None, *, as_json: bool) -> None:
 @json_option
 @click.option("--mapping", type=_FILE, metavar="FILE", help="Compare the configured mapping with this one.")
 @click.option("--sample", type=click.IntRange(1), help="How many orders, when no KEY is given: 3; 200 with --mapping.")
-@click.option("--values", is_flag=True, help="With --mapping: show old and new values of the examples.")
+@click.option("--values", is_flag=True, help="Show old and new values of what differs.")
 def preview(
     keys: tuple[str, ...],
     config_path: str | None,
@@ -75,17 +75,17 @@ def preview(
     Says, too, whether that differs from what Redo last accepted; with --mapping, what another mapping would change.
     KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
     """
-    if values and mapping is None:
-        raise click.UsageError("--values needs --mapping")
     settings = settings_of(config_path)
+    if values and mapping is None and settings.checkpoints.keep != "payload":
+        raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
     from connector import comparing, previewing, report
 
     if mapping is not None:
         compared = run_async(comparing.compare(settings, mapping, keys, sample or 200, values=values))
         click.echo(json.dumps(compared, indent=2, default=str)) if as_json else report.comparison(compared)
         sys.exit(1 if compared["rejected"] else 0)
-    previews = run_async(previewing.preview(settings, keys, sample or 3))
-    click.echo(json.dumps(previews, indent=2)) if as_json else report.preview_orders(previews)
+    previews = run_async(previewing.preview(settings, keys, sample or 3, values=values))
+    click.echo(json.dumps(previews, indent=2, default=str)) if as_json else report.preview_orders(previews)
     sys.exit(1 if any(one["problems"] for one in previews) else 0)
 
 
