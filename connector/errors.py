@@ -72,10 +72,12 @@ class OrderUnreadable(ConnectorError):
 
 
 class InvalidOrder(ConnectorError):
-    """A document that Redo's contract would refuse: no request is spent on it. Carries `violations`."""
+    """A document that Redo's contract would refuse: no request is spent on it. Carries `violations`, and the store that
+    the order was to go to, empty when it is none of the settings."""
 
-    def __init__(self, violations: Sequence[object]) -> None:
+    def __init__(self, violations: Sequence[object], store_id: str = "") -> None:
         self.violations = tuple(violations)
+        self.store_id = store_id
         super().__init__("; ".join(str(violation) for violation in self.violations))
 
 

@@ -35,8 +35,9 @@ class Accepted:
 
 
 async def preview(settings: Settings, keys: Sequence[str], size: int, *, values: bool = False) -> list[dict[str, Any]]:
-    """What would be sent for the orders: `key`, `verdict` (new, changed, unchanged, absent, invalid, unreadable,
-    duplicate), `problems`, `changed_fields`, `payload`. Without keys, `size` orders from all over the key range.
+    """What would be sent for the orders: `key`, `store_id` (as the mapping gives it, None when it doesn't), `verdict`
+    (new, changed, unchanged, absent, invalid, unreadable, duplicate), `problems`, `changed_fields`, `payload`. Without
+    keys, `size` orders from all over the key range.
 
     `changed_fields` are a changed order's top-level fields that differ from what Redo accepted; none where the store
     doesn't know them. With `values`, a changed order has `values` too, [{path, old, new}], or None where what Redo
@@ -91,7 +92,8 @@ async def preview_one(
         return _shown(key, "absent", ["the mapping has no row for this order"])
     if len(documents) > 1:
         return _shown(key, "duplicate", [f"the mapping returns {len(documents)} rows for this order"])
-    return _judge(key, documents[0], contract, accepted.checkpoint if accepted is not None else None)
+    found = _judge(key, documents[0], contract, accepted.checkpoint if accepted is not None else None)
+    return found | {"store_id": documents[0].get("store_id", documents[0].get("storeId"))}
 
 
 def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def _shown(
 ) -> dict[str, Any]:
     return {
         "key": key,
+        "store_id": None,
         "verdict": verdict,
         "problems": problems,
         "changed_fields": [*changed],

@@ -92,7 +92,8 @@ def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
     """`preview`: verdict, what is wrong, what changed, and the payload."""
     out = console()
     for one in previews:
-        out.print(Text(f"order {one['key']}: {one['verdict']}", "bold"))
+        where = "" if one["store_id"] is None else f", store {one['store_id']}"
+        out.print(Text(f"order {one['key']}: {one['verdict']}{where}", "bold"))
         for problem in one["problems"]:
             out.print(Text(f"  {problem}", "red"))
         if one["changed_fields"]:

@@ -20,12 +20,13 @@ _KINDS: Final = {
 }
 
 
-def dead_letter_groups(found: Mapping[str, Any], limit: int) -> None:
-    """`dead-letters list`: cause by cause, the largest first, and what to type next."""
+def dead_letter_groups(found: Mapping[str, Any], limit: int, *, stores: bool) -> None:
+    """`dead-letters list`: cause by cause, the largest first, and what to type next. `stores`: name them."""
     out = console()
     groups = found["groups"]
     for group in groups[:limit]:
-        head = f": {group['reason']}, {counted(group['orders'])}, {counted(group['attempts'], 'attempt')}, "
+        where = _stores(group["stores"]) if stores else ""
+        head = f": {group['reason']}, {counted(group['orders'])}, {counted(group['attempts'], 'attempt')}{where}, "
         out.print(Text.assemble("group ", (str(group["group"]), "bold"), head, _when(group)))
         out.print(Text(f"  {group['cause']}", "red"))
         out.print(Text(f"  {some(group['samples'], group['orders'])}", "dim"))
@@ -37,14 +38,21 @@ def dead_letter_groups(found: Mapping[str, Any], limit: int) -> None:
         out.print("No dead letters.")
 
 
-def dead_letter_lines(found: Mapping[str, Any]) -> None:
-    """`dead-letters list --each`, `show`: one order after the other, and how many were left out."""
+def _stores(names: Sequence[str]) -> str:
+    known = [name for name in names if name]
+    return f", store{'s' if len(known) > 1 else ''} {', '.join(known)}" if known else ""
+
+
+def dead_letter_lines(found: Mapping[str, Any], *, stores: bool) -> None:
+    """`dead-letters list --each`, `show`: one order after the other, and how many were left out. `stores`: with each
+    one's."""
     out = console()
     letters = found["dead_letters"]
     for letter in letters:
         status = f" (HTTP {letter['status']})" if letter["status"] else ""
         group = f", group {letter['group']}" if letter["group"] else ""
-        head = f": {letter['reason']}{status}, {_when(letter)}{group}"
+        where = _stores([letter["store_id"]]) if stores else ""
+        head = f": {letter['reason']}{status}{where}, {_when(letter)}{group}"
         out.print(Text.assemble("order ", (letter["key"], "bold"), head))
         for line in str(letter["message"]).split("; "):
             out.print(Text(f"  {line}", "red"))

@@ -136,7 +136,10 @@ class Vitals:
             return State.STALLED, str(pipeline.trouble) if self.mapping_problem is None else self.mapping_problem
         if pause is not None:
             words = (pause.message or pause.reason).rstrip(".")
-            return State.PAUSED, f"{words} (since {_clock(pause.since)}). {pause.advice}"
+            # With several stores the others may be open.
+            stores = ", ".join(pipeline.gates.paused)
+            where = f"store {stores}: " if len(pipeline.gates.stores) > 1 else ""
+            return State.PAUSED, f"{where}{words} (since {_clock(pause.since)}). {pause.advice}"
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
             return State.BACKFILLING, f"{sweep.scanned} of about {max(pipeline.sweeper.estimate, sweep.scanned)} orders"
         if tally.holds:

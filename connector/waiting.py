@@ -83,7 +83,7 @@ def _shown(letters: Iterable[DeadLetter], groups: Iterable[LetterGroup]) -> list
 
 
 def _group(group: LetterGroup) -> dict[str, Any]:
-    return {**asdict(group), "samples": [*group.samples]}
+    return {**asdict(group), "samples": [*group.samples], "stores": [*group.stores]}
 
 
 async def holds(settings: Settings) -> list[dict[str, Any]]:

@@ -26,8 +26,8 @@ def entry(key: str) -> Entry:
     return Entry(OrderKey(key), 1, 1, 1.0, Lane.LIVE, 0, False)
 
 
-def refused(key: str, reason: str, cause: str, seen: float = 1.0) -> Settlement:
-    letter = DeadLetter(OrderKey(key), reason, "words", (), None, seen, seen, 2, cause=cause)
+def refused(key: str, reason: str, cause: str, seen: float = 1.0, store_id: str = "") -> Settlement:
+    letter = DeadLetter(OrderKey(key), reason, "words", (), None, seen, seen, 2, cause=cause, store_id=store_id)
     return Settlement(entry(key), dead_letter=letter)
 
 
@@ -39,6 +39,21 @@ async def test_dead_letters_of_one_reason_and_cause_are_a_group_the_largest_firs
     assert big == LetterGroup(name, "invalid", "tags: too long", 3, 6, 97.0, 99.0, ("a", "b", "c"))  # type: ignore[arg-type]
     assert (small.reason, small.orders) == ("rejected", 1)
     assert len(name) == 8
+
+
+async def test_a_letter_knows_its_store_and_a_group_those_of_its_letters(memory: Memory) -> None:
+    await memory.settle(
+        [
+            refused(key, "invalid", "one", store_id=store)
+            for key, store in zip("abcd", ("us", "", "eu", "us"), strict=True)
+        ]
+    )
+    (group,) = await memory.letter_groups()
+    assert group.stores == ("eu", "us")
+    assert [letter.store_id for letter in await memory.dead_letters(None, 9)] == ["us", "", "eu", "us"]
+    await memory.settle([refused("c", "invalid", "one", store_id="us")])
+    (group,) = await memory.letter_groups()
+    assert group.stores == ("us",)
 
 
 async def test_a_group_shows_some_of_its_keys_and_pages_through_all(memory: Memory) -> None:

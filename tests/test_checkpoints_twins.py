@@ -72,6 +72,7 @@ LETTERS = st.builds(
     last_seen=MOMENTS,
     attempts=st.just(1),
     cause=st.sampled_from(["id: no", "tags: no", ""]),
+    store_id=st.sampled_from(["", "eu", "us"]),
 )
 CHECKPOINTS = st.builds(
     Checkpoint,

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from connector.checkpoints.letters import letter_group
+from connector.checkpoints.letters import letter_group, teach_letter_group
 from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
@@ -140,15 +140,18 @@ UPDATE census SET highest_revision = 6;
 FIRST = Checkpoint(OrderKey("1"), "#1", b"\x01\xff", 3.5, "redo-1")
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, 2, 3])
 def old_file(request: pytest.FixtureRequest, checkpoint_file: Path) -> Path:
     """A file that this version of the connector never wrote to."""
     other = apsw.Connection(str(checkpoint_file))
     other.pragma("journal_mode", "wal")
     other.execute(VERSION_1)
     other.execute(CONTENT)
-    if request.param == 2:
+    if request.param >= 2:
         other.execute(VERSION_2)
+    if request.param >= 3:
+        teach_letter_group(other)
+        other.execute(MIGRATIONS[2])
     other.pragma("user_version", request.param)
     other.pragma("application_id", APPLICATION_ID)
     other.close()
@@ -249,6 +252,7 @@ async def test_checkpoints_of_an_old_file_are_adopted(old_file: Path) -> None:
     await store.close()
 
 
+@pytest.mark.parametrize("old_file", [1, 2], indirect=True)
 async def test_the_finished_sweep_of_an_old_file_begins_the_history(old_file: Path) -> None:
     other = apsw.Connection(str(old_file))
     other.execute("UPDATE sweep SET finished_at = 8.0")

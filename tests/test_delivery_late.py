@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ async def command(rig: Rig, config: Path, *arguments: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "connector", *arguments, "--config", str(config), cwd=rig.folder,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
     )  # fmt: skip
     output, _ = await process.communicate()
     assert process.returncode is not None

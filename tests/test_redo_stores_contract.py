@@ -14,7 +14,7 @@ from connector.redo.contract import RedoContract
 from tests.redo_orders import SEEN_AT, document, full_document, line_item
 
 CONTRACT = RedoContract("UTC", (), "main", frozenset({"outlet", "42"}))
-UNKNOWN = "is no store of the settings: add [redo.stores.<id>] with its api_secret"
+UNKNOWN = "is no store of the settings: add [redo.stores.<id>] with its api_secret (`preview` shows the id)"
 
 
 def complaints(row: dict[str, Any], contract: RedoContract = CONTRACT) -> dict[str, str]:

@@ -20,23 +20,25 @@ SAMPLES: Final = 5
 
 _BURY: Final = """
 INSERT INTO dead_letter
-  (key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, letter_group)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id, letter_group)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.message, paths = excluded.paths,
   fingerprint = excluded.fingerprint, last_seen = excluded.last_seen, attempts = attempts + excluded.attempts,
-  status = excluded.status, cause = excluded.cause, letter_group = excluded.letter_group
+  status = excluded.status, cause = excluded.cause, store_id = excluded.store_id, letter_group = excluded.letter_group
 """
 _CLEAR: Final = "DELETE FROM dead_letter WHERE key = ?"
 
 _COLUMNS: Final = """
-SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause FROM dead_letter
+SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id
+FROM dead_letter
 """
 _OF_KEYS: Final = _COLUMNS + "WHERE key IN (SELECT value FROM json_each(?))"  # noqa: S608 (constants)
 _PAGE: Final = _COLUMNS + "WHERE key > ? ORDER BY key LIMIT ?"
 _COUNTS: Final = "SELECT reason, count(*) FROM dead_letter GROUP BY reason"
 
 _GROUPS: Final = """
-SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen) FROM dead_letter GROUP BY letter_group
+SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen), json_group_array(DISTINCT store_id)
+FROM dead_letter GROUP BY letter_group
 """
 _SAMPLE: Final = "SELECT key, reason, cause FROM dead_letter WHERE letter_group = ? ORDER BY key LIMIT ?"
 _KEYS: Final = "SELECT key FROM dead_letter WHERE key > ? ORDER BY key LIMIT ?"
@@ -90,13 +92,20 @@ def keys(connection: apsw.Connection, group: str | None, after: OrderKey | None,
 
 
 def _group(
-    connection: apsw.Connection, group: str, orders: int, attempts: int, first_seen: float, last_seen: float
+    connection: apsw.Connection,
+    group: str,
+    orders: int,
+    attempts: int,
+    first_seen: float,
+    last_seen: float,
+    stores: str,
 ) -> LetterGroup:
     samples: list[Any] = connection.execute(_SAMPLE, (group, SAMPLES)).fetchall()
     # Beside a writer the group may be gone between the two questions.
     reason, cause = samples[0][1:] if samples else ("", "")
     some = tuple(key for key, _, _ in samples)
-    return LetterGroup(group, reason, cause, orders, attempts, first_seen, last_seen, some)
+    named = tuple(sorted(store for store in orjson.loads(stores) if store))
+    return LetterGroup(group, reason, cause, orders, attempts, first_seen, last_seen, some, named)
 
 
 def _row(letter: DeadLetter) -> tuple[Any, ...]:
@@ -111,6 +120,7 @@ def _row(letter: DeadLetter) -> tuple[Any, ...]:
         letter.attempts,
         letter.status,
         letter.cause,
+        letter.store_id,
         letter_group(letter.reason, letter.cause),
     )
 

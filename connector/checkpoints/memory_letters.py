@@ -88,4 +88,5 @@ def _summed(group: str, letters: list[DeadLetter]) -> LetterGroup:
         min(letter.first_seen for letter in letters),
         max(letter.last_seen for letter in letters),
         tuple(letter.key for letter in letters[:SAMPLES]),
+        tuple(sorted({letter.store_id for letter in letters if letter.store_id})),
     )

@@ -21,14 +21,14 @@ APPLICATION_ID: Final = 0x5245444F
 
 MIGRATIONS: Final = tuple(
     files(__package__).joinpath(name).read_text(encoding="utf-8")
-    for name in ("schema.sql", "upgrade_2.sql", "upgrade_3.sql")
+    for name in ("schema.sql", "upgrade_2.sql", "upgrade_3.sql", "upgrade_4.sql")
 )
 """One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
 
 
 _BEFORE_3: Final = """
 CREATE TEMP VIEW checkpoint AS SELECT *, x'' AS digest, '' AS store_id, x'' AS traits FROM main.checkpoint;
-CREATE TEMP VIEW dead_letter AS SELECT *, letter_group(reason, cause) AS letter_group FROM
+CREATE TEMP VIEW dead_letter AS SELECT *, letter_group(reason, cause) AS letter_group, '' AS store_id FROM
   (SELECT *, substr(message, 1, instr(message || '; ', '; ') - 1) AS cause FROM main.dead_letter);
 CREATE TEMP VIEW sweep AS SELECT *, 0 AS missed, 0 AS changed, 0 AS extra, 0 AS held FROM main.sweep;
 CREATE TEMP VIEW finished_sweep AS SELECT * FROM sweep WHERE finished_at IS NOT NULL;
@@ -38,9 +38,10 @@ CREATE TEMP TABLE hold (number, kind, cause, state, opened_at, orders, over);
 CREATE TEMP TABLE held (key, hold, spread, fields, since, confirm);
 CREATE TEMP TABLE warning (key, kind, message, first_seen, last_seen, times);
 """
+_BEFORE_4: Final = "CREATE TEMP VIEW dead_letter AS SELECT *, '' AS store_id FROM main.dead_letter"
 # A view's `*` takes in columns that a writer adds later, and the first of two of one name counts: so a reader sees what
 # an upgrade beside it makes known of orders. New tables it sees once it opens the file anew.
-READ_AS_NEWEST: Final[Mapping[int, str]] = {1: _BEFORE_3, 2: _BEFORE_3}
+READ_AS_NEWEST: Final[Mapping[int, str]] = {1: _BEFORE_3, 2: _BEFORE_3, 3: _BEFORE_4}
 """What a reader, who may not migrate, lays over a file of an older version, so that one set of queries serves all."""
 
 

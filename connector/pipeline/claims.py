@@ -135,8 +135,16 @@ class Claims:
         del self._looks[key]
         message = f"the mapping gives this order the same id as order {rival}: make `id` unique"
         cause = "the mapping gives this order the same id as another one"
-        known = delivery.remembered
-        return refuse(entry, "duplicate", message, time.time(), paths=("id",), cause=cause, remembered=known)
+        return refuse(
+            entry,
+            "duplicate",
+            message,
+            time.time(),
+            paths=("id",),
+            cause=cause,
+            remembered=delivery.remembered,
+            store_id=delivery.place.store_id,
+        )
 
     async def _look_at(self, keys: Sequence[OrderKey], delivery: Delivery, *, confirm: bool) -> None:
         arrival = Arrival(self._next_revision(), time.time(), delivery.entry.lane, frozenset(keys), confirm=confirm)

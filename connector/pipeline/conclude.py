@@ -149,6 +149,7 @@ def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float) 
         entry.attempts + 1,
         outcome.status,
         cause=outcome.violations[0].cause if outcome.violations else outcome.message,
+        store_id=delivery.place.store_id,
     )
     doubted = doubtful(entry, delivery.remembered) if pushed else None
     return Settled(Settlement(entry, doubted, letter, again=again), Result.REJECTED)

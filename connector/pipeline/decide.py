@@ -213,9 +213,11 @@ def refuse(
     cause: str = "",
     again: Again | None = None,
     remembered: Remembered = NOTHING,
+    store_id: str = "",
 ) -> Settled:
     """A dead letter that cost no request."""
-    letter = DeadLetter(entry.key, reason, message, paths, None, now, now, entry.attempts + 1, cause=cause or message)
+    attempts, cause = entry.attempts + 1, cause or message
+    letter = DeadLetter(entry.key, reason, message, paths, None, now, now, attempts, cause=cause, store_id=store_id)
     result = None if again else Result.INVALID
     if again is None and entry.late_until is not None and now < entry.late_until:
         again = wait_for_late(entry)
@@ -235,7 +237,9 @@ def _invalid(entry: Entry, error: InvalidOrder, now: float, remembered: Remember
     found = [violation for violation in error.violations if isinstance(violation, Violation)]
     paths = tuple(violation.path for violation in found)
     cause = found[0].cause if found else ""
-    return refuse(entry, "invalid", str(error), now, paths=paths, cause=cause, remembered=remembered)
+    return refuse(
+        entry, "invalid", str(error), now, paths=paths, cause=cause, remembered=remembered, store_id=error.store_id
+    )
 
 
 def unreadable(entry: Entry, error: OrderUnreadable, now: float, remembered: Remembered) -> Settled:

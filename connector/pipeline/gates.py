@@ -29,6 +29,11 @@ class Gates:
         return gate
 
     @property
+    def stores(self) -> list[str]:
+        """Those that something was, or was to be, sent to, and the default one."""
+        return [*self._gates]
+
+    @property
     def limit(self) -> int:
         """Requests at once that the open gates allow."""
         return sum(gate.limit for gate in self._gates.values())

@@ -139,7 +139,7 @@ class Looker:
             message = (
                 "can't be cancelled: what Redo accepted wasn't kept, or its key is gone (checkpoints.payload_keys)"
             )
-            return delivery, refuse(delivery.entry, REMOVAL, message, now)
+            return delivery, refuse(delivery.entry, REMOVAL, message, now, store_id=place.store_id)
         order = self._contract.cancelled(payload, place, now)
         if order is not None:
             return replace(delivery, order=order), None

@@ -40,7 +40,8 @@ class Checkpoint:
 class DeadLetter:
     """An order refused for good until it changes or a person redrives it. `fingerprint` of the refused payload, None
     when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`. No values in
-    `message`. `cause`: field path without list indexes, and message: what letters are grouped by."""
+    `message`. `cause`: field path without list indexes, and message: what letters are grouped by. `store_id`: where the
+    order was to go, empty when that isn't known or is no store of the settings."""
 
     key: OrderKey
     reason: str
@@ -52,11 +53,13 @@ class DeadLetter:
     attempts: int
     status: int | None = None
     cause: str = ""
+    store_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LetterGroup:
-    """Dead letters of one cause. `group` is a short name for it, made of reason and cause. `samples`: some keys."""
+    """Dead letters of one cause. `group` is a short name for it, made of reason and cause. `samples`: some keys.
+    `stores`: those of its orders, as far as they are known."""
 
     group: str
     reason: str
@@ -66,6 +69,7 @@ class LetterGroup:
     first_seen: float
     last_seen: float
     samples: tuple[OrderKey, ...]
+    stores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

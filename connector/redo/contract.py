@@ -65,12 +65,16 @@ class RedoContract:
         try:
             model = CustomOrder.model_validate(row, context=reading)
         except ValidationError as error:
-            raise InvalidOrder([*misplaced, *_merge(violations(error), rules.check(respelled(row)))]) from None
+            found = _merge(violations(error), rules.check(respelled(row)))
+            raise InvalidOrder([*misplaced, *found], store_id) from None
         payload = model.model_dump(by_alias=True, exclude_unset=True)
         if broken := [*misplaced, *rules.check(payload)]:
-            raise InvalidOrder(broken)
+            raise InvalidOrder(broken, store_id)
         ignored = self._ignored_with_time if timeless else self._ignored
-        return _order(Place(store_id, model.id), payload, ignored)
+        try:
+            return _order(Place(store_id, model.id), payload, ignored)
+        except InvalidOrder as error:
+            raise InvalidOrder(error.violations, store_id) from None
 
     def cancelled(self, payload: bytes, place: Place, now: float) -> Order | None:
         """The body of an order that Redo accepted at a place, as a cancelled order; None when it was one already.
@@ -95,19 +99,19 @@ class RedoContract:
         return digest.changed_fields(before, after)
 
     def _store(self, row: dict[str, Any]) -> tuple[str, list[Violation]]:
-        """Take the store out of the row: it says where the order goes and is no part of it."""
+        """Take the store out of the row: it says where the order goes and is no part of it. Empty when it's wrong."""
         given = [value for name in ("store_id", "storeId") if (value := row.pop(name, None)) is not None]
         if not given:
             return self._store_id, []
         if not all(type(value) in (str, int) for value in given):
-            return self._store_id, [Violation("store_id", "must be text or a whole number")]
+            return "", [Violation("store_id", "must be text or a whole number")]
         store_id, *more = {str(value) for value in given}
         if more:
             message = "is given in two spellings (store_id, storeId) that differ: keep one"
-            return self._store_id, [Violation("store_id", message)]
+            return "", [Violation("store_id", message)]
         if store_id not in self._stores:
-            message = "is no store of the settings: add [redo.stores.<id>] with its api_secret"
-            return self._store_id, [Violation("store_id", message)]
+            message = "is no store of the settings: add [redo.stores.<id>] with its api_secret (`preview` shows the id)"
+            return "", [Violation("store_id", message)]
         return store_id, []
 
 

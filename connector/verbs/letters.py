@@ -46,9 +46,9 @@ def list_dead_letters(config_path: str | None, limit: int, group: str | None, *,
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif each:
-        report_delivery.dead_letter_lines(found)
+        report_delivery.dead_letter_lines(found, stores=bool(settings.redo.stores))
     else:
-        report_delivery.dead_letter_groups(found, limit)
+        report_delivery.dead_letter_groups(found, limit, stores=bool(settings.redo.stores))
 
 
 @dead_letters.command("show")
@@ -67,7 +67,7 @@ def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_jso
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif found["dead_letters"]:
-        report_delivery.dead_letter_lines(found)
+        report_delivery.dead_letter_lines(found, stores=bool(settings.redo.stores))
     sys.exit(_unknown(found["unknown"]))
 
 
