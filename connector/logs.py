@@ -7,13 +7,16 @@ An exception is told by its type and where it was raised: its message, and local
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import traceback
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 import structlog
 from structlog.typing import ExcInfo, Processor
+
+_WORDS: Final = re.compile(r"[\w' ]*")
 
 
 def configure(form: Literal["auto", "console", "json"], level: str) -> None:
@@ -45,6 +48,9 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    # Not only the root: whoever sets a library's logger lower, its lower levels quote what a server answers.
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(_without_reprs)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -53,6 +59,13 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
 
 def writes_json(form: Literal["auto", "console", "json"]) -> bool:
     return form == "json" or (form == "auto" and not sys.stderr.isatty())
+
+
+def _without_reprs(record: logging.LogRecord) -> bool:
+    """asyncio writes tasks, their exceptions and callbacks' arguments into its messages: only its words are kept."""
+    if record.name == "asyncio" and (words := _WORDS.match(record.getMessage())):
+        record.msg, record.args = words[0].rstrip(), ()
+    return True
 
 
 def _without_values(exc_info: ExcInfo) -> str:

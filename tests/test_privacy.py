@@ -1,115 +1,219 @@
-"""Invariant 9: no secret and no customer data in a log, metric, status page, error or file."""
+"""Invariant 9: no secret and no customer data in a log, metric, status page, error, command's output or file, whatever
+Redo quotes and whatever goes wrong, at log level debug too.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import httpx2 as httpx
 import psycopg
 
+from connector.checkpoints.vault import Vault
 from connector.demo.run import free_port
 from connector.demo.traffic import Kind, Traffic
+from tests.echoing_redo import Echo
 from tests.fix_connector import Rig, eventually
+from tests.redo_servers import serving
+
+TOKEN, PASSWORD = "very-hidden-4711-token", "hunter2-password"
+KEYS = [Vault.generate(), Vault.generate()]
+
+
+def distinct(rig: Rig) -> None:
+    """People and places that occur nowhere else."""
+    rig.execute(
+        "UPDATE oms.customer SET first_nm = 'Forename' || cust_id, last_nm = 'Lastname' || cust_id,"
+        " email_addr = 'Buyer.' || cust_id || '@Private.Example', phone_no = '555-01-' || (1000 + cust_id)"
+    )
+    rig.execute(
+        "UPDATE oms.cust_address SET street_1 = addr_id || ' Secluded Lane', street_2 = 'Rear ' || addr_id || ' flat',"
+        " city = 'Hiddenville' || addr_id, zip_cd = 'ZQ-' || (10000 + addr_id)"
+    )
 
 
 def sensitive(rig: Rig) -> dict[str, str]:
     """Everything that must not be seen, by what it is."""
+    found = {"the API secret": TOKEN, "a part of it": TOKEN[5:16], "the DSN's password": PASSWORD}
+    found |= {f"payload key {number}": key for number, key in enumerate(KEYS)}
     with rig.database.connect() as conn:
-        customers = conn.execute("SELECT email_addr, last_nm, phone_no FROM oms.customer").fetchall()
-        addresses = conn.execute("SELECT street_1 FROM oms.cust_address").fetchall()
-    found = {"the API secret": rig.sandbox.state.api_secret, "the DSN's password": "hunter2-password"}
-    for email, last_name, phone in customers:
-        found |= {f"email {email}": email, f"name {last_name}": last_name, f"phone {phone}": phone or email}
-    for (street,) in addresses:
-        found[f"street {street}"] = street
+        for row in conn.execute("SELECT email_addr, first_nm, last_nm, phone_no FROM oms.customer").fetchall():
+            found |= {f"customer's {value}": value for value in row}
+        for row in conn.execute("SELECT street_1, street_2, city, zip_cd FROM oms.cust_address").fetchall():
+            found |= {f"address's {value}": value for value in row}
     return found
 
 
-def assert_clean(text: str, secrets: dict[str, str], where: str) -> None:
-    leaked = [what for what, value in secrets.items() if value in text]
+def spellings(value: str) -> Iterator[str]:
+    """As it may stand in a text whose letters are all small."""
+    for text in (value, value.casefold()):
+        yield from {text.casefold(), quote(text).casefold(), json.dumps(text)[1:-1].casefold()}
+
+
+def assert_clean(text: str, secrets: Mapping[str, str], where: str) -> None:
+    small = text.casefold()
+    leaked = [what for what, value in secrets.items() if any(spelling in small for spelling in spellings(value))]
     assert not leaked, f"{where} shows {leaked}"
 
 
+@dataclass
+class Watched:
+    """A connector in a process of its own, before a Redo that quotes, and what both were seen to show."""
+
+    rig: Rig
+    echo: Echo
+    url: str
+    config: Path
+    log: Path
+    shown: dict[str, str]
+
+    async def status(self) -> Any:
+        try:
+            async with httpx.AsyncClient() as client:
+                return (await client.get(f"{self.url}/api/status")).json()
+        except httpx.HTTPError:
+            return {}
+
+    async def until(self, what: str, name: str, least: int) -> None:
+        """A count in the status, or the sum of its counts."""
+
+        async def enough() -> bool:
+            found = (await self.status()).get(name, 0)
+            return (sum(found.values()) if isinstance(found, dict) else found) >= least
+
+        await eventually(what, enough)
+
+    async def look(self, when: str) -> None:
+        """Every page, and every file as it is beside the running process."""
+        async with httpx.AsyncClient() as client:
+            for path in ("/metrics", "/", "/api/status", "/readyz", "/healthz"):
+                self.shown[f"{path} {when}"] = (await client.get(self.url + path)).text
+        for file in self.rig.folder.iterdir():
+            if file.name not in (self.config.name, "mapping.sql"):
+                self.shown[f"{file.name} {when}"] = file.read_bytes().decode("latin-1")
+
+    async def ask(self, *arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.loud_child", *arguments, "--config", str(self.config),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment(),
+        )  # fmt: skip
+        output, _ = await process.communicate()
+        self.shown[" ".join(arguments)] = text = output.decode()
+        assert text
+        return text
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "CONNECTOR_LOG__LEVEL": "debug", "CONNECTOR_LOG__FORMAT": "json"}
+
+
+@asynccontextmanager
+async def watched(rig: Rig) -> AsyncIterator[Watched]:
+    echo, port = Echo(), free_port()
+    async with serving(echo) as redo:
+        dsn = rig.dsn.replace("postgres@", f"postgres:{PASSWORD}@")
+        assert PASSWORD in dsn
+        rig.overrides = {
+            "source": {"dsn": dsn},
+            "mapping": {"missing": "cancel"},
+            "redo": {"base_url": redo.url, "api_secret": TOKEN, "timeout": 0.5, "confirm_after": 0.5},
+            "checkpoints": {"keep": "payload", "payload_keys": ",".join(KEYS)},
+        }
+        log = rig.folder / "connector.log"
+        made = Watched(rig, echo, f"http://127.0.0.1:{port}", rig.write_config(port), log, {})
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.loud_child", "run", "--config", str(made.config),
+                stdout=output, stderr=output, env=environment(),
+            )  # fmt: skip
+        try:
+            yield made
+        finally:
+            process.terminate()
+            await process.wait()
+
+
 async def test_invariant_9_no_secret_and_no_customer_data_is_shown_anywhere(rig: Rig) -> None:
-    rig.sandbox.state.api_secret = "sandbox-very-secret-token"
+    distinct(rig)
+    before = sensitive(rig)
     rig.mapping = rig.mapping.replace(
         "o.placed_ts AS created_at,", "o.placed_ts + make_interval(secs => 0 / (o.ord_id - 9)) AS created_at,"
     )
-    rig.execute("UPDATE oms.customer SET last_nm = 'Lastname' || cust_id, phone_no = '555-01-' || (1000 + cust_id)")
-    rig.execute("UPDATE oms.cust_address SET street_1 = addr_id || ' Secluded Lane'")
-    rig.switch(reject=["2"], error_rate=0.2)
-    port, log = free_port(), rig.folder / "connector.log"
-    config = rig.write_config(port)
-    dsn = rig.dsn.replace("postgres@", "postgres:hunter2-password@")
-    assert "hunter2" in dsn
-    config.write_text(config.read_text().replace(rig.dsn, dsn))
-    secrets = sensitive(rig)
-    environment = {**os.environ, "CONNECTOR_LOG__LEVEL": "debug", "CONNECTOR_LOG__FORMAT": "json"}
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "connector", "run", "--config", str(config), stdout=output, stderr=output,
-            env=environment,
-        )  # fmt: skip
-    try:
-        shown = await _live_through_trouble(rig, f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        await process.wait()
-    for where, text in shown.items():
-        assert_clean(text, secrets, where)
-    text = log.read_text()
-    assert "dsn" in text or "state" in text, "the log was written"
-    assert_clean(text, secrets, "the log")
-    for path in sorted(rig.folder.glob("connector.db*")):
-        assert_clean(path.read_bytes().decode("latin-1"), secrets, path.name)
-    await _verbs_are_clean(config, secrets, environment)
+    rig.mapping = f"{rig.mapping.rstrip()}\nWHERE o.tag_list IS DISTINCT FROM 'gone'\n"
+    async with watched(rig) as seen:
+        seen.echo.next_answers.update(
+            {"1": ["400"] * 9, "2": ["422"], "3": ["500"], "4": ["page"], "5": ["cut"], "6": ["silent"]}
+        )
+        await _refusals_and_unclear_answers(seen)
+        await _suspicions_and_removals(seen)
+        await _a_hold(seen)
+        await _requests(seen)
+        await _a_refused_token(seen)
+    for file in rig.folder.iterdir():
+        if file.name not in (seen.config.name, "mapping.sql"):
+            seen.shown[f"{file.name} at the end"] = file.read_bytes().decode("latin-1")
+    assert '"event":"order_refused"' in seen.log.read_text()
+    assert "gAAAA" in seen.shown["connector.db at the end"], "payloads were kept, sealed"
+    for where, text in seen.shown.items():
+        assert_clean(text, before | sensitive(rig), where)
 
 
-async def _live_through_trouble(rig: Rig, url: str) -> dict[str, str]:
-    """Rejections, server errors, bad emails, a mapping that fails, a lost stream, a refused token; then look."""
-    async with httpx.AsyncClient() as client:
-
-        async def letters() -> int:
-            try:
-                return sum((await client.get(f"{url}/api/status")).json()["dead_letters"].values())
-            except httpx.HTTPError:
-                return 0
-
-        await eventually("two orders are refused", lambda: _at_least(letters, 2))
-        async with await psycopg.AsyncConnection.connect(rig.dsn, autocommit=True) as conn:
-            traffic = Traffic(conn, 1)
-            await traffic.do(Kind.SPOILED)
-            await eventually("the spoiled one is refused", lambda: _at_least(letters, 3))
-            await conn.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
-        rig.switch(unauthorized=True)
-        rig.execute("UPDATE oms.order_header SET tag_list = 'new'")
-        pages = {name: f"{url}{path}" for name, path in _PAGES.items()}
-
-        async def paused() -> bool:
-            return bool((await client.get(f"{url}/api/status")).json()["paused_reason"] == "http_401")
-
-        await eventually("delivery is paused", paused)
-        return {name: (await client.get(page)).text for name, page in pages.items()}
+async def _refusals_and_unclear_answers(seen: Watched) -> None:
+    await seen.until("all but three are at Redo", "checkpoints", 37)
+    await seen.until("three are refused", "dead_letters", 3)
+    async with await psycopg.AsyncConnection.connect(seen.rig.dsn, autocommit=True) as conn:
+        await Traffic(conn, 1).do(Kind.SPOILED)
+        await seen.until("the spoiled one is refused, too", "dead_letters", 4)
+        await conn.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
 
 
-_PAGES = {"metrics": "/metrics", "the page": "/", "the status": "/api/status", "readiness": "/readyz"}
+async def _suspicions_and_removals(seen: Watched) -> None:
+    seen.rig.execute(
+        "UPDATE oms.order_item SET line_no = line_no + 100 WHERE (ord_id, line_no) = (SELECT i.ord_id, i.line_no"
+        " FROM oms.order_item i WHERE NOT EXISTS (SELECT FROM oms.shipment_item s WHERE s.ord_id = i.ord_id)"
+        " AND i.ord_id BETWEEN 12 AND 40 LIMIT 1)"
+    )
+    await seen.until("a line item's new id is told", "warnings", 1)
+    seen.echo.next_answers["10"] = ["400"]
+    seen.rig.execute("UPDATE oms.order_header SET tag_list = 'gone' WHERE ord_id IN (10, 11)")
+    await seen.until("one removal is refused", "dead_letters", 5)
+    await eventually("the other is done", lambda: seen.echo.orders["11"].get("cancelReason") == "other")
 
 
-async def _at_least(count: object, least: int) -> bool:
-    assert callable(count)
-    return bool(await count() >= least)
+async def _a_hold(seen: Watched) -> None:
+    mapping = seen.rig.folder / "mapping.sql"
+    mapping.write_text(mapping.read_text().replace("END AS sales_channel", "END || ' 2' AS sales_channel"))
+    await seen.until("the changed mapping is held", "held_orders", 11)
+    await seen.look("while much is held")
+    looks = (["dead-letters", "list"], ["dead-letters", "show", "1", "9", "10"], ["approve", "--list"])
+    said = await asyncio.gather(*(seen.ask(*verb) for verb in looks))
+    assert "order 10: removal" in said[1]
+    await seen.ask("approve", "--yes")
 
 
-async def _verbs_are_clean(config: Path, secrets: dict[str, str], environment: dict[str, str]) -> None:
-    """Verbs that aren't asked to show an order's payload show none of it."""
-    for verb in (["check"], ["explain"], ["status"], ["status", "--json"], ["grants"]):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "connector", *verb, "--config", str(config),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment,
-        )  # fmt: skip
-        output, _ = await process.communicate()
-        assert output
-        assert_clean(output.decode(), secrets, " ".join(verb))
+async def _requests(seen: Watched) -> None:
+    seen.echo.stale.add("20")
+    found = await seen.ask("reconcile", "--verify-redo", "100")
+    assert "order 20: Redo has other values in customer" in found
+    await seen.ask("dead-letters", "redrive", "--all", "--yes")
+
+
+async def _a_refused_token(seen: Watched) -> None:
+    seen.echo.to_all = "401"
+    seen.rig.execute("UPDATE oms.order_header SET tag_list = 'new' WHERE ord_id > 20")
+
+    async def paused() -> bool:
+        return bool((await seen.status()).get("paused_reason") == "http_401")
+
+    await eventually("delivery is paused", paused)
+    await seen.look("while a token is refused")
+    await asyncio.gather(*(seen.ask(verb) for verb in ("status", "check")))
