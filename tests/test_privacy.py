@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import apsw
 import httpx2 as httpx
 import psycopg
 
@@ -162,7 +163,8 @@ async def test_invariant_9_no_secret_and_no_customer_data_is_shown_anywhere(rig:
         if file.name not in (seen.config.name, "mapping.sql"):
             seen.shown[f"{file.name} at the end"] = file.read_bytes().decode("latin-1")
     assert '"event":"order_refused"' in seen.log.read_text()
-    assert "gAAAA" in seen.shown["connector.db at the end"], "payloads were kept, sealed"
+    kept = apsw.Connection(str(rig.folder / "connector.db")).execute("SELECT count(*) FROM payload").get
+    assert kept > 30, "payloads are there, sealed"
     for where, text in seen.shown.items():
         assert_clean(text, before | sensitive(rig), where)
 
