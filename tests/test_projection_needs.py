@@ -122,3 +122,17 @@ async def test_what_is_needed_is_enough_and_no_column_too_many(case: Case, needy
                     spare.append(f"{name}.{column}")
         conn.rollback()
     assert spare == []
+
+
+async def test_a_cte_is_not_taken_for_a_function_of_its_name(needy: Database) -> None:
+    text = """WITH lines (order_id, n) AS (SELECT order_id, count(*) FROM shop.item GROUP BY 1)
+        SELECT o.id, lines.n FROM shop.orders o LEFT JOIN lines ON lines.order_id = o.id"""
+    with needy.connect() as conn:
+        conn.execute("CREATE FUNCTION shop.lines(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'")
+        conn.execute("REVOKE EXECUTE ON FUNCTION shop.lines(int) FROM PUBLIC")
+        let(conn, (await loaded(Case("lines", text), needy)).needs)
+    try:
+        assert "lines" not in (await loaded(Case("lines", text), needy, ROLE)).needs.called
+    finally:
+        with needy.connect() as conn:
+            conn.execute(f"DROP OWNED BY {ROLE}")

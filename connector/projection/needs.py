@@ -51,7 +51,8 @@ def needs_of(mapping: MappingText, catalog: Catalog, top: Scope, keys: Sequence[
         *(column for way in ways for column in way.columns),
     ]
     schemas = {name.schema for name in columns} | {column.type_schema for column in compared} | mapping.schemas()
-    return Needs(columns, named, frozenset(schemas - {"pg_catalog"}), catalog.called)
+    called = catalog.called - set(_aliases([mapping.select, *(view.tree for view in catalog.views.values())]))
+    return Needs(columns, named, frozenset(schemas - {"pg_catalog"}), called)
 
 
 class _Reading:
@@ -102,6 +103,14 @@ class _Reading:
         view = source.inner.view if source.inner is not None else None
         assert view is not None  # noqa: S101  # only a view's columns go by number here
         return self._catalog.views[view].columns[plain]
+
+
+def _aliases(trees: Iterable[exp.Query]) -> Iterator[str]:
+    """Names of CTEs and in FROM: before a parenthesis they look like functions."""
+    for tree in trees:
+        for alias in tree.find_all(exp.TableAlias):
+            if alias.this is not None:
+                yield name_of(alias.this)
 
 
 def _joined_by(query: exp.Query, sources: Sequence[Source]) -> Iterator[str]:
