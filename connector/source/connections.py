@@ -148,8 +148,22 @@ class KeptConnection:
             await self._conn.close()
 
 
+@asynccontextmanager
+async def replication(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection that takes replication commands, closed at the end. Raises as `connection` does."""
+    conn = await open_replication(dsn)
+    try:
+        yield conn
+    except psycopg.OperationalError as error:
+        if conn.broken:
+            raise unavailable(dsn, error) from None
+        raise
+    finally:
+        await conn.close()
+
+
 async def open_replication(dsn: str) -> psycopg.AsyncConnection[Any]:
-    """A connection for START_REPLICATION (https://www.postgresql.org/docs/current/protocol-replication.html), which
+    """A connection for replication commands (https://www.postgresql.org/docs/current/protocol-replication.html), which
     prints values the way the rest of the connector expects. Raises SourceUnavailable."""
     settings = {"statement_timeout": "0", **_TEXT_FORMATS}
     return await _connect(dsn, conninfo(dsn, replication="database"), settings)

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from connector.changes import Lsn
 from connector.errors import ConnectorError, Problem
-from connector.source.connections import KeptConnection, connection
+from connector.source.connections import KeptConnection, connection, replication
 
 _WAIT_NOTICE: Final = 2.0
 _WAIT_AGAIN: Final = 10.0
@@ -174,23 +174,38 @@ async def create_slot(dsn: str, slot: str, on_wait: OnWait | None = None, notice
     who is waited for, every ten seconds. Cancelling leaves no half-made slot: the server drops what isn't finished.
     Raises psycopg.Error, SourceUnavailable.
     """
-    # No lock_timeout: the wait for other transactions is a lock wait too. `failover`: from 17 on a standby with
-    # sync_replication_slots has the slot too, so that a promoted one can be followed; a standby itself can't grant it.
-    create = "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')"
-    lasting = "SELECT pg_create_logical_replication_slot(%s, 'pgoutput', failover => NOT pg_is_in_recovery())"
-    async with connection(dsn, read_only=False, statement_timeout=0, lock_timeout=0) as conn:
+    async with replication(dsn) as conn:
+        # The wait for other transactions is a lock wait too.
+        await conn.execute("SELECT set_config('lock_timeout', '0', false)")
         if conn.info.server_version >= 140000:
-            # Should this process die, the server notices and gives up, instead of making a slot that nobody reads.
+            # Should this process die, the server notices and gives up, instead of making a slot that nobody reads. The
+            # clock of these checks is started by the next SQL statement, and only by one.
             await conn.execute("SELECT set_config('client_connection_check_interval', '2s', false)")
+        in_recovery = await (await conn.execute("SELECT pg_is_in_recovery()")).fetchone()
+        command = _create_command(slot, conn.info.server_version, standby=in_recovery == (True,))
         watch = asyncio.create_task(_watch(dsn, conn.info.backend_pid, on_wait, notice_after), name="source-blockers")
         try:
-            await conn.execute(lasting if conn.info.server_version >= 170000 else create, (slot,))
+            await conn.execute(command)
         except psycopg.errors.DuplicateObject:
             return False
         finally:
             watch.cancel()
             await asyncio.wait([watch])
     return True
+
+
+def _create_command(slot: str, server_version: int, *, standby: bool) -> bytes:
+    """https://www.postgresql.org/docs/current/protocol-replication.html, CREATE_REPLICATION_SLOT.
+
+    Not the SQL function: its statement holds a snapshot for as long as it waits, on which the OMS's own CREATE INDEX
+    CONCURRENTLY would wait in turn. `failover`: from 17 on a standby with sync_replication_slots has the slot too, so
+    that a promoted one can be followed; a standby itself can't grant it.
+    """
+    head = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput ").format(sql.Identifier(slot)).as_bytes()
+    if server_version < 150000:
+        return head + b"NOEXPORT_SNAPSHOT"
+    failover = b"true" if not standby else b"false"
+    return head + b"(SNAPSHOT 'nothing'" + (b", FAILOVER " + failover if server_version >= 170000 else b"") + b")"
 
 
 async def _watch(dsn: str, pid: int, on_wait: OnWait | None, notice_after: float) -> None:
