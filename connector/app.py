@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -35,11 +34,12 @@ from connector.source.connections import connection
 from connector.source.preflight import preflight
 from connector.source.replica import replica_problems
 from connector.source.setup import Ready, ensure
-from connector.source.slot import Blocker, SlotWatch
+from connector.source.slot import OnWait, SlotWatch
 from connector.source.stream import PostgresSource
+from connector.starting import Beginning, slot_waits, unless
 from connector.status.facts import Facts
 from connector.status.metrics import Metrics
-from connector.status.web import WebServer, create_app, demand_free
+from connector.status.web import WebServer, create_app
 from connector.vitals import Vitals
 from connector.watching import MappingWatch, Parts, Source, SourceObjects
 
@@ -106,24 +106,22 @@ async def _until_delivered(settings: Settings) -> None:
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Follow and deliver until `stop` is set. When the mapping changes, or fits the database again, everything is
     built anew in this process, and the orders are compared with their checkpoints."""
-    metrics = Metrics(__version__)
+    metrics, beginning = Metrics(__version__), Beginning()
+    shown: list[Vitals] = []
+
+    def facts() -> Facts:
+        return shown[-1].facts() if shown else beginning.facts()  # of the present generation
+
     async with AsyncExitStack() as stack:
         # Before anything is made in the OMS: a start that fails must not leave a slot behind.
-        await demand_free(settings.status.host, settings.status.port)
-        shown: list[Vitals] = []
-        generation = AsyncExitStack()
-        parts = await _begin(settings, generation, metrics, shown)
-
-        def facts() -> Facts:
-            return shown[-1].facts()  # of the present generation
-
         web = WebServer(create_app(metrics, facts), settings.status.host, settings.status.port)
-        try:
-            await web.start()
-        except BaseException:
-            await generation.aclose()
-            raise
+        await web.start()
         stack.push_async_callback(web.stop)
+        generation = AsyncExitStack()
+        begun = await unless(stop, _begin(settings, generation, metrics, shown, beginning.slot_waits))
+        if begun is None:
+            return
+        parts = begun
         log.info("started", status=f"http://{settings.status.host}:{web.port}/", tables=len(parts.projection.tables))
         while True:
             async with generation:
@@ -131,12 +129,18 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             if stop.is_set():
                 return
             generation = AsyncExitStack()
-            parts = await _begin_again(settings, generation, metrics, shown, stop) or parts
+            parts = await _begin_again(settings, generation, metrics, shown, beginning.slot_waits, stop) or parts
 
 
-async def _begin(settings: Settings, stack: AsyncExitStack, metrics: Metrics, shown: list[Vitals]) -> Parts:
+async def _begin(
+    settings: Settings,
+    stack: AsyncExitStack,
+    metrics: Metrics,
+    shown: list[Vitals],
+    on_wait: OnWait,
+) -> Parts:
     try:
-        parts = await build(settings, stack, metrics)
+        parts = await build(settings, stack, metrics, on_wait)
         await parts.vitals.start(stack)
     except BaseException:
         await stack.aclose()
@@ -146,12 +150,17 @@ async def _begin(settings: Settings, stack: AsyncExitStack, metrics: Metrics, sh
 
 
 async def _begin_again(
-    settings: Settings, stack: AsyncExitStack, metrics: Metrics, shown: list[Vitals], stop: asyncio.Event
+    settings: Settings,
+    stack: AsyncExitStack,
+    metrics: Metrics,
+    shown: list[Vitals],
+    on_wait: OnWait,
+    stop: asyncio.Event,
 ) -> Parts | None:
     """None when `stop` was set before it worked."""
     while not stop.is_set():
         try:
-            return await _begin(settings, stack, metrics, shown)
+            return await unless(stop, _begin(settings, stack, metrics, shown, on_wait))
         except ConnectorError as error:
             log.error("reload_failed", problem=str(error), next=f"trying again in {RETRY_BUILD:.0f} s")
             await sleep_unless(stop, RETRY_BUILD)
@@ -181,7 +190,9 @@ async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event)
         await tasks[0]
 
 
-async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | None = None) -> Parts:
+async def build(
+    settings: Settings, stack: AsyncExitStack, metrics: Metrics | None = None, on_wait: OnWait = slot_waits
+) -> Parts:
     """Everything that `run` needs, connected; closed by the stack in the reverse order.
 
     Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
@@ -199,7 +210,7 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     _refuse_or_warn(problems)
     memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
     stack.push_async_callback(memory.close)
-    slot_made, sweep_cause = await _set_up(settings, projection, memory)
+    slot_made, sweep_cause = await _set_up(settings, projection, memory, on_wait)
     metrics = metrics or Metrics(__version__)
     metrics.expect(projection.tables)
     client = redo_client(settings, metrics)
@@ -210,7 +221,7 @@ async def build(settings: Settings, stack: AsyncExitStack, metrics: Metrics | No
     made = Source(dsn, source.slot, source.publication, projection.tables, source.manage)
     ports = Ports(
         stream,
-        SlotRenewal(made, source.on_slot_loss == "stop", _on_wait),
+        SlotRenewal(made, source.on_slot_loss == "stop", on_wait),
         projection.routes,
         assembler,
         contract,
@@ -303,7 +314,9 @@ def _obey_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, obey, number)
 
 
-async def _set_up(settings: Settings, projection: Projection, memory: Memory) -> tuple[Gap | None, str | None]:
+async def _set_up(
+    settings: Settings, projection: Projection, memory: Memory, on_wait: OnWait
+) -> tuple[Gap | None, str | None]:
     """Publication and slot. Returns why the slot was made, if it was, and what else makes every order be looked at.
 
     The note stands while a changed publication isn't yet followed by a durable sweep, so that a kill in between loses
@@ -316,7 +329,7 @@ async def _set_up(settings: Settings, projection: Projection, memory: Memory) ->
     known = await memory.noted(PROGRESS_NOTE) is not None
     keep_slot = source.on_slot_loss == "stop" and known
     ready = await ensure(
-        source_dsn(settings), source.slot, source.publication, tables, source.manage, _on_wait, keep_slot=keep_slot
+        source_dsn(settings), source.slot, source.publication, tables, source.manage, on_wait, keep_slot=keep_slot
     )
     await remember_slot(memory, source.slot)
     made = _made(ready, known) if ready.slot_created else None
@@ -335,14 +348,6 @@ def _made(ready: Ready, known: bool) -> Gap:
     if ready.slot_lost is not None:
         return Gap(f"slot_{ready.slot_lost}")
     return Gap.SLOT_GONE if known else Gap.NEW_SLOT
-
-
-def _on_wait(blockers: Sequence[Blocker]) -> None:
-    log.warning(
-        "slot_waits",
-        blockers=[str(blocker) for blocker in blockers],
-        next="the slot can be made once these transactions have ended; end them, or wait",
-    )
 
 
 def _terms(settings: Settings) -> Terms:

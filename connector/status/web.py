@@ -124,11 +124,6 @@ class WebServer:
             listener.close()
 
 
-async def demand_free(host: str, port: int) -> None:
-    """Raises ConfigurationError when nobody could listen there now; port 0 is always free."""
-    (await _listen(host, port)).close()
-
-
 async def _listen(host: str, port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:

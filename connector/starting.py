@@ -1,0 +1,60 @@
+"""Until the connector runs: what it waits for, and that a signal ends it.
+
+Between the rooms, like `app`. Making the slot may take as long as the longest transaction of the OMS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from connector import __version__
+from connector.source.slot import Blocker
+from connector.status.facts import Facts, State
+
+log = structlog.get_logger("connector")
+
+T = TypeVar("T")
+
+
+_WAITS: Final = "the slot can be made once these transactions have ended"
+
+
+def slot_waits(blockers: Sequence[Blocker]) -> None:
+    """Say in the log whom making the slot waits for."""
+    log.warning("slot_waits", blockers=[str(blocker) for blocker in blockers], next=f"{_WAITS}; end them, or wait")
+
+
+class Beginning:
+    """What there is to tell before anything runs."""
+
+    def __init__(self) -> None:
+        self._since = time.time()
+        self._reason = "reading the mapping and the database"
+
+    def slot_waits(self, blockers: Sequence[Blocker]) -> None:
+        """Making the slot waits for these."""
+        self._reason = f"{_WAITS}: {'; '.join(map(str, blockers))}"
+        slot_waits(blockers)
+
+    def facts(self) -> Facts:
+        return Facts(time.time(), State.STARTING, self._since, __version__, self._reason)
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The work's result, or None when `stop` was set first: then it is cancelled, and has tidied up."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return None
+    finally:
+        stopping.cancel()
+        working.cancel()
+        await asyncio.wait({working})
