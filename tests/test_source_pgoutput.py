@@ -30,11 +30,15 @@ from tests.encode_pgoutput import encode
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 oids = st.integers(0, 2**32 - 1)
-lsns = st.integers(0, 2**64 - 1).map(Lsn)
+lsns = st.integers(0, 2**63 - 1).map(Lsn)
 times = st.integers(-(2**63), 2**63 - 1)
 values: st.SearchStrategy[Value] = st.none() | st.just(UNKNOWN) | texts
 rows = st.lists(values, max_size=6).map(tuple)
-columns = st.builds(Column, names, oids, st.integers(-(2**31), 2**31 - 1), st.booleans())
+column_lists = st.lists(
+    st.builds(Column, names, oids, st.integers(-(2**31), 2**31 - 1), st.booleans()),
+    max_size=4,
+    unique_by=lambda column: column.name,
+).map(tuple)
 row_changes = st.one_of(
     st.builds(Insert, oids, rows),
     st.builds(Update, oids, st.just(None), st.just(None), rows),
@@ -45,7 +49,7 @@ messages: st.SearchStrategy[PgMessage] = st.one_of(
     st.builds(Begin, lsns, times, oids),
     st.builds(Commit, st.just(0), lsns, lsns, times),
     st.builds(Origin, lsns, names),
-    st.builds(Relation, oids, names, names, st.sampled_from("dnfi"), st.lists(columns, max_size=4).map(tuple)),
+    st.builds(Relation, oids, names, names, st.sampled_from("dnfi"), column_lists),
     st.builds(Type, oids, names, names),
     st.builds(Truncate, st.lists(oids, max_size=5).map(tuple), st.booleans(), st.booleans()),
     st.builds(Message, st.booleans(), lsns, names, st.binary(max_size=20)),

@@ -34,8 +34,10 @@ BEGIN = Begin(Lsn(90), 1_000_000, 77)
 COMMIT = Commit(0, Lsn(90), Lsn(100), 1_000_000)
 
 
-def relation(oid: int = 1, name: str = "orders", columns: Sequence[str] = ("id", "note", "customer")) -> Relation:
-    return Relation(oid, "shop", name, "d", tuple(Column(each, 25, -1, key=each == "id") for each in columns))
+def relation(
+    oid: int = 1, name: str = "orders", columns: Sequence[str] = ("id", "note", "customer"), identity: str = "d"
+) -> Relation:
+    return Relation(oid, "shop", name, identity, tuple(Column(each, 25, -1, key=each == "id") for each in columns))
 
 
 def run(messages: Sequence[PgMessage], max_images: int = 2000) -> list[Transaction]:
@@ -44,8 +46,8 @@ def run(messages: Sequence[PgMessage], max_images: int = 2000) -> list[Transacti
     return [each for each in given if each is not None]
 
 
-def images(messages: Sequence[PgMessage]) -> tuple[Image, ...]:
-    [transaction] = run([BEGIN, relation(), *messages, COMMIT])
+def images(messages: Sequence[PgMessage], identity: str = "d") -> tuple[Image, ...]:
+    [transaction] = run([BEGIN, relation(identity=identity), *messages, COMMIT])
     [changes] = transaction.changes
     return changes.images
 
@@ -54,7 +56,7 @@ def test_a_transaction_has_the_wanted_columns_of_each_operation_in_the_order_the
     assert run(
         [
             BEGIN,
-            relation(),
+            relation(identity="f"),
             Insert(1, ("1", "x", "c1")),
             Insert(1, ("2", "x", None)),
             Update(1, None, None, ("1", "y", "c2")),
@@ -87,11 +89,11 @@ def test_an_old_row_of_key_columns_leaves_the_others_unknown() -> None:
 
 
 def test_null_in_a_whole_old_row_is_null() -> None:
-    assert images([Delete(1, "O", ("1", None, None))]) == ((None, "1"),)
+    assert images([Delete(1, "O", ("1", None, None))], "f") == ((None, "1"),)
 
 
 def test_an_unchanged_toast_value_is_taken_from_the_old_row_when_there_is_one() -> None:
-    assert images([Update(1, "O", ("1", "x", "big"), ("1", "y", UNKNOWN))]) == (("big", "1"),)
+    assert images([Update(1, "O", ("1", "x", "big"), ("1", "y", UNKNOWN))], "f") == (("big", "1"),)
     assert images([Update(1, None, None, ("1", "y", UNKNOWN))]) == ((UNKNOWN, "1"),)
     assert images([Update(1, "K", ("1", None, None), ("2", "y", UNKNOWN))]) == ((UNKNOWN, "1"), (UNKNOWN, "2"))
 
@@ -135,7 +137,7 @@ def test_parts_of_a_large_transaction_hold_every_image_and_only_the_last_has_an_
 ) -> None:
     transactions = Transactions(INTEREST, bound)
     updates = [Update(1, "O", (str(key), None, "a"), (str(key), None, "b")) for key in keys]
-    messages: list[PgMessage] = [BEGIN, relation(), *updates, COMMIT]
+    messages: list[PgMessage] = [BEGIN, relation(identity="f"), *updates, COMMIT]
     parts = []
     for message in messages:
         part = transactions.feed(encode(message))
@@ -147,26 +149,45 @@ def test_parts_of_a_large_transaction_hold_every_image_and_only_the_last_has_an_
     assert seen == {(customer, str(key)) for key in keys for customer in "ab"}
 
 
-@pytest.mark.parametrize(
-    "messages",
-    [
-        [Insert(1, ("1", "x", "c"))],
-        [relation(), Insert(1, ("1", "x", "c"))],
-        [BEGIN, BEGIN],
-        [COMMIT],
-        [BEGIN, Commit(0, Lsn(91), Lsn(100), 0)],
-        [BEGIN, relation(), Insert(1, ("1", "x"))],
-        [BEGIN, Truncate((1,), False, False)],
-        [relation(), Truncate((1,), False, False)],
-    ],
-)
+OUT_OF_ORDER: dict[str, list[PgMessage]] = {
+    "a change outside a transaction": [BEGIN, relation(), COMMIT, Insert(1, ("1", "x", "c"))],
+    "a relation outside a transaction": [relation()],
+    "a type outside a transaction": [Type(9, "shop", "state")],
+    "an origin outside a transaction": [Origin(Lsn(5), "upstream")],
+    "truncate outside a transaction": [BEGIN, relation(), COMMIT, Truncate((1,), False, False)],
+    "a transaction inside another": [BEGIN, BEGIN],
+    "a commit without its begin": [COMMIT],
+    "another transaction's commit": [BEGIN, Commit(0, Lsn(91), Lsn(100), 1_000_000)],
+    "another transaction's time": [BEGIN, Commit(0, Lsn(90), Lsn(100), 1_000_001)],
+    "a commit that ends before it begins": [BEGIN, Commit(0, Lsn(90), Lsn(90), 1_000_000)],
+    "commits out of order": [BEGIN, COMMIT, Begin(Lsn(99), 1_000_000, 78)],
+    "a transaction without an id": [Begin(Lsn(90), 1_000_000, 2)],
+    "a time of no clock": [Begin(Lsn(90), 2**62, 77)],
+    "a relation that was never announced": [BEGIN, Insert(1, ("1", "x", "c"))],
+    "truncate of an unknown relation": [BEGIN, Truncate((1,), False, False)],
+    "another number of columns": [BEGIN, relation(), Insert(1, ("1", "x"))],
+    "two columns of one name": [BEGIN, relation(columns=("id", "id"))],
+    "a whole old row under a key's identity": [BEGIN, relation(), Delete(1, "O", ("1", None, None))],
+    "a key under a whole row's identity": [BEGIN, relation(identity="f"), Delete(1, "K", ("1", None, None))],
+}
+
+
+@pytest.mark.parametrize("messages", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
 def test_a_stream_out_of_order_is_a_protocol_error(messages: list[PgMessage]) -> None:
+    run(messages[:-1])
     with pytest.raises(ProtocolError):
         run(messages)
 
 
-def test_an_empty_message_in_place_of_an_unknown_origin_is_passed_over() -> None:
-    assert Transactions(INTEREST).feed(b"") is None
+def test_an_empty_message_is_passed_over_only_in_place_of_an_unknown_origin() -> None:
+    transactions = Transactions(INTEREST)
+    with pytest.raises(ProtocolError):
+        transactions.feed(b"")
+    transactions.feed(encode(BEGIN))
+    assert transactions.feed(b"") is None
+    transactions.feed(encode(relation()))
+    with pytest.raises(ProtocolError):
+        transactions.feed(b"")
 
 
 @pytest.mark.parametrize("frame", [b"I", b"U\0", b"Z"])

@@ -19,8 +19,11 @@ from connector.changes import StreamIdentity, StreamStart, parse_lsn
 from connector.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
 from connector.source.connections import describe, explain, open_replication
 from connector.source.slot import lost_because
+from connector.source.wire import Unreadable
 
 _START_TIMEOUT = 30.0
+_DATA = ("22", "54", "XX")
+"""Classes of SQLSTATE that speak of what is read, not of the connection or the server's state."""
 
 
 class NotDecodableYet(SourceUnavailable):
@@ -227,5 +230,7 @@ def _refused(name: str, sqlstate: str | None, why: str) -> ConnectorError:
     if sqlstate == "42704":
         # The slot was looked at a moment ago, so it's a publication, as of the WAL that is to be decoded.
         return SlotLost(f"{name}: {why}", "undecodable")
+    if sqlstate is not None and sqlstate.startswith(_DATA):
+        return Unreadable(f"{name}: the server can't read what it has to send: {why}")
     # 55000 is many things, an invalidated slot among them: the next attempt looks at the slot first.
     return SourceUnavailable(f"{name}: {why}")

@@ -12,7 +12,7 @@ from struct import error as StructError  # noqa: N812 - struct's one exception i
 from typing import Final
 
 from connector.changes import Lsn
-from connector.source.wire import POSTGRES_EPOCH, ProtocolError
+from connector.source.wire import LSN_END, POSTGRES_EPOCH, ProtocolError
 
 XLOG_DATA: Final = ord("w")
 KEEPALIVE: Final = ord("k")
@@ -38,7 +38,7 @@ def xlog_positions(frame: bytes | memoryview) -> tuple[int, int]:
         _, start, end, _ = _XLOG.unpack_from(frame)
     except StructError:
         raise ProtocolError(XLOG_DATA, len(frame), "it ends early") from None
-    return start, end
+    return _place(XLOG_DATA, 1, start), _place(XLOG_DATA, 9, end)
 
 
 def keepalive(frame: bytes | memoryview) -> Keepalive:
@@ -47,7 +47,15 @@ def keepalive(frame: bytes | memoryview) -> Keepalive:
         _, end, _, reply = _KEEPALIVE.unpack(frame)
     except StructError:
         raise ProtocolError(KEEPALIVE, len(frame), "its length is wrong") from None
-    return Keepalive(Lsn(end), bool(reply))
+    if reply > 1:
+        raise ProtocolError(KEEPALIVE, 17, "it has unknown flags")
+    return Keepalive(Lsn(_place(KEEPALIVE, 1, end)), bool(reply))
+
+
+def _place(kind: int, offset: int, lsn: int) -> int:
+    if lsn >= LSN_END:
+        raise ProtocolError(kind, offset, "its place in the WAL can't be one")
+    return lsn
 
 
 def status_update(received: Lsn, flush: Lsn, now: float, reply: bool) -> bytes:

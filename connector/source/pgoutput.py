@@ -137,7 +137,10 @@ def _relation(cursor: Cursor) -> Relation:
     if identity not in "dnfi":
         cursor.at -= 1
         raise cursor.fail("its replica identity is unknown")
-    return Relation(oid, schema, name, identity, tuple(_column(cursor) for _ in range(cursor.number(U16))))
+    columns = tuple(_column(cursor) for _ in range(cursor.number(U16)))
+    if len({column.name for column in columns}) != len(columns):
+        raise cursor.fail("two of its columns have one name")
+    return Relation(oid, schema, name, identity, columns)
 
 
 def _column(cursor: Cursor) -> Column:

@@ -18,10 +18,8 @@ from typing import Any, Final, TypeAlias
 from connector.changes import Interest, Lsn, Transaction
 from connector.errors import SourceUnavailable
 from connector.source.copyboth import CopyBoth
-from connector.source.flow import Flow
-from connector.source.frames import KEEPALIVE, XLOG_DATA, XLOG_HEADER, keepalive, status_update, xlog_positions
-from connector.source.transactions import Transactions
-from connector.source.wire import ProtocolError
+from connector.source.frames import status_update
+from connector.source.inlet import Inlet
 
 _BURST_FRAMES: Final = 500
 _BURST_BYTES: Final = 1_000_000
@@ -50,13 +48,13 @@ class Session:
     """
 
     def __init__(self, copy: CopyBoth, interest: Interest, limits: Limits, remember: Remember | None = None) -> None:
-        self.flow = Flow(copy.begins.confirmed)
+        self._inlet = Inlet(copy.begins.confirmed, interest, limits.max_images)
+        self.flow = self._inlet.flow
         self.seen_at = time.monotonic()
         self.silent = False
         """True when the stream was given up because the server said nothing."""
         self._copy = copy
         self._limits = limits
-        self._transactions = Transactions(interest, limits.max_images)
         self._buffer: deque[Transaction] = deque()
         self._size = 0
         self._ready = asyncio.Event()
@@ -140,7 +138,7 @@ class Session:
                 self._heard()
                 frames = size = 0
                 continue
-            self._dispatch(frame)
+            self._take_in(frame)
             frames += 1
             size += len(frame)
             if self._size >= self._limits.buffer:
@@ -159,40 +157,17 @@ class Session:
         await self._room.wait()
         self._listening_since = time.monotonic()
 
-    def _dispatch(self, frame: memoryview) -> None:
-        kind = frame[0]
-        if kind == XLOG_DATA:
-            self.flow.heard(*xlog_positions(frame))
-            self._feed(bytes(frame[XLOG_HEADER:]))
-        elif kind == KEEPALIVE:
-            alive = keepalive(frame)
-            self.flow.heard(alive.wal_end, alive.wal_end)
-            if not self._transactions.inside:
-                self._passed(alive.wal_end)
-            if alive.reply:
-                self._send_status()
-        else:
-            raise ProtocolError(kind, 0, "its type is unknown")
-
-    def _feed(self, message: bytes) -> None:
-        transactions = self._transactions
-        before = transactions.end_lsn
-        transaction = transactions.feed(message)
+    def _take_in(self, frame: memoryview) -> None:
+        before = self.flow.flush
+        transaction = self._inlet.take(frame)
         if transaction is not None:
-            if transaction.end_lsn is not None:
-                self.flow.emitted(transaction.end_lsn)
             self._buffer.append(transaction)
             self._size += 1 + sum(len(changes.images) for changes in transaction.changes)
             self._ready.set()
-        elif transactions.end_lsn != before:
-            self._passed(transactions.end_lsn)
-
-    def _passed(self, lsn: Lsn) -> None:
-        """Nothing of interest is left before `lsn`."""
-        before = self.flow.flush
-        self.flow.passed(lsn)
         if self.flow.flush > before:
             self._moved.set()
+        if self._inlet.asked:
+            self._send_status()
 
     async def _inform(self) -> None:
         """Send status on a timer: at a third of what the server's patience is, whatever the reader does."""

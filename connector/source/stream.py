@@ -13,8 +13,10 @@ from connector.pipeline.ports import Journal
 from connector.source.copyboth import CopyBoth, NotDecodableYet
 from connector.source.pair import inserts_name
 from connector.source.session import Limits, Session
+from connector.source.wire import Unreadable
 
 _PATIENCE_DOUBLINGS = 16
+_OFTEN = 3
 
 
 class PostgresSource:
@@ -40,6 +42,7 @@ class PostgresSource:
         self._slot = slot
         self._publications = (publication, inserts_name(publication)) if isinstance(publication, str) else publication
         self._left_out = False
+        self._unreadable = "", 0
         self._limits = Limits(status_interval, silence_timeout, buffer, max_images)
         self._patience = silence_timeout
         self._session: Session | None = None
@@ -64,6 +67,8 @@ class PostgresSource:
         except NotDecodableYet:
             undecodable = True
             raise
+        except Unreadable as error:
+            raise self._told_often(error) from None
         finally:
             try:
                 await session.close()
@@ -108,6 +113,18 @@ class PostgresSource:
     def buffered(self) -> int:
         """Images plus transactions decoded and waiting for the consumer."""
         return 0 if self._session is None else self._session.buffered
+
+    def _told_often(self, error: Unreadable) -> Unreadable:
+        """From the third time on, with what a person can do."""
+        said = str(error)
+        self._unreadable = said, 1 + (self._unreadable[1] if self._unreadable[0] == said else 0)
+        times = self._unreadable[1]
+        if times < _OFTEN:
+            return error
+        return Unreadable(
+            f"{said}; so it was {times} times, and the slot keeps WAL meanwhile. If it stays so: stop, run"
+            " `redo-connector teardown`, and start again: a new slot begins behind it, and every order is compared"
+        )
 
     def _learn(self, session: Session, progressed: bool) -> None:
         """Servers before 16 are mute while they decode a huge transaction that isn't published. Giving up on each

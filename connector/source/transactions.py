@@ -9,21 +9,31 @@ from __future__ import annotations
 from typing import Final
 
 from connector.changes import UNKNOWN, Changes, Image, Interest, Lsn, Operation, TableName, Transaction, Value
-from connector.source.pgoutput import Begin, Commit, Relation, Truncate, decode
-from connector.source.rows import DELETE, INSERT, KEY, UPDATE, read_change, relation_of
+from connector.source.pgoutput import Begin, Commit, Message, Relation, Truncate, decode
+from connector.source.rows import DELETE, INSERT, KEY, OLD, UPDATE, read_change, relation_of
 from connector.source.wire import ProtocolError, unix_seconds
 
 _OPERATIONS: Final = {INSERT: Operation.INSERT, UPDATE: Operation.UPDATE, DELETE: Operation.DELETE}
+_BEGIN: Final = ord("B")
+_COMMIT: Final = ord("C")
 _TRUNCATE: Final = ord("T")
 
 
-class _Plan:
-    """How to read one relation's rows: the slot of each column in the image, -1 for a column nobody wants."""
+_FIRST_XID: Final = 3
+"""Smaller ones are never a transaction's (FirstNormalTransactionId)."""
+_TIMES: Final = range(-63_000_000_000_000_000, 252_000_000_000_000_000)
+"""Commit times, in microseconds since 2000, that are within the years 4 to 9985: others are no clock's."""
 
-    __slots__ = ("slots", "table", "width")
+
+class _Plan:
+    """How to read one relation's rows: the slot of each column in the image, -1 for a column nobody wants. `old_kind`:
+    how an old row is marked, by the replica identity."""
+
+    __slots__ = ("old_kind", "slots", "table", "width")
 
     def __init__(self, relation: Relation, table: TableName, wanted: tuple[str, ...]) -> None:
         place = {name: slot for slot, name in enumerate(wanted)}
+        self.old_kind = OLD if relation.replica_identity == "f" else KEY
         self.table = table
         self.slots = tuple(place.get(column.name, -1) for column in relation.columns)
         self.width = len(wanted)
@@ -58,6 +68,7 @@ class Transactions:
         self._tallies: dict[tuple[int, int], _Tally] = {}
         self._held = 0
         self._parted = False
+        self._fresh = False
         self.end_lsn = Lsn(0)
         """Where the last commit that was read ended, whether or not it had anything of interest."""
 
@@ -76,8 +87,11 @@ class Transactions:
 
         A transaction without anything of interest completes nothing, but moves `end_lsn`.
         """
+        fresh, self._fresh = self._fresh, False
         if not frame:
             # Servers before 14 send an empty message in place of an Origin that they can't find (any more).
+            if not fresh:
+                raise ProtocolError(0, 0, "it is empty")
             return None
         kind = frame[0]
         if kind in _OPERATIONS:
@@ -87,33 +101,45 @@ class Transactions:
             self._start(message)
         elif isinstance(message, Commit):
             return self._commit(message)
-        elif isinstance(message, Relation):
-            self._plans[message.oid] = self._plan(message)
-        elif isinstance(message, Truncate):
-            self._truncate(message)
+        elif not isinstance(message, Message):
+            self._inside(kind)
+            if isinstance(message, Relation):
+                self._plans[message.oid] = self._plan(message)
+            elif isinstance(message, Truncate):
+                self._truncate(message)
         return None
 
     def _start(self, begin: Begin) -> None:
         if self._begin is not None:
-            raise ProtocolError(ord("B"), 0, "the transaction before it has not ended")
+            raise ProtocolError(_BEGIN, 0, "the transaction before it has not ended")
+        if begin.final_lsn < self.end_lsn:
+            raise ProtocolError(_BEGIN, 1, "it commits before the transaction before it")
+        if begin.xid < _FIRST_XID or begin.commit_time not in _TIMES:
+            raise ProtocolError(_BEGIN, 9, "its transaction id or its time can't be one")
         self._begin = begin
         self._parted = False
+        self._fresh = True
 
     def _commit(self, commit: Commit) -> Transaction | None:
         begin = self._begin
-        if begin is None or begin.final_lsn != commit.commit_lsn:
-            raise ProtocolError(ord("C"), 0, "it ends a transaction that did not begin")
+        if begin is None or (begin.final_lsn, begin.commit_time) != (commit.commit_lsn, commit.commit_time):
+            raise ProtocolError(_COMMIT, 0, "it ends a transaction that did not begin")
+        if commit.end_lsn <= commit.commit_lsn:
+            raise ProtocolError(_COMMIT, 10, "it ends before it begins")
         finished = self._part(begin, commit.end_lsn) if self._tallies or self._parted else None
         self._begin = None
         self.end_lsn = commit.end_lsn
         return finished
 
+    def _inside(self, kind: int) -> Begin:
+        if self._begin is None:
+            raise ProtocolError(kind, 0, "it stands outside a transaction")
+        return self._begin
+
     def _change(self, kind: int, frame: bytes) -> Transaction | None:
+        begin = self._inside(kind)
         oid = relation_of(frame)
         plan = self._known(oid, kind)
-        begin = self._begin
-        if begin is None:
-            raise ProtocolError(kind, 0, "it stands outside a transaction")
         if plan is None:
             return None
         old_kind, old, new = read_change(frame, plan.slots, plan.width)
@@ -123,6 +149,8 @@ class Transactions:
         tally.rows += 1
         before = len(tally.images)
         if old is not None:
+            if old_kind != plan.old_kind:
+                raise ProtocolError(kind, 5, "its old row isn't marked as its relation's replica identity demands")
             if old_kind == KEY:
                 _forget_nulls(old)
             if new is not None:
@@ -134,8 +162,6 @@ class Transactions:
         return self._part(begin, None) if self._held >= self._max_images else None
 
     def _truncate(self, truncate: Truncate) -> None:
-        if self._begin is None:
-            raise ProtocolError(_TRUNCATE, 0, "it stands outside a transaction")
         for oid in truncate.relations:
             plan = self._known(oid, _TRUNCATE)
             if plan is not None:

@@ -9,7 +9,7 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - struct's one exception is named like a function
 from typing import Final
 
-from connector.changes import Lsn
+from connector.changes import Lsn, format_lsn
 from connector.errors import SourceUnavailable
 
 U8: Final = Struct(">B")
@@ -19,16 +19,30 @@ I32: Final = Struct(">i")
 U64: Final = Struct(">Q")
 I64: Final = Struct(">q")
 
+LSN_END: Final = 2**63
+"""No WAL will ever be as long; and what is remembered of it are signed numbers."""
+
 POSTGRES_EPOCH: Final = 946_684_800
 """2000-01-01 in unix seconds."""
 
 
-class ProtocolError(SourceUnavailable):
-    """A message that isn't what the manual says. Names its type and the byte offset, never its content."""
+class Unreadable(SourceUnavailable):
+    """What the stream carries can't be read. A new stream may bring the same again."""
 
-    def __init__(self, kind: int, offset: int, what: str) -> None:
+
+class ProtocolError(Unreadable):
+    """A message that isn't what the manual says. Names its type, the byte offset and, once known, its place in the WAL,
+    never its content."""
+
+    def __init__(self, kind: int, offset: int, what: str, at: int | None = None) -> None:
         name = chr(kind) if 32 < kind < 127 else f"0x{kind:02x}"
-        super().__init__(f"replication stream: message {name!r} is malformed at byte {offset}: {what}")
+        place = "" if at is None else f" at {format_lsn(at)}"
+        super().__init__(f"replication stream{place}: message {name!r} is malformed at byte {offset}: {what}")
+        self._told = kind, offset, what
+
+    def at(self, lsn: int) -> ProtocolError:
+        """The same, with its place."""
+        return ProtocolError(*self._told, lsn)
 
 
 def unix_seconds(microseconds: int) -> float:
@@ -60,7 +74,11 @@ class Cursor:
         return value
 
     def lsn(self) -> Lsn:
-        return Lsn(self.number(U64))
+        value = self.number(U64)
+        if value >= LSN_END:
+            self.at -= 8
+            raise self.fail("its place in the WAL can't be one")
+        return Lsn(value)
 
     def text(self) -> str:
         end = self.frame.find(0, self.at)
