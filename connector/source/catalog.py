@@ -15,17 +15,23 @@ from psycopg.rows import class_row
 
 from connector.changes import TableName
 from connector.errors import Problem
-from connector.source.identities import IDENTIFIED, by_name, identity_problems, quoted, read_identities
+from connector.source.identities import IDENTIFIED, LEAVES, by_name, identity_problems, quoted, read_identities
 
 _TABLES: Final = f"""
 SELECT wanted.schema, wanted.name, c.relkind::text AS kind, c.relpersistence::text AS persistence,
        pg_has_role(c.relowner, 'USAGE') AS owned, {IDENTIFIED} AS identified,
        c.oid::int8 AS oid,
-       (SELECT md5(string_agg(concat_ws(' ', attnum, attname, atttypid, atttypmod, attnotnull), ',' ORDER BY attnum))
+       (SELECT md5(string_agg(concat_ws(' ', attnum, attname, atttypid, atttypmod, attnotnull, xmin), ','
+                              ORDER BY attnum))
         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
+       concat_ws(' ', c.relreplident,
+         (SELECT string_agg(concat_ws(' ', indisprimary, indisreplident, indkey), ',' ORDER BY indexrelid)
+          FROM pg_index WHERE indrelid = c.oid AND (indisprimary OR indisreplident)),
+         (SELECT string_agg(DISTINCT m.relreplident::text, '') FROM {LEAVES} AS leaf
+          JOIN pg_class m ON m.oid = leaf.oid)) AS identity,
        CASE WHEN c.relkind = 'p' THEN
-         (SELECT md5(string_agg(concat_ws(' ', t.relid::oid, pg_relation_filenode(t.relid)), ',' ORDER BY t.relid))
-          FROM pg_partition_tree(c.oid) t WHERE t.isleaf) END AS partitions,
+         (SELECT md5(string_agg(concat_ws(' ', leaf.oid, pg_relation_filenode(leaf.oid)), ',' ORDER BY leaf.oid))
+          FROM {LEAVES} AS leaf) END AS partitions,
        ARRAY(SELECT k.relname::text FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid
              WHERE i.inhparent = c.oid AND NOT k.relispartition ORDER BY 1) AS children
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) WITH ORDINALITY AS wanted (schema, name, place)
@@ -38,7 +44,8 @@ ORDER BY wanted.place
 @dataclass(frozen=True, slots=True)
 class TableFacts:
     """One wanted table. `kind` (pg_class.relkind) is None when there is no such table. `identified`: it and its
-    partitions have usable replica identities. `columns`: a hash of their places, names, types and NOT NULLs.
+    partitions have usable replica identities; `identity`: which, and what the primary key is. `columns`: a hash of
+    their places, names, types and NOT NULLs, and of when each was last altered, so that a change there and back shows.
     `partitions`: a hash of the leaves and their storage, which a TRUNCATE of one renews; None without partitions."""
 
     schema: str
@@ -49,6 +56,7 @@ class TableFacts:
     identified: bool
     oid: int | None
     columns: str | None
+    identity: str | None
     partitions: str | None
     children: Sequence[str]
 

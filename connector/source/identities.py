@@ -17,21 +17,65 @@ from psycopg.rows import class_row
 from connector.changes import TableName
 from connector.errors import Problem
 
-# An index serves as replica identity when it is valid, immediate and chosen. `m` is a row of pg_class.
+# An index serves as replica identity when it is valid, immediate and chosen; the whole row (FULL) when all of it is
+# published, which virtual generated columns (from Postgres 18 on) can't be. `m` is a row of pg_class.
 _USABLE: Final = """
-(m.relreplident = 'f' OR EXISTS (
+CASE m.relreplident
+  WHEN 'f' THEN NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attgenerated = 'v')
+  ELSE EXISTS (
     SELECT FROM pg_index i WHERE i.indrelid = m.oid AND i.indisvalid AND i.indimmediate
-    AND ((m.relreplident = 'd' AND i.indisprimary) OR (m.relreplident = 'i' AND i.indisreplident))))
+    AND ((m.relreplident = 'd' AND i.indisprimary) OR (m.relreplident = 'i' AND i.indisreplident)))
+END
 """
 
-# Rows are written to leaf partitions, so theirs are the identities that count.
-_MEMBERS: Final = """
-LATERAL (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf) AS member (oid)
-JOIN pg_class m ON m.oid = member.oid
+# Stored generated columns are a part of it. `m` is a row of pg_class.
+_GENERATED: Final = """
+EXISTS (
+  SELECT FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attgenerated = 's' AND (m.relreplident = 'f' OR EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = m.oid AND a.attnum = ANY (i.indkey::int2[])
+    AND ((m.relreplident = 'd' AND i.indisprimary) OR (m.relreplident = 'i' AND i.indisreplident)))))
 """
+
+# Rows are written to leaf partitions, so theirs are the identities that count. Not by pg_partition_tree: that would
+# wait for whoever locks a partition, and a statement of the OMS may be failing meanwhile.
+LEAVES: Final = """
+(WITH RECURSIVE below (oid, kind) AS (
+   SELECT c.oid, c.relkind UNION ALL
+   SELECT k.oid, k.relkind FROM below b JOIN pg_inherits h ON h.inhparent = b.oid
+   JOIN pg_class k ON k.oid = h.inhrelid AND k.relispartition)
+ SELECT oid FROM below WHERE kind <> 'p')
+"""
+"""SQL: the oids of a table's leaf partitions, its own when it has no partitions; of a row `c` of pg_class."""
+
+_MEMBERS: Final = f"""
+LATERAL (SELECT c.oid UNION SELECT leaf.oid FROM {LEAVES} AS leaf) AS member (oid)
+JOIN pg_class m ON m.oid = member.oid
+"""  # noqa: S608 -- constants alone are put together
 
 IDENTIFIED: Final = f"NOT EXISTS (SELECT FROM {_MEMBERS} WHERE m.relkind = 'r' AND NOT {_USABLE})"
 """An SQL condition on a row `c` of pg_class: its updates and deletes may be published."""
+
+NEEDS_GENERATED: Final = f"EXISTS (SELECT FROM {_MEMBERS} WHERE m.relkind = 'r' AND {_GENERATED})"
+"""An SQL condition on a row `c` of pg_class: stored generated columns are a part of its replica identity. From Postgres
+18 on its updates fail unless the publication publishes those, too."""
+
+# Cheap enough for twice a second, and waits for no lock. `by_option`: publishing stored generated columns would do.
+ENDANGERED: Final = f"""
+WITH RECURSIVE below (publication, generated, root, oid, kind) AS (
+  SELECT p.pubname, coalesce(to_jsonb(p)->>'pubgencols', 's') = 's', c.oid, c.oid, c.relkind
+  FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid JOIN pg_class c ON c.oid = r.prrelid
+  WHERE p.pubname = ANY(%s) AND (p.pubupdate OR p.pubdelete)
+  UNION ALL
+  SELECT b.publication, b.generated, b.root, k.oid, k.relkind FROM below b
+  JOIN pg_inherits h ON h.inhparent = b.oid JOIN pg_class k ON k.oid = h.inhrelid AND k.relispartition),
+judged AS (
+  SELECT b.publication, b.root, {_USABLE} AS usable, NOT b.generated AND {_GENERATED} AS lacking
+  FROM below b JOIN pg_class m ON m.oid = b.oid WHERE m.relkind = 'r')
+SELECT j.publication::text, n.nspname::text, c.relname::text, bool_and(j.usable) AS by_option
+FROM judged j JOIN pg_class c ON c.oid = j.root JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT j.usable OR j.lacking GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""  # noqa: S608 -- constants alone are put together
+"""The tables, mapped or not, that publications of the given names make fail their own UPDATEs and DELETEs."""
 
 # One row for each table and each leaf partition. `candidate` is an index that could be chosen.
 _IDENTITIES: Final = f"""

@@ -19,11 +19,14 @@ from connector.errors import Problem
 from connector.source.catalog import TableFacts
 from connector.source.publication import (
     EVERYTHING,
+    GENERATED_SINCE,
     INSERTS,
     Publication,
     drop_statement,
+    mending,
     missing_tables,
     narrowing_problems,
+    options_statement,
     read_publications,
     repairs,
     shortcomings,
@@ -40,11 +43,13 @@ def inserts_name(publication: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both publications as they are, None where there is none."""
+    """Both publications as they are, None where there is none. `generated`: the server publishes stored generated
+    columns only when told. Both are told alike, or a table that is in both for a moment would end the stream."""
 
     name: str
     main: Publication | None
     inserts: Publication | None
+    generated: bool
 
     @property
     def inserts_name(self) -> str:
@@ -61,7 +66,8 @@ class Pair:
 async def read_pair(conn: psycopg.AsyncConnection[Any], publication: str) -> Pair:
     names = (publication, inserts_name(publication))
     found = await read_publications(conn, names)
-    return Pair(publication, *(found.get(name) for name in names))
+    generated = conn.info.server_version >= GENERATED_SINCE
+    return Pair(publication, found.get(names[0]), found.get(names[1]), generated)
 
 
 def pair_repairs(pair: Pair, facts: Sequence[TableFacts]) -> list[sql.Composed]:
@@ -71,16 +77,33 @@ def pair_repairs(pair: Pair, facts: Sequence[TableFacts]) -> list[sql.Composed]:
     decode what was written before a publication existed.
     """
     whole, keyless = _split(facts)
-    statements = rescues(pair) + repairs(pair.name, pair.main, whole, EVERYTHING)
-    if keyless or pair.main is None:
-        statements += repairs(pair.inserts_name, pair.inserts, keyless, INSERTS)
+    statements = rescues(pair) + repairs(pair.name, pair.main, whole, EVERYTHING, pair.generated)
+    if keyless or pair.main is None or (pair.inserts is not None and not pair.inserts.generated):
+        statements += repairs(pair.inserts_name, pair.inserts, keyless, INSERTS, pair.generated)
     return statements + [drop_statement(pair.inserts_name, table) for table in gained(pair, whole)]
 
 
 def rescues(pair: Pair) -> list[sql.Composed]:
     """The statements that let every table be updated again. One a table, so that a lock on one is no other's trouble.
     Even tables that nobody maps are taken out: they may have been mapped under an earlier name."""
-    return [drop_statement(each.name, table) for each in _endangering(pair) for table in sorted(each.unidentified)]
+    statements = []
+    if any(each.endangered - each.unidentified for each in pair.existing):
+        statements = [
+            options_statement(each.name, tuple(each.operations), generated=True)
+            for each in pair.existing
+            if not each.generated
+        ]
+    return statements + [drop_statement(each.name, table) for each, table in unidentified(pair)]
+
+
+def unidentified(pair: Pair) -> list[tuple[Publication, TableName]]:
+    """What may not be in a publication that publishes updates. The main one needn't do so now: it shall."""
+    return [
+        (each, table)
+        for each in pair.existing
+        if each.needs_identities or each is pair.main
+        for table in sorted(each.unidentified)
+    ]
 
 
 def pair_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
@@ -90,9 +113,9 @@ def pair_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
     late = gained(pair, missing_tables(pair.main, whole)) if pair.main is not None else []
     prompt = [table for table in whole if table not in late]
     problems = danger_problems(pair, facts) + _unnamed_danger_problems(pair, facts)
-    problems += shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned)
+    problems += shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned, pair.generated)
     if keyless:
-        problems += shortcomings(pair.inserts_name, pair.inserts, keyless, INSERTS, partitioned)
+        problems += shortcomings(pair.inserts_name, pair.inserts, keyless, INSERTS, partitioned, pair.generated)
     return problems + [_late_problem(pair, table) for table in late]
 
 
@@ -110,10 +133,13 @@ def danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
     wanted = frozenset(fact.table for fact in facts)
     what = "its own UPDATEs and DELETEs fail now: it has no usable replica identity, and publication {} publishes them"
     found = []
-    for each in _endangering(pair):
-        for table in sorted(each.unidentified):
-            drop = f"{drop_statement(each.name, table).as_string()};"
-            found.append(Problem(what.format(each.name), drop, str(table), warning=table not in wanted))
+    for each in pair.existing:
+        for table in sorted(each.endangered):
+            mend = drop_statement(each.name, table)
+            if table not in each.unidentified:
+                mend = options_statement(each.name, tuple(each.operations), generated=True)
+            hint = f"{mend.as_string()};"
+            found.append(Problem(what.format(each.name), hint, str(table), warning=table not in wanted))
     return found
 
 
@@ -132,7 +158,7 @@ def _unnamed_danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Pr
 
 def endangered(pair: Pair, facts: Sequence[TableFacts]) -> frozenset[TableName]:
     """Tables, mapped or not, whose own UPDATEs and DELETEs fail now because a publication of ours has them."""
-    named = [each.unidentified for each in _endangering(pair)]
+    named = [each.endangered for each in pair.existing]
     covered = [f.table for f in facts if not f.identified and any(each.covers(f.table) for each in _endangering(pair))]
     return frozenset(covered).union(*named)
 
@@ -145,7 +171,7 @@ def insert_only(pair: Pair, facts: Sequence[TableFacts]) -> tuple[TableName, ...
 
 def moved(pair: Pair, facts: Sequence[TableFacts]) -> tuple[TableName, ...]:
     """Tables that `pair_repairs` takes from one publication to the other."""
-    named = frozenset[TableName]().union(*(each.unidentified for each in _endangering(pair)))
+    named = {table for _, table in unidentified(pair)}
     lost = [fact.table for fact in facts if fact.table in named]
     whole, _ = _split(facts)
     return (*lost, *gained(pair, whole))
@@ -166,6 +192,7 @@ def gained(pair: Pair, whole: Sequence[TableName]) -> list[TableName]:
 
 
 def _late_problem(pair: Pair, table: TableName) -> Problem:
-    move = [*repairs(pair.name, pair.main, [table], EVERYTHING), drop_statement(pair.inserts_name, table)]
+    add = mending(pair.name, pair.main, [table], EVERYTHING, pair.generated)
+    drop = f"{drop_statement(pair.inserts_name, table).as_string()};"
     what = "it has a replica identity by now, but its updates and deletes are not published yet"
-    return Problem(what, " ".join(f"{each.as_string()};" for each in move), str(table), warning=True)
+    return Problem(what, f"{add} {drop}".strip(), str(table), warning=True)

@@ -6,7 +6,7 @@ column or changing a replica identity would break the OMS. Which tables belong i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from connector.changes import Operation, TableName
 from connector.errors import Problem
-from connector.source.identities import IDENTIFIED
+from connector.source.identities import IDENTIFIED, NEEDS_GENERATED
 
 Operations: TypeAlias = tuple[Operation, ...]
 
@@ -24,40 +24,61 @@ EVERYTHING: Final[Operations] = tuple(Operation)
 INSERTS: Final[Operations] = (Operation.INSERT, Operation.TRUNCATE)
 """What Postgres publishes of a table without a replica identity, and lets it be updated all the same."""
 
-# By `to_jsonb`, because servers before 15 have neither row filters nor column lists. The view shows schemas and ALL
-# TABLES resolved, but leaf partitions in place of roots unless via root.
-_STATE: Final = f"""
+GENERATED_SINCE: Final = 180000
+"""The server_version_num from which on a publication says whether stored generated columns are published."""
+
+# By `to_jsonb`, because not every server has row filters, column lists (15) and generated columns (18). The view shows
+# schemas resolved, but leaf partitions in place of roots unless via root. It waits for whoever locks a table, so it is
+# asked only where the tables aren't simply named. `oid` and `xmin` are others once somebody altered anything.
+_STATE: Final = """
 SELECT p.pubname::text AS name, puballtables AS all_tables, pubviaroot AS via_root,
-       pg_has_role(pubowner, 'USAGE') AS owned,
+       pg_has_role(pubowner, 'USAGE') AS owned, concat_ws(':', p.oid, p.xmin) AS stamp,
+       coalesce(to_jsonb(p)->>'pubgencols', 's') = 's' AS generated,
        ARRAY[pubinsert, pubupdate, pubdelete, pubtruncate] AS operations,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(schemaname, tablename)), '[]') FROM pg_publication_tables t
-        WHERE t.pubname = p.pubname) AS covered,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, {IDENTIFIED}, to_jsonb(r)->>'prqual' IS NULL,
-                                                    to_jsonb(r)->>'prattrs' IS NULL)), '[]')
+       CASE WHEN puballtables OR (pubviaroot AND {no_schemas}) THEN '[]' ELSE
+         (SELECT coalesce(jsonb_agg(jsonb_build_array(schemaname, tablename)), '[]') FROM pg_publication_tables t
+          WHERE t.pubname = p.pubname) END AS covered,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(
+            n.nspname, c.relname, r.oid::text, {identified}, to_jsonb(r)->>'prqual' IS NULL,
+            to_jsonb(r)->>'prattrs' IS NULL, NOT {needs_generated})), '[]')
         FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE r.prpubid = p.oid) AS listed
 FROM pg_publication p WHERE p.pubname = ANY(%s)
-"""  # noqa: S608 -- constants alone are put together
+"""
+_NO_SCHEMAS: Final = "NOT EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid)"
+_SCHEMAS_SINCE: Final = 150000
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A publication as it is. `tables`: those it covers, by whatever clause; `listed`: those it names; `unidentified`:
-    those it names that have no usable replica identity."""
+    """A publication as it is. `stamp`: another one once its options were altered, or it was made anew. `generated`:
+    stored generated columns are published (or the server leaves no choice). `tables`: those it covers, by whatever
+    clause; `listed`: those it names, each with another number once it was taken out and put back; `unidentified`: those
+    it names that have no usable replica identity; `ungenerated`: those whose replica identity needs `generated`."""
 
     name: str
     all_tables: bool
     via_root: bool
     owned: bool
+    stamp: str
+    generated: bool
     operations: frozenset[Operation]
     tables: frozenset[TableName]
-    listed: frozenset[TableName]
+    listed: Mapping[TableName, str]
     unidentified: frozenset[TableName]
     row_filters: frozenset[TableName]
     column_lists: frozenset[TableName]
+    ungenerated: frozenset[TableName]
 
     def covers(self, table: TableName) -> bool:
         return self.all_tables or table in self.tables
+
+    @property
+    def endangered(self) -> frozenset[TableName]:
+        """Tables that it names and whose own UPDATEs and DELETEs fail for it."""
+        if not self.needs_identities:
+            return frozenset()
+        return self.unidentified if self.generated else self.unidentified | self.ungenerated
 
     @property
     def needs_identities(self) -> bool:
@@ -67,8 +88,10 @@ class Publication:
 
 async def read_publications(conn: psycopg.AsyncConnection[Any], names: Sequence[str]) -> dict[str, Publication]:
     """Those that exist, by name."""
+    no_schemas = _NO_SCHEMAS if conn.info.server_version >= _SCHEMAS_SINCE else "true"
+    query = _STATE.format(no_schemas=no_schemas, identified=IDENTIFIED, needs_generated=NEEDS_GENERATED)
     async with conn.cursor(row_factory=dict_row) as cursor:
-        rows = await (await cursor.execute(_STATE, (list(names),))).fetchall()
+        rows = await (await cursor.execute(query.encode(), (list(names),))).fetchall()
     return {row["name"]: _publication(**row) for row in rows}
 
 
@@ -77,6 +100,8 @@ def _publication(
     all_tables: bool,
     via_root: bool,
     owned: bool,
+    stamp: str,
+    generated: bool,
     operations: Sequence[bool],
     covered: Sequence[Sequence[str]],
     listed: Sequence[Sequence[Any]],
@@ -84,18 +109,21 @@ def _publication(
     def chosen(place: int) -> frozenset[TableName]:
         return frozenset(TableName(*each[:2]) for each in listed if not each[place])
 
-    named = frozenset(TableName(*each[:2]) for each in listed)
+    named = {TableName(*each[:2]): each[2] for each in listed}
     return Publication(
         name,
         all_tables,
         via_root,
         owned,
+        stamp,
+        generated,
         operations=frozenset(operation for operation, yes in zip(EVERYTHING, operations, strict=True) if yes),
-        tables=named | {TableName(*each) for each in covered},
+        tables=frozenset(named) | {TableName(*each) for each in covered},
         listed=named,
-        unidentified=chosen(2),
-        row_filters=chosen(3),
-        column_lists=chosen(4) - chosen(3),
+        unidentified=chosen(3),
+        row_filters=chosen(4),
+        column_lists=chosen(5) - chosen(4),
+        ungenerated=chosen(6),
     )
 
 
@@ -105,25 +133,52 @@ def missing_tables(publication: Publication | None, tables: Sequence[TableName])
 
 
 def repairs(
-    name: str, publication: Publication | None, tables: Sequence[TableName], operations: Operations
+    name: str, publication: Publication | None, tables: Sequence[TableName], operations: Operations, generated: bool
 ) -> list[sql.Composed]:
-    """The statements that make the publication cover the tables, none when it does."""
-    if publication is None:
-        return [create_statement(name, tables, operations)]
+    """The statements that make the publication cover the tables, none when it does. One a table, so that none holds the
+    lock on one table while it waits for another's: whoever of the OMS wants both would wait too, or be cancelled in a
+    deadlock. `generated`: the server publishes stored generated columns only when told."""
     statements = []
-    if publication.operations != frozenset(operations) or not publication.via_root:
-        alter = sql.SQL("ALTER PUBLICATION {} SET ({})")
-        statements.append(alter.format(sql.Identifier(name), _options(operations)))
+    if publication is None:
+        statements.append(create_statement(name, (), operations, generated))
+    elif _differs(publication, operations):
+        statements.append(options_statement(name, operations, generated))
+    return statements + [add_statement(name, [table]) for table in missing_tables(publication, tables)]
+
+
+def _differs(publication: Publication, operations: Operations) -> bool:
+    return publication.operations != frozenset(operations) or not publication.via_root or not publication.generated
+
+
+def mending(
+    name: str, publication: Publication | None, tables: Sequence[TableName], operations: Operations, generated: bool
+) -> str:
+    """What `repairs` would do, in as few statements as possible, for a person to run."""
+    if publication is None:
+        return f"{create_statement(name, tables, operations, generated).as_string()};"
+    statements = []
+    if _differs(publication, operations):
+        statements.append(options_statement(name, operations, generated))
     if missing := missing_tables(publication, tables):
-        add = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}")
-        statements.append(add.format(sql.Identifier(name), _listed(missing)))
-    return statements
+        statements.append(add_statement(name, missing))
+    return " ".join(f"{statement.as_string()};" for statement in statements)
 
 
-def create_statement(name: str, tables: Sequence[TableName], operations: Operations) -> sql.Composed:
+def create_statement(
+    name: str, tables: Sequence[TableName], operations: Operations, generated: bool = False
+) -> sql.Composed:
     clause = sql.SQL("FOR TABLE {} ").format(_listed(tables)) if tables else sql.SQL("")
     create = sql.SQL("CREATE PUBLICATION {} {}WITH ({})")
-    return create.format(sql.Identifier(name), clause, _options(operations))
+    return create.format(sql.Identifier(name), clause, _options(operations, generated))
+
+
+def options_statement(name: str, operations: Operations, generated: bool) -> sql.Composed:
+    """Locks no table."""
+    return sql.SQL("ALTER PUBLICATION {} SET ({})").format(sql.Identifier(name), _options(operations, generated))
+
+
+def add_statement(name: str, tables: Sequence[TableName]) -> sql.Composed:
+    return sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(sql.Identifier(name), _listed(tables))
 
 
 def drop_statement(name: str, table: TableName) -> sql.Composed:
@@ -137,10 +192,11 @@ def shortcomings(
     tables: Sequence[TableName],
     operations: Operations,
     partitioned: Collection[TableName],
+    generated: bool,
 ) -> list[Problem]:
     """What keeps the publication from carrying those operations of the tables, with the SQL that mends it."""
     where = f"publication {name}"
-    mend = " ".join(f"{statement.as_string()};" for statement in repairs(name, publication, tables, operations))
+    mend = mending(name, publication, tables, operations, generated)
     if publication is None:
         return [Problem("there is no such publication", mend, where)]
     found = []
@@ -170,9 +226,10 @@ def narrowing_problems(publication: Publication, tables: Sequence[TableName]) ->
     return found
 
 
-def _options(operations: Operations) -> sql.Composed:
-    options = sql.SQL("publish = {}, publish_via_partition_root = true")
-    return options.format(sql.Literal(", ".join(operations)))
+def _options(operations: Operations, generated: bool) -> sql.Composed:
+    options = sql.SQL("publish = {}, publish_via_partition_root = true{}")
+    more = sql.SQL(", publish_generated_columns = stored") if generated else sql.SQL("")
+    return options.format(sql.Literal(", ".join(operations)), more)
 
 
 def _and(operations: Sequence[Operation]) -> str:
