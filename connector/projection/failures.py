@@ -29,6 +29,10 @@ def translated(error: psycopg.Error, doing: str) -> ConnectorError:
             f"statement timeout or cancellation while {doing}: raise source.statement_timeout or add an index "
             "(`redo-connector check` names the tables read whole)"
         )
+    if state == "55P03":
+        return SourceUnavailable(
+            f"a table is locked by another session (DDL, VACUUM FULL, LOCK TABLE) while {doing}: will be tried again"
+        )
     if state.startswith(_UNAVAILABLE) or (state.startswith("25") and state != _READ_ONLY):
         return SourceUnavailable(said)
     if state.startswith(_BROKEN) or state == _READ_ONLY:
