@@ -36,6 +36,7 @@ from connector.source.replica import replica_problems
 from connector.source.setup import Ready, ensure
 from connector.source.slot import OnWait, SlotWatch
 from connector.source.stream import PostgresSource
+from connector.source.transactions import Known
 from connector.starting import Beginning, slot_waits, unless
 from connector.status.facts import Facts
 from connector.status.metrics import Metrics
@@ -217,7 +218,7 @@ async def build(
     stack.push_async_callback(client.aclose)
     assembler = new_assembler(settings, projection)
     stack.push_async_callback(assembler.aclose)
-    stream = PostgresSource(dsn, source.slot, source.publication)
+    stream = PostgresSource(dsn, source.slot, source.publication, known=_known(projection))
     made = Source(dsn, source.slot, source.publication, projection.tables, source.manage)
     ports = Ports(
         stream,
@@ -298,6 +299,11 @@ async def _reach(settings: Settings) -> None:
         where = "source.read_dsn" if settings.source.read_dsn else "source.dsn"
         hint = "check host, port, database, user, password, pg_hba.conf and TLS settings, and that the server runs"
         raise ConfigurationError([Problem(str(error), error.hint or hint, where)]) from None
+
+
+def _known(projection: Projection) -> Known:
+    tables = projection.followed
+    return Known({table.oid: table.name for table in tables}, frozenset(t.name for t in tables if t.partial))
 
 
 def _obey_signals(stop: asyncio.Event) -> None:

@@ -114,7 +114,8 @@ def same_text(one: Column, other: Column) -> bool:
 class Table:
     """`identity`: columns that the stream carries of a deleted row. `indexes`: columns of each whole-table index, in
     index order; an expression is put as Postgres prints it. `rows`: the planner's count, negative when never analysed.
-    `refusal`: why the table can't be followed. `children`: the tables that inherit from it, at any depth, whose changes
+    `refusal`: why the table can't be followed. `partial`: its old rows come as if whole, but from some partitions only
+    their key is in them. `children`: the tables that inherit from it, at any depth, whose changes
     are streamed under their own names."""
 
     name: TableName
@@ -126,6 +127,7 @@ class Table:
     rows: float
     refusal: str | None
     oid: int = 0
+    partial: bool = False
     children: tuple[Table, ...] = ()
 
     def serves(self, columns: Sequence[str]) -> bool:
@@ -218,13 +220,14 @@ async def _children(connection: AsyncConnection[Any], oids: Sequence[int]) -> di
 def _table(row: Sequence[Any], columns: Mapping[str, Column], own: Sequence[Sequence[Any]]) -> Table:
     _, oid, schema, name, kind, replident, rows, leaves, refusal = row
     primary = next((tuple(index[4]) for index in own if index[1]), ())
-    # Rows of a partitioned table carry their partition's identity: only when all agree is one known.
-    mode = replident if kind != "p" else (leaves or "d")
+    # Rows of a partitioned table carry their partition's identity, in a message of the kind of their root's.
+    mode = replident if kind != "p" else "d" if leaves in (None, "df", "fd") else leaves
+    partial = kind == "p" and replident == "f" and leaves != "f"
     identity = {"d": frozenset(primary), "f": frozenset(columns)}.get(mode, frozenset())
     if mode == "i" and kind != "p":
         identity = frozenset(next((index[4] for index in own if index[2]), ()))
     whole = tuple(tuple(index[4]) for index in own if index[3])
-    return Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal, oid)
+    return Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal, oid, partial)
 
 
 @dataclass(frozen=True, slots=True)

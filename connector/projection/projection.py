@@ -65,6 +65,11 @@ class Projection:
     hidden: tuple[Problem, ...] = ()
 
     @property
+    def followed(self) -> tuple[Table, ...]:
+        """Each of `tables` as the catalog had it."""
+        return tuple({use.way.table.name: use.way.table for use in self.uses}.values())
+
+    @property
     def indexes(self) -> Mapping[str, Index]:
         """What the reverse index holds, by name; several uses of a table with the same way share one."""
         return {use.way.index_name: use.way.index for use in self.uses if use.way.index_name and use.way.index}

@@ -40,9 +40,9 @@ _SESSION = {
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
 }
-# Longer than an instant only a table under DDL, VACUUM FULL or LOCK TABLE is waited for, and while one is, the others of
-# the query stay locked against the same DDL. Given up before a deadlock would be looked for (deadlock_timeout), it is
-# never the OMS's statement that is cancelled in one, nor kept waiting behind us.
+# Longer than an instant only a table under DDL, VACUUM FULL or LOCK TABLE is waited for, and meanwhile the query's other
+# tables stay locked against DDL. Given up before a deadlock would be looked for (deadlock_timeout), it is never the
+# OMS's statement that is cancelled in one, nor kept waiting behind us.
 _LOCK_TIMEOUT = """
 set_config('lock_timeout',
   greatest(1, (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 500)::int)::text, false)
@@ -58,7 +58,9 @@ async def connect(dsn: str, statement_timeout_ms: int) -> AsyncConnection[Any]:
         await refuse_lent(connection, lambda: _connected(dsn))
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
         calls = ", ".join(f"set_config(${n}, ${n + 1}, false)" for n in range(1, 2 * len(settings), 2))
-        await connection.execute(f"SELECT {calls}, {_LOCK_TIMEOUT}", [part for pair in settings.items() for part in pair])
+        await connection.execute(
+            f"SELECT {calls}, {_LOCK_TIMEOUT}", [part for pair in settings.items() for part in pair]
+        )
     except BaseException:
         await connection.close()
         raise

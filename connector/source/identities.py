@@ -126,17 +126,12 @@ async def read_identities(conn: psycopg.AsyncConnection[Any], tables: Sequence[T
 
 
 def identity_problems(identities: Sequence[Identity]) -> list[Problem]:
-    """A warning for each table or partition that keeps its root from the main publication, with what would mend it,
-    and a problem for partitions that would send less of an old row than their root promises."""
-    full_roots = {each.root for each in identities if each.table == each.root and each.identity == "f"}
-    found = []
-    for each in identities:
-        if not each.usable and each.kind == "r":
-            found.append(Problem(_meaning(each), cure(each), str(each.table), warning=True))
-        elif each.root in full_roots and each.kind == "r" and each.identity != "f":
-            what = f"{each.root} has replica identity FULL and this partition has not: old rows would arrive in part"
-            found.append(Problem(what, f"ALTER TABLE {quoted(each.table)} REPLICA IDENTITY FULL;", str(each.table)))
-    return found
+    """A warning for each table or partition that keeps its root from the main publication, with what would mend it."""
+    return [
+        Problem(_meaning(each), cure(each), str(each.table), warning=True)
+        for each in identities
+        if not each.usable and each.kind == "r"
+    ]
 
 
 def _meaning(each: Identity) -> str:

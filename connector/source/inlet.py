@@ -8,19 +8,19 @@ from __future__ import annotations
 from connector.changes import Interest, Lsn, Transaction
 from connector.source.flow import Flow
 from connector.source.frames import KEEPALIVE, XLOG_DATA, XLOG_HEADER, keepalive, xlog_positions
-from connector.source.transactions import Transactions
+from connector.source.transactions import NOTHING_KNOWN, Known, Transactions
 from connector.source.wire import ProtocolError
 
 
 class Inlet:
     """Takes every frame of a connection, in order. After an error it must not be used any more."""
 
-    def __init__(self, confirmed: Lsn, interest: Interest, max_images: int) -> None:
+    def __init__(self, confirmed: Lsn, interest: Interest, max_images: int, known: Known = NOTHING_KNOWN) -> None:
         """`confirmed`: where the slot stands as the stream starts."""
         self.flow = Flow(confirmed)
         self.asked = False
         """The frame taken last asks for a status update at once."""
-        self._transactions = Transactions(interest, max_images)
+        self._transactions = Transactions(interest, max_images, known)
 
     def take(self, frame: bytes | memoryview) -> Transaction | None:
         """What the frame completed, if anything. Raises ProtocolError."""

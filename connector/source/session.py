@@ -20,6 +20,7 @@ from connector.errors import SourceUnavailable
 from connector.source.copyboth import CopyBoth
 from connector.source.frames import status_update
 from connector.source.inlet import Inlet
+from connector.source.transactions import NOTHING_KNOWN, Known
 
 _BURST_FRAMES: Final = 500
 _BURST_BYTES: Final = 1_000_000
@@ -47,8 +48,15 @@ class Session:
     further than what was remembered; None: nobody needs to.
     """
 
-    def __init__(self, copy: CopyBoth, interest: Interest, limits: Limits, remember: Remember | None = None) -> None:
-        self._inlet = Inlet(copy.begins.confirmed, interest, limits.max_images)
+    def __init__(
+        self,
+        copy: CopyBoth,
+        interest: Interest,
+        limits: Limits,
+        remember: Remember | None = None,
+        known: Known = NOTHING_KNOWN,
+    ) -> None:
+        self._inlet = Inlet(copy.begins.confirmed, interest, limits.max_images, known)
         self.flow = self._inlet.flow
         self.seen_at = time.monotonic()
         self.silent = False

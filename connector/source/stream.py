@@ -13,6 +13,7 @@ from connector.pipeline.ports import Journal
 from connector.source.copyboth import CopyBoth, NotDecodableYet
 from connector.source.pair import inserts_name
 from connector.source.session import Limits, Session
+from connector.source.transactions import NOTHING_KNOWN, Known
 from connector.source.wire import Unreadable
 
 _PATIENCE_DOUBLINGS = 16
@@ -32,6 +33,7 @@ class PostgresSource:
         silence_timeout: float = 60.0,
         buffer: int = 20_000,
         max_images: int = 2_000,
+        known: Known = NOTHING_KNOWN,
     ) -> None:
         """`publication`: the main one, with whose second one (see `pair`) the stream follows if there is one as it
         starts; or all by name, of which the first must exist.
@@ -43,6 +45,7 @@ class PostgresSource:
         self._publications = (publication, inserts_name(publication)) if isinstance(publication, str) else publication
         self._left_out = False
         self._unreadable = "", 0
+        self._known = known
         self._limits = Limits(status_interval, silence_timeout, buffer, max_images)
         self._patience = silence_timeout
         self._session: Session | None = None
@@ -89,7 +92,7 @@ class PostgresSource:
             await copy.close(0.0)
             raise
         limits = replace(self._limits, silence_timeout=self._patience)
-        self._session = Session(copy, interest, limits, None if journal is None else journal.remember)
+        self._session = Session(copy, interest, limits, None if journal is None else journal.remember, self._known)
         return self._session
 
     def acknowledge(self, lsn: Lsn) -> None:

@@ -6,6 +6,8 @@ Doesn't know what an image is good for, or when a transaction is done with.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from connector.changes import UNKNOWN, Changes, Image, Interest, Lsn, Operation, TableName, Transaction, Value
@@ -25,13 +27,27 @@ _TIMES: Final = range(-63_000_000_000_000_000, 252_000_000_000_000_000)
 """Commit times, in microseconds since 2000, that are within the years 4 to 9985: others are no clock's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalog says of tables of interest, beyond their names. `oids`: whose rows are followed under other
+    names, too, because a table may be renamed and be back before anyone looks. `partial`: partitioned tables whose old
+    rows come as whole ones, though some partitions send their key alone."""
+
+    oids: Mapping[int, TableName] = field(default_factory=dict)
+    partial: frozenset[TableName] = frozenset()
+
+
+NOTHING_KNOWN: Final = Known()
+
+
 class _Plan:
     """How to read one relation's rows: the slot of each column in the image, -1 for a column nobody wants. `old_kind`:
-    how an old row is marked, by the replica identity."""
+    how an old row is marked, by the replica identity. `partial`: a NULL in an old row may be a value not sent."""
 
-    __slots__ = ("old_kind", "slots", "table", "width")
+    __slots__ = ("old_kind", "partial", "slots", "table", "width")
 
-    def __init__(self, relation: Relation, table: TableName, wanted: tuple[str, ...]) -> None:
+    def __init__(self, relation: Relation, table: TableName, wanted: tuple[str, ...], partial: bool) -> None:
+        self.partial = partial
         place = {name: slot for slot, name in enumerate(wanted)}
         self.old_kind = OLD if relation.replica_identity == "f" else KEY
         self.table = table
@@ -60,8 +76,9 @@ class Transactions:
     At most `max_images` (plus one row's two) images are held, so a transaction of any size takes bounded memory.
     """
 
-    def __init__(self, interest: Interest, max_images: int = 2000) -> None:
+    def __init__(self, interest: Interest, max_images: int = 2000, known: Known = NOTHING_KNOWN) -> None:
         self._interest = interest
+        self._known_tables = known
         self._max_images = max_images
         self._plans: dict[int, _Plan | None] = {}
         self._begin: Begin | None = None
@@ -151,7 +168,7 @@ class Transactions:
         if old is not None:
             if old_kind != plan.old_kind:
                 raise ProtocolError(kind, 5, "its old row isn't marked as its relation's replica identity demands")
-            if old_kind == KEY:
+            if old_kind == KEY or plan.partial:
                 _forget_nulls(old)
             if new is not None:
                 _fill(new, old)
@@ -180,10 +197,11 @@ class Transactions:
         if table not in self._interest:
             # A table of interest that was renamed, perhaps for a moment: its rows may be back before anyone looks.
             earlier = self._plans.get(relation.oid)
-            if earlier is None:
+            named = earlier.table if earlier is not None else self._known_tables.oids.get(relation.oid)
+            if named is None or named not in self._interest:
                 return None
-            table = earlier.table
-        return _Plan(relation, table, self._interest[table])
+            table = named
+        return _Plan(relation, table, self._interest[table], table in self._known_tables.partial)
 
     def _known(self, oid: int, kind: int) -> _Plan | None:
         try:
