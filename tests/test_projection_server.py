@@ -59,7 +59,7 @@ async def test_a_table_that_only_the_plan_shows_is_found(shop: Database, monkeyp
         await loaded(text, shop.dsn)
 
     async def nothing_known(*_: object) -> Functions:
-        return Functions({}, frozenset())
+        return Functions({}, frozenset(), frozenset())
 
     monkeypatch.setattr(views, "read_functions", nothing_known)
     with pytest.raises(ConfigurationError, match=r"plan reads tables that the analysis did not find: shop\.item"):

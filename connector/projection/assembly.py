@@ -99,6 +99,12 @@ class Assembler:
             plan = (await session.rows(statements.explain_count(self._projection)))[0][0]
         return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
 
+    async def redefined(self) -> bool:
+        """Whether a view, function or enum type that the mapping uses is another one than as it was analysed."""
+        used = self._projection.used
+        async with self._pool.session("reading what the mapping uses") as session:
+            return await used.definitions.digest(session.rows) != used.digest
+
     async def plan_problems(self) -> list[Problem]:
         """Warnings: tables read whole, ways without an index, replica identities that lack a way's columns."""
         keys = (await self.scan(None, 1)).keys

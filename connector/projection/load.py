@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,12 +14,14 @@ from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
+from connector.projection.catalog import Catalog
+from connector.projection.definitions import Definitions
 from connector.projection.failures import translated
 from connector.projection.key import KeyUse
 from connector.projection.mapping import Mapping
 from connector.projection.needs import Needs
 from connector.projection.privileges import privilege_problems, read_functions, refused_problem
-from connector.projection.projection import ANALYSIS_VERSION, Access, Projection, Use, table_names
+from connector.projection.projection import ANALYSIS_VERSION, Access, Projection, Use, Used, table_names
 from connector.projection.reading import connect
 from connector.projection.restriction import hidden_names, restricted
 from connector.projection.routes import Routes
@@ -101,9 +104,20 @@ async def _analysed(
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError([await refused_problem(connection, needs, error)]) from None
     moving = (*found.warnings, *_sweep_warnings(mapping, top, swept))
-    texts = [views[name] for name in sorted(views)]
-    made = _projection(mapping, found, text, columns, timezone, texts, needs)
+    used = await _used(connection, catalog)
+    texts = [*(views[name] for name in sorted(views)), used.digest]
+    made = _projection(mapping, found, text, columns, timezone, texts, needs, used)
     return replace(made, moving=moving, hidden=tuple(hidden))
+
+
+async def _used(connection: AsyncConnection[Any], catalog: Catalog) -> Used:
+    tables = {table.name for table in catalog.tables.values()}
+    definitions = Definitions(tuple(sorted(catalog.views)), tuple(sorted(catalog.called)), tuple(sorted(tables)))
+    return Used(definitions, await definitions.digest(partial(_rows, connection)))
+
+
+async def _rows(connection: AsyncConnection[Any], query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(query, parameters)).fetchall()
 
 
 def _unread(found: Found, refused: list[Problem]) -> list[Problem]:
@@ -125,7 +139,14 @@ def _sweep_warnings(mapping: Mapping, top: Scope, swept: frozenset[TableName]) -
 
 
 def _projection(
-    mapping: Mapping, found: Found, text: str, columns: dict[str, str], timezone: str, views: list[str], needs: Needs
+    mapping: Mapping,
+    found: Found,
+    text: str,
+    columns: dict[str, str],
+    timezone: str,
+    meanings: list[str],
+    needs: Needs,
+    used: Used,
 ) -> Projection:
     key, ways = found.keys[0], found.ways
     outputs = [f"{name} {kind}" for name, kind in columns.items()]
@@ -140,7 +161,7 @@ def _projection(
         tables=table_names([way.table for way in ways]),
         columns=columns,
         # A reverse index that is new must be filled by a sweep, as if the mapping had changed.
-        fingerprint=mapping.fingerprint(ANALYSIS_VERSION, order_key, timezone, *outputs, *indexes, *views),
+        fingerprint=mapping.fingerprint(ANALYSIS_VERSION, order_key, timezone, *outputs, *indexes, *meanings),
         routes=Routes(ways),
         uses=tuple(Use(way.use.alias, mapping.line(way.use.at), way) for way in ways),
         statement=mapping.statement,
@@ -149,6 +170,7 @@ def _projection(
         order_table_key_is_primary=_is_primary(key),
         order_table_rows=key.table.rows,
         needs=needs,
+        used=used,
     )
 
 

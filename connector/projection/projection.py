@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +10,15 @@ from typing import Any
 from connector.changes import TableName
 from connector.errors import Problem
 from connector.projection.catalog import Column, Table
+from connector.projection.definitions import Definitions
 from connector.projection.keys import quoted
 from connector.projection.needs import Needs
-from connector.projection.paths import Hop, Index, Way
+from connector.projection.paths import Hop, Index, Lookup, Way
 from connector.projection.privileges import Function
 from connector.projection.routes import Routes
 from connector.projection.statistics import NOTHING_KNOWN, Statistics
 
-ANALYSIS_VERSION = "2"
+ANALYSIS_VERSION = "3"
 """Raised when the same mapping begins to mean something else to us."""
 
 
@@ -37,6 +39,14 @@ class Access:
     tables: tuple[TableName, ...]
     needs: Needs
     functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Views, functions and types that the mapping uses, and how they were defined as it was analysed."""
+
+    definitions: Definitions
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ class Projection:
     order_table_key_is_primary: bool
     order_table_rows: float
     needs: Needs
+    used: Used
     moving: tuple[Problem, ...] = ()
     hidden: tuple[Problem, ...] = ()
 
@@ -68,6 +79,20 @@ class Projection:
     def followed(self) -> tuple[Table, ...]:
         """Each of `tables` as the catalog had it."""
         return tuple({use.way.table.name: use.way.table for use in self.uses}.values())
+
+    @property
+    def signature(self) -> str:
+        """The same for projections that read the same and route alike. Unlike the fingerprint, which says what an order
+        is, it changes with the tables themselves and their columns' types, too."""
+        tables = [(table.name, table.oid, table.partial) for table in self.followed]
+        ways = [
+            (way.name, way.kind, way.lookup and _read_by(way.lookup), way.index)
+            for way in (use.way for use in self.uses)
+        ]
+        key = (self.key, self.key_types, self.key_outputs, self.order_table_key_is_primary)
+        parts = (self.fingerprint, tables, key, self.restricted, dict(self.columns), ways)
+        routes = (dict(self.routes.interest), dict(self.routes.by_table))
+        return hashlib.sha256(repr((parts, routes)).encode()).hexdigest()
 
     @property
     def indexes(self) -> Mapping[str, Index]:
@@ -111,6 +136,10 @@ class Projection:
             return everyone
         orders = statistics.fan_out(way.lookup) if way.lookup else 1.0
         return orders if orders is None or everyone is None else min(orders, max(everyone, 1.0))
+
+
+def _read_by(lookup: Lookup) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    return lookup.sql, lookup.value_types, lookup.key_types
 
 
 def _deletes(way: Way) -> str:

@@ -40,9 +40,9 @@ _SESSION = {
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
 }
-# Longer than an instant only a table under DDL, VACUUM FULL or LOCK TABLE is waited for, and meanwhile the query's other
-# tables stay locked against DDL. Given up before a deadlock would be looked for (deadlock_timeout), it is never the
-# OMS's statement that is cancelled in one, nor kept waiting behind us.
+# Longer than an instant only a table under DDL, VACUUM FULL or LOCK TABLE is waited for, and meanwhile the other tables
+# of the query stay locked against DDL. Given up before a deadlock would be looked for (deadlock_timeout), it is never
+# the OMS's statement that is cancelled in one, nor kept waiting behind us.
 _LOCK_TIMEOUT = """
 set_config('lock_timeout',
   greatest(1, (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 500)::int)::text, false)
