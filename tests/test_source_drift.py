@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 
+import psycopg
 import pytest
 
 from connector.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.errors import SourceUnavailable
 from connector.source.drift import Drift, ObjectWatch
+from connector.source.objects import load
 from connector.source.pair import inserts_name
 from connector.source.setup import ensure, mend
 from tests.fix_connector import Rig
@@ -66,6 +69,7 @@ def clerk(shop: Followed) -> Clerk:
 
 REPLACE = "CREATE TABLE lines_new (LIKE lines INCLUDING ALL)"
 SWAP = "BEGIN; ALTER TABLE lines RENAME TO lines_old; ALTER TABLE lines_new RENAME TO lines; COMMIT"
+ANOTHER = Drift(replaced=(LINES,), unpublished=(LINES,), republished=(LINES,), columns_changed=(LINES,))
 NEVER_ENDANGERING = {
     "nothing": ("SELECT 1", Drift()),
     "a column added": ("ALTER TABLE lines ADD extra text", Drift(columns_changed=(LINES,))),
@@ -73,14 +77,23 @@ NEVER_ENDANGERING = {
     "a route column dropped": ("ALTER TABLE lines DROP order_id", Drift(columns_changed=(LINES,))),
     "a route column retyped": ("ALTER TABLE lines ALTER order_id TYPE bigint", Drift(columns_changed=(LINES,))),
     "the key retyped": ("ALTER TABLE lines ALTER id TYPE bigint", Drift(columns_changed=(LINES,))),
-    "dropped and made anew": (f"DROP TABLE lines; {CREATE}", Drift(replaced=(LINES,), unpublished=(LINES,))),
-    "replaced by rename": (f"{REPLACE}; {SWAP}", Drift(replaced=(LINES,), unpublished=(LINES,))),
+    "dropped and made anew": (f"DROP TABLE lines; {CREATE}", ANOTHER),
+    "replaced by rename": (f"{REPLACE}; {SWAP}", ANOTHER),
     "made anew without key": (
         f"DROP TABLE lines; {CREATE.replace(' PRIMARY KEY', '')}",
-        Drift(replaced=(LINES,), unpublished=(LINES,), by_insert_only=(LINES,), columns_changed=(LINES,)),
+        replace(ANOTHER, by_insert_only=(LINES,), identity_changed=(LINES,)),
     ),
-    "identity FULL": ("ALTER TABLE lines REPLICA IDENTITY FULL", Drift()),
+    "a column renamed there and back": (
+        "ALTER TABLE lines RENAME order_id TO ord; ALTER TABLE lines RENAME ord TO order_id",
+        Drift(columns_changed=(LINES,)),
+    ),
+    "values rewritten": (
+        "ALTER TABLE lines ALTER note TYPE text USING upper(note)",
+        Drift(columns_changed=(LINES,)),
+    ),
+    "identity FULL": ("ALTER TABLE lines REPLICA IDENTITY FULL", Drift(identity_changed=(LINES,))),
 }
+NO_NEWS = "ALTER TABLE lines SET (fillfactor = 90); CREATE INDEX ON lines (note); VACUUM FULL lines; ANALYZE lines"
 
 
 @pytest.mark.parametrize(("ddl", "drift"), NEVER_ENDANGERING.values(), ids=NEVER_ENDANGERING)
@@ -114,15 +127,19 @@ async def test_a_lost_and_a_regained_identity_are_seen_and_mended(
     shop: Followed, watch: ObjectWatch, clerk: Clerk
 ) -> None:
     shop.execute("ALTER TABLE lines DROP CONSTRAINT lines_pkey")
-    lost = Drift(endangered=(LINES,), by_insert_only=(LINES,))
+    lost = Drift(endangered=(LINES,), by_insert_only=(LINES,), identity_changed=(LINES,))
     assert await watch.look() == lost
     assert (await mend(shop.dsn, shop.name, shop.name, TABLES)).tables_moved == (LINES,)
     clerk.work()
-    assert await watch.look() == Drift(by_insert_only=(LINES,))
+    assert await watch.look() == replace(lost, endangered=(), republished=(LINES,))
+    watch.accept()
     shop.execute("ALTER TABLE lines ADD PRIMARY KEY (id)")
     clerk.work()
-    assert await watch.look() == Drift(identity_gained=(LINES,))
+    gained = Drift(identity_gained=(LINES,), identity_changed=(LINES,))
+    assert await watch.look() == gained
     assert (await mend(shop.dsn, shop.name, shop.name, TABLES)).tables_moved == (LINES,)
+    assert await watch.look() == replace(gained, identity_gained=(), republished=(LINES,))
+    watch.accept()
     assert not await watch.look()
     clerk.work()
 
@@ -151,13 +168,59 @@ async def test_vanished_publications_and_slot_and_unfit_tables_are_told(shop: Fo
         publications_gone=(shop.name, inserts_name(shop.name)),
         unfit=(ORDERS,),
         unpublished=(LINES,),
+        republished=(ORDERS, LINES),
         by_insert_only=(LINES,),
+        identity_changed=(LINES,),
     )
 
 
 async def test_a_table_taken_out_of_the_publication_is_told(shop: Followed, watch: ObjectWatch) -> None:
     shop.execute(f"ALTER PUBLICATION {shop.name} DROP TABLE lines")
-    assert await watch.look() == Drift(unpublished=(LINES,))
+    assert await watch.look() == Drift(unpublished=(LINES,), republished=(LINES,))
+    shop.execute(f"ALTER PUBLICATION {shop.name} ADD TABLE ONLY lines")
+    assert await watch.look() == Drift(republished=(LINES,))
+
+
+async def test_a_publication_that_a_dba_narrowed_is_told(shop: Followed, watch: ObjectWatch, clerk: Clerk) -> None:
+    shop.execute(f"ALTER PUBLICATION {shop.name} SET (publish = 'insert')")
+    assert await watch.look() == Drift(narrowed=(shop.name,))
+    await mend(shop.dsn, shop.name, shop.name, TABLES)
+    assert not await watch.look()
+    assert watch.changed, "changes may have been missed"
+    clerk.work()
+
+
+async def test_what_makes_no_difference_is_no_news(shop: Followed, watch: ObjectWatch) -> None:
+    shop.execute(*NO_NEWS.split("; "))
+    assert not await watch.look()
+    assert not watch.changed
+
+
+async def test_how_the_objects_were_can_be_remembered_from_one_process_to_the_next(
+    shop: Followed, watch: ObjectWatch
+) -> None:
+    kept = load(watch.state.dump())
+    shop.execute("ALTER TABLE lines ALTER note TYPE text USING upper(note)")
+    later = ObjectWatch(shop.dsn, shop.name, shop.name, TABLES, kept)
+    assert await later.look() == Drift(columns_changed=(LINES,))
+    assert later.changed
+    assert not later.analysed_alike
+    await later.close()
+    assert load('{"tables": [["public", "lines", {"of": "another version"}]], "publications": ""}') is None
+
+
+async def test_writers_that_run_at_the_moment_of_a_look_are_known(shop: Followed, watch: ObjectWatch) -> None:
+    mine = "SELECT pg_current_xact_id()::xid::text"
+    with psycopg.connect(shop.dsn) as writer, psycopg.connect(shop.dsn) as later:
+        older, newest = (conn.execute(mine.encode()).fetchone() for conn in (writer, later))
+        assert older
+        assert newest
+        await watch.look()
+        assert {*older, *newest} <= watch.moment.running
+        writer.commit()
+        await watch.look()
+        assert watch.moment.running.isdisjoint(older)
+        assert not watch.moment.running.isdisjoint(newest)
 
 
 async def test_a_watch_survives_its_connection(shop: Followed, watch: ObjectWatch) -> None:

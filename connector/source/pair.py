@@ -186,6 +186,20 @@ def _endangering(pair: Pair) -> list[Publication]:
     return [each for each in pair.existing if each.needs_identities]
 
 
+def narrowed(pair: Pair, facts: Sequence[TableFacts]) -> tuple[str, ...]:
+    """Publications that carry less of their tables' changes than they should. Of the second one only when needed."""
+    found = []
+    for each, operations, identified in ((pair.main, EVERYTHING, True), (pair.inserts, INSERTS, False)):
+        theirs = [fact for fact in facts if fact.identified == identified]
+        if each is None or not theirs:
+            continue
+        lacking = not each.operations.issuperset(operations)
+        by_partition = not each.via_root and any(fact.partitioned for fact in theirs)
+        if lacking or by_partition or any(fact.table in each.row_filters for fact in theirs):
+            found.append(each.name)
+    return tuple(found)
+
+
 def gained(pair: Pair, whole: Sequence[TableName]) -> list[TableName]:
     """Tables that have a replica identity by now and are still named by the second publication."""
     return [] if pair.inserts is None else [table for table in whole if table in pair.inserts.listed]

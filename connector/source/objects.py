@@ -1,0 +1,85 @@
+"""The state of the source's objects in a form that can be kept: what may have changed when it is another one.
+
+Tables with their columns, identities and partitions, and what publishes them. No I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from connector.changes import TableName
+from connector.source.catalog import TableFacts
+from connector.source.pair import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """Of one wanted table; as in TableFacts. `published`: in which publications it stands, and since when."""
+
+    kind: str | None
+    persistence: str | None
+    oid: int | None
+    columns: str | None
+    identity: str | None
+    identified: bool
+    partitions: str | None
+    children: str
+    published: str
+
+    def analysed_alike(self, other: TableState) -> bool:
+        """No difference to the analysis of a mapping that reads it."""
+        return self._analysed() == other._analysed()
+
+    def _analysed(self) -> tuple[object, ...]:
+        return (self.kind, self.persistence, self.oid, self.columns, self.identity, self.children)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`publications`: another text once an option of one was altered, or one was made anew."""
+
+    tables: Mapping[TableName, TableState]
+    publications: str
+
+    def dump(self) -> str:
+        tables = [[*table_of(name), asdict(state)] for name, state in sorted(self.tables.items())]
+        return json.dumps({"tables": tables, "publications": self.publications}, separators=(",", ":"))
+
+
+def table_of(name: TableName) -> tuple[str, str]:
+    return name.schema, name.name
+
+
+def load(text: str) -> State | None:
+    """None for what another version wrote."""
+    try:
+        found = json.loads(text)
+        tables = {TableName(schema, name): TableState(**state) for schema, name, state in found["tables"]}
+        return State(tables, str(found["publications"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def state_of(facts: Sequence[TableFacts], pair: Pair) -> State:
+    tables = {
+        fact.table: TableState(
+            fact.kind,
+            fact.persistence,
+            fact.oid,
+            fact.columns,
+            fact.identity,
+            fact.identified,
+            fact.partitions,
+            ",".join(fact.children),
+            _published(pair, fact.table),
+        )
+        for fact in facts
+    }
+    return State(tables, ",".join(each.stamp for each in pair.existing))
+
+
+def _published(pair: Pair, table: TableName) -> str:
+    covering = [each for each in pair.existing if each.covers(table)]
+    return ",".join(f"{each.name}:{each.listed.get(table, 'unnamed')}" for each in covering)
