@@ -24,7 +24,7 @@ from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits
 from connector.pipeline.memory import Memory
 from connector.pipeline.progress import PROGRESS_NOTE, Gap
-from connector.pipeline.run import SETTING_UP_NOTE, Options, Pipeline, Ports, sleep_unless
+from connector.pipeline.run import MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports, sleep_unless
 from connector.projection import Access, Assembler, Projection
 from connector.redo.client import environment_proxy, orders_url
 from connector.redo.contract import RedoContract
@@ -37,12 +37,13 @@ from connector.source.setup import Ready, ensure
 from connector.source.slot import OnWait, SlotWatch
 from connector.source.stream import PostgresSource
 from connector.source.transactions import Known
+from connector.source_objects import Source, SourceObjects
 from connector.starting import Beginning, slot_waits, unless
 from connector.status.facts import Facts
 from connector.status.metrics import Metrics
 from connector.status.web import WebServer, create_app
 from connector.vitals import Vitals
-from connector.watching import MappingWatch, Parts, Source, SourceObjects
+from connector.watching import MappingWatch, Parts
 
 log = structlog.get_logger("connector")
 
@@ -126,11 +127,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         log.info("started", status=f"http://{settings.status.host}:{web.port}/", tables=len(parts.projection.tables))
         while True:
             async with generation:
-                await _follow_mapping(settings, parts, stop)
-            if stop.is_set():
+                projection = await _follow_mapping(settings, parts, stop)
+            if projection is None:
                 return
             generation = AsyncExitStack()
-            parts = await _begin_again(settings, generation, metrics, shown, beginning.slot_waits, stop) or parts
+            again = await _begin_again(settings, generation, metrics, shown, beginning.slot_waits, stop, projection)
+            if again is None:
+                return
+            parts = again
 
 
 async def _begin(
@@ -139,9 +143,10 @@ async def _begin(
     metrics: Metrics,
     shown: list[Vitals],
     on_wait: OnWait,
+    projection: Projection | None = None,
 ) -> Parts:
     try:
-        parts = await build(settings, stack, metrics, on_wait)
+        parts = await build(settings, stack, metrics, on_wait, projection)
         await parts.vitals.start(stack)
     except BaseException:
         await stack.aclose()
@@ -157,61 +162,70 @@ async def _begin_again(
     shown: list[Vitals],
     on_wait: OnWait,
     stop: asyncio.Event,
+    projection: Projection,
 ) -> Parts | None:
     """None when `stop` was set before it worked."""
+    told = ""
     while not stop.is_set():
         try:
-            return await unless(stop, _begin(settings, stack, metrics, shown, on_wait))
+            return await unless(stop, _begin(settings, stack, metrics, shown, on_wait, projection))
         except ConnectorError as error:
-            log.error("reload_failed", problem=str(error), next=f"trying again in {RETRY_BUILD:.0f} s")
+            if str(error) != told:
+                told = str(error)
+                log.error("reload_failed", problem=told, next=f"trying again every {RETRY_BUILD:.0f} s")
             await sleep_unless(stop, RETRY_BUILD)
     return None
 
 
-async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
-    """Run until `stop` is set, or until the pipeline should be built anew."""
+async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event) -> Projection | None:
+    """Run until `stop` is set, or until the pipeline should be built anew: for the projection that is returned."""
     parts.vitals.started = True
-    watch = MappingWatch(settings.mapping.path, parts, lambda: load_projection(settings), parts.objects)
+
+    async def load() -> Projection:
+        return await _analysed(settings, _mapping_text(settings.mapping.path))
+
+    watch = MappingWatch(settings.mapping.path, parts, load, lambda new: _admit(settings, parts.objects, new))
     halt = asyncio.Event()
-    tasks = [
-        asyncio.create_task(parts.pipeline.run(halt), name="pipeline"),
-        asyncio.create_task(watch.until_changed(), name="mapping watch"),
-        asyncio.create_task(stop.wait(), name="stop"),
-    ]
+    pipeline = asyncio.create_task(parts.pipeline.run(halt), name="pipeline")
+    changed = asyncio.create_task(watch.until_changed(), name="mapping watch")
+    guard = asyncio.create_task(parts.objects.guard(), name="source objects")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    others = (changed, guard, stopping)
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if tasks[1].done():
-            tasks[1].result()
+        await asyncio.wait({pipeline, *others}, return_when=asyncio.FIRST_COMPLETED)
+        if guard.done():
+            guard.result()
+        return changed.result() if changed.done() and not stop.is_set() else None
     finally:
         parts.vitals.stopping = True
         halt.set()
-        for task in tasks[1:]:
+        for task in others:
             task.cancel()
-        await asyncio.gather(*tasks[1:], return_exceptions=True)
-        await tasks[0]
+        await asyncio.gather(*others, return_exceptions=True)
+        await pipeline
 
 
 async def build(
-    settings: Settings, stack: AsyncExitStack, metrics: Metrics | None = None, on_wait: OnWait = slot_waits
+    settings: Settings,
+    stack: AsyncExitStack,
+    metrics: Metrics | None = None,
+    on_wait: OnWait = slot_waits,
+    admitted: Projection | None = None,
 ) -> Parts:
-    """Everything that `run` needs, connected; closed by the stack in the reverse order.
+    """Everything that `run` needs, connected; closed by the stack in the reverse order. `admitted`: a mapping that was
+    analysed and found fit while another was at work, so that nothing is left to be checked or set up.
 
     Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
     """
     dsn = source_dsn(settings)
     contract = redo_contract(settings)
-    projection = await load_projection(settings)
     source = settings.source
-    renews, former = source.on_slot_loss == "recreate", await former_slots(settings.checkpoints.url)
-    tables = projection.tables
-    problems = await preflight(
-        dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
-    )
-    problems += [*projection.hidden, *await replica_problems(dsn, read_dsn(settings))]
-    _refuse_or_warn(problems)
+    projection = admitted or await load_projection(settings)
+    if admitted is None:
+        _refuse_or_warn(await _source_problems(settings, projection))
     memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
     stack.push_async_callback(memory.close)
-    slot_made, sweep_cause = await _set_up(settings, projection, memory, on_wait)
+    slot_made, sweep_cause = (None, None) if admitted else await _set_up(settings, projection, memory, on_wait)
     metrics = metrics or Metrics(__version__)
     metrics.expect(projection.tables)
     client = redo_client(settings, metrics)
@@ -219,7 +233,8 @@ async def build(
     assembler = new_assembler(settings, projection)
     stack.push_async_callback(assembler.aclose)
     stream = PostgresSource(dsn, source.slot, source.publication, known=_known(projection))
-    made = Source(dsn, source.slot, source.publication, projection.tables, source.manage)
+    replica = read_dsn(settings) if source.read_dsn is not None else None
+    made = Source(dsn, source.slot, source.publication, projection.tables, source.manage, replica)
     ports = Ports(
         stream,
         SlotRenewal(made, source.on_slot_loss == "stop", on_wait),
@@ -245,17 +260,43 @@ async def build(
     )
     pipeline = Pipeline(ports, options)
     vitals = Vitals(pipeline, metrics, SlotWatch(dsn, source.slot), projection.fingerprint)
-    objects = SourceObjects(made, stream, pipeline.sweeper)
+    objects = SourceObjects(made, stream, pipeline)
     stack.push_async_callback(objects.close)
-    await objects.begin()
+    mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint
+    await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
     await Inbox(settings.checkpoints.url, pipeline.control).start(stack)
-    return Parts(projection, pipeline, metrics, vitals, objects)
+    return Parts(projection, pipeline, metrics, vitals, objects, assembler)
+
+
+async def _source_problems(settings: Settings, projection: Projection) -> list[Problem]:
+    dsn, source = source_dsn(settings), settings.source
+    renews, former = source.on_slot_loss == "recreate", await former_slots(settings.checkpoints.url)
+    tables = projection.tables
+    problems = await preflight(
+        dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
+    )
+    return [*problems, *projection.hidden, *await replica_problems(dsn, read_dsn(settings))]
+
+
+async def _admit(settings: Settings, objects: SourceObjects, projection: Projection) -> None:
+    """See that a mapping can be taken up in the place of the one that runs, before that ends. Raises
+    ConfigurationError, SourceUnavailable."""
+    problems = await _source_problems(settings, projection)
+    if serious := [problem for problem in problems if not problem.warning]:
+        raise ConfigurationError(serious)
+    await objects.publish(projection.tables)
 
 
 async def load_projection(settings: Settings) -> Projection:
-    """Read and analyse the mapping against the live catalog. Raises ConfigurationError, SourceUnavailable."""
+    """Read and analyse the mapping against the live catalog. Raises ConfigurationError, also when the database can't
+    be reached; SourceUnavailable."""
     text = _mapping_text(settings.mapping.path)
     await _reach(settings)
+    return await _analysed(settings, text)
+
+
+async def _analysed(settings: Settings, text: str) -> Projection:
+    """Raises ConfigurationError, SourceUnavailable."""
     return await projections.load(
         text,
         path=settings.mapping.path.name,

@@ -12,7 +12,7 @@ import structlog
 from connector.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
 from connector.source.setup import renew, slot_statement
 from connector.source.slot import Blocker
-from connector.watching import Source
+from connector.source_objects import Source
 
 log = structlog.get_logger("connector.source")
 

@@ -201,7 +201,8 @@ async def test_how_the_objects_were_can_be_remembered_from_one_process_to_the_ne
 ) -> None:
     kept = load(watch.state.dump())
     shop.execute("ALTER TABLE lines ALTER note TYPE text USING upper(note)")
-    later = ObjectWatch(shop.dsn, shop.name, shop.name, TABLES, kept)
+    later = ObjectWatch(shop.dsn, shop.name, shop.name, TABLES)
+    later.begin(kept)
     assert await later.look() == Drift(columns_changed=(LINES,))
     assert later.changed
     assert not later.analysed_alike

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from connector import watching
 from tests.fix_connector import Rig, eventually
-from tests.test_mapping_watch import serving
+from tests.serving import look_often, serving
 
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "EVERY", 0.1)
-    monkeypatch.setattr(watching, "OBJECTS_EVERY", 0.1)
+    look_often(monkeypatch)
 
 
 async def test_a_table_put_in_anothers_place_by_renaming_is_followed(rig: Rig) -> None:

@@ -79,6 +79,13 @@ class Dispatcher:
         """Something may be due: an arrival, a settlement, an open gate."""
         self._work.set()
 
+    async def hasten(self) -> None:
+        """Orders can be read again: those that wait for it need not wait longer."""
+        self._read_after, self._read_attempt, self.read_trouble = 0.0, 0, None
+        await self._insist(self._memory.hasten)
+        self._due = None
+        self.wake()
+
     @property
     def idle(self) -> bool:
         return not self._busy

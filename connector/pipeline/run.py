@@ -170,6 +170,7 @@ class Pipeline:
         self.source_trouble: ConnectorError | None = None
         self.troubles: dict[str, ConnectorError] = {}
         self._tidied = False
+        self._hastened = asyncio.Event()
 
     def _arrived(self, lookups: bool) -> None:
         self.dispatcher.wake()
@@ -307,11 +308,24 @@ class Pipeline:
                 if name not in self.troubles:
                     log.warning("station_waits", station=name, problem=str(error))
                 self.troubles[name] = error
-                await asyncio.sleep(RECONNECT.delay(attempt))
+                await sleep_unless(self._hastened, RECONNECT.delay(attempt))
                 attempt += 1
             else:
                 self.troubles.pop(name, None)
                 attempt = 0
+
+    async def try_mapping(self) -> None:
+        """Whether an order could be read as things are: `trouble` says so. When one can, nothing waits any longer."""
+        try:
+            await self.reader.look_around()
+        except (SourceUnavailable, MappingBroken, OrderUnreadable) as error:
+            self.troubles["mapping"] = error
+            return
+        self.troubles.pop("mapping", None)
+        if self.dispatcher.read_trouble is not None or self.troubles:
+            await self.dispatcher.hasten()
+            self._hastened.set()
+            self._hastened.clear()
 
     @property
     def trouble(self) -> ConnectorError | None:

@@ -88,16 +88,13 @@ class Drift:
 class ObjectWatch:
     """Compares the objects with how they were at the first look, over one connection of its own."""
 
-    def __init__(
-        self, dsn: str, slot: str, publication: str, tables: Sequence[TableName], base: State | None = None
-    ) -> None:
-        """`base`: how they were before, when that is remembered from another time."""
+    def __init__(self, dsn: str, slot: str, publication: str, tables: Sequence[TableName]) -> None:
         self._connection = KeptConnection(dsn)
         self._slot = slot
         self._publication = publication
         self._tables = tuple(tables)
-        self._base = base
-        self._last: State | None = base
+        self._base: State | None = None
+        self._last: State | None = None
         self.moment = Moment(Lsn(0))
         """Of the last look: what it saw was so by then."""
 
@@ -118,6 +115,10 @@ class ObjectWatch:
         base = self._base.tables if self._base is not None else {}
         last = self.state.tables
         return base.keys() == last.keys() and all(last[name].analysed_alike(base[name]) for name in last)
+
+    def begin(self, base: State | None) -> None:
+        """How they were before, when that is remembered from another time."""
+        self._base = base
 
     async def look(self) -> Drift:
         """Four short queries. The first look without a base sets it. Raises SourceUnavailable."""

@@ -18,7 +18,7 @@ from connector.errors import SourceUnavailable
 from connector.source.connections import KeptConnection, connection, explain
 from connector.source.identities import ENDANGERED
 from connector.source.pair import inserts_name
-from connector.source.publication import INSERTS, drop_statement, options_statement, read_publications
+from connector.source.publication import EVERYTHING, INSERTS, drop_statement, options_statement, read_publications
 
 _LOCK_TIMEOUT: Final = 0.2
 """Seconds to wait for the lock on a table, which VACUUM, ANALYZE or CREATE INDEX CONCURRENTLY may hold for hours."""
@@ -64,6 +64,17 @@ class Rescuer:
 
     async def close(self) -> None:
         await self._connection.close()
+
+
+def statements(found: Sequence[Endangered]) -> str:
+    """The SQL that takes them out of danger."""
+    told = [
+        options_statement(each.publication, EVERYTHING, generated=True)
+        if each.by_option
+        else drop_statement(each.publication, each.table)
+        for each in found
+    ]
+    return " ".join(f"{statement.as_string()};" for statement in told)
 
 
 async def _publish_generated(conn: psycopg.AsyncConnection[Any], names: set[str]) -> None:

@@ -1,0 +1,233 @@
+"""The source's objects while the connector runs: tables, publications, slot.
+
+Between the rooms, like `app`. What makes the OMS's statements fail is taken back twice a second; what else drifted is
+mended every ten seconds, where that is ours to do. Wherever changes may have been missed, or a table's rows may mean
+something else than before, every order is compared with its checkpoint. How the objects were is remembered together
+with that, so that nothing escapes while the connector is down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import structlog
+
+from connector.changes import Lsn, TableName
+from connector.errors import ConfigurationError, ConnectorError, SourceUnavailable
+from connector.pipeline.records import SweepKind
+from connector.pipeline.run import RECONNECT, Pipeline
+from connector.source.drift import Drift, ObjectWatch, ReplicaWatch
+from connector.source.objects import State, load
+from connector.source.rescue import Rescuer, statements
+from connector.source.setup import Ready, mend
+from connector.source.stream import PostgresSource
+
+log = structlog.get_logger("connector.source")
+
+OBJECTS_EVERY = 10.0
+SOON = 1.0
+"""Seconds to the next look while something is pending."""
+RESCUE_EVERY = 0.5
+PATIENCE = 5.0
+"""Seconds that a comparison waits for transactions of which the stream may lack a part. Then it is made at once, and
+again when they have ended."""
+AGAIN_EVERY = 300.0
+"""Seconds between comparisons while changes are missing from the stream and that isn't ours to mend."""
+OBJECTS_NOTE = "source_objects"
+CAUSE = "tables of the source changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the source's objects are named, and whether we may make and mend them. `read_dsn`: where orders are read
+    when that is another server."""
+
+    dsn: str
+    slot: str
+    publication: str
+    tables: tuple[TableName, ...]
+    manage: bool
+    read_dsn: str | None = None
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A change that was noticed and must be followed by a comparison: one that sees everything up to `lsn`, and every
+    transaction that was `running` when it was noticed, because the stream may lack a part of those. `shown`: reads see
+    the change itself."""
+
+    state: State
+    lsn: Lsn
+    running: frozenset[str]
+    since: float
+    shown: bool = False
+    ended: bool = False
+    compared: bool = False
+
+
+class SourceObjects:
+    def __init__(self, source: Source, stream: PostgresSource, pipeline: Pipeline) -> None:
+        self._source = source
+        self._stream = stream
+        self._pipeline = pipeline
+        self._watch = ObjectWatch(source.dsn, source.slot, source.publication, source.tables)
+        self._replica = ReplicaWatch(source.read_dsn)
+        self._rescuer = Rescuer(source.dsn, source.publication)
+        self._pending: _Pending | None = None
+        self._analyse = True  # what was analysed was read a moment before the first look
+        self._next = 0.0
+        self._again = 0.0
+        self._told: Drift | None = None
+        self._complaint: str | None = None
+        self._rounds_in_danger = 0
+
+    async def begin(self, *, compared: bool) -> None:
+        """The first look, against how the objects were when orders were last compared for their sake. `compared`: they
+        are about to be compared anyway. Raises SourceUnavailable."""
+        memory = self._pipeline.ports.memory
+        noted = await memory.noted(OBJECTS_NOTE)
+        base = None if noted is None else load(noted)
+        self._watch.begin(base)
+        await self._watch.look()
+        settled = compared and not self._watch.moment.running and self._source.read_dsn is None
+        if base is None or (settled and self._watch.changed):
+            self._watch.accept()
+            await memory.note(OBJECTS_NOTE, self._watch.state.dump())
+
+    async def look(self) -> bool:
+        """When it is time. True when the mapping must be analysed anew, because a table is otherwise than it was."""
+        if time.monotonic() < self._next:
+            return False
+        try:
+            await self._look()
+        except SourceUnavailable as error:
+            self._complain(error)
+        else:
+            due = self._analyse and (self._pending is None or self._pending.shown)
+            self._analyse = self._analyse and not due
+            return due
+        finally:
+            self._next = time.monotonic() + (OBJECTS_EVERY if self._pending is None else min(SOON, OBJECTS_EVERY))
+        return False
+
+    async def guard(self) -> None:
+        """For as long as it runs, no publication of ours makes the OMS's statements fail for more than a second."""
+        attempt = 0
+        while True:
+            try:
+                await self._keep_writable()
+                attempt = 0
+            except SourceUnavailable:
+                attempt += 1  # the stream's own trouble says it better
+            await asyncio.sleep(RECONNECT.delay(attempt) if attempt else RESCUE_EVERY)
+
+    async def publish(self, tables: Sequence[TableName]) -> None:
+        """Have the publications cover these tables, for a mapping that is about to be taken up. Raises
+        SourceUnavailable, ConfigurationError."""
+        if self._source.manage:
+            await self._mend(tables)
+
+    async def close(self) -> None:
+        await self._watch.close()
+        await self._replica.close()
+        await self._rescuer.close()
+
+    # what drifted
+
+    async def _look(self) -> None:
+        drift = await self._watch.look()
+        self._tell(drift)
+        if self._source.manage and self._source.publication in drift.publications_gone:
+            # What was written meanwhile can't be decoded: the slot is made anew, too, by who follows it.
+            self._stream.reconnect()
+        elif self._source.manage and drift.to_mend:
+            try:
+                if (await self._mend(self._source.tables)).publications_changed:
+                    drift = await self._watch.look()
+            except (SourceUnavailable, ConfigurationError) as error:
+                self._complain(error)
+        if self._watch.changed:
+            self._notice()
+        await self._compare(drift)
+
+    async def _mend(self, tables: Sequence[TableName]) -> Ready:
+        source = self._source
+        ready = await mend(source.dsn, source.slot, source.publication, tables)
+        if ready.resubscribe:
+            self._stream.reconnect()
+        self._complaint = None
+        return ready
+
+    def _notice(self) -> None:
+        self._analyse = self._analyse or not self._watch.analysed_alike
+        moment = self._watch.moment
+        self._pending = _Pending(self._watch.state, moment.lsn, moment.running, time.monotonic())
+        self._watch.accept()
+
+    async def _compare(self, drift: Drift) -> None:
+        """Every order with its checkpoint, once a comparison sees all that may have been missed."""
+        pending, now = self._pending, time.monotonic()
+        if pending is None:
+            if drift.incomplete and now > self._again and not self._pipeline.sweeper.active:
+                await self._sweep("changes of some tables are not published")
+            return
+        pending.shown = pending.shown or await self._replica.shows(pending.lsn)
+        pending.running &= self._watch.moment.running
+        if not pending.running and not pending.ended:
+            pending.ended, pending.lsn = True, self._watch.moment.lsn
+        if not pending.shown or (pending.ended and not await self._replica.shows(pending.lsn)):
+            return
+        if pending.ended:
+            await self._sweep(CAUSE)
+            memory, text = self._pipeline.ports.memory, pending.state.dump()
+            await self._pipeline.insist(lambda: memory.note(OBJECTS_NOTE, text))
+            self._pending = None
+        elif now - pending.since > PATIENCE and not pending.compared:
+            await self._sweep(CAUSE)
+            pending.compared = True
+
+    async def _sweep(self, cause: str) -> None:
+        self._again = time.monotonic() + AGAIN_EVERY
+        await self._pipeline.sweeper.ask(cause, SweepKind.RECONCILE)
+
+    # what makes the OMS fail
+
+    async def _keep_writable(self) -> None:
+        found = await self._rescuer.look()
+        self._rounds_in_danger = self._rounds_in_danger + 1 if found else 0
+        if not found:
+            return
+        problem = None
+        if self._source.manage:
+            try:
+                await self._rescuer.rescue(found)
+            except SourceUnavailable as error:
+                problem = str(error)  # somebody else may just have altered it; the next round is soon
+            else:
+                self._next = 0.0
+        tables = sorted({str(each.table) for each in found})
+        if self._source.manage and problem is None:
+            advice = "redo-connector check says how to follow them whole"
+            log.warning("replica_identity_lost", tables=tables, next=advice)
+        elif self._rounds_in_danger == 2:
+            log.error("oms_statements_fail", tables=tables, problem=problem, next=f"let a DBA run: {statements(found)}")
+
+    # words
+
+    def _tell(self, drift: Drift) -> None:
+        if drift and drift != self._told:
+            found = {each.name: getattr(drift, each.name) for each in fields(drift)}
+            said = {
+                name: value if value is True else [str(one) for one in value] for name, value in found.items() if value
+            }
+            log.warning("source_objects_changed", **said)
+        self._told = drift or None
+
+    def _complain(self, error: ConnectorError) -> None:
+        """Once for as long as it lasts."""
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            log.warning("source_objects", problem=str(error))
