@@ -13,7 +13,7 @@ from connector.projection.catalog import Column, Table
 from connector.projection.definitions import Definitions
 from connector.projection.keys import quoted
 from connector.projection.needs import Needs
-from connector.projection.paths import Hop, Index, Lookup, Way
+from connector.projection.paths import Hop, Index, Way
 from connector.projection.privileges import Function
 from connector.projection.routes import Routes
 from connector.projection.statistics import NOTHING_KNOWN, Statistics
@@ -85,10 +85,7 @@ class Projection:
         """The same for projections that read the same and route alike. Unlike the fingerprint, which says what an order
         is, it changes with the tables themselves and their columns' types, too."""
         tables = [(table.name, table.oid, table.partial) for table in self.followed]
-        ways = [
-            (way.name, way.kind, way.lookup and _read_by(way.lookup), way.index)
-            for way in (use.way for use in self.uses)
-        ]
+        ways = [_signed(use.way) for use in self.uses]
         key = (self.key, self.key_types, self.key_outputs, self.order_table_key_is_primary)
         parts = (self.fingerprint, tables, key, self.restricted, dict(self.columns), ways)
         routes = (dict(self.routes.interest), dict(self.routes.by_table))
@@ -138,8 +135,10 @@ class Projection:
         return orders if orders is None or everyone is None else min(orders, max(everyone, 1.0))
 
 
-def _read_by(lookup: Lookup) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    return lookup.sql, lookup.value_types, lookup.key_types
+def _signed(way: Way) -> tuple[object, ...]:
+    lookup = way.lookup and (way.lookup.sql, way.lookup.value_types, way.lookup.key_types)
+    index = way.index and (way.index.columns, way.index.sql)
+    return way.name, way.kind, lookup, index
 
 
 def _deletes(way: Way) -> str:
