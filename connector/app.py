@@ -13,6 +13,7 @@ import structlog
 
 from connector import __version__
 from connector import projection as projections
+from connector.bounds import grace, longest_push, longest_read, new_health, new_watchdog
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.requests import Requests, requests_path
 from connector.checkpoints.vault import Vault
@@ -30,7 +31,7 @@ from connector.redo.client import environment_proxy, orders_url
 from connector.redo.contract import RedoContract
 from connector.redo.stores import Stores
 from connector.slot_renewal import SlotRenewal
-from connector.source.connections import connection
+from connector.source.connections import ANSWER, connection, conninfo
 from connector.source.preflight import preflight
 from connector.source.replica import replica_problems
 from connector.source.setup import Ready, ensure
@@ -43,6 +44,8 @@ from connector.status.facts import Facts
 from connector.status.metrics import Metrics
 from connector.status.web import WebServer, create_app
 from connector.vitals import Vitals
+from connector.wal_watch import WalWatch
+from connector.watchdog import Watchdog
 from connector.watching import MappingWatch, Parts
 
 log = structlog.get_logger("connector")
@@ -120,18 +123,26 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await web.start()
         stack.push_async_callback(web.stop)
         generation = AsyncExitStack()
-        begun = await unless(stop, _begin(settings, generation, metrics, shown, beginning.slot_waits))
+        watchdog = new_watchdog(settings)
+        begun = await unless(stop, _begin(settings, generation, metrics, shown, beginning.slot_waits, watchdog))
         if begun is None:
             return
         parts = begun
+        # Not before: a store of an older version takes its time to be opened.
+        watchdog.start()
+        stack.callback(watchdog.stop)
         log.info("started", status=f"http://{settings.status.host}:{web.port}/", tables=len(parts.projection.tables))
         while True:
             async with generation:
+                watchdog.watch(parts.pulses)
                 projection = await _follow_mapping(settings, parts, stop)
+                watchdog.watch()
             if projection is None:
                 return
             generation = AsyncExitStack()
-            again = await _begin_again(settings, generation, metrics, shown, beginning.slot_waits, stop, projection)
+            again = await _begin_again(
+                settings, generation, metrics, shown, beginning.slot_waits, stop, projection, watchdog
+            )
             if again is None:
                 return
             parts = again
@@ -143,10 +154,11 @@ async def _begin(
     metrics: Metrics,
     shown: list[Vitals],
     on_wait: OnWait,
+    watchdog: Watchdog,
     projection: Projection | None = None,
 ) -> Parts:
     try:
-        parts = await build(settings, stack, metrics, on_wait, projection)
+        parts = await build(settings, stack, metrics, on_wait, projection, watchdog)
         await parts.vitals.start(stack)
     except BaseException:
         await stack.aclose()
@@ -163,12 +175,13 @@ async def _begin_again(
     on_wait: OnWait,
     stop: asyncio.Event,
     projection: Projection,
+    watchdog: Watchdog,
 ) -> Parts | None:
     """None when `stop` was set before it worked."""
     told = ""
     while not stop.is_set():
         try:
-            return await unless(stop, _begin(settings, stack, metrics, shown, on_wait, projection))
+            return await unless(stop, _begin(settings, stack, metrics, shown, on_wait, watchdog, projection))
         except ConnectorError as error:
             if str(error) != told:
                 told = str(error)
@@ -211,9 +224,11 @@ async def build(
     metrics: Metrics | None = None,
     on_wait: OnWait = slot_waits,
     admitted: Projection | None = None,
+    watchdog: Watchdog | None = None,
 ) -> Parts:
     """Everything that `run` needs, connected; closed by the stack in the reverse order. `admitted`: a mapping that was
-    analysed and found fit while another was at work, so that nothing is left to be checked or set up.
+    analysed and found fit while another was at work, so that nothing is left to be checked or set up. What the watchdog
+    sees is told.
 
     Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
     """
@@ -232,9 +247,16 @@ async def build(
     stack.push_async_callback(client.aclose)
     assembler = new_assembler(settings, projection)
     stack.push_async_callback(assembler.aclose)
-    stream = PostgresSource(dsn, source.slot, source.publication, known=_known(projection))
+    stream = PostgresSource(
+        dsn,
+        source.slot,
+        source.publication,
+        known=_known(projection),
+        silence_timeout=source.silence_timeout,
+    )
     replica = read_dsn(settings) if source.read_dsn is not None else None
-    made = Source(dsn, source.slot, source.publication, projection.tables, source.manage, replica)
+    within = min(ANSWER, source.silence_timeout)
+    made = Source(dsn, source.slot, source.publication, projection.tables, source.manage, replica, within)
     ports = Ports(
         stream,
         SlotRenewal(made, source.on_slot_loss == "stop", on_wait),
@@ -257,15 +279,21 @@ async def build(
         known_routes=frozenset(use.way.name for use in projection.uses) | projection.indexes.keys(),
         slot_made=slot_made,
         sweep_cause=sweep_cause,
+        longest_read=longest_read(settings),
+        longest_push=longest_push(settings),
     )
     pipeline = Pipeline(ports, options)
-    vitals = Vitals(pipeline, metrics, SlotWatch(dsn, source.slot), projection.fingerprint)
+    wal = WalWatch(source.wal_budget)
+    health = new_health(settings, pipeline, watchdog)
+    slot = SlotWatch(dsn, source.slot, within)
+    vitals = Vitals(pipeline, metrics, slot, projection.fingerprint, health, wal, stream.reconnect)
     objects = SourceObjects(made, stream, pipeline)
     stack.push_async_callback(objects.close)
     mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint
     await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
-    await Inbox(settings.checkpoints.url, pipeline.control).start(stack)
-    return Parts(projection, pipeline, metrics, vitals, objects, assembler)
+    inbox = Inbox(settings.checkpoints.url, pipeline.control)
+    await inbox.start(stack)
+    return Parts(projection, pipeline, metrics, vitals, objects, assembler, inbox.pulse)
 
 
 async def _source_problems(settings: Settings, projection: Projection) -> list[Problem]:
@@ -446,15 +474,23 @@ def redo_client(settings: Settings, metrics: Metrics | None) -> Stores:
 
 
 def new_assembler(settings: Settings, projection: Projection) -> Assembler:
-    return Assembler(projection, read_dsn=read_dsn(settings), statement_timeout_ms=timeout_ms(settings))
+    return Assembler(
+        projection,
+        read_dsn=read_dsn(settings),
+        statement_timeout_ms=timeout_ms(settings),
+        grace=grace(settings),
+    )
 
 
 def source_dsn(settings: Settings) -> str:
-    return settings.source.dsn.get_secret_value()
+    """Raises ConfigurationError when it can't be read."""
+    return conninfo(settings.source.dsn.get_secret_value(), settings.source.silence_timeout)
 
 
 def read_dsn(settings: Settings) -> str:
-    return (settings.source.read_dsn or settings.source.dsn).get_secret_value()
+    """Raises ConfigurationError when it can't be read."""
+    dsn = settings.source.read_dsn or settings.source.dsn
+    return conninfo(dsn.get_secret_value(), settings.source.silence_timeout)
 
 
 def timeout_ms(settings: Settings) -> int:

@@ -98,13 +98,18 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """Where the stream is. `seen_at` is the local monotonic clock (s) of the last byte heard from the server."""
+    """Where the stream is. `seen_at` is the local monotonic clock (s) of the last byte heard from the server, `silence`
+    for how long (s) it has said nothing while it was listened to; `told_lsn` is the flush position that it was told,
+    `messages` how many of the WAL's were read on this connection."""
 
     received_lsn: Lsn
     flush_lsn: Lsn
     server_lsn: Lsn
     seen_at: float
     connected: bool
+    told_lsn: Lsn = Lsn(0)
+    silence: float = 0.0
+    messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

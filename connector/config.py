@@ -34,6 +34,9 @@ _STORE = re.compile(r"CONNECTOR_REDO__STORES__(.+)__(API_SECRET|BASE_URL|ORDERS_
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
 
+_SIZE_UNITS = ("b", "kb", "mb", "gb", "tb")
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?\s*$", re.IGNORECASE)
+
 
 def parse_duration(value: object) -> object:
     """`500ms`, `30s`, `5m`, `24h`, `1d`, or a number of seconds, to seconds."""
@@ -43,6 +46,20 @@ def parse_duration(value: object) -> object:
             raise ValueError("not a duration: write a number with ms, s, m, h or d, such as 30s")
         return float(match[1]) * _UNITS[match[2] or "s"]
     return value
+
+
+def parse_size(value: object) -> object:
+    """`10GB`, `512MB`, or a number of bytes, to bytes. As in Postgres a unit is 1024 times the one before."""
+    if isinstance(value, str):
+        match = _SIZE.match(value)
+        if not match:
+            raise ValueError("not a size: write a number with kB, MB, GB or TB, such as 10GB")
+        return int(float(match[1]) * 1024 ** _SIZE_UNITS.index((match[2] or "b").lower()))
+    return value
+
+
+def _parse_optional_size(value: object) -> object:
+    return None if value in ("off", "none", "", 0, "0") else parse_size(value)
 
 
 def _parse_optional_duration(value: object) -> object:
@@ -63,8 +80,9 @@ def _parse_zone(value: object) -> object:
 
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 OptionalSeconds = Annotated[float | None, BeforeValidator(_parse_optional_duration)]
-OptionalRate = Annotated[float | None, BeforeValidator(_parse_optional), Field(gt=0)]
-OptionalCount = Annotated[int | None, BeforeValidator(_parse_optional), Field(ge=1)]
+OptionalRate = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_parse_optional)]
+OptionalCount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_parse_optional)]
+OptionalSize = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_parse_optional_size)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")]
 
 
@@ -74,7 +92,9 @@ class Section(BaseModel):
 
 class SourceSettings(Section):
     """`statement_timeout` bounds every query of ours in the OMS; `read_dsn` names a replica to assemble from;
-    `on_slot_loss`: what to do about a slot that can't be read any more."""
+    `on_slot_loss`: what to do about a slot that can't be read any more;
+    `silence_timeout`: when a server that says nothing counts as gone; `wal_budget`: how many bytes of WAL the slot
+    should keep there at most."""
 
     dsn: SecretStr
     read_dsn: SecretStr | None = None
@@ -84,6 +104,8 @@ class SourceSettings(Section):
     on_slot_loss: Literal["recreate", "stop"] = "recreate"
     timezone: Annotated[str, BeforeValidator(_parse_zone)] = "UTC"
     statement_timeout: Seconds = 30.0
+    silence_timeout: Seconds = 60.0
+    wal_budget: OptionalSize = None
 
 
 class MappingSettings(Section):
@@ -168,6 +190,14 @@ class StatusSettings(Section):
     port: int = Field(default=9464, ge=0, le=65535)
 
 
+class HealthSettings(Section):
+    """When a part of ours that has work and doesn't get on makes the connector unready, and when it ends the process,
+    so that a supervisor starts it again. What may take longer by its own time limit has that on top."""
+
+    stalled_after: Seconds = 60.0
+    exit_after: OptionalSeconds = 300.0
+
+
 class LogSettings(Section):
     format: Literal["auto", "console", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -202,6 +232,7 @@ class Settings(BaseSettings):
     reconcile: ReconcileSettings = ReconcileSettings()
     guard: GuardSettings = GuardSettings()
     status: StatusSettings = StatusSettings()
+    health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
     @classmethod
@@ -223,6 +254,9 @@ class Settings(BaseSettings):
             raise ValueError("mapping.missing: to cancel an order its last payload is sent again: set checkpoints.keep")
         if keep == "payload" and keys is None:
             raise ValueError("checkpoints.payload_keys: is required, because payloads are only kept sealed")
+        health = self.health
+        if health.exit_after is not None and health.exit_after < health.stalled_after:
+            raise ValueError("health.exit_after: must not be shorter than health.stalled_after")
         if self.redo.store_id in self.redo.stores:
             raise ValueError("redo.stores: holds redo.store_id itself, whose secret is redo.api_secret")
         return self

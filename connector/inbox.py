@@ -13,6 +13,7 @@ from connector.checkpoints.requests import Request, Requests, requests_path
 from connector.errors import CheckpointsUnwritable, ConnectorError
 from connector.orders import OrderKey
 from connector.pipeline.control import Control
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Sweep, SweepKind
 
 log = structlog.get_logger("connector.inbox")
@@ -28,6 +29,7 @@ class Inbox:
         self._requests = None if url == "memory:" else Requests(requests_path(url))
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
+        self.pulse = Pulse("inbox", "looking for what commands asked")
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Look in the background until the stack closes. What a former run had begun is carried out again."""
@@ -46,6 +48,7 @@ class Inbox:
 
     async def _watch(self, requests: Requests) -> None:
         while True:
+            self.pulse.beat()
             try:
                 while await asyncio.to_thread(requests.waiting):
                     request = await asyncio.to_thread(requests.next)
@@ -56,8 +59,10 @@ class Inbox:
                     task.add_done_callback(self._tasks.discard)
             except ConnectorError as error:
                 log.warning("inbox_unusable", problem=str(error))
-                await asyncio.sleep(10 * EVERY)
-            await asyncio.sleep(EVERY)
+                with self.pulse.resting():
+                    await asyncio.sleep(10 * EVERY)
+            with self.pulse.resting():
+                await asyncio.sleep(EVERY)
 
     async def _carry_out(self, requests: Requests, request: Request) -> None:
         log.info("request", number=request.number, verb=request.verb)

@@ -19,6 +19,7 @@ from connector.changes import Lsn, TableName
 from connector.errors import ConfigurationError, ConnectorError, SourceUnavailable
 from connector.pipeline.records import SweepKind
 from connector.pipeline.run import RECONNECT, Pipeline
+from connector.source.connections import ANSWER
 from connector.source.drift import Drift, ObjectWatch, ReplicaWatch
 from connector.source.objects import State, load
 from connector.source.rescue import Rescuer, statements
@@ -43,7 +44,7 @@ CAUSE = "tables of the source changed"
 @dataclass(frozen=True, slots=True)
 class Source:
     """How the source's objects are named, and whether we may make and mend them. `read_dsn`: where orders are read
-    when that is another server."""
+    when that is another server; `within`: how long (s) an answer may take."""
 
     dsn: str
     slot: str
@@ -51,6 +52,7 @@ class Source:
     tables: tuple[TableName, ...]
     manage: bool
     read_dsn: str | None = None
+    within: float = ANSWER
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ class SourceObjects:
         self._source = source
         self._stream = stream
         self._pipeline = pipeline
-        self._watch = ObjectWatch(source.dsn, source.slot, source.publication, source.tables)
+        self._watch = ObjectWatch(source.dsn, source.slot, source.publication, source.tables, source.within)
         self._replica = ReplicaWatch(source.read_dsn)
         self._rescuer = Rescuer(source.dsn, source.publication)
         self._pending: _Pending | None = None

@@ -1,12 +1,13 @@
 """Gathers the facts about a running connector, once a second, for metrics, health and the status page.
 
-Between the rooms, like `app`: it reads the pipeline's state and the slot's, and decides only what to call the whole.
+Between the rooms, like `app`: it reads the pipeline's state and the slot's. What to call the whole is `health`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -14,28 +15,48 @@ import structlog
 
 from connector import __version__
 from connector.errors import CheckpointsUnwritable, SourceUnavailable
+from connector.health import Finding, Health
 from connector.pipeline.holds import Hold
-from connector.pipeline.records import SweepKind, Tally, Warned
+from connector.pipeline.pulse import Pulse
+from connector.pipeline.records import Warned
 from connector.pipeline.run import Pipeline
 from connector.source.slot import SlotReport, SlotWatch
 from connector.status.facts import NO_TALLY, Counts, Facts, State
 from connector.status.metrics import Metrics
+from connector.wal_watch import WalWatch
 
 log = structlog.get_logger("connector.vitals")
 
 EVERY = 1.0
 WARNED = 5
 """Of the latest suspicions, so many are shown."""
-LATE_AFTER = 10.0
-"""Seconds that a change may wait before the state is called catching up."""
+PATIENCE = 30.0
+"""Seconds that the store and the slot may take for an answer, before it is this task that doesn't get on."""
 
 
 class Vitals:
-    def __init__(self, pipeline: Pipeline, metrics: Metrics, slot: SlotWatch, mapping_fingerprint: str) -> None:
+    """`reconnect` is called with a reason when the stream's server no longer hears us."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        slot: SlotWatch,
+        mapping_fingerprint: str,
+        health: Health,
+        wal: WalWatch,
+        reconnect: Callable[[str], None],
+    ) -> None:
         self._pipeline = pipeline
         self._metrics = metrics
         self._slot = slot
         self._mapping = mapping_fingerprint
+        self._health = health
+        self._wal = wal
+        self._reconnect = reconnect
+        self.pulses = [Pulse("vitals", "gathering counts"), Pulse("slot watch", "reading the slot's state")]
+        for pulse in self.pulses:
+            pulse.allowance = PATIENCE
         self._started_at = time.time()
         self._report: SlotReport | None = None
         self._tally = NO_TALLY
@@ -48,27 +69,36 @@ class Vitals:
         """Why the mapping, as it is now, can't be loaded; the pipeline may still run an older one."""
 
     async def start(self, stack: AsyncExitStack) -> None:
-        """Gather in the background until the stack closes."""
-        task = asyncio.create_task(self._gather(), name="vitals")
+        """Gather in the background until the stack closes. Whatever the database does, the counts go on."""
+        jobs = zip(self.pulses, (self._look_inside, self._look_at_slot), strict=True)
+        tasks = [asyncio.create_task(self._repeat(pulse, look), name=pulse.name) for pulse, look in jobs]
 
         async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._slot.close()
 
         stack.push_async_callback(end)
 
-    async def _gather(self) -> None:
+    async def _repeat(self, pulse: Pulse, look: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self.refresh()
+            with pulse.working():
+                await look()
             await asyncio.sleep(EVERY)
 
-    async def refresh(self) -> None:
-        """Ask the slot and the store anew, then set the gauges and log a change of state."""
+    async def _look_at_slot(self) -> None:
         try:
             self._report = await self._slot.report()
         except SourceUnavailable:
             self._report = None  # the stream's own trouble says it better
+        now = time.monotonic()
+        self._wal.look(now, self._report)
+        if self._health.look(self._report, sum(self._metrics.settled.values())):
+            self._reconnect("the server takes no note of what it is told")
+
+    async def _look_inside(self) -> None:
+        """Ask the store anew, then set the gauges and log a change of state."""
         memory = self._pipeline.ports.memory
         try:
             self._tally = await memory.tally()
@@ -80,12 +110,12 @@ class Vitals:
         self._metrics.update(facts)
         if facts.state is not self._said:
             self._said = facts.state
-            log.info("state", state=facts.state.value, reason=facts.reason or None)
+            log.info("state", state=facts.state.value, reason=facts.reason or None, next=facts.next_step or None)
 
     def facts(self) -> Facts:
         """How things are, with counts at most a second old."""
         now, pipeline = time.time(), self._pipeline
-        state, reason = self._judge(now, self._tally)
+        finding, wal = self._judge(now), self._wal
         position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeper.current, pipeline.gates.pause
         gap = pipeline.progress.noticed
         remaining = max(0, pipeline.sweeper.estimate - sweep.scanned) if sweep is not None else None
@@ -93,15 +123,22 @@ class Vitals:
             position = replace(position, server_lsn=max(position.server_lsn, self._report.current_lsn))
         return Facts(
             now=now,
-            state=state,
+            state=finding.state,
             started_at=self._started_at,
             version=__version__,
-            reason=reason,
+            reason=finding.reason,
+            next_step=finding.next or wal.advice,
             mapping_fingerprint=self._mapping,
             position=position,
             replication_lag_seconds=self._lag_seconds(now),
             slot_retained_bytes=None if self._report is None else self._report.retained,
             slot_safe_bytes=None if self._report is None else self._report.safe,
+            wal_budget_bytes=wal.budget,
+            slot_limit=wal.outlook.limit,
+            slot_limit_left_bytes=wal.outlook.left,
+            slot_seconds_to_limit=wal.outlook.seconds,
+            wal_warning=wal.warning,
+            stalled_parts=tuple(stall.name for stall in self._health.stalled()),
             tally=self._tally,
             sweep=sweep,
             sweep_remaining=remaining,
@@ -123,30 +160,12 @@ class Vitals:
             counts=self._counts(),
         )
 
-    def _judge(self, now: float, tally: Tally) -> tuple[State, str]:
-        pipeline = self._pipeline
-        pause, sweep = pipeline.gates.pause, pipeline.sweeper.current
+    def _judge(self, now: float) -> Finding:
         if self.stopping:
-            return State.STOPPING, ""
+            return Finding(State.STOPPING)
         if not self.started:
-            return State.STARTING, ""
-        if not pipeline.ports.source.position().connected:
-            return State.DISCONNECTED, str(pipeline.source_trouble or "connecting")
-        if pipeline.trouble is not None:
-            return State.STALLED, str(pipeline.trouble) if self.mapping_problem is None else self.mapping_problem
-        if pause is not None:
-            words = (pause.message or pause.reason).rstrip(".")
-            # With several stores the others may be open.
-            stores = ", ".join(pipeline.gates.paused)
-            where = f"store {stores}: " if len(pipeline.gates.stores) > 1 else ""
-            return State.PAUSED, f"{where}{words} (since {_clock(pause.since)}). {pause.advice}"
-        if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
-            return State.BACKFILLING, f"{sweep.scanned} of about {max(pipeline.sweeper.estimate, sweep.scanned)} orders"
-        if tally.holds:
-            return State.HELD, f"{tally.held} orders of {tally.holds} holds; `redo-connector approve` lets them go"
-        if tally.oldest_since is not None and now - tally.oldest_since > LATE_AFTER:
-            return State.CATCHING_UP, ""
-        return State.STREAMING, ""
+            return Finding(State.STARTING)
+        return self._health.judge(now, self._tally, self.mapping_problem)
 
     def _lag_seconds(self, now: float) -> float | None:
         """0 when everything that the server has was read, else the age of the newest transaction that was."""
@@ -162,7 +181,3 @@ class Vitals:
         settled = self._metrics.settled
         names = ("pushed", "unchanged", "rejected", "invalid", "missing")
         return Counts(*(settled.get(name, 0) for name in names))
-
-
-def _clock(moment: float) -> str:
-    return time.strftime("%H:%M:%S UTC", time.gmtime(moment))

@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from connector.errors import ConfigurationError, ConnectorError, MappingBroken, SourceUnavailable
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.run import Pipeline
 from connector.projection import Assembler, Projection
 from connector.source_objects import SourceObjects
@@ -42,6 +43,12 @@ class Parts:
     vitals: Vitals
     objects: SourceObjects
     assembler: Assembler
+    inbox: Pulse
+
+    def pulses(self) -> list[Pulse]:
+        """Of everything that must get on; may be asked from any thread. The mapping watch isn't among them: it may
+        have to wait for a slot, and its end is noticed."""
+        return [*self.pipeline.pulses, *self.vitals.pulses, self.inbox]
 
 
 class MappingWatch:

@@ -22,6 +22,8 @@ from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
 from connector.pipeline.records import Tally
 from connector.redo.sandbox_server import SandboxServer
+from connector.status.facts import Facts
+from connector.watchdog import Watchdog
 from connector.watching import Parts
 from tests.fix_postgres import Database
 
@@ -51,6 +53,8 @@ class Rig:
     folder: Path
     mapping: str
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    watchdog: Watchdog | None = None
+    """With one, the whole is judged too, as `serve` does it; start and stop it yourself."""
     parts: Parts | None = None
     _stack: AsyncExitStack | None = None
     _task: asyncio.Task[None] | None = None
@@ -103,10 +107,17 @@ class Rig:
     async def start(self) -> Parts:
         """Build and run; returns once the first backfill is over (or the pipeline has picked up where it was)."""
         self._stack = AsyncExitStack()
-        self.parts = await app.build(self.settings(), self._stack)
+        self.parts = await app.build(self.settings(), self._stack, watchdog=self.watchdog)
+        if self.watchdog is not None:
+            await self.parts.vitals.start(self._stack)
+            self.parts.vitals.started = True
+            self.watchdog.watch(self.parts.pulses)
         self._stop = asyncio.Event()
         self._task = asyncio.create_task(self.parts.pipeline.run(self._stop))
         return self.parts
+
+    def facts(self) -> Facts:
+        return self.running.vitals.facts()
 
     async def stop(self) -> None:
         """Drain and end. Raises what ended the pipeline by itself."""
@@ -117,6 +128,8 @@ class Rig:
         try:
             await task
         finally:
+            if self.watchdog is not None:
+                self.watchdog.watch()
             await stack.aclose()
             self.parts = None
 

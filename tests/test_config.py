@@ -143,3 +143,31 @@ def test_no_value_of_a_setting_is_in_an_error_or_a_repr(tmp_path: Path) -> None:
 def test_durations_have_units(tmp_path: Path, text: str, seconds: float) -> None:
     settings = config.load(write(tmp_path, REQUIRED.replace("[source]", f'[source]\nstatement_timeout = "{text}"')))
     assert settings.source.statement_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("10GB", 10 * 1024**3), ("512 MB", 512 * 1024**2), ("1.5kB", 1536), ("700", 700), ("none", None)]
+)
+def test_a_size_is_written_as_in_postgres(tmp_path: Path, text: str, size: int | None) -> None:
+    settings = config.load(write(tmp_path, REQUIRED.replace("[source]", f'[source]\nwal_budget = "{text}"')))
+    assert settings.source.wal_budget == size
+
+
+def test_what_is_no_size_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"source\.wal_budget: not a size: write a number with kB, MB"):
+        config.load(write(tmp_path, REQUIRED.replace("[source]", '[source]\nwal_budget = "10 gigs"')))
+
+
+def test_an_exit_before_the_alarm_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"health\.exit_after: must not be shorter"):
+        config.load(write(tmp_path, REQUIRED + '\n[health]\nexit_after = "30s"\n'))
+
+
+def test_a_bound_can_be_switched_off_and_must_be_above_zero(tmp_path: Path) -> None:
+    more = '\n[reconcile]\norders_per_second = "{0}"\n[guard]\nmax_orders = "{0}"\n'
+    settings = config.load(write(tmp_path, REQUIRED + 'requests_per_second = "off"' + more.format("off")))
+    assert settings.redo.requests_per_second is None
+    assert settings.reconcile.orders_per_second is None
+    assert settings.guard.max_orders is None
+    found = problems(write(tmp_path, REQUIRED + more.format("0")))
+    assert found.keys() == {"reconcile.orders_per_second", "guard.max_orders"}

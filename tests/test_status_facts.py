@@ -9,7 +9,7 @@ import pytest
 
 from connector.changes import Lsn, StreamPosition, parse_lsn
 from connector.pipeline.records import Sweep, SweepKind, Tally
-from connector.status.facts import READY_STATES, Facts, State, as_json, duration, ready, verdict
+from connector.status.facts import READY_STATES, Facts, State, as_json, duration, ready, size, verdict
 
 STREAM = StreamPosition(parse_lsn("1/20"), parse_lsn("1/10"), parse_lsn("1/30"), 5.0, True)
 CUT = StreamPosition(Lsn(2), Lsn(1), Lsn(3), 5.0, False)
@@ -54,6 +54,23 @@ def test_the_verdict_tells_what_waits_and_what_was_refused() -> None:
         "Catching up with the source. 1,534 changes are waiting, the oldest for 12 min. "
         "3 orders are refused: see the dead letters."
     )
+
+
+def test_the_verdict_names_the_next_step_and_tells_of_wal_that_is_kept() -> None:
+    told = facts(State.STALLED, reason="the disk is full", next_step="free space.", wal_warning="the slot keeps much")
+    assert verdict(told) == "Stalled, nothing is lost: the disk is full. The slot keeps much. Next: free space."
+    assert ready(told) == (False, "Stalled, nothing is lost: the disk is full. The slot keeps much.")
+
+
+def test_much_wal_alone_makes_nothing_unready() -> None:
+    assert ready(facts(wal_warning="the slot keeps much"))[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(700, "700 bytes"), (1536, "1.5 kB"), (10 * 1024**3, "10.0 GB"), (3000 * 1024**4, "3000.0 TB")]
+)
+def test_sizes_as_postgres_counts(count: int, words: str) -> None:
+    assert size(count) == words
 
 
 def test_every_state_has_a_sentence() -> None:

@@ -22,6 +22,10 @@ PROMISED = {
     "redo_connector_slot_safe_wal_bytes": ("gauge", set()),
     "redo_connector_changes_total": ("counter", {"table", "operation"}),
     "redo_connector_transactions_total": ("counter", set()),
+    "redo_connector_slot_seconds_to_limit": ("gauge", set()),
+    "redo_connector_wal_budget_bytes": ("gauge", set()),
+    "redo_connector_stalled_parts": ("gauge", set()),
+    "redo_connector_stream_gaps_total": ("counter", {"cause"}),
     "redo_connector_affected_orders": ("gauge", set()),
     "redo_connector_oldest_affected_age_seconds": ("gauge", set()),
     "redo_connector_orders_total": ("counter", {"result"}),
@@ -144,6 +148,9 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
             replication_lag_seconds=1.5,
             slot_retained_bytes=4096,
             slot_safe_bytes=8192,
+            wal_budget_bytes=10_000,
+            slot_seconds_to_limit=90.5,
+            stalled_parts=("settler", "checkpoint store"),
             tally=Tally(12, 1, 940.0, 100, 2, {"rejected": 3, "mapping": 1}),
             sweep=Sweep(SweepKind.BACKFILL, "first start", 1, 1, 900.0),
             sweep_remaining=70,
@@ -158,6 +165,9 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
         "replication_lag_seconds": 1.5,
         "slot_retained_wal_bytes": 4096,
         "slot_safe_wal_bytes": 8192,
+        "wal_budget_bytes": 10_000,
+        "slot_seconds_to_limit": 90.5,
+        "stalled_parts": 2,
         "affected_orders": 12,
         "oldest_affected_age_seconds": 60,
         "http_in_flight": 5,
@@ -175,7 +185,8 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
 
 def test_what_is_not_known_is_not_a_number(metrics: Metrics) -> None:
     metrics.update(facts())
-    for name in ("replication_lag_bytes", "replication_lag_seconds", "slot_safe_wal_bytes"):
+    unknown = ("replication_lag_bytes", "replication_lag_seconds", "slot_safe_wal_bytes")
+    for name in (*unknown, "slot_seconds_to_limit", "wal_budget_bytes"):
         reading = value(metrics, f"redo_connector_{name}")
         assert reading is not None
         assert math.isnan(reading)

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx2 as httpx
 import pytest
@@ -27,7 +28,14 @@ WELL = Facts(
     position=StreamPosition(Lsn(1), Lsn(1), Lsn(2_001), 0.0, True),
     tally=Tally(4_321, 0, 990.0, 10, 0, {}),
 )
-PAUSED = Facts(now=1_000.0, state=State.PAUSED, started_at=900.0, version="1.2.3", reason="<b>401</b>")
+PAUSED = Facts(
+    now=1_000.0,
+    state=State.PAUSED,
+    started_at=900.0,
+    version="1.2.3",
+    reason="<b>401</b>",
+    next_step="check the secret",
+)
 
 
 class Now:
@@ -70,6 +78,7 @@ async def test_ready_is_a_status_code_with_a_reason(client: httpx.AsyncClient, n
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     assert "paused" in answer.json()["reason"]
+    assert answer.json()["next"] == "check the secret"
 
 
 async def test_status_is_json(client: httpx.AsyncClient) -> None:
@@ -85,6 +94,22 @@ async def test_the_page_tells_the_verdict_and_the_numbers(client: httpx.AsyncCli
     assert "<b>4,321</b>" in answer.text
     assert "<b>2,000</b>" in answer.text
     assert "$" not in answer.text
+
+
+async def test_the_page_tells_how_much_wal_the_slot_keeps_and_until_when(client: httpx.AsyncClient, now: Now) -> None:
+    now.facts = replace(
+        WELL,
+        slot_retained_bytes=3 * 1024**3,
+        slot_limit="source.wal_budget",
+        slot_limit_left_bytes=1024**3,
+        slot_seconds_to_limit=7_300.0,
+    )
+    text = (await client.get("/")).text
+    assert (
+        "WAL kept<b>3.0 GB</b><small>by the slot, 1.0 GB left until source.wal_budget, reached in 2 h</small>" in text
+    )
+    now.facts = replace(now.facts, slot_limit=None, slot_limit_left_bytes=None, slot_seconds_to_limit=None)
+    assert "by the slot, no limit set" in (await client.get("/")).text
 
 
 async def test_words_from_outside_cannot_become_markup(client: httpx.AsyncClient, now: Now) -> None:

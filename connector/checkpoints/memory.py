@@ -22,6 +22,7 @@ from connector.checkpoints.vault import Vault
 from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Warned
 
 
@@ -29,6 +30,7 @@ class MemoryCheckpoints:
     """`pipeline.memory.Memory` in dictionaries."""
 
     def __init__(self, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.pulse = Pulse("checkpoint store", "reading and writing memory")
         self._vault = vault
         self._clock = clock
         self._ledger = LedgerRows()

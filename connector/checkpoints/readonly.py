@@ -13,6 +13,7 @@ from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
 from connector.orders import OrderKey, Place
 from connector.pipeline.holds import Hold, HoldSummary
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import DeadLetter, Known, LetterGroup, Sweep, Tally, Warned
 
 
@@ -22,6 +23,10 @@ class ReadOnlyCheckpoints:
     def __init__(self, path: Path, vault: Vault | None = None) -> None:
         self._thread = OwnerThread(open_reader(path), path)
         self._vault = vault
+
+    @property
+    def pulse(self) -> Pulse:
+        return self._thread.pulse
 
     async def tally(self) -> Tally:
         return await self._thread.read(progress.tally)

@@ -15,6 +15,7 @@ from typing import TypeVar
 import apsw
 
 from connector.errors import CheckpointsUnwritable
+from connector.pipeline.pulse import Pulse
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class OwnerThread:
         self._path = path
         self._durable: bool | None = None
         self._closed = False
+        self.pulse = Pulse("checkpoint store", f"reading and writing {path}", root=True)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
 
     async def read(self, work: Callable[[apsw.Connection], T]) -> T:
@@ -94,7 +96,8 @@ class OwnerThread:
 
         def guarded() -> T:
             try:
-                return work(self._connection)
+                with self.pulse.working():
+                    return work(self._connection)
             except apsw.Error as error:
                 raise unwritable(self._path, error) from error
 

@@ -25,6 +25,7 @@ from connector.pipeline.looking import Looker
 from connector.pipeline.memory import Memory
 from connector.pipeline.notices import Notices
 from connector.pipeline.ports import Observer
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Settlement
 from connector.pipeline.settler import Settler
 
@@ -67,6 +68,11 @@ class Dispatcher:
         self._read_after = 0.0
         self._due: float | None = None
         """When the next entry that backs off falls due; inf: none does; None: not known."""
+        self.pulse = Pulse("dispatcher", "taking orders from the ledger")
+        self.road = Pulse("road", "reading and pushing orders", lambda: gates.pause is not None)
+        """Of all orders that are in work together."""
+        self.longest = 0.0
+        """Seconds that one of them may take for its next step."""
         self.settler: Settler | None = None
         self.read_trouble: ConnectorError | None = None
 
@@ -112,6 +118,7 @@ class Dispatcher:
         reach("dispatch.after_take")
         for entry in entries:
             self._busy[entry.key] = entry.lane
+        self.moved()
         for live in (True, False):
             share = [entry for entry in entries if (entry.lane is Lane.LIVE) == live]
             if share:
@@ -149,12 +156,22 @@ class Dispatcher:
         room = self._capacity() - len(self._busy)
         return room if 2 * room >= BATCH or len(self._busy) < BATCH else 0
 
+    def moved(self) -> None:
+        """An order got further, or there is none."""
+        if self._busy:
+            pace = self._gates.pace
+            self.road.allowance = self.longest + (0.0 if pace is None else 1 / pace)
+            self.road.beat()
+        else:
+            self.road.rest()
+
     async def _wait(self, timeout: float | None) -> None:
         waits: set[asyncio.Future[object]] = {asyncio.ensure_future(self._work.wait())}
         if self._gates.pause is not None:
             waits.add(asyncio.ensure_future(self._gates.wait()))
         try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            with self.pulse.resting():
+                await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
@@ -179,6 +196,7 @@ class Dispatcher:
                 self._cannot_read(entries, error)
                 return
         self.read_trouble, self._read_attempt = None, 0
+        self.moved()
         for settled in found.settled:
             self._settle(settled)
         for delivery, settled in found.held:
@@ -233,6 +251,7 @@ class Dispatcher:
         self._guard.written(settlements)
         for settlement in settlements:
             self._busy.pop(settlement.entry.key, None)
+        self.moved()
         self.wake()
 
     async def drain(self, bound: float) -> int:

@@ -22,6 +22,7 @@ from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Checkpoint, Settlement, Sweep, SweepKind
 from connector.pipeline.sweep import OLD_STORE
 
@@ -87,6 +88,7 @@ class Guard:
         self._approved: int | None = None
         self._unwritten: Counter[int] = Counter()
         self._poked = asyncio.Event()
+        self.pulse = Pulse("guard", "judging held orders")
 
     async def load(self) -> None:
         """At start: holds of the last run. One that the present settings let pass goes; the sets that were gathering
@@ -158,10 +160,11 @@ class Guard:
 
     async def step(self) -> None:
         """Judge what has been gathered, twice a second while there is something."""
-        if not self._open:
-            self._poked.clear()
-            await self._poked.wait()
-        await asyncio.sleep(min(0.5, self._limits.removal_wait / 2))
+        with self.pulse.resting():
+            if not self._open:
+                self._poked.clear()
+                await self._poked.wait()
+            await asyncio.sleep(min(0.5, self._limits.removal_wait / 2))
         await self._look(walked=self._idle())
 
     async def sweep_over(self) -> int | None:

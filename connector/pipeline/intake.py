@@ -15,6 +15,7 @@ from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Observer, Routes, Source
 from connector.pipeline.progress import Progress
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.sweep import Sweeper
 from connector.pipeline.visibility import Visibility
 
@@ -59,6 +60,7 @@ class Intake:
         self._observer = observer
         self._insist = insist
         self._wake = wake
+        self.pulse = Pulse("intake", "writing changes to the ledger")
         self.last_commit_time: float | None = None
 
     async def follow(self, stop: asyncio.Event) -> None:
@@ -76,7 +78,8 @@ class Intake:
                 batch = step.result()
                 if batch is None:
                     return
-                await self._take_in(batch)
+                with self.pulse.working():
+                    await self._take_in(batch)
         finally:
             stopping.cancel()
             if step is not None and not step.done():

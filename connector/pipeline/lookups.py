@@ -19,6 +19,7 @@ from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Revisions
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Assembler
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.reading import Reader
 from connector.pipeline.visibility import Visibility
 
@@ -55,6 +56,7 @@ class Resolver:
         self._known_routes = known_routes
         self._wake = wake
         self._wide = wide
+        self.pulse = Pulse("fan-out" if wide else "resolver", "finding the orders of a changed row")
         self._arrived = asyncio.Event()
         self._arrived.set()  # some may have waited since the last run
         self._hungry = asyncio.Event()
@@ -69,7 +71,8 @@ class Resolver:
     async def step(self) -> bool:
         """Resolve one page of one group of lookups; True when a walk goes on. Raises SourceUnavailable, MappingBroken,
         OrderUnreadable."""
-        await self._arrived.wait()
+        with self.pulse.resting():
+            await self._arrived.wait()
         self._arrived.clear()
         pending = await self._insist(lambda: self._memory.take_lookups(AT_ONCE, wide=self._wide))
         if not pending:
@@ -82,7 +85,8 @@ class Resolver:
         if self._wide:
             self._hungry.clear()
             self._wake()
-            await self._hungry.wait()
+            with self.pulse.resting():
+                await self._hungry.wait()
         return await self._resolve(pending)
 
     async def _resolve(self, pending: Sequence[PendingLookup]) -> bool:

@@ -8,12 +8,16 @@ from typing import Protocol
 from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Warned
 
 
 class Memory(Protocol):
     """The checkpoint store. `durable` commits survive a power cut; the rest survive a kill -9. All raise
-    CheckpointsUnwritable."""
+    CheckpointsUnwritable. `pulse` beats with every action that is begun, and rests when none is under way."""
+
+    @property
+    def pulse(self) -> Pulse: ...
 
     async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
         """Add to the ledger (merging with what waits there), remember the commits as unseen, and store the sweep's

@@ -30,6 +30,10 @@ class Reading:
     error: OrderUnreadable | None = None
 
 
+def _nobody_asks() -> None:
+    pass
+
+
 class Reader:
     """`read` returns once the child rows that the orders are made of are in the reverse index (`enroll`)."""
 
@@ -44,6 +48,8 @@ class Reader:
         self._visibility = visibility
         self._observer = observer
         self._enroll = enroll
+        self.answered: Callable[[], None] = _nobody_asks
+        """Told whenever the assembler has answered, with orders or with one that it can't read."""
         self._under_way: set[asyncio.Future[None]] = set()
 
     async def read(self, keys: Sequence[OrderKey]) -> list[Reading]:
@@ -71,10 +77,12 @@ class Reader:
         try:
             assembly = await self._assembler.assemble(keys)
         except OrderUnreadable as error:
+            self.answered()
             if len(keys) == 1:
                 return [Reading(keys[0], (), Hidden(), error=error)]
             half = len(keys) // 2
             return await self._read(keys[:half]) + await self._read(keys[half:])
+        self.answered()
         self._observer.assembled(time.perf_counter() - started, len(keys))
         self._visibility.judged_at = time.monotonic()
         hidden = self._visibility.judge(before, assembly.snapshot)

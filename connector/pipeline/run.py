@@ -38,6 +38,7 @@ from connector.pipeline.lookups import INDEX, Resolver
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Assembler, Contract, Observer, Redo, Routes, Slot, Source
 from connector.pipeline.progress import Gap, Progress
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.reading import Reader
 from connector.pipeline.records import SweepKind
 from connector.pipeline.settler import Settler
@@ -80,6 +81,10 @@ class Options:
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
     drain_bound: float = 20.0
+    longest_read: float = 0.0
+    """Seconds that one query of the assembler may take at most, opening a connection for it included."""
+    longest_push: float = 0.0
+    """Seconds that one order may take to be sent to Redo, waiting for its turn included."""
     known_routes: frozenset[str] = frozenset()
     slot_made: Gap | None = None
     """Why the slot was made just now; None: it was there."""
@@ -92,7 +97,12 @@ class Pipeline:
         self.ports = ports
         self.options = options
         self.gates = Gates(options.max_concurrency, options.requests_per_second, options.store_id)
-        self.insist = Insist(lambda error: log.error("checkpoints_unwritable", problem=str(error)))
+        self.insist = Insist(
+            lambda error: log.error(
+                "checkpoints_unwritable", problem=str(error), next="nothing is acknowledged meanwhile"
+            ),
+            lambda: log.info("checkpoints_writable"),
+        )
         self.revisions = Revisions()
         self.visibility = Visibility(ports.memory)
         self.reader = Reader(ports.assembler, self.visibility, ports.observer, self._enroll)
@@ -137,6 +147,7 @@ class Pipeline:
             self._hungry,
             self._drifted,
         )
+        self.reader.answered = self.dispatcher.moved
         self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
         self.dispatcher.settler = self.settler
         self.control = Control(ports.memory, self.guard, self.sweeper, self.insist, self.revisions.next, self._wake)
@@ -169,6 +180,17 @@ class Pipeline:
         )
         self.source_trouble: ConnectorError | None = None
         self.troubles: dict[str, ConnectorError] = {}
+        self._around = Pulse("visibility", "looking which commits are visible")
+        self._stations = {
+            self.dispatcher.pulse: self.dispatcher.step,
+            self.settler.pulse: self.settler.step,
+            self.narrow.pulse: self._resolve,
+            self.wide.pulse: self.wide.step,
+            self.sweeper.pulse: self.sweeper.step,
+            self.guard.pulse: self.guard.step,
+            self._around: self._look_around,
+        }
+        self._allow()
         self._tidied = False
         self._hastened = asyncio.Event()
 
@@ -176,6 +198,18 @@ class Pipeline:
         self.dispatcher.wake()
         if lookups:
             self.narrow.poke()
+
+    @property
+    def pulses(self) -> list[Pulse]:
+        """Of all that must get on. While the store refuses to write, everything waits for it: that is told, and nothing
+        that a new start would end. May be asked from any thread."""
+        store = [self.ports.memory.pulse]
+        return store if self.insist.failing else [*self._stations, self.intake.pulse, self.dispatcher.road, *store]
+
+    def _allow(self) -> None:
+        for pulse in (self.narrow.pulse, self.wide.pulse, self.sweeper.pulse, self._around):
+            pulse.allowance = self.options.longest_read
+        self.dispatcher.longest = max(self.options.longest_read, self.options.longest_push)
 
     def _hungry(self, finished: bool) -> None:
         self.wide.feed_me()
@@ -219,13 +253,7 @@ class Pipeline:
 
     def _delivery(self) -> list[asyncio.Task[None]]:
         return [
-            self._station("dispatcher", self.dispatcher.step),
-            self._station("settler", self.settler.step),
-            self._station("resolver", self._resolve),
-            self._station("fan-out", self.wide.step),
-            self._station("sweeper", self.sweeper.step),
-            self._station("guard", self.guard.step),
-            self._station("visibility", self._look_around),
+            asyncio.create_task(self._repeat(pulse, step), name=pulse.name) for pulse, step in self._stations.items()
         ]
 
     async def _until_streaming(self) -> None:
@@ -295,20 +323,19 @@ class Pipeline:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
 
-    def _station(self, name: str, step: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
-        return asyncio.create_task(self._repeat(name, step), name=name)
-
-    async def _repeat(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
+    async def _repeat(self, pulse: Pulse, step: Callable[[], Awaitable[object]]) -> None:
         """A station: its step again and again, with a pause when the OMS, the mapping or the store is at fault."""
-        attempt = 0
+        name, attempt = pulse.name, 0
         while True:
+            pulse.beat()
             try:
                 await step()
             except (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwritable) as error:
                 if name not in self.troubles:
                     log.warning("station_waits", station=name, problem=str(error))
                 self.troubles[name] = error
-                await sleep_unless(self._hastened, RECONNECT.delay(attempt))
+                with pulse.resting():
+                    await sleep_unless(self._hastened, RECONNECT.delay(attempt))
                 attempt += 1
             else:
                 self.troubles.pop(name, None)
@@ -342,7 +369,8 @@ class Pipeline:
             kept = frozenset(route for route in self.options.known_routes if route.startswith(INDEX))
             await self.insist(lambda: self.ports.memory.forget_indexes(kept))
             self._tidied = True
-        await asyncio.sleep(LOOK_AROUND_EVERY)
+        with self._around.resting():
+            await asyncio.sleep(LOOK_AROUND_EVERY)
         if len(self.visibility) and time.monotonic() - self.visibility.judged_at > LOOK_AROUND_EVERY:
             await self.reader.look_around()
         await self.insist(self.visibility.forget_seen)
@@ -353,6 +381,8 @@ class Pipeline:
         await asyncio.wait(stations[:1], timeout=self.options.drain_bound)
         stations[0].cancel()
         await asyncio.gather(*stations, return_exceptions=True)
+        for pulse in self._stations:
+            pulse.rest()
         left = await self.dispatcher.drain(self.options.drain_bound)
         await self.settler.flush()
         log.info("drained", left_in_ledger=left)

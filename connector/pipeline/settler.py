@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Settlement
 
 
@@ -23,6 +24,7 @@ class Settler:
         self._memory = memory
         self._insist = insist
         self._on_written = on_written
+        self.pulse = Pulse("settler", "writing what became of orders")
         self._pending: list[Settlement] = []
         self._arrived = asyncio.Event()
 
@@ -32,7 +34,8 @@ class Settler:
 
     async def step(self) -> None:
         """Wait for settlements and write all there are."""
-        await self._arrived.wait()
+        with self.pulse.resting():
+            await self._arrived.wait()
         self._arrived.clear()
         await self.flush()
 

@@ -19,6 +19,7 @@ from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Assembler, Observer
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Sweep, SweepKind
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Sweeper:
         self._hungry = asyncio.Event()
         self._drained = False
         self._rest_until = 0.0
+        self.pulse = Pulse("sweeper", "walking over all orders")
         self.sweep_over: Callable[[], Awaitable[int | None]] | None = None
         self.current: Sweep | None = None
         self.last: Sweep | None = None
@@ -123,8 +125,19 @@ class Sweeper:
         """Wait until a page is due and wanted, then put it on the road. Raises SourceUnavailable, MappingBroken."""
         sweep = self.current
         if sweep is None or sweep.finished_at is not None:
-            await self._wait_for_work(sweep)
+            with self.pulse.resting():
+                await self._wait_for_work(sweep)
             return
+        with self.pulse.resting():
+            await self._wait_for_turn(sweep)
+        if sweep.phase == 0:
+            await self._page_of_source()
+        elif sweep.phase == 1:
+            await self._page_of_checkpoints()
+        elif self._drained:
+            await self._finish_unless_more()
+
+    async def _wait_for_turn(self, sweep: Sweep) -> None:
         rest = self._rest_until - time.time()
         if rest > 0 and sweep.scanned == 0 and sweep.cursor is None and sweep.phase == 0:
             await asyncio.sleep(rest)
@@ -132,12 +145,6 @@ class Sweeper:
         self._hungry.clear()
         self._wake()
         await self._hungry.wait()
-        if sweep.phase == 0:
-            await self._page_of_source()
-        elif sweep.phase == 1:
-            await self._page_of_checkpoints()
-        elif self._drained:
-            await self._finish_unless_more()
 
     async def _wait_for_work(self, sweep: Sweep | None) -> None:
         self._wanted.clear()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from connector.bounded import GRACE
 from connector.errors import OrderUnreadable, Problem
 from connector.orders import Assembly, Document, KeyPage, Lookup, Members, OrderKey, encoded
 from connector.projection import checks, statements
@@ -25,11 +26,14 @@ _COUNTED = 10_000
 
 
 class Assembler:
-    """Satisfies the pipeline's port of this name. `aclose` when done."""
+    """Satisfies the pipeline's port of this name. `aclose` when done. `grace`: seconds that the server has for an
+    answer after `statement_timeout_ms`, its own limit; then it counts as gone."""
 
-    def __init__(self, projection: Projection, *, read_dsn: str, statement_timeout_ms: int) -> None:
+    def __init__(
+        self, projection: Projection, *, read_dsn: str, statement_timeout_ms: int, grace: float = GRACE
+    ) -> None:
         self._projection = projection
-        self._pool = Pool(read_dsn, statement_timeout_ms)
+        self._pool = Pool(read_dsn, statement_timeout_ms, grace=grace)
         self._width = len(projection.key)
         self._queries: dict[int, str] = {}
         self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}

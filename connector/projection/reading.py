@@ -16,6 +16,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
+from connector.bounded import GRACE, BoundedConnection, NoAnswer
 from connector.changes import Lsn, Snapshot, parse_lsn
 from connector.errors import SourceUnavailable
 from connector.pooler import refuse_lent
@@ -23,7 +24,7 @@ from connector.projection.failures import translated
 
 _DEFAULTS = {
     "connect_timeout": "10",
-    "keepalives_idle": "30",
+    "keepalives_idle": "10",
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "application_name": "redo-connector",
@@ -47,13 +48,13 @@ _LOCK_TIMEOUT = """
 set_config('lock_timeout',
   greatest(1, (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 500)::int)::text, false)
 """
-_GRACE_S = 10.0
-"""How long after the server's own time limit an answer may still come, before the connection counts as dead."""
 
 
-async def connect(dsn: str, statement_timeout_ms: int) -> AsyncConnection[Any]:
-    """A read-only session. Raises psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
+async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> BoundedConnection:
+    """A read-only session, whose server has `grace` seconds after its own time limit for each answer. Raises
+    psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
     connection = await _connected(dsn)
+    connection.patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
     try:
         await refuse_lent(connection, lambda: _connected(dsn))
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
@@ -67,10 +68,10 @@ async def connect(dsn: str, statement_timeout_ms: int) -> AsyncConnection[Any]:
     return connection
 
 
-async def _connected(dsn: str) -> AsyncConnection[Any]:
+async def _connected(dsn: str) -> BoundedConnection:
     given = conninfo_to_dict(dsn)
     missing: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
-    return await AsyncConnection.connect(dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing)
+    return await BoundedConnection.connect(dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing)
 
 
 class Session:
@@ -81,9 +82,13 @@ class Session:
         self.standby = standby
 
     @classmethod
-    async def open(cls, dsn: str, statement_timeout_ms: int) -> Session:
-        connection = await connect(dsn, statement_timeout_ms)
-        row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
+    async def open(cls, dsn: str, statement_timeout_ms: int, grace: float) -> Session:
+        connection = await connect(dsn, statement_timeout_ms, grace)
+        try:
+            row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
+        except BaseException:
+            await connection.close()
+            raise
         return cls(connection, bool(row and row[0]))
 
     @property
@@ -104,11 +109,12 @@ class Session:
 
 
 class Pool:
-    """At most `size` sessions, opened when needed and again when broken."""
+    """At most `size` sessions, opened when needed and again when broken. `grace` as in `connect`."""
 
-    def __init__(self, dsn: str, statement_timeout_ms: int, size: int = 2) -> None:
+    def __init__(self, dsn: str, statement_timeout_ms: int, size: int = 2, grace: float = GRACE) -> None:
         self._dsn = dsn
         self._timeout_ms = statement_timeout_ms
+        self._grace = grace
         self._free: list[Session] = []
         self._turns = asyncio.Semaphore(size)
         self._closed = False
@@ -118,18 +124,19 @@ class Pool:
         """A session for some statements. Raises what `failures.translated` makes of a database error."""
         async with self._turns:
             session = None
-            limit = self._timeout_ms / 1000 + _GRACE_S if self._timeout_ms else None
             try:
-                async with asyncio.timeout(limit):
-                    session = self._free.pop() if self._free else await Session.open(self._dsn, self._timeout_ms)
-                    yield session
+                session = self._free.pop() if self._free else await self._open()
+                yield session
+            except NoAnswer as error:
+                raise SourceUnavailable(f"the database gave {error} while {doing}") from None
             except psycopg.Error as error:
                 raise translated(error, doing) from None
-            except TimeoutError:
-                raise SourceUnavailable(f"the database gave no answer while {doing}") from None
             finally:
                 if session is not None:
                     await self._back(session)
+
+    async def _open(self) -> Session:
+        return await Session.open(self._dsn, self._timeout_ms, self._grace)
 
     async def aclose(self) -> None:
         """Close what is free now, and what is in use when it comes back."""

@@ -15,17 +15,13 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from connector import pooler
+from connector.bounded import GRACE, BoundedConnection
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
 
-_DEFAULTS: Final = {
-    "application_name": "redo-connector",
-    "connect_timeout": "10",
-    # A peer that vanished without a word is noticed within a minute.
-    "keepalives_idle": "10",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-}
+SILENCE: Final = 60.0
+"""Seconds within which a peer that vanished without a word is noticed, unless said otherwise."""
+ANSWER: Final = 2 * GRACE
+"""Seconds in which a short query must be answered, unless said otherwise."""
 _TEXT_FORMATS: Final = {
     "datestyle": "ISO",
     "timezone": "UTC",
@@ -41,8 +37,9 @@ _NO_STREAMS: Final = re.compile(
 _NO_CONNECT: Final = "permission denied for database"
 
 
-def conninfo(dsn: str, **override: str) -> str:
-    """The DSN with our defaults where it is silent. Raises ConfigurationError, without quoting any of it."""
+def conninfo(dsn: str, silence: float = SILENCE, **override: str) -> str:
+    """The DSN with our defaults where it is silent, so that a peer that vanished is noticed in less than `silence`
+    seconds. Raises ConfigurationError, without quoting any of it."""
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
@@ -52,7 +49,25 @@ def conninfo(dsn: str, **override: str) -> str:
     if (ports and not ports.isdigit()) or "@" in str(given.get("host") or ""):
         raise _unreadable()
     own = {name: str(value) for name, value in given.items() if value is not None}
-    return make_conninfo(**{**_DEFAULTS, **own, "client_encoding": "UTF8", **override})
+    return make_conninfo(**{**_defaults(silence), **own, "client_encoding": "UTF8", **override})
+
+
+def connecting(silence: float) -> int:
+    """Seconds that opening a connection may take, unless the DSN says otherwise; libpq takes whole ones, from 2 on."""
+    return min(10, max(2, round(silence / 6)))
+
+
+def _defaults(silence: float) -> dict[str, str]:
+    """Kernel and libpq look for a vanished peer in about two thirds of the time; what they can't see, we see."""
+    sixth = max(1, round(silence / 6))
+    return {
+        "application_name": "redo-connector",
+        "connect_timeout": str(connecting(silence)),
+        "keepalives_idle": str(sixth),
+        "keepalives_interval": str(sixth),
+        "keepalives_count": "3",
+        "tcp_user_timeout": str(round(500 * silence)),
+    }
 
 
 def _unreadable() -> ConfigurationError:
@@ -98,11 +113,13 @@ def _remedy(dsn: str, why: str) -> str:
 async def connection(
     dsn: str, *, read_only: bool = True, statement_timeout: float = 30.0, lock_timeout: float = 3.0
 ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """An ordinary autocommit connection, closed at the end. Timeouts in seconds, 0 for none.
+    """An ordinary autocommit connection, closed at the end. Timeouts in seconds, 0 for none; with a statement_timeout
+    the server has ten seconds more for each answer, then it counts as gone.
 
     Raises SourceUnavailable when it can't be opened or breaks in between; other errors of psycopg pass.
     """
-    conn = await open_connection(dsn, read_only, statement_timeout, lock_timeout)
+    patience = statement_timeout + GRACE if statement_timeout else None
+    conn = await open_connection(dsn, read_only, statement_timeout, lock_timeout, patience)
     try:
         yield conn
     except psycopg.OperationalError as error:
@@ -114,30 +131,35 @@ async def connection(
 
 
 async def open_connection(
-    dsn: str, read_only: bool, statement_timeout: float, lock_timeout: float
-) -> psycopg.AsyncConnection[Any]:
-    """Like `connection`, but the caller closes it."""
+    dsn: str, read_only: bool, statement_timeout: float, lock_timeout: float, patience: float | None
+) -> BoundedConnection:
+    """Like `connection`, but the caller closes it. `patience`: seconds for each answer, None for no bound."""
     settings = {
         "default_transaction_read_only": "on" if read_only else "off",
         "statement_timeout": _milliseconds(statement_timeout),
         "lock_timeout": _milliseconds(lock_timeout),
     }
-    return await _connect(dsn, conninfo(dsn), settings)
+    return await _connect(dsn, conninfo(dsn), settings, patience)
 
 
 class KeptConnection:
-    """A read-only connection that is used again and again, and reopened when it broke."""
+    """A read-only connection for short queries, used again and again, and reopened when it broke.
 
-    def __init__(self, dsn: str) -> None:
+    `within`: seconds in which the server must answer each of them; at half of it, it is to give up by itself.
+    """
+
+    def __init__(self, dsn: str, within: float = ANSWER) -> None:
         self._dsn = dsn
-        self._conn: psycopg.AsyncConnection[Any] | None = None
+        self._within = within
+        self._conn: BoundedConnection | None = None
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """Raises SourceUnavailable, also in place of what psycopg raises inside."""
         try:
             if self._conn is None or self._conn.closed:
-                self._conn = await open_connection(self._dsn, read_only=True, statement_timeout=10, lock_timeout=3)
+                half = self._within / 2
+                self._conn = await open_connection(self._dsn, True, half, min(half, 3.0), self._within)
             yield self._conn
         except psycopg.Error as error:
             await self.close()
@@ -150,8 +172,10 @@ class KeptConnection:
 
 @asynccontextmanager
 async def replication(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """A connection that takes replication commands, closed at the end. Raises as `connection` does."""
+    """A connection that takes replication commands, closed at the end. None of them has a time limit of ours. Raises as
+    `connection` does."""
     conn = await open_replication(dsn)
+    conn.patience = None
     try:
         yield conn
     except psycopg.OperationalError as error:
@@ -162,15 +186,17 @@ async def replication(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         await conn.close()
 
 
-async def open_replication(dsn: str) -> psycopg.AsyncConnection[Any]:
+async def open_replication(dsn: str, within: float = ANSWER) -> BoundedConnection:
     """A connection for replication commands (https://www.postgresql.org/docs/current/protocol-replication.html), which
-    prints values the way the rest of the connector expects. Raises SourceUnavailable."""
+    prints values the way the rest of the connector expects. `within`: seconds for each answer until a stream begins.
+    Raises SourceUnavailable."""
     settings = {"statement_timeout": "0", **_TEXT_FORMATS}
-    return await _connect(dsn, conninfo(dsn, replication="database"), settings)
+    return await _connect(dsn, conninfo(dsn, replication="database"), settings, within)
 
 
-async def _connect(dsn: str, info: str, settings: dict[str, str]) -> psycopg.AsyncConnection[Any]:
+async def _connect(dsn: str, info: str, settings: dict[str, str], patience: float | None) -> BoundedConnection:
     conn = await _connected(dsn, info)
+    conn.patience = patience
     try:
         if "replication" in conn.info.get_parameters():
             await _demand_walsender(conn, dsn)
@@ -188,9 +214,9 @@ async def _connect(dsn: str, info: str, settings: dict[str, str]) -> psycopg.Asy
     return conn
 
 
-async def _connected(dsn: str, info: str) -> psycopg.AsyncConnection[Any]:
+async def _connected(dsn: str, info: str) -> BoundedConnection:
     try:
-        return await psycopg.AsyncConnection.connect(info, autocommit=True)
+        return await BoundedConnection.connect(info, autocommit=True)
     except psycopg.Error as error:
         raise unavailable(dsn, error) from None
 

@@ -17,11 +17,10 @@ from psycopg.rows import dict_row
 
 from connector.changes import StreamIdentity, StreamStart, parse_lsn
 from connector.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
-from connector.source.connections import describe, explain, open_replication
+from connector.source.connections import ANSWER, describe, explain, open_replication
 from connector.source.slot import lost_because
 from connector.source.wire import Unreadable
 
-_START_TIMEOUT = 30.0
 _DATA = ("22", "54", "XX")
 """Classes of SQLSTATE that speak of what is read, not of the connection or the server's state."""
 
@@ -56,11 +55,12 @@ class CopyBoth:
         self._name = name
 
     @classmethod
-    async def connect(cls, dsn: str, slot: str, publications: Sequence[str]) -> CopyBoth:
+    async def connect(cls, dsn: str, slot: str, publications: Sequence[str], within: float = ANSWER) -> CopyBoth:
         """Connect, and learn whose stream it would be. The first publication must exist; of the others, those are
-        followed that do. Raises SlotLost when the slot can't be read any more."""
+        followed that do. `within`: seconds for each answer until the stream begins. Raises SlotLost when the slot can't
+        be read any more."""
         name = f"slot {slot} on {describe(dsn)}"
-        conn = await open_replication(dsn)
+        conn = await open_replication(dsn, within)
         async with _starting(conn, name):
             begins, sender_timeout, existing = await _facts(conn, slot, publications, name)
             followed = [each for each in publications if each in existing]
@@ -158,13 +158,9 @@ def _wake(come: asyncio.Future[None]) -> None:
 
 @asynccontextmanager
 async def _starting(conn: psycopg.AsyncConnection[Any], name: str) -> AsyncIterator[None]:
-    """Within the bound, and hanging up when it fails."""
+    """Hanging up when it fails."""
     try:
-        async with asyncio.timeout(_START_TIMEOUT):
-            yield
-    except TimeoutError:
-        await conn.close()
-        raise SourceUnavailable(f"{name}: the server did not start streaming in {_START_TIMEOUT:.0f} s") from None
+        yield
     except psycopg.Error as error:
         await conn.close()
         raise _refused(name, error.sqlstate, explain(error)) from None

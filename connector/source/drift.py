@@ -15,7 +15,7 @@ import psycopg
 
 from connector.changes import Lsn, TableName, format_lsn, parse_lsn
 from connector.source.catalog import TableFacts, kind_problem, read_tables
-from connector.source.connections import KeptConnection
+from connector.source.connections import ANSWER, KeptConnection
 from connector.source.objects import State, TableState, state_of
 from connector.source.pair import Pair, endangered, gained, narrowed, read_pair
 
@@ -86,10 +86,13 @@ class Drift:
 
 
 class ObjectWatch:
-    """Compares the objects with how they were at the first look, over one connection of its own."""
+    """Compares the objects with how they were at the first look, over one connection of its own; each answer must come
+    `within` seconds."""
 
-    def __init__(self, dsn: str, slot: str, publication: str, tables: Sequence[TableName]) -> None:
-        self._connection = KeptConnection(dsn)
+    def __init__(
+        self, dsn: str, slot: str, publication: str, tables: Sequence[TableName], within: float = ANSWER
+    ) -> None:
+        self._connection = KeptConnection(dsn, within)
         self._slot = slot
         self._publication = publication
         self._tables = tuple(tables)

@@ -18,6 +18,8 @@ class Inlet:
     def __init__(self, confirmed: Lsn, interest: Interest, max_images: int, known: Known = NOTHING_KNOWN) -> None:
         """`confirmed`: where the slot stands as the stream starts."""
         self.flow = Flow(confirmed)
+        self.messages = 0
+        """Of the WAL, taken so far."""
         self.asked = False
         """The frame taken last asks for a status update at once."""
         self._transactions = Transactions(interest, max_images, known)
@@ -27,6 +29,7 @@ class Inlet:
         self.asked = False
         kind = frame[0] if frame else 0
         if kind == XLOG_DATA:
+            self.messages += 1
             start, server = xlog_positions(frame)
             transaction = self._feed(bytes(frame[XLOG_HEADER:]), start)
             self.flow.heard(start, server)

@@ -81,9 +81,26 @@ class Session:
         return self._failure is None
 
     @property
+    def messages(self) -> int:
+        """Of the WAL, read so far."""
+        return self._inlet.messages
+
+    @property
     def buffered(self) -> int:
         """Images plus transactions that wait for the consumer."""
         return self._size
+
+    @property
+    def told(self) -> Lsn:
+        """The flush position that the server was told."""
+        return self._told
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the server last spoke, 0 while it is us who don't listen."""
+        if self._listening_since is None:
+            return 0.0
+        return time.monotonic() - max(self.seen_at, self._listening_since)
 
     async def take(self) -> list[Transaction]:
         """Everything that is there, at least one. Raises what ended the stream, once the buffer is empty."""
@@ -184,20 +201,14 @@ class Session:
             interval = min(interval, self._copy.sender_timeout / 3)
         while True:
             await asyncio.sleep(interval)
-            ask = self._silence() > self._limits.silence_timeout / 2
-            if self._asked and self._silence() > self._limits.silence_timeout:
+            ask = self.silence > self._limits.silence_timeout / 2
+            if self._asked and self.silence > self._limits.silence_timeout:
                 self.silent = True
                 raise SourceUnavailable(
-                    f"the server has said nothing for {self._silence():.0f} s, though it was asked to: connecting anew"
+                    f"the server has said nothing for {self.silence:.0f} s, though it was asked to: connecting anew"
                 )
             self._asked = self._asked or ask
             self._send_status(ask)
-
-    def _silence(self) -> float:
-        """Seconds since the server last spoke, 0 while it is us who don't listen."""
-        if self._listening_since is None:
-            return 0.0
-        return time.monotonic() - max(self.seen_at, self._listening_since)
 
     async def _tell(self) -> None:
         """Remember how far the slot may let go, then say so. While that takes its time, `_inform` still answers."""

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from connector.changes import Lsn
 from connector.errors import ConnectorError, Problem
-from connector.source.connections import KeptConnection, connection, replication
+from connector.source.connections import ANSWER, KeptConnection, connection, replication
 
 _WAIT_NOTICE: Final = 2.0
 _WAIT_AGAIN: Final = 10.0
@@ -141,10 +141,11 @@ def drop_slot_statement(slot: str) -> str:
 
 
 class SlotWatch:
-    """Reads the slot's report again and again over one connection of its own, reopened when it broke."""
+    """Reads the slot's report again and again over one connection of its own, reopened when it broke; each answer must
+    come `within` seconds."""
 
-    def __init__(self, dsn: str, slot: str) -> None:
-        self._connection = KeptConnection(dsn)
+    def __init__(self, dsn: str, slot: str, within: float = ANSWER) -> None:
+        self._connection = KeptConnection(dsn, within)
         self._slot = slot
 
     async def report(self) -> SlotReport | None:

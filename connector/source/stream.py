@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from connector.changes import Interest, Lsn, StreamPosition, Transaction
 from connector.pipeline.ports import Journal
+from connector.source.connections import ANSWER
 from connector.source.copyboth import CopyBoth, NotDecodableYet
 from connector.source.pair import inserts_name
 from connector.source.session import Limits, Session
@@ -83,7 +84,8 @@ class PostgresSource:
 
     async def _open(self, interest: Interest, journal: Journal | None) -> Session:
         publications = self._publications[:1] if self._left_out else self._publications
-        copy = await CopyBoth.connect(self._dsn, self._slot, publications)
+        within = min(ANSWER, self._limits.silence_timeout)
+        copy = await CopyBoth.connect(self._dsn, self._slot, publications, within)
         try:
             if journal is not None:
                 await journal.begin(copy.begins)
@@ -101,11 +103,11 @@ class PostgresSource:
         if self._session is not None:
             self._session.acknowledge(lsn)
 
-    def reconnect(self) -> None:
+    def reconnect(self, why: str = "the publications have changed") -> None:
         """End the running stream with SourceUnavailable, so that the next one follows the publications that exist
         then."""
         if self._session is not None:
-            self._session.end("the publications have changed: connecting anew")
+            self._session.end(f"{why}: connecting anew")
 
     def position(self) -> StreamPosition:
         """Where the stream is, or was when it ended."""
@@ -143,4 +145,7 @@ class PostgresSource:
 
 def _position_of(session: Session, connected: bool) -> StreamPosition:
     flow = session.flow
-    return StreamPosition(flow.received, flow.flush, flow.server, session.seen_at, connected)
+    silence = session.silence if connected else 0.0
+    return StreamPosition(
+        flow.received, flow.flush, flow.server, session.seen_at, connected, session.told, silence, session.messages
+    )

@@ -27,7 +27,7 @@ class State(StrEnum):
     DISCONNECTED = "disconnected"
     """No stream from the source."""
     STALLED = "stalled"
-    """Something a person must mend keeps orders from moving."""
+    """Orders don't get on: a person must mend something, or the process is about to end and be started again."""
     HELD = "held"
     """A change of an unlikely size waits for approval."""
     STOPPING = "stopping"
@@ -55,7 +55,8 @@ NO_TALLY = Tally(affected=0, lookups=0, oldest_since=None, checkpoints=0, missin
 class Facts:
     """How the connector is at `now`. Times are seconds since 1970; None where a thing is not known (yet).
 
-    `reason` is a sentence for people that explains `state`; it holds no customer data and no secret.
+    `reason` is a sentence for people that explains `state`, `next_step` what to do; neither holds customer data or a
+    secret.
     """
 
     now: float
@@ -63,11 +64,21 @@ class Facts:
     started_at: float
     version: str
     reason: str = ""
+    next_step: str = ""
     mapping_fingerprint: str | None = None
     position: StreamPosition | None = None
     replication_lag_seconds: float | None = None
     slot_retained_bytes: int | None = None
     slot_safe_bytes: int | None = None
+    wal_budget_bytes: int | None = None
+    slot_limit: str | None = None
+    """Which limit of the WAL that the slot keeps is reached first: a setting's name."""
+    slot_limit_left_bytes: int | None = None
+    slot_seconds_to_limit: float | None = None
+    wal_warning: str = ""
+    """A sentence for people while little is left until the limit."""
+    stalled_parts: tuple[str, ...] = ()
+    """Parts of the connector that have work and don't get on."""
     tally: Tally = NO_TALLY
     sweep: Sweep | None = None
     sweep_remaining: int | None = None
@@ -121,16 +132,21 @@ class Facts:
 def ready(facts: Facts) -> tuple[bool, str]:
     """Whether replication and delivery both make progress or are idle, and why not."""
     if facts.state not in READY_STATES:
-        return False, verdict(facts)
+        return False, explained(facts)
     if not facts.connected:
         return False, "There is no stream from the source database."
     if facts.paused_reason is not None:
         return False, f"Delivery to Redo is paused ({facts.paused_reason})."
-    return True, verdict(facts)
+    return True, explained(facts)
 
 
 def verdict(facts: Facts) -> str:
-    """One or two sentences that tell a person how things are."""
+    """A few sentences that tell a person how things are, and what to do."""
+    return f"{explained(facts)} Next: {facts.next_step.rstrip('.')}." if facts.next_step else explained(facts)
+
+
+def explained(facts: Facts) -> str:
+    """How things are, in a few sentences."""
     sentence = _SENTENCES[facts.state]
     waiting, refused = facts.tally.affected + facts.tally.lookups, sum(facts.tally.dead_letters.values())
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
@@ -138,6 +154,8 @@ def verdict(facts: Facts) -> str:
         parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
     if refused:
         parts.append(f"{_count(refused, 'order')} refused: see the dead letters.")
+    if facts.wal_warning:
+        parts.append(f"{facts.wal_warning[0].upper()}{facts.wal_warning[1:]}.")
     return " ".join(parts)
 
 
@@ -148,7 +166,7 @@ _SENTENCES = {
     State.CATCHING_UP: "Catching up with the source",
     State.PAUSED: "Delivery to Redo is paused, nothing is lost",
     State.DISCONNECTED: "No connection to the source database, nothing is lost",
-    State.STALLED: "Stalled until someone mends it, nothing is lost",
+    State.STALLED: "Stalled, nothing is lost",
     State.HELD: "Live changes flow, but an unlikely change waits for approval",
     State.STOPPING: "Stopping",
 }
@@ -156,7 +174,7 @@ _SENTENCES = {
 
 def as_json(facts: Facts) -> dict[str, Any]:
     """What /api/status answers: plain JSON types, LSNs as Postgres prints them."""
-    is_ready, why = ready(facts)
+    is_ready, _ = ready(facts)
     # `position` speaks of a monotonic clock, which means nothing outside the process.
     plain = {name: value for name, value in asdict(facts).items() if name not in ("position", "tally")}
     for name in ("sweep", "last_reconcile"):
@@ -165,7 +183,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
     position = facts.position
     return {
         "ready": is_ready,
-        "verdict": why,
+        "verdict": verdict(facts),
         **plain,
         "connected": facts.connected,
         "received_lsn": position and format_lsn(position.received_lsn),
@@ -188,6 +206,15 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size):,} {unit}"
     return f"{int(seconds)} s"
+
+
+def size(count: int) -> str:
+    """`700 bytes`, `1.5 GB`: as Postgres counts, in units of 1024."""
+    value, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        del units[0]
+    return f"{value:.1f} {units[0]}" if units[0] != "bytes" else f"{count:,} bytes"
 
 
 def _count(number: int, noun: str) -> str:

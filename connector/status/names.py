@@ -14,6 +14,9 @@ REPLICATION_LAG_BYTES: Final = PREFIX + "replication_lag_bytes"
 REPLICATION_LAG_SECONDS: Final = PREFIX + "replication_lag_seconds"
 SLOT_RETAINED_WAL_BYTES: Final = PREFIX + "slot_retained_wal_bytes"
 SLOT_SAFE_WAL_BYTES: Final = PREFIX + "slot_safe_wal_bytes"
+SLOT_SECONDS_TO_LIMIT: Final = PREFIX + "slot_seconds_to_limit"
+WAL_BUDGET_BYTES: Final = PREFIX + "wal_budget_bytes"
+STALLED_PARTS: Final = PREFIX + "stalled_parts"
 CHANGES: Final = PREFIX + "changes_total"
 TRANSACTIONS: Final = PREFIX + "transactions_total"
 AFFECTED_ORDERS: Final = PREFIX + "affected_orders"
@@ -48,6 +51,10 @@ HELP: Final = {
     REPLICATION_LAG_SECONDS: "How far the stream is behind, 0 when all is read; NaN when unknown",
     SLOT_RETAINED_WAL_BYTES: "WAL that the slot keeps on the source's disk; NaN when unknown",
     SLOT_SAFE_WAL_BYTES: "WAL that can still be written before the slot is lost; NaN without a limit",
+    SLOT_SECONDS_TO_LIMIT: "Until the WAL that the slot keeps reaches max_slot_wal_keep_size or source.wal_budget; NaN"
+    " when it doesn't grow towards one",
+    WAL_BUDGET_BYTES: "The setting source.wal_budget; NaN without one",
+    STALLED_PARTS: "Parts of the connector that have work and don't get on",
     CHANGES: "Row changes read from the stream",
     TRANSACTIONS: "Transactions read from the stream",
     AFFECTED_ORDERS: "Orders in the ledger, waiting to be looked at",

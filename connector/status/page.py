@@ -11,7 +11,7 @@ from importlib.resources import files
 from string import Template
 from typing import Final
 
-from connector.status.facts import READY_STATES, Facts, State, duration, ready, verdict
+from connector.status.facts import READY_STATES, Facts, State, duration, ready, size, verdict
 
 _HTML: Final = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 _PAGE: Final = Template(_HTML)
@@ -64,9 +64,21 @@ def _road(facts: Facts) -> list[tuple[str, str, str]]:
         ),
         ("Dead letters", f"{sum(tally.dead_letters.values()):,}", "orders refused"),
     ]
+    if facts.slot_retained_bytes is not None:
+        found.insert(1, ("WAL kept", size(facts.slot_retained_bytes), _limit(facts)))
     if facts.backfill_remaining:
         found.append(("To walk", f"{facts.backfill_remaining:,}", "orders of the backfill"))
     return found
+
+
+def _limit(facts: Facts) -> str:
+    if facts.slot_limit is None or facts.slot_limit_left_bytes is None:
+        return "by the slot, no limit set"
+    left, seconds = facts.slot_limit_left_bytes, facts.slot_seconds_to_limit
+    if left <= 0:
+        return f"by the slot, beyond {facts.slot_limit}"
+    time = "" if seconds is None else f", reached in {duration(seconds)}"
+    return f"by the slot, {size(left)} left until {facts.slot_limit}{time}"
 
 
 def _rows(counts: Mapping[str, int]) -> str:

@@ -46,7 +46,8 @@ def create_app(metrics: Metrics, facts: Callable[[], Facts]) -> ASGIApp:
     async def readiness(_: Request) -> Response:
         now = facts()
         is_ready, reason = ready(now)
-        return _json({"ready": is_ready, "state": now.state, "reason": reason}, 200 if is_ready else 503)
+        body = {"ready": is_ready, "state": now.state, "reason": reason, "next": now.next_step or None}
+        return _json(body, 200 if is_ready else 503)
 
     async def status(_: Request) -> Response:
         return _json(as_json(facts()))

@@ -1,0 +1,198 @@
+"""What to call the whole: one state, why, and what a person should do next. Ready means that it gets on.
+
+Between the rooms, like `vitals`, which feeds it once a second. It sees by itself what no part complains of: a server
+that says nothing, WAL that is written and not read, words that don't reach the server, changes that wait although
+delivery is up. It changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from connector.changes import Lsn, StreamPosition
+from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken
+from connector.pipeline.pulse import Stall
+from connector.pipeline.records import SweepKind, Tally
+from connector.pipeline.run import Pipeline
+from connector.source.slot import SlotReport
+from connector.status.facts import State, duration
+
+LATE_AFTER = 10.0
+"""Seconds that a change may wait before the state is called catching up."""
+_BY_ITSELF = "the connector goes on by itself once that is mended"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Seconds: of silence of the server; of getting nowhere."""
+
+    silence: float = 60.0
+    stalled_after: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`reason` and `next`: sentences for people, empty where there is nothing to say."""
+
+    state: State
+    reason: str = ""
+    next: str = ""
+
+
+class Moving:
+    """For how long a value has been the same."""
+
+    def __init__(self) -> None:
+        self._value: object = None
+        self._since = 0.0
+
+    def look(self, now: float, value: object) -> float:
+        if value != self._value:
+            self._value, self._since = value, now
+        return now - self._since
+
+
+class Reached:
+    """For how long a place has not been reached that was there already."""
+
+    def __init__(self) -> None:
+        self._place: int | None = None
+        self._since = 0.0
+
+    def look(self, now: float, place: int, reached: int) -> float:
+        if self._place is None or reached >= self._place:
+            self._place, self._since = place if place > reached else None, now
+        return now - self._since
+
+    def forget(self) -> None:
+        self._place = None
+
+
+class Health:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        bounds: Bounds | None = None,
+        stalled: Callable[[], Sequence[Stall]] = tuple,
+        stall_advice: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pipeline = pipeline
+        self._bounds = bounds or Bounds()
+        self.stalled = stalled
+        """Parts that get nowhere, those that others wait for first."""
+        self._stall_advice = stall_advice
+        self._clock = clock
+        self._reading, self._settling = Moving(), Moving()
+        self._read_up, self._heeded = Reached(), Reached()
+        self._unread = self._unheeded = self._unsettled = 0.0
+
+    def look(self, report: SlotReport | None, settled: int) -> bool:
+        """`settled`: how many orders were dealt with since the start. True when the stream should be opened anew: the
+        server's words come, and ours don't arrive."""
+        now, position = self._clock(), self._pipeline.ports.source.position()
+        self._unsettled = self._settling.look(now, settled)
+        still = self._reading.look(now, (position.received_lsn, position.messages, position.connected))
+        if report is None or not position.connected:
+            self._read_up.forget()
+            self._heeded.forget()
+            self._unread = self._unheeded = 0.0
+            return False
+        self._unread = min(still, self._read_up.look(now, report.current_lsn, position.received_lsn))
+        confirmed = report.confirmed_flush_lsn or Lsn(0)
+        self._unheeded = self._heeded.look(now, position.told_lsn, confirmed)
+        if self._unheeded <= self._bounds.silence:
+            return False
+        self._heeded.forget()
+        return True
+
+    def judge(self, now: float, tally: Tally, mapping_problem: str | None) -> Finding:
+        """While the connector runs. `now`: seconds since 1970."""
+        position = self._pipeline.ports.source.position()
+        return (
+            self._stalls()
+            or self._stream(position)
+            or self._troubles(mapping_problem)
+            or self._pause()
+            or self._silences(position)
+            or self._waiting(now, tally)
+            or self._at_work(now, tally)
+        )
+
+    def _stalls(self) -> Finding | None:
+        stalled = self.stalled()
+        return Finding(State.STALLED, str(stalled[0]), self._stall_advice) if stalled else None
+
+    def _stream(self, position: StreamPosition) -> Finding | None:
+        if position.connected:
+            return None
+        step = "see that the database runs and the network lets us through; it is tried again by itself"
+        trouble = self._pipeline.source_trouble
+        return Finding(State.DISCONNECTED, str(trouble or "connecting"), step if trouble else "")
+
+    def _troubles(self, mapping_problem: str | None) -> Finding | None:
+        trouble = self._pipeline.trouble
+        if trouble is None:
+            return None
+        return Finding(State.STALLED, mapping_problem or str(trouble), _advice(trouble))
+
+    def _pause(self) -> Finding | None:
+        pause = self._pipeline.gates.pause
+        if pause is None:
+            return None
+        words = (pause.message or pause.reason).rstrip(".")
+        # With several stores the others may be open.
+        gates = self._pipeline.gates
+        where = f"store {', '.join(gates.paused)}: " if len(gates.stores) > 1 else ""
+        return Finding(State.PAUSED, f"{where}{words} (since {_clock(pause.since)})", pause.advice)
+
+    def _silences(self, position: StreamPosition) -> Finding | None:
+        bound = self._bounds.silence
+        if position.silence > bound:
+            said = f"the server has said nothing for {duration(position.silence)}, though it was asked to"
+            step = "if it decodes a huge transaction (before Postgres 16 it is mute meanwhile), wait; else see its log"
+            return Finding(State.DISCONNECTED, said, step)
+        if self._unread > bound:
+            said = f"WAL is written, and none of it was read for {duration(self._unread)}"
+            step = "see in pg_stat_replication what the walsender does: it may decode a huge transaction"
+            return Finding(State.STALLED, said, step)
+        if self._unheeded > bound:
+            said = f"the server has taken no note of what it was told for {duration(self._unheeded)}"
+            return Finding(State.STALLED, said, "see the network between us and the server: the stream is opened anew")
+        return None
+
+    def _waiting(self, now: float, tally: Tally) -> Finding | None:
+        bound = self._bounds.stalled_after
+        age = 0.0 if tally.oldest_since is None else now - tally.oldest_since
+        if min(age, self._unsettled) <= bound:
+            return None
+        said = f"changes wait for {duration(age)}, and none was dealt with for {duration(self._unsettled)}"
+        step = "see redo_connector_http_retries_total for what Redo answers, and the log for what keeps orders from it"
+        return Finding(State.STALLED, said, step)
+
+    def _at_work(self, now: float, tally: Tally) -> Finding:
+        sweeper = self._pipeline.sweeper
+        sweep = sweeper.current
+        if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
+            walked = f"{sweep.scanned} of about {max(sweeper.estimate, sweep.scanned)} orders"
+            return Finding(State.BACKFILLING, walked)
+        if tally.holds:
+            held = f"{tally.held} orders of {tally.holds} holds; `redo-connector approve` lets them go"
+            return Finding(State.HELD, held)
+        if tally.oldest_since is not None and now - tally.oldest_since > LATE_AFTER:
+            return Finding(State.CATCHING_UP)
+        return Finding(State.STREAMING)
+
+
+def _advice(trouble: ConnectorError) -> str:
+    if isinstance(trouble, CheckpointsUnwritable):
+        return f"make room there, or mend what is named; nothing is acknowledged meanwhile, and {_BY_ITSELF}"
+    if isinstance(trouble, MappingBroken):
+        return f"`redo-connector check` names the place in the mapping; {_BY_ITSELF}"
+    return f"see that the database that orders are read from answers (`redo-connector check`); {_BY_ITSELF}"
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%H:%M:%S UTC", time.gmtime(moment))

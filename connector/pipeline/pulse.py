@@ -1,0 +1,106 @@
+"""Whether the parts of the connector get on: each has a pulse, so that whoever watches them needn't know the parts.
+
+A part rests while it has nothing to do, or waits for what may take any time (a change, a person, Redo in an outage).
+Otherwise it works, and beats whenever it got a step further. Beats may come from any thread; who watches, and what is
+done about a part that doesn't get on, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+class Pulse:
+    """Rests at first. `name` and `work` are for people: the settler, writing what became of orders."""
+
+    def __init__(self, name: str, work: str, excused: Callable[[], bool] | None = None, *, root: bool = False) -> None:
+        """`excused`: whether getting nowhere is no wonder at present, because of something that is known and told.
+        `root`: others don't get on when it doesn't, so that it is named before them."""
+        self.name = name
+        self.work = work
+        self.root = root
+        self.allowance = 0.0
+        """Seconds that one step may take by a time limit of its own."""
+        self.beats = 0
+        self.rests = True
+        self._excused = excused
+
+    @property
+    def expected(self) -> bool:
+        """Whether it ought to beat."""
+        return not self.rests and not (self._excused is not None and self._excused())
+
+    def beat(self) -> None:
+        """It got on, and has more to do."""
+        self.beats += 1
+        self.rests = False
+
+    def rest(self) -> None:
+        """It has nothing to do."""
+        self.rests = True
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """While it waits for something that may take any time."""
+        self.rest()
+        try:
+            yield
+        finally:
+            self.beat()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While it has something to do."""
+        self.beat()
+        try:
+            yield
+        finally:
+            self.rest()
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A part that has work and didn't get on for `seconds`, of which `beyond` are beyond its allowance."""
+
+    name: str
+    work: str
+    seconds: float
+    beyond: float
+    root: bool = False
+
+    def __str__(self) -> str:
+        return f"the {self.name} ({self.work}) has not got on for {self.seconds:.3g} s, though it has work"
+
+
+@dataclass(slots=True)
+class _Seen:
+    beats: int
+    seconds: float = 0.0
+
+
+class Stalls:
+    """Counts for how long each pulse has been expected to beat and didn't.
+
+    In time that was watched, not by the clock: after the process was suspended or starved, nobody looks stalled.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[Pulse, _Seen] = {}
+
+    def look(self, pulses: Sequence[Pulse], passed: float) -> list[Stall]:
+        """Whoever didn't get on, roots first, then the longest. `passed`: watched seconds since the last look."""
+        self._seen = {pulse: self._judge(pulse, passed) for pulse in pulses}
+        found = [
+            Stall(pulse.name, pulse.work, seen.seconds, seen.seconds - pulse.allowance, pulse.root)
+            for pulse, seen in self._seen.items()
+        ]
+        return sorted((stall for stall in found if stall.beyond > 0), key=lambda stall: (not stall.root, -stall.beyond))
+
+    def _judge(self, pulse: Pulse, passed: float) -> _Seen:
+        seen, beats = self._seen.get(pulse), pulse.beats
+        if seen is None or seen.beats != beats or not pulse.expected:
+            return _Seen(beats)
+        seen.seconds += passed
+        return seen

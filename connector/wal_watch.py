@@ -1,0 +1,74 @@
+"""Says in time that the slot keeps much WAL on the OMS's disk: how much is left until which limit, and what to do.
+
+Between the rooms, like `vitals`, which feeds it. It only speaks: nothing is cut off, because a slot that is dropped
+loses changes.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from connector.source.slot import SlotReport
+from connector.source.wal import Forecast, Outlook
+from connector.status.facts import duration, size
+
+log = structlog.get_logger("connector.wal")
+
+SOON = 3600.0
+"""Seconds until a limit that are worth a warning."""
+LITTLE = 0.2
+"""Share of a limit that is worth one, however slowly it is used up."""
+EVERY = 600.0
+"""Seconds between two warnings."""
+
+
+class WalWatch:
+    """`budget` in bytes, None for none."""
+
+    def __init__(self, budget: int | None, forecast: Forecast | None = None) -> None:
+        self.budget = budget
+        self.outlook = Outlook()
+        self.warning = ""
+        """A sentence for people while little is left, else empty."""
+        self.advice = ""
+        self._forecast = forecast or Forecast(budget)
+        self._say_after = 0.0
+
+    def look(self, now: float, report: SlotReport | None) -> None:
+        """Judge a report, None when there is none. `now`: seconds of a clock that never goes back."""
+        self.outlook = self._forecast.look(now, report)
+        self.warning = self.advice = ""
+        if report is None or not _pressing(self.outlook):
+            return
+        self.warning, self.advice = _words(self.outlook, report), _advice(report)
+        if now >= self._say_after:
+            self._say_after = now + EVERY
+            log.warning("wal_budget", problem=self.warning, next=self.advice)
+
+
+def _pressing(outlook: Outlook) -> bool:
+    if outlook.left is None or outlook.whole is None:
+        return False
+    soon = outlook.seconds is not None and outlook.seconds < SOON
+    return soon or outlook.left < LITTLE * outlook.whole
+
+
+def _words(outlook: Outlook, report: SlotReport) -> str:
+    kept, left = size(report.retained or 0), outlook.left or 0
+    if left <= 0:
+        return f"the slot keeps {kept} of WAL on the source's disk, {size(-left)} more than {outlook.limit} allows"
+    words = f"the slot keeps {kept} of WAL on the source's disk, {size(left)} are left until {outlook.limit}"
+    if outlook.seconds is not None:
+        words += f", which is reached in {duration(outlook.seconds)} at the present pace"
+    return words
+
+
+def _advice(report: SlotReport) -> str:
+    """Who keeps the WAL: we, or a transaction of the OMS that the slot must still be able to decode."""
+    unconfirmed = report.current_lsn - (report.confirmed_flush_lsn or 0)
+    if report.confirmed_flush_lsn is not None and 2 * unconfirmed < (report.retained or 0):
+        return (
+            "everything was read: a long or prepared transaction of the OMS keeps the WAL; end it (SELECT pid,"
+            " xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start; pg_prepared_xacts)"
+        )
+    return "it isn't read: `redo-connector status` says why; make room on that disk until it is"

@@ -1,0 +1,142 @@
+"""Ends the process when a part of it no longer gets on, so that a supervisor starts it again.
+
+A thread of its own, because the event loop may be what is stuck; and behind that a timer in C, because a thread needs
+the interpreter. Ending loses nothing: what was acknowledged is in the ledger, what was in flight is confirmed. It must
+not know what the parts do; each has a pulse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import structlog
+
+from connector.pipeline.pulse import Pulse, Stall, Stalls
+from connector.stacks import task_lines, thread_lines
+
+log = structlog.get_logger("connector.watchdog")
+
+EXIT_STALLED: Final = 3
+SPEAKING: Final = 5.0
+"""Seconds for last words: whoever reads our standard error may be stuck too."""
+MARGIN: Final = 30.0
+"""Seconds that the timer in C waits longer than the thread would."""
+STDERR: Final = 2
+
+
+class Watchdog:
+    """`stalled_after`, `exit_after` (None: never) in seconds of getting nowhere, beyond a part's own allowance. Use
+    within one event loop, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        stalled_after: float,
+        exit_after: float | None,
+        *,
+        margin: float = MARGIN,
+        speaking: float = SPEAKING,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        self.stalled: tuple[Stall, ...] = ()
+        """Parts that get nowhere, those that others wait for first; may be read from any thread."""
+        self._stalled_after = stalled_after
+        self._exit_after = exit_after
+        self._margin = margin
+        self._speaking = speaking
+        self._end = end
+        self._every = min(1.0, stalled_after / 10)
+        self._loop_pulse = Pulse("event loop", "running everything else", root=True)
+        self._pulses: Callable[[], Sequence[Pulse]] = tuple
+        self._stalls = Stalls()
+        self._told: frozenset[str] = frozenset()
+        self._stopped = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def watch(self, pulses: Callable[[], Sequence[Pulse]] = tuple) -> None:
+        """From now on these, instead of those before; asked for from the watchdog's thread."""
+        self._pulses = pulses
+
+    def start(self) -> None:
+        """Watch the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop_pulse.beat()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """A second call does nothing."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(2 * self._speaking)
+        if self._exit_after is not None:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _watch(self) -> None:
+        last = time.monotonic()
+        while not self._stopped.wait(self._every):
+            now = time.monotonic()
+            # Of a time in which this thread didn't run either, nothing is known.
+            passed, last = min(now - last, 2 * self._every), now
+            if self._look(passed):
+                return
+
+    def _look(self, passed: float) -> bool:
+        """True when the process was ended (which only a test outlives)."""
+        if self._exit_after is not None:
+            faulthandler.dump_traceback_later(self._exit_after + self._margin, exit=True, file=STDERR)
+        assert self._loop is not None  # noqa: S101 -- set before the thread starts
+        try:
+            self._loop.call_soon_threadsafe(self._loop_pulse.beat)
+        except RuntimeError:
+            return True  # the loop is closed: nothing is left to be watched
+        stalls = self._stalls.look([self._loop_pulse, *self._pulses()], passed)
+        self.stalled = tuple(stall for stall in stalls if stall.beyond >= self._stalled_after)
+        if self._exit_after is not None and any(stall.beyond >= self._exit_after for stall in stalls):
+            self._speak(lambda: self._last_words(self.stalled[0]))
+            self._end(EXIT_STALLED)
+            return True
+        self._tell()
+        return False
+
+    def _tell(self) -> None:
+        """Each stall once, and when it is over."""
+        new = [stall for stall in self.stalled if stall.name not in self._told]
+        over = self._told - {stall.name for stall in self.stalled}
+        self._told = frozenset(stall.name for stall in self.stalled)
+        for stall in new:
+            self._speak(partial(log.error, "stalled", part=stall.name, problem=str(stall), next=self.advice))
+        for name in over:
+            self._speak(partial(log.info, "stall_over", part=name))
+
+    @property
+    def advice(self) -> str:
+        """What comes next, for people."""
+        if self._exit_after is None:
+            return "restart the connector: nothing is lost (health.exit_after is off, so it doesn't end by itself)"
+        ends = f"after {self._exit_after:.3g} s of it the process ends with exit code {EXIT_STALLED}"
+        return f"{ends}, so that its supervisor starts it again; nothing is lost"
+
+    def _last_words(self, stall: Stall) -> None:
+        log.critical(
+            "stalled_exit",
+            part=stall.name,
+            problem=str(stall),
+            exit_code=EXIT_STALLED,
+            next="let a supervisor start it again: nothing is lost; where everything stood is written below",
+        )
+        assert self._loop is not None  # noqa: S101 -- set before the thread starts
+        os.write(STDERR, "\n".join([*task_lines(self._loop), thread_lines(), ""]).encode())
+
+    def _speak(self, words: Callable[[], object]) -> None:
+        """Not for longer than that, should whoever reads our standard error be stuck."""
+        speaker = threading.Thread(target=words, name="watchdog-words", daemon=True)
+        speaker.start()
+        speaker.join(self._speaking)
