@@ -185,7 +185,8 @@ class Stretch:
 
     @property
     def fastest(self) -> float:
-        return self._fastest if self.seconds > 1.0 else inf
+        # Without a lack of places there was no telling how fast it could have been.
+        return self._fastest if self.seconds > 1.0 and self._fastest else inf
 
     def count(self, now: float, idle: float, pressed: bool) -> None:
         if self._last is not None:
