@@ -16,9 +16,13 @@ from pathlib import Path
 import click
 import structlog
 
+from benchmarks.machine import machine
 from tests.chaos.faults import FAULTS
 from tests.chaos.report import Report, Struck
 from tests.chaos.scene import Scene
+
+DOCS = Path(__file__).parents[2] / "docs" / "reliability.md"
+BEGIN, END = "<!-- chaos: written by `python -m tests.chaos --write-docs` -->", "<!-- /chaos -->"
 
 
 @click.command()
@@ -26,7 +30,8 @@ from tests.chaos.scene import Scene
 @click.option("--seed", type=int, default=None, help="Decides on changes, faults and pauses.")
 @click.option("--only", multiple=True, type=click.Choice([*FAULTS]), help="Only these faults.")
 @click.option("--json", "to", type=click.Path(path_type=Path), help="Write every figure to this file.")
-def main(seconds: float, seed: int | None, only: tuple[str, ...], to: Path | None) -> None:
+@click.option("--write-docs", is_flag=True, help="Renew the table of docs/reliability.md.")
+def main(seconds: float, seed: int | None, only: tuple[str, ...], to: Path | None, write_docs: bool) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = seed if seed is not None else int(time.time()) % 1_000_000
     click.echo(f"seed {chosen}")
@@ -34,7 +39,18 @@ def main(seconds: float, seed: int | None, only: tuple[str, ...], to: Path | Non
     click.echo(str(report))
     if to is not None:
         to.write_text(json.dumps(report.as_json(), indent=1), encoding="utf-8")
+    if write_docs:
+        _write_docs(report)
     sys.exit(0 if report.clean else 1)
+
+
+def _write_docs(report: Report) -> None:
+    head, begin, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{DOCS.name} has no measured section to replace")
+    text = report.markdown(machine(report.postgres))
+    DOCS.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
 
 
 async def run(seconds: float, seed: int, names: Sequence[str], rounds: int | None = None) -> Report:
@@ -65,6 +81,7 @@ async def run(seconds: float, seed: int, names: Sequence[str], rounds: int | Non
             resent=scene.resent,
             peak_retained=scene.peak_retained,
             unexpected_ends=tuple(scene.supervisor.ends),
+            postgres=str(scene.primary.version),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -30,6 +30,7 @@ class Report:
     resent: int
     peak_retained: int
     unexpected_ends: tuple[int, ...]
+    postgres: str = ""
 
     @property
     def clean(self) -> bool:
@@ -44,16 +45,26 @@ class Report:
             seconds = [each.seconds for each in self.struck if each.name == name]
             yield name, len(seconds), median(seconds), max(seconds)
 
-    def __str__(self) -> str:
-        lines = [f"{'fault':<28}{'times':>6}{'median':>10}{'worst':>10}"]
-        lines += [f"{name:<28}{times:>6}{half:>8.1f} s{worst:>8.1f} s" for name, times, half, worst in self.rows()]
-        lines.append(
+    def markdown(self, facts: Mapping[str, str]) -> str:
+        """For docs/reliability.md: `facts` are of the machine."""
+        lines = [f"Machine: {', '.join(f'{name} {value}' for name, value in facts.items())}. Seed {self.seed}.", ""]
+        lines += ["| fault | times | recovered, median | worst |", "|---|---:|---:|---:|"]
+        lines += [f"| {name} | {times} | {half:.1f} s | {worst:.1f} s |" for name, times, half, worst in self.rows()]
+        return "\n".join([*lines, "", *(f"{line}." for line in self._summary())])
+
+    def _summary(self) -> Iterator[str]:
+        yield (
             f"{len(self.struck)} faults while {self.transactions:,} transactions changed {self.orders:,} orders:"
             f" {self.pushes:,} pushes, {self.resent:,} of them alike"
         )
-        lines.append(
+        yield (
             f"{self.peak_retained / 1e6:.1f} MB of WAL retained at most; the connector ended by itself"
             f" {len(self.unexpected_ends)} times {[*self.unexpected_ends]}"
         )
-        lines += [f"WRONG {each}" for each in self.wrong] or ["nothing lost, nothing stale, every order right"]
-        return "\n".join(lines)
+        yield "nothing lost, nothing stale, every order right" if self.clean else "not clean: see below"
+
+    def __str__(self) -> str:
+        lines = [f"{'fault':<28}{'times':>6}{'median':>10}{'worst':>10}"]
+        lines += [f"{name:<28}{times:>6}{half:>8.1f} s{worst:>8.1f} s" for name, times, half, worst in self.rows()]
+        lines += self._summary()
+        return "\n".join([*lines, *(f"WRONG {each}" for each in self.wrong)])

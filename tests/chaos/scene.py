@@ -192,7 +192,7 @@ class Scene:
 [source]
 dsn = "host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname={self.database.name} target_session_attrs=read-write"
 slot = "{SLOT}"
-
+silence_timeout = "4s"
 [redo]
 base_url = "http://127.0.0.1:{self.redo.port}"
 store_id = "{self.state.store_id}"
