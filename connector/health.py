@@ -130,7 +130,7 @@ class Health:
             return None
         step = "see that the database runs and the network lets us through; it is tried again by itself"
         trouble = self._pipeline.source_trouble
-        return Finding(State.DISCONNECTED, str(trouble or "connecting"), step if trouble else "")
+        return Finding(State.DISCONNECTED, str(trouble or "connecting"), step)
 
     def _troubles(self, mapping_problem: str | None) -> Finding | None:
         trouble = self._pipeline.trouble

@@ -336,7 +336,8 @@ async def test_what_waits_and_what_is_enrolled_is_found_through_an_index(
     plan = " ".join(str(row[3]) for row in other.execute(f"EXPLAIN QUERY PLAN {statement}", bindings))
     other.close()
     assert index in plan
-    assert "TEMP B-TREE" not in plan
+    # A group's stores, told apart in a set of their own, are a handful; rows are never sorted.
+    assert "TEMP B-TREE" not in plan.replace("USE TEMP B-TREE FOR json_group_array(DISTINCT)", "")
 
 
 COUNTED_SYNCS = """

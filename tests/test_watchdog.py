@@ -21,7 +21,7 @@ async def test_a_stuck_part_ends_the_process_with_its_name_and_the_next_start_lo
 ) -> None:
     config = rig.write_config()
     with config.open("a") as file:
-        file.write('[health]\nstalled_after = "1s"\nexit_after = "2s"\n[log]\nformat = "json"\n')
+        file.write('\n[health]\nstalled_after = "1s"\nexit_after = "2s"\n[log]\nformat = "json"\n')
     log = rig.folder / "stalled.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
