@@ -27,7 +27,7 @@ from tests.fix_postgres import Database, create_database, drop_database
 ROOT = Path(__file__).parent.parent
 TOKEN = "hush-hush-4711"
 PASSWORD = "hunter2"
-WITHIN = 30.0
+WITHIN = 75.0
 
 SHOP = """
 CREATE SCHEMA shop;
