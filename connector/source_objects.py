@@ -17,6 +17,7 @@ import structlog
 
 from connector.changes import Lsn, TableName
 from connector.errors import ConfigurationError, ConnectorError, SourceUnavailable
+from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import SweepKind
 from connector.pipeline.run import RECONNECT, Pipeline
 from connector.source.connections import ANSWER
@@ -32,6 +33,8 @@ OBJECTS_EVERY = 10.0
 SOON = 1.0
 """Seconds to the next look while something is pending."""
 RESCUE_EVERY = 0.5
+RESCUING = 60.0
+"""Seconds that one round may take in which the server doesn't answer."""
 PATIENCE = 5.0
 """Seconds that a comparison waits for transactions of which the stream may lack a part. Then it is made at once, and
 again when they have ended."""
@@ -44,7 +47,7 @@ CAUSE = "tables of the source changed"
 @dataclass(frozen=True, slots=True)
 class Source:
     """How the source's objects are named, and whether we may make and mend them. `read_dsn`: where orders are read
-    when that is another server; `within`: how long (s) an answer may take."""
+    when that is another server. `within`: seconds in which a short query must be answered."""
 
     dsn: str
     slot: str
@@ -76,8 +79,10 @@ class SourceObjects:
         self._stream = stream
         self._pipeline = pipeline
         self._watch = ObjectWatch(source.dsn, source.slot, source.publication, source.tables, source.within)
-        self._replica = ReplicaWatch(source.read_dsn)
-        self._rescuer = Rescuer(source.dsn, source.publication)
+        self._replica = ReplicaWatch(source.read_dsn, source.within)
+        self._rescuer = Rescuer(source.dsn, source.publication, source.within)
+        self.pulse = Pulse("object guard", "keeping the publications from failing the OMS's statements")
+        self.pulse.allowance = RESCUING
         self._pending: _Pending | None = None
         self._analyse = True  # what was analysed was read a moment before the first look
         self._next = 0.0
@@ -120,7 +125,8 @@ class SourceObjects:
         attempt = 0
         while True:
             try:
-                await self._keep_writable()
+                with self.pulse.working():
+                    await self._keep_writable()
                 attempt = 0
             except SourceUnavailable:
                 attempt += 1  # the stream's own trouble says it better

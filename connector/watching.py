@@ -48,7 +48,7 @@ class Parts:
     def pulses(self) -> list[Pulse]:
         """Of everything that must get on; may be asked from any thread. The mapping watch isn't among them: it may
         have to wait for a slot, and its end is noticed."""
-        return [*self.pipeline.pulses, *self.vitals.pulses, self.inbox]
+        return [*self.pipeline.pulses, *self.vitals.pulses, self.objects.pulse, self.inbox]
 
 
 class MappingWatch:

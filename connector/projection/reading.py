@@ -53,10 +53,10 @@ set_config('lock_timeout',
 async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> BoundedConnection:
     """A read-only session, whose server has `grace` seconds after its own time limit for each answer. Raises
     psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
-    connection = await _connected(dsn)
-    connection.patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
+    patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
+    connection = await _connected(dsn, patience)
     try:
-        await refuse_lent(connection, lambda: _connected(dsn))
+        await refuse_lent(connection, lambda: _connected(dsn, patience))
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
         calls = ", ".join(f"set_config(${n}, ${n + 1}, false)" for n in range(1, 2 * len(settings), 2))
         await connection.execute(
@@ -68,10 +68,12 @@ async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> 
     return connection
 
 
-async def _connected(dsn: str) -> BoundedConnection:
+async def _connected(dsn: str, patience: float | None) -> BoundedConnection:
     given = conninfo_to_dict(dsn)
     missing: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
-    return await BoundedConnection.connect(dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing)
+    connection = await BoundedConnection.connect(dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing)
+    connection.patience = patience
+    return connection
 
 
 class Session:

@@ -22,6 +22,7 @@ SILENCE: Final = 60.0
 """Seconds within which a peer that vanished without a word is noticed, unless said otherwise."""
 ANSWER: Final = 2 * GRACE
 """Seconds in which a short query must be answered, unless said otherwise."""
+
 _TEXT_FORMATS: Final = {
     "datestyle": "ISO",
     "timezone": "UTC",
@@ -59,12 +60,12 @@ def connecting(silence: float) -> int:
 
 def _defaults(silence: float) -> dict[str, str]:
     """Kernel and libpq look for a vanished peer in about two thirds of the time; what they can't see, we see."""
-    sixth = max(1, round(silence / 6))
+    sixth = str(max(1, round(silence / 6)))
     return {
         "application_name": "redo-connector",
         "connect_timeout": str(connecting(silence)),
-        "keepalives_idle": str(sixth),
-        "keepalives_interval": str(sixth),
+        "keepalives_idle": sixth,
+        "keepalives_interval": sixth,
         "keepalives_count": "3",
         "tcp_user_timeout": str(round(500 * silence)),
     }
@@ -172,8 +173,8 @@ class KeptConnection:
 
 @asynccontextmanager
 async def replication(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """A connection that takes replication commands, closed at the end. None of them has a time limit of ours. Raises as
-    `connection` does."""
+    """A connection that takes replication commands, however long they take, closed at the end. Raises as `connection`
+    does."""
     conn = await open_replication(dsn)
     conn.patience = None
     try:
@@ -195,13 +196,12 @@ async def open_replication(dsn: str, within: float = ANSWER) -> BoundedConnectio
 
 
 async def _connect(dsn: str, info: str, settings: dict[str, str], patience: float | None) -> BoundedConnection:
-    conn = await _connected(dsn, info)
-    conn.patience = patience
+    conn = await _connected(dsn, info, ANSWER if patience is None else patience)
     try:
         if "replication" in conn.info.get_parameters():
             await _demand_walsender(conn, dsn)
         else:
-            await pooler.refuse_lent(conn, lambda: _connected(dsn, info))
+            await pooler.refuse_lent(conn, lambda: _connected(dsn, info, ANSWER))
         # By statement and not by libpq's `options`: connection poolers refuse those. One round trip, and no
         # parameters, because a replication connection takes simple queries only.
         await conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(_set(*each) for each in settings.items())))
@@ -211,14 +211,17 @@ async def _connect(dsn: str, info: str, settings: dict[str, str], patience: floa
     except BaseException:
         await conn.close()
         raise
+    conn.patience = patience
     return conn
 
 
-async def _connected(dsn: str, info: str) -> BoundedConnection:
+async def _connected(dsn: str, info: str, patience: float) -> BoundedConnection:
     try:
-        return await BoundedConnection.connect(info, autocommit=True)
+        conn = await BoundedConnection.connect(info, autocommit=True)
     except psycopg.Error as error:
         raise unavailable(dsn, error) from None
+    conn.patience = patience
+    return conn
 
 
 async def _demand_walsender(conn: psycopg.AsyncConnection[Any], dsn: str) -> None:

@@ -165,10 +165,11 @@ class ObjectWatch:
 
 
 class ReplicaWatch:
-    """How far another server has replayed; over one connection of its own. `None` for the source itself."""
+    """How far another server has replayed; over one connection of its own, and each answer must come `within` seconds.
+    `None` for the source itself."""
 
-    def __init__(self, read_dsn: str | None) -> None:
-        self._connection = KeptConnection(read_dsn) if read_dsn is not None else None
+    def __init__(self, read_dsn: str | None, within: float = ANSWER) -> None:
+        self._connection = KeptConnection(read_dsn, within) if read_dsn is not None else None
 
     async def shows(self, lsn: Lsn) -> bool:
         """Whether a read begun now sees everything up to there. Raises SourceUnavailable."""

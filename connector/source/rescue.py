@@ -15,7 +15,7 @@ import psycopg
 
 from connector.changes import TableName
 from connector.errors import SourceUnavailable
-from connector.source.connections import KeptConnection, connection, explain
+from connector.source.connections import ANSWER, KeptConnection, connection, explain
 from connector.source.identities import ENDANGERED
 from connector.source.pair import inserts_name
 from connector.source.publication import EVERYTHING, INSERTS, drop_statement, options_statement, read_publications
@@ -35,12 +35,12 @@ class Endangered:
 
 
 class Rescuer:
-    """Looks over one connection of its own, kept open."""
+    """Looks over one connection of its own, kept open; each answer must come `within` seconds."""
 
-    def __init__(self, dsn: str, publication: str) -> None:
+    def __init__(self, dsn: str, publication: str, within: float = ANSWER) -> None:
         self._dsn = dsn
         self._names = [publication, inserts_name(publication)]
-        self._connection = KeptConnection(dsn)
+        self._connection = KeptConnection(dsn, within)
 
     async def look(self) -> list[Endangered]:
         """Raises SourceUnavailable."""
