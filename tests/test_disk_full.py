@@ -9,6 +9,7 @@ import resource
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2 as httpx
@@ -80,6 +81,29 @@ async def test_a_full_disk_is_told_nothing_is_acknowledged_and_all_arrives_when_
     assert {order["tags"][0] for order in rig.stored().values()} == {"on a full disk"}
     assert (await rig.verdict()).clean
     await eventually("it is ready again", lambda: ready(rig.facts())[0])
+
+
+async def test_a_connector_whose_disk_is_full_can_be_stopped_and_the_next_start_loses_nothing(
+    rig: Rig, small_disk: Path
+) -> None:
+    rig.overrides = {"checkpoints": {"url": f"sqlite:///{small_disk / 'connector.db'}"}}
+    await rig.start()
+    await rig.quiet()
+    pipeline = rig.running.pipeline
+    pipeline.options = replace(pipeline.options, drain_bound=2.5)
+    rig.switch(late=5, late_seconds=1.5)
+    rig.execute("UPDATE oms.order_header SET tag_list = 'in flight' WHERE ord_id <= 5")
+    await eventually("requests are in flight", lambda: rig.sandbox.state.in_flight["5"])
+    fill(small_disk / "ballast")
+    rig.execute("UPDATE oms.order_header SET tag_list = 'on a full disk' WHERE ord_id > 5")
+    await eventually("it is told", lambda: pipeline.trouble is not None)
+    async with asyncio.timeout(30):
+        await rig.stop()
+    (small_disk / "ballast").unlink()
+    await rig.start()
+    await rig.quiet()
+    assert {order["tags"][0] for order in rig.stored().values()} == {"in flight", "on a full disk"}
+    assert (await rig.verdict()).clean
 
 
 def test_a_file_that_may_not_grow_stops_the_slot_but_not_the_process_until_it_may(

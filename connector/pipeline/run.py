@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -384,7 +385,10 @@ class Pipeline:
         for pulse in self._stations:
             pulse.rest()
         left = await self.dispatcher.drain(self.options.drain_bound)
-        await self.settler.flush()
+        # On a full disk this can't be done, and what was in flight is confirmed at the next start.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.options.drain_bound):
+                await self.settler.flush()
         log.info("drained", left_in_ledger=left)
 
 
