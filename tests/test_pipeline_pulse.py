@@ -40,12 +40,12 @@ def test_a_part_whose_work_fails_does_not_look_at_work() -> None:
 
     def work() -> None:
         with pulse.working():
-            assert pulse.expected
+            assert not pulse.rests
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         work()
-    assert not pulse.expected
+    assert pulse.rests
 
 
 def test_what_may_take_long_by_a_limit_of_its_own_has_that_on_top() -> None:
@@ -53,17 +53,6 @@ def test_what_may_take_long_by_a_limit_of_its_own_has_that_on_top() -> None:
     pulse.allowance = 30.0
     pulse.beat()
     assert [seconds(stalls, pulse, passed=20.0) for _ in range(3)] == [{}, {}, {"sweeper": 10.0}]
-
-
-def test_an_excuse_starts_the_count_anew() -> None:
-    excused = False
-    stalls, pulse = Stalls(), Pulse("road", "pushing", lambda: excused)
-    pulse.beat()
-    assert [seconds(stalls, pulse) for _ in range(3)][-1] == {"road": 2.0}
-    excused = True
-    assert seconds(stalls, pulse) == {}
-    excused = False
-    assert [seconds(stalls, pulse) for _ in range(2)] == [{"road": 1.0}, {"road": 2.0}]
 
 
 def test_the_worst_comes_first_and_is_named_in_a_sentence() -> None:

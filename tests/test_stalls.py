@@ -91,18 +91,13 @@ async def test_each_part_that_has_work_and_does_not_get_on_is_seen_and_named(
         number += 1
         watched.execute(f"UPDATE oms.order_header SET tag_list = 'v{number}' WHERE ord_id = 3")
 
-    def rename() -> None:
-        watched.execute("UPDATE oms.product SET prod_nm = prod_nm || '!' WHERE product_id = 1")
-
     def sweep() -> None:
         tasks.append(asyncio.create_task(pipeline.control.sweep(SweepKind.RECONCILE)))
 
     for part, target, name, act in [
         ("intake", memory, "arrive", change),
-        ("dispatcher", memory, "take", change),
         ("settler", memory, "settle", change),
         ("road", pipeline.ports.redo, "push", change),
-        ("resolver", assembler, "resolve", rename),
         ("sweeper", assembler, "scan", sweep),
     ]:
         with hanging(target, name, monkeypatch):
@@ -137,14 +132,14 @@ async def test_no_part_stalls_while_redo_is_out_or_silent_the_source_is_slow_or_
 
     async def lasts() -> None:
         looked = asyncio.get_running_loop().time()
-        while asyncio.get_running_loop().time() < looked + 2 * BOUND:  # the promise is about a time
+        while asyncio.get_running_loop().time() < looked + 1.6 * BOUND:  # the promise is about a time
             seen.update(stalled(watched))
             await asyncio.sleep(0.05)
 
     def change(text: str) -> None:
         watched.execute("UPDATE oms.order_header SET tag_list = %s", text)
 
-    watched.switch(outage=True, retry_after=0)
+    watched.switch(outage=True, retry_after=2)
     change("out")
     await lasts()
     watched.switch(outage=False, latency_ms=1_500)

@@ -69,8 +69,8 @@ class Dispatcher:
         self._due: float | None = None
         """When the next entry that backs off falls due; inf: none does; None: not known."""
         self.pulse = Pulse("dispatcher", "taking orders from the ledger")
-        self.road = Pulse("road", "reading and pushing orders", lambda: gates.pause is not None)
-        """Of all orders that are in work together."""
+        self.road = Pulse("road", "reading and pushing orders")
+        """Of all orders that are in work together. A closed gate sends them back, so that none is."""
         self.longest = 0.0
         """Seconds that one of them may take for its next step."""
         self.settler: Settler | None = None

@@ -7,7 +7,7 @@ done about a part that doesn't get on, is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,9 +15,8 @@ from dataclasses import dataclass
 class Pulse:
     """Rests at first. `name` and `work` are for people: the settler, writing what became of orders."""
 
-    def __init__(self, name: str, work: str, excused: Callable[[], bool] | None = None, *, root: bool = False) -> None:
-        """`excused`: whether getting nowhere is no wonder at present, because of something that is known and told.
-        `root`: others don't get on when it doesn't, so that it is named before them."""
+    def __init__(self, name: str, work: str, *, root: bool = False) -> None:
+        """`root`: others don't get on when it doesn't, so that it is named before them."""
         self.name = name
         self.work = work
         self.root = root
@@ -25,12 +24,6 @@ class Pulse:
         """Seconds that one step may take by a time limit of its own."""
         self.beats = 0
         self.rests = True
-        self._excused = excused
-
-    @property
-    def expected(self) -> bool:
-        """Whether it ought to beat."""
-        return not self.rests and not (self._excused is not None and self._excused())
 
     def beat(self) -> None:
         """It got on, and has more to do."""
@@ -81,7 +74,7 @@ class _Seen:
 
 
 class Stalls:
-    """Counts for how long each pulse has been expected to beat and didn't.
+    """Counts for how long each pulse ought to have beaten and didn't.
 
     In time that was watched, not by the clock: after the process was suspended or starved, nobody looks stalled.
     """
@@ -100,7 +93,7 @@ class Stalls:
 
     def _judge(self, pulse: Pulse, passed: float) -> _Seen:
         seen, beats = self._seen.get(pulse), pulse.beats
-        if seen is None or seen.beats != beats or not pulse.expected:
+        if seen is None or seen.beats != beats or pulse.rests:
             return _Seen(beats)
         seen.seconds += passed
         return seen
