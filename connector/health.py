@@ -129,22 +129,21 @@ class Health:
         if position.connected:
             return None
         step = "see that the database runs and the network lets us through; it is tried again by itself"
-        trouble = self._pipeline.source_trouble
-        return Finding(State.DISCONNECTED, str(trouble or "connecting"), step)
+        return Finding(State.DISCONNECTED, str(self._pipeline.source_trouble or "connecting"), step)
 
     def _troubles(self, mapping_problem: str | None) -> Finding | None:
         trouble = self._pipeline.trouble
         if trouble is None:
             return None
-        return Finding(State.STALLED, mapping_problem or str(trouble), _advice(trouble))
+        mapping = mapping_problem if isinstance(trouble, MappingBroken) else None
+        return Finding(State.STALLED, mapping or str(trouble), _advice(trouble))
 
     def _pause(self) -> Finding | None:
         pause = self._pipeline.gates.pause
         if pause is None:
             return None
-        words = (pause.message or pause.reason).rstrip(".")
+        words, gates = (pause.message or pause.reason).rstrip("."), self._pipeline.gates
         # With several stores the others may be open.
-        gates = self._pipeline.gates
         where = f"store {', '.join(gates.paused)}: " if len(gates.stores) > 1 else ""
         return Finding(State.PAUSED, f"{where}{words} (since {_clock(pause.since)})", pause.advice)
 

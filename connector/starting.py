@@ -35,14 +35,15 @@ class Beginning:
     def __init__(self) -> None:
         self._since = time.time()
         self._reason = "reading the mapping and the database"
+        self._next = "wait a moment"
 
     def slot_waits(self, blockers: Sequence[Blocker]) -> None:
         """Making the slot waits for these."""
-        self._reason = f"{_WAITS}: {'; '.join(map(str, blockers))}"
+        self._reason, self._next = f"{_WAITS}: {'; '.join(map(str, blockers))}", "end them, or wait"
         slot_waits(blockers)
 
     def facts(self) -> Facts:
-        return Facts(time.time(), State.STARTING, self._since, __version__, self._reason)
+        return Facts(time.time(), State.STARTING, self._since, __version__, self._reason, self._next)
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
