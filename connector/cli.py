@@ -1,6 +1,6 @@
 """The command: its verbs, and what all of them share.
 
-Exit codes: 0 fine, 1 found problems, 2 wrong usage or configuration. No business rules here.
+Exit codes: 0 fine, 1 found problems, 2 wrong usage or configuration, 3 stalled. No business rules here.
 """
 
 from __future__ import annotations

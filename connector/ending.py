@@ -1,6 +1,6 @@
 """How a command ends: one clear message for what went wrong, and the exit code.
 
-0 fine, 1 found problems, 2 wrong usage or configuration. Knows the errors' kinds, no verb.
+0 fine, 1 found problems, 2 wrong usage or configuration, 3 stalled (the watchdog's). Knows the errors' kinds, no verb.
 """
 
 from __future__ import annotations
