@@ -19,9 +19,8 @@ from tests.fix_connector import Rig, eventually
 async def test_a_stuck_part_ends_the_process_with_its_name_and_the_next_start_loses_nothing(
     rig: Rig, part: str
 ) -> None:
+    rig.overrides = {"health": {"stalled_after": 1.0, "exit_after": 2.0}, "log": {"format": "json"}}
     config = rig.write_config()
-    with config.open("a") as file:
-        file.write('\n[health]\nstalled_after = "1s"\nexit_after = "2s"\n[log]\nformat = "json"\n')
     log = rig.folder / "stalled.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
