@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place
 from connector.pipeline.decide import Action, Delivery, Remembered, Terms
 from connector.pipeline.delivering import Deliverer
@@ -27,13 +29,33 @@ class Refusing:
         return True
 
 
+NOW = 1_000.0
+
+
+def refused() -> tuple[Deliverer, Gates, Delivery]:
+    gates = Gates(4, None, clock=lambda: NOW)
+    deliverer = Deliverer(Refusing(), CONTRACT, gates, Metrics(), Terms(), clock=lambda: NOW)
+    order = CONTRACT.order(document(), NOW)
+    entry = Entry(OrderKey("1"), 1, 1, NOW, Lane.LIVE, 0, False)
+    return deliverer, gates, Delivery(entry, Action.PUSH, order.place, order, Remembered())
+
+
+async def test_of_many_that_wait_for_a_store_few_are_looked_at_while_it_is_paused() -> None:
+    """Looking at all of them at the end of each pause kept other stores' orders waiting."""
+    deliverer, gates, delivery = refused()
+    await deliverer.deliver(delivery)
+    settled = [(await deliverer.deliver(delivery)).settlement.again for _ in range(1_000)]
+    until = gates.of("").pause_until
+    assert until is not None
+    waits = [again.due - until for again in settled if again is not None]
+    assert len(waits) == 1_000
+    assert waits[:4] == [0, 0, 0, pytest.approx(0.1)]
+    assert sum(wait < 60 for wait in waits) < 610
+    assert waits == sorted(waits)
+
+
 async def test_a_refused_probe_lets_another_order_probe_next() -> None:
-    now = 1_000.0
-    gates = Gates(4, None, clock=lambda: now)
-    deliverer = Deliverer(Refusing(), CONTRACT, gates, Metrics(), Terms(), clock=lambda: now)
-    order = CONTRACT.order(document(), now)
-    entry = Entry(OrderKey("1"), 1, 1, now, Lane.LIVE, 0, False)
-    delivery = Delivery(entry, Action.PUSH, order.place, order, Remembered())
+    deliverer, gates, delivery = refused()
     first = (await deliverer.deliver(delivery)).settlement.again
     gate = gates.of("")
     assert first is not None

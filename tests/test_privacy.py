@@ -18,6 +18,7 @@ from urllib.parse import quote
 import apsw
 import httpx2 as httpx
 import psycopg
+import pytest
 
 from connector.checkpoints.vault import Vault
 from connector.demo.run import free_port
@@ -143,6 +144,7 @@ async def watched(rig: Rig) -> AsyncIterator[Watched]:
             await process.wait()
 
 
+@pytest.mark.timeout(300)  # a daemon and eight commands, each a process of its own
 async def test_invariant_9_no_secret_and_no_customer_data_is_shown_anywhere(rig: Rig) -> None:
     distinct(rig)
     before = sensitive(rig)

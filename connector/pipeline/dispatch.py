@@ -103,7 +103,7 @@ class Dispatcher:
             raise self._failure
         room = self._room()
         if room < 1:
-            await self._wait(None)
+            await self._wait(None, gates=self._gates.capacity() < 1)
             return
         pause = self._read_after - self._clock()
         if pause > 0:
@@ -149,10 +149,10 @@ class Dispatcher:
         return left if 2 * left >= share else 0
 
     def _room(self) -> int:
-        """While much is in work, wait for room for half a batch: a query for a few orders costs nearly as much."""
-        open_for = self._gates.capacity()
-        if open_for < self._gates.limit:
-            return open_for - len(self._busy)
+        """While much is in work, wait for room for half a batch: a query for a few orders costs nearly as much. What is
+        for a paused store goes back, so that one store's pause keeps nothing from the others."""
+        if self._gates.closed:
+            return self._gates.capacity() - len(self._busy)
         room = self._capacity() - len(self._busy)
         return room if 2 * room >= BATCH or len(self._busy) < BATCH else 0
 
@@ -165,9 +165,11 @@ class Dispatcher:
         else:
             self.road.rest()
 
-    async def _wait(self, timeout: float | None) -> None:
+    async def _wait(self, timeout: float | None, *, gates: bool = False) -> None:
+        """`gates`: until one of them may have opened, too. Only where that is what is missing: a pause that is over
+        wakes at once, and would again and again."""
         waits: set[asyncio.Future[object]] = {asyncio.ensure_future(self._work.wait())}
-        if self._gates.pause is not None:
+        if gates:
             waits.add(asyncio.ensure_future(self._gates.wait()))
         try:
             with self.pulse.resting():

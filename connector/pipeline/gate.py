@@ -23,6 +23,12 @@ from connector.pipeline.policy import FAILURES_TO_CLOSE, LONGEST_PAUSE, Everyone
 
 __all__ = ["ORDER_BACKOFF", "Backoff", "Gate", "Pause"]
 
+PROBERS = 3
+"""Orders that are called for the end of a pause: one probes, and another when that one's time has not come."""
+TURN = 0.1
+"""Seconds between any others that were turned away. The gate's opening calls all of them, and until then looking at
+them would be in vain."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -72,6 +78,8 @@ class Gate:
         self._reopens = 0.0
         self._probe: str | None = None
         self._failed: set[str] = set()
+        self._probers = 0
+        self._turned_away = 0
         self._attempts: dict[str, _Attempt] = {}
         self._waiting: list[tuple[int, int, str, asyncio.Future[bool]]] = []
         self._order = count()
@@ -93,6 +101,15 @@ class Gate:
     def pause_until(self) -> float | None:
         """When orders that are put back should be tried again (seconds since 1970), None while the gate is open."""
         return None if self.pause is None else self.pause.until
+
+    def turned_away(self) -> float:
+        """When an order that wasn't let in should ask again (seconds since 1970)."""
+        until = max(self.pause_until or 0.0, self._clock())
+        if self._probers < PROBERS:
+            self._probers += 1
+            return until
+        self._turned_away += 1
+        return until + TURN * self._turned_away
 
     def capacity(self) -> int:
         """How many entries are worth taking now: all that the window allows, one probe, or none."""
@@ -211,6 +228,7 @@ class Gate:
         if self.pause.kind in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN):
             self._window.restart()
         self.pause = None
+        self._turned_away = 0
         self._throttle.reopened(self._timer())
 
     def _close(self, outcome: Outcome) -> None:
@@ -221,6 +239,7 @@ class Gate:
         assert backoff is not None  # noqa: S101 -- whatever pauses has one: a test goes through the table
         delay = max(backoff.delay(attempt), min(outcome.retry_after or 0.0, LONGEST_PAUSE))
         self._reopens = self._timer() + delay
+        self._probers = 0
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)
         if outcome.kind is OutcomeKind.THROTTLED:
             self._throttle.refused(self._timer())

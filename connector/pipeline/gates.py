@@ -49,6 +49,11 @@ class Gates:
         return min(pauses, key=lambda pause: pause.since, default=None)
 
     @property
+    def closed(self) -> bool:
+        """Nothing can be sent to any store."""
+        return all(gate.pause is not None for gate in self._gates.values())
+
+    @property
     def paused(self) -> dict[str, Pause]:
         """By store."""
         return {store: gate.pause for store, gate in self._gates.items() if gate.pause is not None}

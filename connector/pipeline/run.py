@@ -266,6 +266,8 @@ class Pipeline:
         late_until = time.time() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
+        # The gates of this run are open: what waited for those of the last one needn't.
+        await self.ports.memory.hasten()
         await self.visibility.load()
         await self.sweeper.load()
         await self.guard.load()
