@@ -3,15 +3,19 @@ own and, where it is installed, before PgBouncer."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
-from connector import pooler
-from connector.errors import SourceUnavailable
+from connector import pooler, survey
+from connector.demo import oms as demo_oms
+from connector.errors import ConfigurationError, SourceUnavailable
 from connector.projection import reading
+from connector.redo.sandbox_server import SandboxServer
 from connector.source.connections import connection, open_replication
 from connector.source.preflight import preflight
-from tests.fix_cli import Cli
+from tests.fix_connector import Rig
 from tests.fix_pooler import Pooling, small_pooler
 from tests.fix_postgres import Database
 
@@ -110,13 +114,18 @@ async def test_a_pooler_that_gives_no_second_session_is_not_taken_for_one_that_k
         await reading.connect(through(port, database), 1000)
 
 
-def test_check_and_run_say_what_a_pooler_does_and_where_to_connect(cli: Cli, shop: Database) -> None:
-    with small_pooler(shop.cluster, "transaction") as port:
-        cli.set("source", read_dsn=through(port, shop))
-        check = cli("check")
-        cli.set("source", dsn=cli.settings["source"].pop("read_dsn"))
-        run = cli("run")
-    assert (check.code, run.code) == (1, 2)
-    for ran, setting in ((check, "read_dsn"), (run, "dsn")):
-        assert f"source.{setting}: 127.0.0.1:{port}/{shop.name} is {SHARED}" in " ".join(ran.err.split())
-        assert "give the address of Postgres itself" in ran.err
+@pytest.mark.parametrize("setting", ["dsn", "read_dsn"])
+async def test_check_and_run_say_what_a_pooler_does_and_where_to_connect(
+    database: Database, sandbox: SandboxServer, tmp_path: Path, setting: str
+) -> None:
+    rig = Rig(database, sandbox, tmp_path, demo_oms.mapping())
+    with small_pooler(database.cluster, "transaction") as port:
+        rig.overrides["source"] = {setting: through(port, database)}
+        checked = await survey.check(rig.settings())
+        with pytest.raises(ConfigurationError) as caught:
+            await rig.start()
+        await rig.abandon()
+    for problems in (checked, caught.value.problems):
+        [told] = [problem for problem in problems if SHARED in problem.what]
+        assert told.where == f"source.{setting}"
+        assert "give the address of Postgres itself" in told.hint
