@@ -27,6 +27,9 @@ from tests import servers
 
 _numbers = itertools.count()
 
+_SETTINGS: Final = {"fsync": "off", "autovacuum": "off"}
+"""Without autovacuum, tables have statistics when a test has made them, and never else."""
+
 _OF_THE_SOURCE: Final = ("test_source_*",)
 """The files whose tests are marked `source`, as far as they use a server."""
 
@@ -88,7 +91,7 @@ def template(request: pytest.FixtureRequest) -> Iterator[Template]:
 @pytest.fixture(scope="session")
 def cluster(template: Template) -> Iterator[Cluster]:
     """The test process's shared server: don't stop it, and don't change its settings."""
-    with Cluster.create(template=template, settings={"fsync": "off"}) as made:
+    with Cluster.create(template=template, settings=_SETTINGS) as made:
         yield made
 
 
@@ -97,7 +100,7 @@ def make_cluster(template: Template) -> Iterator[MakeCluster]:
     made: list[Cluster] = []
 
     def make(settings: Mapping[str, str] | None = None) -> Cluster:
-        made.append(Cluster.create(template=template, settings={"fsync": "off", **(settings or {})}))
+        made.append(Cluster.create(template=template, settings={**_SETTINGS, **(settings or {})}))
         return made[-1]
 
     yield make

@@ -27,6 +27,7 @@ class Settler:
         self.pulse = Pulse("settler", "writing what became of orders")
         self._pending: list[Settlement] = []
         self._arrived = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
 
     def settle(self, settlement: Settlement) -> None:
         self._pending.append(settlement)
@@ -40,6 +41,14 @@ class Settler:
         await self.flush()
 
     async def flush(self) -> None:
+        """Write all there are. Cancelling this cancels no write, because what became of pushed orders would be
+        forgotten, and they would be pushed again: the next call waits for it."""
+        self._writing = asyncio.create_task(self._write(self._writing), name="settling")
+        await asyncio.shield(self._writing)
+
+    async def _write(self, unfinished: asyncio.Task[None] | None) -> None:
+        if unfinished is not None:
+            await asyncio.wait([unfinished])
         batch, self._pending = self._pending, []
         if batch:
             reach("settle.before")

@@ -143,7 +143,10 @@ WITH asked AS (
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked(s, n, i))
 SELECT a.i, c.oid::bigint, p.nspname, c.relname, c.relkind::text, c.relreplident::text,
   CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(l.reltuples, 0)), 0) FROM pg_partition_tree(c.oid) t
-    JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) ELSE c.reltuples END::float8,
+    JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf)
+    -- Before 14 a table never analysed, or truncated since, has 0.
+    WHEN c.reltuples = 0 AND c.relpages = 0 AND current_setting('server_version_num')::int < 140000 THEN -1
+    ELSE c.reltuples END::float8,
   CASE WHEN c.relkind = 'p' THEN (SELECT string_agg(DISTINCT l.relreplident::text, '') FROM pg_partition_tree(c.oid) t
     JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END,
   CASE WHEN c.relkind = 'm' THEN 'is a materialized view, whose changes are not streamed'
