@@ -30,10 +30,17 @@ class Assembler:
     answer after `statement_timeout_ms`, its own limit; then it counts as gone."""
 
     def __init__(
-        self, projection: Projection, *, read_dsn: str, statement_timeout_ms: int, grace: float = GRACE
+        self,
+        projection: Projection,
+        *,
+        read_dsn: str,
+        statement_timeout_ms: int,
+        grace: float = GRACE,
+        fallback_encoding: str | None = None,
     ) -> None:
+        """`fallback_encoding`: of bytes that are no text in the database's own encoding, where it lets them in."""
         self._projection = projection
-        self._pool = Pool(read_dsn, statement_timeout_ms, grace=grace)
+        self._pool = Pool(read_dsn, statement_timeout_ms, grace=grace, fallback=fallback_encoding)
         self._width = len(projection.key)
         self._queries: dict[int, str] = {}
         self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}
@@ -62,7 +69,7 @@ class Assembler:
         for found, text, *texts in rows:
             if found is None:
                 key = encoded(texts)
-                documents[key] = (*documents.get(key, ()), json.loads(text, parse_float=Decimal))
+                documents[key] = (*documents.get(key, ()), json.loads(session.document(text), parse_float=Decimal))
             elif found.startswith("@"):
                 members.setdefault(encoded(texts), {}).setdefault(found, set()).add(encoded(json.loads(text)))
             else:
