@@ -69,7 +69,7 @@ class Assembler:
         for found, text, *texts in rows:
             if found is None:
                 key = encoded(texts)
-                documents[key] = (*documents.get(key, ()), json.loads(session.document(text), parse_float=Decimal))
+                documents[key] = (*documents.get(key, ()), _document(session.document(text), key))
             elif found.startswith("@"):
                 members.setdefault(encoded(texts), {}).setdefault(found, set()).add(encoded(json.loads(text)))
             else:
@@ -153,6 +153,16 @@ class Assembler:
         version = session.connection.info.server_version
         row = (await session.rows(statements.with_snapshot(query, version), parameters))[0]
         return row[0], [json.loads(text) for text in row[1]]
+
+
+def _document(text: str, key: OrderKey) -> Document:
+    """Raises OrderUnreadable."""
+    try:
+        found: Document = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        what = "it holds a whole number of more than 4,300 digits, or is nested too deeply to be read"
+        raise OrderUnreadable(f"{what}: order {shown([key])}", "22023") from None
+    return found
 
 
 def _frozen(members: dict[OrderKey, dict[str, set[str]]]) -> dict[OrderKey, Members]:

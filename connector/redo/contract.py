@@ -26,7 +26,8 @@ from connector.redo.shape import shape
 from connector.redo.violations import violations
 
 _NOT_TEXT: Final = (
-    "holds bytes that are no text in the database's encoding (see source.fallback_encoding), or half of a surrogate pair"
+    "holds bytes that are no text in the database's encoding (see source.fallback_encoding),"
+    " or half of a surrogate pair"
 )
 DEEPEST: Final = 200
 """Levels of nesting that the serialiser takes, with room to spare."""
