@@ -12,7 +12,7 @@ from connector.orders import Lookup, OrderKey
 
 
 class Lane(IntEnum):
-    """Who goes first: a live change, then the rest of a wide fan-out and what one huge transaction affects, then a sweep
+    """Who goes first: a live change, then the rest of a wide fan-out and what a huge transaction affects, then a sweep
     (backfill, reconcile)."""
 
     LIVE = 0
