@@ -479,6 +479,7 @@ def new_assembler(settings: Settings, projection: Projection) -> Assembler:
         read_dsn=read_dsn(settings),
         statement_timeout_ms=timeout_ms(settings),
         grace=grace(settings),
+        fallback_encoding=settings.source.fallback_encoding,
     )
 
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from connector.charset import known_fallback
 from connector.errors import ConfigurationError, Problem
 
 PREFIX = "CONNECTOR_"
@@ -78,6 +79,12 @@ def _parse_zone(value: object) -> object:
     return value
 
 
+def _parse_encoding(value: object) -> object:
+    if isinstance(value, str) and not known_fallback(value):
+        raise ValueError("not an encoding of one byte a character: write windows-1252 or iso-8859-1, say")
+    return value
+
+
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 OptionalSeconds = Annotated[float | None, BeforeValidator(_parse_optional_duration)]
 OptionalRate = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_parse_optional)]
@@ -92,9 +99,9 @@ class Section(BaseModel):
 
 class SourceSettings(Section):
     """`statement_timeout` bounds every query of ours in the OMS; `read_dsn` names a replica to assemble from;
-    `on_slot_loss`: what to do about a slot that can't be read any more;
-    `silence_timeout`: when a server that says nothing counts as gone; `wal_budget`: how many bytes of WAL the slot
-    should keep there at most."""
+    `on_slot_loss`: what to do about a slot that can't be read any more; `fallback_encoding`: of bytes that are no
+    text in the database's own encoding, where it lets them in (SQL_ASCII); `silence_timeout`: when a server that says
+    nothing counts as gone; `wal_budget`: how many bytes of WAL the slot should keep there at most."""
 
     dsn: SecretStr
     read_dsn: SecretStr | None = None
@@ -103,6 +110,7 @@ class SourceSettings(Section):
     manage: bool = True
     on_slot_loss: Literal["recreate", "stop"] = "recreate"
     timezone: Annotated[str, BeforeValidator(_parse_zone)] = "UTC"
+    fallback_encoding: Annotated[str | None, BeforeValidator(_parse_encoding)] = None
     statement_timeout: Seconds = 30.0
     silence_timeout: Seconds = 60.0
     wal_budget: OptionalSize = None

@@ -55,11 +55,13 @@ text form, a JSON list when there are several. Only tables whose deletes and mov
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The mapping's answer for some keys in one snapshot. A key without documents isn't in the mapping."""
+    """The mapping's answer for some keys in one snapshot. A key without documents isn't in the mapping, unless it is
+    `oversized`: then these are the bytes of documents that are larger than what was asked for."""
 
     snapshot: Snapshot
     documents: Mapping[OrderKey, tuple[Document, ...]]
     members: Mapping[OrderKey, Members] = field(default_factory=dict)
+    oversized: Mapping[OrderKey, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

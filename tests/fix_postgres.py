@@ -47,7 +47,7 @@ class Database:
 
     def connect(self) -> psycopg.Connection:
         """An autocommit connection as superuser; close it (or use it in a `with`)."""
-        return psycopg.connect(self.dsn, autocommit=True)
+        return psycopg.connect(self.dsn, autocommit=True, client_encoding="UTF8")
 
 
 MakeCluster = Callable[..., Cluster]

@@ -52,7 +52,7 @@ def queries(projection: Projection, version: int) -> list[tuple[str, int]]:
     """All that is ever run for a mapping, with how many arrays each takes."""
     keys = len(projection.key)
     found = [
-        (statements.assemble(projection, version), keys),
+        (statements.assemble(projection, version).replace(f"${keys + 1}::int8", "1"), keys),
         (statements.present(projection), keys),
         (statements.page(projection, None, continued=False).replace("$1::int8", "1"), 0),
         (statements.explain_count(projection).removeprefix("EXPLAIN (FORMAT JSON) "), 0),

@@ -20,6 +20,7 @@ from connector.pipeline.delivering import Deliverer
 from connector.pipeline.entries import Again, Entry, Lane
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, drift
+from connector.pipeline.heavy import Heavy
 from connector.pipeline.insist import Insist
 from connector.pipeline.looking import Looker
 from connector.pipeline.memory import Memory
@@ -64,6 +65,7 @@ class Dispatcher:
         self._work = asyncio.Event()
         self._live_reads = asyncio.Semaphore(1)
         self._sweep_reads = asyncio.Semaphore(1)
+        self._heavy = Heavy()
         self._read_attempt = 0
         self._read_after = 0.0
         self._due: float | None = None
@@ -145,16 +147,17 @@ class Dispatcher:
         """Sweeps fill at most a few rounds of requests, so that a live change never queues behind many of them; and
         they are taken by the half of that, so that batches stay worth a query."""
         share = min(BATCH, 4 * self._gates.limit)
-        left = share - sum(1 for lane in self._busy.values() if lane is not Lane.LIVE)
+        left = share - sum(1 for key, lane in self._busy.items() if lane is not Lane.LIVE and key not in self._heavy)
         return left if 2 * left >= share else 0
 
     def _room(self) -> int:
         """While much is in work, wait for room for half a batch: a query for a few orders costs nearly as much. What is
         for a paused store goes back, so that one store's pause keeps nothing from the others."""
+        busy = len(self._busy) - self._heavy.aside
         if self._gates.closed:
-            return self._gates.capacity() - len(self._busy)
-        room = self._capacity() - len(self._busy)
-        return room if 2 * room >= BATCH or len(self._busy) < BATCH else 0
+            return self._gates.capacity() - busy
+        room = self._capacity() - busy
+        return room if 2 * room >= BATCH or busy < BATCH else 0
 
     def moved(self) -> None:
         """An order got further, or there is none."""
@@ -190,10 +193,12 @@ class Dispatcher:
             self._failure = self._failure or error
             self.wake()
 
-    async def _look(self, entries: Sequence[Entry], reads: asyncio.Semaphore) -> None:
+    async def _look(self, entries: Sequence[Entry], reads: asyncio.Semaphore, *, heavy: bool = False) -> None:
         async with reads:
+            if heavy:
+                await self._heavy.room()
             try:
-                found = await self._looker.look(entries)
+                found = await self._looker.look(entries, heavy=heavy)
             except (SourceUnavailable, MappingBroken) as error:
                 self._cannot_read(entries, error)
                 return
@@ -206,7 +211,10 @@ class Dispatcher:
             self._settle(settled)
         for delivery in found.deliveries:
             self._drifted(delivery)
+            self._heavy.sent(delivery)
             self._start(self._deliver(delivery))
+        for group in self._heavy.groups(found.oversized):
+            self._start(self._look(group, self._heavy.reads, heavy=True))
 
     def _cannot_read(self, entries: Sequence[Entry], error: ConnectorError) -> None:
         """The OMS or the mapping is at fault, not the orders: all go back, and nothing is read for a while."""
@@ -230,6 +238,7 @@ class Dispatcher:
             settled = await self._deliverer.deliver(delivery)
         finally:
             self._looker.leave(delivery)
+            self._heavy.arrived(delivery)
             self.wake()
         if self._deliverer.reopened:
             self._deliverer.reopened = False
@@ -253,6 +262,7 @@ class Dispatcher:
         self._guard.written(settlements)
         for settlement in settlements:
             self._busy.pop(settlement.entry.key, None)
+            self._heavy.forget(settlement.entry.key)
         self.moved()
         self.wake()
 

@@ -12,7 +12,8 @@ from connector.orders import Lookup, OrderKey
 
 
 class Lane(IntEnum):
-    """Who goes first: a live change, then the rest of a wide fan-out, then a sweep (backfill, reconcile)."""
+    """Who goes first: a live change, then the rest of a wide fan-out and what a huge transaction affects, then a sweep
+    (backfill, reconcile)."""
 
     LIVE = 0
     FANOUT = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-from connector.changes import Transaction
+from connector.changes import Lsn, Transaction
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Commit, Lane
 from connector.pipeline.insist import Insist
@@ -61,6 +61,8 @@ class Intake:
         self._insist = insist
         self._wake = wake
         self.pulse = Pulse("intake", "writing changes to the ledger")
+        self._parted: Lsn | None = None
+        """Where the transaction commits that came in parts last."""
         self.last_commit_time: float | None = None
 
     async def follow(self, stop: asyncio.Event) -> None:
@@ -120,10 +122,16 @@ class Intake:
             # A standby that replayed anything past the start of the commit record replayed the commit.
             commits.append(Commit(revision, transaction.xid, transaction.commit_lsn + 1))
             if keys or lookups:
-                arrivals.append(Arrival(revision, transaction.commit_time, Lane.LIVE, keys, lookups))
+                arrivals.append(Arrival(revision, transaction.commit_time, self._lane(transaction), keys, lookups))
             if reasons:
                 wanted = (reasons[0], revision)
         return arrivals, commits, wanted
+
+    def _lane(self, transaction: Transaction) -> Lane:
+        """A transaction so large that it comes in parts lets single changes overtake it: its orders may take hours."""
+        if transaction.end_lsn is None:
+            self._parted = transaction.commit_lsn
+        return Lane.FANOUT if transaction.commit_lsn == self._parted else Lane.LIVE
 
 
 async def _next(stream: AsyncIterator[Sequence[Transaction]]) -> Sequence[Transaction] | None:

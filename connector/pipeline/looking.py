@@ -28,6 +28,7 @@ from connector.pipeline.decide import (
 )
 from connector.pipeline.entries import Again, Entry
 from connector.pipeline.guard import Guard
+from connector.pipeline.heavy import TOGETHER
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
@@ -42,6 +43,8 @@ class Findings:
     settled: list[Settled] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     held: list[tuple[Delivery, Settled]] = field(default_factory=list)
+    oversized: list[tuple[Entry, int]] = field(default_factory=list)
+    """To be looked at again, with the bytes of their documents."""
 
 
 class Looker:
@@ -63,22 +66,27 @@ class Looker:
         self._insist = insist
         self._claims = claims
 
-    async def look(self, entries: Sequence[Entry]) -> Findings:
-        """Raises SourceUnavailable, MappingBroken."""
+    async def look(self, entries: Sequence[Entry], *, heavy: bool = False) -> Findings:
+        """`heavy`: larger orders too. Raises SourceUnavailable, MappingBroken."""
         keys = [entry.key for entry in entries]
         # What is known of an order doesn't change while it is in work.
         asked = asyncio.ensure_future(self._insist(lambda: self._memory.known(keys)))
         try:
-            readings = await self._reader.read(keys)
+            readings = await self._reader.read(keys, heavy=heavy)
         finally:
             known = await asked
         found, pushes = Findings(), []
         for entry, reading in zip(entries, readings, strict=True):
+            if reading.oversized:
+                found.oversized.append((entry, reading.oversized))
+                continue
             decision = self._decide(entry, reading, _remembered(known, entry.key))
             if isinstance(decision, Settled):
                 found.settled.append(decision)
             elif decision.action is Action.PUSH:
                 pushes.append(decision)
+            elif _weight(found) > TOGETHER:
+                found.oversized.append((entry, TOGETHER))  # what Redo is told is as large as the order was
             else:
                 await self._removal(decision, found)
         admitted, turned_away = await self._claims.admit(pushes)
@@ -186,6 +194,11 @@ class Looker:
             if other is not None:
                 found = (*found, self._contract.reused(order.traits, line, other))
         return replace(delivery, suspicions=found) if found else delivery
+
+
+def _weight(found: Findings) -> int:
+    deliveries = [*found.deliveries, *(delivery for delivery, _ in found.held)]
+    return sum(len(delivery.order.body) for delivery in deliveries if delivery.order is not None)
 
 
 def _remembered(known: Known, key: OrderKey) -> Remembered:

@@ -70,8 +70,9 @@ class Assembler(Protocol):
         """Changes when the mapping's meaning may have changed."""
         ...
 
-    async def assemble(self, keys: Sequence[OrderKey]) -> Assembly:
-        """With no keys: just a snapshot."""
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+        """With no keys: just a snapshot. Orders of which a document has more than `largest` bytes are left out and
+        named in `oversized`; None: what is too large to be delivered at all is unreadable."""
         ...
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:

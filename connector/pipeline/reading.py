@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from connector.errors import OrderUnreadable
 from connector.orders import Document, Members, OrderKey
+from connector.pipeline.heavy import COMMON
 from connector.pipeline.ports import Assembler, Observer
 from connector.pipeline.visibility import Hidden, Visibility
 
@@ -28,6 +29,8 @@ class Reading:
     hidden: Hidden
     members: Members = field(default_factory=dict)
     error: OrderUnreadable | None = None
+    oversized: int = 0
+    """Bytes of its documents, when these are too large to have been read with others."""
 
 
 def _nobody_asks() -> None:
@@ -52,12 +55,12 @@ class Reader:
         """Told whenever the assembler has answered, with orders or with one that it can't read."""
         self._under_way: set[asyncio.Future[None]] = set()
 
-    async def read(self, keys: Sequence[OrderKey]) -> list[Reading]:
-        """One reading for each key. Raises SourceUnavailable, MappingBroken."""
+    async def read(self, keys: Sequence[OrderKey], *, heavy: bool = False) -> list[Reading]:
+        """One reading for each key; `heavy`: larger documents too. Raises SourceUnavailable, MappingBroken."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(done)
         try:
-            readings = await self._read(keys)
+            readings = await self._read(keys, None if heavy else COMMON)
             members = {reading.key: reading.members for reading in readings if reading.members}
             if members:
                 await self._enroll(members)
@@ -71,23 +74,29 @@ class Reader:
         if self._under_way:
             await asyncio.wait(set(self._under_way))
 
-    async def _read(self, keys: Sequence[OrderKey]) -> list[Reading]:
+    async def _read(self, keys: Sequence[OrderKey], largest: int | None) -> list[Reading]:
         before = self._visibility.opened()
         started = time.perf_counter()
         try:
-            assembly = await self._assembler.assemble(keys)
+            assembly = await self._assembler.assemble(keys, largest)
         except OrderUnreadable as error:
             self.answered()
             if len(keys) == 1:
                 return [Reading(keys[0], (), Hidden(), error=error)]
             half = len(keys) // 2
-            return await self._read(keys[:half]) + await self._read(keys[half:])
+            return await self._read(keys[:half], largest) + await self._read(keys[half:], largest)
         self.answered()
         self._observer.assembled(time.perf_counter() - started, len(keys))
         self._visibility.judged_at = time.monotonic()
         hidden = self._visibility.judge(before, assembly.snapshot)
         return [
-            Reading(key, tuple(assembly.documents.get(key, ())), hidden, assembly.members.get(key, NO_MEMBERS))
+            Reading(
+                key,
+                tuple(assembly.documents.get(key, ())),
+                hidden,
+                assembly.members.get(key, NO_MEMBERS),
+                oversized=assembly.oversized.get(key, 0),
+            )
             for key in keys
         ]
 

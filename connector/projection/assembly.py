@@ -7,9 +7,9 @@ as JSON text and fractions are read as Decimal.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from connector.bounded import GRACE
 from connector.errors import OrderUnreadable, Problem
@@ -21,6 +21,8 @@ from connector.projection.paths import Lookup as Reverse
 from connector.projection.projection import Projection
 from connector.projection.reading import Pool, Session, parse_snapshot
 
+LARGEST: Final = 16 * 2**20
+"""Bytes of a document beyond which it is no order, but somebody's archive."""
 _COUNTED = 10_000
 """A table never analysed is counted, up to this many rows."""
 
@@ -30,10 +32,17 @@ class Assembler:
     answer after `statement_timeout_ms`, its own limit; then it counts as gone."""
 
     def __init__(
-        self, projection: Projection, *, read_dsn: str, statement_timeout_ms: int, grace: float = GRACE
+        self,
+        projection: Projection,
+        *,
+        read_dsn: str,
+        statement_timeout_ms: int,
+        grace: float = GRACE,
+        fallback_encoding: str | None = None,
     ) -> None:
+        """`fallback_encoding`: of bytes that are no text in the database's own encoding, where it lets them in."""
         self._projection = projection
-        self._pool = Pool(read_dsn, statement_timeout_ms, grace=grace)
+        self._pool = Pool(read_dsn, statement_timeout_ms, grace=grace, fallback=fallback_encoding)
         self._width = len(projection.key)
         self._queries: dict[int, str] = {}
         self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}
@@ -49,25 +58,34 @@ class Assembler:
     async def aclose(self) -> None:
         await self._pool.aclose()
 
-    async def assemble(self, keys: Sequence[OrderKey]) -> Assembly:
-        """Rows of the mapping for the keys, in one snapshot. A key without a row is not in `documents`."""
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+        """Rows of the mapping for the keys, in one snapshot. A key without a row is not in `documents`, nor is one of
+        which a row has more than `largest` bytes: that's in `oversized`. None: more than `LARGEST` is unreadable."""
         arrays = self._arrays(keys)
         async with self._pool.session(f"assembling {shown(list(keys))}") as session:
             replayed = await session.replayed()
             query = self._assembling(session.connection.info.server_version)
-            rows = await session.rows(query, arrays)
+            rows = await session.rows(query, [*arrays, LARGEST if largest is None else largest])
         documents: dict[OrderKey, tuple[Document, ...]] = {}
         members: dict[OrderKey, dict[str, set[str]]] = {}
+        oversized: dict[OrderKey, int] = {}
         snapshot = ""
-        for found, text, *texts in rows:
-            if found is None:
+        for found, text, size, *texts in rows:
+            if found is None and text is None:
                 key = encoded(texts)
-                documents[key] = (*documents.get(key, ()), json.loads(text, parse_float=Decimal))
+                oversized[key] = oversized.get(key, 0) + size
+            elif found is None:
+                key = encoded(texts)
+                documents[key] = (*documents.get(key, ()), _document(session.document(text), key))
             elif found.startswith("@"):
                 members.setdefault(encoded(texts), {}).setdefault(found, set()).add(encoded(json.loads(text)))
             else:
                 snapshot = found
-        return Assembly(parse_snapshot(snapshot, replayed), documents, _frozen(members))
+        if oversized and largest is None:
+            raise _too_large(oversized)
+        for key in oversized:
+            documents.pop(key, None)
+        return Assembly(parse_snapshot(snapshot, replayed), documents, _frozen(members), oversized)
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all."""
@@ -146,6 +164,22 @@ class Assembler:
         version = session.connection.info.server_version
         row = (await session.rows(statements.with_snapshot(query, version), parameters))[0]
         return row[0], [json.loads(text) for text in row[1]]
+
+
+def _too_large(oversized: Mapping[OrderKey, int]) -> OrderUnreadable:
+    key, size = next(iter(oversized.items()))
+    megabytes = f"it has {size / 2**20:,.1f} MB, and an order may have {LARGEST // 2**20}"
+    return OrderUnreadable(f"{megabytes}: leave large columns out of the mapping: order {shown([key])}", "54000")
+
+
+def _document(text: str, key: OrderKey) -> Document:
+    """Raises OrderUnreadable."""
+    try:
+        found: Document = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        what = "it holds a whole number of more than 4,300 digits, or is nested too deeply to be read"
+        raise OrderUnreadable(f"{what}: order {shown([key])}", "22023") from None
+    return found
 
 
 def _frozen(members: dict[OrderKey, dict[str, set[str]]]) -> dict[OrderKey, Members]:

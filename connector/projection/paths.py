@@ -334,10 +334,21 @@ def _hops(use: Source, steps: _Steps, direct: _Direct) -> Iterator[Hop]:
 
 def asked(columns: list[str], types: list[str]) -> str:
     """The condition that a row is among those given as one array parameter a column (`$1`, `$2`, ...)."""
+    if any(map(_may_be_array, types)):
+        names = [f"v{number}" for number in range(1, len(types) + 1)]
+        texts = ", ".join(f"${number}::text[]" for number in range(1, len(types) + 1))
+        values = ", ".join(f"{name}::{kind}" for name, kind in zip(names, types, strict=True))
+        given = f"unnest({texts}) AS given({', '.join(names)})"
+        return f"({', '.join(columns)}) IN (SELECT {values} FROM {given})"
     arrays = [f"${number}::{name}[]" for number, name in enumerate(types, 1)]
     if len(columns) == 1:
         return f"{columns[0]} = ANY ({arrays[0]})"
     return f"({', '.join(columns)}) IN (SELECT * FROM unnest({', '.join(arrays)}))"
+
+
+def _may_be_array(type_name: str) -> bool:
+    """An array's own type begins with an underscore, and has no array of arrays."""
+    return type_name.rpartition(".")[2].lstrip('"').startswith("_")
 
 
 def _quoted(table: Table) -> str:

@@ -18,8 +18,10 @@ from psycopg.pq import TransactionStatus
 
 from connector.bounded import GRACE, BoundedConnection, NoAnswer
 from connector.changes import Lsn, Snapshot, parse_lsn
+from connector.charset import charset_of
 from connector.errors import SourceUnavailable
 from connector.pooler import refuse_lent
+from connector.projection.as_stored import as_stored
 from connector.projection.failures import translated
 
 _DEFAULTS = {
@@ -62,6 +64,7 @@ async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> 
         await connection.execute(
             f"SELECT {calls}, {_LOCK_TIMEOUT}", [part for pair in settings.items() for part in pair]
         )
+        await as_stored(connection)
     except BaseException:
         await connection.close()
         raise
@@ -79,19 +82,24 @@ async def _connected(dsn: str, patience: float | None) -> BoundedConnection:
 class Session:
     """One connection and what is known of its server."""
 
-    def __init__(self, connection: AsyncConnection[Any], standby: bool) -> None:
+    def __init__(self, connection: AsyncConnection[Any], standby: bool, fallback: str | None) -> None:
         self.connection = connection
         self.standby = standby
+        self._charset = charset_of(connection.info.parameter_status("server_encoding"), fallback)
 
     @classmethod
-    async def open(cls, dsn: str, statement_timeout_ms: int, grace: float) -> Session:
+    async def open(cls, dsn: str, statement_timeout_ms: int, grace: float, fallback: str | None) -> Session:
         connection = await connect(dsn, statement_timeout_ms, grace)
         try:
             row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, bool(row and row[0]))
+        return cls(connection, bool(row and row[0]), fallback)
+
+    def document(self, text: str) -> str:
+        """A text that came, for other eyes than ours: see `Charset.document`."""
+        return text if self._charset is None else self._charset.document(text)
 
     @property
     def usable(self) -> bool:
@@ -111,9 +119,18 @@ class Session:
 
 
 class Pool:
-    """At most `size` sessions, opened when needed and again when broken. `grace` as in `connect`."""
+    """At most `size` sessions, opened when needed and again when broken. `grace` as in `connect`, `fallback`: see
+    `Charset`."""
 
-    def __init__(self, dsn: str, statement_timeout_ms: int, size: int = 2, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        statement_timeout_ms: int,
+        size: int = 2,
+        grace: float = GRACE,
+        fallback: str | None = None,
+    ) -> None:
+        self._fallback = fallback
         self._dsn = dsn
         self._timeout_ms = statement_timeout_ms
         self._grace = grace
@@ -138,7 +155,7 @@ class Pool:
                     await self._back(session)
 
     async def _open(self) -> Session:
-        return await Session.open(self._dsn, self._timeout_ms, self._grace)
+        return await Session.open(self._dsn, self._timeout_ms, self._grace, self._fallback)
 
     async def aclose(self) -> None:
         """Close what is free now, and what is in use when it comes back."""

@@ -21,11 +21,20 @@ def documents(projection: Projection, query: str, keys: list[str]) -> str:
 
 
 def assemble(projection: Projection, server_version: int) -> str:
-    """First a row with the snapshot; then a row for each document: NULL, the document, the key's texts; then a row for
-    each member of the reverse index: `@...`, the row's identity, the key's texts."""
+    """First a row with the snapshot; then a row for each document: NULL, the document (NULL when it has more bytes than
+    the last parameter says), its bytes, the key's texts; then a row for each member of the reverse index: `@...`, the
+    row's identity, NULL, the key's texts."""
     keys = [f"{quoted('m', name)}::text" for name in projection.key_outputs]
-    nulls = ", NULL::text" * (1 + len(keys))
-    rows = documents(projection, projection.restricted, keys).replace("SELECT ", "SELECT NULL, ", 1)
+    nulls = ", NULL::text, NULL::int4" + ", NULL::text" * len(keys)
+    limit = f"${len(keys) + 1}::int8"
+    size = "octet_length(d.document)"
+    columns = ", ".join(quoted("m", name) for name in projection.columns)
+    # OFFSET keeps the planner from writing the document's expression out in each place, to be computed each time.
+    rows = (
+        f"SELECT NULL, CASE WHEN {size} <= {limit} THEN d.document END, {size}{''.join(f', {key}' for key in keys)} "
+        f"FROM (\n{projection.restricted}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS {ROW} "
+        f"CROSS JOIN LATERAL (SELECT row_to_json({ROW})::text AS document OFFSET 0) AS d"
+    )
     members = "".join(f" UNION ALL {_members(index, name)}" for name, index in projection.indexes.items())
     return f"SELECT {snapshot_function(server_version)}{nulls} UNION ALL {rows}{members}"
 
@@ -36,7 +45,7 @@ def _members(index: Index, name: str) -> str:
     row = ", ".join(f"i.r{number}::text" for number in range(1, len(index.columns) + 1))
     texts = "".join(f", i.k{number}::text" for number in range(1, width + 1))
     literal = "'" + name.replace("'", "''") + "'"
-    return f"SELECT {literal}, json_build_array({row})::text{texts} FROM ({index.sql}) AS i"
+    return f"SELECT {literal}, json_build_array({row})::text, NULL{texts} FROM ({index.sql}) AS i"
 
 
 def page(projection: Projection, lookup: Lookup | None, continued: bool) -> str:

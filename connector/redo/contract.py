@@ -25,6 +25,10 @@ from connector.redo.models import CustomOrder
 from connector.redo.shape import shape
 from connector.redo.violations import violations
 
+_NOT_TEXT: Final = (
+    "holds bytes that are no text in the database's encoding (see source.fallback_encoding),"
+    " or half of a surrogate pair"
+)
 DEEPEST: Final = 200
 """Levels of nesting that the serialiser takes, with room to spare."""
 
@@ -183,7 +187,7 @@ def _utf8(text: str, path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidOrder([Violation(path, "holds half of a surrogate pair, which UTF-8 can't carry")]) from None
+        raise InvalidOrder([Violation(path, _NOT_TEXT)]) from None
     return text
 
 

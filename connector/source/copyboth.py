@@ -7,7 +7,7 @@ socket itself: a cancelled `AsyncConnection.wait` would have the server cancel t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -16,11 +16,13 @@ from psycopg import pq, sql
 from psycopg.rows import dict_row
 
 from connector.changes import StreamIdentity, StreamStart, parse_lsn
+from connector.charset import charset_of
 from connector.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
 from connector.source.connections import ANSWER, describe, explain, open_replication
 from connector.source.slot import lost_because
 from connector.source.wire import Unreadable
 
+_AS_STORED = sql.SQL("SELECT set_config('client_encoding', {}, false)")
 _DATA = ("22", "54", "XX")
 """Classes of SQLSTATE that speak of what is read, not of the connection or the server's state."""
 
@@ -49,6 +51,8 @@ class CopyBoth:
         """Whose stream it is, and where the slot stood as the connection was made."""
         self.sender_timeout = sender_timeout
         """The server's wal_sender_timeout in seconds, 0 when it has none."""
+        self.text: Callable[[bytes], str] = bytes.decode
+        """Reads the bytes of a value or a name, once started."""
         self._conn = conn
         self._pgconn = conn.pgconn
         self._slot = slot
@@ -69,7 +73,14 @@ class CopyBoth:
     async def start(self) -> None:
         """Stream the slot from its confirmed position."""
         async with _starting(self._conn, self._name):
-            await _start(self._conn, self._slot, self.publications, self._name)
+            encoding = self._conn.info.parameter_status("server_encoding")
+            write: Callable[[str], bytes] = str.encode
+            charset = charset_of(encoding)
+            if encoding is not None and charset is not None:
+                # Nothing that the server would have to convert, and could fail to.
+                self.text, write = charset.read, charset.write
+                await self._conn.execute(_AS_STORED.format(sql.Literal(encoding)))
+            await _start(self._conn, self._slot, self.publications, self._name, write)
 
     def receive(self) -> memoryview | None:
         """The next frame, None when none is here yet: then wait for `readable`."""
@@ -199,12 +210,18 @@ async def _one(conn: psycopg.AsyncConnection[Any], query: sql.SQL | sql.Composed
     return row or {}
 
 
-async def _start(conn: psycopg.AsyncConnection[Any], slot: str, publications: Sequence[str], name: str) -> None:
+async def _start(
+    conn: psycopg.AsyncConnection[Any],
+    slot: str,
+    publications: Sequence[str],
+    name: str,
+    write: Callable[[str], bytes],
+) -> None:
     # 0/0: the server starts where the slot stands, which is always safe.
     command = 'START_REPLICATION SLOT {} LOGICAL 0/0 ("proto_version" \'1\', "publication_names" {})'
     listed = "'" + ",".join(map(_quoted, publications)).replace("'", "''") + "'"
     try:
-        await conn.execute(command.format(_quoted(slot), listed).encode())
+        await conn.execute(write(command.format(_quoted(slot), listed)))
     except psycopg.errors.ObjectInUse:
         query = sql.SQL("SELECT active_pid FROM pg_replication_slots WHERE slot_name = {}").format(sql.Literal(slot))
         row = await (await conn.execute(query)).fetchone()

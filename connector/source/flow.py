@@ -36,8 +36,13 @@ class Flow:
 
     def heard(self, received: int, server: int) -> None:
         """A message came whose own position is `received`; the server was at `server`."""
-        self.received = max(self.received, Lsn(received))
-        self.server = max(self.server, Lsn(server), self.received)
+        # A conditional is quicker than max(), and this is done for every row.
+        if received > self.received:
+            self.received = Lsn(received)
+        if server > self.server:
+            self.server = Lsn(server)
+        if self.received > self.server:
+            self.server = self.received
 
     def emitted(self, end_lsn: Lsn) -> None:
         """A transaction that must be acknowledged ends at `end_lsn`."""

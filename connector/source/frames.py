@@ -19,6 +19,8 @@ KEEPALIVE: Final = ord("k")
 XLOG_HEADER: Final = 25
 """Bytes before the pgoutput message: type, start, end and send time."""
 
+_NO_PLACE: Final = "its place in the WAL can't be one"
+
 _XLOG = Struct(">cQQq")
 _KEEPALIVE = Struct(">cQqB")
 _STATUS = Struct(">cQQQqB")
@@ -38,7 +40,9 @@ def xlog_positions(frame: bytes | memoryview) -> tuple[int, int]:
         _, start, end, _ = _XLOG.unpack_from(frame)
     except StructError:
         raise ProtocolError(XLOG_DATA, len(frame), "it ends early") from None
-    return _place(XLOG_DATA, 1, start), _place(XLOG_DATA, 9, end)
+    if start >= LSN_END or end >= LSN_END:
+        raise ProtocolError(XLOG_DATA, 1, _NO_PLACE)
+    return start, end
 
 
 def keepalive(frame: bytes | memoryview) -> Keepalive:
@@ -49,13 +53,9 @@ def keepalive(frame: bytes | memoryview) -> Keepalive:
         raise ProtocolError(KEEPALIVE, len(frame), "its length is wrong") from None
     if reply > 1:
         raise ProtocolError(KEEPALIVE, 17, "it has unknown flags")
-    return Keepalive(Lsn(_place(KEEPALIVE, 1, end)), bool(reply))
-
-
-def _place(kind: int, offset: int, lsn: int) -> int:
-    if lsn >= LSN_END:
-        raise ProtocolError(kind, offset, "its place in the WAL can't be one")
-    return lsn
+    if end >= LSN_END:
+        raise ProtocolError(KEEPALIVE, 1, _NO_PLACE)
+    return Keepalive(Lsn(end), bool(reply))
 
 
 def status_update(received: Lsn, flush: Lsn, now: float, reply: bool) -> bytes:

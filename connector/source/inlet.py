@@ -8,6 +8,7 @@ from __future__ import annotations
 from connector.changes import Interest, Lsn, Transaction
 from connector.source.flow import Flow
 from connector.source.frames import KEEPALIVE, XLOG_DATA, XLOG_HEADER, keepalive, xlog_positions
+from connector.source.rows import Text
 from connector.source.transactions import NOTHING_KNOWN, Known, Transactions
 from connector.source.wire import ProtocolError
 
@@ -15,14 +16,21 @@ from connector.source.wire import ProtocolError
 class Inlet:
     """Takes every frame of a connection, in order. After an error it must not be used any more."""
 
-    def __init__(self, confirmed: Lsn, interest: Interest, max_images: int, known: Known = NOTHING_KNOWN) -> None:
-        """`confirmed`: where the slot stands as the stream starts."""
+    def __init__(
+        self,
+        confirmed: Lsn,
+        interest: Interest,
+        max_images: int,
+        known: Known = NOTHING_KNOWN,
+        text: Text = bytes.decode,
+    ) -> None:
+        """`confirmed`: where the slot stands as the stream starts. `text` reads the bytes of a value or a name."""
         self.flow = Flow(confirmed)
         self.messages = 0
         """Of the WAL, taken so far."""
         self.asked = False
         """The frame taken last asks for a status update at once."""
-        self._transactions = Transactions(interest, max_images, known)
+        self._transactions = Transactions(interest, max_images, known, text)
 
     def take(self, frame: bytes | memoryview) -> Transaction | None:
         """What the frame completed, if anything. Raises ProtocolError."""

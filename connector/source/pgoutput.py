@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from connector.changes import Lsn, Value
-from connector.source.rows import DELETE, INSERT, UPDATE, read_row
+from connector.source.rows import DELETE, INSERT, UPDATE, Text, read_row
 from connector.source.wire import I32, I64, U8, U16, U32, Cursor, ProtocolError
 
 Row: TypeAlias = tuple[Value, ...]
@@ -109,9 +109,10 @@ class Message:
 PgMessage: TypeAlias = Begin | Commit | Origin | Relation | Type | Insert | Update | Delete | Truncate | Message
 
 
-def decode(frame: bytes) -> PgMessage:
-    """One whole message. Raises ProtocolError, also for a type that protocol version 1 doesn't have."""
-    cursor = Cursor(frame)
+def decode(frame: bytes, text: Text = bytes.decode) -> PgMessage:
+    """One whole message; `text` reads the bytes of its names. Raises ProtocolError, also for a type that protocol
+    version 1 doesn't have."""
+    cursor = Cursor(frame, text)
     decoder = _DECODERS.get(cursor.kind)
     if decoder is None:
         raise ProtocolError(cursor.kind, 0, "its type is unknown")

@@ -6,9 +6,9 @@ Pure: bytes in, values out. Doesn't know what a relation's columns are called.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from struct import error as StructError  # noqa: N812 - struct's one exception is named like a function
-from typing import Final
+from typing import Final, TypeAlias
 
 from connector.changes import UNKNOWN, Value
 from connector.source.wire import U16, U32, ProtocolError
@@ -24,16 +24,21 @@ _TEXT: Final = ord("t")
 _NULL: Final = ord("n")
 _UNCHANGED: Final = ord("u")
 
+Text: TypeAlias = Callable[[bytes], str]
+
 _u16_at = U16.unpack_from
 _u32_at = U32.unpack_from
 
 
-def read_row(frame: bytes, at: int, slots: Sequence[int], width: int) -> tuple[list[Value], int]:
+def read_row(
+    frame: bytes, at: int, slots: Sequence[int], width: int, text: Text = bytes.decode
+) -> tuple[list[Value], int]:
     """One TupleData from `at`: the hot path.
 
     `slots` has one entry a column: where in the result its value goes, or -1 to skip it unread. Slots that no column
-    fills stay UNKNOWN, as do unchanged TOAST values. Returns `width` values and the offset after the tuple. The
-    caller must check that offset against what follows: that is what finds a value cut short. Raises ProtocolError.
+    fills stay UNKNOWN, as do unchanged TOAST values. `text` reads the bytes of a value. Returns `width` values and the
+    offset after the tuple. The caller must check that offset against what follows: that is what finds a value cut
+    short. Raises ProtocolError.
     """
     values: list[Value] = [UNKNOWN] * width
     try:
@@ -46,7 +51,7 @@ def read_row(frame: bytes, at: int, slots: Sequence[int], width: int) -> tuple[l
                 start = at + 5
                 end = start + _u32_at(frame, at + 1)[0]
                 if slot >= 0:
-                    values[slot] = frame[start:end].decode()
+                    values[slot] = text(frame[start:end])
                 at = end
             elif kind == _NULL:
                 if slot >= 0:
@@ -63,10 +68,12 @@ def read_row(frame: bytes, at: int, slots: Sequence[int], width: int) -> tuple[l
     return values, at
 
 
-def read_change(frame: bytes, slots: Sequence[int], width: int) -> tuple[int, list[Value] | None, list[Value] | None]:
+def read_change(
+    frame: bytes, slots: Sequence[int], width: int, text: Text = bytes.decode
+) -> tuple[int, list[Value] | None, list[Value] | None]:
     """An Insert, Update or Delete reduced to some columns: the old row's kind (0: none), the old row, the new row.
 
-    `slots` and `width` as in `read_row`. Raises ProtocolError.
+    `slots`, `width` and `text` as in `read_row`. Raises ProtocolError.
     """
     kind, at, old_kind = frame[0], 6, 0
     old: list[Value] | None = None
@@ -77,14 +84,14 @@ def read_change(frame: bytes, slots: Sequence[int], width: int) -> tuple[int, li
             if kind == INSERT or part not in (KEY, OLD):
                 raise ProtocolError(kind, 5, "it has an unknown part")
             old_kind = part
-            old, at = read_row(frame, at, slots, width)
+            old, at = read_row(frame, at, slots, width, text)
             if kind == UPDATE:
                 part = frame[at]
                 at += 1
         if kind != DELETE:
             if part != NEW:
                 raise ProtocolError(kind, at - 1, "its new row is missing")
-            new, at = read_row(frame, at, slots, width)
+            new, at = read_row(frame, at, slots, width, text)
         elif old is None:
             raise ProtocolError(kind, 5, "its old row is missing")
     except IndexError:

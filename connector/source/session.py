@@ -56,7 +56,7 @@ class Session:
         remember: Remember | None = None,
         known: Known = NOTHING_KNOWN,
     ) -> None:
-        self._inlet = Inlet(copy.begins.confirmed, interest, limits.max_images, known)
+        self._inlet = Inlet(copy.begins.confirmed, interest, limits.max_images, known, copy.text)
         self.flow = self._inlet.flow
         self.seen_at = time.monotonic()
         self.silent = False

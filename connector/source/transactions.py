@@ -12,7 +12,7 @@ from typing import Final
 
 from connector.changes import UNKNOWN, Changes, Image, Interest, Lsn, Operation, TableName, Transaction, Value
 from connector.source.pgoutput import Begin, Commit, Message, Relation, Truncate, decode
-from connector.source.rows import DELETE, INSERT, KEY, OLD, UPDATE, read_change, relation_of
+from connector.source.rows import DELETE, INSERT, KEY, OLD, UPDATE, Text, read_change, relation_of
 from connector.source.wire import ProtocolError, unix_seconds
 
 _OPERATIONS: Final = {INSERT: Operation.INSERT, UPDATE: Operation.UPDATE, DELETE: Operation.DELETE}
@@ -76,7 +76,15 @@ class Transactions:
     At most `max_images` (plus one row's two) images are held, so a transaction of any size takes bounded memory.
     """
 
-    def __init__(self, interest: Interest, max_images: int = 2000, known: Known = NOTHING_KNOWN) -> None:
+    def __init__(
+        self,
+        interest: Interest,
+        max_images: int = 2000,
+        known: Known = NOTHING_KNOWN,
+        text: Text = bytes.decode,
+    ) -> None:
+        """`text` reads the bytes of a value or a name."""
+        self._text = text
         self._interest = interest
         self._known_tables = known
         self._max_images = max_images
@@ -113,7 +121,7 @@ class Transactions:
         kind = frame[0]
         if kind in _OPERATIONS:
             return self._change(kind, frame)
-        message = decode(frame)
+        message = decode(frame, self._text)
         if isinstance(message, Begin):
             self._start(message)
         elif isinstance(message, Commit):
@@ -159,7 +167,7 @@ class Transactions:
         plan = self._known(oid, kind)
         if plan is None:
             return None
-        old_kind, old, new = read_change(frame, plan.slots, plan.width)
+        old_kind, old, new = read_change(frame, plan.slots, plan.width, self._text)
         tally = self._tallies.get((oid, kind))
         if tally is None:
             tally = self._tallies[oid, kind] = _Tally(plan.table, _OPERATIONS[kind])

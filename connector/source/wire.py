@@ -5,6 +5,7 @@ Neighbours: `pgoutput` and `frames` read whole messages with it; `rows` reads ro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - struct's one exception is named like a function
 from typing import Final
@@ -53,14 +54,16 @@ def unix_seconds(microseconds: int) -> float:
 class Cursor:
     """Reads one message from front to back. Raises ProtocolError where it ends early or late."""
 
-    __slots__ = ("at", "frame", "kind")
+    __slots__ = ("_read", "at", "frame", "kind")
 
-    def __init__(self, frame: bytes) -> None:
+    def __init__(self, frame: bytes, read: Callable[[bytes], str] = bytes.decode) -> None:
+        """`read` reads the bytes of a text."""
         if not frame:
             raise ProtocolError(0, 0, "it is empty")
         self.frame = frame
         self.kind = frame[0]
         self.at = 1
+        self._read = read
 
     def fail(self, what: str) -> ProtocolError:
         return ProtocolError(self.kind, self.at, what)
@@ -85,7 +88,7 @@ class Cursor:
         if end < 0:
             raise self.fail("a string has no end")
         try:
-            value = self.frame[self.at : end].decode()
+            value = self._read(self.frame[self.at : end])
         except UnicodeDecodeError:
             raise self.fail("a string is not UTF-8") from None
         self.at = end + 1
