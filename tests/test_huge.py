@@ -21,6 +21,7 @@ def stage(offline: Cli, cluster: Cluster, redo: LocalRedo) -> Iterator[Stage]:
     offline.set("status", port=free_port())
     yield Stage(database, offline, redo)
     offline.end()
+    redo.switch(outage=False)
     drop_database(cluster, database.name)
 
 

@@ -14,15 +14,13 @@ Scenario: TypeAlias = Callable[[Stage, int], Figures]
 
 
 def new_orders(stage: Stage, rows: int) -> Figures:
-    """One commit makes `rows` orders while Redo is away. Memory stays bounded, the slot moves only at the end and moves
-    then, every key is in the ledger, a single change overtakes them all, and a restart keeps them."""
+    """One commit makes `rows` orders while Redo is away. Memory stays bounded, the slot passes the commit
+    only when every key is in the ledger, a single change overtakes them all, and a restart keeps them."""
     stage.fill(20, 1)
-    stage.start()
-    stage.quiet()
+    stage.begin()
     stage.redo.switch(outage=True)
     stage.execute("UPDATE shop.orders SET state = 1")
     stage.until("Redo counts as away", lambda: stage.facts()["state"] == "paused")
-    before = stage.wal_end()
     stage.execute(f"INSERT INTO shop.orders SELECT g, true FROM generate_series(1000, {rows + 999}) g")
     end = stage.wal_end()
     early: list[int] = []
@@ -30,25 +28,24 @@ def new_orders(stage: Stage, rows: int) -> Figures:
     def taken_in() -> bool:
         if stage.flushed(end):
             return True
-        assert not stage.flushed(_after(before, 1_000_000)), "the slot moved into the transaction"
-        early.append(stage.facts()["affected"])
+        early.append(stage.waiting())
         return False
 
     seconds = stage.until("every key is in the ledger", taken_in)
-    assert stage.facts()["affected"] == rows + 20
-    assert early, "it came in parts"
+    assert stage.waiting() == rows + 20
+    assert any(early), "it came in parts"
     size = os.path.getsize(stage.store)
     stage.redo.switch(outage=False)
     stage.execute("UPDATE shop.orders SET state = 2 WHERE id = 7")
     overtaken = stage.until("a single change arrives", lambda: stage.redo.orders()["7"]["tags"] == ["state 2"])
-    left = stage.facts()["affected"]
+    left = stage.waiting()
     assert left > rows / 3, "it didn't wait for the others"
     stopped = stage.stop()
     stage.start()
-    began, from_there = time.monotonic(), stage.facts()["affected"]
+    began, from_there = time.monotonic(), stage.waiting()
     assert from_there >= left - 10_000 - left // 10, "the ledger was kept"
-    stage.until("some more are dealt with", lambda: stage.facts()["affected"] < from_there - min(20_000, rows // 5))
-    looked = (from_there - stage.facts()["affected"]) / (time.monotonic() - began)
+    stage.until("some more are dealt with", lambda: stage.waiting() < from_there - min(20_000, rows // 5))
+    looked = (from_there - stage.waiting()) / (time.monotonic() - began)
     return {
         "keys taken in": f"{rows / seconds:,.0f}/s ({seconds:.0f} s)",
         "checkpoint file": f"{size / 2**20:,.0f} MB",
@@ -58,18 +55,11 @@ def new_orders(stage: Stage, rows: int) -> Figures:
     }
 
 
-def _after(lsn: str, size: int) -> str:
-    high, low = (int(part, 16) for part in lsn.split("/"))
-    moved = (high << 32) + low + size
-    return f"{moved >> 32:X}/{moved & 0xFFFFFFFF:X}"
-
-
 def lines_of_few(stage: Stage, rows: int) -> Figures:
     """One UPDATE changes `rows` lines, a hundred an order. Every order is right afterwards, and pushed few times."""
     orders = rows // 100
     stage.fill(orders, 100)
-    stage.start()
-    stage.quiet()
+    stage.begin()
     pushed = stage.facts()["counts"]["pushed"]
     began = time.monotonic()
     stage.execute("UPDATE shop.item SET qty = qty + 1")
@@ -92,8 +82,7 @@ def lines_of_few(stage: Stage, rows: int) -> Figures:
 def tiny(stage: Stage, transactions: int) -> Figures:
     """So many transactions of one row, on a hundred orders, one after the other."""
     stage.fill(100, 1)
-    stage.start()
-    stage.quiet()
+    stage.begin()
     stage.execute(
         "CREATE PROCEDURE shop.busy(n int) LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..n LOOP"
         " UPDATE shop.orders SET state = i WHERE id = 1 + i % 100; COMMIT; END LOOP; END $$"
@@ -116,8 +105,7 @@ def unrelated(stage: Stage, megabytes: int) -> Figures:
     """So much WAL of a table that nobody follows, half of it in one transaction, while an order changes now and then.
     The slot keeps little of it, and the order is there at once."""
     stage.fill(20, 1)
-    stage.start()
-    stage.quiet()
+    stage.begin()
     began, start = time.monotonic(), stage.wal_end()
     row = "INSERT INTO shop.unrelated SELECT g, repeat('x', 20000) FROM generate_series(1, {}) g"
     slowest = 0.0
@@ -141,19 +129,18 @@ def unrelated(stage: Stage, megabytes: int) -> Figures:
 
 
 def large_columns(stage: Stage, orders: int) -> Figures:
-    """Columns of 10 MB: one that isn't mapped, one that is, and updates that leave both alone. Common orders don't wait
-    for them."""
+    """Columns of 10 MB that aren't mapped, of 4 MB that are, updates that leave both alone, and one that is mapped and
+    larger than Redo takes. Common orders don't wait for them, and nothing is lost but the one that Redo refuses."""
     stage.fill(orders + 20, 1)
-    ten = "repeat(chr(97 + (id % 26)::int), 10 * 1024 * 1024)"
-    stage.execute(f"UPDATE shop.orders SET scan = {ten} WHERE id <= {orders}")
-    stage.start()
-    stage.quiet()
+    letters = "repeat(chr(97 + (id % 26)::int), {} * 1024 * 1024)"
+    stage.execute(f"UPDATE shop.orders SET scan = {letters.format(10)} WHERE id <= {orders}")
+    stage.begin()
     stage.execute(f"UPDATE shop.orders SET state = 1 WHERE id <= {orders}")
     stage.quiet()
     stage.agrees(large=True)
     unmapped = stage.peak
     began = time.monotonic()
-    stage.execute(f"UPDATE shop.orders SET words = {ten} WHERE id <= {orders}")
+    stage.execute(f"UPDATE shop.orders SET words = {letters.format(4)} WHERE id <= {orders}")
     stage.execute(f"UPDATE shop.orders SET state = 2 WHERE id > {orders}")
     common = stage.until(
         "common orders are there",
@@ -164,7 +151,13 @@ def large_columns(stage: Stage, orders: int) -> Figures:
     stage.execute("UPDATE shop.orders SET state = 3")
     stage.quiet()
     stage.agrees(large=True)
-    assert len(stage.order(1)["salesChannel"]) == 10 * 1024 * 1024
+    assert len(stage.order(1)["salesChannel"]) == 4 * 1024 * 1024
+    stage.execute(f"UPDATE shop.orders SET words = {letters.format(10)} WHERE id = 1")
+    stage.quiet()
+    stage.until("it's a dead letter", lambda: stage.facts()["dead_letters"] == {"rejected": 1})
+    stage.execute("UPDATE shop.orders SET words = NULL WHERE id = 1")
+    stage.quiet()
+    stage.agrees(large=True)
     return {
         "peak memory while it isn't mapped": f"{unmapped} MB",
         "mapped": f"{orders / seconds:.1f} orders/s",
@@ -177,7 +170,7 @@ SCENARIOS: Mapping[str, tuple[Scenario, int, int]] = {
     "lines changed in one commit": (lines_of_few, 5_000_000, 60_000),
     "tiny transactions": (tiny, 100_000, 10_000),
     "MB of unrelated WAL": (unrelated, 1_000, 60),
-    "orders with columns of 10 MB": (large_columns, 40, 8),
+    "orders with columns of 10 MB": (large_columns, 40, 6),
 }
 """By name: the scenario, its full size, and the suite's."""
 

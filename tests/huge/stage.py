@@ -5,15 +5,18 @@ Must not know what happens.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 
-from tests.fix_cli import TOKEN, Cli, Daemon, LocalRedo
+from tests.fix_cli import Cli, Daemon, LocalRedo
 from tests.fix_postgres import Database
 from tests.odd_shop import mapping
 
@@ -77,6 +80,12 @@ class Stage:
         self._daemon = self.cli.start("run")
         self._daemon.until_said("started")
 
+    def begin(self) -> None:
+        """Start, and wait until every order was looked at."""
+        self.start()
+        self.until("the first fill", lambda: (self.facts()["sweep"] or {}).get("finished_at"))
+        self.quiet()
+
     def stop(self) -> float:
         """Seconds that it took."""
         self.measure()
@@ -106,7 +115,7 @@ class Stage:
         self.peak = max(self.peak, int(status.split("VmHWM:")[1].split()[0]) // 1024)
         return self.peak
 
-    def until(self, what: str, check: Callable[[], Any], within: float = 1800.0) -> float:
+    def until(self, what: str, check: Callable[[], Any], within: float = 20.0) -> float:
         """Wait until it is so: seconds that it took."""
         began = time.monotonic()
         while not check():
@@ -124,10 +133,17 @@ class Stage:
     def wal_end(self) -> str:
         return str(self.ask("SELECT pg_current_wal_lsn()::text"))
 
+    def waiting(self) -> int:
+        """Orders in the ledger. What the status says may be a second old."""
+        return self._count("ledger")
+
     def idle(self) -> bool:
         """Nothing waits, and nothing is under way."""
-        facts = self.facts()
-        return not (facts["affected"] or facts["lookups"] or facts["in_flight"]) and facts["state"] == "streaming"
+        return not (self._count("ledger", 1) or self._count("lookup", 1)) and self.facts()["state"] == "streaming"
+
+    def _count(self, table: str, limit: int = -1) -> int:
+        with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as file:
+            return int(file.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {limit})").fetchone()[0])
 
     def quiet(self) -> None:
         """Everything that was committed is taken in and dealt with."""
@@ -137,8 +153,9 @@ class Stage:
 
     def order(self, key: int) -> Any:
         """One order as Redo holds it."""
-        url = f"{self.redo.base_url}/stores/shop/orders/{key}"
-        return httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60).json()["order"]
+        answer = httpx.get(f"{self.redo.base_url}/_sandbox/orders/{key}", timeout=60)
+        assert answer.status_code == HTTPStatus.OK, f"order {key}: {answer.status_code}"
+        return answer.json()
 
     def agrees(self, *, large: bool = False) -> None:
         """What Redo holds is what the OMS holds, computed without the mapping. `large`: read order by order."""
