@@ -6,11 +6,13 @@ PYTEST_WORKERS ?= 2
 MATRIX ?= 13 14 15 16 17 18
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+LINEARITY_ARGS ?=
 ROUTES_ARGS ?=
 SOAK_ARGS ?=
 CHAOS_ARGS ?=
+HUGE_ARGS ?=
 
-.PHONY: help demo test test-matrix lint bench chaos soak lock clean
+.PHONY: help demo test test-matrix lint bench chaos huge soak lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -31,10 +33,14 @@ lint: $(VENV)/dev.stamp  ## formatting, lint, types, import rules
 
 bench: $(VENV)/dev.stamp  ## latency and throughput, with the floor measured in the same run
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.linearity $(LINEARITY_ARGS)
 	$(BIN)/python -m benchmarks.routes $(ROUTES_ARGS)
 
 chaos: $(VENV)/dev.stamp  ## faults at random times while orders change: CHAOS_ARGS="--seconds 240 --seed 7"
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+huge: $(VENV)/dev.stamp  ## huge transactions at full size, minutes and gigabytes: HUGE_ARGS="--share 0.1"
+	$(BIN)/python -m tests.huge $(HUGE_ARGS)
 
 soak: $(VENV)/dev.stamp  ## random changes to whole schemas for long: SOAK_ARGS="--seconds 600 --seed 7"
 	$(BIN)/python -m tests.oracle.soak $(SOAK_ARGS)

@@ -86,13 +86,17 @@ def shown(name: str, value: float) -> str:
 
 
 def write_docs(summary: Mapping[str, Figures], facts: Mapping[str, str], scale: str, path: Path = DOCS) -> None:
-    """Replace what stands between the marks. Raises ValueError when they aren't there."""
-    text = path.read_text(encoding="utf-8")
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
+    """Renew the measured section. Raises ValueError when the page has none."""
+    replace(section(summary, facts, scale), BEGIN, END, path)
+
+
+def replace(text: str, begin: str, end: str, path: Path = DOCS) -> None:
+    """Replace what stands between two marks. Raises ValueError when they aren't there."""
+    head, began, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, ended, tail = rest.partition(end)
+    if not began or not ended:
         raise ValueError(f"{path.name} has no measured section to replace")
-    path.write_text(f"{head}{BEGIN}\n{section(summary, facts, scale)}\n{END}{tail}", encoding="utf-8")
+    path.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
 
 
 def section(summary: Mapping[str, Figures], facts: Mapping[str, str], scale: str) -> str:

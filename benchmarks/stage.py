@@ -7,9 +7,10 @@ Must not know what is measured.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,14 +77,17 @@ class Stage:
         if connector is not None and (code := await connector.stop()) != 0:
             raise ProcessFailed(f"the connector ended with exit code {code}:\n{connector.tail()}")
 
+    async def scrape(self) -> Scrape:
+        """The running connector's metrics, as soon as it shows any."""
+        return await self._until(lambda _: True)
+
     async def settled(self, orders: int) -> None:
         """Wait until the running connector has pushed, or found unchanged, this many orders since its start."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                seen = await self._scrape()
-                if seen is not None and seen.total("orders_total") >= orders:
-                    return
-                await asyncio.sleep(LOOK_EVERY)
+        await self._until(lambda seen: seen.total("orders_total") >= orders)
+
+    async def drained(self) -> None:
+        """Wait until nothing waits in the ledger of a connector that has run for a while."""
+        await self._until(lambda seen: seen.total("affected_orders") == 0)
 
     async def swept(self, since: float) -> dict[str, Any]:
         """Wait until a sweep has ended that began after `since` (s since 1970); its state."""
@@ -108,6 +112,16 @@ class Stage:
                 found.append(Push(int(event["order_id"]), began.pop(event["order_id"]), event["at"]))
         return found
 
+    async def stats(self) -> dict[str, Any]:
+        """The sandbox's counts so far."""
+        found: dict[str, Any] = orjson.loads((await self.client.get(f"{self._sandbox_url}/_sandbox/stats")).content)
+        return found
+
+    async def switch(self, **switches: Any) -> None:
+        """Set the sandbox's switches; the others stay."""
+        answer = await self.client.post(f"{self._sandbox_url}/_sandbox/switches", json=switches)
+        answer.raise_for_status()
+
     async def judge(self) -> Verdict:
         """Compare every order at the sandbox with the mapping's answer."""
         return await judge(self.client, self._sandbox_url, self.dsn)
@@ -125,13 +139,15 @@ class Stage:
             cursor = conn.execute(statement.encode())
             return cursor.fetchall() if cursor.description is not None else []
 
-    async def _scrape(self) -> Scrape | None:
-        """None while the connector is still starting."""
-        self.connector.check()
-        try:
-            return await scrape(self.client, f"http://127.0.0.1:{self._port}/metrics")
-        except httpx.TransportError:
-            return None
+    async def _until(self, true: Callable[[Scrape], bool]) -> Scrape:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                self.connector.check()
+                with contextlib.suppress(httpx.TransportError):  # still starting
+                    seen = await scrape(self.client, f"http://127.0.0.1:{self._port}/metrics")
+                    if true(seen):
+                        return seen
+                await asyncio.sleep(LOOK_EVERY)
 
     async def _sweep(self) -> dict[str, Any] | None:
         self.connector.check()

@@ -115,7 +115,7 @@ class Stage:
         self.peak = max(self.peak, int(status.split("VmHWM:")[1].split()[0]) // 1024)
         return self.peak
 
-    def until(self, what: str, check: Callable[[], Any], within: float = 20.0) -> float:
+    def until(self, what: str, check: Callable[[], Any], within: float = 1800.0) -> float:
         """Wait until it is so: seconds that it took."""
         began = time.monotonic()
         while not check():
