@@ -41,15 +41,19 @@ Watch = Callable[[int], Prometheus]
 """`watch(port)`: a Prometheus that has scraped a connector there at least once."""
 
 
-@pytest.fixture(scope="session")
-def prometheus_bindir() -> Path:
-    """In CI (`CI` is set) a test that needs it never passes without."""
+def programs() -> Path:
+    """In CI (`CI` is set) a test that needs them never passes without."""
     try:
         return prometheus.bindir()
     except prometheus.PrometheusMissing as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def prometheus_bindir() -> Path:
+    return programs()
 
 
 @pytest.fixture

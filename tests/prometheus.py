@@ -29,7 +29,7 @@ def bindir() -> Path:
     named = os.environ.get("REDO_CONNECTOR_PROMETHEUS_BINDIR")
     if named:
         if not _in(Path(named)):
-            raise PrometheusMissing(f"REDO_CONNECTOR_PROMETHEUS_BINDIR names {named}, which lacks {PROGRAMS}")
+            raise PrometheusMissing(f"REDO_CONNECTOR_PROMETHEUS_BINDIR names {named}, which lacks one of {PROGRAMS}")
         return Path(named)
     on_path = {Path(found).parent for found in map(shutil.which, PROGRAMS) if found}
     for folder in (*on_path, _CACHE / "usr" / "bin"):
