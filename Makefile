@@ -12,7 +12,7 @@ SOAK_ARGS ?=
 CHAOS_ARGS ?=
 HUGE_ARGS ?=
 
-.PHONY: help demo test test-matrix lint bench chaos huge soak lock clean
+.PHONY: help demo test test-matrix lint bench chaos huge dashboards soak lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -30,6 +30,9 @@ lint: $(VENV)/dev.stamp  ## formatting, lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+dashboards: $(VENV)/dev.stamp  ## write deploy/grafana/redo-connector.json anew from its code
+	$(BIN)/python -m deploy.grafana
 
 bench: $(VENV)/dev.stamp  ## latency and throughput, with the floor measured in the same run
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
@@ -53,7 +56,7 @@ lock: $(VENV)/dev.stamp  ## renew the pinned, hashed requirements
 	done
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .postgres build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .postgres .prometheus build *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
