@@ -20,7 +20,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for the next look at the mapping and the source's objects."""
     for name in ("EVERY", "AGAIN_EVERY", "USED_EVERY"):
         monkeypatch.setattr(watching, name, 0.1)
-    for name in ("OBJECTS_EVERY", "SOON"):
+    for name in ("OBJECTS_EVERY", "SOON", "PATIENCE"):
         monkeypatch.setattr(source_objects, name, 0.1)
 
 
@@ -72,7 +72,7 @@ class Served:
 async def serving(rig: Rig) -> AsyncIterator[Served]:
     port, stop = free_port(), asyncio.Event()
     # Many orders change at once here: that is what is looked at, not the guard.
-    rig.overrides = {"status": {"port": port}, "guard": {"max_share": 1}}
+    rig.overrides = {**rig.overrides, "status": {"port": port}, "guard": {"max_share": 1}}
     task = asyncio.create_task(app.serve(rig.settings(), stop))
     async with httpx.AsyncClient() as client:
         served = Served(rig, client, f"http://127.0.0.1:{port}", task)
