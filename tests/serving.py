@@ -69,16 +69,18 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(rig: Rig) -> AsyncIterator[Served]:
+async def serving(rig: Rig, *, fits: bool = True) -> AsyncIterator[Served]:
+    """`fits`: the mapping does, so that it can be waited for."""
     port, stop = free_port(), asyncio.Event()
     # Many orders change at once here: that is what is looked at, not the guard.
     rig.overrides = {**rig.overrides, "status": {"port": port}, "guard": {"max_share": 1}}
-    task = asyncio.create_task(app.serve(rig.settings(), stop))
+    task = asyncio.create_task(app.serve(rig.settings(), stop, lasting=True))
     async with httpx.AsyncClient() as client:
         served = Served(rig, client, f"http://127.0.0.1:{port}", task)
         try:
-            await served.until("it streams", state="streaming")
-            await served.quiet()
+            if fits:
+                await served.until("it streams", state="streaming")
+                await served.quiet()
             yield served
         finally:
             stop.set()
