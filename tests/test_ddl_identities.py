@@ -61,8 +61,8 @@ async def test_identities_change_and_stay_usable(stage: Stage) -> None:
     for ddl in (
         "ALTER TABLE bazaar.item REPLICA IDENTITY FULL",
         "ALTER TABLE bazaar.refund REPLICA IDENTITY USING INDEX refund_pkey",
-        "LOCK bazaar.refund; ALTER TABLE bazaar.refund DROP CONSTRAINT refund_pkey, ADD PRIMARY KEY (id)",
-        "ALTER TABLE bazaar.refund DROP CONSTRAINT refund_pkey, ADD PRIMARY KEY (id, item_id)",
+        "ALTER TABLE bazaar.refund REPLICA IDENTITY DEFAULT, DROP CONSTRAINT refund_pkey, ADD PRIMARY KEY (id, item_id)",
+        "ALTER TABLE bazaar.refund DROP CONSTRAINT refund_pkey, ADD PRIMARY KEY (id)",
         "ALTER TABLE bazaar.item REPLICA IDENTITY DEFAULT",
     ):
         await stage.traffic()

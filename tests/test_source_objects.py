@@ -80,7 +80,8 @@ async def test_partitions_that_are_truncated_detached_or_attached_filled_are_fou
     "ddl",
     [
         "ALTER TABLE oms.product ALTER prod_nm TYPE varchar(120) USING upper(prod_nm)",
-        "CREATE OR REPLACE VIEW oms.channel AS SELECT ord_id, lower(chan_cd)::varchar(8) AS chan_cd FROM oms.order_header",
+        "CREATE OR REPLACE VIEW oms.channel AS SELECT ord_id, lower(chan_cd)::varchar(8) AS chan_cd"
+        " FROM oms.order_header",
     ],
     ids=["values rewritten", "a view replaced"],
 )
