@@ -123,6 +123,8 @@ class Stage:
         pipeline = self.parts.pipeline
         if pipeline.sweeper.active or not pipeline.dispatcher.idle or pipeline.trouble is not None:
             return False
+        if not pipeline.ports.source.position().connected:
+            return False
         tally = await pipeline.ports.memory.tally()
         return tally.affected == 0 and tally.lookups == 0
 

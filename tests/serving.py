@@ -13,6 +13,7 @@ import pytest
 from connector import app, source_objects, watching
 from connector.changes import parse_lsn
 from connector.demo.run import free_port
+from connector.pipeline import sweep
 from tests.fix_connector import Rig, eventually
 
 
@@ -22,6 +23,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(watching, name, 0.1)
     for name in ("OBJECTS_EVERY", "SOON", "PATIENCE"):
         monkeypatch.setattr(source_objects, name, 0.1)
+    monkeypatch.setattr(sweep, "REST_LEAST", 0.1)
 
 
 class Served:
