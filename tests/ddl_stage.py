@@ -111,8 +111,8 @@ class Stage:
         return len(self.generations), sweep and (sweep.started_at, sweep.wanted_revision)
 
     async def _analysed(self, end: int) -> bool:
-        parts = self.parts
-        if parts.objects._watch.moment.lsn < end or parts.objects._pending is not None:
+        parts, objects = self.parts, self.parts.objects
+        if objects._watch.moment.lsn < end or objects._watch.changed or objects._pending is not None:
             return False
         made = await load(
             self.rig.mapping, path="mapping.sql", read_dsn=self.rig.dsn, timezone="UTC", statement_timeout_ms=30_000
