@@ -43,6 +43,8 @@ from connector.starting import Beginning, slot_waits, unless
 from connector.status.facts import Facts
 from connector.status.metrics import Metrics
 from connector.status.web import WebServer, create_app
+from connector.unmapped import CAUSE as UNMAPPED
+from connector.unmapped import Unmapped, unmapped
 from connector.vitals import Vitals
 from connector.wal_watch import WalWatch
 from connector.watchdog import Watchdog
@@ -63,7 +65,7 @@ async def run(settings: Settings) -> int:
     """Prepare, follow and deliver until SIGTERM or SIGINT; a second signal exits at once. Returns the exit code."""
     stop = asyncio.Event()
     _obey_signals(stop)
-    await serve(settings, stop)
+    await serve(settings, stop, lasting=True)
     log.info("stopped")
     return 0
 
@@ -108,9 +110,10 @@ async def _until_delivered(settings: Settings) -> None:
         await store.close()
 
 
-async def serve(settings: Settings, stop: asyncio.Event) -> None:
+async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = False) -> None:
     """Follow and deliver until `stop` is set. When the mapping changes, or fits the database again, everything is
-    built anew in this process, and the orders are compared with their checkpoints."""
+    built anew in this process. `lasting`: where orders were followed before, a mapping that doesn't fit at the start is
+    waited for, and the slot is read meanwhile."""
     metrics, beginning = Metrics(__version__), Beginning()
     shown: list[Vitals] = []
 
@@ -124,7 +127,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(web.stop)
         generation = AsyncExitStack()
         watchdog = new_watchdog(settings)
-        begun = await unless(stop, _begin(settings, generation, metrics, shown, beginning.slot_waits, watchdog))
+        begun = await unless(
+            stop, _begin(settings, generation, metrics, shown, beginning.slot_waits, watchdog, lasting=lasting)
+        )
         if begun is None:
             return
         parts = begun
@@ -156,9 +161,11 @@ async def _begin(
     on_wait: OnWait,
     watchdog: Watchdog,
     projection: Projection | None = None,
+    *,
+    lasting: bool = False,
 ) -> Parts:
     try:
-        parts = await build(settings, stack, metrics, on_wait, projection, watchdog)
+        parts = await build(settings, stack, metrics, on_wait, projection, watchdog, lasting=lasting)
         await parts.vitals.start(stack)
     except BaseException:
         await stack.aclose()
@@ -225,27 +232,30 @@ async def build(
     on_wait: OnWait = slot_waits,
     admitted: Projection | None = None,
     watchdog: Watchdog | None = None,
+    *,
+    lasting: bool = False,
 ) -> Parts:
     """Everything that `run` needs, connected; closed by the stack in the reverse order. `admitted`: a mapping that was
     analysed and found fit while another was at work, so that nothing is left to be checked or set up. What the watchdog
-    sees is told.
+    sees is told. `lasting`: as of `serve`.
 
     Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
     """
     dsn = source_dsn(settings)
     contract = redo_contract(settings)
     source = settings.source
-    projection = admitted or await load_projection(settings)
-    if admitted is None:
-        _refuse_or_warn(await _source_problems(settings, projection))
+    projection = admitted or await _projected(settings, lasting)
+    fresh = projection if admitted is None and isinstance(projection, Projection) else None
+    if fresh is not None:
+        _refuse_or_warn(await _source_problems(settings, fresh))
     memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
     stack.push_async_callback(memory.close)
-    slot_made, sweep_cause = (None, None) if admitted else await _set_up(settings, projection, memory, on_wait)
+    slot_made, sweep_cause = (None, None) if fresh is None else await _set_up(settings, fresh, memory, on_wait)
     metrics = metrics or Metrics(__version__)
     metrics.expect(projection.tables)
     client = redo_client(settings, metrics)
     stack.push_async_callback(client.aclose)
-    assembler = new_assembler(settings, projection)
+    assembler = new_assembler(settings, projection) if isinstance(projection, Projection) else projection
     stack.push_async_callback(assembler.aclose)
     stream = PostgresSource(
         dsn,
@@ -260,7 +270,7 @@ async def build(
     ports = Ports(
         stream,
         SlotRenewal(made, source.on_slot_loss == "stop", on_wait),
-        projection.routes,
+        projection.routes if isinstance(projection, Projection) else projection,
         assembler,
         contract,
         client,
@@ -276,9 +286,9 @@ async def build(
         store_id=settings.redo.store_id,
         terms=_terms(settings),
         limits=_limits(settings),
-        known_routes=frozenset(use.way.name for use in projection.uses) | projection.indexes.keys(),
+        known_routes=_routes(projection),
         slot_made=slot_made,
-        sweep_cause=sweep_cause,
+        sweep_cause=sweep_cause if isinstance(projection, Projection) else UNMAPPED,
         longest_read=longest_read(settings),
         longest_push=longest_push(settings),
     )
@@ -290,10 +300,29 @@ async def build(
     objects = SourceObjects(made, stream, pipeline)
     stack.push_async_callback(objects.close)
     mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint
-    await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
+    await objects.begin(compared=mapped_anew or slot_made is not None or options.sweep_cause is not None)
     inbox = Inbox(settings.checkpoints.url, pipeline.control)
     await inbox.start(stack)
     return Parts(projection, pipeline, metrics, vitals, objects, assembler, inbox.pulse)
+
+
+async def _projected(settings: Settings, lasting: bool) -> Projection | Unmapped:
+    try:
+        return await load_projection(settings)
+    except ConfigurationError as error:
+        url, dsn = settings.checkpoints.url, source_dsn(settings)
+        instead = await unmapped(url, dsn, settings.source.publication, error) if lasting else None
+        if instead is None:
+            raise
+        advice = "the slot is read meanwhile; once the mapping fits, every order is compared with its checkpoint"
+        log.error("mapping_refused", problems=[str(problem) for problem in error.problems], next=advice)
+        return instead
+
+
+def _routes(projection: Projection | Unmapped) -> frozenset[str] | None:
+    if isinstance(projection, Unmapped):
+        return None
+    return frozenset(use.way.name for use in projection.uses) | projection.indexes.keys()
 
 
 async def _source_problems(settings: Settings, projection: Projection) -> list[Problem]:
@@ -370,7 +399,9 @@ async def _reach(settings: Settings) -> None:
         raise ConfigurationError([Problem(str(error), error.hint or hint, where)]) from None
 
 
-def _known(projection: Projection) -> Known:
+def _known(projection: Projection | Unmapped) -> Known:
+    if isinstance(projection, Unmapped):
+        return Known()
     tables = projection.followed
     return Known({table.oid: table.name for table in tables}, frozenset(t.name for t in tables if t.partial))
 

@@ -22,6 +22,7 @@ from connector.pipeline.run import Pipeline
 from connector.projection import Assembler, Projection
 from connector.source_objects import SourceObjects
 from connector.status.metrics import Metrics
+from connector.unmapped import Unmapped
 from connector.vitals import Vitals
 
 log = structlog.get_logger("connector.mapping")
@@ -37,12 +38,12 @@ USED_EVERY = 10.0
 class Parts:
     """One generation: what was built for one mapping and one state of the catalog."""
 
-    projection: Projection
+    projection: Projection | Unmapped
     pipeline: Pipeline
     metrics: Metrics
     vitals: Vitals
     objects: SourceObjects
-    assembler: Assembler
+    assembler: Assembler | Unmapped
     inbox: Pulse
 
     def pulses(self) -> list[Pulse]:

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from connector.demo import oms
 from connector.demo.postgres import Cluster
 from connector.errors import ConfigurationError
 from connector.pipeline.progress import Gap
+from connector.source_objects import CAUSE
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database, MakeCluster, create_database
+from tests.serving import look_often, serving
 from tests.standby import cut_off, promote, receiving, replayed, standby_of
 
 
@@ -166,6 +169,27 @@ async def test_invariant_4_an_order_read_from_a_replica_is_settled_only_once_the
     await rig.quiet()
     assert tags(rig, 4) == ["not there yet"]
     assert (await rig.verdict()).clean
+
+
+async def test_ddl_is_followed_by_a_comparison_only_once_the_replica_shows_it(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_often(monkeypatch)
+    rig = pair.rig
+    rig.overrides["source"] = {"dsn": rig.dsn, "read_dsn": pair.standby.dsn(rig.database.name)}
+    async with serving(rig) as served:
+        pair.on_standby("SELECT pg_wal_replay_pause()")
+        paused = "SELECT pg_get_wal_replay_pause_state() = 'paused'" if pair.primary.version >= 14 else "SELECT true"
+        await eventually("the replica stands still", lambda: pair.on_standby(paused))
+        with capture_logs() as logs:
+            rig.execute("ALTER TABLE oms.product ALTER prod_nm TYPE varchar(120) USING upper(prod_nm)")
+            await eventually("it is noticed", lambda: any(each["event"] == "source_objects_changed" for each in logs))
+            end = rig.wal_end()
+            await eventually("the slot passes it", lambda: served.flushed(end))
+        facts = await served.facts()
+        assert (facts["sweep"] or {}).get("cause") != CAUSE
+        pair.on_standby("SELECT pg_wal_replay_resume()")
+        await served.quiet()
 
 
 async def _waits(rig: Rig) -> bool:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from connector import app
+from connector.errors import ConfigurationError, SourceUnavailable
+from connector.projection import Projection
 from tests.fix_connector import Rig, eventually
 from tests.serving import look_often, serving
 
@@ -59,3 +64,54 @@ async def test_a_changed_mapping_that_is_refused_leaves_the_old_one_at_work(rig:
         await asyncio.to_thread(rig.execute, "UPDATE oms.order_header SET tag_list = 'still here'")
         await served.quiet()
         assert rig.stored()["1"]["tags"] == ["still here"]
+
+
+async def test_a_start_with_a_mapping_that_does_not_fit_reads_the_slot_all_the_same(rig: Rig) -> None:
+    """Whoever is called at night restarts first."""
+    async with serving(rig):
+        pass
+    rig.execute("ALTER TABLE oms.product RENAME COLUMN prod_nm TO product_name")
+    rig.execute("UPDATE oms.order_header SET tag_list = 'meanwhile'")
+    async with serving(rig, fits=False) as served:
+
+        async def says_where() -> bool:
+            facts = await served.facts()
+            return facts["state"] == "stalled" and "prod_nm" in facts["reason"] and "mapping.sql:" in facts["reason"]
+
+        await eventually("it says what is wrong and where", says_where)
+        rig.execute("DELETE FROM oms.refund_item; UPDATE oms.order_header SET tag_list = 'later'")
+        end = rig.wal_end()
+        await eventually("the slot keeps moving", lambda: served.flushed(end))
+        rig.execute("ALTER TABLE oms.product RENAME COLUMN product_name TO prod_nm")
+        await served.until("it works again", state="streaming")
+        await served.quiet()
+        rig.execute("DELETE FROM oms.payment; UPDATE oms.product SET prod_nm = prod_nm || '!'")
+        await served.quiet()
+
+
+async def test_a_first_start_with_a_mapping_that_does_not_fit_is_refused(rig: Rig) -> None:
+    rig.execute("ALTER TABLE oms.product RENAME COLUMN prod_nm TO product_name")
+    with pytest.raises(ConfigurationError, match="prod_nm"):
+        async with serving(rig, fits=False) as served:
+            await served.until("it has ended", state="streaming")
+
+
+async def test_a_file_that_changes_while_the_database_is_away_is_taken_up_when_it_is_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = True
+    analysed = app._analysed
+
+    async def maybe(*arguments: Any) -> Projection:
+        if away:
+            raise SourceUnavailable("the database is away")
+        return await analysed(*arguments)
+
+    async with serving(rig) as served:
+        monkeypatch.setattr(app, "_analysed", maybe)
+        rig.mapping = rig.mapping.replace("ELSE 'store' END AS sales_channel", "ELSE 'shop' END AS sales_channel")
+        with capture_logs() as logs:
+            (rig.folder / "mapping.sql").write_text(rig.mapping)
+            await eventually("it is tried", lambda: [each for each in logs if each["event"] == "mapping_not_read"])
+        away = False
+        await served.quiet()

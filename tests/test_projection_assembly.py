@@ -329,3 +329,21 @@ async def test_a_standby_says_how_far_it_has_replayed_until_it_is_promoted(make_
         connection.execute("SELECT pg_promote(true, 30)")
     assert (await assembler.assemble(keys("1"))).snapshot.replay_lsn is None
     await assembler.aclose()
+
+
+async def test_a_key_is_wider_than_the_columns_that_refer_to_it(shop: Database, assembler_of: Make) -> None:
+    """As when an OMS has widened its order numbers, and not yet all that names them; or the other way round."""
+    with shop.connect() as connection:
+        connection.execute("CREATE TABLE shop.wide_parent (id bigint PRIMARY KEY)")
+        connection.execute("CREATE TABLE shop.wide_kid (id int PRIMARY KEY, parent int)")
+        connection.execute("CREATE TABLE shop.wide_grandkid (id int PRIMARY KEY, kid bigint)")
+        connection.execute("INSERT INTO shop.wide_parent VALUES (1), (3000000000)")
+        connection.execute("INSERT INTO shop.wide_kid VALUES (7, 1)")
+    assembler = await assembler_of(
+        """SELECT p.id, (SELECT count(*) FROM shop.wide_kid k JOIN shop.wide_grandkid g ON g.kid = k.id
+        WHERE k.parent = p.id) AS n FROM shop.wide_parent p"""
+    )
+    assert len((await assembler.assemble(keys("1", "3000000000"))).documents) == 2
+    [route] = [use.way.name for use in assembler.projection.uses if use.alias == "g"]
+    found = await assembler.resolve([Lookup(route, ("7",)), Lookup(route, ("3000000000",))], None, 10)
+    assert found.keys == (OrderKey("1"),)

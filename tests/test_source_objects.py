@@ -74,3 +74,26 @@ async def test_partitions_that_are_truncated_detached_or_attached_filled_are_fou
             rig.execute(statement)
             await served.quiet()
             assert rig.stored()["1"]["tags"] == tags
+
+
+@pytest.mark.parametrize(
+    "ddl",
+    [
+        "ALTER TABLE oms.product ALTER prod_nm TYPE varchar(120) USING upper(prod_nm)",
+        "CREATE OR REPLACE VIEW oms.channel AS SELECT ord_id, lower(chan_cd)::varchar(8) AS chan_cd"
+        " FROM oms.order_header",
+    ],
+    ids=["values rewritten", "a view replaced"],
+)
+async def test_ddl_while_the_connector_is_down_is_noticed_at_the_next_start(rig: Rig, ddl: str) -> None:
+    rig.execute("CREATE VIEW oms.channel AS SELECT ord_id, chan_cd FROM oms.order_header")
+    channel = "(SELECT v.chan_cd::text FROM oms.channel AS v WHERE v.ord_id = o.ord_id) AS sales_channel"
+    case = "CASE o.chan_cd WHEN 'WEB' THEN 'web' WHEN 'PHONE' THEN 'phone' ELSE 'store' END AS sales_channel"
+    assert case in rig.mapping
+    rig.mapping = rig.mapping.replace(case, channel)
+    async with serving(rig):
+        before = rig.stored()
+    rig.execute(ddl)
+    async with serving(rig) as served:
+        await served.quiet()
+        assert rig.stored() != before

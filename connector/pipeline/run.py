@@ -86,7 +86,8 @@ class Options:
     """Seconds that one query of the assembler may take at most, opening a connection for it included."""
     longest_push: float = 0.0
     """Seconds that one order may take to be sent to Redo, waiting for its turn included."""
-    known_routes: frozenset[str] = frozenset()
+    known_routes: frozenset[str] | None = frozenset()
+    """None: not known, because the mapping couldn't be loaded."""
     slot_made: Gap | None = None
     """Why the slot was made just now; None: it was there."""
     sweep_cause: str | None = None
@@ -160,7 +161,7 @@ class Pipeline:
                 self.visibility,
                 self.revisions,
                 self.insist,
-                options.known_routes,
+                options.known_routes or frozenset(),
                 self._wake,
                 wide=wide,
             )
@@ -368,7 +369,7 @@ class Pipeline:
 
     async def _look_around(self) -> None:
         """Housekeeping, once a second."""
-        if not self._tidied:
+        if not self._tidied and self.options.known_routes is not None:
             kept = frozenset(route for route in self.options.known_routes if route.startswith(INDEX))
             await self.insist(lambda: self.ports.memory.forget_indexes(kept))
             self._tidied = True

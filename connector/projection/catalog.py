@@ -50,6 +50,13 @@ class Column:
         return f"{quoted(alias, self.name)}::text" if self.as_text else quoted(alias, self.name)
 
     @property
+    def asked_as(self) -> str:
+        """The type of values that it is compared with. Of integers the widest: what refers to the column may be wider,
+        and it may itself be widened while we run."""
+        integer = self.type in _INTEGERS and self.type_schema == "pg_catalog" and not self.as_text
+        return "pg_catalog.int8" if integer else self.type_name
+
+    @property
     def indexed_as(self) -> str:
         """How the index that serves it names it: see `Table.indexes`."""
         plain = re.fullmatch(r"[a-z_][a-z0-9_$]*", self.name) is not None

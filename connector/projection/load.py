@@ -156,7 +156,7 @@ def _projection(
         path=mapping.path,
         order_table=key.table.name,
         key=key.names,
-        key_types=tuple(column.type_name for column in key.columns),
+        key_types=tuple(column.asked_as for column in key.columns),
         key_columns=key.columns,
         tables=table_names([way.table for way in ways]),
         columns=columns,

@@ -288,7 +288,7 @@ def _index(use: Source, table: Table, wanted: tuple[Column, ...], steps: _Steps,
     tables, keys, columns = _chain(use, table, 0, steps, direct)
     rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
     outputs = ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys, 1))
-    those = asked(keys, [column.type_name for column in columns])
+    those = asked(keys, [column.asked_as for column in columns])
     reads = _reads(use, table, (column.name for column in identity), steps, direct)
     return Index(identity, f"SELECT DISTINCT {rows}, {outputs} FROM {tables} WHERE {those}", tuple(reads))
 
@@ -298,11 +298,11 @@ def _lookup(use: Source, steps: _Steps, direct: _Direct) -> Lookup:
     tables, keys, columns = _chain(first.to, _table(first.to), 1, steps, direct)
     outputs = ", ".join(f"{key} AS k{index}" for index, key in enumerate(keys, 1))
     there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
-    start = asked([theirs.written("t1") for _, theirs in first.pairs], [mine.type_name for mine, _ in first.pairs])
+    start = asked([theirs.written("t1") for _, theirs in first.pairs], [mine.asked_as for mine, _ in first.pairs])
     return Lookup(
         f"SELECT DISTINCT {outputs} FROM {tables} WHERE {start} AND {there}",
-        tuple(mine.type_name for mine, _ in first.pairs),
-        tuple(column.type_name for column in columns),
+        tuple(mine.asked_as for mine, _ in first.pairs),
+        tuple(column.asked_as for column in columns),
         _table(first.to),
         tuple(theirs.indexed_as for _, theirs in first.pairs),
         tuple(_hops(use, steps, direct)),

@@ -56,7 +56,7 @@ def restricted(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> str:
 
 
 def _types(key: KeyUse) -> list[str]:
-    return [column.type_name for column in key.columns]
+    return [column.asked_as for column in key.columns]
 
 
 def _lead_up(mapping: Mapping, top: Scope, key: KeyUse, edits: dict[Edit, None]) -> tuple[list[str], int]:

@@ -17,6 +17,7 @@ from psycopg import sql
 from connector.changes import TableName
 from connector.errors import Problem
 from connector.source.catalog import TableFacts
+from connector.source.connections import connection, unavailable
 from connector.source.publication import (
     EVERYTHING,
     GENERATED_SINCE,
@@ -68,6 +69,18 @@ async def read_pair(conn: psycopg.AsyncConnection[Any], publication: str) -> Pai
     found = await read_publications(conn, names)
     generated = conn.info.server_version >= GENERATED_SINCE
     return Pair(publication, found.get(names[0]), found.get(names[1]), generated)
+
+
+async def published_tables(dsn: str, publication: str) -> tuple[TableName, ...]:
+    """Those that the two name; empty when there is no main one. Raises SourceUnavailable."""
+    try:
+        async with connection(dsn) as conn:
+            pair = await read_pair(conn, publication)
+    except psycopg.Error as error:
+        raise unavailable(dsn, error) from None
+    if pair.main is None:
+        return ()
+    return tuple(sorted({table for each in pair.existing for table in each.listed}))
 
 
 def pair_repairs(pair: Pair, facts: Sequence[TableFacts]) -> list[sql.Composed]:

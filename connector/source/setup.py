@@ -213,6 +213,8 @@ def _translate(dsn: str, slot: str, found: _Found, error: psycopg.Error) -> Conf
             f"{where}: a table is locked by another session (waited {_LOCK_TIMEOUT:.0f} s, so as not to queue others"
             " behind us); will be tried again"
         )
+    if isinstance(error, psycopg.errors.UndefinedObject | psycopg.errors.DuplicateObject):
+        return SourceUnavailable(f"{where}: somebody else altered the publication meanwhile: {explain(error)}")
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         hint = " ".join(problem.hint for problem in pair_problems(found.pair, found.facts))
         what = "the server is a standby, where no publication can be made or changed"

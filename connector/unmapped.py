@@ -1,0 +1,94 @@
+"""What stands in for a mapping that doesn't fit the database as the connector starts, so that the slot is read all the
+same: a restart must not make the OMS keep WAL until somebody has mended the mapping.
+
+Between the rooms, like `app`. Only where orders were followed before. Nobody can tell which orders a change concerns,
+so any change makes every order be compared, once that can be done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from connector.changes import Changes, Interest, TableName
+from connector.checkpoints.opening import open_readonly, path_of
+from connector.errors import CheckpointsUnwritable, ConfigurationError, MappingBroken, Problem, SourceUnavailable
+from connector.orders import Affected, Assembly, KeyPage, Lookup, OrderKey
+from connector.pipeline.run import MAPPING_NOTE
+from connector.source.pair import published_tables
+
+CAUSE = "the mapping did not fit"
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """The pipeline's ports Routes and Assembler. `tables` are those that were published for the mapping before;
+    `fingerprint` is that mapping's."""
+
+    tables: tuple[TableName, ...]
+    fingerprint: str
+    problem: Problem
+
+    @property
+    def signature(self) -> str:
+        return ""
+
+    @property
+    def interest(self) -> Interest:
+        return dict.fromkeys(self.tables, ())
+
+    def affected(self, changes: Changes) -> Affected:
+        return Affected(sweep=CAUSE) if changes.table in self.tables else Affected()
+
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+        self._refuse()
+
+    async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
+        self._refuse()
+
+    async def scan(self, after: str | None, limit: int) -> KeyPage:
+        self._refuse()
+
+    async def absent(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
+        self._refuse()
+
+    async def estimate(self) -> int:
+        self._refuse()
+
+    async def redefined(self) -> bool:
+        return False
+
+    async def aclose(self) -> None:
+        return None
+
+    def _refuse(self) -> NoReturn:
+        raise MappingBroken(str(self.problem))
+
+
+async def unmapped(url: str, dsn: str, publication: str, error: ConfigurationError) -> Unmapped | None:
+    """For a mapping that can't be loaded for this error; None where nothing was followed before, or nothing can be
+    now. `url`: of the checkpoints."""
+    fingerprint = await _fingerprint(url)
+    if fingerprint is None:
+        return None
+    try:
+        tables = await published_tables(dsn, publication)
+    except SourceUnavailable:
+        return None
+    return Unmapped(tables, fingerprint, error.problems[0]) if tables else None
+
+
+async def _fingerprint(url: str) -> str | None:
+    try:
+        if url == "memory:" or not path_of(url).exists():
+            return None
+        store = open_readonly(url)
+    except (ConfigurationError, CheckpointsUnwritable):
+        return None
+    try:
+        return await store.noted(MAPPING_NOTE)
+    except CheckpointsUnwritable:
+        return None
+    finally:
+        await store.close()
