@@ -57,7 +57,8 @@ async def measure(scale: Scale, say: Callable[[str], None]) -> tuple[dict[str, F
     async with open_stage(scale.orders) as stage:
         version = str(stage.execute("SHOW server_version")[0][0])
         await stage.start(CHANGED_ONLY)
-        await stage.scrape()  # the slot is there, so no change is missed
+        await stage.scrape()
+        await stage.ready()
         say("no limit ...")
         curve, costs = await push(stage, scale, None, scale.orders)
         ceiling = curve.rate(min(curve.began + WARM, curve.ended - WARM), curve.ended)

@@ -13,6 +13,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,13 @@ class Stage:
         if connector is not None and (code := await connector.stop()) != 0:
             raise ProcessFailed(f"the connector ended with exit code {code}:\n{connector.tail()}")
 
+    async def ready(self) -> None:
+        """Wait until the running connector follows its slot: what is committed from now on is seen."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.client.get(f"http://127.0.0.1:{self._port}/readyz")).status_code != HTTPStatus.OK:
+                self.connector.check()
+                await asyncio.sleep(LOOK_EVERY)
+
     async def scrape(self) -> Scrape:
         """The running connector's metrics, as soon as it shows any."""
         return await self._until(lambda _: True)
@@ -86,8 +95,17 @@ class Stage:
         await self._until(lambda seen: seen.total("orders_total") >= orders)
 
     async def drained(self) -> None:
-        """Wait until nothing waits in the ledger of a connector that has run for a while."""
-        await self._until(lambda seen: seen.total("affected_orders") == 0)
+        """Wait until nothing waits in the ledger of the running connector. The metric may be a second old, so it must
+        say so for two."""
+        empty_since = inf
+
+        def empty(seen: Scrape) -> bool:
+            nonlocal empty_since
+            now = time.monotonic()
+            empty_since = min(empty_since, now) if seen.total("affected_orders") == 0 else inf
+            return now - empty_since > 2.0
+
+        await self._until(empty)
 
     async def swept(self, since: float) -> dict[str, Any]:
         """Wait until a sweep has ended that began after `since` (s since 1970); its state."""
