@@ -44,7 +44,7 @@ from connector.status.facts import Facts
 from connector.status.metrics import Metrics
 from connector.status.web import WebServer, create_app
 from connector.unmapped import CAUSE as UNMAPPED
-from connector.unmapped import Unmapped, unmapped
+from connector.unmapped import Unmapped, mapped_before, unmapped
 from connector.vitals import Vitals
 from connector.wal_watch import WalWatch
 from connector.watchdog import Watchdog
@@ -112,8 +112,8 @@ async def _until_delivered(settings: Settings) -> None:
 
 async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = False) -> None:
     """Follow and deliver until `stop` is set. When the mapping changes, or fits the database again, everything is
-    built anew in this process. `lasting`: where orders were followed before, a mapping that doesn't fit at the start is
-    waited for, and the slot is read meanwhile."""
+    built anew in this process. `lasting`: where orders were followed before, a database that is away at the start is
+    waited for, and so is a mapping that doesn't fit, while the slot is read."""
     metrics, beginning = Metrics(__version__), Beginning()
     shown: list[Vitals] = []
 
@@ -127,6 +127,9 @@ async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = Fals
         stack.push_async_callback(web.stop)
         generation = AsyncExitStack()
         watchdog = new_watchdog(settings)
+        if lasting and await mapped_before(settings.checkpoints.url) is not None:
+            # A first start ends instead: what it can't reach was most likely written wrongly.
+            await beginning.database_answers(dict.fromkeys((source_dsn(settings), read_dsn(settings))), stop)
         begun = await unless(
             stop, _begin(settings, generation, metrics, shown, beginning.slot_waits, watchdog, lasting=lasting)
         )

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from connector import __version__
+from connector.errors import SourceUnavailable
+from connector.pipeline.run import sleep_unless
+from connector.source.connections import connection
 from connector.source.slot import Blocker
 from connector.status.facts import Facts, State
 
@@ -21,6 +24,11 @@ log = structlog.get_logger("connector")
 T = TypeVar("T")
 
 
+AWAY_RETRY: Final = 5.0
+"""Seconds between attempts to reach a database that is away as we start."""
+
+_BEGINNING: Final = "reading the mapping and the database", "wait a moment"
+_AWAY: Final = "see that the database runs and the network lets us through; it is tried again by itself"
 _WAITS: Final = "the slot can be made once these transactions have ended"
 
 
@@ -34,13 +42,30 @@ class Beginning:
 
     def __init__(self) -> None:
         self._since = time.time()
-        self._reason = "reading the mapping and the database"
-        self._next = "wait a moment"
+        self._reason, self._next = _BEGINNING
 
     def slot_waits(self, blockers: Sequence[Blocker]) -> None:
         """Making the slot waits for these."""
         self._reason, self._next = f"{_WAITS}: {'; '.join(map(str, blockers))}", "end them, or wait"
         slot_waits(blockers)
+
+    async def database_answers(self, dsns: Collection[str], stop: asyncio.Event) -> None:
+        """Wait until each can be connected to, or `stop` is set."""
+        told = ""
+        while not stop.is_set():
+            try:
+                for dsn in dsns:
+                    async with connection(dsn):
+                        pass
+            except SourceUnavailable as error:
+                self._reason, self._next = str(error), f"{_AWAY}, every {AWAY_RETRY:.0f} s"
+                if self._reason != told:
+                    told = self._reason
+                    log.warning("source_unavailable", reason=self._reason, next=self._next)
+                await sleep_unless(stop, AWAY_RETRY)
+            else:
+                self._reason, self._next = _BEGINNING
+                return
 
     def facts(self) -> Facts:
         return Facts(time.time(), State.STARTING, self._since, __version__, self._reason, self._next)

@@ -69,7 +69,7 @@ class Unmapped:
 async def unmapped(url: str, dsn: str, publication: str, error: ConfigurationError) -> Unmapped | None:
     """For a mapping that can't be loaded for this error; None where nothing was followed before, or nothing can be
     now. `url`: of the checkpoints."""
-    fingerprint = await _fingerprint(url)
+    fingerprint = await mapped_before(url)
     if fingerprint is None:
         return None
     try:
@@ -79,7 +79,9 @@ async def unmapped(url: str, dsn: str, publication: str, error: ConfigurationErr
     return Unmapped(tables, fingerprint, error.problems[0]) if tables else None
 
 
-async def _fingerprint(url: str) -> str | None:
+async def mapped_before(url: str) -> str | None:
+    """The fingerprint of the mapping by which orders were followed last; None where none ever were. `url`: of the
+    checkpoints."""
     try:
         if url == "memory:" or not path_of(url).exists():
             return None

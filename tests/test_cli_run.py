@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -9,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import apsw
+from psycopg.conninfo import make_conninfo
 
 from connector.checkpoints.migrations import APPLICATION_ID
+from tests.fault_proxy import FaultProxy
 from tests.fix_cli import WITHIN, Cli, Daemon, LocalRedo, until
 from tests.fix_postgres import Database
 
@@ -66,6 +69,34 @@ def test_orders_that_cannot_be_sent_become_dead_letters_and_stop_nobody_else(
     assert "warning: mapping.path: 2 of the first 7 orders would become dead letters; 1 because:" in warned.err
     assert daemon.stop() == 0
     assert "buyer-without-an-address" not in daemon.said() + listed.out + warned.err
+
+
+async def test_a_restart_waits_for_a_database_that_is_away_and_a_first_start_says_what_is_wrong(
+    cli: Cli, shop: Database, redo: LocalRedo
+) -> None:
+    async with FaultProxy("127.0.0.1", shop.cluster.port) as proxy:
+        cli.set("source", dsn=make_conninfo(cli.settings["source"]["dsn"], host=proxy.host, port=proxy.port))
+        await proxy.refuse()
+        first = await asyncio.to_thread(cli, "run")
+        assert (first.code, "source.dsn" in first.err) == (2, True)
+        await proxy.heal()
+        daemon = await asyncio.to_thread(started, cli)
+        await asyncio.to_thread(until, "the backfill is over", holds(redo, 6))
+        assert await asyncio.to_thread(daemon.stop) == 0
+        await proxy.refuse()
+        daemon = cli.start("run")
+        await asyncio.to_thread(daemon.until_said, "source_unavailable")
+        assert (await asyncio.to_thread(cli.facts))["state"] == "starting"
+        with shop.connect() as conn:
+            conn.execute("UPDATE shop.orders SET email = 'meanwhile@shop.example' WHERE id = 2")
+        await proxy.heal()
+        there = "meanwhile@shop.example"
+        await asyncio.to_thread(until, "it goes on", lambda: redo.orders()["2"]["customer"]["email"] == there)
+        assert await asyncio.to_thread(daemon.stop) == 0
+        await proxy.refuse()
+        daemon = cli.start("run")
+        await asyncio.to_thread(daemon.until_said, "source_unavailable")
+        assert await asyncio.to_thread(daemon.stop) == 0
 
 
 def test_sigterm_lets_what_is_in_flight_arrive_and_exits_0(cli: Cli, redo: LocalRedo) -> None:
