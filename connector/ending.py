@@ -17,6 +17,9 @@ from connector.errors import CheckpointsUnwritable, ConfigurationError, Connecto
 T = TypeVar("T")
 
 
+_DEFECT = "This is a defect of the connector. The lines above say where, and quote nothing of your data: report them."
+
+
 class Group(click.Group):
     """Turns our errors into one clear message and an exit code."""
 
@@ -28,6 +31,14 @@ class Group(click.Group):
 
             show_problems(_problems(error))
             ctx.exit(_exit_code(error))
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 -- the top of the process: Python's own traceback shows values
+            from connector.logs import without_values
+
+            click.echo(without_values((type(error), error, error.__traceback__)), err=True)
+            click.echo(_DEFECT, err=True)
+            ctx.exit(1)
 
 
 def _problems(error: ConnectorError) -> Sequence[Problem]:

@@ -25,7 +25,7 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.ExceptionRenderer(_without_values),
+        structlog.processors.ExceptionRenderer(without_values),
     ]
     renderer: Processor
     if writes_json(form):
@@ -68,7 +68,8 @@ def _without_reprs(record: logging.LogRecord) -> bool:
     return True
 
 
-def _without_values(exc_info: ExcInfo) -> str:
+def without_values(exc_info: ExcInfo) -> str:
+    """Where it was raised, and its type."""
     kind, _, frames = exc_info
     return "".join([*traceback.format_tb(frames), kind.__qualname__])
 

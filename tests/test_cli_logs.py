@@ -74,3 +74,24 @@ def test_an_exception_is_told_without_its_message_or_local_variables(form: str) 
     assert "Task exception was never retrieved" in said
     assert "@shop.example" not in said
     assert "chatter" not in said
+
+
+CLUMSY = """
+from connector.ending import Group
+
+def stumble(**_):
+    email = "buyer@shop.example"
+    raise ValueError(f"no such buyer: {email}")
+
+command = Group("connector", commands=[__import__("click").Command("look", callback=stumble)])
+command.main(["look"])
+"""
+
+
+def test_a_command_that_fails_by_a_defect_says_where_and_quotes_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", CLUMSY], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "in stumble" in done.stderr
+    assert "ValueError\n" in done.stderr
+    assert "@shop.example" not in done.stderr
+    assert "defect of the connector" in done.stderr
