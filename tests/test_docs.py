@@ -21,3 +21,9 @@ def test_links_between_the_docs_lead_somewhere() -> None:
     for page in [DOCS.parent / "README.md", *DOCS.glob("*.md")]:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_tests_that_the_docs_name_exist() -> None:
+    for page in [DOCS.parent / "README.md", *DOCS.glob("*.md")]:
+        for named in re.findall(r"`(tests/\w+\.py)`", page.read_text()):
+            assert (DOCS.parent / named).exists(), f"{page.name} names {named}"
