@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place
+from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.entries import Entry, Lane
@@ -33,7 +34,7 @@ NOW = 1_000.0
 
 
 def refused() -> tuple[Deliverer, Gates, Delivery]:
-    gates = Gates(4, None, clock=lambda: NOW)
+    gates = Gates(4, None, clock=Clock(wall=lambda: NOW))
     deliverer = Deliverer(Refusing(), CONTRACT, gates, Metrics(), Terms(), clock=lambda: NOW)
     order = CONTRACT.order(document(), NOW)
     entry = Entry(OrderKey("1"), 1, 1, NOW, Lane.LIVE, 0, False)

@@ -33,12 +33,18 @@ class Claims:
     """`busy`: whether an order is in work at present."""
 
     def __init__(
-        self, memory: Memory, insist: Insist, next_revision: Callable[[], int], busy: Callable[[OrderKey], bool]
+        self,
+        memory: Memory,
+        insist: Insist,
+        next_revision: Callable[[], int],
+        busy: Callable[[OrderKey], bool],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._memory = memory
         self._insist = insist
         self._next_revision = next_revision
         self._busy = busy
+        self._clock = clock
         self._in_work: dict[Place, OrderKey] = {}
         self._leaving: dict[OrderKey, Place] = {}
         """Orders that are to be pushed to another place, and the one that they leave."""
@@ -59,7 +65,7 @@ class Claims:
         for delivery in pushes:
             owning = [key for key in owners.get(delivery.place, ()) if key != delivery.entry.key]
             if self._under_way(delivery):
-                others.append(_soon(delivery.entry))
+                others.append(self._soon(delivery.entry))
             elif (rival := await self._rival(delivery.place, owning)) is not None:
                 others.append(await self._turned_away(delivery, rival))
             else:
@@ -78,7 +84,7 @@ class Claims:
         """Claim the place of a removal. A settlement when it can't begin, or when the place is another order's now."""
         key, place = delivery.entry.key, delivery.place
         if self._under_way(delivery):
-            return _soon(delivery.entry)
+            return self._soon(delivery.entry)
         owners = (await self._insist(lambda: self._memory.owners([place]))).get(place, ())
         others = [owner for owner in owners if owner != key]
         if others:
@@ -88,7 +94,7 @@ class Claims:
 
     async def _taken(self, delivery: Delivery, owners: Sequence[OrderKey]) -> Settled:
         """Nothing is to be removed there. A request of ours may still land, so the owner is pushed again after it."""
-        entry, now = delivery.entry, time.time()
+        entry, now = delivery.entry, self._clock()
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
         await self._look_at(owners, delivery, confirm=True)
@@ -103,6 +109,10 @@ class Claims:
             settled_places=(delivery.place,),
         )
         return Settled(settlement, None if more else Result.MISSING if here else Result.UNCHANGED)
+
+    def _soon(self, entry: Entry) -> Settled:
+        again = Again(self._clock() + MOMENT, entry.attempts, entry.confirm, entry.late_until, entry.approved)
+        return Settled(Settlement(entry, again=again), None)
 
     def _under_way(self, delivery: Delivery) -> bool:
         """Another order's request about the place."""
@@ -129,7 +139,7 @@ class Claims:
             self._looks[key] += 1
             if not self._busy(rival):
                 await self._look_at([rival], delivery, confirm=False)
-            due = time.time() + MOMENT * 2**looks
+            due = self._clock() + MOMENT * 2**looks
             again = Again(due, entry.attempts, entry.confirm, entry.late_until, entry.approved)
             return Settled(Settlement(entry, again=again), None)
         del self._looks[key]
@@ -139,7 +149,7 @@ class Claims:
             entry,
             "duplicate",
             message,
-            time.time(),
+            self._clock(),
             paths=("id",),
             cause=cause,
             remembered=delivery.remembered,
@@ -147,7 +157,7 @@ class Claims:
         )
 
     async def _look_at(self, keys: Sequence[OrderKey], delivery: Delivery, *, confirm: bool) -> None:
-        arrival = Arrival(self._next_revision(), time.time(), delivery.entry.lane, frozenset(keys), confirm=confirm)
+        arrival = Arrival(self._next_revision(), self._clock(), delivery.entry.lane, frozenset(keys), confirm=confirm)
         await self._insist(lambda: self._memory.arrive([arrival], []))
 
     def _says_where(self, delivery: Delivery) -> None:
@@ -163,8 +173,3 @@ class Claims:
 def _old_place(delivery: Delivery) -> Place | None:
     checkpoint = delivery.remembered.checkpoint
     return checkpoint.place if checkpoint is not None and not checkpoint.missing else None
-
-
-def _soon(entry: Entry) -> Settled:
-    again = Again(time.time() + MOMENT, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-    return Settled(Settlement(entry, again=again), None)

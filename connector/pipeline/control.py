@@ -25,6 +25,7 @@ class Control:
         insist: Insist,
         next_revision: Callable[[], int],
         wake: Callable[[], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._memory = memory
         self._guard = guard
@@ -32,6 +33,7 @@ class Control:
         self._insist = insist
         self._next_revision = next_revision
         self._wake = wake
+        self._clock = clock
 
     async def resend(self, keys: Sequence[OrderKey]) -> int:
         """Look at these orders again and push them even when nothing differs. Returns how many."""
@@ -39,7 +41,7 @@ class Control:
             page = frozenset(keys[at : at + PAGE])
             # A person waits for a few; many must not delay what changes meanwhile.
             lane = Lane.LIVE if len(keys) <= 100 else Lane.FANOUT
-            arrival = Arrival(self._next_revision(), time.time(), lane, page, confirm=True)
+            arrival = Arrival(self._next_revision(), self._clock(), lane, page, confirm=True)
             await self._insist(lambda: self._memory.arrive([arrival], []))  # noqa: B023 -- awaited here
             self._wake()
         return len(keys)

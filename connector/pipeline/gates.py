@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 
+from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.gate import Gate, Pause
 from connector.pipeline.pace import Pacer
 
@@ -13,9 +12,7 @@ from connector.pipeline.pace import Pacer
 class Gates:
     """Gates are made when first needed, the default store's at once. `rate`: requests a second to all stores."""
 
-    def __init__(
-        self, most: int, rate: float | None, default: str = "", clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, most: int, rate: float | None, default: str = "", clock: Clock = MACHINE) -> None:
         self._most = most
         self._pacer = Pacer(rate)
         self._clock = clock
@@ -25,7 +22,7 @@ class Gates:
     def of(self, store_id: str) -> Gate:
         gate = self._gates.get(store_id)
         if gate is None:
-            gate = self._gates[store_id] = Gate(self._most, self._pacer, self._clock)
+            gate = self._gates[store_id] = Gate(self._most, self._pacer, self._clock.wall, self._clock.timer)
         return gate
 
     @property

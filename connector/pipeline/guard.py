@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import Action, Delivery, Settled, must_push, wait_for_late
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
@@ -73,6 +73,7 @@ class Guard:
         next_revision: Callable[[], int],
         sweep: Callable[[], Sweep | None],
         wake: Callable[[], None],
+        clock: Clock = MACHINE,
     ) -> None:
         self._memory = memory
         self._contract = contract
@@ -81,6 +82,7 @@ class Guard:
         self._next_revision = next_revision
         self._sweep = sweep
         self._wake = wake
+        self._clock = clock
         self._open: dict[HoldKind, Hold] = {}
         self._opening = asyncio.Lock()
         self._last_removal = 0.0
@@ -113,7 +115,7 @@ class Guard:
             hold = await self._current(kind, now)
             self._unwritten[hold.number] += 1
         if kind is HoldKind.REMOVALS:
-            self._last_removal = time.monotonic()
+            self._last_removal = self._clock.timer()
         self._poked.set()
         held = Held(hold.number, self._fields(delivery), entry.since, must_push(entry, now))
         return Settled(Settlement(entry, held=held), None)
@@ -213,13 +215,15 @@ class Guard:
 
     def _burst_over(self, hold: Hold) -> bool:
         wait = self._limits.removal_wait
-        return time.monotonic() - self._last_removal >= wait or time.time() - hold.opened_at >= PATIENCE * wait
+        return (
+            self._clock.timer() - self._last_removal >= wait or self._clock.wall() - hold.opened_at >= PATIENCE * wait
+        )
 
     def _recent(self, kind: HoldKind) -> int:
         """Removals that passed within the present burst."""
         if kind is HoldKind.CHANGES:
             return 0
-        while self._released and self._released[0][0] < time.monotonic() - BURSTS:
+        while self._released and self._released[0][0] < self._clock.timer() - BURSTS:
             self._released.popleft()
         return sum(orders for _, orders in self._released)
 
@@ -253,11 +257,11 @@ class Guard:
             if moved == 0:
                 break
         if hold.kind is HoldKind.REMOVALS and hold.state is HoldState.GATHERING:
-            self._released.append((time.monotonic(), released))
+            self._released.append((self._clock.timer(), released))
         return released
 
     async def _release_some(self, number: int, most: int) -> int:
-        arrival = Arrival(self._next_revision(), time.time(), Lane.SWEEP, approved=True)
+        arrival = Arrival(self._next_revision(), self._clock.wall(), Lane.SWEEP, approved=True)
         return await self._insist(lambda: self._memory.release(number, arrival, most))
 
 

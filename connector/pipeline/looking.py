@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from connector.orders import Order, OrderKey
@@ -57,6 +57,7 @@ class Looker:
         terms: Terms,
         insist: Insist,
         claims: Claims,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._memory = memory
         self._reader = reader
@@ -65,6 +66,7 @@ class Looker:
         self._terms = terms
         self._insist = insist
         self._claims = claims
+        self._clock = clock
 
     async def look(self, entries: Sequence[Entry], *, heavy: bool = False) -> Findings:
         """`heavy`: larger orders too. Raises SourceUnavailable, MappingBroken."""
@@ -101,7 +103,7 @@ class Looker:
         self._claims.leave(delivery)
 
     def _decide(self, entry: Entry, reading: Reading, remembered: Remembered) -> Settled | Delivery:
-        now = time.time()
+        now = self._clock()
         if remembered.held is not None and remembered.held.confirm:
             entry = replace(entry, confirm=True)
         if reading.error is not None:
@@ -119,7 +121,7 @@ class Looker:
         )
 
     async def _guarded(self, delivery: Delivery, found: Findings) -> None:
-        kept = await self._guard.judge(delivery, time.time())
+        kept = await self._guard.judge(delivery, self._clock())
         if kept is None:
             found.deliveries.append(delivery)
             return
@@ -141,7 +143,7 @@ class Looker:
 
     async def _cancelled(self, delivery: Delivery) -> tuple[Delivery, Settled | None]:
         """With the order to push, or why there is none."""
-        key, place, now = delivery.entry.key, delivery.place, time.time()
+        key, place, now = delivery.entry.key, delivery.place, self._clock()
         payload = await self._insist(lambda: self._memory.payload(key, place))
         if payload is None:
             message = (
@@ -163,7 +165,7 @@ class Looker:
         checkpoint = delivery.remembered.checkpoint
         here = checkpoint is not None and checkpoint.place == delivery.place
         more = any(place != delivery.place for place in delivery.remembered.leftovers)
-        again = Again(time.time(), 0, confirm=False, late_until=delivery.entry.late_until) if more else None
+        again = Again(self._clock(), 0, confirm=False, late_until=delivery.entry.late_until) if more else None
         marked = replace(checkpoint, missing=True) if checkpoint is not None and here else None
         settlement = Settlement(
             delivery.entry, marked, clear_dead_letter=not more, again=again, settled_places=(delivery.place,)

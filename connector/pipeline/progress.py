@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -98,13 +98,20 @@ class Progress:
     """The pipeline's Journal: `begin` before a stream starts, `remember` before the server is told of a position."""
 
     def __init__(
-        self, memory: Memory, sweeper: Sweeper, visibility: Visibility, observer: Observer, insist: Insist
+        self,
+        memory: Memory,
+        sweeper: Sweeper,
+        visibility: Visibility,
+        observer: Observer,
+        insist: Insist,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._memory = memory
         self._sweeper = sweeper
         self._visibility = visibility
         self._observer = observer
         self._insist = insist
+        self._clock = clock
         self._known: Position | None = None
         self._mark: Mark | None = None
         self._expected: Mark | None = None
@@ -177,7 +184,7 @@ class Progress:
         cause = OLD_STORE if gap is Gap.SLOT_MOVED else f"gap in the stream: {gap.value}"
         await self._sweeper.ask(cause, SweepKind.RECONCILE)
         self._observer.gap(gap.value)
-        self.noticed = NoticedGap(gap, time.time())
+        self.noticed = NoticedGap(gap, self._clock())
 
     async def _store(self, position: Position) -> None:
         text = json.dumps(asdict(position), separators=(",", ":"))

@@ -46,11 +46,13 @@ class Reader:
         visibility: Visibility,
         observer: Observer,
         enroll: Callable[[Mapping[OrderKey, Members]], Awaitable[None]],
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._assembler = assembler
         self._visibility = visibility
         self._observer = observer
         self._enroll = enroll
+        self._timer = timer
         self.answered: Callable[[], None] = _nobody_asks
         """Told whenever the assembler has answered, with orders or with one that it can't read."""
         self._under_way: set[asyncio.Future[None]] = set()
@@ -76,7 +78,7 @@ class Reader:
 
     async def _read(self, keys: Sequence[OrderKey], largest: int | None) -> list[Reading]:
         before = self._visibility.opened()
-        started = time.perf_counter()
+        started = self._timer()
         try:
             assembly = await self._assembler.assemble(keys, largest)
         except OrderUnreadable as error:
@@ -86,8 +88,8 @@ class Reader:
             half = len(keys) // 2
             return await self._read(keys[:half], largest) + await self._read(keys[half:], largest)
         self.answered()
-        self._observer.assembled(time.perf_counter() - started, len(keys))
-        self._visibility.judged_at = time.monotonic()
+        self._observer.assembled(self._timer() - started, len(keys))
+        self._visibility.judged_at = self._timer()
         hidden = self._visibility.judge(before, assembly.snapshot)
         return [
             Reading(
@@ -104,5 +106,5 @@ class Reader:
         """Take a snapshot only to learn which commits it shows."""
         before = self._visibility.opened()
         assembly = await self._assembler.assemble(())
-        self._visibility.judged_at = time.monotonic()
+        self._visibility.judged_at = self._timer()
         return self._visibility.judge(before, assembly.snapshot)

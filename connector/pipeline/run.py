@@ -7,7 +7,6 @@ finishes. It must not know what stands behind its ports.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from connector.errors import (
 from connector.orders import Members, OrderKey
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.claims import Claims
+from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
@@ -95,10 +95,11 @@ class Options:
 
 
 class Pipeline:
-    def __init__(self, ports: Ports, options: Options) -> None:
+    def __init__(self, ports: Ports, options: Options, clock: Clock = MACHINE) -> None:
         self.ports = ports
         self.options = options
-        self.gates = Gates(options.max_concurrency, options.requests_per_second, options.store_id)
+        self.clock = clock
+        self.gates = Gates(options.max_concurrency, options.requests_per_second, options.store_id, clock)
         self.insist = Insist(
             lambda error: log.error(
                 "checkpoints_unwritable", problem=str(error), next="nothing is acknowledged meanwhile"
@@ -107,7 +108,7 @@ class Pipeline:
         )
         self.revisions = Revisions()
         self.visibility = Visibility(ports.memory)
-        self.reader = Reader(ports.assembler, self.visibility, ports.observer, self._enroll)
+        self.reader = Reader(ports.assembler, self.visibility, ports.observer, self._enroll, clock.timer)
         self.sweeper = Sweeper(
             ports.memory,
             ports.assembler,
@@ -117,6 +118,7 @@ class Pipeline:
             self._wake,
             options.reconcile_every,
             options.reconcile_per_second,
+            clock,
         )
         self.guard = Guard(
             ports.memory,
@@ -126,8 +128,12 @@ class Pipeline:
             self.revisions.next,
             lambda: self.sweeper.current,
             self._wake,
+            clock,
         )
         self.sweeper.sweep_over = self.guard.sweep_over
+        claims = Claims(
+            ports.memory, self.insist, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall
+        )
         self.looker = Looker(
             ports.memory,
             self.reader,
@@ -135,9 +141,10 @@ class Pipeline:
             self.guard,
             options.terms,
             self.insist,
-            Claims(ports.memory, self.insist, self.revisions.next, lambda key: key in self.dispatcher.busy),
+            claims,
+            clock.wall,
         )
-        self.deliverer = Deliverer(ports.redo, ports.contract, self.gates, ports.observer, options.terms)
+        self.deliverer = Deliverer(ports.redo, ports.contract, self.gates, ports.observer, options.terms, clock.wall)
         self.dispatcher = Dispatcher(
             ports.memory,
             self.looker,
@@ -148,11 +155,14 @@ class Pipeline:
             self.insist,
             self._hungry,
             self._drifted,
+            clock.wall,
         )
         self.reader.answered = self.dispatcher.moved
         self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
         self.dispatcher.settler = self.settler
-        self.control = Control(ports.memory, self.guard, self.sweeper, self.insist, self.revisions.next, self._wake)
+        self.control = Control(
+            ports.memory, self.guard, self.sweeper, self.insist, self.revisions.next, self._wake, clock.wall
+        )
         self.narrow, self.wide = (
             Resolver(
                 ports.memory,
@@ -167,7 +177,7 @@ class Pipeline:
             )
             for wide in (False, True)
         )
-        self.progress = Progress(ports.memory, self.sweeper, self.visibility, ports.observer, self.insist)
+        self.progress = Progress(ports.memory, self.sweeper, self.visibility, ports.observer, self.insist, clock.wall)
         self.intake = Intake(
             ports.source,
             ports.routes,
@@ -264,7 +274,7 @@ class Pipeline:
 
     async def prepare(self) -> None:
         """Pick up where the last run ended."""
-        late_until = time.time() + self.options.terms.confirm_after
+        late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
         # The gates of this run are open: what waited for those of the last one needn't.
@@ -293,7 +303,7 @@ class Pipeline:
     async def _follow(self, stop: asyncio.Event) -> None:
         attempt = 0
         while not stop.is_set():
-            started = time.monotonic()
+            started = self.clock.timer()
             try:
                 await self.intake.follow(stop)
             except SlotLost as error:
@@ -301,7 +311,7 @@ class Pipeline:
                 await self._renew(error, stop)
                 await sleep_unless(stop, RECONNECT.delay(attempt))
             except (SourceUnavailable, ConfigurationError) as error:
-                attempt = 0 if time.monotonic() - started > RECONNECT.cap else attempt + 1
+                attempt = 0 if self.clock.timer() - started > RECONNECT.cap else attempt + 1
                 self.source_trouble = error
                 log.warning("stream_lost", problem=str(error))
                 await sleep_unless(stop, RECONNECT.delay(attempt))
@@ -375,7 +385,7 @@ class Pipeline:
             self._tidied = True
         with self._around.resting():
             await asyncio.sleep(LOOK_AROUND_EVERY)
-        if len(self.visibility) and time.monotonic() - self.visibility.judged_at > LOOK_AROUND_EVERY:
+        if len(self.visibility) and self.clock.timer() - self.visibility.judged_at > LOOK_AROUND_EVERY:
             await self.reader.look_around()
         await self.insist(self.visibility.forget_seen)
 

@@ -8,12 +8,12 @@ an order is assembled or pushed.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from connector.orders import OrderKey
+from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.insist import Insist
@@ -52,6 +52,7 @@ class Sweeper:
         wake: Callable[[], None],
         every: float | None,
         per_second: float | None = None,
+        clock: Clock = MACHINE,
     ) -> None:
         self._memory = memory
         self._assembler = assembler
@@ -61,6 +62,7 @@ class Sweeper:
         self._wake = wake
         self._every = every
         self._per_second = per_second
+        self._clock = clock
         self._not_before = 0.0
         self._wanted = asyncio.Event()
         self._hungry = asyncio.Event()
@@ -78,7 +80,7 @@ class Sweeper:
     async def load(self) -> None:
         sweep = await self._memory.sweep()
         if sweep is not None and sweep.finished_at is not None and sweep.wanted_revision > sweep.revision:
-            sweep = _follow_up(sweep, time.time())  # the last run ended just before it was stored
+            sweep = _follow_up(sweep, self._clock.wall())  # the last run ended just before it was stored
         self.current = sweep
         finished = await self._memory.sweeps(100)
         self.last = finished[0] if finished else None
@@ -95,7 +97,7 @@ class Sweeper:
 
     def asked(self, cause: str, revision: int, kind: SweepKind = SweepKind.RECONCILE) -> Sweep:
         """All orders must be looked at, in snapshots that show the commit of `revision`. Returns the state to store."""
-        now = time.time()
+        now = self._clock.wall()
         if self.current is None or self.current.finished_at is not None or cause == OLD_STORE:
             # One that pushes every order takes the place of one that compares, and does what that would have done.
             self.current = Sweep(kind, cause, revision, revision, now)
@@ -138,10 +140,10 @@ class Sweeper:
             await self._finish_unless_more()
 
     async def _wait_for_turn(self, sweep: Sweep) -> None:
-        rest = self._rest_until - time.time()
+        rest = self._rest_until - self._clock.wall()
         if rest > 0 and sweep.scanned == 0 and sweep.cursor is None and sweep.phase == 0:
             await asyncio.sleep(rest)
-        await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+        await asyncio.sleep(max(0.0, self._not_before - self._clock.timer()))
         self._hungry.clear()
         self._wake()
         await self._hungry.wait()
@@ -153,14 +155,14 @@ class Sweeper:
             await self._wanted.wait()
             return
         try:
-            await asyncio.wait_for(self._wanted.wait(), max(0.0, last + self._every - time.time()))
+            await asyncio.wait_for(self._wanted.wait(), max(0.0, last + self._every - self._clock.wall()))
         except TimeoutError:
             await self.ask(BY_THE_CLOCK, SweepKind.RECONCILE)
 
     async def _page_of_source(self) -> None:
         before = self._state()
         if self._per_second is not None and before.cause in PACED:
-            self._not_before = time.monotonic() + PAGE / self._per_second
+            self._not_before = self._clock.timer() + PAGE / self._per_second
         if before.cursor is None:
             self.estimate = await self._assembler.estimate()
         page = await self._assembler.scan(before.cursor, PAGE)
@@ -187,7 +189,7 @@ class Sweeper:
         if keys:
             revision = self._revisions.next()
             first, confirm = min(after.revision, revision), after.cause == OLD_STORE
-            arrivals = [Arrival(revision, time.time(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
+            arrivals = [Arrival(revision, self._clock.wall(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
         await self._insist(lambda: self._memory.arrive(arrivals, [], self.current))
         reach("sweep.after_page")
         self._wake()
@@ -199,7 +201,7 @@ class Sweeper:
             await self._finish(held)
 
     async def _finish(self, held: int) -> None:
-        now = time.time()
+        now = self._clock.wall()
         sweep = replace(self._state(), held=held, finished_at=now)
         self._rest_until = now + max(REST_LEAST, REST_SHARE * (now - sweep.started_at))
         await self._insist(lambda: self._memory.save_sweep(sweep))
