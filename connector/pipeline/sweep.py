@@ -30,6 +30,8 @@ REST_SHARE = 1.0
 """A sweep that the stream asked for rests this many times its own length before the next one, so that a table whose
 deletes can't be routed costs the OMS at most half of one connection."""
 REST_LEAST = 5.0
+OF_SOURCE, OF_CHECKPOINTS, OF_LETTERS, WALKED = range(4)
+"""Phases of a sweep: what it walks, and that it has put everything on the road."""
 BY_THE_CLOCK = "reconcile.every"
 ASKED = "asked"
 PACED = frozenset({BY_THE_CLOCK, ASKED})
@@ -121,7 +123,9 @@ class Sweeper:
     def feed_me(self, *, finished: bool) -> None:
         """The road has room and nothing that is due; `finished`: nothing of a sweep is in work either."""
         self._drained = finished
-        self._hungry.set()
+        # Once all pages are on the road only that counts; else sweeper and road would wake each other without a rest.
+        if finished or self.current is None or self.current.phase < WALKED:
+            self._hungry.set()
 
     async def step(self) -> None:
         """Wait until a page is due and wanted, then put it on the road. Raises SourceUnavailable, MappingBroken."""
@@ -132,16 +136,16 @@ class Sweeper:
             return
         with self.pulse.resting():
             await self._wait_for_turn(sweep)
-        if sweep.phase == 0:
+        if sweep.phase == OF_SOURCE:
             await self._page_of_source()
-        elif sweep.phase == 1:
-            await self._page_of_checkpoints()
+        elif sweep.phase < WALKED:
+            await self._page_of_known()
         elif self._drained:
             await self._finish_unless_more()
 
     async def _wait_for_turn(self, sweep: Sweep) -> None:
         rest = self._rest_until - self._clock.wall()
-        if rest > 0 and sweep.scanned == 0 and sweep.cursor is None and sweep.phase == 0:
+        if rest > 0 and sweep.scanned == 0 and sweep.cursor is None and sweep.phase == OF_SOURCE:
             await asyncio.sleep(rest)
         await asyncio.sleep(max(0.0, self._not_before - self._clock.timer()))
         self._hungry.clear()
@@ -166,22 +170,32 @@ class Sweeper:
         if before.cursor is None:
             self.estimate = await self._assembler.estimate()
         page = await self._assembler.scan(before.cursor, PAGE)
+        if self._replaced(before):
+            return
         after = replace(
             self._state(),
             cursor=page.cursor,
-            phase=0 if page.cursor is not None else 1,
+            phase=OF_SOURCE if page.cursor is not None else OF_CHECKPOINTS,
             scanned=before.scanned + len(page.keys),
         )
         await self._enqueue(frozenset(page.keys), after)
         self._observer.swept(after.kind, len(page.keys))
 
-    async def _page_of_checkpoints(self) -> None:
-        """Orders that Redo holds and the order table no longer does."""
+    async def _page_of_known(self) -> None:
+        """Orders that Redo holds, or refused, and the order table no longer has."""
         before = self._state()
-        keys = await self._memory.page_checkpoints(OrderKey(before.cursor) if before.cursor else None, PAGE)
+        keys = await self._page(before.phase, OrderKey(before.cursor) if before.cursor else None)
         gone = await self._assembler.absent(keys) if keys else frozenset()
-        after = replace(self._state(), cursor=keys[-1] if keys else None, phase=1 if keys else 2)
+        if self._replaced(before):
+            return
+        phase = before.phase if keys else before.phase + 1
+        after = replace(self._state(), cursor=keys[-1] if keys else None, phase=phase)
         await self._enqueue(gone, after)
+
+    async def _page(self, phase: int, after: OrderKey | None) -> list[OrderKey]:
+        if phase == OF_CHECKPOINTS:
+            return await self._memory.page_checkpoints(after, PAGE)
+        return await self._memory.letter_keys(None, after, PAGE)
 
     async def _enqueue(self, keys: frozenset[OrderKey], after: Sweep) -> None:
         self.current = after
@@ -196,8 +210,9 @@ class Sweeper:
 
     async def _finish_unless_more(self) -> None:
         """Everything that the sweep put on the road has been looked at; the guard may let some of it go only now."""
+        before = self._state()
         held = await self.sweep_over() if self.sweep_over is not None else 0
-        if held is not None:
+        if held is not None and not self._replaced(before):
             await self._finish(held)
 
     async def _finish(self, held: int) -> None:
@@ -208,11 +223,17 @@ class Sweeper:
         self.last = sweep
         if not held:
             self.verified_through = sweep.started_at
-        if self._state().wanted_revision > sweep.revision:
+        if self._replaced(sweep):
+            await self._insist(lambda: self._memory.save_sweep(self._state()))
+        elif self._state().wanted_revision > sweep.revision:
             self.current = _follow_up(self._state(), now)
             await self._insist(lambda: self._memory.save_sweep(self._state()))
         else:
             self.current = sweep
+
+    def _replaced(self, before: Sweep) -> bool:
+        """Another sweep has taken its place meanwhile, and begins at the beginning."""
+        return self._state().revision != before.revision
 
     def _state(self) -> Sweep:
         assert self.current is not None  # noqa: S101 -- only called while a sweep is on
