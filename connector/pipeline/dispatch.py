@@ -133,11 +133,13 @@ class Dispatcher:
             await self._wait(max(0.0, due - self._clock()) if due is not None and sweeps_fit else None)
 
     async def _next_due(self) -> float | None:
-        """When an entry that backs off falls due. Every one of them passed `_settle`, so the store is asked only at
-        the start and once the time has come."""
+        """When an entry that backs off falls due. Every one of them passed `written`, so the store is asked only at
+        the start and once the time has come; what is written meanwhile counts too."""
         if self._due is None or self._due <= self._clock():
-            due = await self._insist(lambda: self._memory.next_due(frozenset(self._busy)))
-            self._due = inf if due is None else due
+            self._due, busy = inf, frozenset(self._busy)
+            due = await self._insist(lambda: self._memory.next_due(busy))
+            if self._due is not None and due is not None:
+                self._due = min(self._due, due)
         return None if self._due == inf else self._due
 
     def _capacity(self) -> int:
@@ -247,9 +249,6 @@ class Dispatcher:
         self._settle(settled)
 
     def _settle(self, settled: Settled) -> None:
-        again = settled.settlement.again
-        if again is not None and self._due is not None:
-            self._due = min(self._due, again.due)
         if settled.result is not None:
             self._observer.order(settled.result.value)
         if settled.settlement.dead_letter is not None:
@@ -263,6 +262,8 @@ class Dispatcher:
         for settlement in settlements:
             self._busy.pop(settlement.entry.key, None)
             self._heavy.forget(settlement.entry.key)
+            if self._due is not None and settlement.again is not None:
+                self._due = min(self._due, settlement.again.due)
         self.moved()
         self.wake()
 
