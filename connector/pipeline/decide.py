@@ -242,5 +242,9 @@ def _invalid(entry: Entry, error: InvalidOrder, now: float, remembered: Remember
     )
 
 
-def unreadable(entry: Entry, error: OrderUnreadable, now: float, remembered: Remembered) -> Settled:
+def unreadable(
+    entry: Entry, error: OrderUnreadable, now: float, remembered: Remembered, *, hidden: bool = False
+) -> Settled:
+    if hidden:
+        return Settled(Settlement(entry, again=look_again(entry, now)), None)
     return refuse(entry, "mapping", str(error), now, remembered=remembered)

@@ -106,9 +106,9 @@ class Looker:
         now = self._clock()
         if remembered.held is not None and remembered.held.confirm:
             entry = replace(entry, confirm=True)
-        if reading.error is not None:
-            return unreadable(entry, reading.error, now, remembered)
         hidden = reading.hidden.touches(entry.first_revision, entry.revision)
+        if reading.error is not None:
+            return unreadable(entry, reading.error, now, remembered, hidden=hidden)
         return decide(
             entry,
             reading.documents,

@@ -76,15 +76,21 @@ class Reader:
         if self._under_way:
             await asyncio.wait(set(self._under_way))
 
-    async def _read(self, keys: Sequence[OrderKey], largest: int | None) -> list[Reading]:
+    async def _read(
+        self, keys: Sequence[OrderKey], largest: int | None, shown_before: Hidden | None = None
+    ) -> list[Reading]:
+        """`shown_before`: what a snapshot that is older than this reading's doesn't show."""
         before = self._visibility.opened()
         started = self._timer()
         try:
             assembly = await self._assembler.assemble(keys, largest)
         except OrderUnreadable as error:
             self.answered()
+            if len(keys) == 1 and (shown_before is not None or not before):
+                return [Reading(keys[0], (), shown_before or Hidden(), error=error)]
             if len(keys) == 1:
-                return [Reading(keys[0], (), Hidden(), error=error)]
+                # No snapshot comes with an error, and the change that mends the order may be in none yet.
+                return await self._read(keys, largest, await self.look_around())
             half = len(keys) // 2
             return await self._read(keys[:half], largest) + await self._read(keys[half:], largest)
         self.answered()
