@@ -13,7 +13,7 @@ from connector.errors import ConfigurationError
 from connector.orders import OrderKey, Place
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.memory import Memory
-from connector.pipeline.records import Checkpoint, Settlement
+from connector.pipeline.records import Checkpoint, Settlement, Venture
 
 pytest_plugins = ["tests.fix_checkpoints"]
 
@@ -50,10 +50,25 @@ async def test_a_payload_is_kept_until_another_is_accepted(sealing: Memory) -> N
     assert await sealing.payload(A, HERE) == b"newer"
 
 
+async def test_a_place_is_remembered_from_before_the_first_push_to_it(sealing: Memory) -> None:
+    await sealing.settle([Settlement(entry(), checkpoint(), payload=BODY)])
+    await sealing.venture([Venture(A, THERE, b"new"), Venture(B, HERE, b"other")])
+    assert (await sealing.known([A, B])).leftovers == {A: (THERE,), B: (HERE,)}
+    assert (await sealing.payload(A, HERE), await sealing.payload(A, THERE)) == (BODY, b"new")
+    await sealing.venture([Venture(A, THERE, b"newer")])
+    assert await sealing.payload(A, THERE) == b"new", "which one Redo holds isn't known"
+    await sealing.settle([Settlement(entry(), settled_places=(THERE,))])
+    assert (await sealing.known([A])).leftovers == {}
+    assert await sealing.payload(A, THERE) is None
+
+
 async def test_a_payload_without_a_vault_is_an_error(memory: Memory) -> None:
     with pytest.raises(ValueError, match="no vault"):
         await memory.settle([Settlement(entry(), checkpoint(), payload=BODY)])
+    with pytest.raises(ValueError, match="no vault"):
+        await memory.venture([Venture(A, HERE, BODY)])
     assert (await memory.known([A])).checkpoints == {}
+    assert (await memory.known([A])).leftovers == {}
 
 
 async def test_the_file_shows_nothing_of_a_payload_and_opens_with_any_key_but_not_without(

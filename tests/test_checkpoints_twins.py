@@ -20,7 +20,7 @@ from connector.orders import Lookup, Members, OrderKey, Place, Suspicion, Warnin
 from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Held, HoldKind, HoldState
 from connector.pipeline.memory import Memory
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind
+from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Venture
 
 T = TypeVar("T")
 
@@ -84,6 +84,8 @@ CHECKPOINTS = st.builds(
     traits=st.sampled_from([b"", b"t"]),
     digest=st.binary(max_size=1),
 )
+
+VENTURES = st.builds(Venture, KEYS, st.sampled_from(PLACES), st.none() | st.binary(max_size=3))
 
 
 class Twins(RuleBasedStateMachine):
@@ -173,6 +175,10 @@ class Twins(RuleBasedStateMachine):
                 settlement = replace(settlement, checkpoint=checkpoint, clear_dead_letter=True)
             settlements.append(settlement)
         self.both(lambda memory: memory.settle(settlements))
+
+    @rule(ventures=st.lists(VENTURES, max_size=2))
+    def venture(self, ventures: list[Venture]) -> None:
+        self.both(lambda memory: memory.venture(ventures))
 
     @rule(kind=st.sampled_from(HoldKind), now=MOMENTS)
     def open_hold(self, kind: HoldKind, now: float) -> None:

@@ -201,7 +201,7 @@ def test_a_pending_confirmation_survives_every_answer_but_a_definite_one() -> No
         again = conclude(delivery, outcome, NOW).settlement.again
         assert again is not None
         assert again.confirm
-    back = put_back(delivery, NOW).settlement.again
+    back = put_back(delivery, NOW, Terms()).settlement.again
     assert back is not None
     assert back.confirm
 

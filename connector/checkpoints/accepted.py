@@ -13,7 +13,7 @@ import orjson
 
 from connector.orders import OrderKey, Place
 from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.records import Checkpoint, Settlement
+from connector.pipeline.records import Checkpoint, Settlement, Venture
 
 _ACCEPT: Final = """
 INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)
@@ -60,6 +60,11 @@ def settle(connection: apsw.Connection, settlements: Sequence[Settlement]) -> No
     connection.executemany(_FORGET, ((one.entry.key,) for one in settlements if one.forget))
     connection.executemany(_CLEAN_UP, (row for one in settlements for row in _rows(one.entry.key, one.settled_places)))
     connection.executemany(_LEAVE_BEHIND, (row for one in settlements for row in _rows(one.entry.key, one.leftovers)))
+
+
+def venture(connection: apsw.Connection, ventures: Sequence[Venture]) -> None:
+    """Store where else Redo may hold orders from now on."""
+    connection.executemany(_LEAVE_BEHIND, ((one.key, one.place.store_id, one.place.order_id) for one in ventures))
 
 
 def of_keys(connection: apsw.Connection, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Checkpoint]:

@@ -23,7 +23,7 @@ from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Warned
+from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Venture, Warned
 
 
 class MemoryCheckpoints:
@@ -76,6 +76,11 @@ class MemoryCheckpoints:
         for key in self._accepted.displaced(settlements):
             self._accepted.settle(forgetting(key))
             self._members.replace(key, {})
+
+    async def venture(self, ventures: Sequence[Venture]) -> None:
+        refuse_unsealed(ventures, self._vault)
+        for venture in ventures:
+            self._accepted.venture(venture)
 
     async def hasten(self) -> None:
         self._ledger.hasten()

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from connector.checkpoints.vault import Vault
 from connector.orders import OrderKey, Place
-from connector.pipeline.records import Checkpoint, Settlement
+from connector.pipeline.records import Checkpoint, Settlement, Venture
 
 
 class AcceptedRows:
@@ -38,6 +38,12 @@ class AcceptedRows:
             self._leftovers[key] = there.union(settlement.leftovers)
         if checkpoint is not None or settlement.forget or settlement.settled_places:
             self._drop_strays(key)
+
+    def venture(self, venture: Venture) -> None:
+        key, place = venture.key, venture.place
+        self._leftovers.setdefault(key, set()).add(place)
+        if venture.payload is not None and self._vault is not None:
+            self._payloads.setdefault(key, {}).setdefault(place, self._vault.seal(key, place, venture.payload))
 
     def _drop_strays(self, key: OrderKey) -> None:
         places = set(self._leftovers.get(key, ()))

@@ -1,7 +1,7 @@
 """The checkpoint store in an SQLite file: each method is one transaction on the owner thread.
 
-What the source's acknowledgement relies on is durable when the method returns: `arrive`, `take`, `enroll`, `resolved`,
-`note`, `recover`, `adopt`, `open_hold`, `mark_hold`, `release`. The rest survives a kill, and a power cut once anything
+What others rely on is durable when the method returns: `arrive`, `take`, `venture`, `enroll`, `resolved`, `note`,
+`recover`, `adopt`, `open_hold`, `mark_hold`, `release`. The rest survives a kill, and a power cut once anything
 durable was written after it.
 """
 
@@ -25,7 +25,7 @@ from connector.checkpoints.vault import Vault
 from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState
-from connector.pipeline.records import Settlement, Sweep
+from connector.pipeline.records import Settlement, Sweep, Venture
 
 __all__ = ["ReadOnlyCheckpoints", "SqliteCheckpoints"]
 
@@ -84,6 +84,15 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
             suspicions.settle(connection, settlements, self._clock())
 
         await self._thread.write(work, durable=False)
+
+    async def venture(self, ventures: Sequence[Venture]) -> None:
+        payloads.refuse_unsealed(ventures, self._vault)
+
+        def work(connection: apsw.Connection) -> None:
+            accepted.venture(connection, ventures)
+            payloads.venture(connection, ventures, self._vault)
+
+        await self._thread.write(work, durable=True)
 
     async def hasten(self) -> None:
         # The last step is the first that isn't full: what fails again meanwhile backs off anew.

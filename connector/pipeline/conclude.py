@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connector.orders import Outcome, OutcomeKind
+from connector.orders import Outcome, OutcomeKind, Place
 from connector.pipeline.decide import (
     REMOVAL,
     Action,
@@ -17,6 +17,7 @@ from connector.pipeline.decide import (
     Terms,
     doubtful,
     look_again,
+    ventures,
     wait_for_late,
 )
 from connector.pipeline.entries import Again, Entry
@@ -35,9 +36,9 @@ def conclude(
         case Fate.SETTLED:
             return _removed(delivery, outcome, sent_at, now, terms)
         case Fate.DEAD_LETTER:
-            return _rejected(delivery, outcome, sent_at, now)
+            return _rejected(delivery, outcome, sent_at, now, terms)
         case Fate.PUT_BACK:
-            return put_back(delivery, now)
+            return put_back(delivery, now, terms)
         case Fate.AGAIN:
             return _again(delivery, outcome, now, terms)
 
@@ -76,11 +77,16 @@ def _accepted(
         payload=order.body if terms.keep_payload else None,
         line_items=None if known else contract.line_items(order.traits),
         leftovers=leftovers,
-        settled_places=tuple(place for place in delivery.remembered.leftovers if place == order.place),
+        settled_places=(order.place,) if order.place in delivery.remembered.leftovers else _not_there(delivery, terms),
         warnings=delivery.suspicions,
         displaces=delivery.displaces,
     )
     return Settled(settlement, Result.PUSHED)
+
+
+def _not_there(delivery: Delivery, terms: Terms) -> tuple[Place, ...]:
+    """What was stored before the push only in case that nobody learns of its outcome."""
+    return (delivery.place,) if ventures(delivery, terms) else ()
 
 
 def _late_until(entry: Entry, sent_at: float) -> float | None:
@@ -129,7 +135,7 @@ def _cancelled(delivery: Delivery, outcome: Outcome, now: float) -> Checkpoint |
     )
 
 
-def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float) -> Settled:
+def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, terms: Terms) -> Settled:
     entry, order = delivery.entry, delivery.order
     again = (
         replace(look_again(entry, now), confirm=False)
@@ -152,14 +158,15 @@ def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float) 
         store_id=delivery.place.store_id,
     )
     doubted = doubtful(entry, delivery.remembered) if pushed else None
-    return Settled(Settlement(entry, doubted, letter, again=again), Result.REJECTED)
+    settlement = Settlement(entry, doubted, letter, again=again, settled_places=_not_there(delivery, terms))
+    return Settled(settlement, Result.REJECTED)
 
 
-def put_back(delivery: Delivery, until: float) -> Settled:
+def put_back(delivery: Delivery, until: float, terms: Terms) -> Settled:
     """It wasn't sent, or everybody was turned away: no attempt is spent. Not before `until`."""
     entry = delivery.entry
     again = Again(until, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-    return Settled(Settlement(entry, again=again), None)
+    return Settled(Settlement(entry, again=again, settled_places=_not_there(delivery, terms)), None)
 
 
 def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms) -> Settled:
@@ -175,4 +182,5 @@ def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms) -> Se
     pushed = delivery.order if maybe and terms.keep_payload and delivery.action is Action.PUSH else None
     again = Again(now + delay, entry.attempts + 1, entry.confirm or uncertain, late, entry.approved)
     payload = None if pushed is None else pushed.body
-    return Settled(Settlement(entry, again=again, leftovers=maybe, payload=payload), None)
+    settled = () if uncertain else _not_there(delivery, terms)
+    return Settled(Settlement(entry, again=again, leftovers=maybe, payload=payload, settled_places=settled), None)

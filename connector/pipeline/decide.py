@@ -113,6 +113,15 @@ def decide(
     return delivery if _to_push(entry, order, remembered, now) else _in_step(delivery, terms, again, now)
 
 
+def ventures(delivery: Delivery, terms: Terms) -> bool:
+    """Whether the push is about to bring the order to a place that nothing remembers. The process may die before the
+    answer comes, and the order go elsewhere meanwhile: the place is stored first, so that it can be taken away."""
+    checkpoint, place = delivery.remembered.checkpoint, delivery.place
+    known = checkpoint is not None and checkpoint.place == place
+    new = delivery.action is Action.PUSH and not known and place not in delivery.remembered.leftovers
+    return new and terms.missing != "ignore"
+
+
 def must_push(entry: Entry, now: float) -> bool:
     """Redo may hold something else than the checkpoint says, and by now nothing can land after a push any more."""
     return entry.confirm or (entry.late_until is not None and now >= entry.late_until)

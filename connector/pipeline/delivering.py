@@ -45,7 +45,7 @@ class Deliverer:
         gate = self._gates.of(delivery.place.store_id)
         if not await gate.enter(entry.key, entry.lane):
             # A probe may be on its way: its answer is worth a moment.
-            return put_back(delivery, max(gate.turned_away(), self._clock() + MOMENT))
+            return put_back(delivery, max(gate.turned_away(), self._clock() + MOMENT), self._terms)
         outcome: Outcome | None = None
         was_closed, sent_at = gate.pause is not None, self._clock()
         try:

@@ -25,6 +25,7 @@ from connector.pipeline.decide import (
     must_push,
     refuse,
     unreadable,
+    ventures,
 )
 from connector.pipeline.entries import Again, Entry
 from connector.pipeline.guard import Guard
@@ -33,7 +34,7 @@ from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
 from connector.pipeline.reading import Reader, Reading
-from connector.pipeline.records import Known, Settlement
+from connector.pipeline.records import Known, Settlement, Venture
 
 
 @dataclass(slots=True)
@@ -96,6 +97,7 @@ class Looker:
         for delivery in await self._with_history(admitted):
             await self._guarded(delivery, found)
         await self._claims.displace(found.deliveries)
+        await self._venture(found.deliveries)
         return found
 
     def leave(self, delivery: Delivery) -> None:
@@ -130,6 +132,16 @@ class Looker:
             found.settled.append(kept)
         else:
             found.held.append((delivery, kept))
+
+    async def _venture(self, deliveries: Sequence[Delivery]) -> None:
+        kept = self._terms.keep_payload
+        new = [
+            Venture(one.entry.key, one.place, one.order.body if kept and one.order is not None else None)
+            for one in deliveries
+            if ventures(one, self._terms)
+        ]
+        if new:
+            await self._insist(lambda: self._memory.venture(new))
 
     async def _removal(self, delivery: Delivery, found: Findings) -> None:
         settled = await self._claims.removal(delivery)

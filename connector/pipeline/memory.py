@@ -9,7 +9,7 @@ from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Warned
+from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Venture, Warned
 
 
 class Memory(Protocol):
@@ -29,6 +29,10 @@ class Memory(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None: ...
+
+    async def venture(self, ventures: Sequence[Venture]) -> None:
+        """Leftovers, with their payloads, of orders that stay in work. Durable, if there are any."""
+        ...
 
     async def hasten(self) -> None:
         """Redo answers again: every entry that was backing off is due at once."""

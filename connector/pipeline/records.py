@@ -128,6 +128,16 @@ class Settlement:
         return self.leftovers[0] if self.leftovers else None
 
 
+@dataclass(frozen=True, slots=True)
+class Venture:
+    """An order is about to be pushed to a place where Redo doesn't have it, and from now on may. `payload`: the body,
+    to be kept (sealed); None keeps none."""
+
+    key: OrderKey
+    place: Place
+    payload: bytes | None = None
+
+
 class SweepKind(StrEnum):
     BACKFILL = "backfill"
     RECONCILE = "reconcile"
