@@ -33,13 +33,20 @@ class DirectRedo:
     """Satisfies `Redo` of `pipeline.ports` over a state. A state with the usual clock gets the running loop's.
 
     `timeout` (s) bounds the wait for each part of an answer, and half of the whole. `secrets`: what the client sends,
-    by store; by default what the state's stores have when a request is made. `reachable = False`: no connection.
+    by store; by default what the state's stores have when a request is made. `sandbox`: over the same state, when it
+    isn't the usual one. `reachable = False`: no connection.
     """
 
-    def __init__(self, state: State, timeout: float = 30.0, secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        timeout: float = 30.0,
+        secrets: Mapping[str, str] | None = None,
+        sandbox: Sandbox | None = None,
+    ) -> None:
         self.state = state
         self.reachable = True
-        self._sandbox = Sandbox(state)
+        self._sandbox = sandbox or Sandbox(state)
         self._timeout = timeout
         self._secrets = secrets
         self._working: set[asyncio.Task[Reply | None]] = set()
