@@ -126,6 +126,8 @@ class Progress:
         self._known = None if noted is None else _read(noted)
         self._mark = self._known.mark if self._known is not None and same_stream else None
         self._empty, self._made = empty, made
+        if self._known is not None and made is None:
+            self._sweeper.stream_begins(Lsn(self._known.lsn))
 
     def lost(self, gap: Gap) -> None:
         """The slot was found unreadable: whoever makes the next one, changes are missing from it."""
@@ -134,6 +136,7 @@ class Progress:
     async def begin(self, start: StreamStart) -> None:
         """Compare with what is remembered, and ask for a sweep where that isn't continued."""
         gap = self._gap(start)
+        self._sweeper.stream_begins(start.confirmed)
         if gap in OTHER_HISTORY:
             await self._insist(self._visibility.forget_all)
         if gap is not None:

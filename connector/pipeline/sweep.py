@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import structlog
+
+from connector.changes import Lsn, Snapshot
 from connector.orders import OrderKey
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.crashpoints import reach
@@ -25,6 +28,8 @@ from connector.pipeline.records import Sweep, SweepKind
 if TYPE_CHECKING:
     from connector.pipeline.intake import Revisions
 
+log = structlog.get_logger("connector.pipeline")
+
 PAGE = 1000
 REST_SHARE = 1.0
 """A sweep that the stream asked for rests this many times its own length before the next one, so that a table whose
@@ -32,6 +37,8 @@ deletes can't be routed costs the OMS at most half of one connection."""
 REST_LEAST = 5.0
 OF_SOURCE, OF_CHECKPOINTS, OF_LETTERS, WALKED = range(4)
 """Phases of a sweep: what it walks, and that it has put everything on the road."""
+LOOK_AGAIN = 1.0
+"""Seconds until a replica that is behind is asked again."""
 BY_THE_CLOCK = "reconcile.every"
 ASKED = "asked"
 PACED = frozenset({BY_THE_CLOCK, ASKED})
@@ -70,6 +77,9 @@ class Sweeper:
         self._hungry = asyncio.Event()
         self._drained = False
         self._rest_until = 0.0
+        self._begun = asyncio.Event()
+        self._begins_at = Lsn(0)
+        self._behind = False
         self.pulse = Pulse("sweeper", "walking over all orders")
         self.sweep_over: Callable[[], Awaitable[int | None]] | None = None
         self.current: Sweep | None = None
@@ -87,6 +97,12 @@ class Sweeper:
         finished = await self._memory.sweeps(100)
         self.last = finished[0] if finished else None
         self.verified_through = next((sweep.started_at for sweep in finished if not sweep.held), None)
+
+    def stream_begins(self, at: Lsn) -> None:
+        """What was committed before this position the stream doesn't tell: a walk must see it. None begins before the
+        first call."""
+        self._begins_at = at
+        self._begun.set()
 
     def found(self, kind: str) -> None:
         """The road found an order of the sweep `missed`, `changed` or `extra`."""
@@ -164,13 +180,15 @@ class Sweeper:
             await self.ask(BY_THE_CLOCK, SweepKind.RECONCILE)
 
     async def _page_of_source(self) -> None:
+        with self.pulse.resting():
+            await self._begun.wait()
         before = self._state()
         if self._per_second is not None and before.cause in PACED:
             self._not_before = self._clock.timer() + PAGE / self._per_second
         if before.cursor is None:
             self.estimate = await self._assembler.estimate()
         page = await self._assembler.scan(before.cursor, PAGE)
-        if self._replaced(before):
+        if self._replaced(before) or await self._too_old(page.snapshot):
             return
         after = replace(
             self._state(),
@@ -180,6 +198,18 @@ class Sweeper:
         )
         await self._enqueue(frozenset(page.keys), after)
         self._observer.swept(after.kind, len(page.keys))
+
+    async def _too_old(self, snapshot: Snapshot) -> bool:
+        """A replica may be behind where the stream begins: wait for a moment. A primary isn't, because it makes a slot
+        where no transaction from before is running."""
+        behind = snapshot.replay_lsn is not None and snapshot.replay_lsn < self._begins_at
+        if behind and not self._behind:
+            log.warning("replica_behind", next="the walk over all orders waits until source.read_dsn has caught up")
+        self._behind = behind
+        if behind:
+            with self.pulse.resting():
+                await asyncio.sleep(LOOK_AGAIN)
+        return behind
 
     async def _page_of_known(self) -> None:
         """Orders that Redo holds, or refused, and the order table no longer has."""

@@ -103,7 +103,7 @@ class World:
         self.loop = loop
         self.oms = Oms(loop.wall, setup.standby)
         self.witness = Witness(self.oms)
-        self.slot = Slot(lazy=setup.lazy, made=self.witness.skip)
+        self.slot = Slot(lazy=setup.lazy, made=self.slot_made)
         self.memory = WatchedCheckpoints(self.witness, loop)
         self.state = State(MAIN, "s", stores={OTHER: "o"}, clock=loop.time, wall=loop.wall, chance=random.Random(1))  # noqa: S311 -- repeatable, and no secret
         self.redo = DirectRedo(self.state, TIMEOUT, sandbox=ChoosySandbox(self.state, setup.refusal))
@@ -196,14 +196,22 @@ class World:
         self.mapping = 3 - self.mapping
         self.start()
 
+    def slot_made(self) -> None:
+        """A primary makes a slot once no transaction from before is running; the stream tells none of them."""
+        if not self.setup.standby:
+            self.oms.reveal()
+        self.witness.skip()
+
     def lose_slot(self) -> None:
         """What the stream had not delivered is never told."""
         self.slot.lost = True
         self.oms.changed.set()
 
     def move_slot(self) -> None:
-        """Somebody else moves the slot to the end."""
+        """Somebody else moves the slot to the end, when a primary has no commit that sessions don't see yet."""
         self.life.source.cut.set()
+        if not self.setup.standby:
+            self.oms.reveal()
         self.slot.confirmed = self.slot.told = self.oms.end
         self.witness.skip()
         self.oms.changed.set()
