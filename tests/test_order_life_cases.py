@@ -149,6 +149,22 @@ def test_an_order_that_is_refused_after_a_kill_during_a_push_elsewhere_is_left_n
     assert verdict(world, K1) == []
 
 
+def test_an_order_that_is_refused_where_it_is_now_is_taken_away_elsewhere(begin: Begin) -> None:
+    """Not only by the next reconcile."""
+    world = begin(Setup("delete", answering=2.0))
+    put(world, K1)
+    world.wait(5.0)
+    put(world, K1, "#1b")
+    world.wait(1.0)
+    world.kill()
+    world.wait(2.0)
+    put(world, K1, mood=Mood.REFUSED)
+    world.start()
+    assert verdict(world, K1) == []
+    assert held(world, Place(MAIN, "#1b")) is None
+    assert held(world, Place(MAIN, "#1")) is not None, "what Redo accepted last stays"
+
+
 def test_a_place_that_an_order_was_never_pushed_to_is_not_touched_when_it_goes(begin: Begin) -> None:
     """Cancelling would make an order at Redo that never was."""
     world = begin(Setup("cancel"))
@@ -280,3 +296,25 @@ def test_an_hour_without_redo_costs_one_ledger_row_an_order_and_no_slot(begin: B
         assert world.slot.told == world.oms.end
     assert verdict(world, K1, K2, K3) == []
     assert held(world, Place(MAIN, "#3"))["tags"] == ["minute 59"]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_walk_over_all_orders_waits_until_a_replica_shows_where_the_stream_begins(
+    begin: Begin, *, lost: bool
+) -> None:
+    """What was committed before, the stream doesn't tell."""
+    world = begin(Setup(standby=True))
+    if lost:
+        put(world, K1)
+        world.wait(10.0)
+        world.kill()
+        put(world, K1, note="b", hidden=True)
+        world.lose_slot()
+    else:
+        world.kill()
+        world.oms.commit({Row("order", K1): Header("#1", MAIN)}, hidden=True)
+        world.lose_slot()
+    world.start()
+    world.wait(60.0)
+    assert world.life.pipeline.sweeper.active
+    assert verdict(world, K1) == []

@@ -102,7 +102,7 @@ class Claims:
         here = _old_place(delivery) == delivery.place
         settlement = Settlement(
             entry,
-            clear_dead_letter=not more,
+            clear_dead_letter=not more and not delivery.refused,
             again=Again(now, 0, confirm=False, approved=entry.approved) if more else None,
             members={} if here else None,
             forget=here,

@@ -109,7 +109,7 @@ def _removed(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, t
     settlement = Settlement(
         entry,
         _cancelled(delivery, outcome, now) if here else None,
-        clear_dead_letter=not others,
+        clear_dead_letter=not others and not delivery.refused,
         again=again,
         members={} if here else None,
         forget=here and delivery.action is Action.DELETE,
@@ -137,13 +137,16 @@ def _cancelled(delivery: Delivery, outcome: Outcome, now: float) -> Checkpoint |
 
 def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, terms: Terms) -> Settled:
     entry, order = delivery.entry, delivery.order
-    again = (
-        replace(look_again(entry, now), confirm=False)
-        if delivery.hidden
-        else wait_for_late(replace(entry, late_until=_late_until(entry, sent_at)))
-    )
-    words = "; ".join(str(violation) for violation in outcome.violations) or outcome.message
     pushed = delivery.action is Action.PUSH and order is not None
+    late = _late_until(entry, sent_at)
+    elsewhere = any(place != delivery.place for place in delivery.remembered.leftovers)
+    if delivery.hidden:
+        again: Again | None = replace(look_again(entry, now), confirm=False)
+    elif pushed and elsewhere and terms.missing != "ignore":
+        again = Again(now, 0, confirm=False, late_until=late, approved=entry.approved)
+    else:
+        again = wait_for_late(replace(entry, late_until=late))
+    words = "; ".join(str(violation) for violation in outcome.violations) or outcome.message
     letter = DeadLetter(
         entry.key,
         "rejected" if pushed else REMOVAL,

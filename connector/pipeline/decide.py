@@ -79,6 +79,8 @@ class Delivery:
     members: Members = field(default_factory=dict)
     suspicions: tuple[Suspicion, ...] = ()
     displaces: tuple[OrderKey, ...] = ()
+    refused: bool = False
+    """A removal from where the order isn't any more, while Redo refuses it where it is: its dead letter stays."""
 
 
 def decide(
@@ -144,11 +146,11 @@ def _in_step(delivery: Delivery, terms: Terms, again: Again | None, now: float) 
     """Redo holds the order as it is, or refused it so. What is left of it elsewhere goes."""
     entry, remembered = delivery.entry, delivery.remembered
     elsewhere = tuple(place for place in remembered.leftovers if place != delivery.place)
-    if again is None and elsewhere and terms.missing != "ignore" and not _given_up(entry, remembered):
-        return removal(entry, elsewhere[0], remembered, terms)
     checkpoint = remembered.checkpoint
     sound = checkpoint is not None and not checkpoint.missing and delivery.order is not None
     accepted = sound and checkpoint is not None and delivery.order is not None and _same(checkpoint, delivery.order)
+    if again is None and elsewhere and terms.missing != "ignore" and not _given_up(entry, remembered):
+        return replace(removal(entry, elsewhere[0], remembered, terms), refused=not accepted)
     again = again or wait_for_late(entry)
     settlement = Settlement(
         entry,

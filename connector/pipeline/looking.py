@@ -180,7 +180,11 @@ class Looker:
         again = Again(self._clock(), 0, confirm=False, late_until=delivery.entry.late_until) if more else None
         marked = replace(checkpoint, missing=True) if checkpoint is not None and here else None
         settlement = Settlement(
-            delivery.entry, marked, clear_dead_letter=not more, again=again, settled_places=(delivery.place,)
+            delivery.entry,
+            marked,
+            clear_dead_letter=not more and not delivery.refused,
+            again=again,
+            settled_places=(delivery.place,),
         )
         return Settled(settlement, None if more else Result.MISSING)
 
