@@ -20,6 +20,7 @@ from connector.checkpoints.vault import Vault
 from connector.config import Settings, environment
 from connector.errors import ConfigurationError, ConnectorError, Problem, SourceUnavailable
 from connector.former_slots import former_slots, remember_slot
+from connector.front import Front
 from connector.inbox import Inbox
 from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits
@@ -39,10 +40,10 @@ from connector.source.slot import OnWait, SlotWatch
 from connector.source.stream import PostgresSource
 from connector.source.transactions import Known
 from connector.source_objects import Source, SourceObjects
-from connector.starting import Beginning, slot_waits, unless
-from connector.status.facts import Facts
+from connector.starting import slot_waits, unless
+from connector.status.history import History
 from connector.status.metrics import Metrics
-from connector.status.web import WebServer, create_app
+from connector.telling import LONGEST_MS
 from connector.unmapped import CAUSE as UNMAPPED
 from connector.unmapped import Unmapped, mapped_before, unmapped
 from connector.vitals import Vitals
@@ -114,25 +115,16 @@ async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = Fals
     """Follow and deliver until `stop` is set. When the mapping changes, or fits the database again, everything is
     built anew in this process. `lasting`: where orders were followed before, a database that is away at the start is
     waited for, and so is a mapping that doesn't fit, while the slot is read."""
-    metrics, beginning = Metrics(__version__), Beginning()
-    shown: list[Vitals] = []
-
-    def facts() -> Facts:
-        return shown[-1].facts() if shown else beginning.facts()  # of the present generation
-
+    front = Front(settings, redo_contract(settings), lambda projection: for_a_person(settings, projection))
     async with AsyncExitStack() as stack:
         # Before anything is made in the OMS: a start that fails must not leave a slot behind.
-        web = WebServer(create_app(metrics, facts), settings.status.host, settings.status.port)
-        await web.start()
-        stack.push_async_callback(web.stop)
+        web = await front.serve(settings.status.host, settings.status.port, stack)
         generation = AsyncExitStack()
         watchdog = new_watchdog(settings)
         if lasting and await mapped_before(settings.checkpoints.url) is not None:
             # A first start ends instead: what it can't reach was most likely written wrongly.
-            await beginning.database_answers(dict.fromkeys((source_dsn(settings), read_dsn(settings))), stop)
-        begun = await unless(
-            stop, _begin(settings, generation, metrics, shown, beginning.slot_waits, watchdog, lasting=lasting)
-        )
+            await front.beginning.database_answers(dict.fromkeys((source_dsn(settings), read_dsn(settings))), stop)
+        begun = await unless(stop, _begin(settings, generation, front, watchdog, lasting=lasting))
         if begun is None:
             return
         parts = begun
@@ -145,12 +137,11 @@ async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = Fals
                 watchdog.watch(parts.pulses)
                 projection = await _follow_mapping(settings, parts, stop)
                 watchdog.watch()
+                front.leave()
             if projection is None:
                 return
             generation = AsyncExitStack()
-            again = await _begin_again(
-                settings, generation, metrics, shown, beginning.slot_waits, stop, projection, watchdog
-            )
+            again = await _begin_again(settings, generation, front, stop, projection, watchdog)
             if again is None:
                 return
             parts = again
@@ -159,30 +150,35 @@ async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = Fals
 async def _begin(
     settings: Settings,
     stack: AsyncExitStack,
-    metrics: Metrics,
-    shown: list[Vitals],
-    on_wait: OnWait,
+    front: Front,
     watchdog: Watchdog,
     projection: Projection | None = None,
     *,
     lasting: bool = False,
 ) -> Parts:
     try:
-        parts = await build(settings, stack, metrics, on_wait, projection, watchdog, lasting=lasting)
+        parts = await build(
+            settings,
+            stack,
+            front.metrics,
+            front.beginning.slot_waits,
+            projection,
+            watchdog,
+            front.history,
+            lasting=lasting,
+        )
         await parts.vitals.start(stack)
     except BaseException:
         await stack.aclose()
         raise
-    shown[:] = [parts.vitals]
+    front.show(parts)
     return parts
 
 
 async def _begin_again(
     settings: Settings,
     stack: AsyncExitStack,
-    metrics: Metrics,
-    shown: list[Vitals],
-    on_wait: OnWait,
+    front: Front,
     stop: asyncio.Event,
     projection: Projection,
     watchdog: Watchdog,
@@ -191,7 +187,7 @@ async def _begin_again(
     told = ""
     while not stop.is_set():
         try:
-            return await unless(stop, _begin(settings, stack, metrics, shown, on_wait, watchdog, projection))
+            return await unless(stop, _begin(settings, stack, front, watchdog, projection))
         except ConnectorError as error:
             if str(error) != told:
                 told = str(error)
@@ -235,6 +231,7 @@ async def build(
     on_wait: OnWait = slot_waits,
     admitted: Projection | None = None,
     watchdog: Watchdog | None = None,
+    history: History | None = None,
     *,
     lasting: bool = False,
 ) -> Parts:
@@ -254,7 +251,7 @@ async def build(
     memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
     stack.push_async_callback(memory.close)
     slot_made, sweep_cause = (None, None) if fresh is None else await _set_up(settings, fresh, memory, on_wait)
-    metrics = metrics or Metrics(__version__)
+    metrics, history = metrics or Metrics(__version__), history or History()
     metrics.expect(projection.tables)
     client = redo_client(settings, metrics)
     stack.push_async_callback(client.aclose)
@@ -279,6 +276,7 @@ async def build(
         client,
         memory,
         metrics,
+        history,
     )
     options = Options(
         max_concurrency=settings.redo.max_concurrency,
@@ -299,7 +297,7 @@ async def build(
     wal = WalWatch(source.wal_budget)
     health = new_health(settings, pipeline, watchdog)
     slot = SlotWatch(dsn, source.slot, within)
-    vitals = Vitals(pipeline, metrics, slot, projection.fingerprint, health, wal, stream.reconnect)
+    vitals = Vitals(pipeline, metrics, slot, projection.fingerprint, health, wal, stream.reconnect, history)
     objects = SourceObjects(made, stream, pipeline)
     stack.push_async_callback(objects.close)
     mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint
@@ -515,6 +513,14 @@ def new_assembler(settings: Settings, projection: Projection) -> Assembler:
         grace=grace(settings),
         fallback_encoding=settings.source.fallback_encoding,
     )
+
+
+def for_a_person(settings: Settings, projection: Projection | Unmapped) -> Assembler | Unmapped:
+    """One for a look at a single order, with a bound so short that it can't hurt the OMS."""
+    if isinstance(projection, Unmapped):
+        return projection
+    most = min(LONGEST_MS, timeout_ms(settings))
+    return Assembler(projection, read_dsn=read_dsn(settings), statement_timeout_ms=most, grace=grace(settings))
 
 
 def source_dsn(settings: Settings) -> str:

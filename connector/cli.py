@@ -28,6 +28,8 @@ for verb in (
     steering.reconcile,
     letters.dead_letters,
     steering.approve,
+    steering.pause,
+    steering.resume,
     looking.grants,
     running.teardown,
     running.sandbox,

@@ -194,8 +194,14 @@ class GuardSettings(Section):
 
 
 class StatusSettings(Section):
+    """`token`: who knows it may act on the page; `hosts`: further names by which the page may be asked for;
+    `show_values`: whether the page of an order shows what is in it."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=9464, ge=0, le=65535)
+    hosts: tuple[str, ...] = ()
+    token: Annotated[SecretStr, Field(min_length=16)] | None = None
+    show_values: bool = False
 
 
 class HealthSettings(Section):

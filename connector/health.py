@@ -115,6 +115,7 @@ class Health:
             self._stalls()
             or self._stream(position)
             or self._troubles(mapping_problem)
+            or self._hand_pause()
             or self._pause()
             or self._silences(position)
             or self._waiting(now, tally)
@@ -137,6 +138,13 @@ class Health:
             return None
         mapping = mapping_problem if isinstance(trouble, MappingBroken) else None
         return Finding(State.STALLED, mapping or str(trouble), _advice(trouble))
+
+    def _hand_pause(self) -> Finding | None:
+        since = self._pipeline.hand_pause.since
+        if since is None:
+            return None
+        step = "`redo-connector resume` when it may go on; changes are gathered meanwhile"
+        return Finding(State.PAUSED, f"somebody paused it (since {_clock(since)})", step)
 
     def _pause(self) -> Finding | None:
         pause = self._pipeline.gates.pause

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -15,6 +16,7 @@ from connector.orders import OrderKey
 from connector.pipeline.control import Control
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Sweep, SweepKind
+from connector.status.ports import Asked
 
 log = structlog.get_logger("connector.inbox")
 
@@ -89,6 +91,12 @@ class Inbox:
                 return f"{_orders(await self._resend(arguments))} on the way to Redo"
             case "approve":
                 return await self._approve(arguments)
+            case "pause":
+                begun = await self._control.pause()
+                return "delivery to Redo is paused" if begun else "delivery to Redo was paused already"
+            case "resume":
+                ended = await self._control.resume()
+                return "delivery to Redo goes on" if ended else "delivery to Redo was not paused"
             case "reconcile":
                 return await self._sweep(requests, request, SweepKind.RECONCILE)
             case "backfill":
@@ -113,6 +121,24 @@ class Inbox:
             walked, total = self._control.progress()
             await asyncio.to_thread(requests.progress, request.number, walked, total)
         return _found(done)
+
+
+class Desk:
+    """Where the status page leaves what a person asks for: the same inbox as the commands'."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ConfigurationError for a store without a file."""
+        self._requests = Requests(requests_path(url))
+
+    async def ask(self, verb: str, arguments: Mapping[str, Any]) -> int:
+        return await asyncio.to_thread(self._requests.ask, verb, arguments, time.time())
+
+    async def get(self, number: int) -> Asked | None:
+        found = await asyncio.to_thread(self._requests.get, number)
+        return None if found is None else Asked(found.number, found.verb, found.state.value, found.message)
+
+    def close(self) -> None:
+        self._requests.close()
 
 
 def _orders(number: int) -> str:

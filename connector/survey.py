@@ -20,8 +20,8 @@ from connector.errors import (
     SourceUnavailable,
 )
 from connector.former_slots import former_slots
+from connector.judging import preview_one
 from connector.orders import OutcomeKind, Place
-from connector.previewing import preview_one
 from connector.projection import Assembler
 from connector.projection.statistics import read_statistics
 from connector.redo.contract import RedoContract

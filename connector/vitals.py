@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -18,10 +19,11 @@ from connector.errors import CheckpointsUnwritable, SourceUnavailable
 from connector.health import Finding, Health
 from connector.pipeline.holds import Hold
 from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import Warned
+from connector.pipeline.records import LetterGroup, Sweep, SweepKind, Warned
 from connector.pipeline.run import Pipeline
 from connector.source.slot import SlotReport, SlotWatch
 from connector.status.facts import NO_TALLY, Counts, Facts, State
+from connector.status.history import History
 from connector.status.metrics import Metrics
 from connector.wal_watch import WalWatch
 
@@ -30,6 +32,14 @@ log = structlog.get_logger("connector.vitals")
 EVERY = 1.0
 WARNED = 5
 """Of the latest suspicions, so many are shown."""
+GROUPS = 10
+"""Of the largest groups of dead letters."""
+DELIVERIES = 20
+"""Of the latest deliveries."""
+SWEEPS = 50
+"""Finished sweeps that are looked through for a clean reconcile."""
+BY_HAND = "by_hand"
+"""The reason of a pause that somebody asked for."""
 PATIENCE = 30.0
 """Seconds that the store and the slot may take for an answer, before it is this task that doesn't get on."""
 
@@ -46,6 +56,7 @@ class Vitals:
         health: Health,
         wal: WalWatch,
         reconnect: Callable[[str], None],
+        history: History,
     ) -> None:
         self._pipeline = pipeline
         self._metrics = metrics
@@ -54,6 +65,7 @@ class Vitals:
         self._health = health
         self._wal = wal
         self._reconnect = reconnect
+        self._history = history
         self.pulses = [Pulse("vitals", "gathering counts"), Pulse("slot watch", "reading the slot's state")]
         for pulse in self.pulses:
             pulse.allowance = PATIENCE
@@ -62,6 +74,11 @@ class Vitals:
         self._tally = NO_TALLY
         self._holds: tuple[Hold, ...] = ()
         self._warned: tuple[Warned, ...] = ()
+        self._last: Sweep | None = None
+        self._clean: Sweep | None = None
+        self._groups: tuple[LetterGroup, ...] = ()
+        self._accepted: deque[tuple[float, int]] = deque()
+        """How many orders were accepted until when (monotonic), over the last minute."""
         self._said: State | None = None
         self.started = False
         self.stopping = False
@@ -99,9 +116,13 @@ class Vitals:
 
     async def _look_inside(self) -> None:
         """Ask the store anew, then set the gauges and log a change of state."""
-        memory = self._pipeline.ports.memory
+        memory, letters = self._pipeline.ports.memory, self._tally.dead_letters
+        self._count_accepted(time.monotonic())
         try:
             self._tally = await memory.tally()
+            if self._tally.dead_letters != letters:
+                self._groups = tuple(await memory.letter_groups())[:GROUPS]
+            await self._look_at_sweeps()
             self._holds = tuple(await memory.holds())
             self._warned = tuple(await memory.warned(WARNED)) if self._tally.warnings else ()
         except CheckpointsUnwritable:
@@ -112,12 +133,30 @@ class Vitals:
             self._said = facts.state
             log.info("state", state=facts.state.value, reason=facts.reason or None, next=facts.next_step or None)
 
+    async def _look_at_sweeps(self) -> None:
+        last = self._pipeline.sweeper.last
+        if last is self._last:
+            return
+        done = await self._pipeline.ports.memory.sweeps(SWEEPS)
+        comparisons = (sweep for sweep in done if sweep.kind is SweepKind.RECONCILE)
+        self._clean = next((one for one in comparisons if not one.missed + one.changed + one.extra), None)
+        self._last = last
+
+    def _count_accepted(self, now: float) -> None:
+        self._accepted.append((now, self._metrics.settled.get("pushed", 0)))
+        while now - self._accepted[0][0] > 60.0:
+            self._accepted.popleft()
+
     def facts(self) -> Facts:
         """How things are, with counts at most a second old."""
         now, pipeline = time.time(), self._pipeline
         finding, wal = self._judge(now), self._wal
         position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeper.current, pipeline.gates.pause
-        gap = pipeline.progress.noticed
+        hand, gap = pipeline.hand_pause.since, pipeline.progress.noticed
+        reason, since = (None, None) if pause is None else (pause.reason, pause.since)
+        if hand is not None:
+            reason, since = BY_HAND, hand
+        capacity = 0 if hand is not None else pipeline.gates.capacity()
         remaining = max(0, pipeline.sweeper.estimate - sweep.scanned) if sweep is not None else None
         if position is not None and self._report is not None:
             position = replace(position, server_lsn=max(position.server_lsn, self._report.current_lsn))
@@ -143,22 +182,32 @@ class Vitals:
             sweep=sweep,
             sweep_remaining=remaining,
             in_flight=pipeline.gates.in_flight,
-            concurrency_limit=pipeline.gates.limit if pause is None else pipeline.gates.capacity(),
-            paused_reason=None if pause is None else pause.reason,
-            paused_since=None if pause is None else pause.since,
+            concurrency_limit=pipeline.gates.limit if reason is None else capacity,
+            paused_reason=reason,
+            paused_since=since,
             last_accepted_at=pipeline.deliverer.last_accepted_at,
             reconciled_at=None if pipeline.sweeper.last is None else pipeline.sweeper.last.finished_at,
             verified_through=pipeline.sweeper.verified_through,
             stream_gap=None if gap is None else gap.gap.value,
             stream_gap_at=None if gap is None else gap.at,
             last_reconcile=pipeline.sweeper.last,
+            last_clean_reconcile=self._clean,
             held_orders=self._tally.held,
             holds=self._holds,
             warned=self._warned,
-            paused_stores={store or "": one.reason for store, one in pipeline.gates.paused.items()},
+            paused_stores=self._paused_stores(),
             pace=pipeline.gates.pace,
             counts=self._counts(),
+            accepted_per_minute=self._accepted[-1][1] - self._accepted[0][1] if self._accepted else None,
+            dead_letter_groups=self._groups,
+            recent_deliveries=self._history.recent(DELIVERIES),
         )
+
+    def _paused_stores(self) -> dict[str, str]:
+        gates = self._pipeline.gates
+        if self._pipeline.hand_pause.since is not None:
+            return dict.fromkeys(gates.stores, BY_HAND)
+        return {store or "": one.reason for store, one in gates.paused.items()}
 
     def _judge(self, now: float) -> Finding:
         if self.stopping:

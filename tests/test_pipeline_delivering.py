@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from connector.checkpoints.memory import MemoryCheckpoints
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.gates import Gates
+from connector.pipeline.hand_pause import HandPause
+from connector.pipeline.insist import Insist
 from connector.redo.contract import RedoContract
+from connector.status.history import History
 from connector.status.metrics import Metrics
 from tests.sample_orders import document
 
@@ -33,9 +37,13 @@ class Refusing:
 NOW = 1_000.0
 
 
+async def _nothing() -> None: ...
+
+
 def refused() -> tuple[Deliverer, Gates, Delivery]:
     gates = Gates(4, None, clock=Clock(wall=lambda: NOW))
-    deliverer = Deliverer(Refusing(), CONTRACT, gates, Metrics(), Terms(), clock=lambda: NOW)
+    hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
+    deliverer = Deliverer(Refusing(), CONTRACT, gates, Metrics(), History(), hand_pause, Terms(), clock=lambda: NOW)
     order = CONTRACT.order(document(), NOW)
     entry = Entry(OrderKey("1"), 1, 1, NOW, Lane.LIVE, 0, False)
     return deliverer, gates, Delivery(entry, Action.PUSH, order.place, order, Remembered())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from connector.orders import OrderKey
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.guard import Guard
+from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Sweep, SweepKind
@@ -23,6 +24,7 @@ class Control:
         guard: Guard,
         sweeper: Sweeper,
         insist: Insist,
+        hand_pause: HandPause,
         next_revision: Callable[[], int],
         wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
@@ -31,6 +33,7 @@ class Control:
         self._guard = guard
         self._sweeper = sweeper
         self._insist = insist
+        self._hand_pause = hand_pause
         self._next_revision = next_revision
         self._wake = wake
         self._clock = clock
@@ -58,6 +61,14 @@ class Control:
     async def approve(self, hold: int, limit: int | None) -> int | None:
         """Let a hold go, or `limit` of its orders. Returns how many, None when there is no such hold."""
         return await self._guard.approve(hold, limit)
+
+    async def pause(self) -> bool:
+        """Push nothing until `resume`, not after a restart either. What is in flight ends. False: it was paused."""
+        return await self._hand_pause.begin()
+
+    async def resume(self) -> bool:
+        """False when it wasn't paused."""
+        return await self._hand_pause.end()
 
     async def sweep(self, kind: SweepKind) -> int:
         """Ask for a walk over all orders. Returns the revision up to which it has to have walked."""

@@ -12,7 +12,9 @@ from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
 from connector.pipeline.entries import Lane
 from connector.pipeline.gates import Gates
-from connector.pipeline.ports import Contract, Observer, Redo
+from connector.pipeline.hand_pause import HandPause
+from connector.pipeline.history import Attempt
+from connector.pipeline.ports import Chronicle, Contract, Observer, Redo
 
 MOMENT = 0.1
 PROBED_LAST = 1.0
@@ -26,6 +28,8 @@ class Deliverer:
         contract: Contract,
         gates: Gates,
         observer: Observer,
+        chronicle: Chronicle,
+        hand_pause: HandPause,
         terms: Terms,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -33,6 +37,8 @@ class Deliverer:
         self._contract = contract
         self._gates = gates
         self._observer = observer
+        self._chronicle = chronicle
+        self._hand_pause = hand_pause
         self._terms = terms
         self._clock = clock
         self.last_accepted_at: float | None = None
@@ -46,6 +52,9 @@ class Deliverer:
         if not await gate.enter(entry.key, entry.lane):
             # A probe may be on its way: its answer is worth a moment.
             return put_back(delivery, max(gate.turned_away(), self._clock() + MOMENT), self._terms)
+        if self._hand_pause.since is not None:  # begun while it waited for its turn
+            gate.leave(entry.key, None)
+            return put_back(delivery, self._clock() + MOMENT, self._terms)
         outcome: Outcome | None = None
         was_closed, sent_at = gate.pause is not None, self._clock()
         try:
@@ -60,7 +69,7 @@ class Deliverer:
             # A probe that was refused lets another order probe next: the refusal may be about this one alone.
             last = PROBED_LAST if was_closed and outcome.kind is OutcomeKind.REFUSED else 0.0
             settled = _not_before(settled, gate.pause_until + last)
-        self._tell(delivery, outcome, settled)
+        self._tell(delivery, outcome, settled, sent_at)
         return settled
 
     async def _send(self, delivery: Delivery) -> Outcome:
@@ -68,18 +77,32 @@ class Deliverer:
             return await self._redo.delete(delivery.place)
         return await self._redo.push(delivery.order)
 
-    def _tell(self, delivery: Delivery, outcome: Outcome, settled: Settled) -> None:
+    def _tell(self, delivery: Delivery, outcome: Outcome, settled: Settled, sent_at: float) -> None:
         now, entry = self._clock(), delivery.entry
+        latency: float | None = None
         if settled.result is None:
             self._observer.retry(outcome.reason or outcome.kind.value)
         elif settled.result is Result.PUSHED:
             self.last_accepted_at = now
             if entry.lane is not Lane.SWEEP and entry.since != entry.late_until:
-                self._observer.sync_latency(now - entry.since)
+                latency = now - entry.since
+                self._observer.sync_latency(latency)
         elif settled.result is Result.MISSING:
             self._observer.removed("deleted" if delivery.action is Action.DELETE else "cancelled")
         for suspicion in settled.settlement.warnings:
             self._observer.warned(suspicion.kind.value)
+        self._chronicle.attempted(
+            Attempt(
+                entry.key,
+                now,
+                "again" if settled.result is None else settled.result.value,
+                "" if settled.result is Result.PUSHED else outcome.reason or outcome.kind.value,
+                outcome.status,
+                now - sent_at,
+                latency,
+                delivery.place.store_id,
+            )
+        )
 
 
 def _not_before(settled: Settled, moment: float) -> Settled:

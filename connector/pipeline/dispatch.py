@@ -20,12 +20,14 @@ from connector.pipeline.delivering import Deliverer
 from connector.pipeline.entries import Again, Entry, Lane
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, drift
+from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.heavy import Heavy
+from connector.pipeline.history import Attempt
 from connector.pipeline.insist import Insist
 from connector.pipeline.looking import Looker
 from connector.pipeline.memory import Memory
 from connector.pipeline.notices import Notices
-from connector.pipeline.ports import Observer
+from connector.pipeline.ports import Chronicle, Observer
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Settlement
 from connector.pipeline.settler import Settler
@@ -43,6 +45,8 @@ class Dispatcher:
         guard: Guard,
         gates: Gates,
         observer: Observer,
+        chronicle: Chronicle,
+        hand_pause: HandPause,
         insist: Insist,
         on_hungry: Callable[[bool], None],
         on_drift: Callable[[str], None],
@@ -54,6 +58,8 @@ class Dispatcher:
         self._guard = guard
         self._gates = gates
         self._observer = observer
+        self._chronicle = chronicle
+        self._hand_pause = hand_pause
         self._insist = insist
         self._on_hungry = on_hungry
         self._on_drift = on_drift
@@ -103,6 +109,9 @@ class Dispatcher:
         self._work.clear()
         if self._failure is not None:
             raise self._failure
+        if self._hand_pause.since is not None:
+            await self._wait(None)
+            return
         room = self._room()
         if room < 1:
             await self._wait(None, gates=self._gates.capacity() < 1)
@@ -208,6 +217,7 @@ class Dispatcher:
         self.moved()
         for settled in found.settled:
             self._settle(settled)
+            self._tell(settled)
         for delivery, settled in found.held:
             self._drifted(delivery)
             self._settle(settled)
@@ -247,6 +257,13 @@ class Dispatcher:
             await self._insist(self._memory.hasten)
             self._due = None
         self._settle(settled)
+
+    def _tell(self, settled: Settled) -> None:
+        """What kept an order from being sent."""
+        letter = settled.settlement.dead_letter
+        if letter is not None and settled.result is not None:
+            attempt = Attempt(letter.key, self._clock(), settled.result.value, letter.reason, store_id=letter.store_id)
+            self._chronicle.attempted(attempt)
 
     def _settle(self, settled: Settled) -> None:
         if settled.result is not None:

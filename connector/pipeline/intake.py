@@ -13,7 +13,7 @@ from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Commit, Lane
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
-from connector.pipeline.ports import Observer, Routes, Source
+from connector.pipeline.ports import Chronicle, Observer, Routes, Source
 from connector.pipeline.progress import Progress
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.sweep import Sweeper
@@ -47,6 +47,7 @@ class Intake:
         sweeper: Sweeper,
         revisions: Revisions,
         observer: Observer,
+        chronicle: Chronicle,
         insist: Insist,
         wake: Callable[[bool], None],
     ) -> None:
@@ -58,6 +59,7 @@ class Intake:
         self._sweeper = sweeper
         self._revisions = revisions
         self._observer = observer
+        self._chronicle = chronicle
         self._insist = insist
         self._wake = wake
         self.pulse = Pulse("intake", "writing changes to the ledger")
@@ -119,6 +121,8 @@ class Intake:
             if not (keys or lookups or reasons):
                 continue
             revision = self._revisions.next()
+            told = [(changes, one.keys) for changes, one in zip(transaction.changes, affected, strict=True)]
+            self._chronicle.committed(revision, transaction, told)
             # A standby that replayed anything past the start of the commit record replayed the commit.
             commits.append(Commit(revision, transaction.xid, transaction.commit_lsn + 1))
             if keys or lookups:

@@ -18,7 +18,7 @@ from connector.pipeline.entries import Arrival, Lane, PendingLookup
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Revisions
 from connector.pipeline.memory import Memory
-from connector.pipeline.ports import Assembler
+from connector.pipeline.ports import Assembler, Chronicle
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.reading import Reader
 from connector.pipeline.visibility import Visibility
@@ -42,6 +42,7 @@ class Resolver:
         visibility: Visibility,
         revisions: Revisions,
         insist: Insist,
+        chronicle: Chronicle,
         known_routes: frozenset[str],
         wake: Callable[[], None],
         *,
@@ -53,6 +54,7 @@ class Resolver:
         self._visibility = visibility
         self._revisions = revisions
         self._insist = insist
+        self._chronicle = chronicle
         self._known_routes = known_routes
         self._wake = wake
         self._wide = wide
@@ -118,6 +120,7 @@ class Resolver:
     ) -> None:
         arrival = None
         if keys:
+            self._chronicle.found([one.revision for one in settled], keys)
             arrival = Arrival(
                 self._revisions.next(),
                 min(one.since for one in settled),

@@ -11,6 +11,7 @@ from typing import Protocol
 from connector.changes import Changes, Interest, Lsn, StreamPosition, StreamStart, Transaction
 from connector.errors import SlotLost
 from connector.orders import Affected, Assembly, Document, KeyPage, Lookup, Order, OrderKey, Outcome, Place, Suspicion
+from connector.pipeline.history import Attempt
 from connector.pipeline.records import SweepKind
 
 
@@ -168,3 +169,19 @@ class Observer(Protocol):
     def drift(self, kind: str) -> None:
         """A reconcile found an order `missed`, `changed` or `extra`."""
         ...
+
+
+class Chronicle(Protocol):
+    """Where what happened to single orders is told, for people who look at one: keys and places, never a value."""
+
+    def committed(
+        self, revision: int, transaction: Transaction, affected: Sequence[tuple[Changes, frozenset[OrderKey]]]
+    ) -> None:
+        """A transaction (or a part of one), and the orders that each of its changes leads to without a lookup."""
+        ...
+
+    def found(self, revisions: Sequence[int], keys: Sequence[OrderKey]) -> None:
+        """Orders that lookups of these revisions led to."""
+        ...
+
+    def attempted(self, attempt: Attempt) -> None: ...

@@ -32,12 +32,13 @@ from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
+from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Intake, Revisions
 from connector.pipeline.looking import Looker
 from connector.pipeline.lookups import INDEX, Resolver
 from connector.pipeline.memory import Memory
-from connector.pipeline.ports import Assembler, Contract, Observer, Redo, Routes, Slot, Source
+from connector.pipeline.ports import Assembler, Chronicle, Contract, Observer, Redo, Routes, Slot, Source
 from connector.pipeline.progress import Gap, Progress
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.reading import Reader
@@ -67,6 +68,7 @@ class Ports:
     redo: Redo
     memory: Memory
     observer: Observer
+    chronicle: Chronicle
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,17 @@ class Pipeline:
             claims,
             clock.wall,
         )
-        self.deliverer = Deliverer(ports.redo, ports.contract, self.gates, ports.observer, options.terms, clock.wall)
+        self.hand_pause = HandPause(ports.memory, self.insist, self._go_on, clock.wall)
+        self.deliverer = Deliverer(
+            ports.redo,
+            ports.contract,
+            self.gates,
+            ports.observer,
+            ports.chronicle,
+            self.hand_pause,
+            options.terms,
+            clock.wall,
+        )
         self.dispatcher = Dispatcher(
             ports.memory,
             self.looker,
@@ -152,6 +164,8 @@ class Pipeline:
             self.guard,
             self.gates,
             ports.observer,
+            ports.chronicle,
+            self.hand_pause,
             self.insist,
             self._hungry,
             self._drifted,
@@ -161,7 +175,14 @@ class Pipeline:
         self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
         self.dispatcher.settler = self.settler
         self.control = Control(
-            ports.memory, self.guard, self.sweeper, self.insist, self.revisions.next, self._wake, clock.wall
+            ports.memory,
+            self.guard,
+            self.sweeper,
+            self.insist,
+            self.hand_pause,
+            self.revisions.next,
+            self._wake,
+            clock.wall,
         )
         self.narrow, self.wide = (
             Resolver(
@@ -171,6 +192,7 @@ class Pipeline:
                 self.visibility,
                 self.revisions,
                 self.insist,
+                ports.chronicle,
                 options.known_routes or frozenset(),
                 self._wake,
                 wide=wide,
@@ -187,6 +209,7 @@ class Pipeline:
             self.sweeper,
             self.revisions,
             ports.observer,
+            ports.chronicle,
             self.insist,
             self._arrived,
         )
@@ -229,6 +252,9 @@ class Pipeline:
 
     async def _enroll(self, members: Mapping[OrderKey, Members]) -> None:
         await self.insist(lambda: self.ports.memory.enroll(members))
+
+    async def _go_on(self) -> None:
+        await self.dispatcher.hasten()
 
     def _wake(self) -> None:
         self.dispatcher.wake()
@@ -279,6 +305,7 @@ class Pipeline:
         await self.ports.memory.adopt(self.options.store_id)
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
+        await self.hand_pause.load()
         await self.visibility.load()
         await self.sweeper.load()
         await self.guard.load()

@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from connector.changes import StreamPosition, format_lsn
+from connector.pipeline.history import Attempt
 from connector.pipeline.holds import Hold
-from connector.pipeline.records import Sweep, SweepKind, Tally, Warned
+from connector.pipeline.records import LetterGroup, Sweep, SweepKind, Tally, Warned
 
 
 class State(StrEnum):
@@ -99,10 +100,18 @@ class Facts:
     """Why the stream last may have lacked changes; None since the start."""
     stream_gap_at: float | None = None
     last_reconcile: Sweep | None = None
+    last_clean_reconcile: Sweep | None = None
+    """The last one in which nothing differed."""
     verified_through: float | None = None
     last_accepted_at: float | None = None
     reconciled_at: float | None = None
     counts: Counts = field(default_factory=Counts)
+    accepted_per_minute: int | None = None
+    """Orders that Redo accepted in the last minute."""
+    dead_letter_groups: tuple[LetterGroup, ...] = ()
+    """The largest first."""
+    recent_deliveries: tuple[Attempt, ...] = ()
+    """The latest first; since the start."""
 
     @property
     def connected(self) -> bool:
@@ -177,7 +186,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
     is_ready, _ = ready(facts)
     # `position` speaks of a monotonic clock, which means nothing outside the process.
     plain = {name: value for name, value in asdict(facts).items() if name not in ("position", "tally")}
-    for name in ("sweep", "last_reconcile"):
+    for name in ("sweep", "last_reconcile", "last_clean_reconcile"):
         if plain[name] is not None:
             del plain[name]["cursor"]  # an order key
     position = facts.position

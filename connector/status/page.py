@@ -1,85 +1,98 @@
-"""The status page: facts to HTML, without scripts. It must not know HTTP beyond its own security policy."""
+"""Facts and stories to HTML, by the templates beside it. It must not know HTTP."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict
-from html import escape
-from importlib.resources import files
-from string import Template
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
 
-from connector.status.facts import READY_STATES, Facts, State, duration, ready, size, verdict
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-_HTML: Final = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-_PAGE: Final = Template(_HTML)
-_STYLE: Final = _HTML.partition("<style>")[2].partition("</style>")[0]
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+from connector.changes import format_lsn
+from connector.status import road, sayings
+from connector.status.facts import Facts, duration, explained
+from connector.status.ports import Asked
+from connector.status.story import Story
 
-POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+def order_path(key: str) -> str:
+    """A key may hold any character; `/` too must stay inside its part of the path."""
+    return "/orders/" + quote(key, safe="")
+
+
+def _prose(text: str) -> Markup:
+    """A sentence of ours, with what stands between backticks as code."""
+    pieces = [escape(piece) for piece in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(one) if at % 2 else one for at, one in enumerate(pieces))
+
+
+_ENVIRONMENT: Final = Environment(
+    loader=PackageLoader("connector.status"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
-"""Content-Security-Policy: nothing but the page's own style."""
+_ENVIRONMENT.filters |= {
+    "clock": sayings.clock,
+    "duration": duration,
+    "lsn": format_lsn,
+    "number": lambda value: f"{value:,}",
+    "path": order_path,
+    "prose": _prose,
+    "seconds": lambda value: f"{value:,.2f} s" if value < 10 else duration(value),
+}
+PARTS: Final = ("headline", "said", "road", "beside", "asked", "steer", "waits", "recent")
+"""What is sent anew as it changes; each is a macro of parts.html and an element's id on the page."""
 
 
-def render(facts: Facts) -> str:
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """`acts`: whether anybody may act here; `seal`: what the forms of this visitor carry, None when not signed in."""
+
+    acts: bool = False
+    seal: str | None = None
+
+
+def parts(facts: Facts, visitor: Visitor, asked: Asked | None) -> dict[str, str]:
+    """Every part's HTML, and the document's `title`."""
+    view = {
+        "facts": facts,
+        "headline": sayings.headline(facts),
+        "tone": road.tone(facts),
+        "explained": explained(facts),
+        "next": facts.next_step.rstrip("."),
+        "stations": road.stations(facts),
+        "beside": list(road.beside(facts)),
+        "asked": asked,
+        "paused_by_hand": facts.paused_reason == "by_hand",
+        "visitor": visitor,
+    }
+    module: Any = _ENVIRONMENT.get_template("parts.html").module
+    found = {name: str(getattr(module, name)(view)).strip() for name in PARTS}
+    return {"title": f"{view['headline']} · redo-connector", **found}
+
+
+def status(facts: Facts, visitor: Visitor, asked: Asked | None) -> str:
     """The whole page."""
-    return _PAGE.substitute(
-        state=facts.state.value.replace("_", " "),
-        tone=_tone(facts),
-        verdict=escape(verdict(facts)),
-        road="".join(
-            f"<li>{escape(name)}<b>{number}</b><small>{note}</small></li>" for name, number, note in _road(facts)
-        ),
-        counts=_rows(asdict(facts.counts)),
-        uptime=duration(facts.now - facts.started_at),
-        version=escape(facts.version),
-    )
+    return _render("status.html", visitor, parts=parts(facts, visitor, asked), facts=facts, asked=asked)
 
 
-def _tone(facts: Facts) -> str:
-    if not ready(facts)[0]:
-        return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
-    return "good" if facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} else "busy"
+def order(story: Story, visitor: Visitor, asked: Asked | None, *, show_values: bool) -> str:
+    """The page of one order."""
+    return _render("order.html", visitor, story=story, asked=asked, show_values=show_values)
 
 
-def _road(facts: Facts) -> list[tuple[str, str, str]]:
-    """The stations between the source and Redo: name, number, what the number means."""
-    lag, tally = facts.replication_lag_bytes, facts.tally
-    accepted = facts.last_accepted_at
-    found = [
-        (
-            "Source",
-            "?" if lag is None else f"{lag:,}",
-            "bytes behind" if facts.connected else "bytes behind, disconnected",
-        ),
-        ("Ledger", f"{tally.affected:,}", f"orders waiting, {tally.lookups:,} lookups"),
-        ("In flight", f"{facts.in_flight:,}", f"of {facts.concurrency_limit:,} allowed"),
-        (
-            "Redo",
-            f"{tally.checkpoints - tally.missing:,}",
-            "orders accepted" if accepted is None else f"orders accepted, last {duration(facts.now - accepted)} ago",
-        ),
-        ("Dead letters", f"{sum(tally.dead_letters.values()):,}", "orders refused"),
-    ]
-    if facts.slot_retained_bytes is not None:
-        found.insert(1, ("WAL kept", size(facts.slot_retained_bytes), _limit(facts)))
-    if facts.backfill_remaining:
-        found.append(("To walk", f"{facts.backfill_remaining:,}", "orders of the backfill"))
-    return found
+def sign_in(visitor: Visitor, problem: str, then: str) -> str:
+    """The form that asks for the token; `then`: the path to go on to."""
+    return _render("sign_in.html", visitor, problem=problem, then=then)
 
 
-def _limit(facts: Facts) -> str:
-    if facts.slot_limit is None or facts.slot_limit_left_bytes is None:
-        return "by the slot, no limit set"
-    left, seconds = facts.slot_limit_left_bytes, facts.slot_seconds_to_limit
-    if left <= 0:
-        return f"by the slot, beyond {facts.slot_limit}"
-    time = "" if seconds is None else f", reached in {duration(seconds)}"
-    return f"by the slot, {size(left)} left until {facts.slot_limit}{time}"
+def sentence(title: str, text: str) -> str:
+    """A page that says one thing."""
+    return _render("sentence.html", Visitor(), title=title, text=text)
 
 
-def _rows(counts: Mapping[str, int]) -> str:
-    return "".join(f"<tr><th>{escape(name)}</th><td>{number:,}</td></tr>" for name, number in counts.items())
+def _render(name: str, visitor: Visitor, **values: Any) -> str:
+    return _ENVIRONMENT.get_template(name).render(visitor=visitor, **values)

@@ -1,7 +1,4 @@
-"""The HTTP side of status: a Starlette application, and a uvicorn server that lives in our event loop.
-
-Everything is read-only and shows no customer data.
-"""
+"""A uvicorn server that lives in our event loop. It must not know what it serves."""
 
 from __future__ import annotations
 
@@ -9,58 +6,12 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Iterator
 
-import orjson
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connector.errors import ConfigurationError, Problem
-from connector.status.facts import Facts, as_json, ready
-from connector.status.metrics import CONTENT_TYPE, Metrics
-from connector.status.page import POLICY, render
-
-_HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-
-
-def create_app(metrics: Metrics, facts: Callable[[], Facts]) -> ASGIApp:
-    """The application. `facts` is called for each request and must be cheap; it must not block."""
-
-    async def exposition(_: Request) -> Response:
-        metrics.update(facts())
-        return Response(metrics.exposition(), headers={**_HEADERS, "Content-Type": CONTENT_TYPE})
-
-    async def alive(_: Request) -> Response:
-        return _json({"alive": True})
-
-    async def readiness(_: Request) -> Response:
-        now = facts()
-        is_ready, reason = ready(now)
-        body = {"ready": is_ready, "state": now.state, "reason": reason, "next": now.next_step or None}
-        return _json(body, 200 if is_ready else 503)
-
-    async def status(_: Request) -> Response:
-        return _json(as_json(facts()))
-
-    async def page(_: Request) -> Response:
-        return Response(render(facts()), headers=_HEADERS, media_type="text/html")
-
-    paths = {"/": page, "/metrics": exposition, "/healthz": alive, "/readyz": readiness, "/api/status": status}
-    return Starlette(routes=[Route(path, endpoint) for path, endpoint in paths.items()])
-
-
-def _json(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, _HEADERS, "application/json")
 
 
 class _Server(uvicorn.Server):
@@ -82,8 +33,10 @@ class _Server(uvicorn.Server):
 class WebServer:
     """Serves an application inside the running event loop, from `start` to `stop`. Port 0: any free one, see `port`."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, closing: asyncio.Event | None = None) -> None:
+        """`closing` is set at the stop, so that answers that go on by themselves end."""
         self._app = app
+        self._closing = closing
         self._host = host
         self.port = port
         """Where it listens, once started."""
@@ -119,6 +72,8 @@ class WebServer:
         self._server = self._task = None
         if server is None or task is None:
             return
+        if self._closing is not None:
+            self._closing.set()
         server.should_exit = True
         await task
         if listener is not None:

@@ -1,4 +1,4 @@
-"""The verbs that ask the connector for something: approve, reconcile, backfill."""
+"""The verbs that ask the connector for something: approve, reconcile, backfill, pause, resume."""
 
 from __future__ import annotations
 
@@ -183,6 +183,43 @@ def backfill(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
     else:
         report_delivery.outcome(asked, waits=not no_wait)
     sys.exit(int(asked["state"] == "failed" or not (no_wait or asked["state"] == "done")))
+
+
+@click.command()
+@config_option
+@json_option
+@no_wait_option
+def pause(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
+    """Push nothing to Redo until `resume`.
+
+    Not after a restart either. Changes are gathered meanwhile, and the slot moves. Without a running connector the
+    request is carried out at the next start.
+    """
+    _ask(config_path, "pause", no_wait=no_wait, as_json=as_json)
+
+
+@click.command()
+@config_option
+@json_option
+@no_wait_option
+def resume(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
+    """End a `pause`. Without a running connector the request is carried out at the next start."""
+    _ask(config_path, "resume", no_wait=no_wait, as_json=as_json)
+
+
+def _ask(config_path: str | None, verb: str, *, no_wait: bool, as_json: bool) -> None:
+    settings = settings_of(config_path)
+    from connector import asking, report_delivery
+    from connector.following import following
+
+    with following(verb) as told:
+        work = asking.ask(settings, verb, {}, wait=not no_wait, on_progress=told, now=time.time())
+        asked = run_async(work).as_json()
+    if as_json:
+        click.echo(json.dumps({"request": asked}, indent=2))
+    else:
+        report_delivery.outcome(asked, waits=not no_wait)
+    sys.exit(int(asked["state"] == "failed"))
 
 
 def _carry_out(settings: Settings, verb: str, arguments: Mapping[str, Any], *, wait: bool) -> dict[str, Any]:

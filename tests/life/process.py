@@ -17,6 +17,7 @@ from connector.pipeline.clock import Clock
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Assembler, Contract, Slot
 from connector.pipeline.run import Options, Pipeline, Ports
+from connector.status.history import History
 from connector.status.metrics import Metrics
 from tests.direct_redo import DirectRedo
 from tests.life.oms import OmsRoutes, OmsSource, SlotMaker
@@ -62,6 +63,7 @@ class Life:
             MortalRedo(redo, self, witness),
             cast("Memory", Mortal(memory, self.write, self.hop)),
             METRICS,
+            History(),
         )
         self.pipeline = Pipeline(ports, options, Clock(loop.wall, loop.time))
         self.running = loop.create_task(self.pipeline.run(self.stop))

@@ -1,0 +1,82 @@
+"""What the status server shows and takes, whichever generation of the pipeline runs. Wiring, like `app`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from connector import __version__
+from connector.config import Settings
+from connector.inbox import Desk
+from connector.projection import Projection
+from connector.redo.canonical import ignoring
+from connector.redo.contract import RedoContract
+from connector.starting import Beginning
+from connector.status.facts import Facts
+from connector.status.history import History
+from connector.status.metrics import Metrics
+from connector.status.ports import Panel
+from connector.status.site import create_app
+from connector.status.web import WebServer
+from connector.telling import ForOne, Generation, Teller, Terms
+from connector.unmapped import Unmapped
+from connector.vitals import Vitals
+from connector.watching import Parts
+
+
+class Front:
+    """`new_assembler` makes one for a person who looks at an order: with a short bound."""
+
+    def __init__(
+        self, settings: Settings, contract: RedoContract, new_assembler: Callable[[Projection | Unmapped], ForOne]
+    ) -> None:
+        self.metrics = Metrics(__version__)
+        self.history = History()
+        self.beginning = Beginning()
+        self._new_assembler = new_assembler
+        self._vitals: Vitals | None = None
+        self._parts: Parts | None = None
+        url, status = settings.checkpoints.url, settings.status
+        self._desk = None if url == "memory:" else Desk(url)
+        token = None if status.token is None else status.token.get_secret_value()
+        teller = Teller(telling(settings, contract), self.history, time.time(), self._generation)
+        hosts = (*status.hosts, status.host)
+        self._panel = Panel(token, hosts, status.show_values, self._desk, teller, asyncio.Event())
+
+    def facts(self) -> Facts:
+        """Of the present generation, or of the last one while the next is built."""
+        return self._vitals.facts() if self._vitals is not None else self.beginning.facts()
+
+    def show(self, parts: Parts) -> None:
+        self._vitals, self._parts = parts.vitals, parts
+
+    def leave(self) -> None:
+        """The generation's store and connections are about to be closed."""
+        self._parts = None
+
+    async def serve(self, host: str, port: int, stack: AsyncExitStack) -> WebServer:
+        """Until the stack closes. Raises ConfigurationError when the address can't be had."""
+        web = WebServer(create_app(self.metrics, self.facts, self._panel), host, port, self._panel.closing)
+        await web.start()
+        if self._desk is not None:
+            stack.callback(self._desk.close)
+        stack.push_async_callback(web.stop)
+        return web
+
+    def _generation(self) -> Generation | None:
+        parts = self._parts
+        if parts is None:
+            return None
+        pipeline = parts.pipeline
+        return Generation(
+            pipeline.ports.memory,
+            lambda key: key in pipeline.dispatcher.busy,
+            lambda: self._new_assembler(parts.projection),
+        )
+
+
+def telling(settings: Settings, contract: RedoContract) -> Terms:
+    """How stories are told under these settings."""
+    return Terms(contract, ignoring(settings.mapping.ignore), settings.status.show_values)

@@ -1,0 +1,76 @@
+"""What one order would be sent as, against what Redo last accepted. Between the rooms; pushes and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from connector.errors import InvalidOrder, OrderUnreadable
+from connector.orders import Assembly, Document, OrderKey
+from connector.pipeline.records import Checkpoint
+from connector.redo.contract import RedoContract
+from connector.redo.digest import changed_fields
+
+
+class Assembles(Protocol):
+    async def assemble(self, keys: Sequence[OrderKey]) -> Assembly: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What Redo last accepted for an order. `payload` only where values were asked for, and one was kept."""
+
+    checkpoint: Checkpoint
+    payload: bytes | None = None
+
+
+async def preview_one(
+    assembler: Assembles, contract: RedoContract, key: OrderKey, accepted: Accepted | None
+) -> dict[str, Any]:
+    """As `preview`, with the `sqlstate` of what made the order unreadable, and the payload's `body` as it is sent."""
+    try:
+        documents = (await assembler.assemble([key])).documents.get(key, ())
+    except OrderUnreadable as error:
+        return _shown(key, "unreadable", [str(error)], sqlstate=error.sqlstate)
+    if not documents:
+        return _shown(key, "absent", ["the mapping has no row for this order"])
+    if len(documents) > 1:
+        return _shown(key, "duplicate", [f"the mapping returns {len(documents)} rows for this order"])
+    found = _judge(key, documents[0], contract, accepted.checkpoint if accepted is not None else None)
+    return found | {"store_id": documents[0].get("store_id", documents[0].get("storeId"))}
+
+
+def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:
+    try:
+        order = contract.order(document, time.time())
+    except InvalidOrder as error:
+        return _shown(key, "invalid", [str(violation) for violation in error.violations])
+    if checkpoint is None:
+        return _shown(key, "new", [], order.body)
+    if checkpoint.fingerprint == order.fingerprint and checkpoint.place == order.place and not checkpoint.missing:
+        return _shown(key, "unchanged", [], order.body)
+    moved = ("store_id",) if checkpoint.store_id != order.store_id else ()
+    return _shown(key, "changed", [], order.body, (*moved, *changed_fields(checkpoint.digest, order.digest)))
+
+
+def _shown(
+    key: OrderKey,
+    verdict: str,
+    problems: list[str],
+    body: bytes | None = None,
+    changed: Sequence[str] = (),
+    sqlstate: str = "",
+) -> dict[str, Any]:
+    return {
+        "key": key,
+        "store_id": None,
+        "verdict": verdict,
+        "problems": problems,
+        "changed_fields": [*changed],
+        "payload": None if body is None else json.loads(body),
+        "body": body,
+        "sqlstate": sqlstate,
+    }

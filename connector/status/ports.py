@@ -1,0 +1,55 @@
+"""What the page needs of its neighbours: who carries out actions, and who knows an order. No behaviour."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from connector.orders import OrderKey
+from connector.status.story import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of an action: `state` is `waiting`, `running`, `done` or `failed`."""
+
+    number: int
+    verb: str
+    state: str
+    message: str
+
+
+class Desk(Protocol):
+    """Takes what a person asks for, durably; the running pipeline carries it out. Both raise ConnectorError."""
+
+    async def ask(self, verb: str, arguments: Mapping[str, Any]) -> int:
+        """The request's number."""
+        ...
+
+    async def get(self, number: int) -> Asked | None: ...
+
+
+class Orders(Protocol):
+    async def story(self, key: OrderKey) -> Story:
+        """Read from the store and, with a bound, from the OMS. Raises CheckpointsUnwritable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What there is beside the facts. `token`: who knows it may act; None: nobody may. `hosts`: names by which the page
+    may be asked for, beside addresses and names without a dot."""
+
+    token: str | None = None
+    hosts: tuple[str, ...] = ()
+    show_values: bool = False
+    desk: Desk | None = None
+    orders: Orders | None = None
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server stops: live streams end then."""
+
+    @property
+    def acts(self) -> bool:
+        return self.token is not None and self.desk is not None

@@ -1,0 +1,130 @@
+"""The road as a person sees it: its stations with their numbers, and the facts beside it. Facts in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from connector.changes import format_lsn
+from connector.status.facts import READY_STATES, Facts, State, duration, ready, size
+from connector.status.sayings import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """`via`: what happens on the way here. `number` counts `unit`; `note` says more."""
+
+    name: str
+    number: str
+    unit: str
+    note: str = ""
+    via: str = ""
+
+
+def stations(facts: Facts) -> list[Station]:
+    """From the source to the checkpoints, in the order of `connector.pipeline.run`."""
+    lag, tally, accepted, rate = (
+        facts.replication_lag_bytes,
+        facts.tally,
+        facts.last_accepted_at,
+        facts.accepted_per_minute,
+    )
+    return [
+        Station("OMS", "unknown" if lag is None else size(lag), "WAL not yet read", _lag(facts)),
+        Station(
+            "Ledger",
+            f"{tally.affected:,}",
+            f"order{_s(tally.affected)} waiting",
+            _lookups(tally.lookups),
+            "routes",
+        ),
+        Station(
+            "In flight",
+            f"{facts.in_flight:,}",
+            f"request{_s(facts.in_flight)} of {facts.concurrency_limit:,} at once",
+            "" if facts.pace is None else f"Redo bears {facts.pace:,.1f} a second",
+            "assemble, diff",
+        ),
+        Station(
+            "Redo",
+            "unknown" if rate is None else f"{rate:,}",
+            "accepted per minute",
+            "none since the start" if accepted is None else f"last one {duration(facts.now - accepted)} ago",
+            "push",
+        ),
+        Station(
+            "Checkpoints",
+            f"{tally.checkpoints - tally.missing:,}",
+            f"order{_s(tally.checkpoints - tally.missing)} accepted",
+            f"{tally.missing:,} left the mapping" if tally.missing else "",
+            "remember",
+        ),
+    ]
+
+
+def beside(facts: Facts) -> Iterator[tuple[str, str, str]]:
+    """Name, value, and what to add, of what else a person should see."""
+    waiting = facts.tally.oldest_since is not None
+    yield "Oldest waiting change", duration(facts.oldest_age) if waiting else "none", ""
+    yield "WAL that the slot keeps", *_wal(facts)
+    position = facts.position
+    if position is not None:
+        yield "Slot may let go of", format_lsn(position.flush_lsn), "everything before it is safe here"
+    if facts.sweep is not None and facts.sweep.finished_at is None:
+        left = "" if facts.sweep_remaining is None else f"about {facts.sweep_remaining:,} to go"
+        yield f"{facts.sweep.kind.value.capitalize()} under way", f"{facts.sweep.scanned:,} orders", left
+    yield "Last clean reconcile", *_clean(facts)
+    yield "Last comparison of all", *_compared(facts)
+    yield "Mapping version", (facts.mapping_fingerprint or "unknown")[:12], ""
+    counts = facts.counts
+    yield "Since the start", f"{counts.pushed:,} pushed", f"{counts.unchanged:,} found unchanged"
+
+
+def tone(facts: Facts) -> str:
+    """`good`, `busy` or `bad`."""
+    if not ready(facts)[0]:
+        return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
+    return "good" if facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} else "busy"
+
+
+def _lag(facts: Facts) -> str:
+    if not facts.connected:
+        return "disconnected"
+    seconds = facts.replication_lag_seconds
+    return "" if seconds is None else f"{duration(seconds)} behind"
+
+
+def _wal(facts: Facts) -> tuple[str, str]:
+    if facts.slot_retained_bytes is None:
+        return "unknown", ""
+    kept, left, seconds = size(facts.slot_retained_bytes), facts.slot_limit_left_bytes, facts.slot_seconds_to_limit
+    if facts.slot_limit is None or left is None:
+        return kept, "no limit is set"
+    if left <= 0:
+        return kept, f"beyond {facts.slot_limit}"
+    time = ", which isn't coming nearer" if seconds is None else f", reached in {duration(seconds)}"
+    return kept, f"{size(left)} left until {facts.slot_limit}{time}"
+
+
+def _clean(facts: Facts) -> tuple[str, str]:
+    clean = facts.last_clean_reconcile
+    if clean is None or clean.finished_at is None:
+        return "none yet", "one in which nothing differed"
+    return f"{clock(clean.finished_at)} UTC", f"{clean.scanned:,} orders compared"
+
+
+def _compared(facts: Facts) -> tuple[str, str]:
+    last = facts.last_reconcile
+    if last is None or last.finished_at is None:
+        return "none yet", ""
+    drift = last.missed + last.changed + last.extra
+    found = "nothing differed" if not drift else f"{drift:,} differed and were pushed or held"
+    return f"{clock(last.finished_at)} UTC", f"{last.scanned:,} orders compared, {found}"
+
+
+def _lookups(number: int) -> str:
+    return f"{number:,} lookup{_s(number)} to resolve" if number else ""
+
+
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"

@@ -1,0 +1,157 @@
+"""The HTTP side of status: which path answers what. Facts and stories come from outside; nothing is changed but through
+the panel's desk.
+
+Metrics and health answer to any name, because scrapers and probes use what they like and neither holds an order's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from connector.errors import ConnectorError
+from connector.orders import OrderKey
+from connector.status import page
+from connector.status import story as stories
+from connector.status.answers import HEADERS, as_json, html, says, stranger
+from connector.status.facts import Facts, ready
+from connector.status.facts import as_json as facts_as_json
+from connector.status.live import Live
+from connector.status.metrics import CONTENT_TYPE, Metrics
+from connector.status.ports import Asked, Panel
+from connector.status.story import Story
+from connector.status.visits import Visits
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+_FILES: Final[Mapping[str, tuple[bytes, str]]] = {
+    name: (files("connector.status").joinpath("static", name).read_bytes(), kind)
+    for name, kind in (("page.css", "text/css"), ("page.js", "text/javascript"), ("icon.svg", "image/svg+xml"))
+}
+
+
+class Site:
+    def __init__(self, metrics: Metrics, facts: Callable[[], Facts], panel: Panel) -> None:
+        self._metrics = metrics
+        self._facts = facts
+        self._panel = panel
+        self.visits = Visits(panel)
+        self._live = Live(panel.closing)
+
+    async def exposition(self, _: Request) -> Response:
+        self._metrics.update(self._facts())
+        return Response(self._metrics.exposition(), headers={**HEADERS, "Content-Type": CONTENT_TYPE})
+
+    async def alive(self, _: Request) -> Response:
+        return as_json({"alive": True})
+
+    async def readiness(self, _: Request) -> Response:
+        now = self._facts()
+        is_ready, reason = ready(now)
+        body = {"ready": is_ready, "state": now.state, "reason": reason, "next": now.next_step or None}
+        return as_json(body, 200 if is_ready else 503)
+
+    async def status(self, _: Request) -> Response:
+        return as_json(facts_as_json(self._facts()))
+
+    async def page(self, request: Request) -> Response:
+        return html(page.status(self._facts(), self.visits.visitor(request), await self._asked(request)))
+
+    async def events(self, request: Request) -> Response:
+        """The page's parts, again and again, as they change."""
+        if self._live.full:
+            return says(503, "Too many", "Too many pages are open. Close some; a reload shows how things are.")
+
+        async def look() -> Mapping[str, str]:
+            return page.parts(self._facts(), self.visits.visitor(request), await self._asked(request))
+
+        return StreamingResponse(self._live.stream(look), headers=HEADERS, media_type="text/event-stream")
+
+    async def find(self, request: Request) -> Response:
+        """The form that asks for an order."""
+        key = request.query_params.get("key", "").strip()
+        return Response(status_code=303, headers={**HEADERS, "Location": page.order_path(key) if key else "/"})
+
+    async def order(self, request: Request) -> Response:
+        story = await self._story(request.path_params["key"])
+        if isinstance(story, Response):
+            return story
+        if not story.known:
+            return says(404, "No such order", f"Neither the connector nor the mapping knows an order {story.key}.")
+        visitor, asked = self.visits.visitor(request), await self._asked(request)
+        return html(page.order(story, visitor, asked, show_values=self._panel.show_values))
+
+    async def order_json(self, request: Request) -> Response:
+        story = await self._story(request.path_params["key"])
+        if isinstance(story, Response):
+            return story
+        return as_json(stories.as_json(story), 200 if story.known else 404)
+
+    async def file(self, request: Request) -> Response:
+        found = _FILES.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        return Response(found[0], headers=HEADERS, media_type=found[1])
+
+    async def _story(self, key: str) -> Story | Response:
+        if self._panel.orders is None:
+            return says(503, "Not yet", "The connector is still starting: ask again in a moment.")
+        try:
+            return await self._panel.orders.story(OrderKey(key))
+        except ConnectorError as error:
+            return says(503, "The order can't be read", str(error))
+
+    async def _asked(self, request: Request) -> Asked | None:
+        number = request.query_params.get("asked", "")
+        desk = self._panel.desk
+        if desk is None or not (number.isdecimal() and len(number) < 10):
+            return None
+        try:
+            return await desk.get(int(number))
+        except ConnectorError:
+            return None  # the pipeline's own trouble says it better
+
+
+def create_app(metrics: Metrics, facts: Callable[[], Facts], panel: Panel | None = None) -> ASGIApp:
+    """The application. `facts` is called for each request and must be cheap; it must not block."""
+    panel = panel or Panel()
+    site = Site(metrics, facts, panel)
+
+    def ours(answer: Answer) -> Answer:
+        async def guarded(request: Request) -> Response:
+            return stranger(request, panel.hosts) or await answer(request)
+
+        return guarded
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return says(status, "Nothing here", "There is no such page." if status == 404 else "That can't be done here.")
+
+    visits = site.visits
+    return Starlette(
+        routes=[
+            Route("/metrics", site.exposition),
+            Route("/healthz", site.alive),
+            Route("/readyz", site.readiness),
+            Route("/static/{name}", site.file),
+            Route("/", ours(site.page)),
+            Route("/api/status", ours(site.status)),
+            Route("/events", ours(site.events)),
+            Route("/orders", ours(site.find)),
+            Route("/orders/{key:path}", ours(site.order)),
+            Route("/api/orders/{key:path}", ours(site.order_json)),
+            Route("/sign-in", ours(visits.sign_in_form)),
+            Route("/sign-in", ours(visits.sign_in), methods=["POST"]),
+            Route("/sign-out", ours(visits.sign_out), methods=["POST"]),
+            Route("/actions/{verb}", ours(visits.act), methods=["POST"]),
+        ],
+        exception_handlers={404: unknown, 405: unknown},
+    )

@@ -1,0 +1,115 @@
+"""All there is to know about one order, for a person who asks about it. Pure data; values only where asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from connector.changes import format_lsn
+from connector.pipeline.history import Attempt, SourceChange
+from connector.pipeline.holds import Held
+from connector.pipeline.records import Checkpoint, DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What the mapping says the order is now. `verdict`: `new`, `changed`, `unchanged`, `absent`, `invalid`,
+    `unreadable`, `duplicate`, or `unknown` (it couldn't be read just now, `problems` say why).
+
+    `shapes` tells of each top-level field what kind of value it has, never the value. `payload` (as it would be sent)
+    and `values` (path, accepted, now) are None unless values may be shown.
+    """
+
+    verdict: str
+    problems: tuple[str, ...] = ()
+    changed_fields: tuple[str, ...] = ()
+    shapes: Mapping[str, str] = field(default_factory=dict)
+    payload: str | None = None
+    values: tuple[tuple[str, str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """`as_of`, `since`: seconds since 1970; `since` is when changes and attempts began to be remembered, None where no
+    connector runs."""
+
+    key: str
+    as_of: float
+    projection: Projection
+    checkpoint: Checkpoint | None = None
+    dead_letter: DeadLetter | None = None
+    held: Held | None = None
+    in_flight: bool = False
+    changes: tuple[SourceChange, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    since: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything remembers the order, or the mapping has it."""
+        remembered = self.checkpoint or self.dead_letter or self.held or self.changes or self.attempts
+        return bool(remembered) or self.in_flight or self.projection.verdict not in ("absent", "unreadable")
+
+    @property
+    def verdict(self) -> str:
+        """How Redo's copy stands, in a sentence."""
+        if self.dead_letter is not None:
+            return f"Refused: {_REFUSED.get(self.dead_letter.reason, self.dead_letter.reason)}."
+        if self.held is not None:
+            return f"Held for approval, with hold {self.held.hold}."
+        if self.in_flight:
+            return "On its way to Redo."
+        return _SENTENCES.get(self.projection.verdict, "It can't be read from the OMS just now.")
+
+
+_REFUSED = {
+    "rejected": "Redo does not take it as it is",
+    "invalid": "it breaks Redo's contract, so it wasn't sent",
+    "mapping": "the mapping fails for its data",
+    "duplicate": "the mapping returns several rows for it",
+    "removal": "Redo did not let it be removed",
+}
+_SENTENCES = {
+    "unchanged": "Redo accepted this order as it is now.",
+    "changed": "The OMS has a newer state than Redo accepted.",
+    "new": "Redo has not accepted this order yet.",
+    "absent": "The mapping has no row for this order.",
+    "invalid": "As it is now, it breaks Redo's contract.",
+    "unreadable": "The mapping fails for its data.",
+    "duplicate": "The mapping returns several rows for it.",
+}
+
+
+def shapes(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Of each field what kind of value it has: `text`, `number`, `list of 3`, `object of 5 fields`, `nothing`."""
+    return {name: _shape(value) for name, value in payload.items()}
+
+
+def _shape(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "yes or no"
+        case str():
+            return "text"
+        case Mapping():
+            return f"object of {len(value)} field{'' if len(value) == 1 else 's'}"
+        case Sequence():
+            return f"list of {len(value)}"
+    return "number"
+
+
+def as_json(story: Story) -> dict[str, Any]:
+    """Plain JSON types: no fingerprints' bytes, LSNs as Postgres prints them."""
+    plain = asdict(story)
+    if story.checkpoint is not None:
+        names = ("accepted_at", "order_id", "store_id", "redo_id", "missing")
+        plain["checkpoint"] = {name: getattr(story.checkpoint, name) for name in names}
+        plain["checkpoint"]["fingerprint"] = story.checkpoint.fingerprint.hex()
+    if story.dead_letter is not None:
+        del plain["dead_letter"]["fingerprint"]
+    for change in plain["changes"]:
+        change["commit_lsn"] = format_lsn(change["commit_lsn"])
+    return {"known": story.known, "verdict": story.verdict, **plain}

@@ -1,0 +1,136 @@
+"""The story of one order: what is remembered, what happened, and what the mapping says now. Between the rooms, like
+`judging`; reads only, and never more than one order at once from the OMS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from connector.errors import MappingBroken, SourceUnavailable
+from connector.judging import Accepted, Assembles, preview_one
+from connector.orders import OrderKey, Place
+from connector.pipeline.records import Checkpoint, Known
+from connector.redo.canonical import Ignored
+from connector.redo.compare import differences, makes_none
+from connector.redo.contract import RedoContract
+from connector.status.history import History
+from connector.status.story import Projection, Story, shapes
+
+LONGEST_MS: Final = 5_000
+"""Of the statement that reads an order for a person: a page must not hurt the OMS."""
+_PATIENCE: Final = 10.0
+"""Seconds that one waits for the others who look."""
+_UNREAD: Final = ("22P02", "22003", "22007", "22008")
+"""SQLSTATEs of a text that its type can't be read from: that is no key."""
+
+
+class Remembers(Protocol):
+    """The part of a store that a story needs."""
+
+    async def known(self, keys: list[OrderKey]) -> Known: ...
+
+    async def payload(self, key: OrderKey, place: Place) -> bytes | None: ...
+
+
+class ForOne(Assembles, Protocol):
+    """Reads one order, once."""
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What was built for the present mapping. `in_flight`: whether an order is in work."""
+
+    memory: Remembers
+    in_flight: Callable[[OrderKey], bool]
+    new_assembler: Callable[[], ForOne]
+    """With a bound for its statements; it is closed after each look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How values are shown, if they are."""
+
+    contract: RedoContract
+    ignored: Ignored
+    show_values: bool
+
+
+class Teller:
+    """Satisfies the page's port `Orders`. `current` is None until something was built."""
+
+    def __init__(
+        self, terms: Terms, history: History | None, since: float | None, current: Callable[[], Generation | None]
+    ) -> None:
+        self._terms = terms
+        self._history = history
+        self._since = since
+        self._current = current
+        self._one_look = asyncio.Semaphore(1)
+
+    async def story(self, key: OrderKey) -> Story:
+        """Raises CheckpointsUnwritable, and SourceUnavailable while nothing was built yet."""
+        now = self._current()
+        if now is None:
+            raise SourceUnavailable("the connector is still starting: ask again in a moment")
+        known = await now.memory.known([key])
+        checkpoint = known.checkpoints.get(key)
+        history = self._history
+        return Story(
+            key=key,
+            as_of=time.time(),
+            projection=await self._look(now, key, checkpoint),
+            checkpoint=checkpoint,
+            dead_letter=known.dead_letters.get(key),
+            held=known.held.get(key),
+            in_flight=now.in_flight(key),
+            changes=history.changes_of(key) if history is not None else (),
+            attempts=history.attempts_of(key) if history is not None else (),
+            since=self._since,
+        )
+
+    async def _look(self, now: Generation, key: OrderKey, checkpoint: Checkpoint | None) -> Projection:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._one_look.acquire()
+        except TimeoutError:
+            return Projection("unknown", ("others look at orders just now, and one is read at a time: look again",))
+        assembler = now.new_assembler()
+        try:
+            found = await preview_one(
+                assembler, self._terms.contract, key, None if checkpoint is None else Accepted(checkpoint)
+            )
+        except (SourceUnavailable, MappingBroken) as error:
+            return Projection("unknown", (str(error),))
+        finally:
+            await assembler.aclose()
+            self._one_look.release()
+        return await self._shown(now, key, checkpoint, found)
+
+    async def _shown(
+        self, now: Generation, key: OrderKey, checkpoint: Checkpoint | None, found: dict[str, Any]
+    ) -> Projection:
+        verdict = "absent" if found["sqlstate"] in _UNREAD else found["verdict"]
+        problems = tuple(found["problems"]) if verdict != "absent" else ()
+        payload = found["payload"]
+        plain = Projection(verdict, problems, tuple(found["changed_fields"]), shapes(payload or {}))
+        if not self._terms.show_values or payload is None:
+            return plain
+        before = None if checkpoint is None else await now.memory.payload(key, checkpoint.place)
+        values = None if before is None else self._values(before, found["body"])
+        whole = json.dumps(payload, indent=2, ensure_ascii=False)
+        return Projection(verdict, problems, plain.changed_fields, plain.shapes, whole, values)
+
+    def _values(self, before: bytes, body: bytes) -> tuple[tuple[str, str, str], ...]:
+        found = differences(before, body)
+        kept = ((path, old, new) for path, old, new in found if not makes_none(path, self._terms.ignored))
+        return tuple((path, _text(old), _text(new)) for path, old, new in kept)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

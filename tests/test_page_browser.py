@@ -1,0 +1,199 @@
+"""The page in a real browser, before a connector in a process of its own, a real Postgres and a local Redo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.fix_cli import Cli, Daemon, LocalRedo, until
+from tests.fix_page import Visit, browser, close_visit, open_visit
+from tests.fix_postgres import Database
+
+__all__ = ["browser"]
+
+TOKEN = "open-sesame-0123456789"
+
+
+@pytest.fixture
+def connector(cli: Cli, redo: LocalRedo) -> Iterator[Daemon]:
+    """It runs, every order is at Redo, and its page may be acted on."""
+    cli.set("status", token=TOKEN)
+    cli.set("source", statement_timeout="5s")
+    daemon = cli.start("run")
+    until("every order is at Redo", lambda: len(redo.orders()) == 6)
+    yield daemon
+    assert daemon.stop() == 0
+
+
+@pytest.fixture
+def visit(browser: Browser, cli: Cli, connector: Daemon, tmp_path: Path) -> Iterator[Visit]:
+    opened = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path)
+    yield opened
+    close_visit(opened)
+
+
+def sign_in(visit: Visit, then: str = "/") -> None:
+    visit.go(f"/sign-in?then={then}")
+    visit.page.get_by_label("Token").fill(TOKEN)
+    visit.page.get_by_role("button", name="Sign in").click()
+    expect(visit.page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def change(shop: Database, statement: str) -> None:
+    with shop.connect() as conn:
+        conn.execute(statement.encode())
+
+
+def test_a_change_in_the_oms_shows_on_the_page_and_on_its_orders_page_without_a_reload(
+    visit: Visit, shop: Database
+) -> None:
+    visit.go()
+    visit.headline("Delivering: Redo is in step with the OMS")
+    visit.page.evaluate("window.kept = true")
+    change(shop, "UPDATE shop.item SET qty = 5 WHERE order_id = 4")
+    row = visit.page.locator("#recent tbody tr").first
+    expect(row.get_by_role("rowheader")).to_have_text("4")
+    expect(row).to_contain_text("accepted")
+    expect(row.locator("td").last).to_contain_text(" s")
+    assert visit.page.evaluate("window.kept")
+    visit.accessible()
+    visit.shot("delivering")
+    row.get_by_role("link", name="4").click()
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Order 4")
+    expect(visit.page.locator("main")).to_contain_text("Redo accepted this order as it is now.")
+    changes = visit.page.get_by_role("region", name="What changed in the OMS")
+    expect(changes.locator("tbody tr").first).to_contain_text(re.compile(r"shop\.item\s*update\s*[0-9A-F]+/[0-9A-F]+"))
+    expect(visit.page.get_by_role("row", name=re.compile("lineItems"))).to_contain_text("list of 1")
+    text = visit.page.content()
+    assert "@shop.example" not in text
+    assert "Provo" not in text
+    visit.accessible()
+    visit.shot("order")
+
+
+def test_what_redo_refuses_is_told_with_its_cause_and_tried_again_by_a_person_who_has_the_token(
+    visit: Visit, shop: Database, redo: LocalRedo
+) -> None:
+    change(shop, "UPDATE shop.orders SET email = 'no-address' WHERE id = 2")
+    visit.go()
+    expect(visit.page.get_by_role("region", name="Refused orders")).to_contain_text("customer.email")
+    expect(visit.page.get_by_role("button", name="Try again")).to_have_count(0)
+    sign_in(visit)
+    visit.page.get_by_role("button", name="Try again").click()
+    expect(visit.page.locator("#asked")).to_contain_text("is done: 1 order is on the way to Redo")
+    visit.accessible()
+    visit.shot("refused")
+    visit.go("/orders/2")
+    expect(visit.page.locator("main")).to_contain_text("it breaks Redo's contract")
+    change(shop, "UPDATE shop.orders SET email = 'again@shop.example' WHERE id = 2")
+    visit.page.get_by_role("button", name="Push this order again").click()
+    expect(visit.page.locator("main")).to_contain_text("on the way to Redo")
+    until("it is at Redo", lambda: redo.orders()["2"]["customer"]["email"] == "again@shop.example")
+    visit.page.get_by_role("button", name="Sign out").click()
+    expect(visit.page.get_by_role("button", name="Pause delivery")).to_have_count(0)
+
+
+def test_a_refused_token_and_a_pause_by_hand_are_verdicts_with_a_next_step(
+    visit: Visit, shop: Database, redo: LocalRedo, cli: Cli
+) -> None:
+    redo.switch(unauthorized=True)
+    change(shop, "UPDATE shop.item SET qty = 7 WHERE order_id = 1")
+    visit.go()
+    visit.headline("Paused: Redo refused the token since ")
+    expect(visit.page.locator("#said")).to_contain_text("Next: Redo refuses every order: check redo.api_secret")
+    visit.accessible()
+    visit.shot("paused")
+    redo.switch(unauthorized=False)
+    visit.headline("Delivering")
+    sign_in(visit)
+    visit.page.get_by_role("button", name="Pause delivery").click()
+    visit.headline("Paused: somebody paused it since ")
+    change(shop, "UPDATE shop.item SET qty = 8 WHERE order_id = 1")
+    until("it waits in the ledger", lambda: cli.facts()["affected"] == 1)
+    assert redo.orders()["1"]["lineItems"][0]["quantity"] == 7
+    visit.page.get_by_role("button", name="Resume delivery").click()
+    visit.headline("Delivering")
+    until("it is at Redo", lambda: redo.orders()["1"]["lineItems"][0]["quantity"] == 8)
+
+
+def test_a_mapping_that_fits_no_longer_is_told_as_stalled_and_a_slow_redo_as_catching_up(
+    visit: Visit, shop: Database, redo: LocalRedo
+) -> None:
+    change(shop, "ALTER TABLE shop.note RENAME COLUMN body TO words")
+    change(shop, "UPDATE shop.item SET qty = 3 WHERE order_id = 1")
+    visit.go()
+    visit.headline("Stalled")
+    expect(visit.page.locator("#said")).to_contain_text("`redo-connector check` names the place in the mapping")
+    visit.accessible()
+    visit.shot("stalled")
+    change(shop, "ALTER TABLE shop.note RENAME COLUMN words TO body")
+    visit.headline("Delivering")
+    redo.switch(latency_ms=30_000)
+    change(shop, "UPDATE shop.item SET qty = 4 WHERE order_id = 1")
+    visit.headline("Catching up")
+    visit.shot("catching-up")
+    redo.switch(latency_ms=0)
+    visit.headline("Delivering")
+
+
+def test_a_change_of_an_unlikely_size_is_held_until_somebody_approves_it(
+    browser: Browser, cli: Cli, shop: Database, redo: LocalRedo, tmp_path: Path
+) -> None:
+    change(shop, "INSERT INTO shop.orders SELECT id, 'b' || id || '@shop.example' FROM generate_series(7, 30) id")
+    change(shop, "INSERT INTO shop.item SELECT id, 1, 'mug', 1 FROM shop.orders WHERE id > 6")
+    cli.set("status", token=TOKEN)
+    daemon = cli.start("run")
+    until("every order is at Redo", lambda: len(redo.orders()) == 30)
+    visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path)
+    (cli.folder / "mapping.sql").write_text(cli.mapping.replace("'shelf '", "'rack '"))
+    sign_in(visit)
+    visit.headline("held for approval")
+    waiting = visit.page.get_by_role("region", name="Held for approval")
+    expect(waiting).to_contain_text("30 orders that would change at Redo, because: mapping changed")
+    visit.page.get_by_text("Approve hold").click()
+    visit.accessible()
+    visit.shot("held")
+    visit.page.get_by_role("button", name="Let all 30 go").click()
+    visit.headline("Delivering: Redo is in step with the OMS")
+    assert {order["salesChannel"] for order in redo.orders().values()} == {"rack 100"}
+    close_visit(visit)
+    assert daemon.stop() == 0
+
+
+def test_the_page_is_whole_without_javascript_and_found_by_keyboard(
+    browser: Browser, connector: Daemon, cli: Cli, tmp_path: Path
+) -> None:
+    visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path, javascript=False)
+    visit.go()
+    visit.headline("Delivering")
+    expect(visit.page.locator(".road li")).to_have_count(5)
+    assert visit.page.locator("meta[http-equiv=refresh]").count() == 1
+    visit.page.keyboard.press("Tab")
+    expect(visit.page.get_by_text("Skip to the content")).to_be_focused()
+    for _ in range(2):
+        visit.page.keyboard.press("Tab")
+    visit.page.keyboard.type("6")
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Order 6")
+    visit.go("/orders/4711")
+    expect(visit.page.locator("main")).to_contain_text("knows an order 4711")
+    visit.expected = ("404",)
+    close_visit(visit)
+
+
+def test_a_connector_that_ended_is_told_as_such(browser: Browser, cli: Cli, redo: LocalRedo, tmp_path: Path) -> None:
+    daemon = cli.start("run")
+    until("every order is at Redo", lambda: len(redo.orders()) == 6)
+    visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path)
+    visit.go()
+    visit.headline("Delivering")
+    expect(visit.page.locator("#lost")).to_be_hidden()
+    assert visit.page.get_by_role("link", name="Sign in to act").count() == 0
+    assert daemon.stop() == 0
+    expect(visit.page.locator("#lost")).to_be_visible()
+    visit.expected = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE")
+    close_visit(visit)
