@@ -24,6 +24,7 @@ for verb in (
     looking.explain,
     looking.preview,
     looking.status,
+    looking.explain_order,
     steering.backfill,
     steering.reconcile,
     letters.dead_letters,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
 from rich.text import Text
 from rich.tree import Tree
 
@@ -139,14 +139,19 @@ def _json(value: object) -> str:
 
 def status_lines(found: Mapping[str, Any]) -> None:
     """`status`: a verdict, the numbers behind it, and what waits for a person."""
-    out = console()
-    out.print(Text(str(found.get("verdict", "")), "bold"))
+    console().print(status_view(found))
+
+
+def status_view(found: Mapping[str, Any]) -> Group:
+    """The same, to be shown again and again."""
+    lines = [Text(str(found.get("verdict", "")), "bold")]
     rows = [(name, value) for name, value in _flatten(found) if name != "verdict" and value not in (None, "")]
     widest = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        out.print(Text.assemble((f"{name:<{widest}}  ", "dim"), _shown(name, value)))
-    report_delivery.holds_in_short([one for one in _rows(found, "holds") if one.get("state", "held") == "held"])
-    report_delivery.groups_in_short(_rows(found, "dead_letter_groups"))
+        lines.append(Text.assemble((f"{name:<{widest}}  ", "dim"), _shown(name, value)))
+    held = [one for one in _rows(found, "holds") if one.get("state", "held") == "held"]
+    refused = _rows(found, "dead_letter_groups")
+    return Group(*lines, *report_delivery.holds_in_short(held), *report_delivery.groups_in_short(refused))
 
 
 def _rows(found: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ Knows rich and plain dicts; decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.text import Text
@@ -85,20 +85,20 @@ def holds(found: Sequence[Mapping[str, Any]]) -> None:
         out.print(Text(f"  orders {some(hold['samples'], hold['orders'])}", "dim"))
 
 
-def holds_in_short(found: Sequence[Mapping[str, Any]]) -> None:
+def holds_in_short(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
     """`status`: each hold with the command that shows and releases it."""
     for hold in found:
         orders = f"{hold['orders']:,} orders" if "orders" in hold else "orders"
         cause = f" ({hold['cause']})" if hold.get("cause") else ""
         text = f"held: {orders}{cause}; `redo-connector approve {hold.get('number', '')}` shows them and lets them go"
-        console().print(Text(text, "yellow"))
+        yield Text(text, "yellow")
 
 
-def groups_in_short(found: Sequence[Mapping[str, Any]]) -> None:
+def groups_in_short(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
     """`status`: what orders were refused for."""
     for group in found:
         text = f"refused: {counted(group['orders'])}, {group['reason']}: {group['cause']} (group {group['group']})"
-        console().print(Text(text, "red"))
+        yield Text(text, "red")
 
 
 def outcome(request: Mapping[str, Any], *, waits: bool) -> None:

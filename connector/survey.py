@@ -125,17 +125,17 @@ async def grants(settings: Settings, role: str, hosting: str | None) -> str:
 
 async def status(settings: Settings) -> dict[str, Any]:
     """What the running connector says of itself; when none answers, what its store remembers."""
-    address = f"http://{_reachable(settings.status.host)}:{settings.status.port}/api/status"
+    where = f"{address(settings)}/api/status"
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(address, timeout=5.0)
+            answer = await client.get(where, timeout=5.0)
             answer.raise_for_status()
             said = answer.json()
             if isinstance(said, dict) and "verdict" in said:
                 return {"running": True, **said, **await _groups(settings)}
     except (httpx.HTTPError, ValueError):
         pass  # nobody there: then what the store says
-    found: dict[str, Any] = {"running": False, "ready": False, "verdict": f"No connector answers at {address}."}
+    found: dict[str, Any] = {"running": False, "ready": False, "verdict": f"No connector answers at {where}."}
     url = settings.checkpoints.url
     if url == "memory:" or not path_of(url).exists():
         return {**found, "next": "start it with `redo-connector run`"}
@@ -164,8 +164,11 @@ async def _groups(settings: Settings) -> dict[str, Any]:
         return {}  # the connector's own words are worth showing without
 
 
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 -- listening anywhere includes here
+def address(settings: Settings) -> str:
+    """Where the running connector's status server answers, from here."""
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 -- listening anywhere includes here
+    host = settings.status.host
+    return f"http://{anywhere.get(host, host)}:{settings.status.port}"
 
 
 async def redo_problems(client: Stores, store_id: str) -> list[Problem]:

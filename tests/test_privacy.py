@@ -97,7 +97,7 @@ class Watched:
     async def look(self, when: str) -> None:
         """Every page, and every file as it is beside the running process."""
         async with httpx.AsyncClient() as client:
-            for path in ("/metrics", "/", "/api/status", "/readyz", "/healthz"):
+            for path in ("/metrics", "/", "/api/status", "/readyz", "/healthz", "/orders/1", "/api/orders/1"):
                 self.shown[f"{path} {when}"] = (await client.get(self.url + path)).text
         for file in self.rig.folder.iterdir():
             if file.name not in (self.config.name, "mapping.sql"):

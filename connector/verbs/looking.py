@@ -1,4 +1,4 @@
-"""The verbs that look: check, explain, preview, status, grants. They change nothing."""
+"""The verbs that look: check, explain, preview, status, explain-order, grants. They change nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from connector.ending import run_async
+from connector.errors import Problem
 from connector.verbs.options import config_option, json_option, settings_of
 
 HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")
@@ -92,18 +93,52 @@ def preview(
 @click.command()
 @config_option
 @json_option
-def status(config_path: str | None, *, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Go on showing it, until Ctrl-C.")
+def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
     """Say how the running connector does. When none runs, what its store remembers."""
+    if watch and as_json:
+        raise click.UsageError("--watch is for people: ask with --json as often as you like")
     settings = settings_of(config_path)
     from connector import survey
     from connector.report import status_lines
 
+    if watch:
+        from connector.report_live import watching
+
+        watching(lambda: run_async(survey.status(settings)))
+        return
     found = run_async(survey.status(settings))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
         status_lines(found)
     sys.exit(0 if found.get("ready") else 1)
+
+
+@click.command("explain-order")
+@click.argument("key")
+@config_option
+@json_option
+def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
+    """Show what became of one order, and why.
+
+    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts. Without a running connector:
+    what the store remembers, and what the mapping says.
+    """
+    settings = settings_of(config_path)
+    from connector import explaining
+    from connector.report import show_problems
+    from connector.report_order import story_lines
+
+    found = run_async(explaining.story(settings, key))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif found["known"]:
+        story_lines(found)
+    else:
+        hint = "`redo-connector preview` names some; a composite key is a JSON list of texts"
+        show_problems([Problem("neither the connector nor the mapping knows this order", hint, f"order {key}")])
+    sys.exit(0 if found["known"] else 1)
 
 
 @click.command()

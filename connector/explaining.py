@@ -1,0 +1,62 @@
+"""`explain-order`: the story of one order, from the running connector, or, when none answers, from the store and the
+mapping. Between the rooms, like `survey`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+from urllib.parse import quote
+
+import httpx2 as httpx
+
+from connector import app
+from connector.checkpoints.opening import open_readonly, path_of
+from connector.config import Settings
+from connector.front import telling
+from connector.orders import OrderKey, Place
+from connector.pipeline.records import Known
+from connector.status.story import as_json
+from connector.survey import address
+from connector.telling import LONGEST_MS, Generation, Remembers, Teller
+
+_PATIENCE = 3 * LONGEST_MS / 1000
+"""Seconds that the connector may take: others may look at orders, too."""
+
+
+class _Nothing:
+    """What is remembered where there is no store yet."""
+
+    async def known(self, keys: Sequence[OrderKey]) -> Known:
+        return Known({}, {})
+
+    async def payload(self, key: OrderKey, place: Place) -> bytes | None:
+        return None
+
+
+async def story(settings: Settings, key: str) -> dict[str, Any]:
+    """As `/api/orders/KEY` answers, with `running`. Raises ConfigurationError, SourceUnavailable and
+    CheckpointsUnwritable where no connector runs and the order can't be looked at without."""
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{address(settings)}/api/orders/{quote(key, safe='')}", timeout=_PATIENCE)
+            found = answer.json()
+            if isinstance(found, dict) and "projection" in found:
+                return {"running": True, **found}
+    except (httpx.HTTPError, ValueError):
+        pass  # nobody there, or still starting: then what can be seen without
+    projection = await app.load_projection(settings)
+    async with AsyncExitStack() as stack:
+        memory = await _remembered(settings, stack)
+        now = Generation(memory, lambda _: False, lambda: app.for_a_person(settings, projection))
+        teller = Teller(telling(settings, app.redo_contract(settings)), None, None, lambda: now)
+        return {"running": False, **as_json(await teller.story(OrderKey(key)))}
+
+
+async def _remembered(settings: Settings, stack: AsyncExitStack) -> Remembers:
+    url = settings.checkpoints.url
+    if url == "memory:" or not path_of(url).exists():
+        return _Nothing()
+    store = open_readonly(url, app.payload_vault(settings) if settings.status.show_values else None)
+    stack.push_async_callback(store.close)
+    return store
