@@ -88,7 +88,7 @@ class Inbox:
         arguments = request.arguments
         match request.verb:
             case "redrive" | "resend":
-                return f"{_orders(await self._resend(arguments))} on the way to Redo"
+                return f"{_orders(await self._resend(requests, request))} on the way to Redo"
             case "approve":
                 return await self._approve(arguments)
             case "pause":
@@ -103,10 +103,17 @@ class Inbox:
                 return await self._sweep(requests, request, SweepKind.BACKFILL)
         return None
 
-    async def _resend(self, arguments: Mapping[str, Any]) -> int:
+    async def _resend(self, requests: Requests, request: Request) -> int:
+        arguments = request.arguments
         if "keys" in arguments:
             return await self._control.resend([OrderKey(key) for key in arguments["keys"]])
-        return await self._control.redrive(arguments.get("group"))
+        group = arguments.get("group")
+        total = await self._control.letters(group)
+
+        async def told(so_far: int) -> None:
+            await asyncio.to_thread(requests.progress, request.number, so_far, max(so_far, total))
+
+        return await self._control.redrive(group, told)
 
     async def _approve(self, arguments: Mapping[str, Any]) -> str:
         released = await self._control.approve(arguments["hold"], arguments.get("limit"))
@@ -115,6 +122,8 @@ class Inbox:
         return f"{_orders(released)} on the way to Redo"
 
     async def _sweep(self, requests: Requests, request: Request, kind: SweepKind) -> str:
+        if self._control.paused:
+            raise ConnectorError("delivery is paused by hand: `redo-connector resume`, then ask again")
         revision = await self._control.sweep(kind)
         while (done := self._control.finished(revision)) is None:
             await asyncio.sleep(EVERY)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place
 from connector.pipeline.clock import Clock
-from connector.pipeline.decide import Action, Delivery, Remembered, Terms
+from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.gates import Gates
@@ -75,3 +77,44 @@ async def test_a_refused_probe_lets_another_order_probe_next() -> None:
     assert probe is not None
     assert probe.attempts == 0
     assert probe.due > gate.pause_until
+
+
+class Slow(Refusing):
+    """Redo that answers once it is let."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Semaphore(0)
+        self.let = asyncio.Event()
+        self.pushed: list[str] = []
+
+    async def push(self, order: Order) -> Outcome:
+        self.pushed.append(order.order_id)
+        self.asked.release()
+        await self.let.wait()
+        return Outcome(OutcomeKind.ACCEPTED, 200)
+
+
+async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_for_its_turn_goes_back() -> None:
+    redo, gates, history = Slow(), Gates(1, None, clock=Clock(wall=lambda: NOW)), History()
+    hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
+    deliverer = Deliverer(redo, CONTRACT, gates, Metrics(), history, hand_pause, Terms(), clock=lambda: NOW)
+    order = CONTRACT.order(document(), NOW)
+    deliveries = [
+        Delivery(Entry(OrderKey(key), 1, 1, NOW, Lane.LIVE, 2, True), Action.PUSH, order.place, order, Remembered())
+        for key in ("1", "2", "3")
+    ]
+    first, second = (asyncio.create_task(deliverer.deliver(one)) for one in deliveries[:2])
+    await redo.asked.acquire()
+    await hand_pause.begin()
+    redo.let.set()
+    third = await deliverer.deliver(deliveries[2])
+    for settled in (await second, third):
+        again = settled.settlement.again
+        assert settled.result is None
+        assert again is not None
+        assert (again.attempts, again.confirm) == (2, True)
+    assert (await first).result is Result.PUSHED
+    assert (len(redo.pushed), gates.in_flight) == (1, 0)
+    assert [one.key for one in history.recent(5)] == ["1"]
+    await hand_pause.end()
+    assert (await deliverer.deliver(deliveries[1])).result is Result.PUSHED

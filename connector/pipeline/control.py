@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from connector.orders import OrderKey
 from connector.pipeline.entries import Arrival, Lane
@@ -49,18 +49,30 @@ class Control:
             self._wake()
         return len(keys)
 
-    async def redrive(self, group: str | None) -> int:
-        """All dead letters of a group, or all of all groups. Returns how many."""
+    async def letters(self, group: str | None) -> int:
+        """How many dead letters a group has, or all groups together."""
+        groups = await self._insist(self._memory.letter_groups)
+        return sum(one.orders for one in groups if group in (None, one.group))
+
+    async def redrive(self, group: str | None, told: Callable[[int], Awaitable[None]] | None = None) -> int:
+        """All dead letters of a group, or all of all groups. Returns how many; `told` of how many so far."""
         after: OrderKey | None = None
         redriven = 0
         while page := await self._insist(lambda: self._memory.letter_keys(group, after, PAGE)):  # noqa: B023
             redriven += await self.resend(page)
+            if told is not None:
+                await told(redriven)
             after = page[-1]
         return redriven
 
     async def approve(self, hold: int, limit: int | None) -> int | None:
         """Let a hold go, or `limit` of its orders. Returns how many, None when there is no such hold."""
         return await self._guard.approve(hold, limit)
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody paused delivery."""
+        return self._hand_pause.since is not None
 
     async def pause(self) -> bool:
         """Push nothing until `resume`, not after a restart either. What is in flight ends. False: it was paused."""

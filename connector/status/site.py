@@ -102,6 +102,8 @@ class Site:
         return Response(found[0], headers=HEADERS, media_type=found[1])
 
     async def _story(self, key: str) -> Story | Response:
+        if "\0" in key:
+            return says(404, "No such order", "No order key has a zero byte in it.")
         if self._panel.orders is None:
             return says(503, "Not yet", "The connector is still starting: ask again in a moment.")
         try:

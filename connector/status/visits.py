@@ -145,7 +145,11 @@ def _off() -> Response:
 
 def _path(text: str) -> str:
     """A path of this page, whatever somebody wrote into a link."""
-    return text if text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() else "/"
+    return (
+        text
+        if text.startswith("/") and not text.startswith(("//", "/\\")) and text.isascii() and text.isprintable()
+        else "/"
+    )
 
 
 def _go(path: str) -> Response:

@@ -1,0 +1,134 @@
+"""The page of one order over real HTTP: what it says, what it hides, and what can't become markup."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from urllib.parse import quote
+
+import httpx2 as httpx
+import pytest
+
+from connector.errors import CheckpointsUnwritable
+from connector.orders import OrderKey
+from connector.pipeline.history import Attempt, SourceChange
+from connector.pipeline.records import Checkpoint, DeadLetter
+from connector.status.facts import Facts, State
+from connector.status.metrics import Metrics
+from connector.status.ports import Panel
+from connector.status.site import create_app
+from connector.status.story import Projection, Story, shapes
+from connector.status.web import WebServer
+
+KEY = OrderKey('["7","a/b<i>"]')
+ACCEPTED = Checkpoint(KEY, "7-ab", b"\x01" * 32, 1_000.0, store_id="shop")
+STORY = Story(
+    KEY,
+    2_000.0,
+    Projection("changed", (), ("tags",), shapes({"id": "7-ab", "tags": ["x"], "customer": {"email": "a"}, "n": None})),
+    ACCEPTED,
+    changes=(SourceChange("oms.order_header", "update", 0x100000010, 1_999.0, exact=False),),
+    attempts=(Attempt(KEY, 1_999.5, "again", "http_503", 503, 0.25),),
+    since=900.0,
+)
+
+
+class Library:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.story_now = STORY
+        self.broken = False
+
+    async def story(self, key: OrderKey) -> Story:
+        self.asked.append(key)
+        if self.broken:
+            raise CheckpointsUnwritable("the disk is full")
+        return replace(self.story_now, key=key)
+
+
+@pytest.fixture
+def library() -> Library:
+    return Library()
+
+
+@pytest.fixture
+async def client(library: Library) -> AsyncIterator[httpx.AsyncClient]:
+    facts = Facts(now=1_000.0, state=State.STREAMING, started_at=900.0, version="1.2.3")
+    server = WebServer(create_app(Metrics("1.2.3"), lambda: facts, Panel(orders=library)), "127.0.0.1", 0)
+    await server.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+        yield client
+    await server.stop()
+
+
+async def test_any_key_has_a_page_that_the_form_leads_to(client: httpx.AsyncClient, library: Library) -> None:
+    keys = [KEY, "a/../b", "//", "50%25", "?x=1#y", "ключ", " padded"]
+    for key in keys:
+        assert (await client.get("/orders/" + quote(key, safe=""))).status_code == 200
+    assert library.asked == keys
+    found = await client.get("/orders", params={"key": KEY})
+    assert found.headers["location"] == "/orders/" + quote(KEY, safe="")
+    assert (await client.get("/orders", params={"key": ""})).headers["location"] == "/"
+
+
+async def test_the_page_tells_changes_checkpoint_difference_and_attempts(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/orders/" + quote(KEY, safe=""))).text
+    assert "Order [&#34;7&#34;,&#34;a/b&lt;i&gt;&#34;]" in text
+    assert "<i>" not in text
+    assert "The OMS has a newer state than Redo accepted." in text
+    assert "oms.order_header" in text
+    assert "1/10" in text
+    assert "or shortly before" in text
+    assert "7-ab <small>store shop</small>" in text
+    assert "010101010101" in text
+    assert "Differs from what Redo accepted in: <b>tags</b>" in text
+    assert "object of 1 field<" in text
+    assert "tried again</span> <small>http_503</small>" in text
+    assert "Values are not shown" in text
+
+
+async def test_a_refusal_is_told_and_words_from_outside_cannot_become_markup(
+    client: httpx.AsyncClient, library: Library
+) -> None:
+    letter = DeadLetter(KEY, "rejected", "tags: <script>alert(1)</script>", ("tags",), None, 1.0, 2.0, 3, 422)
+    library.story_now = replace(STORY, dead_letter=letter, projection=Projection("invalid", ("x: <b>",)))
+    text = (await client.get("/orders/7")).text
+    assert "Refused: Redo does not take it as it is." in text
+    assert "with HTTP 422, 3 attempts" in text
+    assert "<script>alert" not in text
+    assert "x: &lt;b&gt;" in text
+
+
+async def test_json_has_the_same(client: httpx.AsyncClient) -> None:
+    found = (await client.get("/api/orders/7")).json()
+    assert (found["key"], found["known"], found["verdict"]) == ("7", True, STORY.verdict)
+    assert found["changes"][0]["commit_lsn"] == "1/10"
+    assert found["checkpoint"]["fingerprint"] == "01" * 32
+    assert found["projection"]["changed_fields"] == ["tags"]
+
+
+async def test_an_order_that_nobody_knows_and_one_that_cannot_be_read_are_told_so(
+    client: httpx.AsyncClient, library: Library
+) -> None:
+    library.story_now = Story(KEY, 2_000.0, Projection("absent"))
+    answer = await client.get("/orders/7")
+    assert answer.status_code == 404
+    assert "Neither the connector nor the mapping knows an order 7." in answer.text
+    assert (await client.get("/api/orders/7")).status_code == 404
+    assert (await client.get("/orders/%00")).status_code == 404
+    library.broken = True
+    answer = await client.get("/orders/7")
+    assert answer.status_code == 503
+    assert "the disk is full" in answer.text
+
+
+def test_shapes_tell_the_kind_and_never_the_value() -> None:
+    payload = {"a": "Ada", "b": 1.5, "c": True, "d": None, "e": [1, 2], "f": {"x": 1, "y": 2}}
+    assert shapes(payload) == {
+        "a": "text",
+        "b": "number",
+        "c": "yes or no",
+        "d": "nothing",
+        "e": "list of 2",
+        "f": "object of 2 fields",
+    }
