@@ -99,6 +99,16 @@ async def test_a_refusal_is_told_and_words_from_outside_cannot_become_markup(
     assert "x: &lt;b&gt;" in text
 
 
+async def test_values_are_shown_where_the_story_has_them_and_cannot_become_markup(
+    client: httpx.AsyncClient, library: Library
+) -> None:
+    values = (("tags[0]", '"<b>old"', '"<b>new"'),)
+    library.story_now = replace(STORY, projection=Projection("changed", (), ("tags",), {}, '{"tags": "<u>"}', values))
+    text = (await client.get("/orders/7")).text
+    assert "<td><code>&#34;&lt;b&gt;old&#34;</code></td><td><code>&#34;&lt;b&gt;new&#34;</code></td>" in text
+    assert "{&#34;tags&#34;: &#34;&lt;u&gt;&#34;}" in text
+
+
 async def test_json_has_the_same(client: httpx.AsyncClient) -> None:
     found = (await client.get("/api/orders/7")).json()
     assert (found["key"], found["known"], found["verdict"]) == ("7", True, STORY.verdict)

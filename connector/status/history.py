@@ -13,7 +13,7 @@ from connector.changes import Changes, Transaction
 from connector.orders import OrderKey
 from connector.pipeline.history import Attempt, SourceChange
 
-ORDERS: Final = 10_000
+ORDERS: Final = 5_000
 """Orders of which something is remembered; the one that was quiet for longest is forgotten first."""
 EACH: Final = 5
 """Changes, and attempts, of one order."""
@@ -28,8 +28,9 @@ T = TypeVar("T")
 class History:
     def __init__(self, orders: int = ORDERS) -> None:
         self._orders = orders
-        self._changes: OrderedDict[OrderKey, deque[SourceChange]] = OrderedDict()
-        self._attempts: OrderedDict[OrderKey, deque[Attempt]] = OrderedDict()
+        # Tuples: an empty deque takes 600 bytes.
+        self._changes: OrderedDict[OrderKey, tuple[SourceChange, ...]] = OrderedDict()
+        self._attempts: OrderedDict[OrderKey, tuple[Attempt, ...]] = OrderedDict()
         self._recent: deque[Attempt] = deque(maxlen=RECENT)
         self._transactions: OrderedDict[int, tuple[SourceChange, ...]] = OrderedDict()
 
@@ -75,11 +76,8 @@ class History:
         """The latest first."""
         return tuple(reversed(self._attempts.get(key, ())))
 
-    def _add(self, kept: OrderedDict[OrderKey, deque[T]], key: OrderKey, one: T) -> None:
-        if key in kept:
-            kept.move_to_end(key)
-        else:
-            kept[key] = deque(maxlen=EACH)
-            if len(kept) > self._orders:
-                kept.popitem(last=False)
-        kept[key].append(one)
+    def _add(self, kept: OrderedDict[OrderKey, tuple[T, ...]], key: OrderKey, one: T) -> None:
+        kept[key] = (*kept.get(key, ())[1 - EACH :], one)
+        kept.move_to_end(key)
+        if len(kept) > self._orders:
+            kept.popitem(last=False)
