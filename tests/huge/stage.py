@@ -51,6 +51,7 @@ class Stage:
     redo: LocalRedo
     peak: int = 0
     _daemon: Daemon | None = field(default=None)
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
 
     def __post_init__(self) -> None:
         self.cli.mapping = MAPPING
@@ -153,7 +154,7 @@ class Stage:
 
     def order(self, key: int) -> Any:
         """One order as Redo holds it."""
-        answer = httpx.get(f"{self.redo.base_url}/_sandbox/orders/{key}", timeout=60)
+        answer = self._client.get(f"{self.redo.base_url}/_sandbox/orders/{key}")
         assert answer.status_code == HTTPStatus.OK, f"order {key}: {answer.status_code}"
         return answer.json()
 
