@@ -24,7 +24,7 @@ from connector.orders import OrderKey
 from connector.pipeline.records import SweepKind
 from tests.life.judge import Verdict, rest
 from tests.life.oms import SHOP, Header, Mood, Row
-from tests.life.world import LATEST, MAIN, OTHER, Setup, World
+from tests.life.world import LATEST, MAIN, OTHER, TIMEOUT, Setup, World
 
 KEYS = [OrderKey(key) for key in ("k1", "k2", "k3")]
 KEY = st.sampled_from(KEYS)
@@ -189,6 +189,12 @@ class OrderLife(RuleBasedStateMachine):
         self.world.redo.reachable = reachable
         self.world.wait(pause)
 
+    @rule(key=KEY, note=NOTES, seconds=st.sampled_from([6.0, 11.0, LATEST - 1.0]))
+    def edit_what_lands_late(self, key: OrderKey, note: str, seconds: float) -> None:
+        switches = {"late": 1, "late_seconds": seconds, "methods": ["POST"]}
+        assert self.world.state.change("*", switches) is None
+        self.commit(self.header(key, note=note), False, TIMEOUT - 1.0)
+
     # A person, and time.
 
     @rule(seconds=WAITS)
@@ -224,6 +230,11 @@ class OrderLife(RuleBasedStateMachine):
         self.world.kill()
         self.world.wait(pause)
         self.world.start()
+
+    @rule(key=KEY, again=st.booleans(), store=st.sampled_from([MAIN, OTHER]), pause=PAUSES)
+    def kill_while_it_moves(self, key: OrderKey, again: bool, store: str, pause: float) -> None:
+        self.move(key, again, store, self.world.setup.reading * 2 + self.world.setup.answering / 2)
+        self.kill(pause)
 
     @rule(calls=st.integers(0, 25))
     def kill_soon(self, calls: int) -> None:
@@ -306,7 +317,7 @@ class OrderLife(RuleBasedStateMachine):
 LIVES = int(os.environ.get("ORDER_LIFE", "0"))
 
 OrderLife.TestCase.settings = settings(
-    max_examples=LIVES or 150,
+    max_examples=LIVES or 120,
     stateful_step_count=int(os.environ.get("ORDER_LIFE_STEPS", "60" if LIVES else "30")),
     derandomize=not LIVES,
     database=None,

@@ -14,7 +14,7 @@ from connector.pipeline import sweep
 from connector.pipeline.records import SweepKind
 from tests.life.judge import Verdict, rest
 from tests.life.oms import Header, Mood, Row
-from tests.life.world import MAIN, OTHER, Setup, World
+from tests.life.world import MAIN, OTHER, TIMEOUT, Setup, World
 
 K1, K2, K3 = OrderKey("k1"), OrderKey("k2"), OrderKey("k3")
 Begin = Callable[[Setup], World]
@@ -271,13 +271,29 @@ def test_an_order_that_is_again_as_redo_accepted_it_is_pushed_over_what_landed_l
     world.wait(2.0)
     world.state.change(None, {"late": 1, "late_seconds": 8.0})
     put(world, K1, note="b")
-    world.wait(6.0)
+    world.wait(TIMEOUT - 1.0)
     put(world, K1, mood=mood)
     world.wait(60.0)
     assert world.known(K1).dead_letters
+    assert held(world, Place(MAIN, "#1"))["tags"] == ["b"]
     put(world, K1)
     assert verdict(world, K1) == []
     assert held(world, Place(MAIN, "#1"))["tags"] == ["a"]
+
+
+def test_what_lands_after_a_newer_push_is_pushed_over(begin: Begin) -> None:
+    world = begin(Setup())
+    put(world, K1)
+    world.wait(2.0)
+    world.state.change(None, {"late": 1, "late_seconds": 8.0})
+    put(world, K1, note="b")
+    world.wait(TIMEOUT - 1.0)
+    put(world, K1)
+    world.wait(2.5)
+    assert held(world, Place(MAIN, "#1"))["tags"] == ["a"]
+    world.wait(2.5)
+    assert held(world, Place(MAIN, "#1"))["tags"] == ["b"]
+    assert verdict(world, K1) == []
 
 
 def test_an_hour_without_redo_costs_one_ledger_row_an_order_and_no_slot(begin: Begin) -> None:
