@@ -186,7 +186,8 @@ class Health:
             walked = f"{sweep.scanned} of about {max(sweeper.estimate, sweep.scanned)} orders"
             return Finding(State.BACKFILLING, walked)
         if tally.holds:
-            held = f"{tally.held} orders of {tally.holds} holds; `redo-connector approve` lets them go"
+            holds = "1 hold" if tally.holds == 1 else f"{tally.holds} holds"
+            held = f"{tally.held:,} orders of {holds}; `redo-connector approve` lets them go"
             return Finding(State.HELD, held)
         if tally.oldest_since is not None and now - tally.oldest_since > LATE_AFTER:
             return Finding(State.CATCHING_UP)
