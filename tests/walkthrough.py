@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 WITHIN: Final = 45.0
@@ -77,11 +78,20 @@ def read(text: str) -> Any:
 
 @dataclass(slots=True)
 class Reader:
-    """Types blocks into a shell in `folder`; what is to be left running is left running in terminals of its own."""
+    """Types blocks into a shell that begins in `folder`; what is to be left running is left running in terminals of
+    its own. The shell's folder and exported variables last from one block to the next."""
 
     folder: Path
     environment: Mapping[str, str]
     terminals: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def _state(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.state")
+
+    @property
+    def _before(self) -> str:
+        return f". {quote(str(self._state))}\n" if self._state.exists() else ""
 
     def walk(self, page: Sequence[Block]) -> int:
         """Do everything in order. Returns how many blocks were executed."""
@@ -121,8 +131,9 @@ class Reader:
 
     def type(self, script: str) -> str:
         """Run a script to its end; what it printed. It must succeed."""
+        left = f'{{ export -p; printf "cd %q\\n" "$PWD"; }} > {quote(str(self._state))}'
         ran = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["bash", "-euo", "pipefail", "-c", f"{self._before}{script}\n{left}"],
             cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=WITHIN, check=False,
         )  # fmt: skip
         assert ran.returncode == 0, f"{script}\nexit code {ran.returncode}\n{ran.stdout}{ran.stderr}"
@@ -134,7 +145,7 @@ class Reader:
         with output.open("wb") as file:
             self.terminals.append(
                 subprocess.Popen(
-                    ["bash", "-euo", "pipefail", "-c", script],
+                    ["bash", "-euo", "pipefail", "-c", f"{self._before}exec {script}"],
                     cwd=self.folder,
                     env=self.environment,
                     stdin=subprocess.DEVNULL,
