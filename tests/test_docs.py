@@ -84,3 +84,9 @@ def test_tests_that_the_docs_name_exist() -> None:
     for page in PAGES:
         for named in re.findall(r"`(tests/\w+\.py)`", page.read_text()):
             assert (ROOT / named).exists(), f"{page.name} names {named}"
+
+
+def test_the_glossary_can_be_looked_up_by_letter() -> None:
+    words = re.findall(r"^\*\*([^*]+)\*\*", (DOCS / "glossary.md").read_text(), re.MULTILINE)
+    assert len(words) > 40
+    assert words == sorted(words, key=str.casefold)
