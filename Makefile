@@ -12,18 +12,21 @@ SOAK_ARGS ?=
 CHAOS_ARGS ?=
 HUGE_ARGS ?=
 
-.PHONY: help demo test test-matrix lint bench chaos huge dashboards soak lock clean
+.PHONY: help demo test test-matrix test-long lint bench chaos huge dashboards soak lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(VENV)/demo.stamp  ## the whole connector against an embedded Postgres and a local Redo, 30 seconds
 	@$(BIN)/redo-connector demo $(DEMO_ARGS)
 
-test: $(VENV)/dev.stamp  ## all tests, against a real Postgres that they start themselves
+test: $(VENV)/dev.stamp  ## the tests, against a real Postgres that they start themselves
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-matrix: $(VENV)/dev.stamp  ## the tests that use a server, on each version of Postgres: MATRIX="13 14" PYTEST_ARGS="-m source"
-	$(BIN)/python -m tests.matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m server $(PYTEST_ARGS)
+	$(BIN)/python -m tests.matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m 'server and not long' $(PYTEST_ARGS)
+
+test-long: $(VENV)/dev.stamp  ## what `make test` leaves out: the same promises over more ground, minutes
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m long $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp  ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

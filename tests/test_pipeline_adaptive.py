@@ -43,7 +43,7 @@ def crowded(
 
 
 @pytest.mark.parametrize("latency", [0.005, 0.03, 0.15])
-@pytest.mark.parametrize("limit", [50, 200, 1000])
+@pytest.mark.parametrize("limit", [50, 200, pytest.param(1000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("limiter", LIMITERS)
 def test_a_throttling_servers_limit_is_found_and_used_with_little_waste(
     limiter: str, limit: int, latency: float
@@ -57,6 +57,16 @@ def test_a_throttling_servers_limit_is_found_and_used_with_little_waste(
     assert refused < 0.01 * (accepted + refused)
 
 
+def test_a_limit_of_a_thousand_a_second_is_found() -> None:
+    crowd, _ = crowded(lambda _: limited(FixedWindow(1000), 0.005), 32, 70)
+    accepted = crowd.per_second(OutcomeKind.ACCEPTED, SETTLED, 70)
+    refused = crowd.per_second(OutcomeKind.THROTTLED, SETTLED, 70)
+    assert accepted > 900
+    assert refused < 0.01 * (accepted + refused)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
 def test_a_thousand_at_once_find_a_limit_of_a_thousand_a_second() -> None:
     crowd, _ = crowded(lambda _: limited(FixedWindow(1000), 0.15), 1000, 70)
     accepted = crowd.per_second(OutcomeKind.ACCEPTED, SETTLED, 70)
