@@ -118,8 +118,7 @@ async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None, old:
     pair, facts = found.pair, found.facts
     lost = _lost(found) if old != "keep" else None
     unfit = _unfit(slot, found, old)
-    # What makes the OMS's own statements fail is taken back even where nothing else can be done.
-    statements = rescues(pair) if _serious(unfit) else pair_repairs(pair, facts)
+    statements = _statements(found, unfit)
     try:
         if statements:
             async with connection(dsn, read_only=False, lock_timeout=_LOCK_TIMEOUT) as conn:
@@ -142,6 +141,16 @@ async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None, old:
         publications_changed=bool(statements),
         resubscribe=bool(keyless) and pair.inserts is None and not created,
     )
+
+
+def _statements(found: _Found, unfit: Sequence[Problem]) -> list[sql.Composed]:
+    """What makes the OMS's own statements fail is taken back even where nothing else can be done. What would be nicer
+    and is no problem (an option, as `check` sees it) is left alone in a publication that somebody else owns."""
+    pair, facts = found.pair, found.facts
+    theirs = pair.main is not None and not all(each.owned for each in pair.existing)
+    if _serious(unfit) or (theirs and not pair_problems(pair, facts)):
+        return rescues(pair)
+    return pair_repairs(pair, facts)
 
 
 def verify_problems(slot: str, facts: Sequence[TableFacts], pair: Pair, report: SlotReport | None) -> list[Problem]:
