@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -478,6 +479,11 @@ def _refuse_or_warn(problems: list[Problem]) -> None:
     serious = [problem for problem in problems if not problem.warning]
     if serious:
         raise ConfigurationError(serious)
+    warn(problems)
+
+
+def warn(problems: Iterable[Problem]) -> None:
+    """What a person should know before anything runs."""
     for problem in problems:
         log.warning("preflight", where=problem.where, problem=problem.what, next=problem.hint)
 

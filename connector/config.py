@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from connector.charset import known_fallback
 from connector.errors import ConfigurationError, Problem
+from connector.passwords import holds_password
 
 PREFIX = "CONNECTOR_"
 DEFAULT_PATH = "connector.toml"
@@ -297,8 +298,33 @@ def load(path: str | None = None) -> Settings:
     raise ConfigurationError(problems)
 
 
+def files_with_secrets(path: str | None) -> Iterator[tuple[str, Path]]:
+    """Files that `load` reads secrets from, with the setting or variable that names them. A DSN is one when it holds a
+    password."""
+    file = Path(path or os.environ.get(PREFIX + "CONFIG") or DEFAULT_PATH)
+    if file.exists() and any(_secrets(_read_toml(file))):
+        yield str(file), file
+    for name, named in sorted(os.environ.items()):
+        key = name.upper().removesuffix(FILE_SUFFIX).rpartition("__")[2].lower()
+        if not name.upper().startswith(PREFIX) or not name.upper().endswith(FILE_SUFFIX) or not Path(named).is_file():
+            continue
+        values = {key: Path(named).read_text(encoding="utf-8", errors="replace").strip()}
+        if any(_secrets(values)):
+            yield name, Path(named)
+
+
+def _secrets(values: Mapping[str, Any]) -> Iterator[bool]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _secrets(value)
+        elif key in ("dsn", "read_dsn"):
+            yield holds_password(str(value))
+        elif key in ("api_secret", "payload_keys"):
+            yield True
+
+
 def environment() -> Mapping[str, str]:
-    """The process's environment, for the proxy settings that every HTTP client honours."""
+    """The process's environment, for the settings that every HTTP client (proxies) and libpq (PGSSLMODE) honour."""
     return os.environ
 
 

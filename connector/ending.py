@@ -13,6 +13,7 @@ import click
 import uvloop
 
 from connector.errors import CheckpointsUnwritable, ConfigurationError, ConnectorError, Problem, SourceUnavailable
+from connector.passwords import on_command_line
 
 T = TypeVar("T")
 
@@ -22,6 +23,16 @@ _DEFECT = "This is a defect of the connector. The lines above say where, and quo
 
 class Group(click.Group):
     """Turns our errors into one clear message and an exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Before anything quotes them: no option takes a secret, and one was given."""
+        problem = on_command_line(args)
+        if problem is not None:
+            from connector.report import show_problems
+
+            show_problems([problem])
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx2 as httpx
 
-from connector import app, waiting
+from connector import app, config, waiting
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import path_of
 from connector.config import Settings
@@ -19,6 +19,7 @@ from connector.errors import (
     Problem,
     SourceUnavailable,
 )
+from connector.exposure import unverified
 from connector.former_slots import former_slots
 from connector.judging import preview_one
 from connector.orders import OutcomeKind, Place
@@ -47,7 +48,10 @@ async def check(settings: Settings) -> list[Problem]:
         stack.push_async_callback(client.aclose)
         problems = await _database_problems(settings, contract)
         problems += await redo_problems(client, settings.redo.store_id)
-    return [*problems, *store_problems(settings)]
+    source = settings.source
+    secrets = {"source.dsn": source.dsn, "source.read_dsn": source.read_dsn}
+    dsns = {name: dsn.get_secret_value() for name, dsn in secrets.items() if dsn is not None}
+    return [*problems, *store_problems(settings), *unverified(dsns, config.environment())]
 
 
 async def _database_problems(settings: Settings, contract: RedoContract) -> list[Problem]:

@@ -24,9 +24,10 @@ def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
     settings = settings_of(config_path)
     from connector import survey
+    from connector.exposure import readable_by_all
     from connector.report import problem_dict, show_problems
 
-    problems = run_async(survey.check(settings))
+    problems = [*run_async(survey.check(settings)), *readable_by_all(config_path)]
     serious = [problem for problem in problems if not problem.warning]
     if as_json:
         click.echo(

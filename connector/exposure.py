@@ -1,0 +1,92 @@
+"""Secrets where others can read them: files that everybody may read, connections that nobody vouches for.
+
+Looks and tells; changes nothing. Values never leave here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from connector import config
+from connector.errors import Problem
+
+_WEAK: Final = {
+    "disable": "nothing is encrypted",
+    "allow": "nothing is encrypted unless the server insists",
+    "prefer": "whoever sits in between can have it unencrypted",
+    "require": "anybody can pretend to be the server",
+    "verify-ca": "any host with a certificate of that authority can pretend to be the server",
+}
+
+
+def readable_by_all(path: str | None) -> list[Problem]:
+    """Files that settings were read from, hold a secret, and may be read by every user of this machine."""
+    return [
+        Problem(
+            f"every user of this machine may read {file}, which holds a secret",
+            f"chmod 600 {file}  (640, with the connector's group, does as well)",
+            where,
+            warning=True,
+        )
+        for where, file in config.files_with_secrets(path)
+        if _exposed(file)
+    ]
+
+
+def _exposed(file: Path) -> bool:
+    """Its own bits, and a way to it: a folder that is closed to others closes all below it."""
+    try:
+        way = all(folder.stat().st_mode & 0o001 for folder in file.resolve().parents)
+        return os.name == "posix" and way and bool(file.stat().st_mode & 0o004)
+    except OSError:
+        return False  # gone meanwhile, or its folder is closed to us too
+
+
+def unverified(dsns: Mapping[str, str], environment: Mapping[str, str]) -> list[Problem]:
+    """DSNs, by setting, that lead to another machine without proof that it is the right one. What libpq itself can't
+    read is told elsewhere."""
+    return [
+        Problem(
+            f"sslmode {mode} to another machine: {_WEAK[mode]}",
+            "add sslmode=verify-full, and sslrootcert=system or the file of your authority's certificate",
+            where,
+            warning=True,
+        )
+        for where, dsn in dsns.items()
+        if (mode := _mode(dsn, environment)) in _WEAK
+    ]
+
+
+def _mode(dsn: str, environment: Mapping[str, str]) -> str | None:
+    """What holds for the DSN; None where all its hosts are this machine."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        return None
+    if all(_local(host) for host in _hosts(given, environment)):
+        return None
+    # libpq's own default once a root certificate is named by `system`.
+    root = given.get("sslrootcert") or environment.get("PGSSLROOTCERT")
+    default = "verify-full" if root == "system" else "prefer"
+    return str(given.get("sslmode") or environment.get("PGSSLMODE") or default)
+
+
+def _hosts(given: Mapping[str, Any], environment: Mapping[str, str]) -> Sequence[str]:
+    named = given.get("host") or given.get("hostaddr") or environment.get("PGHOST") or environment.get("PGHOSTADDR")
+    return str(named or "").split(",")
+
+
+def _local(host: str) -> bool:
+    if host in ("", "localhost") or host.startswith(("/", "@")):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
