@@ -1,1 +1,1 @@
-"""What runs beside the connector: Grafana's dashboard, Prometheus's rules. Not part of the package."""
+"""What runs beside the connector, how it is packaged, and what checks that. Not part of the package."""
