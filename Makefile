@@ -11,8 +11,9 @@ ROUTES_ARGS ?=
 SOAK_ARGS ?=
 CHAOS_ARGS ?=
 HUGE_ARGS ?=
+AUDIT_ARGS ?=
 
-.PHONY: help demo test test-matrix test-long lint bench chaos huge dashboards soak lock clean
+.PHONY: help demo test test-matrix test-long lint bench chaos huge dashboards soak image-check audit lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -50,6 +51,12 @@ huge: $(VENV)/dev.stamp  ## huge transactions at full size, minutes and gigabyte
 
 soak: $(VENV)/dev.stamp  ## random changes to whole schemas for long: SOAK_ARGS="--seconds 600 --seed 7"
 	$(BIN)/python -m tests.oracle.soak $(SOAK_ARGS)
+
+image-check: $(VENV)/dev.stamp  ## the Dockerfile's steps in a clean root, and what they make run read-only; needs root and debootstrap
+	$(BIN)/python -m deploy.image
+
+audit: $(VENV)/dev.stamp  ## known vulnerabilities of the pinned packages: AUDIT_ARGS=--require
+	$(BIN)/python -m deploy.audit $(AUDIT_ARGS)
 
 lock: $(VENV)/dev.stamp  ## renew the pinned, hashed requirements
 	for name in run demo dev; do \
