@@ -1,5 +1,7 @@
 """Log lines: one event a line, on standard error; for people on a terminal, JSON elsewhere.
 
+What says the same again and again is written a few times a minute (`repeats`).
+
 Libraries speak through the same format, at warning and above only: their lower levels name URLs and connections.
 An exception is told by its type and where it was raised: its message, and local variables, may hold rows and secrets.
 """
@@ -16,6 +18,8 @@ import orjson
 import structlog
 from structlog.typing import ExcInfo, Processor
 
+from connector.repeats import Repeats
+
 _WORDS: Final = re.compile(r"[\w' ]*")
 
 
@@ -27,6 +31,7 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(without_values),
     ]
+    repeats = Repeats()
     renderer: Processor
     if writes_json(form):
         renderer = structlog.processors.JSONRenderer(serializer=_to_json)
@@ -37,7 +42,7 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
             exception_formatter=structlog.dev.plain_traceback,
         )
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[repeats, *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -51,6 +56,7 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
     # Not only the root: whoever sets a library's logger lower, its lower levels quote what a server answers.
     handler.setLevel(logging.WARNING)
     handler.addFilter(_without_reprs)
+    handler.addFilter(repeats.filter)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

@@ -118,6 +118,12 @@ class Order:
         return Place(self.store_id, self.order_id)
 
 
+def delivery_id(fingerprint: bytes | None) -> str | None:
+    """Names a delivery in the log, in few letters: the same for the same state of an order, whatever the attempt. None
+    for one without a payload. Of a hash, so that it tells nothing of the order."""
+    return None if fingerprint is None else fingerprint.hex()[:12]
+
+
 class WarningKind(StrEnum):
     """What makes an order suspicious in the light of what Redo accepted before. It is pushed all the same."""
 

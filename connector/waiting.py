@@ -10,7 +10,7 @@ from typing import Any, Final
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import ReadOnlyCheckpoints
 from connector.config import Settings
-from connector.orders import OrderKey
+from connector.orders import OrderKey, delivery_id
 from connector.pipeline.holds import Hold, HoldState, HoldSummary
 from connector.pipeline.records import DeadLetter, LetterGroup, Sweep, SweepKind
 
@@ -78,7 +78,8 @@ def _shown(letters: Iterable[DeadLetter], groups: Iterable[LetterGroup]) -> list
     shown = []
     for letter in letters:
         plain = {name: value for name, value in asdict(letter).items() if name != "fingerprint"}
-        shown.append({**plain, "paths": [*letter.paths], "group": names.get((letter.reason, letter.cause))})
+        plain |= {"paths": [*letter.paths], "delivery": delivery_id(letter.fingerprint)}
+        shown.append({**plain, "group": names.get((letter.reason, letter.cause))})
     return shown
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -15,6 +17,54 @@ from connector.status import names
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("examples/*/*.md")]
+CODE = ROOT / "connector"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+def logged(code: str) -> Iterator[tuple[str, str, set[str]]]:
+    """Event, level and named fields of every `log.<level>("event", ...)`, also by `partial(log.<level>, ...)`. Events
+    without a constant name have none that could be documented: those are told as empty."""
+    for call in ast.walk(ast.parse(code)):
+        if not isinstance(call, ast.Call):
+            continue
+        function, arguments = call.func, call.args
+        if isinstance(function, ast.Name) and function.id == "partial" and arguments:
+            function, arguments = arguments[0], arguments[1:]
+        match function:
+            case ast.Attribute(value=ast.Name(id="log"), attr=level) if level in (*LEVELS, "exception", "log"):
+                pass
+            case _:
+                continue
+        name = arguments[0].value if arguments and isinstance(arguments[0], ast.Constant) else ""
+        yield str(name), level, {keyword.arg for keyword in call.keywords if keyword.arg}
+
+
+def events() -> Mapping[str, tuple[set[str], set[str]]]:
+    """Levels and fields by event."""
+    found: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    for file in CODE.rglob("*.py"):
+        for event, level, named in logged(file.read_text(encoding="utf-8")):
+            found[event][0].add(level)
+            found[event][1].update(named)
+    return found
+
+
+def test_every_event_is_documented_with_its_levels_and_fields_and_no_other() -> None:
+    text = (DOCS / "events.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([^|]+) \| ([^|]*) ?\| [^|]+ \|[^|]*\|$", text.split("| event |")[1], re.MULTILINE
+    )
+    documented = {
+        event: (set(re.findall(r"`(\w+)`", levels)), set(re.findall(r"`(\w+)`", named)))
+        for event, levels, named in rows
+    }
+    assert len(documented) == len(rows)
+    assert documented == events()
+
+
+def test_events_are_found_however_they_are_logged() -> None:
+    code = 'log.info("a", b=1)\npartial(log.error, "c", d=1, **e)\nlog.warning(name)\nother.info("f")'
+    assert sorted(logged(code)) == [("", "warning", set()), ("a", "info", {"b"}), ("c", "error", {"d"})]
 
 
 def test_every_metric_is_documented_and_no_other() -> None:

@@ -14,6 +14,7 @@ from connector.pipeline.entries import Lane
 from connector.pipeline.gates import Gates
 from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.history import Attempt
+from connector.pipeline.notices import answered
 from connector.pipeline.ports import Chronicle, Contract, Observer, Redo
 
 MOMENT = 0.1
@@ -65,6 +66,7 @@ class Deliverer:
             gate.leave(entry.key, outcome)
         self.reopened = self.reopened or (was_closed and gate.pause is None)
         settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms)
+        answered(delivery, outcome, settled, self._clock() - sent_at)
         if settled.result is None and gate.pause_until is not None and settled.settlement.again is not None:
             # A probe that was refused lets another order probe next: the refusal may be about this one alone.
             last = PROBED_LAST if was_closed and outcome.kind is OutcomeKind.REFUSED else 0.0

@@ -6,6 +6,8 @@ import time
 
 import structlog
 
+from connector.orders import Outcome, delivery_id
+from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.records import DeadLetter
 
 log = structlog.get_logger("connector.pipeline")
@@ -35,8 +37,25 @@ class Notices:
         log.warning(
             "order_refused",
             order=letter.key,
+            delivery=delivery_id(letter.fingerprint),
             reason=letter.reason,
             fields=list(letter.paths) or None,
             status=letter.status,
             next=f"redo-connector dead-letters show {letter.key}",
         )
+
+
+def answered(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: float) -> None:
+    """One request and what came of it, for whoever follows one order: at debug level, because it's a line for each."""
+    log.debug(
+        "delivery",
+        order=delivery.entry.key,
+        delivery=delivery_id(delivery.order.fingerprint if delivery.order is not None else None),
+        action=delivery.action.value,
+        attempt=delivery.entry.attempts + 1,
+        answer=outcome.kind.value,
+        status=outcome.status,
+        reason=outcome.reason or None,
+        result="again" if settled.result is None else settled.result.value,
+        seconds=round(seconds, 3),
+    )
