@@ -319,7 +319,7 @@ def _secrets(values: Mapping[str, Any]) -> Iterator[bool]:
             yield from _secrets(value)
         elif key in ("dsn", "read_dsn"):
             yield holds_password(str(value))
-        elif key in ("api_secret", "payload_keys"):
+        elif key in ("api_secret", "payload_keys", "token"):
             yield True
 
 

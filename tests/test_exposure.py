@@ -38,6 +38,7 @@ def settings_file(folder: Path, text: str, mode: int = 0o644) -> str:
         f'[source]\ndsn = "postgresql://clerk:{PASSWORD}@oms.example/shop"',
         f'[source]\nread_dsn = "host=oms.example password={PASSWORD}"',
         '[checkpoints]\npayload_keys = "key"',
+        '[status]\ntoken = "sixteen-and-more"',
     ],
 )
 def test_a_settings_file_with_a_secret_that_everybody_may_read_is_told(open_folder: Path, text: str) -> None:
