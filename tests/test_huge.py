@@ -19,7 +19,9 @@ def stage(offline: Cli, cluster: Cluster, redo: LocalRedo) -> Iterator[Stage]:
     offline.set("source", dsn=database.dsn, slot=f"slot_{database.name}")
     offline.set("redo", base_url=redo.base_url)
     offline.set("status", port=free_port())
-    yield Stage(database, offline, redo)
+    made = Stage(database, offline, redo)
+    yield made
+    made.close()
     offline.end()
     redo.switch(outage=False)
     drop_database(cluster, database.name)

@@ -6,6 +6,7 @@ The long run is `python -m tests.oracle.soak`; both print how to play a failure 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,8 @@ async def test_the_oracle_notices_a_connector_that_forgets_whose_child_rows_are(
 ) -> None:
     assemble = Assembler.assemble
 
-    async def forgetful(self: Assembler, keys: Sequence[OrderKey]) -> Assembly:
-        assembly = await assemble(self, keys)
-        return Assembly(assembly.snapshot, assembly.documents)
+    async def forgetful(self: Assembler, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+        return replace(await assemble(self, keys, largest), members={})
 
     monkeypatch.setattr(Assembler, "assemble", forgetful)
     with pytest.raises(OracleFailed) as failure:

@@ -24,7 +24,10 @@ def connector(cli: Cli, redo: LocalRedo) -> Iterator[Daemon]:
     cli.set("status", token=TOKEN)
     cli.set("source", statement_timeout="5s")
     daemon = cli.start("run")
-    until("every order is at Redo", lambda: len(redo.orders()) == 6)
+    try:
+        until("every order is at Redo", lambda: len(redo.orders()) == 6)
+    except AssertionError as error:
+        raise AssertionError(daemon.said()) from error
     yield daemon
     assert daemon.stop() == 0
 
@@ -158,7 +161,7 @@ def test_a_change_of_an_unlikely_size_is_held_until_somebody_approves_it_and_a_c
     visit.shot("held")
     visit.page.get_by_role("button", name="Let all 30 go").click()
     visit.headline("Delivering: Redo is in step with the OMS")
-    assert {order["salesChannel"] for order in redo.orders().values()} == {"rack 100"}
+    until("Redo has them all", lambda: {order["salesChannel"] for order in redo.orders().values()} == {"rack 100"})
     expect(visit.page.locator("#lost")).to_be_hidden()
     assert daemon.stop() == 0
     expect(visit.page.locator("#lost")).to_be_visible()

@@ -66,7 +66,7 @@ async def test_other_ddl_redefines_nothing(database: Database, assembler: Assemb
 
 
 SIGNED = {
-    "the key's type": "ALTER TABLE lines ALTER order_id TYPE bigint",
+    "the key's type": "ALTER TABLE lines ALTER order_id TYPE numeric",
     "the replica identity": "ALTER TABLE lines REPLICA IDENTITY FULL",
     "another table of the name": "ALTER TABLE lines RENAME TO x; CREATE TABLE lines (LIKE x INCLUDING ALL)",
     "a heir": "CREATE TABLE more () INHERITS (lines)",

@@ -74,7 +74,9 @@ def _stage(cluster: Cluster) -> Iterator[Stage]:
             },
         )
         stack.callback(cli.end)
-        yield Stage(database, cli, redo)
+        made = Stage(database, cli, redo)
+        stack.callback(made.close)
+        yield made
 
 
 def _markdown(found: Mapping[str, Figures], facts: Mapping[str, str]) -> str:

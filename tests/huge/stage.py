@@ -87,6 +87,10 @@ class Stage:
         self.until("the first fill", lambda: (self.facts()["sweep"] or {}).get("finished_at"))
         self.quiet()
 
+    def close(self) -> None:
+        """Whoever looked at Redo looks no more."""
+        self._client.close()
+
     def stop(self) -> float:
         """Seconds that it took."""
         self.measure()
