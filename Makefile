@@ -61,7 +61,7 @@ audit: $(VENV)/dev.stamp  ## known vulnerabilities of the pinned packages: AUDIT
 lock: $(VENV)/dev.stamp  ## renew the pinned, hashed requirements
 	for name in run demo dev; do \
 	  $(BIN)/uv pip compile pyproject.toml --extra build $$([ $$name = run ] || echo --extra demo) \
-	    $$([ $$name = dev ] && echo --extra test) --generate-hashes --universal --no-config --no-emit-index-url \
+	    $$([ $$name = dev ] && echo --extra test) --generate-hashes --universal --no-config \
 	    --python-version 3.11 --custom-compile-command "make lock" --quiet -o requirements/$$name.lock || exit 1; \
 	done
 

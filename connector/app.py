@@ -169,7 +169,7 @@ async def _begin(
             lasting=lasting,
         )
         await parts.vitals.start(stack)
-    except BaseException:
+    except BaseException:  # a signal cancels this: what was opened so far must be closed
         await stack.aclose()
         raise
     front.show(parts)

@@ -79,7 +79,7 @@ async def carry_out(
     try:
         followed = await _follow(inbox, number, on_progress, lambda: not work.done(), looks_per_probe=1)
         await work  # it may still be finishing what is in flight; what it raises is the news
-    except BaseException:
+    except BaseException:  # an interrupt, too, must not leave a whole connector running
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         raise

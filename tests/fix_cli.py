@@ -190,6 +190,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def started(cli: Cli) -> Daemon:
+    """`run`, once it follows."""
+    daemon = cli.start("run")
+    daemon.until_said("started")
+    return daemon
+
+
 @dataclass(frozen=True, slots=True)
 class LocalRedo:
     """`redo-connector sandbox` in a process of its own."""

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from connector.checkpoints.migrations import APPLICATION_ID
 from tests.fault_proxy import FaultProxy
-from tests.fix_cli import WITHIN, Cli, Daemon, LocalRedo, until
+from tests.fix_cli import WITHIN, Cli, LocalRedo, started, until
 from tests.fix_postgres import Database
 
 
@@ -26,12 +26,6 @@ def slots(shop: Database) -> list[str]:
     with shop.connect() as conn:
         query = "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"
         return [name for (name,) in conn.execute(query)]
-
-
-def started(cli: Cli) -> Daemon:
-    daemon = cli.start("run")
-    daemon.until_said("started")
-    return daemon
 
 
 def test_orders_that_cannot_be_sent_become_dead_letters_and_stop_nobody_else(

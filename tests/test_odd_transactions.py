@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from tests.fix_cli import SHOP, Cli, Daemon, LocalRedo, free_port, until
+from tests.fix_cli import SHOP, Cli, LocalRedo, free_port, started, until
 from tests.fix_postgres import Database, MakeCluster, create_database
 
 
@@ -19,12 +19,6 @@ def mails(redo: LocalRedo, *wanted: tuple[int, str]) -> Callable[[], bool]:
     return there
 
 
-def running(cli: Cli) -> Daemon:
-    daemon = cli.start("run")
-    daemon.until_said("started")
-    return daemon
-
-
 def test_a_prepared_transaction_counts_when_it_is_committed_even_after_a_restart(
     offline: Cli, redo: LocalRedo, make_cluster: MakeCluster
 ) -> None:
@@ -34,7 +28,7 @@ def test_a_prepared_transaction_counts_when_it_is_committed_even_after_a_restart
     offline.set("source", dsn=shop.dsn)
     offline.set("redo", base_url=redo.base_url)
     offline.set("status", port=free_port())
-    daemon = running(offline)
+    daemon = started(offline)
     until("the first fill", lambda: len(redo.orders()) == 6)
     with psycopg.connect(shop.dsn) as conn:
         conn.execute("UPDATE shop.orders SET email = 'kept@shop.example' WHERE id = 1")
@@ -46,7 +40,7 @@ def test_a_prepared_transaction_counts_when_it_is_committed_even_after_a_restart
         conn.execute("UPDATE shop.orders SET email = 'between@shop.example' WHERE id = 3")
         until("what was committed since arrives", mails(redo, (3, "between@shop.example")))
         assert daemon.stop() == 0
-        daemon = running(offline)
+        daemon = started(offline)
         conn.execute("ROLLBACK PREPARED 'undone'")
         conn.execute("COMMIT PREPARED 'kept'")
     until("it arrives once it is committed", mails(redo, (1, "kept@shop.example")))
@@ -55,7 +49,7 @@ def test_a_prepared_transaction_counts_when_it_is_committed_even_after_a_restart
 
 
 def test_of_subtransactions_only_what_was_not_rolled_back_arrives(cli: Cli, shop: Database, redo: LocalRedo) -> None:
-    daemon = running(cli)
+    daemon = started(cli)
     until("the first fill", lambda: len(redo.orders()) == 6)
     with psycopg.connect(shop.dsn) as conn:
         for key in range(1, 7):
@@ -78,14 +72,14 @@ def test_of_subtransactions_only_what_was_not_rolled_back_arrives(cli: Cli, shop
 def test_a_transaction_that_is_open_while_the_connector_starts_arrives_when_it_commits(
     cli: Cli, shop: Database, redo: LocalRedo
 ) -> None:
-    daemon = running(cli)
+    daemon = started(cli)
     until("the first fill", lambda: len(redo.orders()) == 6)
     with psycopg.connect(shop.dsn) as nightly:
         nightly.execute("UPDATE shop.orders SET email = 'before@shop.example' WHERE id = 1")
         assert daemon.stop() == 0
         with shop.connect() as conn:
             conn.execute("UPDATE shop.orders SET email = 'meanwhile@shop.example' WHERE id = 2")
-        daemon = running(cli)
+        daemon = started(cli)
         until("others don't wait for it", mails(redo, (2, "meanwhile@shop.example")))
         nightly.execute("UPDATE shop.orders SET email = 'after@shop.example' WHERE id = 3")
     until("both halves arrive", mails(redo, (1, "before@shop.example"), (3, "after@shop.example")))

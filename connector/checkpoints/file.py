@@ -31,7 +31,7 @@ def open_writer(path: Path) -> tuple[apsw.Connection, int]:
     try:
         os.close(_private(path))
         return _connect(path), lock
-    except BaseException:
+    except BaseException:  # whatever it was, nobody else could open the file until we end
         os.close(lock)
         raise
 

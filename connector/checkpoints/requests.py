@@ -178,7 +178,7 @@ class Requests:
         connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             _prepare(connection, self._path)
-        except BaseException:
+        except BaseException:  # whatever it was, an open file would be left
             connection.close()
             raise
         made = self._path.stat()

@@ -111,7 +111,7 @@ def transaction(connection: apsw.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # whatever it was, half a transaction must not stay open
         # SQLite has rolled back by itself after some errors: https://www.sqlite.org/lang_transaction.html
         if connection.in_transaction:
             connection.execute("ROLLBACK")

@@ -52,7 +52,7 @@ class Template:
         try:
             self.installation = find_installation(bindir, self._scratch)
             self.data = _initdb(self.installation, self._scratch)
-        except BaseException:
+        except BaseException:  # an interrupt, too, must not leave a folder or a server
             self._scratch.remove()
             raise
 
@@ -101,7 +101,7 @@ class Cluster:
                 scratch.account.own(scratch.path / "data")
             cluster = cls(installation, scratch, {**SETTINGS, **(settings or {})})
             cluster._start_on_free_port()
-        except BaseException:
+        except BaseException:  # an interrupt, too, must not leave a folder or a server
             scratch.remove()
             raise
         return cluster

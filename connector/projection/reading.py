@@ -65,7 +65,7 @@ async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> 
             f"SELECT {calls}, {_LOCK_TIMEOUT}", [part for pair in settings.items() for part in pair]
         )
         await as_stored(connection)
-    except BaseException:
+    except BaseException:  # cancelled: a connection of the OMS's must not be left open
         await connection.close()
         raise
     return connection
@@ -92,7 +92,7 @@ class Session:
         connection = await connect(dsn, statement_timeout_ms, grace)
         try:
             row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
-        except BaseException:
+        except BaseException:  # the same
             await connection.close()
             raise
         return cls(connection, bool(row and row[0]), fallback)

@@ -208,7 +208,7 @@ async def _connect(dsn: str, info: str, settings: dict[str, str], patience: floa
     except psycopg.Error as error:
         await conn.close()
         raise unavailable(dsn, error) from None
-    except BaseException:
+    except BaseException:  # cancelled: a connection of the OMS's must not be left open
         await conn.close()
         raise
     conn.patience = patience

@@ -175,7 +175,7 @@ async def _starting(conn: psycopg.AsyncConnection[Any], name: str) -> AsyncItera
     except psycopg.Error as error:
         await conn.close()
         raise _refused(name, error.sqlstate, explain(error)) from None
-    except BaseException:
+    except BaseException:  # cancelled: the slot stays taken as long as the connection is open
         await conn.close()
         raise
 
