@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -100,15 +101,13 @@ class Teller:
                 await self._one_look.acquire()
         except TimeoutError:
             return Projection("unknown", ("others look at orders just now, and one is read at a time: look again",))
-        assembler = now.new_assembler()
         try:
-            found = await preview_one(
-                assembler, self._terms.contract, key, None if checkpoint is None else Accepted(checkpoint)
-            )
+            async with aclosing(now.new_assembler()) as assembler:
+                accepted = None if checkpoint is None else Accepted(checkpoint)
+                found = await preview_one(assembler, self._terms.contract, key, accepted)
         except (SourceUnavailable, MappingBroken) as error:
             return Projection("unknown", (str(error),))
         finally:
-            await assembler.aclose()
             self._one_look.release()
         return await self._shown(now, key, checkpoint, found)
 

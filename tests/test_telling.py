@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import NoReturn
+
+import pytest
+
 from connector import app
 from connector.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
+from connector.checkpoints.memory import MemoryCheckpoints
+from connector.errors import ConfigurationError, Problem
 from connector.orders import OrderKey
 from connector.pipeline.history import Attempt
+from connector.redo.contract import RedoContract
 from connector.status.history import EACH, RECENT, History
 from connector.status.story import Story, as_json
 from connector.telling import Generation, Teller, Terms
@@ -101,6 +109,17 @@ async def test_what_is_remembered_is_told_while_the_oms_is_away(rig: Rig) -> Non
     assert story.checkpoint is not None
     assert story.verdict == "It can't be read from the OMS just now."
     assert story.projection.problems
+
+
+async def test_a_look_that_cannot_begin_keeps_no_other_from_looking() -> None:
+    def refuse() -> NoReturn:
+        raise ConfigurationError([Problem("can't be read", "", "source.dsn")])
+
+    now = Generation(MemoryCheckpoints(), lambda _: False, refuse)
+    asked = Teller(Terms(RedoContract(), {}, False), None, None, lambda: now)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError):
+            await asyncio.wait_for(asked.story(KEY), 5.0)
 
 
 def _nowhere() -> object:
