@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from connector import app
+from connector import furnishing
 from connector.config import Settings
 from connector.errors import ConfigurationError, InvalidOrder, OrderUnreadable, Problem
 from connector.orders import Document, Order, OrderKey, Violation
@@ -54,12 +54,12 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
     """
     ignored = settings.mapping.ignore
     contract = RedoContract(settings.source.timezone, ignored)
-    present = await app.load_projection(settings)
+    present = await furnishing.load_projection(settings)
     mapping = settings.mapping.model_copy(update={"path": path})
-    proposed = await app.load_projection(settings.model_copy(update={"mapping": mapping}))
+    proposed = await furnishing.load_projection(settings.model_copy(update={"mapping": mapping}))
     _same_key(present, proposed)
     async with AsyncExitStack() as stack:
-        assemblers = [app.new_assembler(settings, projection) for projection in (present, proposed)]
+        assemblers = [furnishing.new_assembler(settings, projection) for projection in (present, proposed)]
         for assembler in assemblers:
             stack.push_async_callback(assembler.aclose)
         wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await spread(settings, assemblers[0], size)

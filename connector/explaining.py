@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx2 as httpx
 
-from connector import app
+from connector import furnishing
 from connector.checkpoints.opening import open_readonly, path_of
 from connector.config import Settings
 from connector.front import telling
@@ -45,11 +45,11 @@ async def story(settings: Settings, key: str) -> dict[str, Any]:
                 return {"running": True, **found}
     except (httpx.HTTPError, ValueError):
         pass  # nobody there, or still starting: then what can be seen without
-    projection = await app.load_projection(settings)
+    projection = await furnishing.load_projection(settings)
     async with AsyncExitStack() as stack:
         memory = await _remembered(settings, stack)
-        now = Generation(memory, lambda _: False, lambda: app.for_a_person(settings, projection))
-        teller = Teller(telling(settings, app.redo_contract(settings)), None, None, lambda: now)
+        now = Generation(memory, lambda _: False, lambda: furnishing.for_a_person(settings, projection))
+        teller = Teller(telling(settings, furnishing.redo_contract(settings)), None, None, lambda: now)
         return {"running": False, **as_json(await teller.story(OrderKey(key)))}
 
 
@@ -57,6 +57,6 @@ async def _remembered(settings: Settings, stack: AsyncExitStack) -> Remembers:
     url = settings.checkpoints.url
     if url == "memory:" or not path_of(url).exists():
         return _Nothing()
-    store = open_readonly(url, app.payload_vault(settings) if settings.status.show_values else None)
+    store = open_readonly(url, furnishing.payload_vault(settings) if settings.status.show_values else None)
     stack.push_async_callback(store.close)
     return store

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from connector import app
+from connector import furnishing
 from connector.checkpoints.opening import open_readonly, path_of
 from connector.config import Settings
 from connector.judging import Accepted, preview_one
@@ -29,10 +29,10 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
     doesn't know them. With `values`, a changed order has `values` too, [{path, old, new}], or None where what Redo
     accepted wasn't kept or can't be opened. Raises ConfigurationError for a key that is none.
     """
-    contract = app.redo_contract(settings)
-    projection = await app.load_projection(settings)
+    contract = furnishing.redo_contract(settings)
+    projection = await furnishing.load_projection(settings)
     async with AsyncExitStack() as stack:
-        assembler = app.new_assembler(settings, projection)
+        assembler = furnishing.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)
         wanted = [OrderKey(key) for key in keys] or await spread(settings, assembler, size)
         accepted = await _accepted(settings, wanted, values=values)
@@ -61,15 +61,15 @@ async def spread(settings: Settings, assembler: Assembler, size: int) -> Sequenc
         assembler.projection,
         size,
         await assembler.estimate(),
-        read_dsn=app.read_dsn(settings),
-        statement_timeout_ms=app.timeout_ms(settings),
+        read_dsn=furnishing.read_dsn(settings),
+        statement_timeout_ms=furnishing.timeout_ms(settings),
     )
 
 
 async def _accepted(settings: Settings, keys: Sequence[OrderKey], *, values: bool) -> dict[OrderKey, Accepted]:
     """As the store has it now; none when there is no store yet."""
     url = settings.checkpoints.url
-    vault = app.payload_vault(settings) if values else None
+    vault = furnishing.payload_vault(settings) if values else None
     if url == "memory:" or not path_of(url).exists():
         return {}
     store = open_readonly(url, vault)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx2 as httpx
 
-from connector import app, config, waiting
+from connector import config, furnishing, waiting
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import path_of
 from connector.config import Settings
@@ -40,8 +40,8 @@ _SAMPLE: Final = 20
 async def check(settings: Settings) -> list[Problem]:
     """Everything that `run` needs, looked at and left alone."""
     try:
-        contract = app.redo_contract(settings)
-        client = app.redo_client(settings, None)
+        contract = furnishing.redo_contract(settings)
+        client = furnishing.redo_client(settings, None)
     except ConfigurationError as error:
         return [*error.problems]
     async with AsyncExitStack() as stack:
@@ -58,24 +58,24 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
     """First what can be seen without any privilege, so that all that is missing is told at once."""
     source = settings.source
     try:
-        access = await app.load_access(settings)
+        access = await furnishing.load_access(settings)
     except ConfigurationError as error:
         return [*error.problems]
     renews, former = source.on_slot_loss == "recreate", await former_slots(settings.checkpoints.url)
-    dsn, tables = app.source_dsn(settings), access.tables
+    dsn, tables = furnishing.source_dsn(settings), access.tables
     problems = await preflight(
         dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
     )
     try:
-        problems += await replica_problems(dsn, app.read_dsn(settings))
+        problems += await replica_problems(dsn, furnishing.read_dsn(settings))
     except SourceUnavailable as error:
         hint = error.hint or "check source.dsn and source.read_dsn"
         problems.append(Problem(str(error), hint, "source.read_dsn"))
     try:
-        projection = await app.load_projection(settings)
+        projection = await furnishing.load_projection(settings)
     except ConfigurationError as error:
         return [*problems, *error.problems]
-    assembler = app.new_assembler(settings, projection)
+    assembler = furnishing.new_assembler(settings, projection)
     try:
         return [*problems, *await _mapping_problems(assembler, contract)]
     finally:
@@ -101,17 +101,17 @@ async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> lis
 
 async def explain(settings: Settings) -> dict[str, Any]:
     """How a changed row of each table leads to orders, as `Projection.explain` has it, with what the planner knows."""
-    projection = await app.load_projection(settings)
+    projection = await furnishing.load_projection(settings)
     read = {hop.table.name for use in projection.uses if use.way.lookup for hop in use.way.lookup.hops}
     statistics = await read_statistics(
-        sorted(read), read_dsn=app.read_dsn(settings), statement_timeout_ms=app.timeout_ms(settings)
+        sorted(read), read_dsn=furnishing.read_dsn(settings), statement_timeout_ms=furnishing.timeout_ms(settings)
     )
     return projection.explain(statistics)
 
 
 async def grants(settings: Settings, role: str, hosting: str | None) -> str:
     """The script that lets a role in, for a database hosted there (None: as recognised)."""
-    wanted = await app.load_access(settings)
+    wanted = await furnishing.load_access(settings)
     needs = wanted.needs
     access = Access(
         role,
@@ -123,7 +123,7 @@ async def grants(settings: Settings, role: str, hosting: str | None) -> str:
     )
     where = None if hosting is None else Hosting(hosting)
     return await print_grants(
-        app.source_dsn(settings), access, settings.source.publication, settings.source.slot, where
+        furnishing.source_dsn(settings), access, settings.source.publication, settings.source.slot, where
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from connector import app
+from connector import furnishing
 from connector.checkpoints.opening import path_of
 from connector.checkpoints.sampling import random_keys
 from connector.comparing import Reader
@@ -52,12 +52,12 @@ async def verify(settings: Settings, size: int) -> dict[str, Any]:
     Raises ConfigurationError, SourceUnavailable, CheckpointsUnwritable.
     """
     keys = await random_keys(path_of(settings.checkpoints.url), size)
-    projection = await app.load_projection(settings)
-    contract = app.redo_contract(settings)
+    projection = await furnishing.load_projection(settings)
+    contract = furnishing.redo_contract(settings)
     async with AsyncExitStack() as stack:
-        assembler = app.new_assembler(settings, projection)
+        assembler = furnishing.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)
-        client = app.redo_client(settings, None)
+        client = furnishing.redo_client(settings, None)
         stack.push_async_callback(client.aclose)
         reader = Reader(assembler, contract, time.time())
         settled = await _settled(settings, reader, keys)

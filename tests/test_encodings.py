@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector import furnishing
 from connector.charset import CODECS, Charset, known_fallback
 from connector.orders import OrderKey
 from connector.redo.sandbox_server import SandboxServer
@@ -181,6 +183,10 @@ async def test_bytes_that_are_no_text_make_one_dead_letter_and_a_fallback_reads_
     await rig.start()
     await rig.quiet()
     assert encoded.order("1")["customer"]["firstName"] == "José \x81"
+    made = furnishing.for_a_person(rig.settings(), rig.running.projection)
+    async with aclosing(made):
+        [seen] = (await made.assemble([letter.key])).documents[letter.key]
+    assert seen["customer"]["first_name"] == "José \x81", "a person who looks at it sees the same"
 
 
 @pytest.mark.parametrize("encoded", ["LATIN1", "WIN1252"], indirect=True)

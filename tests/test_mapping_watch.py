@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connector import app
+from connector import app, furnishing
 from connector.errors import ConfigurationError, SourceUnavailable
 from connector.projection import Projection
 from tests.fix_connector import Rig, eventually
@@ -100,7 +100,7 @@ async def test_a_file_that_changes_while_the_database_is_away_is_taken_up_when_i
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = True
-    analysed = app._analysed
+    analysed = furnishing.analysed
 
     async def maybe(*arguments: Any) -> Projection:
         if away:
@@ -108,7 +108,7 @@ async def test_a_file_that_changes_while_the_database_is_away_is_taken_up_when_i
         return await analysed(*arguments)
 
     async with serving(rig) as served:
-        monkeypatch.setattr(app, "_analysed", maybe)
+        monkeypatch.setattr(app, "analysed", maybe)
         rig.mapping = rig.mapping.replace("ELSE 'store' END AS sales_channel", "ELSE 'shop' END AS sales_channel")
         with capture_logs() as logs:
             (rig.folder / "mapping.sql").write_text(rig.mapping)

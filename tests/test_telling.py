@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from connector import app
+from connector import furnishing
 from connector.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.errors import ConfigurationError, Problem
@@ -25,9 +25,11 @@ TABLE = TableName("oms", "order_item")
 
 def teller(rig: Rig, *, values: bool = False) -> Teller:
     settings, parts = rig.settings(), rig.running
-    terms = Terms(app.redo_contract(settings), {}, values)
+    terms = Terms(furnishing.redo_contract(settings), {}, values)
     assert isinstance(parts.pipeline.ports.chronicle, History)
-    now = Generation(parts.pipeline.ports.memory, lambda _: False, lambda: app.for_a_person(settings, parts.projection))
+    now = Generation(
+        parts.pipeline.ports.memory, lambda _: False, lambda: furnishing.for_a_person(settings, parts.projection)
+    )
     return Teller(terms, parts.pipeline.ports.chronicle, 900.0, lambda: now)
 
 
@@ -103,8 +105,10 @@ async def test_what_is_remembered_is_told_while_the_oms_is_away(rig: Rig) -> Non
     await rig.quiet()
     settings, parts = rig.settings(), rig.running
     away = settings.model_copy(update={"source": settings.source.model_copy(update={"dsn": _nowhere()})})
-    now = Generation(parts.pipeline.ports.memory, lambda _: False, lambda: app.for_a_person(away, parts.projection))
-    story = await Teller(Terms(app.redo_contract(settings), {}, False), None, None, lambda: now).story(KEY)
+    now = Generation(
+        parts.pipeline.ports.memory, lambda _: False, lambda: furnishing.for_a_person(away, parts.projection)
+    )
+    story = await Teller(Terms(furnishing.redo_contract(settings), {}, False), None, None, lambda: now).story(KEY)
     assert story.known
     assert story.checkpoint is not None
     assert story.verdict == "It can't be read from the OMS just now."

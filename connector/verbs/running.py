@@ -34,11 +34,11 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
     The checkpoint file stays: a later `run` makes a new slot and compares every order with its checkpoint.
     """
     settings = settings_of(config_path)
-    from connector import app
+    from connector import furnishing
     from connector.report import show_problems
     from connector.source import teardown as source
 
-    names = (app.source_dsn(settings), settings.source.slot, settings.source.publication)
+    names = (furnishing.source_dsn(settings), settings.source.slot, settings.source.publication)
     if not settings.source.manage:
         hint = f"let a DBA run:\n{source.statements(*names[1:])}"
         raise ConfigurationError([Problem("a DBA made the slot and the publication", hint, "source.manage")])

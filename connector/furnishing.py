@@ -1,0 +1,145 @@
+"""What the settings describe, made: addresses, the mapping, and each room's client. Connects nothing to another.
+
+Between the rooms, like `app`: for the running connector and for commands that only look.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connector import projection as projections
+from connector.bounds import grace
+from connector.checkpoints.vault import Vault
+from connector.config import Settings, environment
+from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.projection import Access, Assembler, Projection
+from connector.redo.client import environment_proxy, orders_url
+from connector.redo.contract import RedoContract
+from connector.redo.stores import Stores
+from connector.source.connections import connection, conninfo
+from connector.status.metrics import Metrics
+from connector.telling import LONGEST_MS
+from connector.unmapped import Unmapped
+
+
+def source_dsn(settings: Settings) -> str:
+    """Raises ConfigurationError when it can't be read."""
+    return conninfo(settings.source.dsn.get_secret_value(), settings.source.silence_timeout)
+
+
+def read_dsn(settings: Settings) -> str:
+    """Raises ConfigurationError when it can't be read."""
+    dsn = settings.source.read_dsn or settings.source.dsn
+    return conninfo(dsn.get_secret_value(), settings.source.silence_timeout)
+
+
+def timeout_ms(settings: Settings) -> int:
+    return int(settings.source.statement_timeout * 1000)
+
+
+async def load_projection(settings: Settings) -> Projection:
+    """Read and analyse the mapping against the live catalog. Raises ConfigurationError, also when the database can't
+    be reached; SourceUnavailable."""
+    text = mapping_text(settings.mapping.path)
+    await _reach(settings)
+    return await analysed(settings, text)
+
+
+async def analysed(settings: Settings, text: str) -> Projection:
+    """Raises ConfigurationError, SourceUnavailable."""
+    return await projections.load(
+        text,
+        path=settings.mapping.path.name,
+        read_dsn=read_dsn(settings),
+        timezone=settings.source.timezone,
+        statement_timeout_ms=timeout_ms(settings),
+        sweep_tables=settings.mapping.sweep_tables,
+    )
+
+
+async def load_access(settings: Settings) -> Access:
+    """What the mapping needs to be let into, which a role without any privilege may ask. Raises as `load_projection`
+    does."""
+    text = mapping_text(settings.mapping.path)
+    await _reach(settings)
+    return await projections.access(
+        text,
+        path=settings.mapping.path.name,
+        read_dsn=read_dsn(settings),
+        statement_timeout_ms=timeout_ms(settings),
+        sweep_tables=settings.mapping.sweep_tables,
+    )
+
+
+def mapping_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        hint = f"set mapping.path to your mapping (the working folder is {Path.cwd()})"
+        raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError([Problem("is not UTF-8 text", "save it as UTF-8", str(path))]) from None
+
+
+async def _reach(settings: Settings) -> None:
+    """Connect once, for plain words about why that can't be done."""
+    try:
+        async with connection(read_dsn(settings)):
+            return
+    except SourceUnavailable as error:
+        where = "source.read_dsn" if settings.source.read_dsn else "source.dsn"
+        hint = "check host, port, database, user, password, pg_hba.conf and TLS settings, and that the server runs"
+        raise ConfigurationError([Problem(str(error), error.hint or hint, where)]) from None
+
+
+def new_assembler(settings: Settings, projection: Projection) -> Assembler:
+    return _assembler(settings, projection, timeout_ms(settings))
+
+
+def _assembler(settings: Settings, projection: Projection, statement_timeout_ms: int) -> Assembler:
+    return Assembler(
+        projection,
+        read_dsn=read_dsn(settings),
+        statement_timeout_ms=statement_timeout_ms,
+        grace=grace(settings),
+        fallback_encoding=settings.source.fallback_encoding,
+    )
+
+
+def for_a_person(settings: Settings, projection: Projection | Unmapped) -> Assembler | Unmapped:
+    """One for a look at a single order, with a bound so short that it can't hurt the OMS."""
+    if isinstance(projection, Unmapped):
+        return projection
+    most = min(LONGEST_MS, timeout_ms(settings))
+    return _assembler(settings, projection, most)
+
+
+def redo_contract(settings: Settings) -> RedoContract:
+    """Raises ConfigurationError for a zone or a path that doesn't exist."""
+    redo = settings.redo
+    return RedoContract(settings.source.timezone, settings.mapping.ignore, redo.store_id, frozenset(redo.stores))
+
+
+def redo_client(settings: Settings, metrics: Metrics | None) -> Stores:
+    """Clients for all stores. Raises ConfigurationError for an address or a secret that can't be sent."""
+    redo = settings.redo
+    stores = {redo.store_id: (redo.orders_url or orders_url(redo.base_url, redo.store_id), redo.api_secret)}
+    for store_id, store in redo.stores.items():
+        url = store.orders_url or orders_url(store.base_url or redo.base_url, store_id)
+        stores[store_id] = (url, store.api_secret)
+    return Stores(
+        {name: (url, secret.get_secret_value()) for name, (url, secret) in stores.items()},
+        timeout=redo.timeout,
+        max_connections=redo.max_concurrency,
+        proxy=lambda url: environment_proxy(url, environment()),
+        on_request=None if metrics is None else metrics.http_request,
+        on_connect=None if metrics is None else metrics.http_connection,
+    )
+
+
+def payload_vault(settings: Settings) -> Vault | None:
+    """What seals and opens kept payloads, None without keys. Raises ConfigurationError for a key that is none."""
+    keys = settings.checkpoints.payload_keys
+    if keys is None:
+        return None
+    return Vault([key.strip() for key in keys.get_secret_value().split(",") if key.strip()])
