@@ -267,6 +267,24 @@ async def test_a_role_that_may_not_create_is_told_what_a_dba_must_run(shop: Foll
     await ensure(dsn, shop.name, shop.name, [ORDERS], manage=False)
 
 
+async def test_a_publication_of_a_dbas_that_nothing_is_wrong_with_is_used_as_it_is(shop: Followed) -> None:
+    """From 18 on we would publish generated columns too, which only its owner could add, and no mapped table has."""
+    shop.execute(
+        f"CREATE ROLE {shop.name} LOGIN REPLICATION",
+        f"GRANT SELECT ON orders TO {shop.name}",
+        f"CREATE PUBLICATION {shop.name} FOR TABLE orders WITH (publish_via_partition_root = true)",
+    )
+    try:
+        clerk = Followed(shop.dsn.replace("postgres@", f"{shop.name}@", 1), shop.name)
+        ready = await make(clerk)
+        assert (ready.slot_created, ready.publications_changed) == (True, False)
+        assert await make(clerk) == Ready(slot_created=False, tables_added=())
+    finally:
+        shop.execute(
+            f"SELECT pg_drop_replication_slot('{shop.name}')", f"DROP OWNED BY {shop.name}", f"DROP ROLE {shop.name}"
+        )
+
+
 async def test_a_slot_that_lost_wal_is_told_by_the_stream_and_the_preflight_and_made_anew_by_setup(
     make_cluster: MakeCluster,
 ) -> None:
