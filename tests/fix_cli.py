@@ -10,8 +10,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +20,9 @@ import httpx2 as httpx
 import pytest
 
 from connector.demo.postgres import Cluster
+from tests import forked
 from tests.fix_postgres import Database, create_database, drop_database
+from tests.forked import Forked
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "hush-hush-4711"
@@ -80,7 +80,7 @@ class Ran:
 class Daemon:
     """A verb that goes on until it is told to stop; what it writes to standard error is in a file."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked
     log: Path
 
     def said(self) -> str:
@@ -122,15 +122,9 @@ class Cli:
 
     def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, typed: str = "") -> Ran:
         self._write()
-        done = subprocess.run(
-            [sys.executable, "-m", "connector", *arguments],
-            cwd=self.folder,
-            env=self._environment(env),
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=WITHIN,
-            check=False,
+        environment = self._environment(env)
+        done = forked.run(
+            "connector", *arguments, folder=self.folder, environment=environment, timeout=WITHIN, typed=typed
         )
         ran = Ran(done.returncode, done.stdout, done.stderr)
         # A preview shows one order to one person; that is what it is for.
@@ -141,13 +135,9 @@ class Cli:
         self._write()
         log = self.folder / f"{arguments[0]}-{len(self.daemons)}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "connector", *arguments],
-                cwd=self.folder,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if arguments[0] == "run" else output,
-                stderr=output,
+            streams = [None, None if arguments[0] == "run" else output, output]
+            process = Forked(
+                "connector", *arguments, folder=self.folder, environment=self._environment(), streams=streams
             )
         self.daemons.append(Daemon(process, log))
         return self.daemons[-1]

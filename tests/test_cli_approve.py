@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
-import sys
+from tempfile import TemporaryFile
 
 import pytest
 
-from tests.fix_cli import ROOT, WITHIN, Cli
+from tests.fix_cli import WITHIN, Cli
+from tests.forked import Forked
 from tests.store_for_cli import connector_played, keep, left
 
 HOLD = {"1": ["tags", "note"], "2": ["tags"], "3": ["tags"]}
@@ -106,19 +106,17 @@ def test_a_store_in_memory_cannot_be_asked(offline: Cli) -> None:
 def test_on_a_terminal_it_asks_first(held: Cli, arguments: list[str], answer: bytes, code: int) -> None:
     held("approve", "--list")  # writes the settings
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "connector", "approve", *arguments]
-    process = subprocess.Popen(
-        command,
-        cwd=held.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    os.close(theirs)
-    os.write(ours, answer)
-    said, _ = process.communicate(timeout=WITHIN)
-    os.close(ours)
-    assert process.returncode == code, said
+    with TemporaryFile() as output:
+        process = Forked(
+            "connector", "approve", *arguments,
+            folder=held.folder, environment=os.environ, streams=[theirs, output, output],
+        )  # fmt: skip
+        os.close(theirs)
+        os.write(ours, answer)
+        ended = process.wait(WITHIN)
+        os.close(ours)
+        output.seek(0)
+        said = output.read()
+    assert ended == code, said
     assert (b"Let 3 orders go to Redo? [y/N]:" in said) is (not arguments)
     assert len(left(held.folder)) == (0 if code else 1)

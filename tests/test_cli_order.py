@@ -6,11 +6,10 @@ import os
 import pty
 import re
 import signal
-import subprocess
-import sys
 
 from tests.fix_cli import WITHIN, Cli, LocalRedo, until
 from tests.fix_postgres import Database
+from tests.forked import Forked
 
 
 def test_an_order_is_explained_beside_a_running_connector_and_without_one(
@@ -58,10 +57,10 @@ def test_a_pause_from_the_terminal_is_watched_there(cli: Cli, redo: LocalRedo) -
 def test_on_a_terminal_the_view_is_drawn_anew_until_it_is_interrupted(offline: Cli) -> None:
     offline("status")  # writes the settings
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "connector", "status", "--watch"]
-    process = subprocess.Popen(
-        command, cwd=offline.folder, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
-    )
+    process = Forked(
+        "connector", "status", "--watch",
+        folder=offline.folder, environment={**os.environ, "TERM": "xterm"}, streams=[theirs] * 3,
+    )  # fmt: skip
     os.close(theirs)
     seen = b""
     while seen.count(b"No connector answers") < 2:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import sys
-
 import psycopg
 import pytest
 
 from connector.demo.traffic import Kind, Traffic
 from connector.pipeline.crashpoints import POINTS, arm
 from tests.fix_connector import Rig, eventually
+from tests.kills import armed, killed
 
 
 async def run_until_it_dies(rig: Rig, point: str, passes: int) -> None:
     """Start the command with the point armed, change things until it has killed itself."""
-    with (rig.folder / "crash.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.crash_child",
-            point,
-            str(passes),
-            "run",
-            "--config",
-            str(rig.write_config()),
-            stdout=log,
-            stderr=log,
-        )
+    process = armed(rig, point, passes)
     try:
         async with await psycopg.AsyncConnection.connect(rig.dsn, autocommit=True) as conn:
             traffic = Traffic(conn, 3)
@@ -36,16 +21,12 @@ async def run_until_it_dies(rig: Rig, point: str, passes: int) -> None:
             async def died() -> bool:
                 await traffic.step()
                 await traffic.do(Kind.RENAMED)
-                return process.returncode is not None
+                return process.poll() is not None
 
             await eventually(f"the process dies at {point}", died)
             await traffic.mend()
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-    tail = (rig.folder / "crash.log").read_text()[-2000:]
-    assert process.returncode == -signal.SIGKILL, f"it ended with {process.returncode}:\n{tail}"
+        await killed(rig, process)
 
 
 @pytest.mark.parametrize("passes", [0, 7])
@@ -67,10 +48,7 @@ async def test_a_kill_between_push_and_answer_is_confirmed_even_when_the_order_i
     await rig.quiet()
     await rig.stop()
     rig.execute("UPDATE oms.order_header SET tag_list = 'b' WHERE ord_id = 4")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.crash_child", "deliver.after_push", "0", "run", "--config", str(rig.write_config())
-    )
-    assert await process.wait() == -signal.SIGKILL
+    await killed(rig, armed(rig, "deliver.after_push"))
     assert rig.stored()["4"]["tags"] == ["b"]
     rig.execute("UPDATE oms.order_header SET tag_list = 'a' WHERE ord_id = 4")
     await rig.start()

@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
+from tests import forked
 from tests.fix_connector import Rig, eventually
 
 KEY = "3"
@@ -65,14 +65,10 @@ async def test_an_older_state_that_lands_late_is_overwritten_by_the_confirming_p
 
 async def command(rig: Rig, config: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and output."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "connector", *arguments, "--config", str(config), cwd=rig.folder,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    arguments = (*arguments, "--config", str(config))
+    ran = await forked.finish("connector", *arguments, folder=rig.folder, environment=environment)
+    return ran.returncode, ran.stdout + ran.stderr
 
 
 async def test_one_that_lands_later_than_confirm_after_is_found_by_reading_back_and_pushed_again(rig: Rig) -> None:

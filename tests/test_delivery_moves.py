@@ -4,10 +4,7 @@ connector: after clean moves, unanswered requests, late landings, a kill in betw
 
 from __future__ import annotations
 
-import asyncio
 import json
-import signal
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +13,7 @@ from cryptography.fernet import Fernet
 
 from connector.redo.sandbox_store import Store
 from tests.fix_connector import Rig, eventually
+from tests.kills import armed, killed
 
 MAIN, SECOND = "sandbox-store", "second"
 POLICIES = ("ignore", "cancel", "delete")
@@ -154,10 +152,7 @@ async def test_a_move_is_finished_after_a_kill(moving: Rig, point: str) -> None:
     await filled(rig)
     await rig.stop()
     tag(rig, {7: "id:x7", 8: "store:second"})
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.crash_child", point, "0", "run", "--config", str(rig.write_config())
-    )
-    assert await process.wait() == -signal.SIGKILL
+    await killed(rig, armed(rig, point))
     await rig.start()
     await well(rig)
     assert (tags_at(rig, MAIN, "x7"), tags_at(rig, SECOND, "8")) == (["id:x7"], ["store:second"])

@@ -4,14 +4,13 @@ in one is no trouble for the other.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sys
 from typing import Any
 
 from connector.redo.sandbox_store import Store
 from connector.status.facts import State, as_json
+from tests import forked
 from tests.fix_connector import Rig, eventually
 
 SECOND = "outlet"
@@ -23,13 +22,10 @@ def tags(store: Store, order_id: str) -> Any:
 
 
 async def printed(rig: Rig, *arguments: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "connector", *arguments, "--config", str(rig.write_config()), cwd=rig.folder,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    return output.decode()
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    arguments = (*arguments, "--config", str(rig.write_config()))
+    ran = await forked.finish("connector", *arguments, folder=rig.folder, environment=environment)
+    return ran.stdout + ran.stderr
 
 
 async def test_each_order_goes_to_its_store_and_a_refused_token_in_one_stops_no_other(rig: Rig) -> None:

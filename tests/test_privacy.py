@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,8 +22,11 @@ import pytest
 from connector.checkpoints.vault import Vault
 from connector.demo.run import free_port
 from connector.demo.traffic import Kind, Traffic
+from tests import forked
 from tests.echoing_redo import Echo
+from tests.fix_cli import ROOT
 from tests.fix_connector import Rig, eventually
+from tests.forked import Forked
 from tests.redo_servers import serving
 
 TOKEN, PASSWORD = "very-hidden-4711-token", "hunter2-password"
@@ -104,12 +106,10 @@ class Watched:
                 self.shown[f"{file.name} {when}"] = file.read_bytes().decode("latin-1")
 
     async def ask(self, *arguments: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.loud_child", *arguments, "--config", str(self.config),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment(),
-        )  # fmt: skip
-        output, _ = await process.communicate()
-        self.shown[" ".join(arguments)] = text = output.decode()
+        ran = await forked.finish(
+            "tests.loud_child", *arguments, "--config", str(self.config), folder=ROOT, environment=environment()
+        )
+        self.shown[" ".join(arguments)] = text = ran.stdout + ran.stderr
         assert text
         return text
 
@@ -133,15 +133,15 @@ async def watched(rig: Rig) -> AsyncIterator[Watched]:
         log = rig.folder / "connector.log"
         made = Watched(rig, echo, f"http://127.0.0.1:{port}", rig.write_config(port), log, {})
         with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.loud_child", "run", "--config", str(made.config),
-                stdout=output, stderr=output, env=environment(),
+            process = Forked(
+                "tests.loud_child", "run", "--config", str(made.config),
+                folder=ROOT, environment=environment(), streams=[None, output, output],
             )  # fmt: skip
         try:
             yield made
         finally:
             process.terminate()
-            await process.wait()
+            await process.ended()
 
 
 @pytest.mark.timeout(300)  # a daemon and eight commands, each a process of its own
