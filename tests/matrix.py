@@ -1,6 +1,7 @@
-"""Run the tests against one server version after the other: `python -m tests.matrix "13 14" -- -k stream`.
+"""Run the tests against several server versions: `python -m tests.matrix "13 14" -- -k stream`.
 
-A version that fails stops no other; the summary at the end says how each went.
+As many versions side by side as there may be test processes. One that fails stops no other; the summary at the end says
+how each went.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import click
@@ -31,12 +33,12 @@ class Outcome:
 
 
 def run(major: int, workers: int, arguments: Sequence[str]) -> Outcome:
-    """Run pytest in a process of its own, showing what it prints."""
+    """Run pytest in a process of its own, showing what it prints behind the version."""
     command = [sys.executable, "-m", "pytest", "--postgres", str(major), "-n", str(workers), *arguments]
     began, said = time.monotonic(), "no output"
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
-            click.echo(line, nl=False)
+            click.echo(f"{major} | {line}", nl=False)
             said = line.strip() or said
     return Outcome(major, process.returncode, said, time.monotonic() - began)
 
@@ -53,10 +55,11 @@ def cli(workers: int, majors: str, arguments: Sequence[str]) -> None:
             servers.fetch(major)
         except servers.ServerMissing as error:
             raise click.ClickException(str(error)) from None
-    outcomes = []
-    for major in wanted:
-        click.echo(f"== Postgres {major}")
-        outcomes.append(run(major, workers, arguments))
+    side_by_side = min(workers, len(wanted))
+    each = workers // side_by_side
+    with ThreadPoolExecutor(side_by_side) as pool:
+        # Without pytest's own workers where one would do: a process less to start and to collect in.
+        outcomes = list(pool.map(lambda major: run(major, each if each > 1 else 0, arguments), wanted))
     click.echo("\n".join(["== All versions", *map(str, outcomes)]))
     sys.exit(any(outcome.code for outcome in outcomes))
 

@@ -1,4 +1,4 @@
-"""Running the tests on one version after the other."""
+"""Running the tests on several versions."""
 
 from __future__ import annotations
 
