@@ -80,7 +80,9 @@ class MappingWatch:
             await asyncio.sleep(EVERY)
             if await self._news():
                 self._due, self._not_before = True, 0.0
-            broken = isinstance(self._parts.pipeline.trouble, MappingBroken)
+            pipeline = self._parts.pipeline
+            # Nobody else takes back what `try_mapping` found, be it that the database was away just then.
+            broken = isinstance(pipeline.trouble, MappingBroken) or pipeline.mapping_trouble is not None
             if (self._due or broken) and time.monotonic() >= self._not_before:
                 self._not_before = time.monotonic() + (EVERY if broken else AGAIN_EVERY)
                 projection = await self._tried()

@@ -10,6 +10,8 @@ from structlog.testing import capture_logs
 
 from connector import app, furnishing
 from connector.errors import ConfigurationError, SourceUnavailable
+from connector.pipeline.reading import Reader
+from connector.pipeline.visibility import Hidden
 from connector.projection import Projection
 from tests.fix_connector import Rig, eventually
 from tests.serving import look_often, serving
@@ -114,4 +116,25 @@ async def test_a_file_that_changes_while_the_database_is_away_is_taken_up_when_i
             (rig.folder / "mapping.sql").write_text(rig.mapping)
             await eventually("it is tried", lambda: [each for each in logs if each["event"] == "mapping_not_read"])
         away = False
+        await served.quiet()
+
+
+async def test_a_connection_cut_just_when_a_mapping_is_tried_is_forgotten_once_the_next_one_works(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works, cuts = Reader.look_around, 0
+
+    async def cut_once(reader: Reader) -> Hidden:
+        nonlocal cuts
+        cuts += 1
+        if cuts == 1:
+            raise SourceUnavailable("the connection to the database broke")
+        return await works(reader)
+
+    async with serving(rig) as served:
+        monkeypatch.setattr(Reader, "look_around", cut_once)
+        (rig.folder / "mapping.sql").write_text(f"{rig.mapping}\n-- the same in other words\n")
+        await served.until("it says so", state="stalled", reason="the connection to the database broke")
+        await served.until("it works again", state="streaming")
+        assert cuts > 1
         await served.quiet()

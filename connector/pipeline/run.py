@@ -396,6 +396,11 @@ class Pipeline:
             self._hastened.clear()
 
     @property
+    def mapping_trouble(self) -> ConnectorError | None:
+        """What `try_mapping` found last, None when an order could be read."""
+        return self.troubles.get("mapping")
+
+    @property
     def trouble(self) -> ConnectorError | None:
         """What keeps orders from being read or remembered at present, None when nothing does."""
         return self.insist.trouble or self.dispatcher.read_trouble or next(iter(self.troubles.values()), None)
