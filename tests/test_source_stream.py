@@ -238,7 +238,7 @@ async def test_what_was_acknowledged_does_not_come_again_and_what_was_not_does(s
 
 
 async def test_a_stuck_consumer_does_not_cost_the_connection(make_cluster: MakeCluster) -> None:
-    cluster = make_cluster(settings={"wal_sender_timeout": "1s"})
+    cluster = make_cluster(settings={"wal_sender_timeout": "2s"})
     shop = follow(cluster.dsn(), "stuck", DDL, "orders, lines")
     shop.execute("INSERT INTO lines SELECT g, g FROM generate_series(1, 300000) g")
     source = shop.source(buffer=100, max_images=50)
@@ -247,7 +247,7 @@ async def test_a_stuck_consumer_does_not_cost_the_connection(make_cluster: MakeC
         pid = shop.slot("active_pid")
         since = shop.ask("SELECT now()::text")
         later = (
-            f"SELECT reply_time > '{since}'::timestamptz + interval '3 s' FROM pg_stat_replication WHERE pid = {pid}"
+            f"SELECT reply_time > '{since}'::timestamptz + interval '4 s' FROM pg_stat_replication WHERE pid = {pid}"
         )
         await eventually(lambda: bool(shop.ask(later)))
         assert source.buffered <= 100 + 51, "the reader had stopped reading"
