@@ -32,7 +32,7 @@ _numbers = itertools.count()
 _SETTINGS: Final = {"fsync": "off", "autovacuum": "off"}
 """Without autovacuum, tables have statistics when a test has made them, and never else."""
 
-_OF_THE_SOURCE: Final = ("test_source_*",)
+_OF_THE_SOURCE: Final = ("test_source_*", "test_slot_loss", "test_failover", "test_wal_budget")
 """The files whose tests are marked `source`, as far as they use a server."""
 
 
@@ -75,8 +75,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "template" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)
-            if any(fnmatch(item.path.stem, pattern) for pattern in _OF_THE_SOURCE):
+            if _of_the_source(item.path):
                 item.add_marker(pytest.mark.source)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m source` the other files need not even be imported."""
+    others = collection_path.suffix == ".py" and not _of_the_source(collection_path)
+    return True if others and config.option.markexpr == "source" else None
+
+
+def _of_the_source(path: Path) -> bool:
+    return any(fnmatch(path.stem, pattern) for pattern in _OF_THE_SOURCE)
 
 
 def _stay_in_memory() -> None:
