@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from connector import app
+from connector import app, building
 from connector.demo.verdict import Verdict
 from connector.projection import load
 from connector.redo.sandbox_server import SandboxServer
@@ -142,7 +142,7 @@ async def staged(
         conn.execute(SCHEMA.encode())
     look_often(monkeypatch)
     generations: list[Parts] = []
-    build = app.build
+    build = building.build
 
     async def recording(*arguments: Any, **named: Any) -> Parts:
         generations.append(await build(*arguments, **named))

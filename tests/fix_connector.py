@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector import app
+from connector import building
 from connector.changes import parse_lsn
 from connector.config import Settings
 from connector.demo import oms as demo_oms
@@ -107,7 +107,7 @@ class Rig:
     async def start(self) -> Parts:
         """Build and run; returns once the first backfill is over (or the pipeline has picked up where it was)."""
         self._stack = AsyncExitStack()
-        self.parts = await app.build(self.settings(), self._stack, watchdog=self.watchdog)
+        self.parts = await building.build(self.settings(), self._stack, watchdog=self.watchdog)
         if self.watchdog is not None:
             await self.parts.vitals.start(self._stack)
             self.parts.vitals.started = True

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from connector import app
+from connector import building
 from connector.health import Bounds, Finding, Health, Moving, Reached
 from connector.pipeline import dispatch, run
 from connector.pipeline.backoff import Backoff
@@ -153,7 +153,7 @@ async def test_a_server_that_does_not_hear_us_is_told_apart_and_the_stream_is_op
 
 async def test_wal_that_grows_while_nothing_is_decoded_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.overrides = {section: dict(values) for section, values in QUICK.items()}
-    monkeypatch.setattr(app, "PostgresSource", partial(PostgresSource, buffer=100, max_images=20))
+    monkeypatch.setattr(building, "PostgresSource", partial(PostgresSource, buffer=100, max_images=20))
     await rig.start()
     await rig.quiet()
     pipeline = rig.running.pipeline

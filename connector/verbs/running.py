@@ -17,11 +17,11 @@ from connector.verbs.options import config_option, settings_of
 def run(config_path: str | None) -> None:
     """Follow the OMS and deliver, until SIGTERM."""
     settings = settings_of(config_path)
-    from connector import app, logs
+    from connector import app, building, logs
     from connector.exposure import readable_by_all
 
     logs.configure(settings.log.format, settings.log.level)
-    app.warn(readable_by_all(config_path))
+    building.warn(readable_by_all(config_path))
     sys.exit(logged(app.run(settings), as_json=logs.writes_json(settings.log.format)))
 
 
