@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, expect
+from psycopg.conninfo import make_conninfo
 
 from tests.fix_cli import Cli, Daemon, LocalRedo, until
 from tests.fix_page import Visit, browser, close_visit, open_visit
@@ -49,6 +53,19 @@ def sign_in(visit: Visit, then: str = "/") -> None:
 def change(shop: Database, statement: str) -> None:
     with shop.connect() as conn:
         conn.execute(statement.encode())
+
+
+@contextmanager
+def shut(shop: Database) -> Iterator[None]:
+    """The database lets nobody in, and whoever was in is out."""
+    dsn = make_conninfo(shop.dsn, dbname="postgres")
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(f"ALTER DATABASE {shop.name} ALLOW_CONNECTIONS false".encode())
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (shop.name,))
+        try:
+            yield
+        finally:
+            conn.execute(f"ALTER DATABASE {shop.name} ALLOW_CONNECTIONS true".encode())
 
 
 def test_a_change_in_the_oms_shows_on_the_page_and_on_its_orders_page_without_a_reload(
@@ -187,4 +204,42 @@ def test_the_page_is_whole_without_javascript_and_found_by_keyboard(
     visit.go("/orders/4711")
     expect(visit.page.locator("main")).to_contain_text("knows an order 4711")
     visit.expected = ("404",)
+    close_visit(visit)
+
+
+def test_a_start_a_first_fill_a_lost_database_and_an_end_are_verdicts(
+    browser: Browser, cli: Cli, shop: Database, redo: LocalRedo, tmp_path: Path
+) -> None:
+    cli.set("redo", max_concurrency=1)
+    with shop.connect() as slow, slow.transaction():
+        slow.execute("SELECT pg_current_xact_id()")
+        daemon = cli.start("run")
+        daemon.until_said("slot_waits")
+        visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path)
+        visit.go()
+        visit.headline("Starting")
+        expect(visit.page.locator("#said")).to_contain_text("the slot can be made once these transactions have ended")
+        visit.accessible()
+        visit.shot("starting")
+        redo.switch(latency_ms=1_500)
+    visit.headline("Filling Redo for the first time")
+    expect(visit.page.locator("#said")).to_contain_text(" of about 6 orders")
+    redo.switch(latency_ms=0)
+    visit.accessible()
+    visit.shot("backfilling")
+    visit.headline("Delivering")
+    with shut(shop):
+        visit.headline("Disconnected from the OMS database")
+        expect(visit.page.locator("#said")).to_contain_text("nothing is lost")
+        visit.accessible()
+        visit.shot("disconnected")
+    visit.headline("Delivering")
+    redo.switch(latency_ms=3_000)
+    change(shop, "UPDATE shop.item SET qty = 9 WHERE order_id = 1")
+    until("it is on its way", lambda: cli.facts()["in_flight"] == 1)
+    daemon.process.send_signal(signal.SIGTERM)
+    visit.headline("Stopping")
+    assert daemon.process.wait(30.0) == 0
+    assert redo.orders()["1"]["lineItems"][0]["quantity"] == 9
+    visit.expected = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE")
     close_visit(visit)
