@@ -95,6 +95,31 @@ def test_a_change_in_the_oms_shows_on_the_page_and_on_its_orders_page_without_a_
     visit.shot("order")
 
 
+def test_an_orders_page_updates_itself_from_what_is_known_and_asks_for_a_new_look(
+    visit: Visit, shop: Database, redo: LocalRedo
+) -> None:
+    visit.go("/orders/5")
+    main, look = visit.page.locator("main"), visit.page.locator("#look")
+    expect(visit.page.locator("#verdict")).to_have_text("Redo accepted this order as it is now.")
+    expect(look.locator(".urgent")).to_have_count(0)
+    visit.page.evaluate("window.kept = true")
+    redo.switch(latency_ms=2_000)
+    change(shop, "UPDATE shop.item SET qty = 6 WHERE order_id = 5")
+    expect(visit.page.locator("#verdict")).to_have_text("On its way to Redo.")
+    expect(visit.page.locator("#changes")).to_contain_text("shop.item")
+    redo.switch(latency_ms=0)
+    expect(visit.page.locator("#verdict")).to_have_text("Redo has accepted it anew since this look.")
+    expect(visit.page.locator("#attempts tbody tr").first).to_contain_text(re.compile(r"accepted\s*200\s*[0-9a-f]{12}"))
+    assert visit.page.evaluate("window.kept")
+    visit.accessible()
+    visit.shot("order-overtaken")
+    look.locator(".urgent").click()
+    expect(visit.page.locator("#verdict")).to_have_text("Redo accepted this order as it is now.")
+    expect(look.locator(".urgent")).to_have_count(0)
+    expect(main).to_contain_text("No field differs from what Redo accepted.")
+    assert not visit.page.evaluate("window.kept")
+
+
 def test_what_redo_refuses_is_told_with_its_cause_and_tried_again_by_a_person_who_has_the_token(
     visit: Visit, shop: Database, redo: LocalRedo
 ) -> None:
@@ -201,6 +226,8 @@ def test_the_page_is_whole_without_javascript_and_found_by_keyboard(
     visit.page.keyboard.type("6")
     visit.page.keyboard.press("Enter")
     expect(visit.page.get_by_role("heading", level=1)).to_have_text("Order 6")
+    expect(visit.page.locator("#verdict")).to_have_text("Redo accepted this order as it is now.")
+    expect(visit.page.get_by_role("link", name="Look again")).to_be_visible()
     visit.go("/orders/4711")
     expect(visit.page.locator("main")).to_contain_text("knows an order 4711")
     visit.expected = ("404",)
