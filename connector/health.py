@@ -16,6 +16,7 @@ from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroke
 from connector.pipeline.pulse import Stall
 from connector.pipeline.records import SweepKind, Tally
 from connector.pipeline.run import Pipeline
+from connector.pipeline.sweep import PACED, Sweeper
 from connector.source.slot import SlotReport
 from connector.status.facts import State, duration
 
@@ -183,12 +184,15 @@ class Health:
         sweeper = self._pipeline.sweeper
         sweep = sweeper.current
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
-            walked = f"{sweep.scanned} of about {max(sweeper.estimate, sweep.scanned)} orders"
-            return Finding(State.BACKFILLING, walked)
+            return Finding(State.BACKFILLING, f"{_walked(sweeper)} orders")
         if tally.holds:
             holds = "1 hold" if tally.holds == 1 else f"{tally.holds} holds"
             held = f"{tally.held:,} orders of {holds}; `redo-connector approve` lets them go"
             return Finding(State.HELD, held)
+        if sweep is not None and sweep.finished_at is None and sweep.cause not in PACED:
+            # Until it is over nobody knows whether Redo has what the stream didn't tell.
+            said = f"every order is compared with what Redo accepted ({sweep.cause}), {_walked(sweeper)} so far"
+            return Finding(State.CATCHING_UP, said)
         if tally.oldest_since is not None and now - tally.oldest_since > LATE_AFTER:
             return Finding(State.CATCHING_UP)
         return Finding(State.STREAMING)
@@ -204,3 +208,8 @@ def _advice(trouble: ConnectorError) -> str:
 
 def _clock(moment: float) -> str:
     return time.strftime("%H:%M:%S UTC", time.gmtime(moment))
+
+
+def _walked(sweeper: Sweeper) -> str:
+    scanned = 0 if sweeper.current is None else sweeper.current.scanned
+    return f"{scanned:,} of about {max(sweeper.estimate, scanned):,}"

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from connector.errors import MappingBroken, SourceUnavailable
@@ -23,6 +23,7 @@ from connector.status.story import Projection, Story, shapes
 
 LONGEST_MS: Final = 5_000
 """Of the statement that reads an order for a person: a page must not hurt the OMS."""
+UNREAD: Final = Projection("unknown")
 _PATIENCE: Final = 10.0
 """Seconds that one waits for the others who look."""
 _UNREAD: Final = ("22P02", "22003", "22007", "22008")
@@ -76,23 +77,43 @@ class Teller:
 
     async def story(self, key: OrderKey) -> Story:
         """Raises CheckpointsUnwritable, and SourceUnavailable while nothing was built yet."""
+        now = self._generation()
+        before = await self._remembered(now, key, UNREAD)
+        projection = await self._look(now, key, before.checkpoint)
+        # Whatever was noticed during the look counts as later than it.
+        after = self._happened(now, replace(before, projection=projection))
+        return replace(after, looked=before.mark)
+
+    async def remembered(self, key: OrderKey, projection: Projection) -> Story:
+        """The same without asking the OMS; raises the same."""
+        return await self._remembered(self._generation(), key, projection)
+
+    def _generation(self) -> Generation:
         now = self._current()
         if now is None:
             raise SourceUnavailable("the connector is still starting: ask again in a moment")
+        return now
+
+    async def _remembered(self, now: Generation, key: OrderKey, projection: Projection) -> Story:
         known = await now.memory.known([key])
-        checkpoint = known.checkpoints.get(key)
-        history = self._history
-        return Story(
+        story = Story(
             key=key,
             as_of=time.time(),
-            projection=await self._look(now, key, checkpoint),
-            checkpoint=checkpoint,
+            projection=projection,
+            checkpoint=known.checkpoints.get(key),
             dead_letter=known.dead_letters.get(key),
             held=known.held.get(key),
+            since=self._since,
+        )
+        return self._happened(now, story)
+
+    def _happened(self, now: Generation, story: Story) -> Story:
+        key, history = OrderKey(story.key), self._history
+        return replace(
+            story,
             in_flight=now.in_flight(key),
             changes=history.changes_of(key) if history is not None else (),
             attempts=history.attempts_of(key) if history is not None else (),
-            since=self._since,
         )
 
     async def _look(self, now: Generation, key: OrderKey, checkpoint: Checkpoint | None) -> Projection:

@@ -83,6 +83,14 @@ def test_the_rows_are_those_that_are_promised() -> None:
     ]
 
 
+def test_the_duration_of_a_request_is_shown_over_all_answers_and_by_answer() -> None:
+    duration = "redo_connector_http_request_duration_seconds_bucket"
+    shown = {name: text for name, text in dashboard_expressions().items() if duration in text}
+    assert {name for name in shown if name.startswith("Duration of a request ")} >= {"Duration of a request A"}
+    assert all("sum by (le) (" in text for name, text in shown.items() if "by answer" not in name)
+    assert "sum by (le, code) (" in shown["Duration of a request, by answer A"]
+
+
 def test_grafana_is_told_where_prometheus_and_the_dashboard_are() -> None:
     folder = ROOT / "deploy" / "grafana" / "provisioning"
     sources = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text(encoding="utf-8"))

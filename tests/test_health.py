@@ -15,6 +15,7 @@ from connector import building
 from connector.health import Bounds, Finding, Health, Moving, Reached
 from connector.pipeline import dispatch, run
 from connector.pipeline.backoff import Backoff
+from connector.pipeline.records import SweepKind
 from connector.source.slot import SlotWatch
 from connector.source.stream import PostgresSource
 from connector.status.facts import Facts, State, ready
@@ -200,6 +201,44 @@ async def test_changes_that_age_although_delivery_is_up_are_told(rig: Rig) -> No
     assert "redo_connector_http_retries_total" in facts.next_step
     rig.switch(error_rate=0.0)
     await green(rig)
+
+
+async def test_a_gap_is_not_called_healthy_before_every_order_was_compared(rig: Rig) -> None:
+    rig.watchdog = Watchdog(60.0, None)
+    await rig.start()
+    await rig.quiet()
+    assert rig.facts().state is State.STREAMING
+    await rig.stop()
+    with rig.database.connect() as conn:
+        conn.execute("SELECT pg_drop_replication_slot(%s)", (rig.slot,))
+    rig.execute("UPDATE oms.order_header SET tag_list = 'missed' WHERE ord_id = 4")
+    rig.switch(latency_ms=2_000)
+    await rig.start()
+    sweeper, said = rig.running.pipeline.sweeper, []
+
+    def compared() -> bool:
+        facts = rig.facts()
+        said.append(facts)
+        return facts.state is State.STREAMING
+
+    await eventually("it is called healthy", compared)
+    assert (sweeper.active, rig.stored()["4"]["tags"]) == (False, ["missed"])
+    told = [facts for facts in said if facts.state is State.CATCHING_UP]
+    assert all(ready(facts)[0] for facts in told)
+    assert all(facts.reason.startswith("every order is compared with what Redo accepted (") for facts in told)
+    assert "gap in the stream: slot_gone" in told[-1].reason
+    await rig.stop()
+
+
+async def test_a_comparison_that_a_person_or_the_clock_asked_for_says_nothing_about_health(rig: Rig) -> None:
+    rig.watchdog = Watchdog(60.0, None)
+    await rig.start()
+    await rig.quiet()
+    sweeper = rig.running.pipeline.sweeper
+    await rig.running.pipeline.control.sweep(SweepKind.RECONCILE)
+    assert sweeper.active
+    assert rig.facts().state is State.STREAMING
+    await rig.stop()
 
 
 def test_a_value_moves_or_has_been_the_same_for_so_long() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, expect
+from psycopg.conninfo import make_conninfo
 
 from tests.fix_cli import Cli, Daemon, LocalRedo, until
 from tests.fix_page import Visit, browser, close_visit, open_visit
@@ -51,6 +55,19 @@ def change(shop: Database, statement: str) -> None:
         conn.execute(statement.encode())
 
 
+@contextmanager
+def shut(shop: Database) -> Iterator[None]:
+    """The database lets nobody in, and whoever was in is out."""
+    dsn = make_conninfo(shop.dsn, dbname="postgres")
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(f"ALTER DATABASE {shop.name} ALLOW_CONNECTIONS false".encode())
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (shop.name,))
+        try:
+            yield
+        finally:
+            conn.execute(f"ALTER DATABASE {shop.name} ALLOW_CONNECTIONS true".encode())
+
+
 def test_a_change_in_the_oms_shows_on_the_page_and_on_its_orders_page_without_a_reload(
     visit: Visit, shop: Database
 ) -> None:
@@ -76,6 +93,31 @@ def test_a_change_in_the_oms_shows_on_the_page_and_on_its_orders_page_without_a_
     assert "Provo" not in text
     visit.accessible()
     visit.shot("order")
+
+
+def test_an_orders_page_updates_itself_from_what_is_known_and_asks_for_a_new_look(
+    visit: Visit, shop: Database, redo: LocalRedo
+) -> None:
+    visit.go("/orders/5")
+    main, look = visit.page.locator("main"), visit.page.locator("#look")
+    expect(visit.page.locator("#verdict")).to_have_text("Redo accepted this order as it is now.")
+    expect(look.locator(".urgent")).to_have_count(0)
+    visit.page.evaluate("window.kept = true")
+    redo.switch(latency_ms=2_000)
+    change(shop, "UPDATE shop.item SET qty = 6 WHERE order_id = 5")
+    expect(visit.page.locator("#verdict")).to_have_text("On its way to Redo.")
+    expect(visit.page.locator("#changes")).to_contain_text("shop.item")
+    redo.switch(latency_ms=0)
+    expect(visit.page.locator("#verdict")).to_have_text("Redo has accepted it anew since this look.")
+    expect(visit.page.locator("#attempts tbody tr").first).to_contain_text(re.compile(r"accepted\s*200\s*[0-9a-f]{12}"))
+    assert visit.page.evaluate("window.kept")
+    visit.accessible()
+    visit.shot("order-overtaken")
+    look.locator(".urgent").click()
+    expect(visit.page.locator("#verdict")).to_have_text("Redo accepted this order as it is now.")
+    expect(look.locator(".urgent")).to_have_count(0)
+    expect(main).to_contain_text("No field differs from what Redo accepted.")
+    assert not visit.page.evaluate("window.kept")
 
 
 def test_what_redo_refuses_is_told_with_its_cause_and_tried_again_by_a_person_who_has_the_token(
@@ -184,7 +226,47 @@ def test_the_page_is_whole_without_javascript_and_found_by_keyboard(
     visit.page.keyboard.type("6")
     visit.page.keyboard.press("Enter")
     expect(visit.page.get_by_role("heading", level=1)).to_have_text("Order 6")
+    expect(visit.page.locator("#verdict")).to_have_text("Redo accepted this order as it is now.")
+    expect(visit.page.get_by_role("link", name="Look again")).to_be_visible()
     visit.go("/orders/4711")
     expect(visit.page.locator("main")).to_contain_text("knows an order 4711")
     visit.expected = ("404",)
+    close_visit(visit)
+
+
+def test_a_start_a_first_fill_a_lost_database_and_an_end_are_verdicts(
+    browser: Browser, cli: Cli, shop: Database, redo: LocalRedo, tmp_path: Path
+) -> None:
+    cli.set("redo", max_concurrency=1)
+    with shop.connect() as slow, slow.transaction():
+        slow.execute("SELECT pg_current_xact_id()")
+        daemon = cli.start("run")
+        daemon.until_said("slot_waits")
+        visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path)
+        visit.go()
+        visit.headline("Starting")
+        expect(visit.page.locator("#said")).to_contain_text("the slot can be made once these transactions have ended")
+        visit.accessible()
+        visit.shot("starting")
+        redo.switch(latency_ms=1_500)
+    visit.headline("Filling Redo for the first time")
+    expect(visit.page.locator("#said")).to_contain_text(" of about 6 orders")
+    redo.switch(latency_ms=0)
+    visit.accessible()
+    visit.shot("backfilling")
+    visit.headline("Delivering")
+    with shut(shop):
+        visit.headline("Disconnected from the OMS database")
+        expect(visit.page.locator("#said")).to_contain_text("nothing is lost")
+        visit.accessible()
+        visit.shot("disconnected")
+    visit.headline("Delivering")
+    redo.switch(latency_ms=3_000)
+    change(shop, "UPDATE shop.item SET qty = 9 WHERE order_id = 1")
+    until("it is on its way", lambda: cli.facts()["in_flight"] == 1)
+    daemon.process.send_signal(signal.SIGTERM)
+    visit.headline("Stopping")
+    assert daemon.process.wait(30.0) == 0
+    assert redo.orders()["1"]["lineItems"][0]["quantity"] == 9
+    visit.expected = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE")
     close_visit(visit)

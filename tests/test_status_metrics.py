@@ -32,7 +32,7 @@ PROMISED = {
     "redo_connector_sync_latency_seconds": ("histogram", set()),
     "redo_connector_assemble_duration_seconds": ("histogram", set()),
     "redo_connector_http_requests_total": ("counter", {"method", "code"}),
-    "redo_connector_http_request_duration_seconds": ("histogram", set()),
+    "redo_connector_http_request_duration_seconds": ("histogram", {"code"}),
     "redo_connector_http_retries_total": ("counter", {"reason"}),
     "redo_connector_http_in_flight": ("gauge", set()),
     "redo_connector_http_concurrency_limit": ("gauge", set()),
@@ -132,7 +132,8 @@ def test_the_pipeline_can_tell_it_everything(metrics: Metrics) -> None:
     assert value(metrics, "redo_connector_backfill_orders_total") == 500
     assert value(metrics, "redo_connector_reconcile_drift_total") == 2
     assert value(metrics, "redo_connector_http_requests_total", method="POST", code="timeout") == 1
-    assert value(metrics, "redo_connector_http_request_duration_seconds_count") == 1
+    assert value(metrics, "redo_connector_http_request_duration_seconds_count", code="timeout") == 1
+    assert value(metrics, "redo_connector_http_request_duration_seconds_count", code="200") == 0
 
 
 def test_sync_latency_tells_5_ms_from_10_minutes(metrics: Metrics) -> None:

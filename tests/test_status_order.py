@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import quote
@@ -28,7 +31,7 @@ STORY = Story(
     Projection("changed", (), ("tags",), shapes({"id": "7-ab", "tags": ["x"], "customer": {"email": "a"}, "n": None})),
     ACCEPTED,
     changes=(SourceChange("oms.order_header", "update", 0x100000010, 1_999.0, exact=False),),
-    attempts=(Attempt(KEY, 1_999.5, "again", "http_503", 503, 0.25),),
+    attempts=(Attempt(KEY, 1_999.5, "again", "http_503", 503, 0.25, delivery="0101010101ff"),),
     since=900.0,
 )
 
@@ -44,6 +47,11 @@ class Library:
         if self.broken:
             raise CheckpointsUnwritable("the disk is full")
         return replace(self.story_now, key=key)
+
+    async def remembered(self, key: OrderKey, projection: Projection) -> Story:
+        if self.broken:
+            raise CheckpointsUnwritable("the disk is full")
+        return replace(self.story_now, key=key, projection=projection)
 
 
 @pytest.fixture
@@ -84,6 +92,7 @@ async def test_the_page_tells_changes_checkpoint_difference_and_attempts(client:
     assert "Differs from what Redo accepted in: <b>tags</b>" in text
     assert "object of 1 field<" in text
     assert "tried again</span> <small>http_503</small>" in text
+    assert "<code>0101010101ff</code>" in text
     assert "Values are not shown" in text
 
 
@@ -107,6 +116,48 @@ async def test_values_are_shown_where_the_story_has_them_and_cannot_become_marku
     text = (await client.get("/orders/7")).text
     assert "<td><code>&#34;&lt;b&gt;old&#34;</code></td><td><code>&#34;&lt;b&gt;new&#34;</code></td>" in text
     assert "{&#34;tags&#34;: &#34;&lt;u&gt;&#34;}" in text
+
+
+def events_of(text: str) -> str:
+    found = re.search(r'data-events="([^"]+)"', text)
+    assert found
+    return html.unescape(found[1])
+
+
+async def parts_of(stream: AsyncIterator[str]) -> dict[str, str]:
+    """The next news of the stream."""
+    async for line in stream:
+        if line.startswith("data: "):
+            return dict(json.loads(line.removeprefix("data: ")))
+    raise AssertionError("the stream ended")
+
+
+async def test_the_page_is_brought_up_to_date_without_another_look_at_the_oms(
+    client: httpx.AsyncClient, library: Library
+) -> None:
+    seen = replace(STORY, projection=Projection("unchanged"), changes=(), attempts=())
+    library.story_now = replace(seen, looked=seen.mark)
+    text = (await client.get("/orders/" + quote(KEY, safe=""))).text
+    asked = len(library.asked)
+    async with client.stream("GET", events_of(text)) as answer:
+        lines = answer.aiter_lines()
+        first = await parts_of(lines)
+        assert first["verdict"] == "Redo accepted this order as it is now."
+        assert 'class="urgent"' not in first["look"]
+        library.story_now = replace(seen, changes=STORY.changes)
+        then = await parts_of(lines)
+        assert (then["verdict"], set(then)) == ("It has changed since this look.", {"verdict", "look", "changes"})
+        assert "how the order was at 1970-01-01 00:33:20 UTC" in then["look"]
+        assert 'class="urgent"' in then["look"]
+        assert "oms.order_header" in then["changes"]
+        library.story_now = replace(library.story_now, checkpoint=replace(ACCEPTED, accepted_at=2_001.0))
+        assert (await parts_of(lines))["verdict"] == "Redo has accepted it anew since this look."
+    assert len(library.asked) == asked
+
+
+@pytest.mark.parametrize("query", ["", "?at=x", "?at=nan", "?at=-1", "?at=1e20"])
+async def test_news_that_no_page_asks_for_are_refused(client: httpx.AsyncClient, query: str) -> None:
+    assert (await client.get(f"/events/orders/7{query}")).status_code == 404
 
 
 async def test_json_has_the_same(client: httpx.AsyncClient) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NoReturn
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,7 +16,7 @@ from connector.orders import OrderKey
 from connector.pipeline.history import Attempt
 from connector.redo.contract import RedoContract
 from connector.status.history import EACH, RECENT, History
-from connector.status.story import Story, as_json
+from connector.status.story import Projection, Story, as_json
 from connector.telling import Generation, Teller, Terms
 from tests.fix_connector import Rig
 
@@ -83,6 +84,42 @@ async def test_an_order_that_waits_is_told_with_the_fields_that_differ(rig: Rig)
     story = await told(rig)
     assert story.verdict == "The OMS has a newer state than Redo accepted."
     assert "lineItems" in story.projection.changed_fields
+
+
+async def test_what_happens_after_a_look_is_told_without_another_and_marks_the_look_as_overtaken(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.start()
+    await rig.quiet()
+    asked = teller(rig)
+    seen = await asked.story(KEY)
+    assert (seen.overtaken, seen.looked) == (False, seen.mark)
+
+    async def never(*_: object) -> NoReturn:
+        raise AssertionError("the OMS was asked")
+
+    monkeypatch.setattr(asked, "_look", never)
+    assert (await asked.remembered(KEY, seen.projection)).mark == seen.looked
+    rig.execute("UPDATE oms.order_item SET qty = qty + 1 WHERE ord_id = 3")
+    await rig.quiet()
+    later = replace(await asked.remembered(KEY, seen.projection), as_of=seen.as_of, looked=seen.looked)
+    assert (later.overtaken, later.verdict) == (True, "Redo has accepted it anew since this look.")
+    assert later.attempts[0].delivery == (later.checkpoint and later.checkpoint.fingerprint.hex()[:12])
+
+
+async def test_what_is_noticed_during_a_look_counts_as_later_than_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.start()
+    await rig.quiet()
+    asked, history = teller(rig), rig.running.pipeline.ports.chronicle
+    look = asked._look
+
+    async def slow(*arguments: Any) -> Projection:
+        found = await look(*arguments)
+        history.attempted(Attempt(KEY, 1.0, "again"))
+        return found
+
+    monkeypatch.setattr(asked, "_look", slow)
+    assert (await asked.story(KEY)).overtaken
 
 
 async def test_values_are_told_where_the_setting_asks_for_them(rig: Rig) -> None:

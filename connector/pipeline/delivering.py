@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from connector.orders import Outcome, OutcomeKind
+from connector.orders import Outcome, OutcomeKind, delivery_id
 from connector.pipeline.conclude import conclude, put_back
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
@@ -103,6 +103,7 @@ class Deliverer:
                 now - sent_at,
                 latency,
                 delivery.place.store_id,
+                delivery_id(delivery.order.fingerprint if delivery.order is not None else None),
             )
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from math import inf
 
 from connector.errors import ConnectorError, MappingBroken, SourceUnavailable
-from connector.orders import OrderKey
+from connector.orders import OrderKey, delivery_id
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Delivery, Settled
@@ -262,7 +262,15 @@ class Dispatcher:
         """What kept an order from being sent."""
         letter = settled.settlement.dead_letter
         if letter is not None and settled.result is not None:
-            attempt = Attempt(letter.key, self._clock(), settled.result.value, letter.reason, store_id=letter.store_id)
+            named = delivery_id(letter.fingerprint)
+            attempt = Attempt(
+                letter.key,
+                self._clock(),
+                settled.result.value,
+                letter.reason,
+                store_id=letter.store_id,
+                delivery=named,
+            )
             self._chronicle.attempted(attempt)
 
     def _settle(self, settled: Settled) -> None:

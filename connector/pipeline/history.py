@@ -26,7 +26,8 @@ class SourceChange:
 class Attempt:
     """One look at an order that came to something. `result`: `pushed`, `rejected`, `invalid`, `missing`, or `again`
     (it is tried again). `reason` is short and enumerable. `seconds`: of the request, None when none was sent;
-    `latency`: from the commit to Redo's 200, None where that says nothing (a sweep, a retry)."""
+    `latency`: from the commit to Redo's 200, None where that says nothing (a sweep, a retry). `delivery`: as the log
+    names it, None for what had no payload."""
 
     key: OrderKey
     at: float
@@ -36,3 +37,4 @@ class Attempt:
     seconds: float | None = None
     latency: float | None = None
     store_id: str = ""
+    delivery: str | None = None

@@ -52,7 +52,7 @@ class Metrics:
         self._sync_latency = self._histogram(names.SYNC_LATENCY_SECONDS, names.SYNC_BUCKETS)
         self._assemble = self._histogram(names.ASSEMBLE_DURATION_SECONDS, names.CALL_BUCKETS)
         self._requests = self._counter(names.HTTP_REQUESTS, "method", "code")
-        self._request_duration = self._histogram(names.HTTP_REQUEST_DURATION_SECONDS, names.CALL_BUCKETS)
+        self._request_duration = self._histogram(names.HTTP_REQUEST_DURATION_SECONDS, names.CALL_BUCKETS, "code")
         self._retries = self._counter(names.HTTP_RETRIES, "reason")
         self._backfilled = self._counter(names.BACKFILL_ORDERS)
         self._drift = self._counter(names.RECONCILE_DRIFT)
@@ -133,7 +133,7 @@ class Metrics:
     def http_request(self, method: str, code: str, seconds: float) -> None:
         """One request to Redo; `code` is the status, or the reason there was none (`timeout`)."""
         self._requests.labels(method, code).inc()
-        self._request_duration.observe(seconds)
+        self._request_duration.labels(code).observe(seconds)
 
     def _begin_at_zero(self) -> None:
         for result in names.RESULTS:
@@ -149,6 +149,7 @@ class Metrics:
         for action in names.REMOVALS:
             self._removed.labels(action)
         self._requests.labels("POST", "200")
+        self._request_duration.labels("200")
 
     def _counter(self, name: str, *labels: str) -> Counter:
         return Counter(name, names.HELP[name], labels, registry=self.registry)
@@ -156,8 +157,8 @@ class Metrics:
     def _gauge(self, name: str, *labels: str) -> Gauge:
         return Gauge(name, names.HELP[name], labels, registry=self.registry)
 
-    def _histogram(self, name: str, buckets: Sequence[float]) -> Histogram:
-        return Histogram(name, names.HELP[name], registry=self.registry, buckets=buckets)
+    def _histogram(self, name: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, names.HELP[name], labels, registry=self.registry, buckets=buckets)
 
 
 _READINGS: Final[Mapping[str, Callable[[Facts], float | None]]] = {

@@ -63,7 +63,7 @@ HELP: Final = {
     SYNC_LATENCY_SECONDS: "From commit in the source to Redo's 200",
     ASSEMBLE_DURATION_SECONDS: "One run of the mapping for a batch of orders",
     HTTP_REQUESTS: "Requests to Redo by status code, or by what happened when there was no answer",
-    HTTP_REQUEST_DURATION_SECONDS: "One request to Redo, answered or not",
+    HTTP_REQUEST_DURATION_SECONDS: "One request to Redo, by status code or by what happened when there was no answer",
     HTTP_RETRIES: "Pushes that will be tried again, by reason",
     HTTP_IN_FLIGHT: "Requests to Redo under way",
     HTTP_CONCURRENCY_LIMIT: "Requests to Redo allowed at once at present",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -46,6 +46,9 @@ _ENVIRONMENT.filters |= {
 PARTS: Final = ("headline", "said", "road", "beside", "asked", "steer", "waits", "recent")
 """What is sent anew as it changes; each is a macro of parts.html and an element's id on the page."""
 
+ORDER_PARTS: Final = ("verdict", "look", "asked", "changes", "checkpoint", "attempts")
+"""The same for an order's page, of order_parts.html."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
@@ -79,9 +82,19 @@ def status(facts: Facts, visitor: Visitor, asked: Asked | None) -> str:
     return _render("status.html", visitor, parts=parts(facts, visitor, asked), facts=facts, asked=asked)
 
 
+def order_parts(story: Story, asked: Asked | None) -> dict[str, str]:
+    """The parts of an order's page that need no look at the OMS."""
+    module: Any = _ENVIRONMENT.get_template("order_parts.html").module
+    return {name: str(getattr(module, name)({"story": story, "asked": asked})).strip() for name in ORDER_PARTS}
+
+
 def order(story: Story, visitor: Visitor, asked: Asked | None, *, show_values: bool) -> str:
     """The page of one order."""
-    return _render("order.html", visitor, story=story, asked=asked, show_values=show_values)
+    look = {"look": story.looked or "", "at": story.as_of, "verdict": story.projection.verdict}
+    query = urlencode(look | ({} if asked is None else {"asked": asked.number}))
+    events = f"/events{order_path(story.key)}?{query}"
+    parts = order_parts(story, asked)
+    return _render("order.html", visitor, story=story, parts=parts, events=events, show_values=show_values)
 
 
 def sign_in(visitor: Visitor, problem: str, then: str) -> str:

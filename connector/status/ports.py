@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from connector.orders import OrderKey
-from connector.status.story import Story
+from connector.status.story import Projection, Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class Desk(Protocol):
 class Orders(Protocol):
     async def story(self, key: OrderKey) -> Story:
         """Read from the store and, with a bound, from the OMS. Raises CheckpointsUnwritable."""
+        ...
+
+    async def remembered(self, key: OrderKey, projection: Projection) -> Story:
+        """The same without asking the OMS, beside what was read from it before. Raises CheckpointsUnwritable."""
         ...
 
 

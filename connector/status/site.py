@@ -7,6 +7,7 @@ Metrics and health answer to any name, because scrapers and probes use what they
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from typing import Final
 
@@ -27,7 +28,7 @@ from connector.status.facts import as_json as facts_as_json
 from connector.status.live import Live
 from connector.status.metrics import CONTENT_TYPE, Metrics
 from connector.status.ports import Asked, Panel
-from connector.status.story import Story
+from connector.status.story import Projection, Story
 from connector.status.visits import Visits
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -67,12 +68,31 @@ class Site:
 
     async def events(self, request: Request) -> Response:
         """The page's parts, again and again, as they change."""
-        if self._live.full:
-            return says(503, "Too many", "Too many pages are open. Close some; a reload shows how things are.")
 
         async def look() -> Mapping[str, str]:
             return page.parts(self._facts(), self.visits.visitor(request), await self._asked(request))
 
+        return self._stream(look)
+
+    async def order_events(self, request: Request) -> Response:
+        """The parts of an order's page that need no look at the OMS. The query tells of the look that is shown."""
+        orders, key, query = self._panel.orders, OrderKey(request.path_params["key"]), request.query_params
+        verdict, at = query.get("verdict", ""), _moment(query.get("at", ""))
+        if orders is None or "\0" in key or at is None:
+            return says(404, "Nothing here", "An order's page asks for this by itself.")
+
+        async def look() -> Mapping[str, str]:
+            try:
+                story = await orders.remembered(key, Projection(verdict))
+            except ConnectorError:
+                return {}  # between two mappings, or the pipeline's own trouble says it better
+            return page.order_parts(replace(story, as_of=at, looked=query.get("look")), await self._asked(request))
+
+        return self._stream(look)
+
+    def _stream(self, look: Callable[[], Awaitable[Mapping[str, str]]]) -> Response:
+        if self._live.full:
+            return says(503, "Too many", "Too many pages are open. Close some; a reload shows how things are.")
         return StreamingResponse(self._live.stream(look), headers=HEADERS, media_type="text/event-stream")
 
     async def find(self, request: Request) -> Response:
@@ -122,6 +142,15 @@ class Site:
             return None  # the pipeline's own trouble says it better
 
 
+def _moment(text: str) -> float | None:
+    """Seconds since 1970, before the year 3000."""
+    try:
+        moment = float(text)
+    except ValueError:
+        return None
+    return moment if 0 <= moment < 32_500_000_000 else None
+
+
 def create_app(metrics: Metrics, facts: Callable[[], Facts], panel: Panel | None = None) -> ASGIApp:
     """The application. `facts` is called for each request and must be cheap; it must not block."""
     panel = panel or Panel()
@@ -147,6 +176,7 @@ def create_app(metrics: Metrics, facts: Callable[[], Facts], panel: Panel | None
             Route("/", ours(site.page)),
             Route("/api/status", ours(site.status)),
             Route("/events", ours(site.events)),
+            Route("/events/orders/{key:path}", ours(site.order_events)),
             Route("/orders", ours(site.find)),
             Route("/orders/{key:path}", ours(site.order)),
             Route("/api/orders/{key:path}", ours(site.order_json)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from connector.changes import format_lsn
@@ -32,7 +33,7 @@ class Projection:
 @dataclass(frozen=True, slots=True)
 class Story:
     """`as_of`, `since`: seconds since 1970; `since` is when changes and attempts began to be remembered, None where no
-    connector runs."""
+    connector runs. `looked`: the story's mark when its projection was read."""
 
     key: str
     as_of: float
@@ -44,6 +45,26 @@ class Story:
     changes: tuple[SourceChange, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     since: float | None = None
+    looked: str | None = None
+
+    @property
+    def mark(self) -> str:
+        """Another one after anything that the connector knows of the order has changed. No clocks are compared: the
+        OMS's may differ from ours."""
+        refused, held = self.dead_letter, self.held
+        told = (
+            self.checkpoint and (self.checkpoint.fingerprint, self.checkpoint.accepted_at, self.checkpoint.missing),
+            refused and (refused.reason, refused.fingerprint, refused.last_seen),
+            held and held.hold,
+            self.changes[:1],
+            self.attempts[:1],
+        )
+        return sha256(repr(told).encode()).hexdigest()[:16]
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether anything happened to the order since its projection was read."""
+        return self.looked is not None and self.looked != self.mark
 
     @property
     def known(self) -> bool:
@@ -60,7 +81,10 @@ class Story:
             return f"Held for approval, with hold {self.held.hold}."
         if self.in_flight:
             return "On its way to Redo."
-        return _SENTENCES.get(self.projection.verdict, "It can't be read from the OMS just now.")
+        if self.overtaken:
+            accepted = self.checkpoint is not None and self.checkpoint.accepted_at > self.as_of
+            return _ACCEPTED_SINCE if accepted else _CHANGED_SINCE
+        return _SENTENCES.get(self.projection.verdict, _UNREAD)
 
 
 _REFUSED = {
@@ -70,6 +94,9 @@ _REFUSED = {
     "duplicate": "the mapping returns several rows for it",
     "removal": "Redo did not let it be removed",
 }
+_ACCEPTED_SINCE = "Redo has accepted it anew since this look."
+_CHANGED_SINCE = "It has changed since this look."
+_UNREAD = "It can't be read from the OMS just now."
 _SENTENCES = {
     "unchanged": "Redo accepted this order as it is now.",
     "changed": "The OMS has a newer state than Redo accepted.",
@@ -104,6 +131,7 @@ def _shape(value: object) -> str:
 def as_json(story: Story) -> dict[str, Any]:
     """Plain JSON types: no fingerprints' bytes, LSNs as Postgres prints them."""
     plain = asdict(story)
+    del plain["looked"]
     if story.checkpoint is not None:
         names = ("accepted_at", "order_id", "store_id", "redo_id", "missing")
         plain["checkpoint"] = {name: getattr(story.checkpoint, name) for name in names}
@@ -112,4 +140,4 @@ def as_json(story: Story) -> dict[str, Any]:
         del plain["dead_letter"]["fingerprint"]
     for change in plain["changes"]:
         change["commit_lsn"] = format_lsn(change["commit_lsn"])
-    return {"known": story.known, "verdict": story.verdict, **plain}
+    return {"known": story.known, "verdict": story.verdict, "overtaken": story.overtaken, **plain}

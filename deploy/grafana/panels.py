@@ -5,7 +5,7 @@ https://grafana.github.io/grafana-foundation-sdk/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Final, TypeAlias
@@ -17,6 +17,8 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 
 SOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+M: Final = "redo_connector_"
+"""What our metrics' names begin with."""
 SELECT: Final = 'job=~"$job", instance=~"$instance"'
 """What the dashboard's variables choose."""
 HIGH: Final = 8
@@ -50,9 +52,14 @@ def rate(metric: str, labels: str = "") -> str:
     return f"rate({of(metric, labels)}[$__rate_interval])"
 
 
-def quantile(share: float, histogram: str) -> str:
-    """Over all connectors that were chosen."""
-    return f"histogram_quantile({share:g}, sum by (le) ({rate(histogram + '_bucket')}))"
+def quantile(share: float, histogram: str, by: str = "") -> str:
+    """Over all connectors that were chosen; one for each value of the label `by`, if named."""
+    return f"histogram_quantile({share:g}, sum by ({'le' if not by else f'le, {by}'}) ({rate(histogram + '_bucket')}))"
+
+
+def quantiles(histogram: str) -> Sequence[Query]:
+    """Half, 95% and 99% of what was measured took no longer."""
+    return [Query(quantile(share, histogram), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)]
 
 
 def number(

@@ -23,18 +23,25 @@
     (again || main).focus({ preventScroll: true });
   };
 
-  const events = new EventSource(main.dataset.events);
-  events.addEventListener("parts", (event) => {
-    const { title, ...parts } = JSON.parse(event.data);
-    if (title) document.title = title;
-    for (const [id, html] of Object.entries(parts)) put(id, html);
-  });
-  events.addEventListener("open", () => {
-    lost.hidden = true;
-    document.documentElement.dataset.live = "yes";
-  });
-  events.addEventListener("error", () => {
-    lost.hidden = false;
-    document.documentElement.dataset.live = "no";
-  });
+  let events;
+  const listen = () => {
+    events = new EventSource(main.dataset.events);
+    events.addEventListener("parts", (event) => {
+      const { title, ...parts } = JSON.parse(event.data);
+      if (title) document.title = title;
+      for (const [id, html] of Object.entries(parts)) put(id, html);
+    });
+    events.addEventListener("open", () => {
+      lost.hidden = true;
+      document.documentElement.dataset.live = "yes";
+    });
+    events.addEventListener("error", () => {
+      lost.hidden = false;
+      document.documentElement.dataset.live = "no";
+    });
+  };
+  listen();
+  // A browser holds six connections to a server: tabs in the background must not use them up.
+  if (main.dataset.while === "seen")
+    document.addEventListener("visibilitychange", () => (document.hidden ? events.close() : listen()));
 })();

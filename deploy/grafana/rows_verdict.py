@@ -1,0 +1,137 @@
+"""Whether all is well, and how the process is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from deploy.grafana.panels import (
+    BAD_ABOVE_0,
+    M,
+    Panel,
+    Query,
+    Steps,
+    lines,
+    number,
+    of,
+    quantiles,
+    rate,
+)
+
+SLO: Final = 0.99
+_IN_TIME: Final = 'le="60.0"'
+_GOOD: Final = "backfilling|streaming|catching_up|held"
+_SHARE: Final[Steps] = ((None, "red"), (SLO, "green"))
+_BUDGET: Final[Steps] = ((None, "red"), (0.0001, "orange"), (0.25, "green"))
+_AGE: Final[Steps] = ((None, "green"), (60, "orange"), (900, "red"))
+
+
+def verdict() -> Sequence[Panel]:
+    firing = 'ALERTS{alertname=~"RedoConnector.*", alertstate="firing"}'
+    good = of(M + "state", f'state=~"{_GOOD}"')
+    arrived = f"sum(increase({of(M + 'sync_latency_seconds_count')}[30d]))"
+    in_time = f"sum(increase({of(M + 'sync_latency_seconds_bucket', _IN_TIME)}[30d]))"
+    waiting = f"sum({of('redo_connector:orders_overdue')})"
+    late = f"({arrived} - {in_time} + {waiting}) / ({arrived} + {waiting})"
+    return (
+        number(
+            "Verdict",
+            "Whether every connector chosen gets on. /readyz says why not, and what to do next.",
+            Query(f"min(sum without (state) ({good}))"),
+            steps=((None, "red"), (1, "green")),
+            words={"1": ("gets on", "green"), "0": ("does not get on", "red")},
+        ),
+        number(
+            "Alerts firing",
+            "Each has a page in docs/runbooks.",
+            Query(f"count({firing}) or vector(0)"),
+            steps=BAD_ABOVE_0,
+        ),
+        number(
+            "Orders in time, 30 days",
+            "At Redo within 60 s of their commit. Orders that wait for longer count as late already. Objective: 99%.",
+            Query(f"1 - {late}"),
+            unit="percentunit",
+            steps=_SHARE,
+            decimals=3,
+        ),
+        number(
+            "Error budget left, 30 days",
+            "Of the 1% of orders that may be late.",
+            Query(f"1 - {late} / {1 - SLO:.2g}"),
+            unit="percentunit",
+            steps=_BUDGET,
+            decimals=1,
+        ),
+        number(
+            "Oldest waiting change",
+            "How long ago the oldest change was committed that isn't dealt with.",
+            Query(f"max({of(M + 'oldest_affected_age_seconds')})"),
+            unit="s",
+            steps=_AGE,
+        ),
+        number(
+            "Orders waiting",
+            "In the ledger, durably: nothing of it is lost when the connector is.",
+            Query(f"sum({of(M + 'affected_orders')})"),
+        ),
+        lines(
+            "State",
+            "1 for the state that each connector is in.",
+            Query(f"{of(M + 'state')} == 1", "{{state}} {{instance}}"),
+        ),
+        lines(
+            "From commit to Redo's 200",
+            "Live changes that arrived. What waits has no sample yet: see the oldest waiting change.",
+            *quantiles(M + "sync_latency_seconds"),
+            unit="s",
+            steps=((None, "transparent"), (60, "red")),
+        ),
+        lines(
+            "Burn rate",
+            "How many times faster than allowed the error budget is used. Alerts: 14.4 over 1 h, 6 over 6 h,"
+            " 3 over 1 d, 1 over 3 d.",
+            *(
+                Query(f"max({of('redo_connector:orders_late:ratio' + window)}) / {1 - SLO:.2g}", window)
+                for window in ("5m", "1h", "6h", "1d", "3d")
+            ),
+            steps=((None, "transparent"), (1, "orange"), (14.4, "red")),
+        ),
+    )
+
+
+def process() -> Sequence[Panel]:
+    return (
+        number(
+            "Running for",
+            "Of the connector that was started last.",
+            Query(f"time() - max({of('process_start_time_seconds')} and on (job, instance) {of(M + 'build_info')})"),
+            unit="s",
+        ),
+        number(
+            "Connectors",
+            "That Prometheus sees.",
+            Query(f"count({of(M + 'build_info')})"),
+            steps=((None, "red"), (1, "green")),
+        ),
+        number(
+            "Stalled parts",
+            "Parts that have work and don't get on; past a bound the process ends, to be started again.",
+            Query(f"sum({of(M + 'stalled_parts')})"),
+            steps=BAD_ABOVE_0,
+        ),
+        lines(
+            "Versions",
+            "",
+            Query(f"count by (version, python) ({of(M + 'build_info')})", "{{version}}, Python {{python}}"),
+            width=12,
+        ),
+        lines("CPU", "Cores.", Query(rate("process_cpu_seconds_total"), "{{instance}}")),
+        lines("Memory", "", Query(of("process_resident_memory_bytes"), "{{instance}}"), unit="bytes"),
+        lines(
+            "Open files",
+            "Connections are files, too.",
+            Query(of("process_open_fds"), "open {{instance}}"),
+            Query(of("process_max_fds"), "most {{instance}}"),
+        ),
+    )
