@@ -21,6 +21,7 @@ import psycopg
 from benchmarks.machine import machine
 from connector import projection as projections
 from connector.changes import Changes, Operation, TableName
+from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
 from connector.demo import oms
 from connector.demo.postgres import Cluster, Template
@@ -100,7 +101,7 @@ async def reverse_query(
 
 async def reverse_index(assembler: Assembler, folder: Path) -> Figures:
     """What every order's child rows cost in the file, to write and to find."""
-    memory = open_checkpoints(f"sqlite:///{folder / 'routes.db'}")
+    memory = open_checkpoints(Address(f"sqlite:///{folder / 'routes.db'}"))
     try:
         members = await all_members(assembler)
         before = size(folder)

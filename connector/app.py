@@ -12,13 +12,13 @@ import structlog
 
 from connector.bounds import new_watchdog
 from connector.building import admit, build
-from connector.checkpoints.opening import open_readonly
-from connector.checkpoints.requests import Requests, requests_path
+from connector.checkpoints.opening import open_readonly, open_requests
 from connector.config import Settings
 from connector.errors import ConnectorError
 from connector.front import Front
 from connector.furnishing import (
     analysed,
+    checkpoints,
     for_a_person,
     mapping_text,
     read_dsn,
@@ -56,7 +56,7 @@ async def perform(settings: Settings, number: int) -> None:
     """Run a whole connector in this process until a request of its inbox is finished."""
     stop = asyncio.Event()
     _obey_signals(stop)
-    inbox = Requests(requests_path(settings.checkpoints.url))
+    inbox = open_requests(checkpoints(settings))
 
     async def watch() -> None:
         while True:
@@ -78,7 +78,7 @@ async def perform(settings: Settings, number: int) -> None:
 
 async def _until_delivered(settings: Settings) -> None:
     """Until nothing waits in the ledger, as long as that gets less."""
-    store = open_readonly(settings.checkpoints.url)
+    store = await asyncio.to_thread(open_readonly, checkpoints(settings))
     try:
         least, gave_up = -1, time.monotonic() + PATIENCE
         while time.monotonic() < gave_up:
@@ -102,7 +102,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = Fals
         web = await front.serve(settings.status.host, settings.status.port, stack)
         generation = AsyncExitStack()
         watchdog = new_watchdog(settings)
-        if lasting and await mapped_before(settings.checkpoints.url) is not None:
+        if lasting and await mapped_before(checkpoints(settings)) is not None:
             # A first start ends instead: what it can't reach was most likely written wrongly.
             await front.beginning.database_answers(dict.fromkeys((source_dsn(settings), read_dsn(settings))), stop)
         begun = await unless(stop, _begin(settings, generation, front, watchdog, lasting=lasting))

@@ -10,9 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
-from connector.checkpoints.requests import Request, Requests, is_running, requests_path
+from connector import furnishing
+from connector.checkpoints.opening import is_running, open_requests
+from connector.checkpoints.requests import Inbox, Request
 from connector.config import Settings
 from connector.errors import ConnectorError
+from connector.neighbours import refuse_oms_database
 
 LOOK_EVERY: Final = 0.2
 """Seconds between looks at a request."""
@@ -45,13 +48,15 @@ async def ask(
 
     Raises ConfigurationError, CheckpointsUnwritable, RequestLost.
     """
-    url = settings.checkpoints.url
-    inbox = Requests(requests_path(url))
+    address = furnishing.checkpoints(settings)
+    if address.in_postgres:
+        await refuse_oms_database(settings)
+    inbox = open_requests(address)
     try:
         number = await asyncio.to_thread(inbox.ask, verb, arguments, now)
-        running = is_running(url)
+        running = is_running(address)
         if wait and running:
-            return await _follow(inbox, number, on_progress, lambda: is_running(url))
+            return await _follow(inbox, number, on_progress, lambda: is_running(address))
         return Asked(_found(inbox.get(number), number), running)
     finally:
         inbox.close()
@@ -74,7 +79,7 @@ async def carry_out(
     if asked.running or asked.request.finished:
         return asked
     number = asked.request.number
-    inbox = Requests(requests_path(settings.checkpoints.url))
+    inbox = open_requests(furnishing.checkpoints(settings))
     work = asyncio.ensure_future(perform(settings, number))
     try:
         followed = await _follow(inbox, number, on_progress, lambda: not work.done(), looks_per_probe=1)
@@ -89,7 +94,7 @@ async def carry_out(
 
 
 async def _follow(
-    inbox: Requests,
+    inbox: Inbox,
     number: int,
     on_progress: OnProgress,
     there: Callable[[], bool],

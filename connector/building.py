@@ -5,6 +5,7 @@ Wiring, like `app`, which runs what is built here and has it built anew. It must
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
@@ -17,6 +18,7 @@ from connector.config import Settings
 from connector.errors import ConfigurationError, Problem
 from connector.former_slots import former_slots, remember_slot
 from connector.furnishing import (
+    checkpoints,
     load_projection,
     new_assembler,
     payload_vault,
@@ -26,6 +28,7 @@ from connector.furnishing import (
     source_dsn,
 )
 from connector.inbox import Inbox
+from connector.neighbours import store_neighbours
 from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits
 from connector.pipeline.memory import Memory
@@ -75,7 +78,10 @@ async def build(
     fresh = projection if admitted is None and isinstance(projection, Projection) else None
     if fresh is not None:
         _refuse_or_warn(await _source_problems(settings, fresh))
-    memory = open_checkpoints(settings.checkpoints.url, payload_vault(settings))
+    if admitted is None:
+        _refuse_or_warn(await store_neighbours(settings))
+    # In a thread: a database may keep it waiting, while the page tells that the connector starts.
+    memory = await asyncio.to_thread(open_checkpoints, checkpoints(settings), payload_vault(settings))
     stack.push_async_callback(memory.close)
     slot_made, sweep_cause = (None, None) if fresh is None else await _set_up(settings, fresh, memory, on_wait)
     if isinstance(projection, Unmapped):
@@ -106,7 +112,7 @@ async def build(
     stack.push_async_callback(objects.close)
     mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint
     await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
-    inbox = Inbox(settings.checkpoints.url, pipeline.control)
+    inbox = Inbox(checkpoints(settings), pipeline.control)
     await inbox.start(stack)
     return Parts(projection, pipeline, metrics, vitals, objects, assembler, inbox.pulse)
 
@@ -156,8 +162,8 @@ async def _projected(settings: Settings, lasting: bool) -> Projection | Unmapped
     try:
         return await load_projection(settings)
     except ConfigurationError as error:
-        url, dsn = settings.checkpoints.url, source_dsn(settings)
-        instead = await unmapped(url, dsn, settings.source.publication, error) if lasting else None
+        kept, dsn = checkpoints(settings), source_dsn(settings)
+        instead = await unmapped(kept, dsn, settings.source.publication, error) if lasting else None
         if instead is None:
             raise
         advice = "the slot is read meanwhile; once the mapping fits, every order is compared with its checkpoint"
@@ -173,7 +179,7 @@ def _routes(projection: Projection | Unmapped) -> frozenset[str] | None:
 
 async def _source_problems(settings: Settings, projection: Projection) -> list[Problem]:
     dsn, source = source_dsn(settings), settings.source
-    renews, former = source.on_slot_loss == "recreate", await former_slots(settings.checkpoints.url)
+    renews, former = source.on_slot_loss == "recreate", await former_slots(checkpoints(settings))
     tables = projection.tables
     problems = await preflight(
         dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former

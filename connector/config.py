@@ -28,6 +28,7 @@ FILE_SUFFIX = "_FILE"
 
 _SPELLINGS = {
     "source.slot": "must be lower-case letters, digits and underscores, 63 at most",
+    "checkpoints.postgres_schema": "must be lower-case letters, digits and underscores, 63 at most",
     "redo.base_url": "must begin with https:// or http://",
     "redo.orders_url": "must begin with https:// or http://",
 }
@@ -165,10 +166,13 @@ class RedoSettings(Section):
 
 
 class CheckpointSettings(Section):
-    """`keep`: what is remembered of an accepted order. `payload_keys` seal kept payloads: the first one seals, all
-    open; separated by commas."""
+    """`url` may hold a password. `postgres_schema`: of a store in Postgres; `allow_oms_database`: whether that may be
+    the database that orders are read from. `keep`: what is remembered of an accepted order. `payload_keys` seal kept
+    payloads: the first one seals, all open; separated by commas."""
 
-    url: str = "sqlite:///connector.db"
+    url: SecretStr = SecretStr("sqlite:///connector.db")
+    postgres_schema: Identifier = "redo_connector"
+    allow_oms_database: bool = False
     keep: Literal["fingerprint", "payload"] = "fingerprint"
     payload_keys: SecretStr | None = None
 
@@ -317,7 +321,7 @@ def _secrets(values: Mapping[str, Any]) -> Iterator[bool]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _secrets(value)
-        elif key in ("dsn", "read_dsn"):
+        elif key in ("dsn", "read_dsn", "url"):
             yield holds_password(str(value))
         elif key in ("api_secret", "payload_keys", "token"):
             yield True

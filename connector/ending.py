@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 import click
 import uvloop
 
-from connector.errors import CheckpointsUnwritable, ConfigurationError, ConnectorError, Problem, SourceUnavailable
+from connector.errors import (
+    CheckpointsLost,
+    CheckpointsUnwritable,
+    ConfigurationError,
+    ConnectorError,
+    Problem,
+    SourceUnavailable,
+)
 from connector.passwords import on_command_line
 
 T = TypeVar("T")
@@ -58,12 +65,18 @@ def _problems(error: ConnectorError) -> Sequence[Problem]:
     if isinstance(error, SourceUnavailable):
         hint = error.hint or "see that the server runs and that source.dsn leads there; then try again"
         return [Problem(str(error), hint)]
-    return [Problem(str(error), where="checkpoints.url" if isinstance(error, CheckpointsUnwritable) else "")]
+    return [
+        Problem(
+            str(error), where="checkpoints.url" if isinstance(error, CheckpointsUnwritable | CheckpointsLost) else ""
+        )
+    ]
 
 
 def _exit_code(error: ConnectorError) -> int:
     # All that a command needs before it can begin: settings, mapping, database, store.
-    return 2 if isinstance(error, ConfigurationError | SourceUnavailable | CheckpointsUnwritable) else 1
+    return (
+        2 if isinstance(error, ConfigurationError | SourceUnavailable | CheckpointsUnwritable | CheckpointsLost) else 1
+    )
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -83,3 +83,9 @@ class InvalidOrder(ConnectorError):
 
 class CheckpointsUnwritable(ConnectorError):
     """The checkpoint store can't be read or written (disk full, permissions, locked): nothing may be acknowledged."""
+
+
+class CheckpointsLost(ConnectorError):
+    """The checkpoint store is no longer this process's: another connector took it over, or it went back to an earlier
+    state. Nothing can be written any more, and the process must end; a new start compares what it finds. Exit code 2.
+    """

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from connector import furnishing
-from connector.checkpoints.opening import open_readonly, path_of
+from connector.checkpoints.opening import open_if_any
 from connector.config import Settings
 from connector.front import telling
 from connector.orders import OrderKey, Place
@@ -54,9 +54,9 @@ async def story(settings: Settings, key: str) -> dict[str, Any]:
 
 
 async def _remembered(settings: Settings, stack: AsyncExitStack) -> Remembers:
-    url = settings.checkpoints.url
-    if url == "memory:" or not path_of(url).exists():
+    vault = furnishing.payload_vault(settings) if settings.status.show_values else None
+    store = await open_if_any(furnishing.checkpoints(settings), vault)
+    if store is None:
         return _Nothing()
-    store = open_readonly(url, furnishing.payload_vault(settings) if settings.status.show_values else None)
     stack.push_async_callback(store.close)
     return store

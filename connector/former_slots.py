@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from connector.checkpoints.opening import open_readonly, path_of
+from connector.checkpoints.address import Address
+from connector.checkpoints.opening import open_if_any
 from connector.errors import CheckpointsUnwritable, ConfigurationError
 from connector.pipeline.memory import Memory
 
@@ -22,13 +23,13 @@ async def remember_slot(memory: Memory, slot: str) -> None:
         await memory.note(SLOTS_NOTE, json.dumps([*known, slot]))
 
 
-async def former_slots(url: str) -> list[str]:
-    """By the setting `checkpoints.url`. None when there is no store yet or it can't be read, which others tell."""
+async def former_slots(address: Address) -> list[str]:
+    """By the address of the checkpoints. None when there is no store yet or it can't be read, which others tell."""
     try:
-        if url == "memory:" or not path_of(url).exists():
-            return []
-        store = open_readonly(url)
+        store = await open_if_any(address)
     except (ConfigurationError, CheckpointsUnwritable):
+        return []
+    if store is None:
         return []
     try:
         found: list[str] = json.loads(await store.noted(SLOTS_NOTE) or "[]")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from connector import __version__
+from connector import __version__, furnishing
 from connector.config import Settings
 from connector.inbox import Desk
 from connector.projection import Projection
@@ -38,8 +38,8 @@ class Front:
         self._new_assembler = new_assembler
         self._vitals: Vitals | None = None
         self._parts: Parts | None = None
-        url, status = settings.checkpoints.url, settings.status
-        self._desk = None if url == "memory:" else Desk(url)
+        address, status = furnishing.checkpoints(settings), settings.status
+        self._desk = None if address.in_memory else Desk(address)
         token = None if status.token is None else status.token.get_secret_value()
         teller = Teller(telling(settings, contract), self.history, time.time(), self._generation)
         hosts = (*status.hosts, status.host)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from connector import projection as projections
 from connector.bounds import grace
+from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.config import Settings, environment
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
@@ -31,6 +32,10 @@ def read_dsn(settings: Settings) -> str:
     """Raises ConfigurationError when it can't be read."""
     dsn = settings.source.read_dsn or settings.source.dsn
     return conninfo(dsn.get_secret_value(), settings.source.silence_timeout)
+
+
+def checkpoints(settings: Settings) -> Address:
+    return Address(settings.checkpoints.url.get_secret_value(), settings.checkpoints.postgres_schema)
 
 
 def timeout_ms(settings: Settings) -> int:

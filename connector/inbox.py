@@ -10,7 +10,10 @@ from typing import Any, Final
 
 import structlog
 
-from connector.checkpoints.requests import Request, Requests, requests_path
+from connector.checkpoints.address import Address
+from connector.checkpoints.opening import open_requests
+from connector.checkpoints.requests import Inbox as Requests
+from connector.checkpoints.requests import Request
 from connector.errors import CheckpointsUnwritable, ConnectorError
 from connector.orders import OrderKey
 from connector.pipeline.control import Control
@@ -25,10 +28,10 @@ EVERY: Final = 0.3
 
 
 class Inbox:
-    """`url` as in `checkpoints.url`; a store in memory has no inbox."""
+    """`address`: of the checkpoints; a store in memory has no inbox."""
 
-    def __init__(self, url: str, control: Control) -> None:
-        self._requests = None if url == "memory:" else Requests(requests_path(url))
+    def __init__(self, address: Address, control: Control) -> None:
+        self._requests = None if address.in_memory else open_requests(address)
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
         self.pulse = Pulse("inbox", "looking for what commands asked")
@@ -135,9 +138,9 @@ class Inbox:
 class Desk:
     """Where the status page leaves what a person asks for: the same inbox as the commands'."""
 
-    def __init__(self, url: str) -> None:
-        """Raises ConfigurationError for a store without a file."""
-        self._requests = Requests(requests_path(url))
+    def __init__(self, address: Address) -> None:
+        """Raises ConfigurationError for a store in memory."""
+        self._requests = open_requests(address)
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> int:
         return await asyncio.to_thread(self._requests.ask, verb, arguments, time.time())

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from connector import furnishing
-from connector.checkpoints.opening import open_readonly, path_of
+from connector.checkpoints.opening import open_if_any
 from connector.config import Settings
 from connector.judging import Accepted, preview_one
 from connector.orders import OrderKey
@@ -68,11 +68,10 @@ async def spread(settings: Settings, assembler: Assembler, size: int) -> Sequenc
 
 async def _accepted(settings: Settings, keys: Sequence[OrderKey], *, values: bool) -> dict[OrderKey, Accepted]:
     """As the store has it now; none when there is no store yet."""
-    url = settings.checkpoints.url
     vault = furnishing.payload_vault(settings) if values else None
-    if url == "memory:" or not path_of(url).exists():
+    store = await open_if_any(furnishing.checkpoints(settings), vault)
+    if store is None:
         return {}
-    store = open_readonly(url, vault)
     try:
         checkpoints = (await store.known(keys)).checkpoints
         payloads = {key: await store.payload(key, it.place) for key, it in checkpoints.items()} if values else {}

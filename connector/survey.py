@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -9,8 +10,10 @@ from typing import Any, Final
 import httpx2 as httpx
 
 from connector import config, furnishing, waiting
+from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.file import open_reader
-from connector.checkpoints.opening import path_of
+from connector.checkpoints.opening import open_if_any
+from connector.checkpoints.postgres.preflight import preflight as store_preflight
 from connector.config import Settings
 from connector.errors import (
     CheckpointsUnwritable,
@@ -22,6 +25,7 @@ from connector.errors import (
 from connector.exposure import unverified
 from connector.former_slots import former_slots
 from connector.judging import preview_one
+from connector.neighbours import store_neighbours
 from connector.orders import OutcomeKind, Place
 from connector.projection import Assembler
 from connector.projection.statistics import read_statistics
@@ -48,10 +52,12 @@ async def check(settings: Settings) -> list[Problem]:
         stack.push_async_callback(client.aclose)
         problems = await _database_problems(settings, contract)
         problems += await redo_problems(client, settings.redo.store_id)
-    source = settings.source
+    source, kept = settings.source, furnishing.checkpoints(settings)
     secrets = {"source.dsn": source.dsn, "source.read_dsn": source.read_dsn}
     dsns = {name: dsn.get_secret_value() for name, dsn in secrets.items() if dsn is not None}
-    return [*problems, *store_problems(settings), *unverified(dsns, config.environment())]
+    if kept.in_postgres:
+        dsns[SETTING] = kept.url
+    return [*problems, *await store_problems(settings), *unverified(dsns, config.environment())]
 
 
 async def _database_problems(settings: Settings, contract: RedoContract) -> list[Problem]:
@@ -61,7 +67,7 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
         access = await furnishing.load_access(settings)
     except ConfigurationError as error:
         return [*error.problems]
-    renews, former = source.on_slot_loss == "recreate", await former_slots(settings.checkpoints.url)
+    renews, former = source.on_slot_loss == "recreate", await former_slots(furnishing.checkpoints(settings))
     dsn, tables = furnishing.source_dsn(settings), access.tables
     problems = await preflight(
         dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
@@ -140,12 +146,14 @@ async def status(settings: Settings) -> dict[str, Any]:
     except (httpx.HTTPError, ValueError):
         pass  # nobody there: then what the store says
     found: dict[str, Any] = {"running": False, "ready": False, "verdict": f"No connector answers at {where}."}
-    url = settings.checkpoints.url
-    if url == "memory:" or not path_of(url).exists():
+    store = await open_if_any(furnishing.checkpoints(settings))
+    if store is None:
         return {**found, "next": "start it with `redo-connector run`"}
-    async with waiting.store_of(settings) as store:
+    try:
         tally = await store.tally()
         remembered = {"holds": await waiting.holds_in(store), "last_reconcile": await waiting.last_reconcile_in(store)}
+    finally:
+        await store.close()
     return {
         **found,
         "next": "start it with `redo-connector run`: it goes on where it stopped",
@@ -190,12 +198,27 @@ async def redo_problems(client: Stores, store_id: str) -> list[Problem]:
     return []
 
 
-def store_problems(settings: Settings) -> list[Problem]:
-    """The store can be opened and written, unless the running connector has it open. Leaves no file behind."""
+async def store_problems(settings: Settings) -> list[Problem]:
+    """The store can be opened and written, unless the running connector has it open. Leaves nothing behind."""
+    address = furnishing.checkpoints(settings)
+    if address.in_memory:
+        return []
+    if not address.in_postgres:
+        return _file_problems(address)
+    problems = await asyncio.to_thread(store_preflight, address)
     try:
-        path = path_of(settings.checkpoints.url)
+        return [*problems, *([] if problems else await store_neighbours(settings))]
+    except SourceUnavailable:
+        return problems  # told already
+    except (ConfigurationError, CheckpointsUnwritable) as error:
+        return [Problem(str(error), where=SETTING)]
+
+
+def _file_problems(address: Address) -> list[Problem]:
+    try:
+        path = address.path
     except ConfigurationError as error:
-        return list(error.problems) if settings.checkpoints.url != "memory:" else []
+        return [*error.problems]
     folder = path.resolve().parent
     if not folder.is_dir():
         return [Problem(f"the folder {folder} does not exist", "create it", "checkpoints.url")]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from connector.changes import Changes, Interest, TableName
-from connector.checkpoints.opening import open_readonly, path_of
+from connector.checkpoints.address import Address
+from connector.checkpoints.opening import open_if_any
 from connector.errors import CheckpointsUnwritable, ConfigurationError, MappingBroken, Problem, SourceUnavailable
 from connector.orders import Affected, Assembly, KeyPage, Lookup, OrderKey
 from connector.pipeline.run import MAPPING_NOTE
@@ -66,10 +67,10 @@ class Unmapped:
         raise MappingBroken(str(self.problem))
 
 
-async def unmapped(url: str, dsn: str, publication: str, error: ConfigurationError) -> Unmapped | None:
+async def unmapped(address: Address, dsn: str, publication: str, error: ConfigurationError) -> Unmapped | None:
     """For a mapping that can't be loaded for this error; None where nothing was followed before, or nothing can be
-    now. `url`: of the checkpoints."""
-    fingerprint = await mapped_before(url)
+    now. `address`: of the checkpoints."""
+    fingerprint = await mapped_before(address)
     if fingerprint is None:
         return None
     try:
@@ -79,14 +80,14 @@ async def unmapped(url: str, dsn: str, publication: str, error: ConfigurationErr
     return Unmapped(tables, fingerprint, error.problems[0]) if tables else None
 
 
-async def mapped_before(url: str) -> str | None:
-    """The fingerprint of the mapping by which orders were followed last; None where none ever were. `url`: of the
-    checkpoints."""
+async def mapped_before(address: Address) -> str | None:
+    """The fingerprint of the mapping by which orders were followed last; None where none ever were. `address`: of
+    the checkpoints."""
     try:
-        if url == "memory:" or not path_of(url).exists():
-            return None
-        store = open_readonly(url)
+        store = await open_if_any(address)
     except (ConfigurationError, CheckpointsUnwritable):
+        return None
+    if store is None:
         return None
     try:
         return await store.noted(MAPPING_NOTE)

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from connector import furnishing
-from connector.checkpoints.opening import path_of
-from connector.checkpoints.sampling import random_keys
 from connector.comparing import Reader
 from connector.config import Settings
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind
@@ -51,7 +49,8 @@ async def verify(settings: Settings, size: int) -> dict[str, Any]:
 
     Raises ConfigurationError, SourceUnavailable, CheckpointsUnwritable.
     """
-    keys = await random_keys(path_of(settings.checkpoints.url), size)
+    async with store_of(settings) as store:
+        keys = await store.random_keys(size)
     projection = await furnishing.load_projection(settings)
     contract = furnishing.redo_contract(settings)
     async with AsyncExitStack() as stack:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import structlog
 
 from connector import __version__
-from connector.errors import CheckpointsUnwritable, SourceUnavailable
+from connector.errors import CheckpointsLost, CheckpointsUnwritable, SourceUnavailable
 from connector.health import Finding, Health
 from connector.pipeline.holds import Hold
 from connector.pipeline.pulse import Pulse
@@ -125,7 +125,7 @@ class Vitals:
             await self._look_at_sweeps()
             self._holds = tuple(await memory.holds())
             self._warned = tuple(await memory.warned(WARNED)) if self._tally.warnings else ()
-        except CheckpointsUnwritable:
+        except (CheckpointsUnwritable, CheckpointsLost):
             self._tally = replace(self._tally)  # the pipeline's own trouble says it better
         facts = self.facts()
         self._metrics.update(facts)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
-from connector.checkpoints.opening import open_readonly
-from connector.checkpoints.sqlite import ReadOnlyCheckpoints
+from connector import furnishing
+from connector.checkpoints.opening import ReadOnly, open_readonly
 from connector.config import Settings
 from connector.orders import OrderKey, delivery_id
 from connector.pipeline.holds import Hold, HoldState, HoldSummary
@@ -21,9 +22,9 @@ _SWEEPS: Final = 50
 
 
 @asynccontextmanager
-async def store_of(settings: Settings) -> AsyncIterator[ReadOnlyCheckpoints]:
+async def store_of(settings: Settings) -> AsyncIterator[ReadOnly]:
     """The store, opened for reading. Raises ConfigurationError when there is none yet, CheckpointsUnwritable."""
-    store = open_readonly(settings.checkpoints.url)
+    store = await asyncio.to_thread(open_readonly, furnishing.checkpoints(settings))
     try:
         yield store
     finally:
@@ -64,7 +65,7 @@ async def dead_letters_of(settings: Settings, names: Sequence[str], limit: int) 
     }
 
 
-async def _letters(store: ReadOnlyCheckpoints, keys: Sequence[OrderKey]) -> list[DeadLetter]:
+async def _letters(store: ReadOnly, keys: Sequence[OrderKey]) -> list[DeadLetter]:
     found: list[DeadLetter] = []
     for at in range(0, len(keys), _PAGE):
         page = keys[at : at + _PAGE]
@@ -94,7 +95,7 @@ async def holds(settings: Settings) -> list[dict[str, Any]]:
         return await holds_in(store)
 
 
-async def holds_in(store: ReadOnlyCheckpoints) -> list[dict[str, Any]]:
+async def holds_in(store: ReadOnly) -> list[dict[str, Any]]:
     found = await store.holds()
     summaries = [await store.summarise(hold.number, _SAMPLES) for hold in found]
     # A hold may have been released between the two looks.
@@ -117,7 +118,7 @@ async def last_reconcile(settings: Settings) -> dict[str, Any] | None:
         return await last_reconcile_in(store)
 
 
-async def last_reconcile_in(store: ReadOnlyCheckpoints) -> dict[str, Any] | None:
+async def last_reconcile_in(store: ReadOnly) -> dict[str, Any] | None:
     done = (sweep for sweep in await store.sweeps(_SWEEPS) if sweep.kind is SweepKind.RECONCILE)
     return next((_sweep(sweep) for sweep in done), None)
 

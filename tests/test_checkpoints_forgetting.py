@@ -13,8 +13,6 @@ from connector.checkpoints import sqlite
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.orders import OrderKey
 
-pytest_plugins = ["tests.fix_checkpoints"]
-
 MANY = {OrderKey(f"{n}"): {"old": frozenset({f"{n}", f"{n + 1}"}), "kept": frozenset({"7"})} for n in range(100)}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.orders import OrderKey
@@ -14,8 +15,6 @@ from connector.pipeline.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Settlement
-
-pytest_plugins = ["tests.fix_checkpoints"]
 
 NEW = ("new",)
 
@@ -166,7 +165,7 @@ async def test_holds_outlive_the_process_and_a_reader_sees_them(checkpoint_file:
     hold = await gather(store, "a", "b")
     await store.mark_hold(hold.number, HoldState.HELD)
     await store.close()
-    reader = open_readonly(f"sqlite:///{checkpoint_file}")
+    reader = open_readonly(Address(f"sqlite:///{checkpoint_file}"))
     summary = await reader.summarise(hold.number, 5)
     assert summary is not None
     assert await reader.holds() == [replace(hold, state=HoldState.HELD, orders=2)] == [summary.hold]

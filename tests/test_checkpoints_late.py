@@ -7,8 +7,6 @@ from connector.pipeline.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Settlement
 
-pytest_plugins = ["tests.fix_checkpoints"]
-
 A = OrderKey("a")
 LATE = 500.0
 

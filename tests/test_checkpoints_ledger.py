@@ -10,8 +10,6 @@ from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Settlement, Sweep, SweepKind
 
-pytest_plugins = ["tests.fix_checkpoints"]
-
 NOBODY: frozenset[OrderKey] = frozenset()
 LANES = tuple(Lane)
 

@@ -17,8 +17,6 @@ from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
 
-pytest_plugins = ["tests.fix_checkpoints"]
-
 SHRUNK, REUSED = WarningKind.REFUNDS_SHRUNK, WarningKind.LINE_ITEM_ID_REUSED
 
 

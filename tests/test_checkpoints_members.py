@@ -7,8 +7,6 @@ from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Settlement
 
-pytest_plugins = ["tests.fix_checkpoints"]
-
 ITEM, PAYMENT = "oms.item", "oms.payment"
 
 

@@ -9,8 +9,6 @@ from connector.pipeline.entries import Arrival, Entry, Lane, PendingLookup
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Tally
 
-pytest_plugins = ["tests.fix_checkpoints"]
-
 PEN = Lookup("orders of product", ("pen",))
 INK = Lookup("orders of product", ("ink", 'quo"te'))
 ANN = Lookup("orders of customer", ("ann",))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.vault import Vault
 from connector.errors import ConfigurationError
@@ -14,8 +15,7 @@ from connector.orders import OrderKey, Place
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Checkpoint, Settlement, Venture
-
-pytest_plugins = ["tests.fix_checkpoints"]
+from tests.fix_checkpoints import IN_POSTGRES, NewAddress
 
 A, B = OrderKey("a"), OrderKey("b")
 HERE, THERE = Place("eu", "1"), Place("us", "1")
@@ -31,11 +31,10 @@ def checkpoint(place: Place = HERE, key: OrderKey = A, missing: bool = False) ->
     return Checkpoint(key, place.order_id, b"1", 2.0, missing=missing, store_id=place.store_id)
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-async def sealing(request: pytest.FixtureRequest, checkpoint_file: Path) -> AsyncIterator[Memory]:
+@pytest.fixture(params=["sqlite", "memory", IN_POSTGRES])
+async def sealing(request: pytest.FixtureRequest, new_address: NewAddress) -> AsyncIterator[Memory]:
     """An empty store that keeps payloads."""
-    url = "memory:" if request.param == "memory" else f"sqlite:///{checkpoint_file}"
-    store = open_checkpoints(url, Vault([KEY]))
+    store = open_checkpoints(new_address(request.param), Vault([KEY]))
     yield store
     await store.close()
 
@@ -75,12 +74,12 @@ async def test_the_file_shows_nothing_of_a_payload_and_opens_with_any_key_but_no
     checkpoint_file: Path,
 ) -> None:
     url, older, newer = f"sqlite:///{checkpoint_file}", KEY, Vault.generate()
-    store = open_checkpoints(url, Vault([older]))
+    store = open_checkpoints(Address(url), Vault([older]))
     await store.settle([Settlement(entry(), checkpoint(), payload=BODY)])
     await store.close()
     assert b"Ann" not in checkpoint_file.read_bytes()
     for vault, found in ((None, None), (Vault([newer]), None), (Vault([newer, older]), BODY)):
-        reader = open_readonly(url, vault)
+        reader = open_readonly(Address(url), vault)
         assert await reader.payload(A, HERE) == found
         await reader.close()
 
@@ -179,7 +178,7 @@ async def test_checkpoints_and_leftovers_without_a_store_are_adopted_and_others_
 
 
 async def test_adopting_reaches_every_checkpoint_of_a_large_store(checkpoint_file: Path) -> None:
-    store = open_checkpoints(f"sqlite:///{checkpoint_file}")
+    store = open_checkpoints(Address(f"sqlite:///{checkpoint_file}"))
     keys = [OrderKey(f"{n}") for n in range(20_001)]
     await store.settle([Settlement(entry(key), Checkpoint(key, key, b"1", 1.0)) for key in keys])
     await store.adopt("eu")

@@ -13,12 +13,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
 from connector.checkpoints.requests import KEPT_FOR, Requests, RequestState, is_running, requests_path
 from connector.errors import CheckpointsUnwritable, ConfigurationError
 from tests.fix_cli import ROOT
-
-pytest_plugins = ["tests.fix_checkpoints"]
 
 
 @pytest.fixture
@@ -198,11 +197,11 @@ def test_the_inbox_is_beside_the_checkpoint_file_and_a_store_in_memory_has_none(
 async def test_a_connector_runs_while_a_process_holds_the_store(checkpoint_file: Path) -> None:
     url = f"sqlite:///{checkpoint_file}"
     assert not is_running(url)
-    store = open_checkpoints(url)
+    store = open_checkpoints(Address(url))
     assert is_running(url)
     program = f"from connector.checkpoints.requests import is_running; print(is_running({url!r}))"
     told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout == "True\n"
     await store.close()
     assert not is_running(url)
-    await open_checkpoints(url).close()
+    await open_checkpoints(Address(url)).close()

@@ -24,6 +24,7 @@ from connector.checkpoints import (
     suspicions,
     walks,
 )
+from connector.checkpoints.address import Address
 from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
@@ -31,8 +32,6 @@ from connector.errors import CheckpointsUnwritable, ConfigurationError
 from connector.orders import OrderKey
 from connector.pipeline.entries import Again, Arrival, Lane
 from connector.pipeline.records import Checkpoint, Settlement
-
-pytest_plugins = ["tests.fix_checkpoints"]
 
 NOBODY: frozenset[OrderKey] = frozenset()
 
@@ -43,7 +42,7 @@ def arrival(revision: int, *names: str) -> Arrival:
 
 def refusal(url: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        open_checkpoints(url)
+        open_checkpoints(Address(url))
     (problem,) = caught.value.problems
     assert problem.where == "checkpoints.url"
     assert problem.hint
@@ -87,7 +86,7 @@ async def test_closing_finishes_what_was_asked_before(checkpoint_file: Path) -> 
     await asyncio.sleep(0)  # lets every task submit its work
     await store.close()
     await asyncio.gather(*asked)
-    reader = open_readonly(f"sqlite:///{checkpoint_file}")
+    reader = open_readonly(Address(f"sqlite:///{checkpoint_file}"))
     assert (await reader.tally()).affected == 29
     await reader.close()
 
@@ -102,7 +101,8 @@ async def test_a_closed_store_says_so(checkpoint_file: Path) -> None:
 async def test_a_second_process_is_refused(checkpoint_file: Path) -> None:
     store = SqliteCheckpoints(checkpoint_file)
     script = (
-        f"from connector.checkpoints.opening import open_checkpoints; open_checkpoints('sqlite:///{checkpoint_file}')"
+        "from connector.checkpoints.address import Address; from connector.checkpoints.opening import open_checkpoints;"
+        f"open_checkpoints(Address('sqlite:///{checkpoint_file}'))"
     )
     second = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert second.returncode != 0
@@ -114,16 +114,16 @@ async def test_a_second_process_is_refused(checkpoint_file: Path) -> None:
 
 async def test_a_reader_looks_in_beside_the_writer_and_after_it(checkpoint_file: Path) -> None:
     url = f"sqlite:///{checkpoint_file}"
-    store = open_checkpoints(url)
+    store = open_checkpoints(Address(url))
     await store.arrive([arrival(1, "a")], [])
-    reader = open_readonly(url)
+    reader = open_readonly(Address(url))
     assert (await reader.tally()).affected == 1
     await store.arrive([arrival(2, "b")], [])
     assert (await reader.tally()).affected == 2
     assert (await reader.sweep(), await reader.noted("x"), await reader.dead_letters(None, 9)) == (None, None, [])
     await reader.close()
     await store.close()
-    reader = open_readonly(url)
+    reader = open_readonly(Address(url))
     assert (await reader.tally()).affected == 2
     await reader.close()
 
@@ -133,7 +133,7 @@ def test_a_reader_of_no_store_says_how_to_make_one(checkpoint_file: Path, make: 
     assert callable(make)
     make(checkpoint_file)
     with pytest.raises(ConfigurationError, match="redo-connector run"):
-        open_readonly(f"sqlite:///{checkpoint_file}")
+        open_readonly(Address(f"sqlite:///{checkpoint_file}"))
 
 
 async def test_a_file_of_a_newer_version_is_refused(checkpoint_file: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_file_of_a_newer_version_is_refused(checkpoint_file: Path) -> No
     other.close()
     assert "written by a newer redo-connector" in refusal(f"sqlite:///{checkpoint_file}")
     with pytest.raises(ConfigurationError, match="newer"):
-        open_readonly(f"sqlite:///{checkpoint_file}")
+        open_readonly(Address(f"sqlite:///{checkpoint_file}"))
 
 
 def test_a_file_of_another_program_is_refused_and_left_alone(checkpoint_file: Path) -> None:
@@ -178,7 +178,6 @@ def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://oms:hunter2@db/connector", "a Postgres checkpoint store is not available in this version"),
         ("redis://user:hunter2@cache", "not the URL of a checkpoint store"),
         ("connector.db", "not the URL of a checkpoint store"),
         ("sqlite:///", "not the URL of a checkpoint store"),
@@ -195,7 +194,7 @@ def test_any_other_url_is_a_problem_that_shows_no_password(url: str, words: str)
 
 async def test_a_relative_url_is_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    await open_checkpoints("sqlite:///mine.db").close()
+    await open_checkpoints(Address("sqlite:///mine.db")).close()
     assert (tmp_path / "mine.db").is_file()
 
 

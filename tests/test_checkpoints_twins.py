@@ -1,4 +1,4 @@
-"""Whatever is asked of them, in whatever order, the SQLite store and the one in memory answer alike."""
+"""Whatever is asked of them, in whatever order, each durable store and the one in memory answer alike."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from connector.checkpoints.memory import MemoryCheckpoints
+from connector.checkpoints.postgres.store import PostgresCheckpoints
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind
@@ -21,6 +23,8 @@ from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane, Pend
 from connector.pipeline.holds import Held, HoldKind, HoldState
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Venture
+from tests.fix_checkpoints import emptied
+from tests.fix_postgres import Database
 
 T = TypeVar("T")
 
@@ -93,14 +97,14 @@ class Twins(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
-        self.twins: tuple[Memory, Memory] = (
-            SqliteCheckpoints(Path(self.folder.name) / "twin.db", VAULT, lambda: self.clock),
-            MemoryCheckpoints(VAULT, lambda: self.clock),
-        )
         self.clock = 0.0
+        self.twins: tuple[Memory, Memory] = (self.durable(), MemoryCheckpoints(VAULT, lambda: self.clock))
         self.revision = 0
         self.taken: dict[OrderKey, Entry] = {}
         self.lookups: list[PendingLookup] = []
+
+    def durable(self) -> Memory:
+        return SqliteCheckpoints(Path(self.folder.name) / "twin.db", VAULT, lambda: self.clock)
 
     def teardown(self) -> None:
         self.both(lambda memory: memory.close())
@@ -111,9 +115,9 @@ class Twins(RuleBasedStateMachine):
         async def answers() -> tuple[T, T]:
             return await ask(self.twins[0]), await ask(self.twins[1])
 
-        sqlite, memory = self.runner.run(answers())
-        assert sqlite == memory
-        return sqlite
+        durable, memory = self.runner.run(answers())
+        assert durable == memory
+        return durable
 
     def arrival(
         self, since: float, lane: Lane, keys: frozenset[OrderKey], older: int = 0, flags: tuple[bool, bool] = NEITHER
@@ -269,3 +273,19 @@ Twins.TestCase.settings = settings(
     max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestTwins = Twins.TestCase
+
+
+class TwinsInPostgres(Twins):
+    database: ClassVar[Database]
+
+    def durable(self) -> Memory:
+        return PostgresCheckpoints(emptied(self.database), VAULT, lambda: self.clock)
+
+
+TwinsInPostgres.TestCase.settings = settings(Twins.TestCase.settings, max_examples=5, stateful_step_count=25)
+TestTwinsInPostgres = pytest.mark.server(pytest.mark.usefixtures("given_a_database")(TwinsInPostgres.TestCase))
+
+
+@pytest.fixture
+def given_a_database(checkpoint_database: Database) -> None:
+    TwinsInPostgres.database = checkpoint_database

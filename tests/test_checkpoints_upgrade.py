@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from connector.checkpoints.address import Address
 from connector.checkpoints.letters import letter_group, teach_letter_group
 from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_readonly
@@ -14,8 +15,6 @@ from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.orders import Lookup, OrderKey, Place
 from connector.pipeline.entries import Entry, Lane, PendingLookup
 from connector.pipeline.records import Checkpoint, Settlement, SweepKind
-
-pytest_plugins = ["tests.fix_checkpoints"]
 
 # As version 1 made it, written down here so that a change of the scripts can't change what it was.
 VERSION_1 = """
@@ -204,7 +203,7 @@ async def test_an_upgraded_file_is_like_a_new_one(old_file: Path, tmp_path: Path
 
 async def test_an_old_file_can_be_read_before_it_is_upgraded(old_file: Path) -> None:
     before = schema(old_file)
-    reader = open_readonly(f"sqlite:///{old_file}")
+    reader = open_readonly(Address(f"sqlite:///{old_file}"))
     assert (await reader.known([OrderKey("1")])).checkpoints == {"1": FIRST}
     assert (await reader.tally()).checkpoints == 2
     assert [letter.cause for letter in await reader.dead_letters(None, 9)] == ["tags: no", "tags: no"]
@@ -222,7 +221,7 @@ async def test_an_old_file_can_be_read_before_it_is_upgraded(old_file: Path) -> 
 
 
 async def test_a_reader_goes_on_while_the_file_is_upgraded(old_file: Path) -> None:
-    reader = open_readonly(f"sqlite:///{old_file}")
+    reader = open_readonly(Address(f"sqlite:///{old_file}"))
     store = SqliteCheckpoints(old_file)
     newer = Checkpoint(OrderKey("1"), "#1", b"\x01\x02", 9.0, digest=b"\x01abcd")
     await store.settle([Settlement(Entry(OrderKey("1"), 1, 1, 1.0, Lane.LIVE, 0, False), newer)])
@@ -232,7 +231,7 @@ async def test_a_reader_goes_on_while_the_file_is_upgraded(old_file: Path) -> No
 
 
 async def test_an_upgraded_file_groups_its_dead_letters_by_their_first_violation(old_file: Path) -> None:
-    reader = open_readonly(f"sqlite:///{old_file}")
+    reader = open_readonly(Address(f"sqlite:///{old_file}"))
     before = await reader.letter_groups()
     await reader.close()
     store = SqliteCheckpoints(old_file)
@@ -257,7 +256,7 @@ async def test_the_finished_sweep_of_an_old_file_begins_the_history(old_file: Pa
     other = apsw.Connection(str(old_file))
     other.execute("UPDATE sweep SET finished_at = 8.0")
     other.close()
-    reader = open_readonly(f"sqlite:///{old_file}")
+    reader = open_readonly(Address(f"sqlite:///{old_file}"))
     expected = await reader.sweeps(9)
     await reader.close()
     store = SqliteCheckpoints(old_file)

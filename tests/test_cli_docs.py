@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from connector import config
@@ -81,6 +81,8 @@ def spelled(value: Any) -> set[str]:
             return {"none", "`source.dsn`"}
         case dict() if not value:
             return {"none"}
+        case SecretStr():
+            return {f"`{value.get_secret_value()}`"}
         case bool():
             return {f"`{str(value).lower()}`"}
         case tuple():

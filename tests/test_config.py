@@ -42,7 +42,7 @@ def test_the_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
     assert settings.mapping.ignore == ("updatedAt",)
     assert settings.redo.max_concurrency == 32
     assert settings.redo.requests_per_second is None
-    assert settings.checkpoints.url == "sqlite:///connector.db"
+    assert settings.checkpoints.url.get_secret_value() == "sqlite:///connector.db"
     assert settings.reconcile.every == 86400.0
     assert (settings.status.host, settings.status.port) == ("127.0.0.1", 9464)
 

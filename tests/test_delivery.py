@@ -35,7 +35,7 @@ async def _known_id(rig: Rig, key: str) -> str:
 
 
 async def _ask(rig: Rig, verb: str, **arguments: Any) -> str:
-    requests = Requests(requests_path(rig.settings().checkpoints.url))
+    requests = Requests(requests_path(rig.settings().checkpoints.url.get_secret_value()))
     number = requests.ask(verb, arguments, 0.0)
 
     def done() -> Any:

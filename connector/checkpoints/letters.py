@@ -59,18 +59,18 @@ def settle(connection: apsw.Connection, settlements: Sequence[Settlement]) -> No
     """Store what was refused, forget what no longer is."""
     connection.executemany(_CLEAR, ((s.entry.key,) for s in settlements if s.clear_dead_letter))
     refused = (settlement.dead_letter for settlement in settlements if settlement.dead_letter is not None)
-    connection.executemany(_BURY, map(_row, refused))
+    connection.executemany(_BURY, map(row, refused))
 
 
 def of_keys(connection: apsw.Connection, keys: Iterable[OrderKey]) -> Mapping[OrderKey, DeadLetter]:
     """The dead letters of some orders."""
-    letters = map(_letter, connection.execute(_OF_KEYS, (_json(keys),)))
-    return {letter.key: letter for letter in letters}
+    letters = map(letter, connection.execute(_OF_KEYS, (_json(keys),)))
+    return {one.key: one for one in letters}
 
 
 def page(connection: apsw.Connection, after: OrderKey | None, limit: int) -> list[DeadLetter]:
     """Dead letters in key order."""
-    return [_letter(row) for row in connection.execute(_PAGE, (after or "", limit))]
+    return [letter(found) for found in connection.execute(_PAGE, (after or "", limit))]
 
 
 def counts(connection: apsw.Connection) -> Mapping[str, int]:
@@ -108,7 +108,8 @@ def _group(
     return LetterGroup(group, reason, cause, orders, attempts, first_seen, last_seen, some, named)
 
 
-def _row(letter: DeadLetter) -> tuple[Any, ...]:
+def row(letter: DeadLetter) -> tuple[Any, ...]:
+    """As `dead_letter` has it, in any store."""
     return (
         letter.key,
         letter.reason,
@@ -125,7 +126,8 @@ def _row(letter: DeadLetter) -> tuple[Any, ...]:
     )
 
 
-def _letter(row: tuple[Any, ...]) -> DeadLetter:
+def letter(row: tuple[Any, ...]) -> DeadLetter:
+    """What a row of the columns from `key` to `store_id` says."""
     key, reason, message, paths, *rest = row
     return DeadLetter(key, reason, message, tuple(orjson.loads(paths)), *rest)
 

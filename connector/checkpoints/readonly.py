@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from connector.checkpoints import accepted, holds, letters, payloads, progress, suspicions
+from connector.checkpoints import accepted, holds, letters, payloads, progress, sampling, suspicions
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
@@ -71,6 +71,10 @@ class ReadOnlyCheckpoints:
 
     async def payload(self, key: OrderKey, place: Place) -> bytes | None:
         return await self._thread.read(lambda connection: payloads.payload(connection, key, place, self._vault))
+
+    async def random_keys(self, size: int) -> list[OrderKey]:
+        """Keys of at most `size` checkpoints that aren't marked missing; each has the same chance. Reads all."""
+        return await self._thread.read(lambda connection: sampling.random_keys(connection, size))
 
     async def close(self) -> None:
         await self._thread.close(lambda _: None)

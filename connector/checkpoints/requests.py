@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import apsw
 
-from connector.checkpoints.opening import path_of
+from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.thread import transaction
 from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem
 
@@ -28,7 +28,6 @@ KEPT_FOR: Final = 7 * 86_400.0
 """Seconds that a finished request is remembered."""
 
 _SUFFIX: Final = ".requests"
-_SETTING: Final = "checkpoints.url"
 _APPLICATION_ID: Final = 0x52455144
 """`REQD`: https://www.sqlite.org/pragma.html#pragma_application_id"""
 _VERSION: Final = 1
@@ -85,6 +84,35 @@ class Request:
         return self.finished_at is not None
 
 
+class Inbox(Protocol):
+    """What commands ask of a connector. Synchronous, one short transaction a call; may be used from several threads.
+    All raise ConfigurationError and CheckpointsUnwritable."""
+
+    def ask(self, verb: str, arguments: Mapping[str, Any], now: float) -> int:
+        """Leave a request, durably; its number."""
+        ...
+
+    def get(self, number: int) -> Request | None: ...
+
+    def waiting(self) -> bool:
+        """Whether `next` would find something; may be asked several times a second."""
+        ...
+
+    def next(self) -> Request | None:
+        """The oldest that waits; it is running from now on."""
+        ...
+
+    def progress(self, number: int, done: int, total: int | None) -> None: ...
+
+    def finish(self, number: int, ok: bool, message: str) -> None: ...
+
+    def recover(self) -> None:
+        """At a connector's start: what a former one had begun waits again. Every verb may be carried out twice."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Requests:
     """The inbox at a path. The file is made by the first `ask`; without one there are no requests.
 
@@ -110,7 +138,7 @@ class Requests:
     def get(self, number: int) -> Request | None:
         with self._opened() as connection:
             row = connection and connection.execute(_READ, (number,)).fetchone()
-            return _request(row) if row else None
+            return request_of(row) if row else None
 
     def waiting(self) -> bool:
         """Whether `next` would find something. About 10 us, so that it may be asked several times a second."""
@@ -124,7 +152,7 @@ class Requests:
                 return None
             with transaction(connection):
                 row = connection.execute(_TAKE).fetchone()
-            return _request(row) if row else None
+            return request_of(row) if row else None
 
     def progress(self, number: int, done: int, total: int | None) -> None:
         """One synced commit: not for each order."""
@@ -193,10 +221,11 @@ class Requests:
 
 def requests_path(url: str) -> Path:
     """Where the inbox of the connector with this store is. Raises ConfigurationError for a store without a file."""
-    if url == "memory:":
+    address = Address(url)
+    if address.in_memory:
         what = "a connector whose store is in memory can't be asked for anything"
-        raise ConfigurationError([Problem(what, "give it a file: sqlite:///connector.db", _SETTING)])
-    path = path_of(url)
+        raise ConfigurationError([Problem(what, "give it a file: sqlite:///connector.db", SETTING)])
+    path = address.path
     return path.with_name(path.name + _SUFFIX)
 
 
@@ -225,7 +254,7 @@ def is_running(url: str) -> bool:
 def _make_private(path: Path) -> None:
     """The file with mode 0600, of the checkpoint file's owner: what root asks for, the connector's user must read."""
     if not path.parent.is_dir():
-        raise ConfigurationError([Problem(f"the folder {path.parent} does not exist", "create it", _SETTING)])
+        raise ConfigurationError([Problem(f"the folder {path.parent} does not exist", "create it", SETTING)])
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -249,10 +278,11 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
         elif owner != _APPLICATION_ID or version != _VERSION:
             what = f"{path} was not made by this version of redo-connector"
             hint = "move it away: the file holds requests only, nothing of an order"
-            raise ConfigurationError([Problem(what, hint, _SETTING)])
+            raise ConfigurationError([Problem(what, hint, SETTING)])
 
 
-def _request(row: tuple[Any, ...]) -> Request:
+def request_of(row: tuple[Any, ...]) -> Request:
+    """Of all columns, in their order."""
     number, verb, arguments, asked_at, state, *rest = row
     return Request(number, verb, json.loads(arguments), asked_at, RequestState(state), *rest)
 

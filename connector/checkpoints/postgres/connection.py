@@ -1,0 +1,200 @@
+"""Opening connections to the checkpoint database, and saying in plain words what is wrong with it.
+
+The one place that reads its URL. No message made here holds a password, the URL or a row. It must not know any table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.string import StrDumper
+
+from connector import pooler
+from connector.checkpoints.address import SETTING, Address
+from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem, SourceUnavailable
+
+RV = TypeVar("RV")
+
+STATEMENT: Final = 30.0
+"""Seconds that the server may work on one statement."""
+ANSWER: Final = STATEMENT + 10.0
+"""Seconds within which each answer must come, else the server counts as gone."""
+
+_DEFAULTS: Final = {
+    "application_name": "redo-connector",
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+# The server looks for us as we look for it: the session of a connector whose machine is gone must let go of its lock.
+# Every query here walks along an index. The planner can't know: a plan that was made while a table was empty would read
+# all of it for each batch of a backfill, until somebody analyses it.
+_SESSION: Final = {
+    "statement_timeout": f"{STATEMENT:.0f}s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30s",
+    "default_transaction_isolation": "read committed",
+    "client_min_messages": "warning",
+    "extra_float_digits": "1",
+    "synchronous_commit": "on",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+_HINTS: Final = {
+    "53100": "the disk there is full: free space, the connector goes on by itself",
+    "25006": "it takes no writes (a standby, or set read-only): name the primary, the connector goes on by itself",
+    "57014": "it took too long: look for what else runs there, the connector goes on by itself",
+    "55P03": "another session keeps a table locked: end it, the connector goes on by itself",
+    "53300": "it has no connection left: raise max_connections, or end other sessions there",
+    "3D000": "create that database, or name another one",
+    "42501": "grant the connector's role what docs/security.md lists for the checkpoint database",
+    "28P01": "check the user and password",
+    "28000": "check the user, pg_hba.conf and TLS settings",
+}
+_READ_ONLY: Final = "session is read-only"
+_AWAY: Final = "check that it runs and can be reached; a running connector goes on by itself once it does"
+
+
+class NoAnswer(psycopg.OperationalError):
+    """The server said nothing for as long as we were willing to wait; the connection is closed."""
+
+
+class StoreConnection(psycopg.Connection[Any]):
+    """Gives up by itself on a server that says nothing for `patience` seconds: no time limit of the server's own ends
+    that, nor does the kernel notice a server that is stopped."""
+
+    patience: float = ANSWER
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        began = time.monotonic()
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.OperationalError:
+            if self.closed or time.monotonic() - began < self.patience:
+                raise
+            self.pgconn.finish()
+            raise NoAnswer(f"no answer for {self.patience:.3g} s") from None
+
+
+class _Text(StrDumper):
+    """Postgres has no NUL in text; an error's words of somebody else's may."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
+def conninfo(address: Address, *, read_only: bool) -> str:
+    """The URL with our defaults where it is silent. Raises ConfigurationError, without quoting any of it."""
+    hint = "write postgresql://user@host:5432/database, with @ : / % in names and password percent-encoded"
+    unreadable = ConfigurationError([Problem("the URL can't be read", hint, SETTING)])
+    try:
+        given = conninfo_to_dict(address.url)
+    except psycopg.ProgrammingError:
+        raise unreadable from None
+    # libpq would quote a password whose special characters split the URI in the wrong place.
+    ports = str(given.get("port") or "").replace(",", "")
+    if (ports and not ports.isdigit()) or "@" in str(given.get("host") or ""):
+        raise unreadable
+    own = {name: str(value) for name, value in given.items() if value is not None}
+    # Of several hosts the one that takes writes, whichever that is by now.
+    wanted = {} if read_only else {"target_session_attrs": "read-write"}
+    return make_conninfo(**{**_DEFAULTS, **wanted, **own, "client_encoding": "UTF8"})
+
+
+def describe(address: Address) -> str:
+    """Host, port, database and schema, fit for messages."""
+    parts = conninfo_to_dict(conninfo(address, read_only=True))
+    host = parts.get("host") or parts.get("hostaddr") or "local socket"
+    database = parts.get("dbname") or parts.get("user") or ""
+    return f"{host}:{parts.get('port') or 5432}/{database}, schema {address.schema}"
+
+
+def connect(address: Address, *, read_only: bool) -> StoreConnection:
+    """An autocommit connection, with the schema as its search path, whether or not there is one.
+
+    Raises ConfigurationError for a URL, a pooler or a database that won't do, and CheckpointsUnwritable.
+    """
+    info = conninfo(address, read_only=read_only)
+    try:
+        connection = StoreConnection.connect(info, autocommit=True)
+    except psycopg.Error as error:
+        raise unwritable(address, error) from None
+    try:
+        _refuse_lent(address, connection, info)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            what, hint = f"the database {describe(address)} is in {encoding}", "name a database whose encoding is UTF8"
+            raise ConfigurationError([Problem(what, hint, SETTING)])
+        _set_up(address, connection, read_only)
+    except psycopg.Error as error:
+        connection.close()
+        raise unwritable(address, error) from None
+    except BaseException:  # whatever it was, a connection would be left open
+        connection.close()
+        raise
+    connection.adapters.register_dumper(str, _Text)
+    return connection
+
+
+def _set_up(address: Address, connection: StoreConnection, read_only: bool) -> None:
+    """By statement and not by libpq's `options`, which some servers' front ends refuse."""
+    quoted = '"' + address.schema.replace('"', '""') + '"'
+    settings = {
+        **_SESSION,
+        "search_path": f"{quoted}, pg_temp",
+        "default_transaction_read_only": "on" if read_only else "off",
+    }
+    for name, value in settings.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+
+
+def _refuse_lent(address: Address, connection: StoreConnection, info: str) -> None:
+    """A pooler in transaction mode keeps neither a session's lock nor its settings. Nothing was set so far."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row is not None and row[0] == connection.info.backend_pid:
+        return
+
+    async def look() -> None:
+        async def another() -> psycopg.AsyncConnection[Any]:
+            return await psycopg.AsyncConnection.connect(info, autocommit=True)
+
+        async with await another() as first:
+            await pooler.refuse_lent(first, another)
+
+    try:
+        asyncio.run(look())
+    except SourceUnavailable as error:
+        hint = "give the address of Postgres itself, or of a pooler in session mode (docs/hosting.md)"
+        raise ConfigurationError([Problem(str(error), hint, SETTING)]) from None
+
+
+def unwritable(address: Address, error: psycopg.Error) -> CheckpointsUnwritable:
+    """The same error for people: where, what happened, what to do."""
+    words = _words(error)
+    state = "25006" if _READ_ONLY in words else error.sqlstate or ""
+    away = not state or state.startswith(("08", "57P"))
+    hint = _HINTS.get(state, _AWAY if away else "see the message above")
+    return CheckpointsUnwritable(f"checkpoint database {describe(address)}: {words}; {hint}")
+
+
+def _words(error: psycopg.Error) -> str:
+    """The server's main sentence and SQLSTATE. No DETAIL and no context: they may quote rows."""
+    if error.diag.message_primary:
+        return f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
+    return " ".join(str(error).split()) or type(error).__name__
