@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -45,6 +46,10 @@ def sku(redo: LocalRedo, order: str) -> str:
     return str(redo.orders()[order]["lineItems"][0]["sku"])
 
 
+def holds(redo: LocalRedo, order: str, name: str) -> bool:
+    return sku(redo, order) == name
+
+
 def test_orders_arrive_and_after_a_kill_only_what_changed_is_pushed(kept: Cli, shop: Database, redo: LocalRedo) -> None:
     daemon = started(kept)
     until("every order is at Redo", lambda: len(redo.orders()) == 6)
@@ -70,10 +75,10 @@ def test_a_session_that_is_ended_and_a_change_meanwhile_lose_nothing(
 ) -> None:
     daemon = started(kept)
     until("every order is at Redo", lambda: len(redo.orders()) == 6)
-    for number in range(3):
+    for name in ("cup", "jug", "pot"):
         end_writer(store)
-        rename(shop, 5, f"cup {number}")
-        until("the change is at Redo", lambda number=number: sku(redo, "5") == f"cup {number}")
+        rename(shop, 5, name)
+        until("the change is at Redo", partial(holds, redo, "5", name))
         until("it is ready", lambda: kept.facts()["ready"])
     assert daemon.stop() == 0
 
