@@ -36,7 +36,7 @@ from connector.pipeline.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.run import MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.projection import Projection
 from connector.slot_renewal import SlotRenewal
-from connector.source.connections import ANSWER
+from connector.source.connections import ANSWER, KeptConnection
 from connector.source.preflight import preflight
 from connector.source.replica import replica_problems
 from connector.source.setup import Ready, ensure
@@ -106,10 +106,11 @@ async def build(
     )
     pipeline = Pipeline(ports, _options(settings, projection, slot_made, sweep_cause))
     health = new_health(settings, pipeline, watchdog)
-    slot, wal = SlotWatch(made.dsn, made.slot, made.within), WalWatch(settings.source.wal_budget)
+    looks = KeptConnection(made.dsn, made.within)
+    stack.push_async_callback(looks.close)
+    slot, wal = SlotWatch(looks, made.slot), WalWatch(settings.source.wal_budget)
     vitals = Vitals(pipeline, metrics, slot, projection.fingerprint, health, wal, stream.reconnect, history)
-    objects = SourceObjects(made, stream, pipeline)
-    stack.push_async_callback(objects.close)
+    objects = SourceObjects(made, looks, stream, pipeline)
     mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint
     await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
     inbox = Inbox(checkpoints(settings), pipeline.control)

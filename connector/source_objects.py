@@ -20,7 +20,7 @@ from connector.errors import ConfigurationError, ConnectorError, SourceUnavailab
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import SweepKind
 from connector.pipeline.run import RECONNECT, Pipeline
-from connector.source.connections import ANSWER
+from connector.source.connections import ANSWER, KeptConnection
 from connector.source.drift import Drift, ObjectWatch, ReplicaWatch
 from connector.source.objects import State, load
 from connector.source.rescue import Rescuer, statements
@@ -74,13 +74,15 @@ class _Pending:
 
 
 class SourceObjects:
-    def __init__(self, source: Source, stream: PostgresSource, pipeline: Pipeline) -> None:
+    """`looks`: the connection that whoever looks at the source's state shares."""
+
+    def __init__(self, source: Source, looks: KeptConnection, stream: PostgresSource, pipeline: Pipeline) -> None:
         self._source = source
         self._stream = stream
         self._pipeline = pipeline
-        self._watch = ObjectWatch(source.dsn, source.slot, source.publication, source.tables, source.within)
+        self._watch = ObjectWatch(looks, source.slot, source.publication, source.tables)
         self._replica = ReplicaWatch(source.read_dsn, source.within)
-        self._rescuer = Rescuer(source.dsn, source.publication, source.within)
+        self._rescuer = Rescuer(looks, source.publication)
         self.pulse = Pulse("object guard", "keeping the publications from failing the OMS's statements")
         self.pulse.allowance = RESCUING
         self._pending: _Pending | None = None
@@ -130,18 +132,13 @@ class SourceObjects:
                 attempt = 0
             except SourceUnavailable:
                 attempt += 1  # the stream's own trouble says it better
-            await asyncio.sleep(RECONNECT.delay(attempt) if attempt else RESCUE_EVERY)
+            await asyncio.sleep(RECONNECT.delay(attempt) if attempt else self._rescuer.pause(RESCUE_EVERY))
 
     async def publish(self, tables: Sequence[TableName]) -> None:
         """Have the publications cover these tables, for a mapping that is about to be taken up. Raises
         SourceUnavailable, ConfigurationError."""
         if self._source.manage:
             await self._mend(tables)
-
-    async def close(self) -> None:
-        await self._watch.close()
-        await self._replica.close()
-        await self._rescuer.close()
 
     # what drifted
 

@@ -94,7 +94,6 @@ class Vitals:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._slot.close()
 
         stack.push_async_callback(end)
 

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from connector.pipeline.records import SweepKind
+from connector.source.connections import KeptConnection
 from connector.source.pair import inserts_name
 from connector.source.rescue import Rescuer
 from connector.source_objects import CAUSE
@@ -37,11 +38,11 @@ async def rescued(stage: Stage, ddl: str) -> None:
     """The clients go on writing, and what fails of that does so for a moment only."""
     await stage.traffic()
     altered = await stage.ddl(ddl)
-    rescuer = Rescuer(stage.rig.dsn, "redo_connector")
+    looks = KeptConnection(stage.rig.dsn)
     try:
-        await eventually("its publication lets go of it", partial(_safe, rescuer))
+        await eventually("its publication lets go of it", partial(_safe, Rescuer(looks, "redo_connector")))
     finally:
-        await rescuer.close()
+        await looks.close()
     over = time.monotonic()
     await stage.traffic()
     await asyncio.to_thread(stage.clients.paused)

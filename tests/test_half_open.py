@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from connector.bounded import BoundedConnection, NoAnswer
 from connector.changes import Image, Interest, TableName
 from connector.errors import SourceUnavailable
+from connector.source.connections import KeptConnection
 from connector.source.drift import ObjectWatch
 from connector.source.slot import SlotWatch
 from connector.source.stream import PostgresSource
@@ -88,8 +89,8 @@ def _sleeps(database: Database) -> bool:
 async def test_the_watches_of_slot_and_objects_notice_and_look_again_once_it_is_over(
     proxy: FaultProxy, notes: Followed
 ) -> None:
-    slot = SlotWatch(through(proxy, notes.dsn), notes.name, within=0.4)
-    objects = ObjectWatch(through(proxy, notes.dsn), notes.name, notes.name, [NOTES], within=0.4)
+    looks = KeptConnection(through(proxy, notes.dsn), within=0.4)
+    slot, objects = SlotWatch(looks, notes.name), ObjectWatch(looks, notes.name, notes.name, [NOTES])
     try:
         async with asyncio.timeout(LOOSE):
             assert await slot.report() is not None
@@ -102,8 +103,7 @@ async def test_the_watches_of_slot_and_objects_notice_and_look_again_once_it_is_
             assert await slot.report() is not None
             assert not await objects.look()
     finally:
-        await slot.close()
-        await objects.close()
+        await looks.close()
 
 
 @pytest.mark.parametrize("way", Way)

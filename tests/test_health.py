@@ -16,6 +16,7 @@ from connector.health import Bounds, Finding, Health, Moving, Reached
 from connector.pipeline import dispatch, run
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.records import SweepKind
+from connector.source.connections import KeptConnection
 from connector.source.slot import SlotWatch
 from connector.source.stream import PostgresSource
 from connector.status.facts import Facts, State, ready
@@ -50,11 +51,11 @@ async def before_the_source(rig: Rig) -> AsyncIterator[FaultProxy]:
 @asynccontextmanager
 async def slot_watch(rig: Rig) -> AsyncIterator[SlotWatch]:
     """Straight to the database."""
-    watch = SlotWatch(rig.dsn, rig.slot)
+    looks = KeptConnection(rig.dsn)
     try:
-        yield watch
+        yield SlotWatch(looks, rig.slot)
     finally:
-        await watch.close()
+        await looks.close()
 
 
 async def red(rig: Rig, *states: State) -> Facts:

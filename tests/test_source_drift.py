@@ -12,6 +12,7 @@ import pytest
 
 from connector.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.errors import SourceUnavailable
+from connector.source.connections import KeptConnection
 from connector.source.drift import Drift, ObjectWatch
 from connector.source.objects import load
 from connector.source.pair import inserts_name
@@ -37,12 +38,18 @@ async def shop(database: Database) -> Followed:
 
 
 @pytest.fixture
-async def watch(shop: Followed) -> AsyncIterator[ObjectWatch]:
+async def looks(shop: Followed) -> AsyncIterator[KeptConnection]:
+    made = KeptConnection(shop.dsn)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def watch(shop: Followed, looks: KeptConnection) -> ObjectWatch:
     """It has looked once."""
-    watch = ObjectWatch(shop.dsn, shop.name, shop.name, TABLES)
+    watch = ObjectWatch(looks, shop.name, shop.name, TABLES)
     assert not await watch.look()
-    yield watch
-    await watch.close()
+    return watch
 
 
 class Clerk:
@@ -144,7 +151,9 @@ async def test_a_lost_and_a_regained_identity_are_seen_and_mended(
     clerk.work()
 
 
-async def test_a_new_partition_without_key_endangers_its_root_until_mended(shop: Followed, clerk: Clerk) -> None:
+async def test_a_new_partition_without_key_endangers_its_root_until_mended(
+    shop: Followed, looks: KeptConnection, clerk: Clerk
+) -> None:
     parted = TableName("public", "parted")
     shop.execute(
         "CREATE TABLE parted (id int) PARTITION BY RANGE (id)",
@@ -152,9 +161,8 @@ async def test_a_new_partition_without_key_endangers_its_root_until_mended(shop:
     )
     assert (await mend(shop.dsn, shop.name, shop.name, [parted])).tables_by_insert_only == ()
     shop.execute("CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (100) TO (200)")
-    watch = ObjectWatch(shop.dsn, shop.name, shop.name, [parted])
+    watch = ObjectWatch(looks, shop.name, shop.name, [parted])
     assert (await watch.look()).endangered == (parted,)
-    await watch.close()
     assert (await mend(shop.dsn, shop.name, shop.name, [parted])).tables_moved == (parted,)
     clerk.work("parted")
 
@@ -197,16 +205,15 @@ async def test_what_makes_no_difference_is_no_news(shop: Followed, watch: Object
 
 
 async def test_how_the_objects_were_can_be_remembered_from_one_process_to_the_next(
-    shop: Followed, watch: ObjectWatch
+    shop: Followed, watch: ObjectWatch, looks: KeptConnection
 ) -> None:
     kept = load(watch.state.dump())
     shop.execute("ALTER TABLE lines ALTER note TYPE text USING upper(note)")
-    later = ObjectWatch(shop.dsn, shop.name, shop.name, TABLES)
+    later = ObjectWatch(looks, shop.name, shop.name, TABLES)
     later.begin(kept)
     assert await later.look() == Drift(columns_changed=(LINES,))
     assert later.changed
     assert not later.analysed_alike
-    await later.close()
     assert load('{"tables": [["public", "lines", {"of": "another version"}]], "publications": ""}') is None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from connector.changes import TableName
 from connector.source.catalog import read_tables
-from connector.source.connections import connection
+from connector.source.connections import KeptConnection, connection
 from connector.source.drift import ObjectWatch
 from connector.source.pair import inserts_name, pair_repairs, read_pair
 from connector.source.rescue import Endangered, Rescuer
@@ -33,11 +33,17 @@ async def shop(database: Database) -> Followed:
 
 
 @pytest.fixture
-async def rescuer(shop: Followed) -> AsyncIterator[Rescuer]:
-    made = Rescuer(shop.dsn, shop.name)
-    assert await made.look() == []
+async def looks(shop: Followed) -> AsyncIterator[KeptConnection]:
+    made = KeptConnection(shop.dsn)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def rescuer(shop: Followed, looks: KeptConnection) -> Rescuer:
+    made = Rescuer(looks, shop.name)
+    assert await made.look() == []
+    return made
 
 
 def work(shop: Followed, table: str = "orders") -> None:
@@ -92,13 +98,14 @@ async def test_a_rescue_waits_for_no_lock_and_all_is_published_again_once_the_ta
     assert await rescuer.look() == []
 
 
-async def test_no_look_waits_for_a_locked_table_or_partition(shop: Followed, rescuer: Rescuer) -> None:
-    watch = ObjectWatch(shop.dsn, shop.name, shop.name, TABLES)
+async def test_no_look_waits_for_a_locked_table_or_partition(
+    shop: Followed, rescuer: Rescuer, looks: KeptConnection
+) -> None:
+    watch = ObjectWatch(looks, shop.name, shop.name, TABLES)
     with psycopg.connect(shop.dsn) as other:
         other.execute("ALTER TABLE orders ADD extra int; ALTER TABLE lines_1 ADD CHECK (id > 0)")
         assert not await watch.look()
         assert await rescuer.look() == []
-    await watch.close()
 
 
 async def test_a_table_that_vanished_before_its_rescue_hinders_no_other(shop: Followed, rescuer: Rescuer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.errors import SourceUnavailable
+from connector.source.connections import KeptConnection
 from connector.source.slot import SlotWatch, create_slot
 from tests.fix_postgres import Database
 from tests.streaming import Followed, eventually
@@ -12,7 +13,8 @@ from tests.streaming import Followed, eventually
 
 async def test_a_report_says_where_the_slot_stands_and_what_it_retains(database: Database) -> None:
     shop = Followed(database.dsn, f"slot_{database.name}")
-    watch = SlotWatch(shop.dsn, shop.name)
+    looks = KeptConnection(shop.dsn)
+    watch = SlotWatch(looks, shop.name)
     try:
         assert await watch.report() is None
         await create_slot(shop.dsn, shop.name)
@@ -20,7 +22,7 @@ async def test_a_report_says_where_the_slot_stands_and_what_it_retains(database:
         shop.execute("CREATE TABLE written AS SELECT generate_series(1, 1000)")
         after = await watch.report()
     finally:
-        await watch.close()
+        await looks.close()
     assert before is not None
     assert after is not None
     assert (after.kind, after.plugin, after.database) == ("logical", "pgoutput", database.name)
@@ -35,7 +37,8 @@ async def test_a_report_says_where_the_slot_stands_and_what_it_retains(database:
 async def test_a_watch_survives_its_connection(database: Database) -> None:
     shop = Followed(database.dsn, f"slot_{database.name}")
     await create_slot(shop.dsn, shop.name)
-    watch = SlotWatch(shop.dsn, shop.name)
+    looks = KeptConnection(shop.dsn)
+    watch = SlotWatch(looks, shop.name)
     try:
         assert await watch.report() is not None
         others = f"FROM pg_stat_activity WHERE datname = '{database.name}' AND pid <> pg_backend_pid()"
@@ -44,4 +47,4 @@ async def test_a_watch_survives_its_connection(database: Database) -> None:
             await watch.report()
         assert await watch.report() is not None
     finally:
-        await watch.close()
+        await looks.close()

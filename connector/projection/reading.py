@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection, AsyncRawCursor, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
@@ -21,6 +21,7 @@ from connector.changes import Lsn, Snapshot, parse_lsn
 from connector.charset import charset_of
 from connector.errors import SourceUnavailable
 from connector.pooler import refuse_lent
+from connector.postgres.session import settings_statement
 from connector.projection.as_stored import as_stored
 from connector.projection.failures import translated
 
@@ -34,22 +35,15 @@ _DEFAULTS = {
 _SESSION = {
     "default_transaction_isolation": "repeatable read",
     "default_transaction_read_only": "on",
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "bytea_output": "hex",
     "client_encoding": "UTF8",
-    # Compiling and starting workers take longer than reading a few orders.
-    "jit": "off",
-    "max_parallel_workers_per_gather": "0",
 }
 # Longer than an instant only a table under DDL, VACUUM FULL or LOCK TABLE is waited for, and meanwhile the other tables
 # of the query stay locked against DDL. Given up before a deadlock would be looked for (deadlock_timeout), it is never
 # the OMS's statement that is cancelled in one, nor kept waiting behind us.
-_LOCK_TIMEOUT = """
-set_config('lock_timeout',
+_LOCK_TIMEOUT = sql.SQL("""
+, set_config('lock_timeout',
   greatest(1, (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 500)::int)::text, false)
-"""
+""")
 
 
 async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> BoundedConnection:
@@ -60,10 +54,7 @@ async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> 
     try:
         await refuse_lent(connection, lambda: _connected(dsn, patience))
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
-        calls = ", ".join(f"set_config(${n}, ${n + 1}, false)" for n in range(1, 2 * len(settings), 2))
-        await connection.execute(
-            f"SELECT {calls}, {_LOCK_TIMEOUT}", [part for pair in settings.items() for part in pair]
-        )
+        await connection.execute(settings_statement(settings) + _LOCK_TIMEOUT)
         await as_stored(connection)
     except BaseException:  # cancelled: a connection of the OMS's must not be left open
         await connection.close()

@@ -5,10 +5,11 @@ The one place that reads a DSN. No message made here holds a password, a DSN or 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -17,19 +18,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from connector import pooler
 from connector.bounded import GRACE, BoundedConnection
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.postgres.session import settings_statement
 
 SILENCE: Final = 60.0
 """Seconds within which a peer that vanished without a word is noticed, unless said otherwise."""
 ANSWER: Final = 2 * GRACE
 """Seconds in which a short query must be answered, unless said otherwise."""
-
-_TEXT_FORMATS: Final = {
-    "datestyle": "ISO",
-    "timezone": "UTC",
-    "intervalstyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-}
+_SHORT: Final = 0.5
+"""Seconds that a look waits for a lock: others wait for their turn meanwhile."""
 
 # What PgBouncer before 1.23 and RDS Proxy answer to a replication connection.
 _NO_STREAMS: Final = re.compile(
@@ -144,27 +140,44 @@ async def open_connection(
 
 
 class KeptConnection:
-    """A read-only connection for short queries, used again and again, and reopened when it broke.
+    """A read-only connection for short queries, used again and again by all who look at the source's state, one after
+    the other, and reopened when it broke. Nothing that waits for a lock for long may be asked here.
 
-    `within`: seconds in which the server must answer each of them; at half of it, it is to give up by itself.
+    `within`: seconds in which the server must answer each query; at half of it, it is to give up by itself.
     """
 
     def __init__(self, dsn: str, within: float = ANSWER) -> None:
         self._dsn = dsn
         self._within = within
         self._conn: BoundedConnection | None = None
+        self._turn = asyncio.Lock()
+        self._failed: SourceUnavailable | None = None
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """Raises SourceUnavailable, also in place of what psycopg raises inside."""
-        try:
-            if self._conn is None or self._conn.closed:
-                half = self._within / 2
-                self._conn = await open_connection(self._dsn, True, half, min(half, 3.0), self._within)
-            yield self._conn
-        except psycopg.Error as error:
-            await self.close()
-            raise unavailable(self._dsn, error) from None
+        """Raises SourceUnavailable, also in place of what psycopg raises inside. Who waited for a turn in which the
+        server fell silent need not find that out once more."""
+        before = self._failed
+        async with self._turn:
+            if self._failed is not None and self._failed is not before:
+                raise self._failed
+            conn = await self._opened()
+            try:
+                yield conn
+            except psycopg.Error as error:
+                await self.close()
+                self._failed = unavailable(self._dsn, error)
+                raise self._failed from None
+
+    async def _opened(self) -> BoundedConnection:
+        if self._conn is None or self._conn.closed:
+            half = self._within / 2
+            try:
+                self._conn = await open_connection(self._dsn, True, half, min(half, _SHORT), self._within)
+            except SourceUnavailable as error:
+                self._failed = error
+                raise
+        return self._conn
 
     async def close(self) -> None:
         if self._conn is not None:
@@ -191,7 +204,7 @@ async def open_replication(dsn: str, within: float = ANSWER) -> BoundedConnectio
     """A connection for replication commands (https://www.postgresql.org/docs/current/protocol-replication.html), which
     prints values the way the rest of the connector expects. `within`: seconds for each answer until a stream begins.
     Raises SourceUnavailable."""
-    settings = {"statement_timeout": "0", **_TEXT_FORMATS}
+    settings = {"statement_timeout": "0"}
     return await _connect(dsn, conninfo(dsn, replication="database"), settings, within)
 
 
@@ -202,9 +215,7 @@ async def _connect(dsn: str, info: str, settings: dict[str, str], patience: floa
             await _demand_walsender(conn, dsn)
         else:
             await pooler.refuse_lent(conn, lambda: _connected(dsn, info, ANSWER))
-        # By statement and not by libpq's `options`: connection poolers refuse those. One round trip, and no
-        # parameters, because a replication connection takes simple queries only.
-        await conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(_set(*each) for each in settings.items())))
+        await conn.execute(settings_statement(settings))
     except psycopg.Error as error:
         await conn.close()
         raise unavailable(dsn, error) from None
@@ -231,11 +242,6 @@ async def _demand_walsender(conn: psycopg.AsyncConnection[Any], dsn: str) -> Non
     except psycopg.errors.SyntaxError:
         what = "was asked for a replication connection and gave an ordinary one: a connection pooler stands before it"
         raise SourceUnavailable(f"{describe(dsn)} {what}", pooler.HINT) from None
-
-
-def _set(name: str, value: str) -> sql.Composed:
-    call: LiteralString = "set_config({}, {}, false)"
-    return sql.SQL(call).format(sql.Literal(name), sql.Literal(value))
 
 
 def _milliseconds(seconds: float) -> str:

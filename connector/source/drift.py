@@ -15,11 +15,14 @@ import psycopg
 
 from connector.changes import Lsn, TableName, format_lsn, parse_lsn
 from connector.source.catalog import TableFacts, kind_problem, read_tables
+from connector.source.commits import Commits
 from connector.source.connections import ANSWER, KeptConnection
 from connector.source.objects import State, TableState, state_of
 from connector.source.pair import Pair, endangered, gained, narrowed, read_pair
 
 _SLOT: Final = "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"
+_TRUSTED_FOR: Final = 60.0
+"""Seconds between looks at everything at the least, though nothing was committed meanwhile."""
 _MOMENT: Final = """
 SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text,
        ARRAY(SELECT transactionid::text FROM pg_locks
@@ -86,18 +89,17 @@ class Drift:
 
 
 class ObjectWatch:
-    """Compares the objects with how they were at the first look, over one connection of its own; each answer must come
-    `within` seconds."""
+    """Compares the objects with how they were at the first look, over the connection that all looks share."""
 
-    def __init__(
-        self, dsn: str, slot: str, publication: str, tables: Sequence[TableName], within: float = ANSWER
-    ) -> None:
-        self._connection = KeptConnection(dsn, within)
+    def __init__(self, looks: KeptConnection, slot: str, publication: str, tables: Sequence[TableName]) -> None:
+        self._looks = looks
         self._slot = slot
         self._publication = publication
         self._tables = tuple(tables)
         self._base: State | None = None
         self._last: State | None = None
+        self._commits = Commits(_TRUSTED_FOR)
+        self._found: tuple[Pair, Sequence[TableFacts]] | None = None
         self.moment = Moment(Lsn(0))
         """Of the last look: what it saw was so by then."""
 
@@ -124,11 +126,10 @@ class ObjectWatch:
         self._base = base
 
     async def look(self) -> Drift:
-        """Four short queries. The first look without a base sets it. Raises SourceUnavailable."""
-        async with self._connection.use() as conn:
+        """A few short queries. The first look without a base sets it. Raises SourceUnavailable."""
+        async with self._looks.use() as conn:
             row = await (await conn.execute(_SLOT, (self._slot,))).fetchone()
-            pair = await read_pair(conn, self._publication)
-            facts = await read_tables(conn, self._tables)
+            pair, facts = await self._read(conn)
             self.moment = await _moment(conn)
         self._last = state_of(facts, pair)
         self._base = self._base or self._last
@@ -138,8 +139,12 @@ class ObjectWatch:
         """What the last look saw is how the objects shall be from now on."""
         self._base = self._last
 
-    async def close(self) -> None:
-        await self._connection.close()
+    async def _read(self, conn: psycopg.AsyncConnection[Any]) -> tuple[Pair, Sequence[TableFacts]]:
+        """What takes the server some work with thousands of partitions, so not while it is as it was."""
+        if self._found is None or not await self._commits.none_since(conn):
+            self._found = None
+            self._found = await read_pair(conn, self._publication), await read_tables(conn, self._tables)
+        return self._found
 
     def _drift(self, slot: bool, pair: Pair, facts: Sequence[TableFacts]) -> Drift:
         there = [fact for fact in facts if fact.kind is not None]
@@ -165,23 +170,23 @@ class ObjectWatch:
 
 
 class ReplicaWatch:
-    """How far another server has replayed; over one connection of its own, and each answer must come `within` seconds.
-    `None` for the source itself."""
+    """How far another server has replayed. It is seldom asked, so each time over a connection of its own, and each
+    answer must come `within` seconds. `None` for the source itself."""
 
     def __init__(self, read_dsn: str | None, within: float = ANSWER) -> None:
-        self._connection = KeptConnection(read_dsn, within) if read_dsn is not None else None
+        self._dsn = read_dsn
+        self._within = within
 
     async def shows(self, lsn: Lsn) -> bool:
         """Whether a read begun now sees everything up to there. Raises SourceUnavailable."""
-        if self._connection is None:
+        if self._dsn is None:
             return True
-        text = format_lsn(lsn)
-        async with self._connection.use() as conn:
-            return await (await conn.execute(_REPLAYED, (text,))).fetchone() == (True,)
-
-    async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        connection = KeptConnection(self._dsn, self._within)
+        try:
+            async with connection.use() as conn:
+                return await (await conn.execute(_REPLAYED, (format_lsn(lsn),))).fetchone() == (True,)
+        finally:
+            await connection.close()
 
 
 async def _moment(conn: psycopg.AsyncConnection[Any]) -> Moment:

@@ -18,32 +18,34 @@ from connector.changes import TableName
 from connector.errors import Problem
 
 # An index serves as replica identity when it is valid, immediate and chosen; the whole row (FULL) when all of it is
-# published, which virtual generated columns (from Postgres 18 on) can't be. `m` is a row of pg_class.
-_USABLE: Final = """
-CASE m.relreplident
-  WHEN 'f' THEN NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attgenerated = 'v')
-  ELSE EXISTS (
-    SELECT FROM pg_index i WHERE i.indrelid = m.oid AND i.indisvalid AND i.indimmediate
-    AND ((m.relreplident = 'd' AND i.indisprimary) OR (m.relreplident = 'i' AND i.indisreplident)))
-END
+# published, which virtual generated columns (from Postgres 18 on) can't be. `m` is a row of pg_class, `i` of pg_index.
+_CHOSEN: Final = "((m.relreplident = 'd' AND i.indisprimary) OR (m.relreplident = 'i' AND i.indisreplident))"
+_WHOLE_ROW: Final = """
+(m.relreplident = 'f' AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attgenerated = 'v'))
+"""
+_USABLE: Final = f"""
+CASE m.relreplident WHEN 'f' THEN {_WHOLE_ROW} ELSE EXISTS (
+  SELECT FROM pg_index i WHERE i.indrelid = m.oid AND i.indisvalid AND i.indimmediate AND {_CHOSEN}) END
 """
 
 # Stored generated columns are a part of it. `m` is a row of pg_class.
-_GENERATED: Final = """
+_GENERATED: Final = f"""
 EXISTS (
   SELECT FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attgenerated = 's' AND (m.relreplident = 'f' OR EXISTS (
-    SELECT FROM pg_index i WHERE i.indrelid = m.oid AND a.attnum = ANY (i.indkey::int2[])
-    AND ((m.relreplident = 'd' AND i.indisprimary) OR (m.relreplident = 'i' AND i.indisreplident)))))
-"""
+    SELECT FROM pg_index i WHERE i.indrelid = m.oid AND a.attnum = ANY (i.indkey::int2[]) AND {_CHOSEN})))
+"""  # noqa: S608 -- constants alone are put together
 
 # Rows are written to leaf partitions, so theirs are the identities that count. Not by pg_partition_tree: that would
-# wait for whoever locks a partition, and a statement of the OMS may be failing meanwhile.
+# wait for whoever locks a partition, and a statement of the OMS may be failing meanwhile. There are many leaves and few
+# partitioned tables, so only those are walked.
 LEAVES: Final = """
-(WITH RECURSIVE below (oid, kind) AS (
-   SELECT c.oid, c.relkind UNION ALL
-   SELECT k.oid, k.relkind FROM below b JOIN pg_inherits h ON h.inhparent = b.oid
-   JOIN pg_class k ON k.oid = h.inhrelid AND k.relispartition)
- SELECT oid FROM below WHERE kind <> 'p')
+(WITH RECURSIVE parents (oid) AS (
+   SELECT t.partrelid FROM pg_partitioned_table t WHERE t.partrelid = c.oid UNION ALL
+   SELECT t.partrelid FROM parents p JOIN pg_inherits h ON h.inhparent = p.oid
+   JOIN pg_partitioned_table t ON t.partrelid = h.inhrelid)
+ SELECT c.oid WHERE c.relkind <> 'p' UNION ALL
+ SELECT h.inhrelid FROM parents p JOIN pg_inherits h ON h.inhparent = p.oid
+ WHERE NOT EXISTS (SELECT FROM pg_partitioned_table t WHERE t.partrelid = h.inhrelid))
 """
 """SQL: the oids of a table's leaf partitions, its own when it has no partitions; of a row `c` of pg_class."""
 
@@ -59,21 +61,32 @@ NEEDS_GENERATED: Final = f"EXISTS (SELECT FROM {_MEMBERS} WHERE m.relkind = 'r' 
 """An SQL condition on a row `c` of pg_class: stored generated columns are a part of its replica identity. From Postgres
 18 on its updates fail unless the publication publishes those, too."""
 
-# Cheap enough for twice a second, and waits for no lock. `by_option`: publishing stored generated columns would do.
+# Asked twice a second of tables with thousands of partitions, so the plan must be made of hash joins: the recursion
+# walks partitioned tables alone, and nothing is looked up for each partition by itself. Waits for no lock.
 ENDANGERED: Final = f"""
-WITH RECURSIVE below (publication, generated, root, oid, kind) AS (
-  SELECT p.pubname, coalesce(to_jsonb(p)->>'pubgencols', 's') = 's', c.oid, c.oid, c.relkind
-  FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid JOIN pg_class c ON c.oid = r.prrelid
-  WHERE p.pubname = ANY(%s) AND (p.pubupdate OR p.pubdelete)
+WITH RECURSIVE named (publication, generated, root, oid) AS (
+  SELECT p.pubname, coalesce(to_jsonb(p)->>'pubgencols', 's') = 's', r.prrelid, r.prrelid
+  FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
+  WHERE p.pubname = ANY(%s) AND (p.pubupdate OR p.pubdelete)),
+parents AS (
+  SELECT n.* FROM named n JOIN pg_partitioned_table t ON t.partrelid = n.oid
   UNION ALL
-  SELECT b.publication, b.generated, b.root, k.oid, k.relkind FROM below b
-  JOIN pg_inherits h ON h.inhparent = b.oid JOIN pg_class k ON k.oid = h.inhrelid AND k.relispartition),
+  SELECT p.publication, p.generated, p.root, t.partrelid FROM parents p
+  JOIN pg_inherits h ON h.inhparent = p.oid JOIN pg_partitioned_table t ON t.partrelid = h.inhrelid),
+members AS (
+  SELECT * FROM named
+  UNION ALL
+  SELECT p.publication, p.generated, p.root, h.inhrelid FROM parents p JOIN pg_inherits h ON h.inhparent = p.oid),
 judged AS (
-  SELECT b.publication, b.root, {_USABLE} AS usable, NOT b.generated AND {_GENERATED} AS lacking
-  FROM below b JOIN pg_class m ON m.oid = b.oid WHERE m.relkind = 'r')
-SELECT j.publication::text, n.nspname::text, c.relname::text, bool_and(j.usable) AS by_option
-FROM judged j JOIN pg_class c ON c.oid = j.root JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT j.usable OR j.lacking GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+  SELECT b.publication, b.root, CASE WHEN i.indexrelid IS NOT NULL THEN true ELSE {_WHOLE_ROW} END AS usable,
+         CASE WHEN b.generated THEN false ELSE {_GENERATED} END AS lacking
+  FROM members b JOIN pg_class m ON m.oid = b.oid
+  LEFT JOIN pg_index i ON i.indrelid = m.oid AND i.indisvalid AND i.indimmediate AND {_CHOSEN}
+  WHERE m.relkind = 'r')
+SELECT publication::text,
+       (SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = root),
+       (SELECT c.relname::text FROM pg_class c WHERE c.oid = root), bool_and(usable) AS by_option
+FROM judged WHERE NOT usable OR lacking GROUP BY publication, root ORDER BY 1, 2, 3
 """  # noqa: S608 -- constants alone are put together
 """The tables, mapped or not, that publications of the given names make fail their own UPDATEs and DELETEs."""
 

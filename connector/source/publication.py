@@ -40,7 +40,8 @@ SELECT p.pubname::text AS name, puballtables AS all_tables, pubviaroot AS via_ro
           WHERE t.pubname = p.pubname) END AS covered,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(
             n.nspname, c.relname, r.oid::text, {identified}, to_jsonb(r)->>'prqual' IS NULL,
-            to_jsonb(r)->>'prattrs' IS NULL, NOT {needs_generated})), '[]')
+            to_jsonb(r)->>'prattrs' IS NULL,
+            coalesce(to_jsonb(p)->>'pubgencols', 's') = 's' OR NOT {needs_generated})), '[]')
         FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE r.prpubid = p.oid) AS listed
 FROM pg_publication p WHERE p.pubname = ANY(%s)
@@ -54,7 +55,8 @@ class Publication:
     """A publication as it is. `stamp`: another one once its options were altered, or it was made anew. `generated`:
     stored generated columns are published (or the server leaves no choice). `tables`: those it covers, by whatever
     clause; `listed`: those it names, each with another number once it was taken out and put back; `unidentified`: those
-    it names that have no usable replica identity; `ungenerated`: those whose replica identity needs `generated`."""
+    it names that have no usable replica identity; `ungenerated`: those whose replica identity needs
+    `generated` where that isn't so."""
 
     name: str
     all_tables: bool

@@ -7,21 +7,26 @@ has time (`drift`, `setup.mend`).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 
 from connector.changes import TableName
 from connector.errors import SourceUnavailable
-from connector.source.connections import ANSWER, KeptConnection, connection, explain
+from connector.source.commits import Commits
+from connector.source.connections import KeptConnection, explain
 from connector.source.identities import ENDANGERED
 from connector.source.pair import inserts_name
 from connector.source.publication import EVERYTHING, INSERTS, drop_statement, options_statement, read_publications
 
-_LOCK_TIMEOUT: Final = 0.2
-"""Seconds to wait for the lock on a table, which VACUUM, ANALYZE or CREATE INDEX CONCURRENTLY may hold for hours."""
+# The lock on a table may be held for hours: by VACUUM, ANALYZE or CREATE INDEX CONCURRENTLY.
+_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'"
+_TRUSTED_FOR: Final = 10.0
+"""Seconds between looks at the least, though nothing was committed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +40,52 @@ class Endangered:
 
 
 class Rescuer:
-    """Looks over one connection of its own, kept open; each answer must come `within` seconds."""
+    """Looks and acts over the connection that all looks share."""
 
-    def __init__(self, dsn: str, publication: str, within: float = ANSWER) -> None:
-        self._dsn = dsn
+    def __init__(self, looks: KeptConnection, publication: str) -> None:
+        self._looks = looks
         self._names = [publication, inserts_name(publication)]
-        self._connection = KeptConnection(dsn, within)
+        self._commits = Commits(_TRUSTED_FOR)
+        self._took = 0.0
 
     async def look(self) -> list[Endangered]:
         """Raises SourceUnavailable."""
-        async with self._connection.use() as conn:
-            rows = await (await conn.execute(ENDANGERED, (self._names,))).fetchall()
+        async with self._looks.use() as conn:
+            if await self._commits.none_since(conn):
+                return []
+            began = time.monotonic()
+            try:
+                rows = await (await conn.execute(ENDANGERED, (self._names,))).fetchall()
+            except BaseException:
+                self._commits.forget()
+                raise
+            self._took = time.monotonic() - began
+        if rows:
+            self._commits.forget()
         return [Endangered(row[0], TableName(row[1], row[2]), row[3]) for row in rows]
+
+    def pause(self, least: float) -> float:
+        """Seconds until the next look: `least`, unless so many partitions are looked at that this would cost the
+        server more than a twentieth of a core."""
+        return max(least, min(20 * self._took, _TRUSTED_FOR))
 
     async def rescue(self, found: Sequence[Endangered]) -> None:
         """Take them out of the publication. Where a lock on the table keeps us from that, the publication stops
         publishing updates and deletes at all, which needs none. `setup.mend` puts both right later. Raises
         SourceUnavailable."""
-        try:
-            async with connection(self._dsn, read_only=False, lock_timeout=_LOCK_TIMEOUT) as conn:
-                await _publish_generated(conn, {each.publication for each in found if each.by_option})
-                locked = [each for each in found if not each.by_option and not await _dropped(conn, each)]
-                for name in sorted({each.publication for each in locked}):
-                    await conn.execute(options_statement(name, INSERTS, generated=False))
-        except psycopg.Error as error:
-            tables = ", ".join(sorted({str(each.table) for each in found}))
-            raise SourceUnavailable(f"{tables} could not be taken out of the publication: {explain(error)}") from None
+        async with self._looks.use() as conn:
+            try:
+                await self._rescue(conn, found)
+            except psycopg.Error as error:
+                tables = ", ".join(sorted({str(each.table) for each in found}))
+                what = f"{tables} could not be taken out of the publication: {explain(error)}"
+                raise SourceUnavailable(what) from None
 
-    async def close(self) -> None:
-        await self._connection.close()
+    async def _rescue(self, conn: psycopg.AsyncConnection[Any], found: Sequence[Endangered]) -> None:
+        await _publish_generated(conn, {each.publication for each in found if each.by_option})
+        locked = [each for each in found if not each.by_option and not await _dropped(conn, each)]
+        for name in sorted({each.publication for each in locked}):
+            await _alter(conn, options_statement(name, INSERTS, generated=False))
 
 
 def statements(found: Sequence[Endangered]) -> str:
@@ -79,13 +101,21 @@ def statements(found: Sequence[Endangered]) -> str:
 
 async def _publish_generated(conn: psycopg.AsyncConnection[Any], names: set[str]) -> None:
     for each in (await read_publications(conn, sorted(names))).values():
-        await conn.execute(options_statement(each.name, tuple(each.operations), generated=True))
+        await _alter(conn, options_statement(each.name, tuple(each.operations), generated=True))
+
+
+async def _alter(conn: psycopg.AsyncConnection[Any], statement: sql.Composed) -> None:
+    """On the connection that only reads otherwise, so that no new one is needed while the OMS fails."""
+    async with conn.transaction():
+        await conn.execute("SET TRANSACTION READ WRITE")
+        await conn.execute(_LOCK_TIMEOUT)
+        await conn.execute(statement)
 
 
 async def _dropped(conn: psycopg.AsyncConnection[Any], each: Endangered) -> bool:
     """False when the table is locked."""
     try:
-        await conn.execute(drop_statement(each.publication, each.table))
+        await _alter(conn, drop_statement(each.publication, each.table))
     except psycopg.errors.LockNotAvailable:
         return False
     except (psycopg.errors.UndefinedObject, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from connector.changes import Lsn
 from connector.errors import ConnectorError, Problem
-from connector.source.connections import ANSWER, KeptConnection, connection, replication
+from connector.source.connections import KeptConnection, connection, replication
 
 _WAIT_NOTICE: Final = 2.0
 _WAIT_AGAIN: Final = 10.0
@@ -141,20 +141,16 @@ def drop_slot_statement(slot: str) -> str:
 
 
 class SlotWatch:
-    """Reads the slot's report again and again over one connection of its own, reopened when it broke; each answer must
-    come `within` seconds."""
+    """Reads the slot's report again and again over the connection that all looks share."""
 
-    def __init__(self, dsn: str, slot: str, within: float = ANSWER) -> None:
-        self._connection = KeptConnection(dsn, within)
+    def __init__(self, looks: KeptConnection, slot: str) -> None:
+        self._looks = looks
         self._slot = slot
 
     async def report(self) -> SlotReport | None:
         """None when there is no such slot. Raises SourceUnavailable."""
-        async with self._connection.use() as conn:
+        async with self._looks.use() as conn:
             return await read_slot(conn, self._slot)
-
-    async def close(self) -> None:
-        await self._connection.close()
 
 
 async def drop_slot(dsn: str, slot: str) -> bool:

@@ -17,6 +17,7 @@ from psycopg.types.string import StrDumper
 from connector import pooler
 from connector.checkpoints.address import SETTING, Address
 from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem, SourceUnavailable
+from connector.postgres.session import settings_statement
 
 RV = TypeVar("RV")
 
@@ -44,14 +45,11 @@ _SESSION: Final = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "30s",
-    "default_transaction_isolation": "read committed",
     "client_min_messages": "warning",
-    "extra_float_digits": "1",
     "synchronous_commit": "on",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
-    "jit": "off",
 }
 
 _HINTS: Final = {
@@ -153,15 +151,13 @@ def connect(address: Address, *, read_only: bool) -> StoreConnection:
 
 
 def _set_up(address: Address, connection: StoreConnection, read_only: bool) -> None:
-    """By statement and not by libpq's `options`, which some servers' front ends refuse."""
     quoted = '"' + address.schema.replace('"', '""') + '"'
     settings = {
         **_SESSION,
         "search_path": f"{quoted}, pg_temp",
         "default_transaction_read_only": "on" if read_only else "off",
     }
-    for name, value in settings.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    connection.execute(settings_statement(settings))
 
 
 def _refuse_lent(address: Address, connection: StoreConnection, info: str) -> None:
