@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from connector import pooler
-from connector.bounded import GRACE, BoundedConnection
+from connector.bounded import GRACE, SEARCH_PATH, BoundedConnection
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
 
 SILENCE: Final = 60.0
@@ -202,6 +202,8 @@ async def _connect(dsn: str, info: str, settings: dict[str, str], patience: floa
             await _demand_walsender(conn, dsn)
         else:
             await pooler.refuse_lent(conn, lambda: _connected(dsn, info, ANSWER))
+        # Before anything is looked up by a path that is the role's: SET calls no function. Simple, for a walsender.
+        await conn.execute(SEARCH_PATH)
         # By statement and not by libpq's `options`: connection poolers refuse those. One round trip, and no
         # parameters, because a replication connection takes simple queries only.
         await conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(_set(*each) for each in settings.items())))
