@@ -51,9 +51,11 @@ SELECT md5(concat_ws(';', (
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """`tables`: whose columns may be of enum types; `names`: of all else, by which it is looked up."""
+    """`functions`: names of those called at any depth; `tables`: whose columns may be of enum types; `names`: of all
+    else, by which it is looked up."""
 
     views: tuple[TableName, ...]
+    functions: tuple[str, ...]
     tables: tuple[TableName, ...]
     names: Names
 
@@ -62,7 +64,7 @@ class Definitions:
         arrays = [
             [view.schema for view in self.views],
             [view.name for view in self.views],
-            list(self.names.functions),
+            list(self.functions),
             [table.schema for table in self.tables],
             [table.name for table in self.tables],
             list(self.names.operators),

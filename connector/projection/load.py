@@ -126,7 +126,7 @@ async def _safe_path(
 ) -> SearchPath:
     """Raises ConfigurationError when a name of the mapping may mean what somebody planted."""
     functions, tables = catalog.functions, [table.oid for table in catalog.tables.values()]
-    path, planted = await running_path(names_of(functions.words, functions.called, configured, tables), connection)
+    path, planted = await running_path(names_of(functions.words, configured, tables), connection)
     stop([mapping.problem(each.what, mapping.vocabulary.offset(each.name), each.hint) for each in planted])
     return path
 
@@ -138,7 +138,8 @@ def _path_names(mapping: Mapping, found: dict[int, TableName], catalog: Catalog)
 
 async def _used(connection: AsyncConnection[Any], catalog: Catalog, names: Names) -> Used:
     tables = {table.name for table in catalog.tables.values()}
-    definitions = Definitions(tuple(sorted(catalog.views)), tuple(sorted(tables)), names)
+    called = tuple(sorted(catalog.functions.called))
+    definitions = Definitions(tuple(sorted(catalog.views)), called, tuple(sorted(tables)), names)
     return Used(definitions, await definitions.digest(partial(rows, connection)))
 
 

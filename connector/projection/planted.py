@@ -117,11 +117,11 @@ class Names:
         return tuple(row[0] for row in await ask(_OPEN, [list(self.path), list(self.tables), []]))
 
 
-def names_of(words: Vocabulary, called: frozenset[str], path: Sequence[str], tables: Sequence[int]) -> Names:
+def names_of(words: Vocabulary, path: Sequence[str], tables: Sequence[int]) -> Names:
     return Names(
         tuple(path),
         tuple(sorted(tables)),
-        tuple(sorted({*words.functions, *words.parts, *words.columns, *called})),
+        tuple(sorted({*words.functions, *words.parts, *words.columns})),
         tuple(sorted({*words.operators, *OPERATORS})),
         tuple(sorted(words.types)),
         tuple(sorted(words.schemas)),
