@@ -17,6 +17,11 @@ from psycopg.abc import PQGen
 
 RV = TypeVar("RV")
 
+SEARCH_PATH = "SET search_path TO pg_catalog, pg_temp"
+"""What each session begins with, before it looks anything up (SET looks up nothing): what others put into a schema of
+the role's own path never takes the place of what a query of ours names. Temporary tables would come first if pg_temp
+weren't listed."""
+
 GRACE = 10.0
 """Seconds after the server's own time limit in which an answer may still come."""
 

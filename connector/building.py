@@ -35,6 +35,7 @@ from connector.pipeline.memory import Memory
 from connector.pipeline.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.run import MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.projection import Projection
+from connector.projection.resolution import NAMES_NOTE, dump
 from connector.slot_renewal import SlotRenewal
 from connector.source.connections import ANSWER, KeptConnection
 from connector.source.preflight import preflight
@@ -48,7 +49,7 @@ from connector.starting import slot_waits
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from connector.unmapped import CAUSE as UNMAPPED
-from connector.unmapped import Unmapped, unmapped
+from connector.unmapped import Unmapped, refuse_other_tables, unmapped
 from connector.vitals import Vitals
 from connector.wal_watch import WalWatch
 from connector.watchdog import Watchdog
@@ -83,6 +84,8 @@ async def build(
     # In a thread: a database may keep it waiting, while the page tells that the connector starts.
     memory = await asyncio.to_thread(open_checkpoints, checkpoints(settings), payload_vault(settings))
     stack.push_async_callback(memory.close)
+    if isinstance(projection, Projection):
+        await memory.note(NAMES_NOTE, dump(projection.path_names))
     slot_made, sweep_cause = (None, None) if fresh is None else await _set_up(settings, fresh, memory, on_wait)
     if isinstance(projection, Unmapped):
         sweep_cause = UNMAPPED
@@ -161,7 +164,9 @@ def _options(
 
 async def _projected(settings: Settings, lasting: bool) -> Projection | Unmapped:
     try:
-        return await load_projection(settings)
+        projection = await load_projection(settings)
+        await refuse_other_tables(checkpoints(settings), projection)
+        return projection
     except ConfigurationError as error:
         kept, dsn = checkpoints(settings), source_dsn(settings)
         instead = await unmapped(kept, dsn, settings.source.publication, error) if lasting else None
@@ -185,12 +190,14 @@ async def _source_problems(settings: Settings, projection: Projection) -> list[P
     problems = await preflight(
         dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
     )
-    return [*problems, *projection.hidden, *await replica_problems(dsn, read_dsn(settings))]
+    hidden = [*projection.hidden, *projection.search_path.problems()]
+    return [*problems, *hidden, *await replica_problems(dsn, read_dsn(settings))]
 
 
 async def admit(settings: Settings, objects: SourceObjects, projection: Projection) -> None:
     """See that a mapping can be taken up in the place of the one that runs, before that ends. Raises
     ConfigurationError, SourceUnavailable."""
+    await refuse_other_tables(checkpoints(settings), projection)
     problems = await _source_problems(settings, projection)
     if serious := [problem for problem in problems if not problem.warning]:
         raise ConfigurationError(serious)

@@ -2,7 +2,8 @@
 
 Through such a pooler no setting may be made for a session: it would stay behind on a connection that serves others,
 and our `default_transaction_read_only` would fail the OMS's own writes. So `source` and `projection` ask here first.
-Reads process ids and sets nothing.
+Reads process ids and sets nothing, so that its names are looked up wherever the role's search path says: they come
+with their schema.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ async def _lent(first: psycopg.AsyncConnection[Any], second: psycopg.AsyncConnec
 
 
 async def _process(connection: psycopg.AsyncConnection[Any]) -> int:
-    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    row = await (await connection.execute("SELECT pg_catalog.pg_backend_pid()")).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -64,6 +64,10 @@ def explain_tree(plan: Mapping[str, Any]) -> None:
         branch = tree.add(Text(table["table"], "bold"))
         for use in table["uses"]:
             branch.add(_use(use))
+    if plan["names"]:
+        branch = tree.add(Text(f"names without a schema, looked up in {', '.join(plan['search_path'])}", "bold"))
+        for name, found in plan["names"].items():
+            branch.add(Text(f"{name}: {found}"))
     console().print(tree)
 
 

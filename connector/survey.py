@@ -36,6 +36,7 @@ from connector.source.grants import grants as print_grants
 from connector.source.hosting import Hosting
 from connector.source.preflight import preflight
 from connector.source.replica import replica_problems
+from connector.unmapped import refuse_other_tables
 
 _SAMPLE: Final = 20
 """Orders that `check` looks at."""
@@ -79,6 +80,7 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
         problems.append(Problem(str(error), hint, "source.read_dsn"))
     try:
         projection = await furnishing.load_projection(settings)
+        await refuse_other_tables(furnishing.checkpoints(settings), projection)
     except ConfigurationError as error:
         return [*problems, *error.problems]
     assembler = furnishing.new_assembler(settings, projection)
@@ -126,6 +128,7 @@ async def grants(settings: Settings, role: str, hosting: str | None) -> str:
         {name: None if name in needs.named else sorted(columns or ()) for name, columns in needs.columns.items()},
         sorted(needs.schemas),
         [(function.schema, function.name, function.arguments) for function in wanted.functions],
+        wanted.path,
     )
     where = None if hosting is None else Hosting(hosting)
     return await print_grants(

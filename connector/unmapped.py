@@ -17,6 +17,8 @@ from connector.checkpoints.opening import open_if_any
 from connector.errors import CheckpointsUnwritable, ConfigurationError, MappingBroken, Problem, SourceUnavailable
 from connector.orders import Affected, Assembly, KeyPage, Lookup, OrderKey
 from connector.pipeline.run import MAPPING_NOTE
+from connector.projection import Projection
+from connector.projection.resolution import NAMES_NOTE, moved
 from connector.source.pair import published_tables
 
 CAUSE = "the mapping did not fit"
@@ -83,6 +85,18 @@ async def unmapped(address: Address, dsn: str, publication: str, error: Configur
 async def mapped_before(address: Address) -> str | None:
     """The fingerprint of the mapping by which orders were followed last; None where none ever were. `address`: of
     the checkpoints."""
+    return await _noted(address, MAPPING_NOTE)
+
+
+async def refuse_other_tables(address: Address, projection: Projection) -> None:
+    """Raises ConfigurationError when a name of the mapping means another table than when orders were followed last.
+    `address`: of the checkpoints."""
+    problems = moved(projection.path_names, await _noted(address, NAMES_NOTE))
+    if problems:
+        raise ConfigurationError(problems)
+
+
+async def _noted(address: Address, name: str) -> str | None:
     try:
         store = await open_if_any(address)
     except (ConfigurationError, CheckpointsUnwritable):
@@ -90,7 +104,7 @@ async def mapped_before(address: Address) -> str | None:
     if store is None:
         return None
     try:
-        return await store.noted(MAPPING_NOTE)
+        return await store.noted(name)
     except CheckpointsUnwritable:
         return None
     finally:

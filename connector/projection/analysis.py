@@ -88,10 +88,7 @@ def _routed(mapping: Mapping, top: Scope, keys: Sequence[KeyUse], swept: frozens
 
 
 def _function_problems(mapping: Mapping, catalog: Catalog) -> list[Problem]:
-    hint = "declare it IMMUTABLE if it reads no table, or write its tables into the mapping"
-    called = mapping.called_names()
     return [
-        mapping.problem(f"the function {name} may read tables whose changes could not be followed: it {why}", at, hint)
-        for name, why in catalog.readers.items()
-        for at in [called.get(name, 0)]
+        mapping.problem(suspect.what, mapping.vocabulary.offset(suspect.name), suspect.hint)
+        for suspect in catalog.functions.suspects
     ]

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from connector.bounded import GRACE
-from connector.errors import OrderUnreadable, Problem
+from connector.errors import MappingBroken, OrderUnreadable, Problem
 from connector.orders import Assembly, Document, KeyPage, Lookup, Members, OrderKey, encoded
 from connector.projection import checks, statements
 from connector.projection.failures import shown
@@ -42,7 +42,9 @@ class Assembler:
     ) -> None:
         """`fallback_encoding`: of bytes that are no text in the database's own encoding, where it lets them in."""
         self._projection = projection
-        self._pool = Pool(read_dsn, statement_timeout_ms, grace=grace, fallback=fallback_encoding)
+        self._pool = Pool(
+            read_dsn, statement_timeout_ms, grace=grace, fallback=fallback_encoding, path=projection.search_path
+        )
         self._width = len(projection.key)
         self._queries: dict[int, str] = {}
         self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}
@@ -122,10 +124,16 @@ class Assembler:
         return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
 
     async def redefined(self) -> bool:
-        """Whether a view, function or enum type that the mapping uses is another one than as it was analysed."""
-        used = self._projection.used
-        async with self._pool.session("reading what the mapping uses") as session:
-            return await used.definitions.digest(session.rows) != used.digest
+        """Whether a view, function, operator or type that the mapping uses is another one than as it was analysed, or
+        might be one that somebody planted."""
+        used, path = self._projection.used, self._projection.search_path
+        try:
+            async with self._pool.session("reading what the mapping uses") as session, path.left(session.connection):
+                await path.stand(session.connection)
+                opened = await path.names.open_schemas(session.rows)
+                return opened != path.open or await used.definitions.digest(session.rows) != used.digest
+        except MappingBroken:
+            return True
 
     async def plan_problems(self) -> list[Problem]:
         """Warnings: tables read whole, ways without an index, replica identities that lack a way's columns."""

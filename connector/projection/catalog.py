@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from sqlglot import exp
 
 from connector.changes import TableName
+from connector.projection.functions import Functions
 from connector.projection.keys import quoted
 
 _INTEGERS = frozenset({"int2", "int4", "int8"})
@@ -144,9 +145,9 @@ class Table:
 
 _TABLES = """
 WITH asked AS (
-  SELECT i, CASE WHEN s IS NULL THEN to_regclass(quote_ident(n)) ELSE
-    (SELECT c.oid FROM pg_class c JOIN pg_namespace p ON p.oid = c.relnamespace WHERE p.nspname = s AND c.relname = n)
-    END AS oid
+  SELECT i, (SELECT c.oid FROM unnest(CASE WHEN s IS NULL THEN $3::text[] ELSE ARRAY[s] END) WITH ORDINALITY AS t(s, i)
+    JOIN pg_namespace p ON p.nspname = t.s JOIN pg_class c ON c.relnamespace = p.oid AND c.relname = n
+    ORDER BY t.i LIMIT 1) AS oid
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked(s, n, i))
 SELECT a.i, c.oid::bigint, p.nspname, c.relname, c.relkind::text, c.relreplident::text,
   CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(l.reltuples, 0)), 0) FROM pg_partition_tree(c.oid) t
@@ -197,9 +198,12 @@ Names = Sequence[tuple[str | None, str]]
 """Tables as the mapping writes them: schema, or None for the search path, and name."""
 
 
-async def read_tables(connection: AsyncConnection[Any], names: Names) -> dict[tuple[str | None, str], Table]:
-    """Those of the tables that there are, by how they were asked for. Raises psycopg.Error."""
-    asked = [[schema for schema, _ in names], [name for _, name in names]]
+async def read_tables(
+    connection: AsyncConnection[Any], names: Names, path: Sequence[str] = ()
+) -> dict[tuple[str | None, str], Table]:
+    """Those of the tables that there are, by how they were asked for; without a schema, the first in the schemas of
+    `path`. Raises psycopg.Error."""
+    asked = [[schema for schema, _ in names], [name for _, name in names], list(path)]
     rows = await (await connection.execute(_TABLES, asked)).fetchall()
     oids = [row[1] for row in rows]
     columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids}
@@ -251,14 +255,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """`tables` by (schema or None, name) as the mapping asks, `views` by their full names. `readers`: functions that
-    may read tables; `volatile`: functions that answer anew on each call; both by name, with what to say of them.
-    `called`: the names of all functions, at any depth. `invokers`: views that read with the rights of who reads them,
-    not of their owner."""
+    """`tables` by (schema or None, name) as the mapping asks, `views` by their full names. `invokers`: views that read
+    with the rights of who reads them, not of their owner."""
 
     tables: Mapping[tuple[str | None, str], Table]
     views: Mapping[TableName, View] = field(default_factory=dict)
-    readers: Mapping[str, str] = field(default_factory=dict)
-    volatile: frozenset[str] = frozenset()
-    called: frozenset[str] = frozenset()
+    functions: Functions = field(default_factory=Functions)
     invokers: frozenset[TableName] = frozenset()

@@ -24,13 +24,14 @@ LARGE_ROWS = 10_000
 
 async def plan_problems(session: Session, projection: Projection, key: OrderKey | None) -> list[Problem]:
     """Warnings about plans and replica identities. `key` is any order's, to plan for; None when there are no orders."""
-    problems = [*projection.hidden, *projection.moving]
+    problems = [*projection.hidden, *projection.moving, *projection.search_path.problems()]
     problems += [problem for use in projection.uses for problem in _use_problems(projection, use)]
     if key is not None:
         arrays = [array_literal([text]) for text in decode(key, len(projection.key))]
         rows = await session.rows(f"EXPLAIN (VERBOSE, FORMAT JSON) {projection.restricted}", arrays)
         names = sorted(set(_scanned(rows[0][0][0]["Plan"])))
-        counts = await _row_counts(session, names)
+        async with projection.search_path.left(session.connection):
+            counts = await _row_counts(session, names)
         problems += [_scan_problem(projection, name) for name in names if counts[name] > LARGE_ROWS]
     return list(dict.fromkeys(problems))
 
@@ -97,8 +98,8 @@ async def cross_check(session: Session, projection: Projection, keys: Sequence[O
     query = (
         f"WITH made (document, id) AS MATERIALIZED ({made}), "
         f"whole (document, id) AS ({whole} WHERE m.id::text IN (SELECT id FROM made)) "
-        "SELECT count(*) FROM (SELECT document, count(*) FROM made GROUP BY 1) m "
-        "LEFT JOIN (SELECT document, count(*) FROM whole GROUP BY 1) w USING (document, count) "
+        "SELECT pg_catalog.count(*) FROM (SELECT document, pg_catalog.count(*) AS count FROM made GROUP BY 1) m "
+        "LEFT JOIN (SELECT document, pg_catalog.count(*) AS count FROM whole GROUP BY 1) w USING (document, count) "
         "WHERE w.document IS NULL"
     )
     try:

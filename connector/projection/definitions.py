@@ -1,18 +1,14 @@
-"""What a mapping means beyond its text and its tables' columns: the views, functions and enum types that it uses.
+"""What a mapping means beyond its text and its tables' columns: the views, functions, operators and types that it uses.
 
 Any of them can be replaced without a row changing, and every order's answer with it. Reads the catalog only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from connector.changes import TableName
-
-Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any, ...]]]]
-"""Runs a query with parameters `$1`, `$2`, ... and gives its rows."""
+from connector.projection.planted import Ask, Names
 
 # ev_action is the view's query, as the server keeps it: unlike pg_get_viewdef it locks nothing. By `to_jsonb`, because
 # servers before 14 have no prosqlbody.
@@ -29,7 +25,18 @@ SELECT md5(concat_ws(';', (
                                   p.proisstrict, p.proconfig, p.prosrc, p.probin, to_jsonb(p)->>'prosqlbody')),
                     ',' ORDER BY n.nspname, p.proname, p.proargtypes)
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-  WHERE p.proname = ANY($3::text[]) AND n.nspname <> 'pg_catalog'
+  WHERE p.proname = ANY($3::text[]) AND n.nspname = ANY($8::text[])
+), (
+  SELECT string_agg(md5(to_jsonb(a)::text), ',' ORDER BY a.aggfnoid)
+  FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN pg_namespace n ON n.oid = p.pronamespace
+  WHERE p.proname = ANY($3::text[]) AND n.nspname = ANY($8::text[])
+), (
+  SELECT string_agg(concat_ws(' ', o.oid, o.oprcode::oid), ',' ORDER BY o.oid)
+  FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+  WHERE o.oprname = ANY($6::text[]) AND n.nspname = ANY($8::text[])
+), (
+  SELECT string_agg(t.oid::text, ',' ORDER BY t.oid) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+  WHERE t.typname = ANY($7::text[]) AND n.nspname = ANY($8::text[])
 ), (
   SELECT string_agg(DISTINCT concat_ws(' ', e.oid, e.enumsortorder, e.enumlabel), ',')
   FROM unnest($4::text[], $5::text[]) AS wanted (schema, name)
@@ -44,12 +51,13 @@ SELECT md5(concat_ws(';', (
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """`functions` are names without schema, of those called at any depth; `tables`: whose columns may be of enum
-    types."""
+    """`functions`: names of those called at any depth; `tables`: whose columns may be of enum types; `names`: of all
+    else, by which it is looked up."""
 
     views: tuple[TableName, ...]
     functions: tuple[str, ...]
     tables: tuple[TableName, ...]
+    names: Names
 
     async def digest(self, ask: Ask) -> str:
         """Another one once any of them was replaced. Raises what `ask` raises."""
@@ -59,5 +67,8 @@ class Definitions:
             list(self.functions),
             [table.schema for table in self.tables],
             [table.name for table in self.tables],
+            list(self.names.operators),
+            list(self.names.types),
+            sorted({*self.names.path, *self.names.schemas} - {"pg_catalog"}),
         ]
         return str((await ask(_DIGEST, arrays))[0][0])

@@ -8,11 +8,12 @@ from sqlglot import exp
 
 from connector.projection.conditions import condition, stated
 from connector.projection.expressions import Expressions
-from connector.projection.mapping import fold, name_of
+from connector.projection.mapping import name_of
 from connector.projection.names import Env, Group, Unresolved, named
 from connector.projection.scopes import Condition, Region, Source
 from connector.projection.syntax import is_comma
 from connector.projection.tables import TableReader
+from connector.projection.vocabulary import fold
 
 
 class FromClause:

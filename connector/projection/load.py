@@ -20,13 +20,17 @@ from connector.projection.failures import translated
 from connector.projection.key import KeyUse
 from connector.projection.mapping import Mapping
 from connector.projection.needs import Needs
+from connector.projection.planted import Names, names_of
 from connector.projection.privileges import privilege_problems, read_functions, refused_problem
 from connector.projection.projection import ANALYSIS_VERSION, Access, Projection, Use, Used, table_names
+from connector.projection.qualified import found_by_path
 from connector.projection.reading import connect
+from connector.projection.resolution import PathName
 from connector.projection.restriction import hidden_names, restricted
 from connector.projection.routes import Routes
 from connector.projection.row_security import row_security_problems
 from connector.projection.scopes import Scope
+from connector.projection.search_path import SearchPath, configured_path, rows, running_path
 from connector.projection.views import read_catalog
 
 
@@ -62,7 +66,8 @@ async def access(
     mapping = Mapping(sql_text, path)
     try:
         async with await connect(read_dsn, statement_timeout_ms) as connection:
-            catalog, _ = await read_catalog(connection, mapping.select, mapping.called_names())
+            configured = await configured_path(connection)
+            catalog, _ = await read_catalog(connection, mapping.select, mapping.vocabulary, configured)
             found = analyse(mapping, catalog, frozenset(_table_name(name) for name in sweep_tables))
             stop(found.unread)
             if found.refusal is not None:
@@ -72,7 +77,7 @@ async def access(
     except psycopg.Error as error:
         raise _as_unavailable(error) from None
     closed = tuple(function for function in functions if not function.by_all)
-    return Access(table_names([way.table for way in found.ways]), needs, closed)
+    return Access(table_names([way.table for way in found.ways]), needs, closed, configured)
 
 
 def _table_name(written: str) -> TableName:
@@ -83,41 +88,59 @@ def _table_name(written: str) -> TableName:
 async def _analysed(
     mapping: Mapping, connection: AsyncConnection[Any], timezone: str, swept: frozenset[TableName]
 ) -> Projection:
-    catalog, views = await read_catalog(connection, mapping.select, mapping.called_names())
+    configured = await configured_path(connection)
+    catalog, views = await read_catalog(connection, mapping.select, mapping.vocabulary, configured)
     found = analyse(mapping, catalog, swept)
     needs = found.needs(mapping, catalog)
+    path = await _safe_path(mapping, connection, catalog, configured)
     hidden = await row_security_problems(connection, needs.columns)
     stop([*await privilege_problems(connection, needs), *(problem for problem in hidden if not problem.warning)])
     try:
-        refused, locked = await server.judged(mapping, connection)
+        refused, locked = await server.judged(mapping, connection, configured)
         stop(_unread(found, refused))
         top = found.top
         stop(server.unseen(mapping, {use.table.name for use in top.uses() if use.table} | set(catalog.views), locked))
         if found.refusal is not None:
             raise found.refusal
+        names = found_by_path(top)
+        mapping = mapping.with_schemas({at: name.schema for at, name in names.items()})
         key = found.keys[0]
         text = restricted(mapping, top, found.keys)
-        columns = await server.described(mapping, connection, text, key)
+        columns = await server.described(mapping, connection, path, text, key)
         refusals = {use.table.name for use in top.uses() if use.table and use.table.refusal}
         known = refusals | {way.table.name for way in found.ways}
-        stop(await server.unplanned(connection, mapping, text, key, known))
+        stop(await server.unplanned(connection, mapping, path, text, key, known))
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError([await refused_problem(connection, needs, error)]) from None
     moving = (*found.warnings, *_sweep_warnings(mapping, top, swept))
-    used = await _used(connection, catalog)
+    used = await _used(connection, catalog, path.names)
     texts = [*(views[name] for name in sorted(views)), used.digest]
     made = _projection(mapping, found, text, columns, timezone, texts, needs, used)
-    return replace(made, moving=moving, hidden=tuple(hidden))
+    return replace(
+        made, moving=moving, hidden=tuple(hidden), path_names=_path_names(mapping, names, catalog), search_path=path
+    )
 
 
-async def _used(connection: AsyncConnection[Any], catalog: Catalog) -> Used:
+async def _safe_path(
+    mapping: Mapping, connection: AsyncConnection[Any], catalog: Catalog, configured: Sequence[str]
+) -> SearchPath:
+    """Raises ConfigurationError when a name of the mapping may mean what somebody planted."""
+    functions, tables = catalog.functions, [table.oid for table in catalog.tables.values()]
+    path, planted = await running_path(names_of(functions.words, configured, tables), connection)
+    stop([mapping.problem(each.what, mapping.vocabulary.offset(each.name), each.hint) for each in planted])
+    return path
+
+
+def _path_names(mapping: Mapping, found: dict[int, TableName], catalog: Catalog) -> dict[str, PathName]:
+    oids = {table.name: table.oid for table in catalog.tables.values()}
+    return {name.name: PathName(name, oids[name], mapping.where(at)) for at, name in reversed(found.items())}
+
+
+async def _used(connection: AsyncConnection[Any], catalog: Catalog, names: Names) -> Used:
     tables = {table.name for table in catalog.tables.values()}
-    definitions = Definitions(tuple(sorted(catalog.views)), tuple(sorted(catalog.called)), tuple(sorted(tables)))
-    return Used(definitions, await definitions.digest(partial(_rows, connection)))
-
-
-async def _rows(connection: AsyncConnection[Any], query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-    return await (await connection.execute(query, parameters)).fetchall()
+    called = tuple(sorted(catalog.functions.called))
+    definitions = Definitions(tuple(sorted(catalog.views)), called, tuple(sorted(tables)), names)
+    return Used(definitions, await definitions.digest(partial(rows, connection)))
 
 
 def _unread(found: Found, refused: list[Problem]) -> list[Problem]:

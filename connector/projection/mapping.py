@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
-from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
@@ -19,6 +19,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem
+from connector.projection.keys import quoted
+from connector.projection.vocabulary import Vocabulary, fold, of_tokens, qualifiers
 
 ORDER_KEY = re.compile(r"^\s*--\s*order_key\s*:\s*(?P<rest>.*?)\s*$", re.MULTILINE)
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\uffff][\w$]*)'
@@ -64,6 +66,8 @@ class Mapping:
         self.text = text
         self.path = path
         self._tokens = self._tokenize()
+        self._schemas: dict[int, str] = {}
+        self.vocabulary: Vocabulary = of_tokens(self._tokens, text)
         self.select = self._parse()
         self._spans = list(self._find_spans())
         if len(self._spans) != sum(1 for _ in self.select.find_all(exp.Select)):
@@ -88,26 +92,32 @@ class Mapping:
     # reading
 
     @property
-    def statement(self) -> str:
+    def written(self) -> str:
         """The text without a trailing semicolon or what follows it."""
         return self.text[: self._tokens[-1].end + 1]
 
     @property
+    def statement(self) -> str:
+        """The same, with the schemas of `with_schemas`."""
+        return self.edited([])
+
+    @property
     def normal_form(self) -> str:
         """The statement without comments, each token one space apart: equal for texts that mean the same."""
-        return " ".join(self.text[token.start : token.end + 1] for token in self._tokens)
+        words = []
+        for token in self._tokens:
+            schema = self._schemas.get(token.start)
+            words += [] if schema is None else [schema if fold(schema) == schema else quoted(schema), "."]
+            words.append(self.text[token.start : token.end + 1])
+        return " ".join(words)
 
     def fingerprint(self, *more: str) -> str:
         return hashlib.sha256("\0".join((self.normal_form, *more)).encode()).hexdigest()
 
-    def called_names(self) -> dict[str, int]:
-        """Every name directly before a parenthesis (functions, and some that are not), with its first offset."""
-        return called(self._tokens, self.text)
-
     def schemas(self) -> frozenset[str]:
         """Every name before a dot in front of a function, or of a type that something is cast to. Tables' are not
         among them."""
-        return _qualifiers(self._tokens, self.text)
+        return qualifiers(self._tokens, self.text)
 
     def words(self, wanted: frozenset[str]) -> dict[str, int]:
         """Those of the unquoted words that occur as a token and no column's name, with their first offset."""
@@ -133,6 +143,12 @@ class Mapping:
 
     # editing
 
+    def with_schemas(self, schemas: dict[int, str]) -> Mapping:
+        """The mapping with a schema before the name at each of these offsets. Places stay those of the text."""
+        made = copy(self)
+        made._schemas = schemas
+        return made
+
     def restriction(self, inside: int, condition: str) -> list[Edit]:
         """Edits that add a condition to the WHERE of the SELECT around an offset."""
         span = self._span(inside)
@@ -149,8 +165,9 @@ class Mapping:
         return Edit(self._tokens[first - 1].end + 1, f", {columns}")
 
     def edited(self, edits: Sequence[Edit]) -> str:
-        text = self.statement
-        for edit in sorted(edits, key=lambda edit: edit.offset, reverse=True):
+        text = self.written
+        schemas = [Edit(at, f"{quoted(schema)}.") for at, schema in self._schemas.items()]
+        for edit in sorted([*edits, *schemas], key=lambda edit: edit.offset, reverse=True):
             text = text[: edit.offset] + edit.text + text[edit.offset :]
         return text
 
@@ -235,44 +252,15 @@ class Mapping:
         return max(around, key=lambda span: span.first)
 
 
-def called(tokens: Sequence[Token], text: str) -> dict[str, int]:
-    """Every name directly before a parenthesis (functions, and some that are not), with its first offset."""
-    names: dict[str, int] = {}
-    for token, after in pairwise(tokens):
-        if after.token_type == TokenType.L_PAREN and token.text:
-            quoted = text[token.start] == '"'
-            names.setdefault(token.text if quoted else fold(token.text), token.start)
-    return names
-
-
-def _qualifiers(tokens: Sequence[Token], text: str) -> frozenset[str]:
-    found = set()
-    for index in range(1, len(tokens) - 1):
-        before, token, after = tokens[index - 1 : index + 2]
-        if after.token_type != TokenType.DOT or before.token_type == TokenType.DOT or index + 3 > len(tokens):
-            continue
-        calls = index + 3 < len(tokens) and tokens[index + 3].token_type == TokenType.L_PAREN
-        cast = before.token_type == TokenType.DCOLON
-        if calls or cast or before.token_type == TokenType.ALIAS:
-            found.add(token.text if text[token.start] == '"' else fold(token.text))
-    return frozenset(found)
-
-
-def read_query(text: str) -> tuple[exp.Query, frozenset[str]] | None:
-    """One query that is no mapping (a view's, a function's) and the names it calls; None when it isn't one."""
+def read_query(text: str) -> exp.Query | None:
+    """One query that is no mapping (a view's, a function's); None when it isn't one."""
     try:
         trees = [tree for tree in sqlglot.parse(text, read="postgres") if tree is not None]
-        tokens = sqlglot.tokenize(text, read="postgres")
     except (ParseError, TokenError):
         return None
     if len(trees) != 1 or not isinstance(trees[0], (exp.Select, exp.SetOperation)):
         return None
-    return trees[0], frozenset(called(tokens, text))
-
-
-def fold(name: str) -> str:
-    """An unquoted name as Postgres stores it: ASCII letters lowered."""
-    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
+    return trees[0]
 
 
 def name_of(identifier: exp.Identifier) -> str:

@@ -14,9 +14,10 @@ from sqlglot import exp
 
 from connector.errors import Problem
 from connector.projection.catalog import Catalog
-from connector.projection.mapping import Mapping, fold, offset_of
+from connector.projection.mapping import Mapping, offset_of
 from connector.projection.scopes import Node, Scope, Source
 from connector.projection.syntax import QUERIES, bare
+from connector.projection.vocabulary import fold
 
 _TIMES = {
     exp.CurrentTimestamp: "now()",
@@ -66,8 +67,8 @@ def moving_problems(mapping: Mapping, top: Scope, catalog: Catalog) -> tuple[lis
 def _overlooked(mapping: Mapping, calls: list[_Call], catalog: Catalog) -> Iterator[Problem]:
     """Names in the text that the tree didn't show as a call: where they lead isn't known."""
     names = {call.name.removesuffix("()").rpartition(".")[2] for call in calls}
-    for name, at in mapping.called_names().items():
-        if name in (catalog.volatile | _TIME_NAMES) and name not in names:
+    for name, at in mapping.vocabulary.functions.items():
+        if name in (catalog.functions.volatile | _TIME_NAMES) and name not in names:
             yield mapping.problem(f"where {name}() leads can't be told: it may make orders differ at every look", at)
 
 
@@ -94,7 +95,7 @@ def _moves(node: exp.Expr, catalog: Catalog) -> tuple[str, bool] | None:
         name = fold(str(node.this))
         if name in _TIME_NAMES or (name == "age" and len(node.expressions) == 1):
             return f"{name}()", False
-        return (f"{name}()", True) if name in catalog.volatile else None
+        return (f"{name}()", True) if name in catalog.functions.volatile else None
     if isinstance(node, exp.Cast) and isinstance(bare(node.this), exp.Literal):
         text = str(bare(node.this).this).strip().lower()
         return (

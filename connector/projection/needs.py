@@ -51,7 +51,7 @@ def needs_of(mapping: MappingText, catalog: Catalog, top: Scope, keys: Sequence[
         *(column for way in ways for column in way.columns),
     ]
     schemas = {name.schema for name in columns} | {column.type_schema for column in compared} | mapping.schemas()
-    called = catalog.called - set(_aliases([mapping.select, *(view.tree for view in catalog.views.values())]))
+    called = catalog.functions.called - set(_aliases([mapping.select, *(view.tree for view in catalog.views.values())]))
     return Needs(columns, named, frozenset(schemas - {"pg_catalog"}), called)
 
 

@@ -338,11 +338,13 @@ def asked(columns: list[str], types: list[str]) -> str:
         names = [f"v{number}" for number in range(1, len(types) + 1)]
         texts = ", ".join(f"${number}::text[]" for number in range(1, len(types) + 1))
         values = ", ".join(f"{name}::{kind}" for name, kind in zip(names, types, strict=True))
-        given = f"unnest({texts}) AS given({', '.join(names)})"
+        unnest = "pg_catalog.unnest" if len(types) == 1 else "unnest"
+        given = f"{unnest}({texts}) AS given({', '.join(names)})"
         return f"({', '.join(columns)}) IN (SELECT {values} FROM {given})"
     arrays = [f"${number}::{name}[]" for number, name in enumerate(types, 1)]
     if len(columns) == 1:
         return f"{columns[0]} = ANY ({arrays[0]})"
+    # Of several arrays it is pg_catalog's by the grammar, and may have no schema.
     return f"({', '.join(columns)}) IN (SELECT * FROM unnest({', '.join(arrays)}))"
 
 

@@ -34,7 +34,7 @@ JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
 ORDER BY 1, 2
 """
 
-# Types are named with their schemas only under an empty search path.
+# Types come with their schemas, as pg_catalog alone is looked in.
 _FUNCTIONS = """
 SELECT n.nspname AS schema, p.proname AS name, oidvectortypes(p.proargtypes) AS arguments,
   has_function_privilege('public', p.oid, 'EXECUTE') AS by_all, has_function_privilege(p.oid, 'EXECUTE') AS by_us
@@ -99,8 +99,7 @@ async def _table_problems(connection: AsyncConnection[Any], needs: Needs, role: 
 
 async def read_functions(connection: AsyncConnection[Any], names: Collection[str]) -> list[Function]:
     """All functions of these names. Raises psycopg.Error."""
-    async with connection.transaction(), connection.cursor(row_factory=class_row(Function)) as cursor:
-        await cursor.execute("SET LOCAL search_path TO ''")
+    async with connection.cursor(row_factory=class_row(Function)) as cursor:
         return await (await cursor.execute(_FUNCTIONS, [sorted(names)])).fetchall()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connector.changes import TableName
@@ -15,10 +15,12 @@ from connector.projection.keys import quoted
 from connector.projection.needs import Needs
 from connector.projection.paths import Hop, Index, Way
 from connector.projection.privileges import Function
+from connector.projection.resolution import PathName
 from connector.projection.routes import Routes
+from connector.projection.search_path import SearchPath
 from connector.projection.statistics import NOTHING_KNOWN, Statistics
 
-ANALYSIS_VERSION = "3"
+ANALYSIS_VERSION = "4"
 """Raised when the same mapping begins to mean something else to us."""
 
 
@@ -34,11 +36,12 @@ class Use:
 @dataclass(frozen=True, slots=True)
 class Access:
     """What a DBA lets the connector into. `tables`: those it follows; `functions`: those that not everybody may
-    call."""
+    call; `path`: schemas that its names are looked up in."""
 
     tables: tuple[TableName, ...]
     needs: Needs
     functions: tuple[Function, ...]
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Projection:
     used: Used
     moving: tuple[Problem, ...] = ()
     hidden: tuple[Problem, ...] = ()
+    path_names: Mapping[str, PathName] = field(default_factory=dict)
+    search_path: SearchPath = field(default_factory=SearchPath)
 
     @property
     def followed(self) -> tuple[Table, ...]:
@@ -87,7 +92,8 @@ class Projection:
         tables = [(table.name, table.oid, table.partial) for table in self.followed]
         ways = [_signed(use.way) for use in self.uses]
         key = (self.key, self.key_types, self.key_outputs, self.order_table_key_is_primary)
-        parts = (self.fingerprint, tables, key, self.restricted, dict(self.columns), ways)
+        path = (self.search_path.schemas, self.search_path.open)
+        parts = (self.fingerprint, tables, key, self.restricted, dict(self.columns), ways, path)
         routes = (dict(self.routes.interest), dict(self.routes.by_table))
         return hashlib.sha256(repr((parts, routes)).encode()).hexdigest()
 
@@ -108,6 +114,8 @@ class Projection:
         return {
             "order_table": str(self.order_table),
             "order_key": list(self.key),
+            "names": {name: str(found.table) for name, found in sorted(self.path_names.items())},
+            "search_path": ["pg_catalog", *self.search_path.schemas],
             "tables": [{"table": str(name), "uses": uses} for name, uses in sorted(tables.items())],
         }
 

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, AsyncRawCursor, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from connector.bounded import GRACE, BoundedConnection, NoAnswer
+from connector.bounded import GRACE, SEARCH_PATH, BoundedConnection, NoAnswer
 from connector.changes import Lsn, Snapshot, parse_lsn
 from connector.charset import charset_of
 from connector.errors import SourceUnavailable
@@ -24,6 +24,7 @@ from connector.pooler import refuse_lent
 from connector.postgres.session import settings_statement
 from connector.projection.as_stored import as_stored
 from connector.projection.failures import translated
+from connector.projection.search_path import SearchPath
 
 _DEFAULTS = {
     "connect_timeout": "10",
@@ -47,12 +48,13 @@ _LOCK_TIMEOUT = sql.SQL("""
 
 
 async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> BoundedConnection:
-    """A read-only session, whose server has `grace` seconds after its own time limit for each answer. Raises
-    psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
+    """A read-only session, whose server has `grace` seconds after its own time limit for each answer; names are looked
+    up in pg_catalog alone. Raises psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
     patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
     connection = await _connected(dsn, patience)
     try:
         await refuse_lent(connection, lambda: _connected(dsn, patience))
+        await connection.execute(SEARCH_PATH)
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
         await connection.execute(settings_statement(settings) + _LOCK_TIMEOUT)
         await as_stored(connection)
@@ -111,7 +113,7 @@ class Session:
 
 class Pool:
     """At most `size` sessions, opened when needed and again when broken. `grace` as in `connect`, `fallback`: see
-    `Charset`."""
+    `Charset`; `path`: by which they run the mapping."""
 
     def __init__(
         self,
@@ -120,7 +122,9 @@ class Pool:
         size: int = 2,
         grace: float = GRACE,
         fallback: str | None = None,
+        path: SearchPath | None = None,
     ) -> None:
+        self._path = path or SearchPath()
         self._fallback = fallback
         self._dsn = dsn
         self._timeout_ms = statement_timeout_ms
@@ -131,11 +135,15 @@ class Pool:
 
     @asynccontextmanager
     async def session(self, doing: str) -> AsyncIterator[Session]:
-        """A session for some statements. Raises what `failures.translated` makes of a database error."""
+        """A session for some statements. Raises what `failures.translated` makes of a database error, and MappingBroken
+        when something was planted on the path."""
         async with self._turns:
             session = None
             try:
                 session = self._free.pop() if self._free else await self._open()
+                if self._path.exposed:
+                    async with self._path.left(session.connection):
+                        await self._path.stand(session.connection)
                 yield session
             except NoAnswer as error:
                 raise SourceUnavailable(f"the database gave {error} while {doing}") from None
@@ -146,7 +154,13 @@ class Pool:
                     await self._back(session)
 
     async def _open(self) -> Session:
-        return await Session.open(self._dsn, self._timeout_ms, self._grace, self._fallback)
+        session = await Session.open(self._dsn, self._timeout_ms, self._grace, self._fallback)
+        try:
+            await self._path.enter(session.connection)
+        except BaseException:  # the same
+            await session.connection.close()
+            raise
+        return session
 
     async def aclose(self) -> None:
         """Close what is free now, and what is in use when it comes back."""
@@ -174,4 +188,8 @@ def parse_snapshot(text: str, replayed: Lsn | None) -> Snapshot:
 
 
 def snapshot_function(server_version: int) -> str:
-    return "pg_current_snapshot()::text" if server_version >= 130000 else "txid_current_snapshot()::text"
+    return (
+        "pg_catalog.pg_current_snapshot()::text"
+        if server_version >= 130000
+        else "pg_catalog.txid_current_snapshot()::text"
+    )

@@ -41,7 +41,7 @@ class Source:
     """`columns`: visible name to a base column's name or to the position of the inner scope's output.
     `open`: may have columns that we don't know (functions). `casts`: columns that some condition casts to text.
     `again`: the recursive CTE whose rows of the round before this source reads. `only`: without the tables that
-    inherit."""
+    inherit. `bare_at`: where a table or view is named in the mapping without its schema."""
 
     alias: str
     scope: Scope
@@ -54,6 +54,7 @@ class Source:
     casts: set[str | int] = field(default_factory=set)
     again: Scope | None = None
     only: bool = False
+    bare_at: int | None = None
 
     def visible(self, key: Key) -> str:
         """The name by which the scope around calls a column."""

@@ -8,19 +8,21 @@ missed is found here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
 
+from connector.bounded import SEARCH_PATH
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem
 from connector.projection.failures import condition
 from connector.projection.key import KeyUse
 from connector.projection.keys import array_literal, quoted
 from connector.projection.mapping import Mapping
+from connector.projection.search_path import SearchPath, searched
 
 _LOCKED = """
 SELECT DISTINCT n.nspname, c.relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
@@ -40,13 +42,18 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 """
 
 
-async def judged(mapping: Mapping, connection: AsyncConnection[Any]) -> tuple[list[Problem], set[TableName]]:
-    """What the server says against the mapping as written, and the relations that it locks to parse it."""
+async def judged(
+    mapping: Mapping, connection: AsyncConnection[Any], path: Sequence[str]
+) -> tuple[list[Problem], set[TableName]]:
+    """What the server says against the mapping as written, and the relations that it locks to parse it. `path`: the
+    schemas that the role's sessions look in. Nothing is run, nor planned."""
     prefix = "PREPARE redo_connector_mapping AS "
     await connection.execute("BEGIN")
     try:
         before = await _locked(connection)
-        await connection.execute(prefix + mapping.statement)
+        await connection.execute(f"SET LOCAL search_path TO {', '.join([*map(quoted, path), 'pg_temp'])}")
+        await connection.execute(prefix + mapping.written)
+        await connection.execute(SEARCH_PATH)
         return [], await _locked(connection) - before
     except psycopg.Error as error:
         if error.sqlstate is None or error.sqlstate.startswith(("08", "57", "53")):
@@ -79,12 +86,13 @@ def unseen(mapping: Mapping, seen: set[TableName], locked: set[TableName]) -> li
 
 
 async def unplanned(
-    connection: AsyncConnection[Any], mapping: Mapping, text: str, key: KeyUse, routed: set[TableName]
+    connection: AsyncConnection[Any], mapping: Mapping, path: SearchPath, text: str, key: KeyUse, routed: set[TableName]
 ) -> list[Problem]:
     """Every relation that the planner would read for some orders must be routed, or be a part of one that is. Sees
     through SQL functions that are inlined, and through policies of row security."""
     query = f"EXPLAIN (VERBOSE, FORMAT JSON) {text}"
-    plan = (await (await connection.execute(query, [array_literal(()) for _ in key.columns])).fetchall())[0][0]
+    async with searched(connection, path):
+        plan = (await (await connection.execute(query, [array_literal(()) for _ in key.columns])).fetchall())[0][0]
     names = sorted(set(_relations(plan[0]["Plan"])))
     asked = [[name.schema for name in names], [name.name for name in names]]
     parents: dict[TableName, set[TableName]] = {}
@@ -104,11 +112,13 @@ def _relations(plan: Dictionary[str, Any]) -> Iterator[TableName]:
         yield from _relations(child)
 
 
-async def described(mapping: Mapping, connection: AsyncConnection[Any], text: str, key: KeyUse) -> dict[str, str]:
+async def described(
+    mapping: Mapping, connection: AsyncConnection[Any], path: SearchPath, text: str, key: KeyUse
+) -> dict[str, str]:
     """The output columns and their types: the same for the mapping as written and restricted."""
-    written = await _described(connection, mapping.statement, [])
+    written = await _described(connection, path, mapping.statement, [])
     try:
-        made = await _described(connection, text, [array_literal(()) for _ in key.columns])
+        made = await _described(connection, path, text, [array_literal(()) for _ in key.columns])
     except psycopg.Error as error:
         if error.sqlstate is None or not error.sqlstate.startswith(("42", "0A")):
             raise
@@ -125,8 +135,11 @@ async def described(mapping: Mapping, connection: AsyncConnection[Any], text: st
     return dict(written)
 
 
-async def _described(connection: AsyncConnection[Any], text: str, parameters: list[str]) -> list[tuple[str, str]]:
-    cursor = await connection.execute(f"SELECT * FROM (\n{text}\n) AS {quoted('m')} LIMIT 0", parameters)
+async def _described(
+    connection: AsyncConnection[Any], path: SearchPath, text: str, parameters: list[str]
+) -> list[tuple[str, str]]:
+    async with searched(connection, path):
+        cursor = await connection.execute(f"SELECT * FROM (\n{text}\n) AS {quoted('m')} LIMIT 0", parameters)
     columns = [(column.name, column.type_code) for column in cursor.description or ()]
     oids = [oid for _, oid in columns]
     rows = await (

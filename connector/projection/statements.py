@@ -17,7 +17,7 @@ def documents(projection: Projection, query: str, keys: list[str]) -> str:
     columns = ", ".join(quoted("m", name) for name in projection.columns)
     before = "".join(f", {key}" for key in keys)
     source = f"(\n{query}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS {ROW}"
-    return f"SELECT row_to_json({ROW})::text{before} FROM {source}"
+    return f"SELECT pg_catalog.row_to_json({ROW})::text{before} FROM {source}"
 
 
 def assemble(projection: Projection, server_version: int) -> str:
@@ -27,13 +27,13 @@ def assemble(projection: Projection, server_version: int) -> str:
     keys = [f"{quoted('m', name)}::text" for name in projection.key_outputs]
     nulls = ", NULL::text, NULL::int4" + ", NULL::text" * len(keys)
     limit = f"${len(keys) + 1}::int8"
-    size = "octet_length(d.document)"
+    size = "pg_catalog.octet_length(d.document)"
     columns = ", ".join(quoted("m", name) for name in projection.columns)
     # OFFSET keeps the planner from writing the document's expression out in each place, to be computed each time.
     rows = (
         f"SELECT NULL, CASE WHEN {size} <= {limit} THEN d.document END, {size}{''.join(f', {key}' for key in keys)} "
         f"FROM (\n{projection.restricted}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS {ROW} "
-        f"CROSS JOIN LATERAL (SELECT row_to_json({ROW})::text AS document OFFSET 0) AS d"
+        f"CROSS JOIN LATERAL (SELECT pg_catalog.row_to_json({ROW})::text AS document OFFSET 0) AS d"
     )
     members = "".join(f" UNION ALL {_members(index, name)}" for name, index in projection.indexes.items())
     return f"SELECT {snapshot_function(server_version)}{nulls} UNION ALL {rows}{members}"
@@ -45,7 +45,7 @@ def _members(index: Index, name: str) -> str:
     row = ", ".join(f"i.r{number}::text" for number in range(1, len(index.columns) + 1))
     texts = "".join(f", i.k{number}::text" for number in range(1, width + 1))
     literal = "'" + name.replace("'", "''") + "'"
-    return f"SELECT {literal}, json_build_array({row})::text, NULL{texts} FROM ({index.sql}) AS i"
+    return f"SELECT {literal}, pg_catalog.json_build_array({row})::text, NULL{texts} FROM ({index.sql}) AS i"
 
 
 def page(projection: Projection, lookup: Lookup | None, continued: bool) -> str:
@@ -79,7 +79,7 @@ def with_snapshot(query: str, server_version: int) -> str:
 
 def _texts(query: str) -> str:
     width = query.split(" FROM ", 1)[0].count(",") + 1
-    return f"json_build_array({', '.join(f'page.k{number}::text' for number in range(1, width + 1))})::text"
+    return f"pg_catalog.json_build_array({', '.join(f'page.k{number}::text' for number in range(1, width + 1))})::text"
 
 
 def present(projection: Projection) -> str:
@@ -91,7 +91,7 @@ def present(projection: Projection) -> str:
 
 def count(projection: Projection) -> str:
     """The planner's count when the table was ever analysed; else its rows, counted up to `$1`."""
-    return f"SELECT count(*) FROM (SELECT 1 FROM {_order_table(projection)} LIMIT $1::int8) AS t"
+    return f"SELECT pg_catalog.count(*) FROM (SELECT 1 FROM {_order_table(projection)} LIMIT $1::int8) AS t"
 
 
 def explain_count(projection: Projection) -> str:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from connector.projection.catalog import KINDS, Table
 from connector.projection.expressions import Expressions
-from connector.projection.mapping import name_of
+from connector.projection.mapping import name_of, offset_of
 from connector.projection.names import Cte
 from connector.projection.scopes import Scope, Source
 
@@ -37,9 +37,12 @@ class TableReader:
             shown = f"{schema}.{name}" if schema else name
             self.resolver.note(f"there is no table {shown}", node, "correct the name, or write its schema before it")
         view = self.resolver.catalog.views.get(table.name) if table is not None else None
+        bare_at = offset_of(node.this) if schema is None and table is not None and self.scope.view is None else None
         if view is not None:
             inner = self.resolver.view(view, node, self.scope)
-            return self.derived(node, alias or name, renamed, inner)
+            source = self.derived(node, alias or name, renamed, inner)
+            source.bare_at = bare_at
+            return source
         if table is not None:
             self._refuse(node, table)
         columns: dict[str, str | int] = {}
@@ -47,7 +50,9 @@ class TableReader:
             columns[renamed[number] if number < len(renamed) else column] = column
         only = bool(node.args.get("only"))
         at = self.resolver.at(node)
-        return Source(alias or name, self.scope, at, table=table, columns=columns, open=table is None, only=only)
+        return Source(
+            alias or name, self.scope, at, table=table, columns=columns, open=table is None, only=only, bare_at=bare_at
+        )
 
     def derived(self, node: exp.Expr, alias: str, renamed: Sequence[str], inner: Scope) -> Source:
         """A source for the outputs of a scope. A name that stands for two outputs can't be read: Postgres refuses it

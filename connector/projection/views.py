@@ -6,7 +6,8 @@ Knows how a view's text is read; must not know scopes or routes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -14,10 +15,12 @@ from sqlglot import exp
 
 from connector.changes import TableName
 from connector.projection.catalog import Catalog, Table, View, read_tables
-from connector.projection.functions import Functions, read_functions
-from connector.projection.mapping import name_of, read_query
+from connector.projection.functions import read_functions
+from connector.projection.mapping import name_of, offset_of, read_query
+from connector.projection.vocabulary import Vocabulary, vocabulary
 
-# With an empty search path every name in the text comes with its schema. Servers before 15 know no invoker's views.
+# Every name in the text comes with its schema, as pg_catalog alone is looked in. Servers before 15 know no invoker's
+# views.
 _DEFINITIONS = """
 SELECT c.oid::bigint, pg_get_viewdef(c.oid), EXISTS (
   SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'security_invoker' AND option_value::boolean)
@@ -26,14 +29,15 @@ FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relkind = 'v'
 
 
 async def read_catalog(
-    connection: AsyncConnection[Any], query: exp.Query, called: Iterable[str]
+    connection: AsyncConnection[Any], query: exp.Query, words: Vocabulary, path: Sequence[str]
 ) -> tuple[Catalog, Mapping[TableName, str]]:
-    """The catalog, and the texts of the views. Raises psycopg.Error."""
-    tables = await read_tables(connection, table_names(query))
+    """The catalog, and the texts of the views. `words`: the query's; `path`: schemas that its names are looked up in.
+    Raises psycopg.Error."""
+    tables = await read_tables(connection, table_names(query), path)
     views: dict[TableName, View] = {}
     texts: dict[TableName, str] = {}
     invokers: set[TableName] = set()
-    names = set(called)
+    words = replace(words, columns=columns_of_functions(query))
     waiting = list(tables.values())
     while waiting:
         found = await _definitions(connection, [t for t in waiting if t.kind == "v" and t.name not in texts])
@@ -43,15 +47,14 @@ async def read_catalog(
             invokers |= {table.name} if invoker else set()
             read = read_query(text.rstrip().rstrip(";"))
             if read is not None:
-                views[table.name] = View(table.name, read[0], tuple(table.columns))
-                names |= read[1]
-                wanted |= dict.fromkeys(name for name in table_names(read[0]) if name not in tables)
+                views[table.name] = View(table.name, read, tuple(table.columns))
+                words = words | replace(vocabulary(text), columns={})
+                wanted |= dict.fromkeys(name for name in table_names(read) if name not in tables)
         more = await read_tables(connection, list(wanted)) if wanted else {}
         tables |= more
         waiting = list(more.values())
-    functions: Functions = await read_functions(connection, sorted(names))
-    catalog = Catalog(tables, views, functions.readers, functions.volatile, functions.called, frozenset(invokers))
-    return catalog, texts
+    functions = await read_functions(connection, words, [table.oid for table in tables.values()], path)
+    return Catalog(tables, views, functions, frozenset(invokers)), texts
 
 
 async def _definitions(connection: AsyncConnection[Any], views: Sequence[Table]) -> list[tuple[Table, str, bool]]:
@@ -59,9 +62,7 @@ async def _definitions(connection: AsyncConnection[Any], views: Sequence[Table])
     views = [view for view in views if view.name.schema not in system]
     if not views:
         return []
-    async with connection.transaction():
-        await connection.execute("SET LOCAL search_path TO ''")
-        rows = await (await connection.execute(_DEFINITIONS, [[view.oid for view in views]])).fetchall()
+    rows = await (await connection.execute(_DEFINITIONS, [[view.oid for view in views]])).fetchall()
     found = {oid: rest for oid, *rest in rows}
     return [(view, *found[view.oid]) for view in views if view.oid in found]
 
@@ -74,3 +75,18 @@ def table_names(query: exp.Query) -> list[tuple[str | None, str]]:
         if isinstance(table.this, exp.Identifier)
     }
     return list(names)
+
+
+def columns_of_functions(query: exp.Query) -> dict[str, int]:
+    """Columns of what a function in FROM gives, which may be functions of its rows. Of a table it is known what there
+    is."""
+    sources = [node for node in query.find_all(exp.Table, exp.Lateral, exp.Unnest, exp.Values) if not _queried(node)]
+    aliases = {source.alias_or_name for source in sources}
+    columns = (column for column in query.find_all(exp.Column) if column.table in aliases)
+    return {
+        name_of(column.this): offset_of(column.this) for column in columns if isinstance(column.this, exp.Identifier)
+    }
+
+
+def _queried(node: exp.Expr) -> bool:
+    return isinstance(node.this, (exp.Identifier, exp.Subquery))

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from connector import pooler
-from connector.bounded import GRACE, BoundedConnection
+from connector.bounded import GRACE, SEARCH_PATH, BoundedConnection
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.session import settings_statement
 
@@ -215,6 +215,8 @@ async def _connect(dsn: str, info: str, settings: dict[str, str], patience: floa
             await _demand_walsender(conn, dsn)
         else:
             await pooler.refuse_lent(conn, lambda: _connected(dsn, info, ANSWER))
+        # Before anything is looked up by a path that is the role's: SET calls no function. Simple, for a walsender.
+        await conn.execute(SEARCH_PATH)
         await conn.execute(settings_statement(settings))
     except psycopg.Error as error:
         await conn.close()

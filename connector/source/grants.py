@@ -29,13 +29,15 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 @dataclass(frozen=True, slots=True)
 class Access:
     """What `role` is to be let into. `followed`: tables to publish. `read`: tables and views to read, with the columns
-    where not all of it is. `functions`: those that not everybody may call."""
+    where not all of it is. `functions`: those that not everybody may call. `path`: schemas that the mapping's names
+    are looked up in."""
 
     role: str
     followed: Sequence[TableName]
     read: Mapping[TableName, Sequence[str] | None]
     schemas: Sequence[str]
     functions: Sequence[Function] = ()
+    path: Sequence[str] = ()
 
 
 async def grants(dsn: str, access: Access, publication: str, slot: str, hosting: Hosting | None = None) -> str:
@@ -54,7 +56,7 @@ async def grants(dsn: str, access: Access, publication: str, slot: str, hosting:
         raise unavailable(dsn, error) from None
     parts = (
         _heading(owners, where),
-        _role(access.role, owners, where),
+        [*_role(access.role, owners, where), *_path(access)],
         _reading(access, owners),
         _publishing(pair, facts, owners),
         _slot(slot, owners),
@@ -84,6 +86,15 @@ def _role(role: str, owners: Owners, hosting: Hosting) -> Iterator[str]:
         yield replication(hosting, role)
     connect = sql.SQL("GRANT CONNECT ON DATABASE {} TO {};")
     yield connect.format(sql.Identifier(owners.database), name).as_string()
+
+
+def _path(access: Access) -> Iterator[str]:
+    """What the mapping's names mean now stays so, whatever becomes of the database's own path."""
+    if access.path:
+        listed = sql.SQL(", ").join(map(sql.Identifier, [*access.path, "pg_temp"]))
+        statement = sql.SQL("ALTER ROLE {} SET search_path = {};").format(sql.Identifier(access.role), listed)
+        yield _comment("Where the mapping's names without a schema are looked up.")
+        yield statement.as_string()
 
 
 def _reading(access: Access, owners: Owners) -> Iterator[str]:

@@ -84,7 +84,6 @@ async def read_owners(
 ) -> Owners:
     """What isn't there has no owner. Raises psycopg.Error."""
     async with conn.transaction():
-        await conn.execute("SET LOCAL search_path TO ''")
         database, wal_level, version = await (await conn.execute(_SERVER)).fetchone() or ("", "", 0)
         found = await (await conn.execute(_ROLE, {"role": role, "by_role": WAYS[hosting].by_role or ""})).fetchone()
         rows = await (await conn.execute(_RELATIONS, {**by_name(relations), "role": role})).fetchall()

@@ -152,17 +152,15 @@ def connect(address: Address, *, read_only: bool) -> StoreConnection:
 
 def _set_up(address: Address, connection: StoreConnection, read_only: bool) -> None:
     quoted = '"' + address.schema.replace('"', '""') + '"'
-    settings = {
-        **_SESSION,
-        "search_path": f"{quoted}, pg_temp",
-        "default_transaction_read_only": "on" if read_only else "off",
-    }
+    # First, and by a statement that looks nothing up: see connector/source/connections.py.
+    connection.execute(f"SET search_path TO pg_catalog, {quoted}, pg_temp".encode())
+    settings = {**_SESSION, "default_transaction_read_only": "on" if read_only else "off"}
     connection.execute(settings_statement(settings))
 
 
 def _refuse_lent(address: Address, connection: StoreConnection, info: str) -> None:
     """A pooler in transaction mode keeps neither a session's lock nor its settings. Nothing was set so far."""
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    row = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
     if row is not None and row[0] == connection.info.backend_pid:
         return
 
