@@ -16,6 +16,7 @@ from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
 from connector.projection.catalog import Catalog
 from connector.projection.definitions import Definitions
+from connector.projection.dependencies import Basis, State, dependencies, difference
 from connector.projection.failures import translated
 from connector.projection.key import KeyUse
 from connector.projection.mapping import Mapping
@@ -25,7 +26,7 @@ from connector.projection.projection import ANALYSIS_VERSION, Access, Projection
 from connector.projection.reading import connect
 from connector.projection.restriction import hidden_names, restricted
 from connector.projection.routes import Routes
-from connector.projection.row_security import row_security_problems
+from connector.projection.row_security import row_security_problems, unfiltered
 from connector.projection.scopes import Scope
 from connector.projection.views import read_catalog
 
@@ -84,9 +85,11 @@ async def _analysed(
     mapping: Mapping, connection: AsyncConnection[Any], timezone: str, swept: frozenset[TableName]
 ) -> Projection:
     catalog, views = await read_catalog(connection, mapping.select, mapping.called_names())
+    depends = await dependencies(partial(_rows, connection), _relations(catalog), sorted(catalog.called))
+    _, before = await depends.read(partial(_rows, connection))
     found = analyse(mapping, catalog, swept)
     needs = found.needs(mapping, catalog)
-    hidden = await row_security_problems(connection, needs.columns)
+    hidden = await row_security_problems(connection, needs.columns, catalog.views)
     stop([*await privilege_problems(connection, needs), *(problem for problem in hidden if not problem.warning)])
     try:
         refused, locked = await server.judged(mapping, connection)
@@ -101,13 +104,30 @@ async def _analysed(
         refusals = {use.table.name for use in top.uses() if use.table and use.table.refusal}
         known = refusals | {way.table.name for way in found.ways}
         stop(await server.unplanned(connection, mapping, text, key, known))
+        whole = await unfiltered(connection, text, key)
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError([await refused_problem(connection, needs, error)]) from None
     moving = (*found.warnings, *_sweep_warnings(mapping, top, swept))
     used = await _used(connection, catalog)
     texts = [*(views[name] for name in sorted(views)), used.digest]
-    made = _projection(mapping, found, text, columns, timezone, texts, needs, used)
+    stamp, state = await depends.read(partial(_rows, connection))
+    if altered := difference(before, state):
+        raise SourceUnavailable(f"while the mapping was analysed, {altered}: it is tried again")
+    basis = Basis(depends, stamp, state, whole and not _filters(state, needs))
+    made = _projection(mapping, found, text, columns, timezone, texts, needs, used, basis)
     return replace(made, moving=moving, hidden=tuple(hidden))
+
+
+def _relations(catalog: Catalog) -> list[int]:
+    tables = list(catalog.tables.values())
+    return [table.oid for table in (*tables, *(child for table in tables for child in table.children))]
+
+
+def _filters(state: State, needs: Needs) -> bool:
+    """Whether a policy applies to what the role reads itself, in queries of ours too."""
+    own = {str(name) for name in needs.columns}
+    relations = state["relations"].values()
+    return any(one["name"] in own and state["role"] in (one["row_security"] or {}) for one in relations)
 
 
 async def _used(connection: AsyncConnection[Any], catalog: Catalog) -> Used:
@@ -147,6 +167,7 @@ def _projection(
     meanings: list[str],
     needs: Needs,
     used: Used,
+    basis: Basis,
 ) -> Projection:
     key, ways = found.keys[0], found.ways
     outputs = [f"{name} {kind}" for name, kind in columns.items()]
@@ -171,6 +192,7 @@ def _projection(
         order_table_rows=key.table.rows,
         needs=needs,
         used=used,
+        basis=basis,
     )
 
 

@@ -52,14 +52,18 @@ set_config('lock_timeout',
 """
 
 
-async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> BoundedConnection:
-    """A read-only session, whose server has `grace` seconds after its own time limit for each answer. Raises
-    psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
+async def connect(
+    dsn: str, statement_timeout_ms: int, grace: float = GRACE, *, unfiltered: bool = False
+) -> BoundedConnection:
+    """A read-only session, whose server has `grace` seconds after its own time limit for each answer. `unfiltered`:
+    rather than leave out rows that a policy hides, a query fails. Raises psycopg.Error, and SourceUnavailable for a
+    pooler that keeps no sessions."""
     patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
     connection = await _connected(dsn, patience)
     try:
         await refuse_lent(connection, lambda: _connected(dsn, patience))
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
+        settings["row_security"] = "off" if unfiltered else "on"
         calls = ", ".join(f"set_config(${n}, ${n + 1}, false)" for n in range(1, 2 * len(settings), 2))
         await connection.execute(
             f"SELECT {calls}, {_LOCK_TIMEOUT}", [part for pair in settings.items() for part in pair]
@@ -88,8 +92,10 @@ class Session:
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), fallback)
 
     @classmethod
-    async def open(cls, dsn: str, statement_timeout_ms: int, grace: float, fallback: str | None) -> Session:
-        connection = await connect(dsn, statement_timeout_ms, grace)
+    async def open(
+        cls, dsn: str, statement_timeout_ms: int, grace: float, fallback: str | None, unfiltered: bool
+    ) -> Session:
+        connection = await connect(dsn, statement_timeout_ms, grace, unfiltered=unfiltered)
         try:
             row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
         except BaseException:  # the same
@@ -119,8 +125,8 @@ class Session:
 
 
 class Pool:
-    """At most `size` sessions, opened when needed and again when broken. `grace` as in `connect`, `fallback`: see
-    `Charset`."""
+    """At most `size` sessions, opened when needed and again when broken. `grace` and `unfiltered` as in `connect`,
+    `fallback`: see `Charset`."""
 
     def __init__(
         self,
@@ -129,8 +135,10 @@ class Pool:
         size: int = 2,
         grace: float = GRACE,
         fallback: str | None = None,
+        unfiltered: bool = False,
     ) -> None:
         self._fallback = fallback
+        self._unfiltered = unfiltered
         self._dsn = dsn
         self._timeout_ms = statement_timeout_ms
         self._grace = grace
@@ -155,7 +163,7 @@ class Pool:
                     await self._back(session)
 
     async def _open(self) -> Session:
-        return await Session.open(self._dsn, self._timeout_ms, self._grace, self._fallback)
+        return await Session.open(self._dsn, self._timeout_ms, self._grace, self._fallback, self._unfiltered)
 
     async def aclose(self) -> None:
         """Close what is free now, and what is in use when it comes back."""

@@ -1,0 +1,32 @@
+"""Whether what a reading stood on is as it was when the mapping was analysed.
+
+To be asked on the reading's own session in a later snapshot: DDL that the reading had to wait for shows there, also
+when the reading's own snapshot is from before. What was altered without a difference to any row (a GRANT, a TRUNCATE, a
+new partition) makes it be read again; anything else makes it void, until the mapping was analysed anew.
+"""
+
+from __future__ import annotations
+
+from connector.errors import ReadingVoid
+from connector.projection.dependencies import Ask, Basis, State, difference
+
+
+class Unchanged:
+    """`stamp`: what the latest look saw; a reading that was begun with it and ends with it saw nothing in between."""
+
+    def __init__(self, basis: Basis) -> None:
+        self._dependencies = basis.dependencies
+        self._state: State = basis.state
+        self.stamp = basis.stamp
+
+    async def since(self, stamp: str, ask: Ask) -> bool:
+        """Whether a reading that was begun when the stamp was seen counts; if not, one that is begun now may. Raises
+        ReadingVoid."""
+        if await self._dependencies.stamp(ask) == stamp:
+            return True
+        seen, state = await self._dependencies.read(ask)
+        altered = difference(self._state, state)
+        if altered is not None:
+            raise ReadingVoid(f"{altered}: nothing is read until the mapping was analysed anew")
+        self.stamp, self._state = seen, state
+        return False
