@@ -33,18 +33,24 @@ SELECT has_function_privilege('pg_walfile_name(pg_lsn)', 'EXECUTE')
   AND has_function_privilege('pg_current_wal_insert_lsn()', 'EXECUTE')
 """
 
-# Every part is looked up by an index, and most find nothing. A row's xmin is another one once it was altered, also when
-# it is by now as it was. Who may see what with row security depends on memberships too, which have no row of ours.
-_STAMP: Final = """
-SELECT md5(concat_ws(';', current_user, (
-  SELECT string_agg(concat_ws(' ', c.oid, c.xmin, n.xmin, CASE WHEN c.relrowsecurity THEN row_security_active(c.oid)
-      END), ',' ORDER BY c.oid)
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY($1::oid[])
-), (
+# Who may see what with row security depends on roles and memberships too.
+_GUARDS: Final = """(
   SELECT string_agg(concat_ws(' ', p.oid, p.xmin, (
       SELECT string_agg(concat_ws(' ', o, r, r = 0 OR pg_has_role(o, r, 'USAGE')), '+' ORDER BY o, r)
-      FROM unnest(p.polroles) AS r, unnest($4::oid[] || quote_ident(current_user)::regrole::oid) AS o)), ',' ORDER BY p.oid)
+      FROM unnest(p.polroles) AS r, unnest($4::oid[] || reader()) AS o)), ',' ORDER BY p.oid)
   FROM pg_policy p WHERE p.polrelid = ANY($1::oid[])
+), (
+  SELECT string_agg(concat_ws(' ', a.oid, a.rolsuper, a.rolbypassrls, (
+      SELECT string_agg(concat_ws(' ', c.oid, pg_has_role(a.oid, c.relowner, 'USAGE')), '+' ORDER BY c.oid)
+      FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relrowsecurity)), ',' ORDER BY a.oid)
+  FROM pg_roles a WHERE a.oid = ANY($4::oid[] || reader())
+)"""
+
+# A row's xmin is another one once it was altered, also when it is by now as it was.
+_STAMP: Final = """
+SELECT md5(concat_ws(';', current_user, $4::oid[], (
+  SELECT string_agg(concat_ws(' ', c.oid, c.xmin, n.xmin), ',' ORDER BY c.oid)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY($1::oid[])
 ), (
   SELECT string_agg(concat_ws(' ', r.oid, r.xmin), ',' ORDER BY r.oid) FROM pg_rewrite r
   WHERE r.ev_class = ANY($1::oid[])
@@ -54,12 +60,7 @@ SELECT md5(concat_ws(';', current_user, (
 ), (
   SELECT string_agg(concat_ws(' ', f.oid, f.xmin), ',' ORDER BY f.oid) FROM pg_proc f
   WHERE f.proname = ANY($3::text[]) AND f.pronamespace <> 'pg_catalog'::regnamespace
-), (
-  SELECT string_agg(concat_ws(' ', a.oid, a.rolsuper, a.rolbypassrls, (
-      SELECT string_agg(concat_ws(' ', c.oid, pg_has_role(a.oid, c.relowner, 'USAGE')), '+' ORDER BY c.oid)
-      FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relrowsecurity)), ',' ORDER BY a.oid)
-  FROM pg_roles a WHERE a.oid = ANY($4::oid[] || quote_ident(current_user)::regrole::oid)
-), timeline_now()))
+), guards(), timeline_now()))
 """
 
 # A view reads with the rights of its owner, unless it says otherwise (from Postgres 15 on).
@@ -67,7 +68,7 @@ _STATE: Final = f"""
 WITH relation AS (SELECT c.*, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.oid = ANY($1::oid[])),
 reader AS (
-  SELECT c.oid AS relation, quote_ident(current_user)::regrole::oid AS role FROM relation c
+  SELECT c.oid AS relation, reader() AS role FROM relation c
   UNION SELECT d.refobjid, v.relowner FROM relation v JOIN pg_rewrite r ON r.ev_class = v.oid
   JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
   WHERE v.relkind = 'v' AND NOT EXISTS (
@@ -82,6 +83,7 @@ guarded AS (
 SELECT ({_STAMP}), json_build_object(
   'role', current_user,
   'timeline', timeline_now(),
+  'guarded', EXISTS (SELECT FROM relation WHERE relrowsecurity),
   'relations', (SELECT json_object_agg(c.oid, json_build_object(
     'name', c.nspname || '.' || c.relname, 'kind', c.relkind,
     'row_security', (SELECT json_object_agg(g.rolname, coalesce(g.policies, '')) FROM guarded g WHERE g.oid = c.oid),
@@ -95,6 +97,7 @@ SELECT ({_STAMP}), json_build_object(
     WHERE f.proname = ANY($3::text[]) AND n.nspname <> 'pg_catalog'))
 """  # noqa: S608 -- constants alone are put together
 
+_GUARDED: Final = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = ANY($1::oid[]) AND relrowsecurity)"
 _OWNERS: Final = "SELECT DISTINCT relowner::bigint FROM pg_class WHERE oid = ANY($1::oid[]) AND relkind = 'v'"
 
 
@@ -107,6 +110,9 @@ class Dependencies:
     parents: tuple[int, ...]
     functions: tuple[str, ...]
     owners: tuple[int, ...]
+    guarded: bool = True
+    """Row security is on for some of the relations, so that policies and roles are looked at. When it is turned on, the
+    relation's own row tells it."""
     timeline_told: bool = True
     """The server lets us ask for it."""
 
@@ -120,7 +126,9 @@ class Dependencies:
         return str(stamp), {name: found if found is not None else {} for name, found in state.items()}
 
     def _query(self, text: str) -> str:
-        return text.replace("timeline_now()", _TIMELINE if self.timeline_told else "NULL::text")
+        text = text.replace("guards()", _GUARDS if self.guarded else "NULL")
+        text = text.replace("timeline_now()", _TIMELINE if self.timeline_told else "NULL::text")
+        return text.replace("reader()", "quote_ident(current_user)::regrole::oid")
 
     def _parameters(self) -> list[object]:
         return [list(self.relations), list(self.parents), list(self.functions), list(self.owners)]
@@ -132,7 +140,8 @@ async def dependencies(ask: Ask, relations: Sequence[int], functions: Sequence[s
     parents = sorted(row[0] for row in await ask(_TREE, [oids]))
     owners = sorted(row[0] for row in await ask(_OWNERS, [oids]))
     told = bool((await ask(_TIMELINE_TOLD, []))[0][0])
-    return Dependencies(tuple(oids), tuple(parents), tuple(sorted(functions)), tuple(owners), told)
+    guarded = bool((await ask(_GUARDED, [oids]))[0][0])
+    return Dependencies(tuple(oids), tuple(parents), tuple(sorted(functions)), tuple(owners), guarded, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ new partition) makes it be read again; anything else makes it void, until the ma
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from connector.errors import ReadingVoid
 from connector.projection.dependencies import Ask, Basis, State, difference
 
@@ -28,5 +30,6 @@ class Unchanged:
         altered = difference(self._state, state)
         if altered is not None:
             raise ReadingVoid(f"{altered}: nothing is read until the mapping was analysed anew")
+        self._dependencies = replace(self._dependencies, guarded=state["guarded"])
         self.stamp, self._state = seen, state
         return False
