@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import structlog
 
@@ -33,8 +34,9 @@ from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits
 from connector.pipeline.memory import Memory
 from connector.pipeline.progress import PROGRESS_NOTE, Gap
-from connector.pipeline.run import MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
+from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.projection import Projection
+from connector.projection.remembered import altered, newly_hidden, recall, remember
 from connector.slot_renewal import SlotRenewal
 from connector.source.connections import ANSWER
 from connector.source.preflight import preflight
@@ -48,7 +50,7 @@ from connector.starting import slot_waits
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from connector.unmapped import CAUSE as UNMAPPED
-from connector.unmapped import Unmapped, unmapped
+from connector.unmapped import Unmapped, mapped_before, unmapped
 from connector.vitals import Vitals
 from connector.wal_watch import WalWatch
 from connector.watchdog import Watchdog
@@ -104,13 +106,17 @@ async def build(
         observer=metrics,
         chronicle=history,
     )
-    pipeline = Pipeline(ports, _options(settings, projection, slot_made, sweep_cause))
+    options = _options(settings, projection, slot_made, sweep_cause)
+    if isinstance(projection, Projection):
+        noted = recall(await memory.noted(BASIS_NOTE))
+        options = replace(options, altered=altered(noted, projection), basis=remember(projection))
+    pipeline = Pipeline(ports, options)
     health = new_health(settings, pipeline, watchdog)
     slot, wal = SlotWatch(made.dsn, made.slot, made.within), WalWatch(settings.source.wal_budget)
     vitals = Vitals(pipeline, metrics, slot, projection.fingerprint, health, wal, stream.reconnect, history)
     objects = SourceObjects(made, stream, pipeline)
     stack.push_async_callback(objects.close)
-    mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint
+    mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint or options.altered is not None
     await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
     inbox = Inbox(checkpoints(settings), pipeline.control)
     await inbox.start(stack)
@@ -160,7 +166,11 @@ def _options(
 
 async def _projected(settings: Settings, lasting: bool) -> Projection | Unmapped:
     try:
-        return await load_projection(settings)
+        projection = await load_projection(settings)
+        noted = recall(await mapped_before(checkpoints(settings), BASIS_NOTE))
+        if problems := newly_hidden(noted, projection, settings.mapping.filtered_tables):
+            raise ConfigurationError(problems)
+        return projection
     except ConfigurationError as error:
         kept, dsn = checkpoints(settings), source_dsn(settings)
         instead = await unmapped(kept, dsn, settings.source.publication, error) if lasting else None
@@ -187,13 +197,15 @@ async def _source_problems(settings: Settings, projection: Projection) -> list[P
     return [*problems, *projection.hidden, *await replica_problems(dsn, read_dsn(settings))]
 
 
-async def admit(settings: Settings, objects: SourceObjects, projection: Projection) -> None:
+async def admit(settings: Settings, parts: Parts, projection: Projection) -> None:
     """See that a mapping can be taken up in the place of the one that runs, before that ends. Raises
     ConfigurationError, SourceUnavailable."""
-    problems = await _source_problems(settings, projection)
+    noted = recall(await parts.pipeline.ports.memory.noted(BASIS_NOTE))
+    problems = newly_hidden(noted, projection, settings.mapping.filtered_tables)
+    problems += await _source_problems(settings, projection)
     if serious := [problem for problem in problems if not problem.warning]:
         raise ConfigurationError(serious)
-    await objects.publish(projection.tables)
+    await parts.objects.publish(projection.tables)
 
 
 def _known(projection: Projection | Unmapped) -> Known:

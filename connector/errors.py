@@ -64,7 +64,12 @@ class MappingBroken(ConnectorError):
 
 class ReadingVoid(MappingBroken):
     """Rows may be hidden or missing from what was read, or mean something else than as the mapping was analysed (row
-    security, a partition detached, a view redefined, another server): nothing is concluded from it."""
+    security, a partition detached, a view redefined, another server): nothing is concluded from it. `cause`: what is
+    the matter, in a few words."""
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(f"{cause}; no order is read meanwhile, and none is removed")
 
 
 class OrderUnreadable(ConnectorError):

@@ -17,6 +17,7 @@ from connector.checkpoints.opening import open_if_any
 from connector.errors import CheckpointsUnwritable, ConfigurationError, MappingBroken, Problem, SourceUnavailable
 from connector.orders import Affected, Assembly, KeyPage, Lookup, OrderKey
 from connector.pipeline.run import MAPPING_NOTE
+from connector.projection import Projection
 from connector.source.pair import published_tables
 
 CAUSE = "the mapping did not fit"
@@ -60,6 +61,9 @@ class Unmapped:
     async def redefined(self) -> bool:
         return False
 
+    def superseded_by(self, projection: Projection) -> bool:
+        return True
+
     async def aclose(self) -> None:
         return None
 
@@ -80,9 +84,9 @@ async def unmapped(address: Address, dsn: str, publication: str, error: Configur
     return Unmapped(tables, fingerprint, error.problems[0]) if tables else None
 
 
-async def mapped_before(address: Address) -> str | None:
-    """The fingerprint of the mapping by which orders were followed last; None where none ever were. `address`: of
-    the checkpoints."""
+async def mapped_before(address: Address, note: str = MAPPING_NOTE) -> str | None:
+    """The fingerprint of the mapping by which orders were followed last, or another `note` of it; None where none ever
+    were. `address`: of the checkpoints."""
     try:
         store = await open_if_any(address)
     except (ConfigurationError, CheckpointsUnwritable):
@@ -90,7 +94,7 @@ async def mapped_before(address: Address) -> str | None:
     if store is None:
         return None
     try:
-        return await store.noted(MAPPING_NOTE)
+        return await store.noted(note)
     except CheckpointsUnwritable:
         return None
     finally:

@@ -134,6 +134,10 @@ class Assembler:
         async with self._pool.session("reading what the mapping uses") as session:
             return await used.definitions.digest(session.rows) != used.digest
 
+    def superseded_by(self, projection: Projection) -> bool:
+        """Whether what it stands on is otherwise than as this one was analysed, so that this one must not go on."""
+        return self._unchanged.differs(projection.basis)
+
     async def plan_problems(self) -> list[Problem]:
         """Warnings: tables read whole, ways without an index, replica identities that lack a way's columns."""
         keys = (await self.scan(None, 1)).keys

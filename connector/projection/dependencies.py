@@ -8,7 +8,6 @@ the catalog only. Must not know what is read, nor what becomes of a reading that
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -17,7 +16,7 @@ Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any,
 """Runs a query with parameters `$1`, `$2`, ... and gives its rows."""
 
 State: TypeAlias = Mapping[str, Any]
-"""As `_STATE` gives it. Plain data, so that it can be kept as JSON: see `remembered`."""
+"""As `_STATE` gives it. Plain data, so that it can be kept as JSON."""
 
 # Relations whose rows are read as a part of others': children of children are found through these.
 _TREE: Final = """
@@ -186,22 +185,3 @@ def _altered(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> str | Non
         roles = ", ".join(sorted({*(was["row_security"] or {}), *(now["row_security"] or {})}))
         return f"row-level security of {name} is otherwise than it was for role {roles}: rows may be hidden"
     return f"view {name} was redefined" if now["query"] != was["query"] else None
-
-
-def filtered(state: State) -> frozenset[str]:
-    """Relations of which policies decide which rows are seen."""
-    return frozenset(one["name"] for one in state["relations"].values() if one["row_security"])
-
-
-def remembered(state: State) -> str:
-    """In a form that can be kept: `recalled` reads it."""
-    return json.dumps(state, separators=(",", ":"), sort_keys=True)
-
-
-def recalled(text: str | None) -> State | None:
-    """None for what another version wrote."""
-    try:
-        found = json.loads(text or "")
-        return found if {"role", "timeline", "relations", "parts", "functions"} <= found.keys() else None
-    except (ValueError, AttributeError):
-        return None

@@ -38,7 +38,7 @@ def translated(error: psycopg.Error, doing: str) -> ConnectorError:
     if would_filter(error):
         table = re.search(r"\W(\w+)\W*$", error.diag.message_primary or "")
         on = f" of {table[1]}" if table is not None else ""
-        return ReadingVoid(f"row-level security{on} would hide rows from the role that reads orders: nothing is read")
+        return ReadingVoid(f"row-level security{on} would hide rows from the role that orders are read as")
     if state.startswith(_BROKEN) or state == _READ_ONLY:
         return MappingBroken(f"{said}: the mapping no longer fits the database; run `redo-connector check`")
     return OrderUnreadable(said, state)

@@ -183,7 +183,7 @@ def _projection(
         columns=columns,
         # A reverse index that is new must be filled by a sweep, as if the mapping had changed.
         fingerprint=mapping.fingerprint(ANALYSIS_VERSION, order_key, timezone, *outputs, *indexes, *meanings),
-        routes=Routes(ways),
+        routes=Routes(ways, key.table.name),
         uses=tuple(Use(way.use.alias, mapping.line(way.use.at), way) for way in ways),
         statement=mapping.statement,
         restricted=text,

@@ -14,11 +14,12 @@ from connector.projection.dependencies import Ask, Basis, State, difference
 
 
 class Unchanged:
-    """`stamp`: what the latest look saw; a reading that was begun with it and ends with it saw nothing in between."""
+    """`stamp` and `state`: what the latest look saw. Between two looks with the same stamp nothing was altered."""
 
     def __init__(self, basis: Basis) -> None:
         self._dependencies = basis.dependencies
-        self._state: State = basis.state
+        self._unfiltered = basis.unfiltered
+        self.state: State = basis.state
         self.stamp = basis.stamp
 
     async def since(self, stamp: str, ask: Ask) -> bool:
@@ -27,9 +28,13 @@ class Unchanged:
         if await self._dependencies.stamp(ask) == stamp:
             return True
         seen, state = await self._dependencies.read(ask)
-        altered = difference(self._state, state)
+        altered = difference(self.state, state)
         if altered is not None:
-            raise ReadingVoid(f"{altered}: nothing is read until the mapping was analysed anew")
+            raise ReadingVoid(altered)
         self._dependencies = replace(self._dependencies, guarded=state["guarded"])
-        self.stamp, self._state = seen, state
+        self.stamp, self.state = seen, state
         return False
+
+    def differs(self, basis: Basis) -> bool:
+        """A mapping that was analysed with this basis must be taken up in place of the present one."""
+        return self._unfiltered != basis.unfiltered or difference(self.state, basis.state) is not None
