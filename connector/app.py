@@ -184,7 +184,7 @@ async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event)
     async def load() -> Projection:
         return await analysed(settings, mapping_text(settings.mapping.path))
 
-    watch = MappingWatch(settings.mapping.path, parts, load, lambda new: admit(settings, parts.objects, new))
+    watch = MappingWatch(settings.mapping.path, parts, load, lambda new: admit(settings, parts, new))
     halt = asyncio.Event()
     pipeline = asyncio.create_task(parts.pipeline.run(halt), name="pipeline")
     changed = asyncio.create_task(watch.until_changed(), name="mapping watch")

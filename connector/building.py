@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import structlog
 
@@ -33,8 +34,9 @@ from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits
 from connector.pipeline.memory import Memory
 from connector.pipeline.progress import PROGRESS_NOTE, Gap
-from connector.pipeline.run import MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
+from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.projection import Projection
+from connector.projection.remembered import altered, newly_hidden, recall, remember
 from connector.projection.resolution import NAMES_NOTE, dump
 from connector.slot_renewal import SlotRenewal
 from connector.source.connections import ANSWER, KeptConnection
@@ -49,7 +51,7 @@ from connector.starting import slot_waits
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from connector.unmapped import CAUSE as UNMAPPED
-from connector.unmapped import Unmapped, refuse_other_tables, unmapped
+from connector.unmapped import Unmapped, mapped_before, refuse_other_tables, unmapped
 from connector.vitals import Vitals
 from connector.wal_watch import WalWatch
 from connector.watchdog import Watchdog
@@ -107,14 +109,18 @@ async def build(
         observer=metrics,
         chronicle=history,
     )
-    pipeline = Pipeline(ports, _options(settings, projection, slot_made, sweep_cause))
+    options = _options(settings, projection, slot_made, sweep_cause)
+    if isinstance(projection, Projection):
+        noted = recall(await memory.noted(BASIS_NOTE))
+        options = replace(options, altered=altered(noted, projection), basis=remember(projection))
+    pipeline = Pipeline(ports, options)
     health = new_health(settings, pipeline, watchdog)
     looks = KeptConnection(made.dsn, made.within)
     stack.push_async_callback(looks.close)
     slot, wal = SlotWatch(looks, made.slot), WalWatch(settings.source.wal_budget)
     vitals = Vitals(pipeline, metrics, slot, projection.fingerprint, health, wal, stream.reconnect, history)
     objects = SourceObjects(made, looks, stream, pipeline)
-    mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint
+    mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint or options.altered is not None
     await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
     inbox = Inbox(checkpoints(settings), pipeline.control)
     await inbox.start(stack)
@@ -166,6 +172,9 @@ async def _projected(settings: Settings, lasting: bool) -> Projection | Unmapped
     try:
         projection = await load_projection(settings)
         await refuse_other_tables(checkpoints(settings), projection)
+        noted = recall(await mapped_before(checkpoints(settings), BASIS_NOTE))
+        if problems := newly_hidden(noted, projection, settings.mapping.filtered_tables):
+            raise ConfigurationError(problems)
         return projection
     except ConfigurationError as error:
         kept, dsn = checkpoints(settings), source_dsn(settings)
@@ -194,14 +203,16 @@ async def _source_problems(settings: Settings, projection: Projection) -> list[P
     return [*problems, *hidden, *await replica_problems(dsn, read_dsn(settings))]
 
 
-async def admit(settings: Settings, objects: SourceObjects, projection: Projection) -> None:
+async def admit(settings: Settings, parts: Parts, projection: Projection) -> None:
     """See that a mapping can be taken up in the place of the one that runs, before that ends. Raises
     ConfigurationError, SourceUnavailable."""
     await refuse_other_tables(checkpoints(settings), projection)
-    problems = await _source_problems(settings, projection)
+    noted = recall(await parts.pipeline.ports.memory.noted(BASIS_NOTE))
+    problems = newly_hidden(noted, projection, settings.mapping.filtered_tables)
+    problems += await _source_problems(settings, projection)
     if serious := [problem for problem in problems if not problem.warning]:
         raise ConfigurationError(serious)
-    await objects.publish(projection.tables)
+    await parts.objects.publish(projection.tables)
 
 
 def _known(projection: Projection | Unmapped) -> Known:

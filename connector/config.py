@@ -120,12 +120,14 @@ class SourceSettings(Section):
 
 class MappingSettings(Section):
     """`ignore`: payload paths that alone make no difference; `missing`: what to do when an order leaves the mapping;
-    `sweep_tables`: tables of which any change makes every order be compared, because it leads to no single order."""
+    `sweep_tables`: tables of which any change makes every order be compared, because it leads to no single order;
+    `filtered_tables`: of which row security is meant to show the reading role only some rows."""
 
     path: Path = Path("mapping.sql")
     ignore: tuple[str, ...] = ("updatedAt",)
     missing: Literal["ignore", "cancel", "delete"] = "ignore"
     sweep_tables: tuple[str, ...] = ()
+    filtered_tables: tuple[str, ...] = ()
 
 
 class StoreSettings(Section):

@@ -62,6 +62,16 @@ class MappingBroken(ConnectorError):
     a person mends it. SQLSTATE classes 42 and 0A."""
 
 
+class ReadingVoid(MappingBroken):
+    """Rows may be hidden or missing from what was read, or mean something else than as the mapping was analysed (row
+    security, a partition detached, a view redefined, another server): nothing is concluded from it. `cause`: what is
+    the matter, in a few words."""
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(f"{cause}; no order is read meanwhile, and none is removed")
+
+
 class OrderUnreadable(ConnectorError):
     """The mapping fails for the data of some of the asked keys (SQLSTATE classes 21, 22, P0, ...). The message names
     SQLSTATE and the error's kind, never row values."""

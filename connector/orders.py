@@ -41,11 +41,13 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """Which orders to look at again. `sweep` says why only looking at all of them is enough, None when it isn't so."""
+    """Which orders to look at again. `sweep` says why only looking at all of them is enough, None when it isn't so.
+    `own`: those of which the changed row is the order's own."""
 
     keys: frozenset[OrderKey] = frozenset()
     lookups: frozenset[Lookup] = frozenset()
     sweep: str | None = None
+    own: frozenset[OrderKey] = frozenset()
 
 
 Members: TypeAlias = Mapping[str, frozenset[str]]

@@ -102,6 +102,8 @@ class SourceObjects:
         self._watch.begin(base)
         await self._watch.look()
         settled = compared and not self._watch.moment.running and self._source.read_dsn is None
+        if base is not None and self._watch.changed:
+            await self._pipeline.evidence.doubt(CAUSE, asks=not settled)
         if base is None or (settled and self._watch.changed):
             self._watch.accept()
             await memory.note(OBJECTS_NOTE, self._watch.state.dump())
@@ -155,7 +157,7 @@ class SourceObjects:
             except (SourceUnavailable, ConfigurationError) as error:
                 self._complain(error)
         if self._watch.changed:
-            self._notice()
+            await self._notice()
         await self._compare(drift)
 
     async def _mend(self, tables: Sequence[TableName]) -> Ready:
@@ -166,7 +168,8 @@ class SourceObjects:
         self._complaint = None
         return ready
 
-    def _notice(self) -> None:
+    async def _notice(self) -> None:
+        await self._pipeline.evidence.doubt(CAUSE, asks=True)
         self._analyse = self._analyse or not self._watch.analysed_alike
         moment = self._watch.moment
         self._pending = _Pending(self._watch.state, moment.lsn, moment.running, time.monotonic())
@@ -188,7 +191,7 @@ class SourceObjects:
         if self._analyse:
             return  # a mapping that means something else by now is taken up first, and orders are compared then
         if pending.ended:
-            await self._sweep(CAUSE)
+            await self._pipeline.evidence.ends_with(await self._sweep(CAUSE))
             memory, text = self._pipeline.ports.memory, pending.state.dump()
             await self._pipeline.insist(lambda: memory.note(OBJECTS_NOTE, text))
             self._pending = None
@@ -196,9 +199,9 @@ class SourceObjects:
             await self._sweep(CAUSE)
             pending.compared = True
 
-    async def _sweep(self, cause: str) -> None:
+    async def _sweep(self, cause: str) -> int:
         self._again = time.monotonic() + AGAIN_EVERY
-        await self._pipeline.sweeper.ask(cause, SweepKind.RECONCILE)
+        return await self._pipeline.sweeper.ask(cause, SweepKind.RECONCILE)
 
     # what makes the OMS fail
 

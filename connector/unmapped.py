@@ -62,6 +62,9 @@ class Unmapped:
     async def redefined(self) -> bool:
         return False
 
+    def superseded_by(self, projection: Projection) -> bool:
+        return True
+
     async def aclose(self) -> None:
         return None
 
@@ -82,21 +85,9 @@ async def unmapped(address: Address, dsn: str, publication: str, error: Configur
     return Unmapped(tables, fingerprint, error.problems[0]) if tables else None
 
 
-async def mapped_before(address: Address) -> str | None:
-    """The fingerprint of the mapping by which orders were followed last; None where none ever were. `address`: of
-    the checkpoints."""
-    return await _noted(address, MAPPING_NOTE)
-
-
-async def refuse_other_tables(address: Address, projection: Projection) -> None:
-    """Raises ConfigurationError when a name of the mapping means another table than when orders were followed last.
-    `address`: of the checkpoints."""
-    problems = moved(projection.path_names, await _noted(address, NAMES_NOTE))
-    if problems:
-        raise ConfigurationError(problems)
-
-
-async def _noted(address: Address, name: str) -> str | None:
+async def mapped_before(address: Address, note: str = MAPPING_NOTE) -> str | None:
+    """The fingerprint of the mapping by which orders were followed last, or another `note` of it; None where none ever
+    were. `address`: of the checkpoints."""
     try:
         store = await open_if_any(address)
     except (ConfigurationError, CheckpointsUnwritable):
@@ -104,8 +95,16 @@ async def _noted(address: Address, name: str) -> str | None:
     if store is None:
         return None
     try:
-        return await store.noted(name)
+        return await store.noted(note)
     except CheckpointsUnwritable:
         return None
     finally:
         await store.close()
+
+
+async def refuse_other_tables(address: Address, projection: Projection) -> None:
+    """Raises ConfigurationError when a name of the mapping means another table than when orders were followed last.
+    `address`: of the checkpoints."""
+    problems = moved(projection.path_names, await mapped_before(address, NAMES_NOTE))
+    if problems:
+        raise ConfigurationError(problems)

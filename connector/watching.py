@@ -108,7 +108,8 @@ class MappingWatch:
         parts = self._parts
         try:
             projection = await self._load()
-            differs = projection.signature != parts.projection.signature
+            same = projection.signature == parts.projection.signature
+            differs = not same or parts.assembler.superseded_by(projection)
             if differs:
                 await self._admit(projection)
         except (ConfigurationError, SourceUnavailable) as error:

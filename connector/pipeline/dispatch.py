@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from math import inf
 
-from connector.errors import ConnectorError, MappingBroken, SourceUnavailable
+from connector.errors import ConnectorError, MappingBroken, ReadingVoid, SourceUnavailable
 from connector.orders import OrderKey, delivery_id
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.crashpoints import reach
@@ -50,6 +50,7 @@ class Dispatcher:
         insist: Insist,
         on_hungry: Callable[[bool], None],
         on_drift: Callable[[str], None],
+        on_void: Callable[[str], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._memory = memory
@@ -63,6 +64,7 @@ class Dispatcher:
         self._insist = insist
         self._on_hungry = on_hungry
         self._on_drift = on_drift
+        self._on_void = on_void
         self._clock = clock
         self._busy: dict[OrderKey, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -211,6 +213,8 @@ class Dispatcher:
             try:
                 found = await self._looker.look(entries, heavy=heavy)
             except (SourceUnavailable, MappingBroken) as error:
+                if isinstance(error, ReadingVoid):
+                    await self._on_void(error.cause)
                 self._cannot_read(entries, error)
                 return
         self.read_trouble, self._read_attempt = None, 0

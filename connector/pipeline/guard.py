@@ -18,6 +18,7 @@ import structlog
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import Action, Delivery, Settled, must_push, wait_for_late
 from connector.pipeline.entries import Arrival, Lane
+from connector.pipeline.evidence import Evidence
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
@@ -36,6 +37,7 @@ BURSTS = 3600.0
 """Seconds in which removals count as one burst, so that a trickle doesn't pass what a flood may not."""
 PATIENCE = 6
 """A burst that doesn't end is judged after so many times `removal_wait`."""
+VANISHED = "no longer in the mapping, and no delete was seen"
 APPROVED_NOTE = "approved_sweep"
 """The revision of the sweep that a person has approved: what it goes on to find isn't held again."""
 
@@ -56,6 +58,8 @@ class Limits:
 
     def bound(self, kind: HoldKind, checkpoints: int) -> float:
         """How many orders may pass unseen."""
+        if kind is HoldKind.VANISHED:
+            return 0
         share = self.max_share if kind is HoldKind.CHANGES else self.max_removal_share
         likely = max(float(LEAST), share * checkpoints) if share < 1 else math.inf
         return likely if self.max_orders is None else min(likely, self.max_orders)
@@ -73,9 +77,11 @@ class Guard:
         next_revision: Callable[[], int],
         sweep: Callable[[], Sweep | None],
         wake: Callable[[], None],
+        evidence: Evidence,
         clock: Clock = MACHINE,
     ) -> None:
         self._memory = memory
+        self._evidence = evidence
         self._contract = contract
         self._limits = limits
         self._insist = insist
@@ -84,6 +90,8 @@ class Guard:
         self._wake = wake
         self._clock = clock
         self._open: dict[HoldKind, Hold] = {}
+        self._vanished: set[int] = set()
+        """Holds of orders of which it isn't known that they were deleted."""
         self._opening = asyncio.Lock()
         self._last_removal = 0.0
         self._released: deque[tuple[float, int]] = deque()
@@ -98,7 +106,7 @@ class Guard:
         noted = await self._memory.noted(APPROVED_NOTE)
         self._approved = int(noted) if noted else None
         for hold in await self._memory.holds():
-            self._open[hold.kind] = hold
+            self._take(hold)
             if hold.state is HoldState.HELD and hold.orders <= await self._bound(hold.kind):
                 log.info("hold_released", hold=hold.number, orders=hold.orders, because="the settings let it pass now")
                 await self._release(hold, None)
@@ -112,7 +120,7 @@ class Guard:
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
         async with self._opening:
-            hold = await self._current(kind, now)
+            hold = await self._current(kind, delivery, now)
             self._unwritten[hold.number] += 1
         if kind is HoldKind.REMOVALS:
             self._last_removal = self._clock.timer()
@@ -131,7 +139,7 @@ class Guard:
         if entry.approved or delivery.hidden:
             return None
         if delivery.action is not Action.PUSH:
-            return HoldKind.REMOVALS
+            return HoldKind.VANISHED if self._lacking(delivery) is not None else HoldKind.REMOVALS
         sweep = self._sweep()
         if entry.lane is not Lane.SWEEP or sweep is None or sweep.kind is not SweepKind.RECONCILE:
             return None
@@ -140,6 +148,14 @@ class Guard:
         if entry.confirm and (sweep.cause != OLD_STORE or _same(delivery)):
             return None
         return HoldKind.CHANGES
+
+    def _lacking(self, delivery: Delivery) -> str | None:
+        """Why it isn't known that the order was deleted. What has vanished once stays so until the stream shows that it
+        was deleted, or a person says so."""
+        held, entry = delivery.remembered.held, delivery.entry
+        if held is not None and held.hold in self._vanished and not self._evidence.deleted(entry.key):
+            return "it was held before"
+        return self._evidence.lacking(entry)
 
     def _fields(self, delivery: Delivery) -> tuple[str, ...]:
         checkpoint, order = delivery.remembered.checkpoint, delivery.order
@@ -151,14 +167,21 @@ class Guard:
             return ("id",) if checkpoint.store_id == order.store_id else ("store_id",)
         return self._contract.changed_fields(checkpoint.digest, order.digest) or ("unknown",)
 
-    async def _current(self, kind: HoldKind, now: float) -> Hold:
+    async def _current(self, kind: HoldKind, delivery: Delivery, now: float) -> Hold:
         hold = self._open.get(kind)
         if hold is None:
             sweep = self._sweep()
             cause = sweep.cause if sweep is not None and kind is HoldKind.CHANGES else "orders left the mapping"
+            if kind is HoldKind.VANISHED:
+                cause = f"{VANISHED}: {self._lacking(delivery)}"
             hold = await self._insist(lambda: self._memory.open_hold(kind, cause, now))
-            self._open[kind] = hold
+            self._take(hold)
         return hold
+
+    def _take(self, hold: Hold) -> None:
+        self._open[hold.kind] = hold
+        if hold.kind is HoldKind.VANISHED:
+            self._vanished.add(hold.number)
 
     async def step(self) -> None:
         """Judge what has been gathered, twice a second while there is something."""
@@ -172,8 +195,11 @@ class Guard:
     async def sweep_over(self) -> int | None:
         """Everything that the sweep put on the road was looked at. None when some of it goes on its way only now, else
         how many orders are held."""
+        sweep = self._sweep()
         if await self._look(walked=True):
             return None
+        if sweep is not None:
+            await self._evidence.compared(sweep.revision)
         return (await self._insist(self._memory.tally)).held
 
     def _idle(self) -> bool:
@@ -183,13 +209,13 @@ class Guard:
     async def _look(self, *, walked: bool) -> bool:
         released = 0
         for hold in await self._insist(self._memory.holds):
-            self._open[hold.kind] = hold
+            self._take(hold)
             if hold.state is not HoldState.GATHERING or self._unwritten[hold.number]:
                 continue
             bound = await self._bound(hold.kind)
             if hold.orders + self._recent(hold.kind) > bound:
                 await self._hold(hold, bound)
-            elif walked if hold.kind is HoldKind.CHANGES else self._burst_over(hold):
+            elif self._burst_over(hold) if hold.kind is HoldKind.REMOVALS else walked:
                 released += await self._release(hold, None)
         await self._forget_gone()
         return released > 0
@@ -221,7 +247,7 @@ class Guard:
 
     def _recent(self, kind: HoldKind) -> int:
         """Removals that passed within the present burst."""
-        if kind is HoldKind.CHANGES:
+        if kind is not HoldKind.REMOVALS:
             return 0
         while self._released and self._released[0][0] < self._clock.timer() - BURSTS:
             self._released.popleft()

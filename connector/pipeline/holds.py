@@ -14,6 +14,8 @@ class HoldKind(StrEnum):
     """Pushes that a sweep found to be needed."""
     REMOVALS = "removals"
     """Orders to be cancelled or deleted at Redo."""
+    VANISHED = "vanished"
+    """The same, of which it isn't known that they were deleted: only a person lets them go."""
 
 
 class HoldState(StrEnum):

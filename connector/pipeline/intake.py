@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-from connector.changes import Lsn, Transaction
+from connector.changes import Lsn, Operation, Transaction
+from connector.orders import Affected, OrderKey
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Commit, Lane
+from connector.pipeline.evidence import Evidence
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Chronicle, Observer, Routes, Source
@@ -33,6 +35,10 @@ class Revisions:
         self._last += 1
         return self._last
 
+    @property
+    def last(self) -> int:
+        return self._last
+
 
 class Intake:
     """`wake` is told of each batch, and whether lookups came with it."""
@@ -45,6 +51,7 @@ class Intake:
         visibility: Visibility,
         progress: Progress,
         sweeper: Sweeper,
+        evidence: Evidence,
         revisions: Revisions,
         observer: Observer,
         chronicle: Chronicle,
@@ -57,6 +64,7 @@ class Intake:
         self._visibility = visibility
         self._progress = progress
         self._sweeper = sweeper
+        self._evidence = evidence
         self._revisions = revisions
         self._observer = observer
         self._chronicle = chronicle
@@ -115,6 +123,7 @@ class Intake:
         for transaction in batch:
             self._observer.transaction(transaction.changes, whole=transaction.end_lsn is not None)
             affected = [self._routes.affected(changes) for changes in transaction.changes]
+            self._show(transaction, affected)
             keys = frozenset().union(*(one.keys for one in affected))
             lookups = frozenset().union(*(one.lookups for one in affected))
             reasons = [one.sweep for one in affected if one.sweep is not None]
@@ -130,6 +139,14 @@ class Intake:
             if reasons:
                 wanted = (reasons[0], revision)
         return arrivals, commits, wanted
+
+    def _show(self, transaction: Transaction, affected: Sequence[Affected]) -> None:
+        """A row that moves to another partition is a delete and an insert of one transaction."""
+        deleted: set[OrderKey] = set()
+        written: set[OrderKey] = set()
+        for changes, one in zip(transaction.changes, affected, strict=True):
+            (deleted if changes.operation is Operation.DELETE else written).update(one.own)
+        self._evidence.shown(deleted - written, written)
 
     def _lane(self, transaction: Transaction) -> Lane:
         """A transaction so large that it comes in parts lets single changes overtake it: its orders may take hours."""

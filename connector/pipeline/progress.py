@@ -17,6 +17,7 @@ from enum import StrEnum
 import structlog
 
 from connector.changes import Lsn, StreamIdentity, StreamStart, Transaction, format_lsn
+from connector.pipeline.evidence import Evidence
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Observer
@@ -105,8 +106,10 @@ class Progress:
         observer: Observer,
         insist: Insist,
         clock: Callable[[], float] = time.time,
+        evidence: Evidence | None = None,
     ) -> None:
         self._memory = memory
+        self._evidence = evidence
         self._sweeper = sweeper
         self._visibility = visibility
         self._observer = observer
@@ -185,7 +188,14 @@ class Progress:
         slot_at = None if start is None else format_lsn(start.confirmed)
         log.warning("stream_gap", cause=gap.value, known=told, slot_at=slot_at, next=_NEXT[gap is Gap.SLOT_MOVED])
         cause = OLD_STORE if gap is Gap.SLOT_MOVED else f"gap in the stream: {gap.value}"
-        await self._sweeper.ask(cause, SweepKind.RECONCILE)
+        doubtful = self._evidence if gap in OTHER_HISTORY else None
+        if doubtful is not None:
+            # What Redo holds may never have happened here; whether it did, a person knows.
+            doubtful.forget_shown()
+            await doubtful.doubt(cause, asks=True)
+        revision = await self._sweeper.ask(cause, SweepKind.RECONCILE)
+        if doubtful is not None:
+            await doubtful.ends_with(revision)
         self._observer.gap(gap.value)
         self.noticed = NoticedGap(gap, self._clock())
 

@@ -19,6 +19,7 @@ from connector.errors import (
     ConnectorError,
     MappingBroken,
     OrderUnreadable,
+    ReadingVoid,
     SlotLost,
     SourceUnavailable,
 )
@@ -30,6 +31,7 @@ from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
+from connector.pipeline.evidence import Evidence
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.hand_pause import HandPause
@@ -51,6 +53,7 @@ log = structlog.get_logger("connector.pipeline")
 
 RECONNECT = Backoff(base=0.5, cap=15.0, floor=0.2)
 MAPPING_NOTE = "mapping_fingerprint"
+BASIS_NOTE = "mapping_basis"
 SETTING_UP_NOTE = "setting_up"
 """`yes` from before a slot may be made until the sweep that must follow it is durable."""
 LOOK_AROUND_EVERY = 1.0
@@ -92,6 +95,11 @@ class Options:
     """None: not known, because the mapping couldn't be loaded."""
     slot_made: Gap | None = None
     """Why the slot was made just now; None: it was there."""
+    altered: str | None = None
+    """What the mapping stands on and is otherwise than when orders were compared last, so that rows may have vanished.
+    None: nothing."""
+    basis: str | None = None
+    """What it stands on, to be remembered; None leaves what is."""
     sweep_cause: str | None = None
     """What else may have kept changes from the stream, so that every order must be compared; None: nothing."""
 
@@ -122,6 +130,7 @@ class Pipeline:
             options.reconcile_per_second,
             clock,
         )
+        self.evidence = Evidence(ports.memory, self.sweeper, self.insist, lambda: self.revisions.last)
         self.guard = Guard(
             ports.memory,
             ports.contract,
@@ -130,6 +139,7 @@ class Pipeline:
             self.revisions.next,
             lambda: self.sweeper.current,
             self._wake,
+            self.evidence,
             clock,
         )
         self.sweeper.sweep_over = self.guard.sweep_over
@@ -169,6 +179,7 @@ class Pipeline:
             self.insist,
             self._hungry,
             self._drifted,
+            self.evidence.void,
             clock.wall,
         )
         self.reader.answered = self.dispatcher.moved
@@ -199,7 +210,9 @@ class Pipeline:
             )
             for wide in (False, True)
         )
-        self.progress = Progress(ports.memory, self.sweeper, self.visibility, ports.observer, self.insist, clock.wall)
+        self.progress = Progress(
+            ports.memory, self.sweeper, self.visibility, ports.observer, self.insist, clock.wall, self.evidence
+        )
         self.intake = Intake(
             ports.source,
             ports.routes,
@@ -207,6 +220,7 @@ class Pipeline:
             self.visibility,
             self.progress,
             self.sweeper,
+            self.evidence,
             self.revisions,
             ports.observer,
             ports.chronicle,
@@ -308,24 +322,42 @@ class Pipeline:
         await self.hand_pause.load()
         await self.visibility.load()
         await self.sweeper.load()
+        await self.evidence.load()
         await self.guard.load()
         await self._maybe_sweep()
 
     async def _maybe_sweep(self) -> None:
         memory, fingerprint = self.ports.memory, self.ports.assembler.fingerprint
         before = await memory.noted(MAPPING_NOTE)
-        if self.options.backfill == "always" or (before is None and self.options.backfill == "auto"):
-            await self.sweeper.ask("first start" if before is None else "backfill.on_start", SweepKind.BACKFILL)
-        elif before is not None and self.options.sweep_cause is not None:
-            await self.sweeper.ask(self.options.sweep_cause, SweepKind.RECONCILE)
-        elif before not in (None, fingerprint):
-            log.info("mapping_changed", next="every order is compared with its checkpoint")
-            await self.sweeper.ask("mapping changed", SweepKind.RECONCILE)
+        if before is not None and self.options.altered is not None:
+            await self.evidence.doubt(self.options.altered)
+        if (wanted := self._wanted_sweep(before)) is not None:
+            revision = await self.sweeper.ask(*wanted)
+            if self.evidence.unasked:
+                await self.evidence.ends_with(revision)
         same_stream = before == fingerprint and self.options.sweep_cause is None
         await self.progress.load(empty=before is None, made=self.options.slot_made, same_stream=same_stream)
         if before != fingerprint:
             await memory.note(MAPPING_NOTE, fingerprint)
+        if self.options.basis is not None:
+            await memory.note(BASIS_NOTE, self.options.basis)
         await memory.note(SETTING_UP_NOTE, "no")
+
+    def _wanted_sweep(self, before: str | None) -> tuple[str, SweepKind] | None:
+        """`before`: the fingerprint of the mapping of the last run."""
+        options = self.options
+        if options.backfill == "always" or (before is None and options.backfill == "auto"):
+            return "first start" if before is None else "backfill.on_start", SweepKind.BACKFILL
+        if before is None:
+            return None
+        if options.sweep_cause is not None:
+            return options.sweep_cause, SweepKind.RECONCILE
+        if self.evidence.unasked:
+            return self.evidence.cause, SweepKind.RECONCILE
+        if before != self.ports.assembler.fingerprint:
+            log.info("mapping_changed", next="every order is compared with its checkpoint")
+            return "mapping changed", SweepKind.RECONCILE
+        return None
 
     async def _follow(self, stop: asyncio.Event) -> None:
         attempt = 0
@@ -372,6 +404,8 @@ class Pipeline:
             try:
                 await step()
             except (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwritable) as error:
+                if isinstance(error, ReadingVoid):
+                    await self.evidence.void(error.cause)
                 if name not in self.troubles:
                     log.warning("station_waits", station=name, problem=str(error))
                 self.troubles[name] = error

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from connector.bounded import GRACE
-from connector.errors import MappingBroken, OrderUnreadable, Problem
+from connector.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
 from connector.orders import Assembly, Document, KeyPage, Lookup, Members, OrderKey, encoded
 from connector.projection import checks, statements
 from connector.projection.failures import shown
@@ -20,9 +20,12 @@ from connector.projection.keys import array_literal, decode
 from connector.projection.paths import Lookup as Reverse
 from connector.projection.projection import Projection
 from connector.projection.reading import Pool, Session, parse_snapshot
+from connector.projection.unchanged import Unchanged
 
 LARGEST: Final = 16 * 2**20
 """Bytes of a document beyond which it is no order, but somebody's archive."""
+_READ_AGAIN: Final = 5
+"""Times that a reading during which something was altered is repeated at once."""
 _COUNTED = 10_000
 """A table never analysed is counted, up to this many rows."""
 
@@ -43,8 +46,14 @@ class Assembler:
         """`fallback_encoding`: of bytes that are no text in the database's own encoding, where it lets them in."""
         self._projection = projection
         self._pool = Pool(
-            read_dsn, statement_timeout_ms, grace=grace, fallback=fallback_encoding, path=projection.search_path
+            read_dsn,
+            statement_timeout_ms,
+            grace=grace,
+            fallback=fallback_encoding,
+            path=projection.search_path,
+            unfiltered=projection.basis.unfiltered,
         )
+        self._unchanged = Unchanged(projection.basis)
         self._width = len(projection.key)
         self._queries: dict[int, str] = {}
         self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}
@@ -67,7 +76,7 @@ class Assembler:
         async with self._pool.session(f"assembling {shown(list(keys))}") as session:
             replayed = await session.replayed()
             query = self._assembling(session.connection.info.server_version)
-            rows = await session.rows(query, [*arrays, LARGEST if largest is None else largest])
+            rows = await self._read(session, query, [*arrays, LARGEST if largest is None else largest])
         documents: dict[OrderKey, tuple[Document, ...]] = {}
         members: dict[OrderKey, dict[str, set[str]]] = {}
         oversized: dict[OrderKey, int] = {}
@@ -110,7 +119,7 @@ class Assembler:
             return frozenset()
         query = statements.present(self._projection)
         async with self._pool.session(f"looking for {shown(list(keys))}") as session:
-            rows = await session.rows(query, self._arrays(keys))
+            rows = await self._read(session, query, self._arrays(keys))
         return frozenset(keys) - {encoded(row) for row in rows}
 
     async def estimate(self) -> int:
@@ -134,6 +143,10 @@ class Assembler:
                 return opened != path.open or await used.definitions.digest(session.rows) != used.digest
         except MappingBroken:
             return True
+
+    def superseded_by(self, projection: Projection) -> bool:
+        """Whether what it stands on is otherwise than as this one was analysed, so that this one must not go on."""
+        return self._unchanged.differs(projection.basis)
 
     async def plan_problems(self) -> list[Problem]:
         """Warnings: tables read whole, ways without an index, replica identities that lack a way's columns."""
@@ -170,8 +183,17 @@ class Assembler:
 
     async def _paged(self, session: Session, query: str, parameters: list[Any]) -> tuple[str, list[list[str]]]:
         version = session.connection.info.server_version
-        row = (await session.rows(statements.with_snapshot(query, version), parameters))[0]
+        row = (await self._read(session, statements.with_snapshot(query, version), parameters))[0]
         return row[0], [json.loads(text) for text in row[1]]
+
+    async def _read(self, session: Session, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows, when what they stand on was the same all the time. Raises ReadingVoid, SourceUnavailable."""
+        for _ in range(_READ_AGAIN):
+            begun = self._unchanged.stamp
+            rows = await session.rows(query, parameters)
+            if await self._unchanged.since(begun, session.catalog_rows):
+                return rows
+        raise SourceUnavailable("tables or functions of the mapping are altered all the time: nothing can be read")
 
 
 def _too_large(oversized: Mapping[OrderKey, int]) -> OrderUnreadable:

@@ -10,7 +10,7 @@ import re
 import psycopg
 from psycopg import errors
 
-from connector.errors import ConnectorError, MappingBroken, OrderUnreadable, SourceUnavailable
+from connector.errors import ConnectorError, MappingBroken, OrderUnreadable, ReadingVoid, SourceUnavailable
 
 _UNAVAILABLE = ("08", "28", "3D", "40", "53", "55", "57", "58")
 _BROKEN = ("0A", "2B", "3F", "42")
@@ -35,9 +35,19 @@ def translated(error: psycopg.Error, doing: str) -> ConnectorError:
         )
     if state.startswith(_UNAVAILABLE) or (state.startswith("25") and state != _READ_ONLY):
         return SourceUnavailable(said)
+    if would_filter(error):
+        table = re.search(r"\W(\w+)\W*$", error.diag.message_primary or "")
+        on = f" of {table[1]}" if table is not None else ""
+        return ReadingVoid(f"row-level security{on} would hide rows from the role that orders are read as")
     if state.startswith(_BROKEN) or state == _READ_ONLY:
         return MappingBroken(f"{said}: the mapping no longer fits the database; run `redo-connector check`")
     return OrderUnreadable(said, state)
+
+
+def would_filter(error: psycopg.Error) -> bool:
+    """A policy of row security applies, and the session rather fails than reads without the rows that it hides. The
+    code is that of a denied privilege; the server's source, unlike its words, isn't translated."""
+    return error.sqlstate == "42501" and error.diag.source_function == "check_enable_rls"
 
 
 def condition(sqlstate: str) -> str:

@@ -16,6 +16,7 @@ from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
 from connector.projection.catalog import Catalog
 from connector.projection.definitions import Definitions
+from connector.projection.dependencies import Basis, State, dependencies, difference
 from connector.projection.failures import translated
 from connector.projection.key import KeyUse
 from connector.projection.mapping import Mapping
@@ -28,7 +29,7 @@ from connector.projection.reading import connect
 from connector.projection.resolution import PathName
 from connector.projection.restriction import hidden_names, restricted
 from connector.projection.routes import Routes
-from connector.projection.row_security import row_security_problems
+from connector.projection.row_security import row_security_problems, unfiltered
 from connector.projection.scopes import Scope
 from connector.projection.search_path import SearchPath, configured_path, rows, running_path
 from connector.projection.views import read_catalog
@@ -90,10 +91,12 @@ async def _analysed(
 ) -> Projection:
     configured = await configured_path(connection)
     catalog, views = await read_catalog(connection, mapping.select, mapping.vocabulary, configured)
+    depends = await dependencies(partial(rows, connection), _relations(catalog), sorted(catalog.functions.called))
+    _, before = await depends.read(partial(rows, connection))
     found = analyse(mapping, catalog, swept)
     needs = found.needs(mapping, catalog)
     path = await _safe_path(mapping, connection, catalog, configured)
-    hidden = await row_security_problems(connection, needs.columns)
+    hidden = await row_security_problems(connection, needs.columns, catalog.views)
     stop([*await privilege_problems(connection, needs), *(problem for problem in hidden if not problem.warning)])
     try:
         refused, locked = await server.judged(mapping, connection, configured)
@@ -110,12 +113,17 @@ async def _analysed(
         refusals = {use.table.name for use in top.uses() if use.table and use.table.refusal}
         known = refusals | {way.table.name for way in found.ways}
         stop(await server.unplanned(connection, mapping, path, text, key, known))
+        whole = await unfiltered(connection, path, text, key)
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError([await refused_problem(connection, needs, error)]) from None
     moving = (*found.warnings, *_sweep_warnings(mapping, top, swept))
     used = await _used(connection, catalog, path.names)
     texts = [*(views[name] for name in sorted(views)), used.digest]
-    made = _projection(mapping, found, text, columns, timezone, texts, needs, used)
+    stamp, state = await depends.read(partial(rows, connection))
+    if altered := difference(before, state):
+        raise SourceUnavailable(f"while the mapping was analysed, {altered}: it is tried again")
+    basis = Basis(depends, stamp, state, whole and not _filters(state, needs))
+    made = _projection(mapping, found, text, columns, timezone, texts, needs, used, basis)
     return replace(
         made, moving=moving, hidden=tuple(hidden), path_names=_path_names(mapping, names, catalog), search_path=path
     )
@@ -134,6 +142,18 @@ async def _safe_path(
 def _path_names(mapping: Mapping, found: dict[int, TableName], catalog: Catalog) -> dict[str, PathName]:
     oids = {table.name: table.oid for table in catalog.tables.values()}
     return {name.name: PathName(name, oids[name], mapping.where(at)) for at, name in reversed(found.items())}
+
+
+def _relations(catalog: Catalog) -> list[int]:
+    tables = list(catalog.tables.values())
+    return [table.oid for table in (*tables, *(child for table in tables for child in table.children))]
+
+
+def _filters(state: State, needs: Needs) -> bool:
+    """Whether a policy applies to what the role reads itself, in queries of ours too."""
+    own = {str(name) for name in needs.columns}
+    relations = state["relations"].values()
+    return any(one["name"] in own and state["role"] in (one["row_security"] or {}) for one in relations)
 
 
 async def _used(connection: AsyncConnection[Any], catalog: Catalog, names: Names) -> Used:
@@ -170,6 +190,7 @@ def _projection(
     meanings: list[str],
     needs: Needs,
     used: Used,
+    basis: Basis,
 ) -> Projection:
     key, ways = found.keys[0], found.ways
     outputs = [f"{name} {kind}" for name, kind in columns.items()]
@@ -185,7 +206,7 @@ def _projection(
         columns=columns,
         # A reverse index that is new must be filled by a sweep, as if the mapping had changed.
         fingerprint=mapping.fingerprint(ANALYSIS_VERSION, order_key, timezone, *outputs, *indexes, *meanings),
-        routes=Routes(ways),
+        routes=Routes(ways, key.table.name),
         uses=tuple(Use(way.use.alias, mapping.line(way.use.at), way) for way in ways),
         statement=mapping.statement,
         restricted=text,
@@ -194,6 +215,7 @@ def _projection(
         order_table_rows=key.table.rows,
         needs=needs,
         used=used,
+        basis=basis,
     )
 
 

@@ -11,6 +11,7 @@ from connector.changes import TableName
 from connector.errors import Problem
 from connector.projection.catalog import Column, Table
 from connector.projection.definitions import Definitions
+from connector.projection.dependencies import Basis
 from connector.projection.keys import quoted
 from connector.projection.needs import Needs
 from connector.projection.paths import Hop, Index, Way
@@ -75,6 +76,7 @@ class Projection:
     order_table_rows: float
     needs: Needs
     used: Used
+    basis: Basis
     moving: tuple[Problem, ...] = ()
     hidden: tuple[Problem, ...] = ()
     path_names: Mapping[str, PathName] = field(default_factory=dict)

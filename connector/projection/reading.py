@@ -47,15 +47,19 @@ _LOCK_TIMEOUT = sql.SQL("""
 """)
 
 
-async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> BoundedConnection:
+async def connect(
+    dsn: str, statement_timeout_ms: int, grace: float = GRACE, *, unfiltered: bool = False
+) -> BoundedConnection:
     """A read-only session, whose server has `grace` seconds after its own time limit for each answer; names are looked
-    up in pg_catalog alone. Raises psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
+    up in pg_catalog alone. `unfiltered`: rather than leave out rows that a policy hides, a query fails. Raises
+    psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
     patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
     connection = await _connected(dsn, patience)
     try:
         await refuse_lent(connection, lambda: _connected(dsn, patience))
         await connection.execute(SEARCH_PATH)
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
+        settings["row_security"] = "off" if unfiltered else "on"
         await connection.execute(settings_statement(settings) + _LOCK_TIMEOUT)
         await as_stored(connection)
     except BaseException:  # cancelled: a connection of the OMS's must not be left open
@@ -78,11 +82,14 @@ class Session:
     def __init__(self, connection: AsyncConnection[Any], standby: bool, fallback: str | None) -> None:
         self.connection = connection
         self.standby = standby
+        self.path = SearchPath()
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), fallback)
 
     @classmethod
-    async def open(cls, dsn: str, statement_timeout_ms: int, grace: float, fallback: str | None) -> Session:
-        connection = await connect(dsn, statement_timeout_ms, grace)
+    async def open(
+        cls, dsn: str, statement_timeout_ms: int, grace: float, fallback: str | None, unfiltered: bool
+    ) -> Session:
+        connection = await connect(dsn, statement_timeout_ms, grace, unfiltered=unfiltered)
         try:
             row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
         except BaseException:  # the same
@@ -102,6 +109,13 @@ class Session:
         cursor = await self.connection.execute(query, parameters, prepare=True)
         return await cursor.fetchall()
 
+    async def catalog_rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Of a query of ours, in which no name is looked up where others may create."""
+        if not self.path.exposed:
+            return await self.rows(query, parameters)
+        async with self.path.left(self.connection):
+            return await self.rows(query, parameters)
+
     async def replayed(self) -> Lsn | None:
         """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
         if not self.standby:
@@ -112,8 +126,8 @@ class Session:
 
 
 class Pool:
-    """At most `size` sessions, opened when needed and again when broken. `grace` as in `connect`, `fallback`: see
-    `Charset`; `path`: by which they run the mapping."""
+    """At most `size` sessions, opened when needed and again when broken. `grace` and `unfiltered` as in `connect`,
+    `fallback`: see `Charset`; `path`: by which they run the mapping."""
 
     def __init__(
         self,
@@ -123,9 +137,11 @@ class Pool:
         grace: float = GRACE,
         fallback: str | None = None,
         path: SearchPath | None = None,
+        unfiltered: bool = False,
     ) -> None:
         self._path = path or SearchPath()
         self._fallback = fallback
+        self._unfiltered = unfiltered
         self._dsn = dsn
         self._timeout_ms = statement_timeout_ms
         self._grace = grace
@@ -154,9 +170,12 @@ class Pool:
                     await self._back(session)
 
     async def _open(self) -> Session:
-        session = await Session.open(self._dsn, self._timeout_ms, self._grace, self._fallback)
+        session = await Session.open(
+            self._dsn, self._timeout_ms, self._grace, self._fallback, unfiltered=self._unfiltered
+        )
         try:
             await self._path.enter(session.connection)
+            session.path = self._path
         except BaseException:  # the same
             await session.connection.close()
             raise

@@ -44,7 +44,8 @@ class Route:
 class Routes:
     """Satisfies the pipeline's port of this name."""
 
-    def __init__(self, ways: Sequence[Way]) -> None:
+    def __init__(self, ways: Sequence[Way], order_table: TableName | None = None) -> None:
+        self._order_table = order_table
         wanted: dict[TableName, set[str]] = {}
         for way in ways:
             known = wanted.setdefault(way.table.name, set())
@@ -97,7 +98,8 @@ class Routes:
                         lookups.add(Lookup(before.name, row))
                     else:
                         sweep = f"{changes.operation} on {changes.table} does not carry its replica identity"
-        return Affected(frozenset(keys), frozenset(lookups), sweep)
+        own = frozenset(keys) if changes.table == self._order_table else frozenset()
+        return Affected(frozenset(keys), frozenset(lookups), sweep, own)
 
     def _route(self, way: Way) -> Route:
         before = None

@@ -33,7 +33,10 @@ SELECT wanted.schema, wanted.name, c.relkind::text AS kind, c.relpersistence::te
          (SELECT md5(string_agg(concat_ws(' ', leaf.oid, pg_relation_filenode(leaf.oid)), ',' ORDER BY leaf.oid))
           FROM {LEAVES} AS leaf) END AS partitions,
        ARRAY(SELECT k.relname::text FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid
-             WHERE i.inhparent = c.oid AND NOT k.relispartition ORDER BY 1) AS children
+             WHERE i.inhparent = c.oid AND NOT k.relispartition ORDER BY 1) AS children,
+       concat_ws(' ', CASE WHEN c.relrowsecurity THEN 'on' END, CASE WHEN c.relforcerowsecurity THEN 'forced' END,
+         (SELECT string_agg(concat_ws('.', oid, xmin), ' ' ORDER BY oid) FROM pg_policy WHERE polrelid = c.oid))
+         AS row_security
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) WITH ORDINALITY AS wanted (schema, name, place)
 LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
        ON n.nspname = wanted.schema AND c.relname = wanted.name
@@ -46,7 +49,8 @@ class TableFacts:
     """One wanted table. `kind` (pg_class.relkind) is None when there is no such table. `identified`: it and its
     partitions have usable replica identities; `identity`: which, and what the primary key is. `columns`: a hash of
     their places, names, types and NOT NULLs, and of when each was last altered, so that a change there and back shows.
-    `partitions`: a hash of the leaves and their storage, which a TRUNCATE of one renews; None without partitions."""
+    `partitions`: a hash of the leaves and their storage, which a TRUNCATE of one renews; None without partitions.
+    `row_security`: whether it is on, and which policies there are, and when each was last altered; else empty."""
 
     schema: str
     name: str
@@ -59,6 +63,7 @@ class TableFacts:
     identity: str | None
     partitions: str | None
     children: Sequence[str]
+    row_security: str = ""
 
     @property
     def table(self) -> TableName:

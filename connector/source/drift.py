@@ -73,6 +73,8 @@ class Drift:
     columns_changed: tuple[TableName, ...] = ()
     """A column was added, dropped, renamed, retyped, or its NOT NULL or another property changed, even if it is by now
     as it was."""
+    row_security_changed: tuple[TableName, ...] = ()
+    """Row-level security was turned on or off, or its policies are others."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, each.name) for each in fields(self))
@@ -166,6 +168,7 @@ class ObjectWatch:
             identity_changed=_where(both, "identity"),
             partitions_changed=_where(both, "partitions"),
             columns_changed=_where(both, "columns"),
+            row_security_changed=_where(both, "row_security"),
         )
 
 

@@ -27,13 +27,14 @@ class TableState:
     partitions: str | None
     children: str
     published: str
+    row_security: str = ""
 
     def analysed_alike(self, other: TableState) -> bool:
         """No difference to the analysis of a mapping that reads it."""
         return self._analysed() == other._analysed()
 
     def _analysed(self) -> tuple[object, ...]:
-        return (self.kind, self.persistence, self.oid, self.columns, self.identity, self.children)
+        return (self.kind, self.persistence, self.oid, self.columns, self.identity, self.children, self.row_security)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def state_of(facts: Sequence[TableFacts], pair: Pair) -> State:
             fact.partitions,
             ",".join(fact.children),
             _published(pair, fact.table),
+            fact.row_security,
         )
         for fact in facts
     }
