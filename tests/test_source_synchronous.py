@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from structlog.testing import capture_logs
 
 from connector.demo import oms as demo_oms
@@ -112,9 +113,10 @@ async def test_check_says_it_beforehand_and_another_application_name_is_a_way_ou
     await wait_for(rig, 'one, "redo-connector"')
     assert len(await warned(rig.dsn)) == 1
     assert "application_name" in (await warned(rig.dsn))[0]
-    assert await warned(f"{rig.dsn} application_name=elsewhere") == []
+    elsewhere = make_conninfo(rig.dsn, application_name="elsewhere")
+    assert await warned(elsewhere) == []
     await wait_for(rig, "*")
-    assert "instead of '*'" in (await warned(f"{rig.dsn} application_name=elsewhere"))[0]
+    assert "instead of '*'" in (await warned(elsewhere))[0]
 
 
 async def test_a_start_does_not_wait_for_itself(rig: Rig) -> None:
