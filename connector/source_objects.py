@@ -26,6 +26,7 @@ from connector.source.objects import State, load
 from connector.source.rescue import Rescuer, statements
 from connector.source.setup import Ready, mend
 from connector.source.stream import PostgresSource
+from connector.source.synchronous import StandbyWatch
 
 log = structlog.get_logger("connector.source")
 
@@ -82,6 +83,7 @@ class SourceObjects:
         self._pipeline = pipeline
         self._watch = ObjectWatch(looks, source.slot, source.publication, source.tables)
         self._replica = ReplicaWatch(source.read_dsn, source.within)
+        self._standby = StandbyWatch(looks, source.slot)
         self._rescuer = Rescuer(looks, source.publication)
         self.pulse = Pulse("object guard", "keeping the publications from failing the OMS's statements")
         self.pulse.allowance = RESCUING
@@ -146,6 +148,9 @@ class SourceObjects:
 
     async def _look(self) -> None:
         drift = await self._watch.look()
+        if (problem := await self._standby.look()) is not None:
+            log.warning("synchronous_standby", problem=problem.what, next=problem.hint)
+        self._stream.waited_for(self._standby.waited_for)
         self._tell(drift)
         if self._source.manage and self._source.publication in drift.publications_gone:
             # What was written meanwhile can't be decoded: the slot is made anew, too, by who follows it.

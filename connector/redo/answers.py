@@ -148,10 +148,11 @@ def pushed(status: int, headers: Mapping[str, str], body: bytes, order_id: str, 
     return strange(status)
 
 
-def strange(status: int) -> Outcome:
-    """A success whose body isn't the contract's: something between us and Redo may have answered."""
+def strange(status: int, detail: str = "") -> Outcome:
+    """A success whose body isn't the contract's: something between us and Redo may have answered. `detail` must hold
+    nothing of it."""
     row = _BY_REASON["bad_answer"]
-    return Outcome(row.kind, status, row.reason, f"{status}: {row.sentence}")
+    return Outcome(row.kind, status, row.reason, f"{status}: {row.sentence}" + (f" ({detail})" if detail else ""))
 
 
 def failed(status: int, headers: Mapping[str, str], body: bytes, words: Words) -> Outcome:

@@ -22,6 +22,7 @@ from connector import __version__
 from connector.errors import ConfigurationError, Problem
 from connector.orders import Order, Outcome, OutcomeKind
 from connector.redo.answers import failed, parsed, pushed, strange, unanswered
+from connector.redo.codings import Incomplete, Undecodable, decoded
 from connector.redo.lanes import Lanes
 from connector.redo.troubles import trouble
 from connector.redo.words import Words
@@ -102,6 +103,7 @@ class RedoClient:
             (b"Authorization", f"Bearer {api_secret}".encode()),
             (b"User-Agent", user_agent.encode()),
             (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"identity"),
             (b"Content-Type", b"application/json"),
         ]
 
@@ -172,6 +174,12 @@ class RedoClient:
             outcome = trouble(error)
             self._tell(method, outcome.reason, began)
             return outcome
+        except Incomplete:
+            self._tell(method, "cut", began)
+            return unanswered("cut", "its compressed body ends early")
+        except _Unreadable as error:
+            self._tell(method, str(error.status), began)
+            return strange(error.status, error.why)
         self._tell(method, str(got[0]), began)
         return got
 
@@ -191,7 +199,14 @@ class RedoClient:
                     break
         finally:
             await stream.aclose()
-        return response.status_code, response.headers, b"".join(parts)[:most]
+        coding, whole = response.headers.get("content-encoding"), size <= most
+        try:
+            content = decoded(b"".join(parts)[:most], coding, most, whole=whole)
+        except Undecodable as error:
+            if response.is_success:
+                raise _Unreadable(response.status_code, str(error)) from None
+            content = b""  # what is wrong is told by the status
+        return response.status_code, response.headers, content
 
     def _tell(self, method: str, code: str, began: float) -> None:
         if self._told is not None:
@@ -199,6 +214,14 @@ class RedoClient:
 
 
 _Got: TypeAlias = tuple[int, Mapping[str, str], bytes]
+
+
+class _Unreadable(Exception):
+    """A success whose body is in a coding that can't be read."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status, self.why = status, why
 
 
 def _json(body: bytes) -> Any:

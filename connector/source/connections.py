@@ -135,6 +135,8 @@ async def open_connection(
         "default_transaction_read_only": "on" if read_only else "off",
         "statement_timeout": _milliseconds(statement_timeout),
         "lock_timeout": _milliseconds(lock_timeout),
+        # What little is written (a publication) must not wait for a synchronous standby, which may be ourselves.
+        "synchronous_commit": "local",
     }
     return await _connect(dsn, conninfo(dsn), settings, patience)
 

@@ -20,9 +20,13 @@ from connector.charset import charset_of
 from connector.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
 from connector.source.connections import ANSWER, describe, explain, open_replication
 from connector.source.slot import lost_because
+from connector.source.synchronous import named
 from connector.source.wire import Unreadable
 
 _AS_STORED = sql.SQL("SELECT set_config('client_encoding', {}, false)")
+_STANDBYS = sql.SQL(
+    "SELECT current_setting('synchronous_standby_names') AS names, current_setting('application_name') AS ours"
+)
 _DATA = ("22", "54", "XX")
 """Classes of SQLSTATE that speak of what is read, not of the connection or the server's state."""
 
@@ -51,6 +55,8 @@ class CopyBoth:
         """Whose stream it is, and where the slot stood as the connection was made."""
         self.sender_timeout = sender_timeout
         """The server's wal_sender_timeout in seconds, 0 when it has none."""
+        self.waited_for = False
+        """The server would take this stream for a synchronous standby, as it was when the connection was made."""
         self.text: Callable[[bytes], str] = bytes.decode
         """Reads the bytes of a value or a name, once started."""
         self._conn = conn
@@ -68,7 +74,10 @@ class CopyBoth:
         async with _starting(conn, name):
             begins, sender_timeout, existing = await _facts(conn, slot, publications, name)
             followed = [each for each in publications if each in existing]
-        return cls(conn, slot, name, followed, begins, sender_timeout)
+            standbys = await _one(conn, _STANDBYS)
+        made = cls(conn, slot, name, followed, begins, sender_timeout)
+        made.waited_for = named(standbys["names"], standbys["ours"]) is not None
+        return made
 
     async def start(self) -> None:
         """Stream the slot from its confirmed position."""

@@ -22,6 +22,7 @@ from connector.source.hosting import WAYS, Hosting, read_hosting, replication
 from connector.source.pair import Pair, conflicts, danger_problems, pair_problems, pair_repairs, read_pair
 from connector.source.setup import verify_problems
 from connector.source.slot import SlotReport, read_slot, slot_problems
+from connector.source.synchronous import standby_problems
 
 _OLDEST: Final = 130000
 _UNREACHABLE: Final = "check host, port, user, password, pg_hba.conf and TLS settings"
@@ -31,7 +32,8 @@ _SERVER: Final = """
 SELECT current_setting('server_version_num')::int AS version, current_setting('wal_level') AS wal_level,
        current_setting('max_replication_slots')::int AS max_slots, (SELECT count(*) FROM pg_replication_slots) AS slots,
        current_setting('max_wal_senders')::int AS max_senders, (SELECT count(*) FROM pg_stat_replication) AS senders,
-       pg_is_in_recovery() AS in_recovery, current_user::text AS role, current_database()::text AS database,
+       current_setting('synchronous_standby_names') AS standby_names, pg_is_in_recovery() AS in_recovery,
+       current_user::text AS role, current_database()::text AS database,
        has_database_privilege(current_database(), 'CREATE') AS may_create,
        (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (
            SELECT FROM pg_roles WHERE rolname = 'rds_replication' AND pg_has_role(oid, 'MEMBER')) AS may_replicate
@@ -46,6 +48,7 @@ class _Server:
     slots: int
     max_senders: int
     senders: int
+    standby_names: str
     in_recovery: bool
     role: str
     database: str
@@ -79,6 +82,7 @@ async def preflight(
                 *_server_problems(server, await read_hosting(conn)),
                 *await _stream_problems(dsn, server),
                 *_capacity_problems(server, slot, report),
+                *standby_problems(dsn, server.standby_names),
                 *await table_problems(conn, tables),
                 *_object_problems(server, slot, facts, pair, report, manage, renews),
                 *(each.problem() for each in await read_abandoned(conn, slot, former_slots)),

@@ -72,6 +72,7 @@ class Session:
         self._asked = False
         self._remember = remember
         self._told = self.flow.flush
+        self._prompt = asyncio.Event()
         self._moved = asyncio.Event()
         jobs = {"read": self._read(), "inform": self._inform(), "tell": self._tell()}
         self._tasks = [self._start(job, name) for name, job in jobs.items()]
@@ -116,9 +117,16 @@ class Session:
         return batch
 
     def acknowledge(self, lsn: Lsn) -> None:
-        """Tell the server at once, but no more often than every 200 ms."""
+        """Tell the server at once, but no more often than every 200 ms, unless commits wait for it."""
         if self.flow.acknowledge(lsn):
             self._moved.set()
+
+    def waited_for(self, waited: bool) -> None:
+        """Whether commits of the OMS wait for what we tell, so that each word counts."""
+        if waited:
+            self._prompt.set()
+        else:
+            self._prompt.clear()
 
     def end(self, why: str) -> None:
         """Give the stream up: `take` raises SourceUnavailable once the buffer is empty."""
@@ -216,7 +224,9 @@ class Session:
             await self._moved.wait()
             self._moved.clear()
             await self._tell_flush()
-            await asyncio.sleep(_TELL_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TELL_EVERY):
+                    await self._prompt.wait()
 
     async def _tell_flush(self) -> None:
         flush = self.flow.flush

@@ -95,6 +95,7 @@ class PostgresSource:
             raise
         limits = replace(self._limits, silence_timeout=self._patience)
         self._session = Session(copy, interest, limits, None if journal is None else journal.remember, self._known)
+        self._session.waited_for(copy.waited_for)
         return self._session
 
     def acknowledge(self, lsn: Lsn) -> None:
@@ -108,6 +109,11 @@ class PostgresSource:
         then."""
         if self._session is not None:
             self._session.end(f"{why}: connecting anew")
+
+    def waited_for(self, waited: bool) -> None:
+        """Whether the running stream is a synchronous standby of the OMS: then what is durable is told at once."""
+        if self._session is not None:
+            self._session.waited_for(waited)
 
     def position(self) -> StreamPosition:
         """Where the stream is, or was when it ended."""
