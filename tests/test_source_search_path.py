@@ -157,14 +157,25 @@ async def test_what_the_tables_owner_made_is_used_and_what_does_not_concern_the_
     assert await email(exposed, "2") is None
 
 
-async def test_an_extension_in_a_schema_in_which_everybody_may_create_is_trusted(shop: Shop) -> None:
-    with shop.database.connect() as conn:
-        if not conn.execute("SELECT FROM pg_available_extensions WHERE name = 'citext'").fetchone():
-            pytest.skip("this server has no citext")
-    shop.admin("CREATE EXTENSION citext", "ALTER TABLE orders ALTER state TYPE citext")
-    projection = await shop.load(MAPPING.replace("'paid'", "'PAID'"))
-    assert projection.search_path.schemas == ("public",)
-    assembler = shop.assembler(projection)
+async def test_what_belongs_to_an_extension_is_trusted(shop: Shop) -> None:
+    body = "RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT pg_catalog.upper($1)'"
+    shop.execute(shop.mallory, f"CREATE FUNCTION public.lower(varchar) {body}")
+    shop.admin("ALTER EXTENSION plpgsql ADD FUNCTION public.lower(varchar)")
+    assembler = shop.assembler(await shop.load(MAPPING.replace("'paid'", "'new'")))
+    try:
+        assert await email(assembler, "2") == "BOB@SHOP"
+    finally:
+        await assembler.aclose()
+
+
+async def test_an_operator_of_the_tables_owner_is_the_one_that_is_meant(shop: Shop) -> None:
+    body = "SELECT pg_catalog.lower($1) OPERATOR(pg_catalog.=) pg_catalog.lower($2)"
+    shop.execute(
+        shop.owner,
+        f"CREATE FUNCTION public.alike(varchar, varchar) RETURNS bool LANGUAGE sql IMMUTABLE AS '{body}'",
+        "CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = varchar, PROCEDURE = public.alike)",
+    )
+    assembler = shop.assembler(await shop.load(MAPPING.replace("'paid'", "'PAID'")))
     try:
         assert await email(assembler) == "ann@shop"
     finally:

@@ -19,7 +19,9 @@ from connector.projection.mapping import read_query
 from connector.projection.vocabulary import Vocabulary, vocabulary
 
 # `played`: types of which a value may turn up. An operator over other ones is none of the mapping's, whatever its name.
-# Parameters: names before parentheses, after `).`, after `word.`; operators; types; schemas; oids of tables, functions.
+# `unary`: what may be called as a part of a row or a value; not where each column of the word that the part is taken
+# from has one of the name. Parameters: names before parentheses, after `).`, after `word.`; operators; types; schemas;
+# oids of tables, of functions; names of built-in readers; words in parentheses before a part, and these parts.
 _CALLS = """
 WITH RECURSIVE named(oid) AS (
   SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -34,12 +36,17 @@ WITH RECURSIVE named(oid) AS (
 ), unary(name, oid, whole) AS (
   SELECT p.proname, p.oid, t.typtype <> 'b' AND t.typtype <> 'e' FROM pg_proc p
   JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_type t ON t.oid = p.proargtypes[0]
-  WHERE p.proname = ANY($2::text[] || $3::text[]) AND (n.nspname = 'pg_catalog' OR n.nspname = ANY($6::text[]))
-    AND p.pronargs - p.pronargdefaults <= 1 AND NOT EXISTS (
+  WHERE p.proname = ANY($2::text[] || $3::text[] || $11::text[])
+    AND (n.nspname = 'pg_catalog' OR n.nspname = ANY($6::text[])) AND p.pronargs - p.pronargdefaults <= 1 AND NOT EXISTS (
       SELECT FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attname = p.proname AND NOT a.attisdropped)
 ), entry(kind, name, oid) AS (
   SELECT 'function', p.proname::text, p.oid FROM named JOIN pg_proc p ON p.oid = named.oid
   UNION ALL SELECT 'part', name::text, oid FROM unary WHERE name = ANY($2::text[]) OR whole
+  UNION ALL SELECT 'field', g.word || '.' || g.part, u.oid FROM unnest($10::text[], $11::text[]) AS g(word, part)
+    JOIN unary u ON u.name = g.part WHERE coalesce((
+      SELECT NOT bool_and(EXISTS (SELECT FROM pg_attribute f JOIN pg_type t ON t.typrelid = f.attrelid
+                                  WHERE t.oid = c.atttypid AND f.attname = g.part AND NOT f.attisdropped))
+      FROM pg_attribute c WHERE c.attrelid = ANY($7::oid[]) AND c.attname = g.word), true)
   UNION ALL SELECT 'operator', o.oprname::text, o.oprcode::oid FROM pg_operator o
     JOIN pg_namespace n ON n.oid = o.oprnamespace
     WHERE o.oprname = ANY($4::text[]) AND n.nspname = ANY($6::text[])
@@ -69,8 +76,10 @@ _BUILT_IN_READERS = frozenset(
     f"{what}_to_{form}" for what in ("query", "table", "cursor", "schema", "database") for form in ("xml", "xmlschema")
 ) | {"query_to_xml_and_xmlschema", "table_to_xml_and_xmlschema", "ts_stat", "dblink", "pg_read_file", "lo_get"}
 _TOLD = "reads tables that it is told of"
-_KINDS = {"function": "the function {}", "part": "{}, a function and no column,", "operator": "the operator {}"}
+_PART = "{}, a function and no column,"
+_KINDS = {"function": "the function {}", "part": _PART, "field": _PART, "operator": "the operator {}"}
 _CAST = "a cast to {}"
+_PARTS = ("function", "part", "field")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,9 @@ async def read_functions(
         known = known | waiting
         asked = [waiting.functions, waiting.parts, waiting.columns, waiting.operators, known.types]
         schemas = sorted({*path, *known.schemas, *waiting.schemas})
-        lists = [*([*names] for names in asked), schemas, list(tables), graph.asked, sorted(_BUILT_IN_READERS)]
+        split = [field.rpartition(".") for field in waiting.fields]
+        fields = [[word for word, _, _ in split], [part for _, _, part in split]]
+        lists = [*map(list, asked), schemas, list(tables), graph.asked, sorted(_BUILT_IN_READERS), *fields]
         waiting = graph.add(await (await connection.execute(_CALLS, lists)).fetchall())
     return graph.judged(words, known)
 
@@ -185,10 +196,10 @@ class _Graph:
 
     def _suspects(self, key: _Key) -> Iterator[Suspect]:
         kind, name = key
-        what = _KINDS.get(kind, _CAST).format(name)
+        what = _KINDS.get(kind, _CAST).format(name.rpartition(".")[2] if kind == "field" else name)
         reader = next((oid for oid in self._reached(key) if oid in self._reasons), None)
         if reader is not None:
-            own = kind in ("function", "part") and reader in self._meant[key]
+            own = kind in _PARTS and reader in self._meant[key]
             why = self._reasons[reader]
             said = why if own else f"calls {self._found[reader].name}, which {why}"
             hint = "declare it IMMUTABLE if it reads no table, or write its tables into the mapping"
@@ -216,6 +227,7 @@ class _Graph:
 def _keys(words: Vocabulary) -> Iterator[_Key]:
     yield from (("function", name) for name in words.functions)
     yield from (("part", name) for name in {**words.columns, **words.parts})
+    yield from (("field", name) for name in words.fields)
     yield from (("operator", name) for name in words.operators)
     yield from (("cast", name) for name in words.types)
 

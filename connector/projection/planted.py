@@ -118,10 +118,11 @@ class Names:
 
 
 def names_of(words: Vocabulary, path: Sequence[str], tables: Sequence[int]) -> Names:
+    parts = [each.rpartition(".")[2] for each in words.fields]
     return Names(
         tuple(path),
         tuple(sorted(tables)),
-        tuple(sorted({*words.functions, *words.parts, *words.columns})),
+        tuple(sorted({*words.functions, *words.parts, *words.columns, *parts})),
         tuple(sorted({*words.operators, *OPERATORS})),
         tuple(sorted(words.types)),
         tuple(sorted(words.schemas)),

@@ -24,11 +24,13 @@ _NAMED = (TokenType.DCOLON, TokenType.ALIAS)
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Each name with its first offset. `functions`: before a parenthesis. `parts`: `name` of `(expression).name`, and
-    `columns`: `name` of `word.name`; either may be a function's. `types`: after `::` or AS, or before a text."""
+    """Each name with its first offset. `functions`: before a parenthesis. `parts`: `name` of `(expression).name`;
+    `fields`: `word.name` of `(word).name` and of `(other.word).name`; `columns`: `name` of `word.name`; the name may be
+    a function's in all of them. `types`: after `::` or AS, or before a text."""
 
     functions: Mapping[str, int] = field(default_factory=dict)
     parts: Mapping[str, int] = field(default_factory=dict)
+    fields: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, int] = field(default_factory=dict)
     operators: Mapping[str, int] = field(default_factory=dict)
     types: Mapping[str, int] = field(default_factory=dict)
@@ -36,13 +38,14 @@ class Vocabulary:
 
     def offset(self, name: str) -> int:
         """Where it is used first; 0 where it isn't in the text itself."""
-        found = (self.functions, self.parts, self.columns, self.operators, self.types)
+        found = (self.functions, self.parts, self.fields, self.columns, self.operators, self.types)
         return next((names[name] for names in found if name in names), 0)
 
     def __or__(self, other: Vocabulary) -> Vocabulary:
         return Vocabulary(
             {**other.functions, **self.functions},
             {**other.parts, **self.parts},
+            {**other.fields, **self.fields},
             {**other.columns, **self.columns},
             {**other.operators, **self.operators},
             {**other.types, **self.types},
@@ -59,7 +62,7 @@ def vocabulary(text: str) -> Vocabulary:
 
 
 def of_tokens(tokens: Sequence[Token], text: str) -> Vocabulary:
-    names: dict[str, dict[str, int]] = {"functions": {}, "parts": {}, "columns": {}, "types": {}}
+    names: dict[str, dict[str, int]] = {"functions": {}, "parts": {}, "fields": {}, "columns": {}, "types": {}}
     schemas: set[str] = set()
     for index, token in enumerate(tokens):
         name = _name(token, text)
@@ -74,7 +77,8 @@ def of_tokens(tokens: Sequence[Token], text: str) -> Vocabulary:
         if after == TokenType.L_PAREN:
             names["functions"].setdefault(name, token.start)
         elif before == TokenType.DOT and start == index and index > 1:
-            names["parts"].setdefault(name, token.start)
+            word = _in_parentheses(tokens, index - 2, text)
+            names["fields" if word else "parts"].setdefault(f"{word}.{name}" if word else name, token.start)
         elif before == TokenType.DOT:
             names["columns"].setdefault(name, token.start)
         if after == TokenType.STRING or (start and tokens[start - 1].token_type in _NAMED):
@@ -103,6 +107,16 @@ def _first_of_dotted(tokens: Sequence[Token], index: int) -> int:
             return index
         index -= 2
     return index
+
+
+def _in_parentheses(tokens: Sequence[Token], end: int, text: str) -> str | None:
+    """The last name of what ends at this parenthesis, if that is a dotted name and nothing else."""
+    index = end - 1
+    while index > 1 and tokens[index - 1].token_type == TokenType.DOT:
+        index -= 2
+    opened = index > 0 and tokens[index - 1].token_type == TokenType.L_PAREN
+    called = opened and index > 1 and _name(tokens[index - 2], text) is not None
+    return _name(tokens[end - 1], text) if opened and not called else None
 
 
 def _name(token: Token, text: str) -> str | None:
