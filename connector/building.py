@@ -35,7 +35,7 @@ from connector.pipeline.guard import Limits
 from connector.pipeline.memory import Memory
 from connector.pipeline.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
-from connector.projection import Projection
+from connector.projection import Assembler, Projection
 from connector.projection.remembered import altered, newly_hidden, recall, remember
 from connector.projection.resolution import NAMES_NOTE, dump
 from connector.slot_renewal import SlotRenewal
@@ -114,6 +114,8 @@ async def build(
         noted = recall(await memory.noted(BASIS_NOTE))
         options = replace(options, altered=altered(noted, projection), basis=remember(projection))
     pipeline = Pipeline(ports, options)
+    if isinstance(assembler, Assembler):
+        assembler.unchanged.doubt = pipeline.evidence.anew
     health = new_health(settings, pipeline, watchdog)
     looks = KeptConnection(made.dsn, made.within)
     stack.push_async_callback(looks.close)

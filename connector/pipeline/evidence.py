@@ -85,11 +85,15 @@ class Evidence:
             self._others_ask = False
             await self._store(replace(self._doubt, sweep=revision))
 
+    async def anew(self, cause: str) -> None:
+        """What is missing may have vanished, and every order must be compared."""
+        await self.doubt(cause)
+        await self.compare()
+
     async def void(self, cause: str) -> None:
         """A reading was void. Until it is known what has become of the orders, none counts as deleted."""
         if self._doubt is None or self._doubt.through is not None:
-            await self.doubt(cause)
-            await self.compare()
+            await self.anew(cause)
 
     async def compared(self, revision: int) -> None:
         """The comparison of this revision has looked at every order."""

@@ -53,7 +53,7 @@ class Assembler:
             path=projection.search_path,
             unfiltered=projection.basis.unfiltered,
         )
-        self._unchanged = Unchanged(projection.basis)
+        self.unchanged = Unchanged(projection.basis)
         self._width = len(projection.key)
         self._queries: dict[int, str] = {}
         self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}
@@ -146,7 +146,7 @@ class Assembler:
 
     def superseded_by(self, projection: Projection) -> bool:
         """Whether what it stands on is otherwise than as this one was analysed, so that this one must not go on."""
-        return self._unchanged.differs(projection.basis)
+        return self.unchanged.differs(projection.basis)
 
     async def plan_problems(self) -> list[Problem]:
         """Warnings: tables read whole, ways without an index, replica identities that lack a way's columns."""
@@ -189,9 +189,9 @@ class Assembler:
     async def _read(self, session: Session, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows, when what they stand on was the same all the time. Raises ReadingVoid, SourceUnavailable."""
         for _ in range(_READ_AGAIN):
-            begun = self._unchanged.stamp
+            begun = self.unchanged.stamp
             rows = await session.rows(query, parameters)
-            if await self._unchanged.since(begun, session.catalog_rows):
+            if await self.unchanged.since(begun, session.catalog_rows):
                 return rows
         raise SourceUnavailable("tables or functions of the mapping are altered all the time: nothing can be read")
 

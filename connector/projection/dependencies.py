@@ -158,8 +158,6 @@ def difference(before: State, now: State) -> str | None:
     """Why rows may have vanished, or may mean something else, between the two; None when that can't be."""
     if before["role"] != now["role"]:
         return f"orders are read as role {now['role']} and were read as {before['role']}"
-    if before["timeline"] and now["timeline"] and before["timeline"] != now["timeline"]:
-        return "another server answers, or the same one with another history: it was promoted or restored"
     for oid, was in before["relations"].items():
         found = _altered(was, now["relations"].get(oid))
         if found is not None:
@@ -171,6 +169,14 @@ def difference(before: State, now: State) -> str | None:
         known = set(before["functions"].items()) ^ set(now["functions"].items())
         return f"{', '.join(sorted({name for _, name in known}))}() is another function than it was"
     return None
+
+
+def other_history(before: State, now: State) -> str | None:
+    """Why rows may never have been, though what is read is the same; None when that can't be."""
+    timelines = {before["timeline"], now["timeline"]}
+    if len(timelines) == 1 or not all(timelines):
+        return None
+    return "another server answers, or the same one with another history: it was promoted or restored"
 
 
 def _altered(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from connector.errors import Problem
-from connector.projection.dependencies import State, difference
+from connector.projection.dependencies import State, difference, other_history
 from connector.projection.projection import Projection
 
 Remembered: TypeAlias = Mapping[str, Any]
@@ -47,7 +47,7 @@ def altered(remembered: Remembered | None, projection: Projection) -> str | None
     if remembered["mapping"] != _digest(projection):
         before = _shared(before, now)
         now = {**now, "functions": _known(now["functions"], before["functions"].values())}
-    return difference(before, now)
+    return difference(before, now) or other_history(before, now)
 
 
 def newly_hidden(remembered: Remembered | None, projection: Projection, accepted: Collection[str]) -> list[Problem]:

@@ -7,10 +7,15 @@ new partition) makes it be read again; anything else makes it void, until the ma
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from connector.errors import ReadingVoid
-from connector.projection.dependencies import Ask, Basis, State, difference
+from connector.projection.dependencies import Ask, Basis, State, difference, other_history
+
+
+async def _nobody_asks(_: str) -> None:
+    return None
 
 
 class Unchanged:
@@ -21,6 +26,8 @@ class Unchanged:
         self._unfiltered = basis.unfiltered
         self.state: State = basis.state
         self.stamp = basis.stamp
+        self.doubt: Callable[[str], Awaitable[None]] = _nobody_asks
+        """Told, before anything is read again, why rows may never have been."""
 
     async def since(self, stamp: str, ask: Ask) -> bool:
         """Whether a reading that was begun when the stamp was seen counts; if not, one that is begun now may. Raises
@@ -31,6 +38,8 @@ class Unchanged:
         altered = difference(self.state, state)
         if altered is not None:
             raise ReadingVoid(altered)
+        if (history := other_history(self.state, state)) is not None:
+            await self.doubt(history)
         self._dependencies = replace(self._dependencies, guarded=state["guarded"])
         self.stamp, self.state = seen, state
         return False
