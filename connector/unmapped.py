@@ -36,6 +36,10 @@ class Unmapped:
         return ""
 
     @property
+    def key_shape(self) -> None:
+        return None
+
+    @property
     def interest(self) -> Interest:
         return dict.fromkeys(self.tables, ())
 
@@ -52,6 +56,9 @@ class Unmapped:
         self._refuse()
 
     async def absent(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
+        self._refuse()
+
+    async def misfits(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
         self._refuse()
 
     async def estimate(self) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from connector.orders import is_former
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import Action, Delivery, Settled, must_push, wait_for_late
 from connector.pipeline.entries import Arrival, Lane
@@ -36,6 +37,8 @@ BURSTS = 3600.0
 """Seconds in which removals count as one burst, so that a trickle doesn't pass what a flood may not."""
 PATIENCE = 6
 """A burst that doesn't end is judged after so many times `removal_wait`."""
+REMOVED_FOR_KEY = "the order key changed, and no order has taken over what is stored by the former keys"
+"""Cause of a hold that no number of orders is small enough for."""
 APPROVED_NOTE = "approved_sweep"
 """The revision of the sweep that a person has approved: what it goes on to find isn't held again."""
 
@@ -83,7 +86,8 @@ class Guard:
         self._sweep = sweep
         self._wake = wake
         self._clock = clock
-        self._open: dict[HoldKind, Hold] = {}
+        self._open: dict[tuple[HoldKind, bool], Hold] = {}
+        """By kind, and whether no size is likely for what caused it."""
         self._opening = asyncio.Lock()
         self._last_removal = 0.0
         self._released: deque[tuple[float, int]] = deque()
@@ -98,8 +102,8 @@ class Guard:
         noted = await self._memory.noted(APPROVED_NOTE)
         self._approved = int(noted) if noted else None
         for hold in await self._memory.holds():
-            self._open[hold.kind] = hold
-            if hold.state is HoldState.HELD and hold.orders <= await self._bound(hold.kind):
+            self._open[_slot(hold)] = hold
+            if hold.state is HoldState.HELD and hold.orders <= await self._bound(hold):
                 log.info("hold_released", hold=hold.number, orders=hold.orders, because="the settings let it pass now")
                 await self._release(hold, None)
 
@@ -112,7 +116,7 @@ class Guard:
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
         async with self._opening:
-            hold = await self._current(kind, now)
+            hold = await self._current(kind, now, former=is_former(entry.key))
             self._unwritten[hold.number] += 1
         if kind is HoldKind.REMOVALS:
             self._last_removal = self._clock.timer()
@@ -151,13 +155,15 @@ class Guard:
             return ("id",) if checkpoint.store_id == order.store_id else ("store_id",)
         return self._contract.changed_fields(checkpoint.digest, order.digest) or ("unknown",)
 
-    async def _current(self, kind: HoldKind, now: float) -> Hold:
-        hold = self._open.get(kind)
+    async def _current(self, kind: HoldKind, now: float, *, former: bool) -> Hold:
+        removed_for_key = former and kind is HoldKind.REMOVALS
+        hold = self._open.get((kind, removed_for_key))
         if hold is None:
             sweep = self._sweep()
             cause = sweep.cause if sweep is not None and kind is HoldKind.CHANGES else "orders left the mapping"
+            cause = REMOVED_FOR_KEY if removed_for_key else cause
             hold = await self._insist(lambda: self._memory.open_hold(kind, cause, now))
-            self._open[kind] = hold
+            self._open[kind, removed_for_key] = hold
         return hold
 
     async def step(self) -> None:
@@ -183,11 +189,11 @@ class Guard:
     async def _look(self, *, walked: bool) -> bool:
         released = 0
         for hold in await self._insist(self._memory.holds):
-            self._open[hold.kind] = hold
+            self._open[_slot(hold)] = hold
             if hold.state is not HoldState.GATHERING or self._unwritten[hold.number]:
                 continue
-            bound = await self._bound(hold.kind)
-            if hold.orders + self._recent(hold.kind) > bound:
+            bound = await self._bound(hold)
+            if hold.orders and hold.orders + self._recent(hold.kind) > bound:
                 await self._hold(hold, bound)
             elif walked if hold.kind is HoldKind.CHANGES else self._burst_over(hold):
                 released += await self._release(hold, None)
@@ -197,9 +203,9 @@ class Guard:
     async def _forget_gone(self) -> None:
         async with self._opening:
             left = {hold.number for hold in await self._insist(self._memory.holds)}
-            for kind, hold in [*self._open.items()]:
+            for slot, hold in [*self._open.items()]:
                 if hold.number not in left and not self._unwritten[hold.number]:
-                    del self._open[kind]
+                    del self._open[slot]
 
     async def _hold(self, hold: Hold, bound: float) -> None:
         await self._insist(lambda: self._memory.mark_hold(hold.number, HoldState.HELD))
@@ -227,8 +233,11 @@ class Guard:
             self._released.popleft()
         return sum(orders for _, orders in self._released)
 
-    async def _bound(self, kind: HoldKind) -> float:
-        return self._limits.bound(kind, (await self._insist(self._memory.tally)).checkpoints)
+    async def _bound(self, hold: Hold) -> float:
+        """How many orders may pass unseen."""
+        if hold.cause == REMOVED_FOR_KEY:
+            return 0.0
+        return self._limits.bound(hold.kind, (await self._insist(self._memory.tally)).checkpoints)
 
     async def approve(self, number: int, limit: int | None = None) -> int | None:
         """Let a hold go, or the first `limit` orders of it. Returns how many; None: there is no such hold."""
@@ -247,7 +256,7 @@ class Guard:
         released = 0
         if limit is None:
             # What is judged from now on goes into another hold; what was, is waited for.
-            self._open.pop(hold.kind, None)
+            self._open.pop(_slot(hold), None)
             while self._unwritten[hold.number]:  # noqa: ASYNC110 -- a settlement away
                 await asyncio.sleep(0.01)
         while limit is None or released < limit:
@@ -263,6 +272,10 @@ class Guard:
     async def _release_some(self, number: int, most: int) -> int:
         arrival = Arrival(self._next_revision(), self._clock.wall(), Lane.SWEEP, approved=True)
         return await self._insist(lambda: self._memory.release(number, arrival, most))
+
+
+def _slot(hold: Hold) -> tuple[HoldKind, bool]:
+    return hold.kind, hold.cause == REMOVED_FOR_KEY
 
 
 def _same(delivery: Delivery) -> bool:

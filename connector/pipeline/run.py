@@ -30,6 +30,7 @@ from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
+from connector.pipeline.former import FormerKeys
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.hand_pause import HandPause
@@ -136,6 +137,16 @@ class Pipeline:
         claims = Claims(
             ports.memory, self.insist, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall
         )
+        self.former = FormerKeys(
+            ports.memory,
+            ports.assembler,
+            self.sweeper,
+            self.insist,
+            self._busy,
+            self._be_quiet,
+            clock,
+        )
+        self.sweeper.former_over = self.former.judged
         self.looker = Looker(
             ports.memory,
             self.reader,
@@ -144,6 +155,7 @@ class Pipeline:
             options.terms,
             self.insist,
             claims,
+            self.former,
             clock.wall,
         )
         self.hand_pause = HandPause(ports.memory, self.insist, self._go_on, clock.wall)
@@ -256,6 +268,12 @@ class Pipeline:
     async def _go_on(self) -> None:
         await self.dispatcher.hasten()
 
+    def _busy(self) -> frozenset[OrderKey]:
+        return frozenset(self.dispatcher.busy)
+
+    def _be_quiet(self, until: float) -> None:
+        self.dispatcher.not_before = until
+
     def _wake(self) -> None:
         self.dispatcher.wake()
 
@@ -308,17 +326,19 @@ class Pipeline:
         await self.hand_pause.load()
         await self.visibility.load()
         await self.sweeper.load()
+        key_changed = await self.former.load()
         await self.guard.load()
-        await self._maybe_sweep()
+        await self._maybe_sweep(swept=key_changed)
 
-    async def _maybe_sweep(self) -> None:
+    async def _maybe_sweep(self, *, swept: bool) -> None:
+        """`swept`: a sweep over all orders was begun just now."""
         memory, fingerprint = self.ports.memory, self.ports.assembler.fingerprint
         before = await memory.noted(MAPPING_NOTE)
         if self.options.backfill == "always" or (before is None and self.options.backfill == "auto"):
             await self.sweeper.ask("first start" if before is None else "backfill.on_start", SweepKind.BACKFILL)
-        elif before is not None and self.options.sweep_cause is not None:
+        elif before is not None and self.options.sweep_cause is not None and not swept:
             await self.sweeper.ask(self.options.sweep_cause, SweepKind.RECONCILE)
-        elif before not in (None, fingerprint):
+        elif before not in (None, fingerprint) and not swept:
             log.info("mapping_changed", next="every order is compared with its checkpoint")
             await self.sweeper.ask("mapping changed", SweepKind.RECONCILE)
         same_stream = before == fingerprint and self.options.sweep_cause is None

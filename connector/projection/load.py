@@ -12,12 +12,14 @@ from psycopg import AsyncConnection
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.orders import KeyShape
 from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
 from connector.projection.catalog import Catalog
 from connector.projection.definitions import Definitions
 from connector.projection.failures import translated
 from connector.projection.key import KeyUse
+from connector.projection.key_shape import read_key_shape
 from connector.projection.mapping import Mapping
 from connector.projection.needs import Needs
 from connector.projection.privileges import privilege_problems, read_functions, refused_problem
@@ -106,7 +108,8 @@ async def _analysed(
     moving = (*found.warnings, *_sweep_warnings(mapping, top, swept))
     used = await _used(connection, catalog)
     texts = [*(views[name] for name in sorted(views)), used.digest]
-    made = _projection(mapping, found, text, columns, timezone, texts, needs, used)
+    shape = await read_key_shape(connection, key)
+    made = _projection(mapping, found, text, columns, timezone, texts, needs, used, shape)
     return replace(made, moving=moving, hidden=tuple(hidden))
 
 
@@ -147,6 +150,7 @@ def _projection(
     meanings: list[str],
     needs: Needs,
     used: Used,
+    shape: KeyShape,
 ) -> Projection:
     key, ways = found.keys[0], found.ways
     outputs = [f"{name} {kind}" for name, kind in columns.items()]
@@ -158,6 +162,7 @@ def _projection(
         key=key.names,
         key_types=tuple(column.asked_as for column in key.columns),
         key_columns=key.columns,
+        key_shape=shape,
         tables=table_names([way.table for way in ways]),
         columns=columns,
         # A reverse index that is new must be filled by a sweep, as if the mapping had changed.

@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.changes import TableName
 from connector.errors import Problem
+from connector.orders import KeyShape
 from connector.projection.catalog import Column, Table
 from connector.projection.definitions import Definitions
 from connector.projection.keys import quoted
@@ -60,6 +61,7 @@ class Projection:
     key: tuple[str, ...]
     key_types: tuple[str, ...]
     key_columns: tuple[Column, ...]
+    key_shape: KeyShape
     tables: tuple[TableName, ...]
     columns: Mapping[str, str]
     fingerprint: str
@@ -86,7 +88,7 @@ class Projection:
         is, it changes with the tables themselves and their columns' types, too."""
         tables = [(table.name, table.oid, table.partial) for table in self.followed]
         ways = [_signed(use.way) for use in self.uses]
-        key = (self.key, self.key_types, self.key_outputs, self.order_table_key_is_primary)
+        key = (self.key_shape, self.key_types, self.key_outputs, self.order_table_key_is_primary)
         parts = (self.fingerprint, tables, key, self.restricted, dict(self.columns), ways)
         routes = (dict(self.routes.interest), dict(self.routes.by_table))
         return hashlib.sha256(repr((parts, routes)).encode()).hexdigest()
