@@ -85,7 +85,6 @@ def forget_waiting(connection: apsw.Connection) -> None:
 def retire(connection: apsw.Connection, keys: Sequence[OrderKey], shape: int, now: float) -> None:
     """These keys become former ones, apart from their ledger entries, which are in work."""
     connection.executemany(_WITHOUT_CHECKPOINT, ((now, key) for key in keys))
-    connection.executemany(_FORGET, ((former(key, shape),) for key in keys))
     _retire(connection, keys, shape)
     for statement in _WAITING[:2]:
         connection.executemany(statement + " WHERE key = ?", ((key,) for key in keys))
@@ -93,6 +92,7 @@ def retire(connection: apsw.Connection, keys: Sequence[OrderKey], shape: int, no
 
 def _retire(connection: apsw.Connection, keys: Sequence[OrderKey], shape: int) -> None:
     connection.executemany(_DOUBT, ((key,) for key in keys))
+    connection.executemany(_FORGET, ((former(key, shape),) for key in keys))
     for statement in _RENAME:
         connection.executemany(statement, ((former(key, shape), key) for key in keys))
 

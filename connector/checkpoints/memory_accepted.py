@@ -102,7 +102,7 @@ class AcceptedRows:
         if was in self.checkpoints:
             self.checkpoints[now] = replace(self.checkpoints.pop(was), key=now)
         if was in self._line_items:
-            self._line_items[now] = self._line_items.pop(was)
+            self._line_items[now] = self._line_items.get(now, frozenset()) | self._line_items.pop(was)
         if was in self._leftovers:
             self._leftovers[now] = self._leftovers.get(now, set()) | self._leftovers.pop(was)
         for place, sealed in self._payloads.pop(was, {}).items():

@@ -101,7 +101,6 @@ def forget_waiting(connection: Connection[Any]) -> None:
 def retire(connection: Connection[Any], keys: Sequence[OrderKey], shape: int, now: float) -> None:
     """These keys become former ones, apart from their ledger entries, which are in work."""
     connection.execute(_WITHOUT_CHECKPOINT, (now, False, [*keys]))
-    connection.execute(_FORGET, ([former(key, shape) for key in keys],))
     _retire(connection, keys, shape)
     for statement in _WAITING[:2]:
         connection.execute(statement + _OF_KEYS, ([*keys],))
@@ -109,6 +108,7 @@ def retire(connection: Connection[Any], keys: Sequence[OrderKey], shape: int, no
 
 def _retire(connection: Connection[Any], keys: Sequence[OrderKey], shape: int) -> None:
     connection.execute(_DOUBT, ([*keys],))
+    connection.execute(_FORGET, ([former(key, shape) for key in keys],))
     _rename(connection, keys, [former(key, shape) for key in keys])
 
 
