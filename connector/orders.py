@@ -73,11 +73,17 @@ class KeyShape:
         return f"{self.table} ({', '.join(map(str, self.columns))})"
 
     def continues(self, before: KeyShape) -> bool:
-        """Whether keys of the shape before name the same orders by the same texts. An enum may have more labels now."""
+        """Whether keys of the shape before name the same orders by the same texts. An enum may have more labels now, but
+        labels in another order were given other names."""
         names = [(column.name, column.form) for column in self.columns]
         return (self.table, names) == (before.table, [(one.name, one.form) for one in before.columns]) and all(
-            set(was.labels) <= set(now.labels) for was, now in zip(before.columns, self.columns, strict=True)
+            _in_order(was.labels, now.labels) for was, now in zip(before.columns, self.columns, strict=True)
         )
+
+
+def _in_order(some: Sequence[str], among: Sequence[str]) -> bool:
+    rest = iter(among)
+    return all(label in rest for label in some)
 
 
 Document: TypeAlias = Mapping[str, Any]
