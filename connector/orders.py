@@ -52,11 +52,18 @@ FORMER_KEYS = OrderKey(_FORMER)
 @dataclass(frozen=True, slots=True)
 class KeyColumn:
     """A column of the order key. `form`: the same for types whose values have the same texts (int and bigint, varchar
-    and text). `labels`: an enum's."""
+    and text). `labels`: an enum's. `number`: the column's own in its table, whatever it is called."""
 
     name: str
     form: str
     labels: tuple[str, ...] = ()
+    number: int = 0
+
+    def continues(self, before: KeyColumn, same_table: bool) -> bool:
+        """Whether it has the values of the column before, in the same texts."""
+        if (self.name, self.form) != (before.name, before.form) or not _in_order(before.labels, self.labels):
+            return False
+        return self.number == before.number or not same_table
 
     def __str__(self) -> str:
         return f"{self.name} {self.form}" + (f" ({', '.join(self.labels)})" if self.labels else "")
@@ -64,10 +71,12 @@ class KeyColumn:
 
 @dataclass(frozen=True, slots=True)
 class KeyShape:
-    """What the texts of order keys stand for: the columns of a table, which `table` names with its schema."""
+    """What the texts of order keys stand for: the columns of a table, which `table` names with its schema, and whose
+    `oid` is another one once it was made anew."""
 
     table: str
     columns: tuple[KeyColumn, ...]
+    oid: int = 0
 
     def __str__(self) -> str:
         return f"{self.table} ({', '.join(map(str, self.columns))})"
@@ -75,10 +84,10 @@ class KeyShape:
     def continues(self, before: KeyShape) -> bool:
         """Whether keys of the shape before name the same orders by the same texts. An enum may have more labels now, but
         labels in another order were given other names."""
-        names = [(column.name, column.form) for column in self.columns]
-        return (self.table, names) == (before.table, [(one.name, one.form) for one in before.columns]) and all(
-            _in_order(was.labels, now.labels) for was, now in zip(before.columns, self.columns, strict=True)
-        )
+        if self.table != before.table or len(self.columns) != len(before.columns):
+            return False
+        same = self.oid == before.oid
+        return all(now.continues(was, same) for was, now in zip(before.columns, self.columns, strict=True))
 
 
 def _in_order(some: Sequence[str], among: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ import structlog
 from connector.errors import ConnectorError
 from connector.orders import KeyColumn, KeyShape, OrderKey, Place
 from connector.pipeline.clock import MACHINE, Clock
+from connector.pipeline.crashpoints import reach
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Assembler
@@ -60,8 +61,8 @@ class KeyNote:
 def _shape(found: dict[str, Any] | None) -> KeyShape | None:
     if found is None:
         return None
-    columns = tuple(KeyColumn(one["name"], one["form"], tuple(one["labels"])) for one in found["columns"])
-    return KeyShape(found["table"], columns)
+    columns = [KeyColumn(one["name"], one["form"], tuple(one["labels"]), one["number"]) for one in found["columns"]]
+    return KeyShape(found["table"], tuple(columns), found["oid"])
 
 
 class FormerKeys:
@@ -124,6 +125,7 @@ class FormerKeys:
             note.shape, note.changes if note.changing else note.changes + 1, changing=True, quiet_until=quiet
         )
         await self._note(note)
+        reach("former.after_note")
         checkpoints = (await self._memory.tally()).checkpoints
         log.warning(
             "order_key_changed",
@@ -135,7 +137,9 @@ class FormerKeys:
         await self._sweeper.begin_anew(
             KEY_CHANGED, min((one.revision for one in await self._memory.unseen()), default=None)
         )
+        reach("former.after_sweep")
         await self._memory.retire_all(note.changes)
+        reach("former.after_retire")
         note = replace(note, shape=shape, changing=False)
         await self._note(note)
         self._changes = note.changes
@@ -159,6 +163,7 @@ class FormerKeys:
             return frozenset()
         busy = self._busy()
         taken = await self._insist(lambda: self._memory.take_over(wanted, busy))
+        reach("former.after_claim")
         self._taken += len(taken)
         return taken
 

@@ -25,10 +25,12 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 _INTEGERS: Final = frozenset({"int2", "int4", "int8", "oid"})
 _STRINGS: Final = frozenset({"text", "varchar", "bpchar", "name"})
 
-_LABELS = """
-SELECT e.enumlabel FROM pg_catalog.pg_enum e JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
-JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-WHERE n.nspname = $1 AND t.typname = $2 ORDER BY e.enumsortorder
+_COLUMN = """
+SELECT a.attnum::int, ARRAY(
+  SELECT e.enumlabel::text FROM pg_catalog.pg_enum e JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  WHERE n.nspname = $3 AND t.typname = $4 ORDER BY e.enumsortorder)
+FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::oid AND a.attname = $2
 """
 
 
@@ -36,12 +38,10 @@ async def read_key_shape(connection: AsyncConnection[Any], key: KeyUse) -> KeySh
     """Raises psycopg.Error."""
     columns = []
     for column in key.columns:
-        labels: tuple[str, ...] = ()
-        if column.is_enum:
-            rows = await (await connection.execute(_LABELS, [column.type_schema, column.type])).fetchall()
-            labels = tuple(label for (label,) in rows)
-        columns.append(KeyColumn(column.name, form(column), labels))
-    return KeyShape(str(key.table.name), tuple(columns))
+        asked = [key.table.oid, column.name, column.type_schema, column.type]
+        [(number, labels)] = await (await connection.execute(_COLUMN, asked)).fetchall()
+        columns.append(KeyColumn(column.name, form(column), tuple(labels), number))
+    return KeyShape(str(key.table.name), tuple(columns), key.table.oid)
 
 
 def form(column: Column) -> str:
