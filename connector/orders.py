@@ -82,8 +82,8 @@ class KeyShape:
         return f"{self.table} ({', '.join(map(str, self.columns))})"
 
     def continues(self, before: KeyShape) -> bool:
-        """Whether keys of the shape before name the same orders by the same texts. An enum may have more labels now, but
-        labels in another order were given other names."""
+        """Whether keys of the shape before name the same orders by the same texts. An enum may have more labels now,
+        but labels in another order were given other names."""
         if self.table != before.table or len(self.columns) != len(before.columns):
             return False
         same = self.oid == before.oid

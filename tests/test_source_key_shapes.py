@@ -6,56 +6,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from structlog.testing import capture_logs
 
-from connector.orders import OrderKey, is_former
+from connector.orders import is_former
 from connector.redo.sandbox_server import SandboxServer
-from tests.fix_connector import Rig, eventually
+from tests.fix_connector import eventually
 from tests.fix_postgres import Database
+from tests.key_shop import KEY, ORDERS, PARTITIONED, Shop, filled, opened
 from tests.serving import look_often, serving
 
-ORDERS: Final = 30
-SCHEMA: Final = f"""
-CREATE SCHEMA store;
-CREATE TYPE store.channel AS ENUM ('web', 'phone');
-CREATE DOMAIN store.code AS varchar(20);
-CREATE TABLE store.orders (
-    id int PRIMARY KEY, placed date NOT NULL, channel store.channel NOT NULL, code char(6) NOT NULL,
-    rate numeric(8, 0) NOT NULL, label store.code NOT NULL, number text NOT NULL UNIQUE, status text NOT NULL
-);
-CREATE TABLE store.item (id int PRIMARY KEY, number text NOT NULL, sku text NOT NULL);
-CREATE INDEX ON store.item (number);
-CREATE FUNCTION store.place(n int) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO store.orders SELECT n, date '2026-01-01' + n, (ARRAY['web', 'phone'])[1 + n % 2]::store.channel,
-        'c' || n, n, 'l' || n, 'R' || n, 'new';
-    INSERT INTO store.item SELECT 10 * n + k, 'R' || n, 'sku' || k FROM generate_series(1, 2) AS k
-$$;
-SELECT store.place(n) FROM generate_series(1, {ORDERS}) AS n;
-ANALYZE;
-"""
-MAPPING: Final = """
-SELECT
-    o.number AS id,
-    '2026-01-05 10:00Z'::timestamptz AS created_at,
-    'USD' AS presentment_currency,
-    'USD' AS shop_currency,
-    o.status AS sales_channel,
-    jsonb_build_object('email', 'a@store.example', 'first_name', 'Ada', 'last_name', 'Byron') AS customer,
-    jsonb_build_object(
-        'address1', '1 Main St', 'city', 'Provo', 'province_code', 'UT', 'zip', '84601', 'country_code', 'US'
-    ) AS shipping_address,
-    jsonb_build_array(jsonb_build_object(
-        'id', o.number || '-1', 'product_id', 'mug', 'sku', 'mug', 'title', 'Mug', 'quantity', 1, 'price_set', 12.5
-    )) AS line_items,
-    NULL::jsonb AS order_discounts,
-    NULL::jsonb AS shipping_lines,
-    NULL::jsonb AS fulfillments,
-    (SELECT jsonb_agg(i.sku ORDER BY i.id) FROM store.item AS i WHERE i.number = o.number) AS tags
-FROM store.orders AS o
-"""
 OTHER: Final = f"""
 ALTER TABLE store.orders ADD other int NOT NULL DEFAULT 0;
 UPDATE store.orders SET other = {ORDERS + 1} - id;
@@ -65,18 +27,7 @@ ALTER TABLE store.orders DROP id;
 ALTER TABLE store.orders RENAME other TO id;
 ALTER TABLE store.orders ADD PRIMARY KEY (id);
 """
-KEY: Final = "ALTER TABLE store.orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY ({})"
 UUID: Final = "USING ('00000000-0000-4000-8000-' || lpad(id::text, 12, '0'))::uuid"
-PARTITIONED: Final = """
-ALTER TABLE store.orders RENAME TO orders_old;
-ALTER TABLE store.orders_old RENAME CONSTRAINT orders_pkey TO orders_old_pkey;
-CREATE TABLE store.orders (LIKE store.orders_old, PRIMARY KEY (id, placed)) PARTITION BY RANGE (placed);
-CREATE TABLE store.orders_1 PARTITION OF store.orders FOR VALUES FROM ('2026-01-01') TO ('2026-01-15');
-CREATE TABLE store.orders_2 PARTITION OF store.orders DEFAULT;
-CREATE INDEX ON store.orders (number);
-INSERT INTO store.orders SELECT * FROM store.orders_old;
-"""
-
 CHANGES: Final = {
     "a column more, as a partitioned table needs": (None, KEY.format("id, placed")),
     "a column less": (KEY.format("id, placed"), KEY.format("id")),
@@ -103,61 +54,10 @@ KEEPING: Final = {
 }
 
 
-class Shop:
-    """The OMS above, a connector, and what Redo was asked."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-
-    def run(self, script: str | None) -> None:
-        """One transaction."""
-        if script:
-            with self.rig.database.connect() as conn, conn.transaction():
-                conn.execute(script.encode())
-
-    def asked(self) -> dict[str, int]:
-        """How often each order was pushed."""
-        return dict(self.rig.sandbox.state.pushes)
-
-    async def well(self) -> None:
-        await self.rig.quiet()
-        verdict = await self.rig.verdict()
-        assert verdict.clean, str(verdict)
-        assert (await self.rig.tally()).dead_letters == {}
-
-    async def keys(self) -> list[OrderKey]:
-        return await self.rig.running.pipeline.ports.memory.page_checkpoints(None, 1000)
-
-    async def goes_on(self) -> None:
-        """Ordinary changes arrive, each at the order that it concerns and nowhere else, and so does a delete."""
-        before = self.asked()
-        self.run("UPDATE store.orders SET status = 'paid' WHERE number = 'R3'")
-        self.run("DELETE FROM store.item WHERE number = 'R4' AND sku = 'sku1'")
-        self.run("UPDATE store.item SET number = 'R6' WHERE number = 'R5' AND sku = 'sku2'")
-        await self.well()
-        changed = {order for order, pushes in self.asked().items() if pushes > before.get(order, 0)}
-        assert changed == {"R3", "R4", "R5", "R6"}
-        self.run("DELETE FROM store.orders WHERE number = 'R7'")
-        await eventually("the order is removed", lambda: "R7" not in self.rig.stored())
-        await self.well()
-        assert len(self.rig.stored()) == ORDERS - 1
-
-
 @pytest.fixture
 async def shop(database: Database, sandbox: SandboxServer, tmp_path: Path) -> AsyncIterator[Shop]:
-    with database.connect() as conn:
-        conn.execute(SCHEMA.encode())
-    overrides: dict[str, dict[str, Any]] = {"mapping": {"missing": "delete"}}
-    rig = Rig(database, sandbox, tmp_path, MAPPING, overrides)
-    yield Shop(rig)
-    await rig.stop()
-
-
-async def filled(shop: Shop, before: str | None = None) -> None:
-    shop.run(before)
-    await shop.rig.start()
-    await shop.well()
-    assert len(shop.rig.stored()) == ORDERS
+    async with opened(database, sandbox, tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -110,7 +110,7 @@ class Guard:
     async def judge(self, delivery: Delivery, now: float) -> Settled | None:
         """The settlement that keeps this order back, None when it may go. A hold doesn't know what may still land at
         Redo, so an order waits for that moment first."""
-        kind, entry = self._kind(delivery), delivery.entry
+        kind, entry = self._kind(delivery, now), delivery.entry
         if kind is None:
             return None
         if entry.late_until is not None and now < entry.late_until:
@@ -130,7 +130,7 @@ class Guard:
             if settlement.held is not None:
                 self._unwritten[settlement.held.hold] -= 1
 
-    def _kind(self, delivery: Delivery) -> HoldKind | None:
+    def _kind(self, delivery: Delivery, now: float) -> HoldKind | None:
         entry = delivery.entry
         if entry.approved or delivery.hidden:
             return None
@@ -141,7 +141,7 @@ class Guard:
             return None
         if self._limits.off or sweep.revision == self._approved:
             return None
-        if entry.confirm and (sweep.cause != OLD_STORE or _same(delivery)):
+        if must_push(entry, now) and (sweep.cause != OLD_STORE or _same(delivery)):
             return None
         return HoldKind.CHANGES
 

@@ -60,13 +60,15 @@ _OF_KEYS: Final = " WHERE key = ANY(%s)"
 _LOOKUPS: Final = "DELETE FROM lookup"
 
 # One that left the mapping is second choice, and so is one that has had the place longer ago.
-_AT_PLACE: Final = """
-SELECT key FROM checkpoint WHERE store_id = %s AND order_id = %s AND key >= %s AND key < %s
-  AND NOT EXISTS (SELECT FROM ledger WHERE ledger.key = checkpoint.key AND late_until IS NOT NULL)
-ORDER BY missing, accepted_at DESC, key
+_AT_PLACES: Final = """
+SELECT claim.key, there.key FROM unnest(%s::text[], %s::text[], %s::text[]) AS claim (key, store_id, order_id)
+JOIN checkpoint AS there ON there.store_id = claim.store_id AND there.order_id = claim.order_id
+WHERE there.key >= %s AND there.key < %s AND there.key <> ALL(%s)
+  AND NOT EXISTS (SELECT FROM checkpoint AS own WHERE own.key = claim.key)
+  AND NOT EXISTS (SELECT FROM ledger WHERE ledger.key = there.key AND late_until IS NOT NULL)
+ORDER BY there.missing, there.accepted_at DESC, there.key
 """
-_HAS_OWN: Final = "SELECT EXISTS (SELECT FROM checkpoint WHERE key = %s)"
-_PAYLOADS: Final = "SELECT store_id, order_id, sealed FROM payload WHERE key = %s"
+_PAYLOADS: Final = "SELECT key, store_id, order_id, sealed FROM payload WHERE key = ANY(%s)"
 _SEAL_ANEW: Final = """
 UPDATE payload SET sealed = anew.sealed
 FROM unnest(%b::bytea[], %s::text[], %s::text[], %s::text[]) AS anew (sealed, key, store_id, order_id)
@@ -121,22 +123,42 @@ def take_over(
     connection: Connection[Any], claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey], vault: Vault | None
 ) -> frozenset[OrderKey]:
     """See `pipeline.memory.Memory.take_over`."""
-    return frozenset(key for key, place in claims.items() if _taken(connection, key, place, busy, vault))
-
-
-def _taken(
-    connection: Connection[Any], key: OrderKey, place: Place, busy: frozenset[OrderKey], vault: Vault | None
-) -> bool:
-    bindings = (place.store_id, place.order_id, FORMER_KEYS, AFTER_FORMER)
-    there = [found for (found,) in all_rows(connection, _AT_PLACE, bindings) if found not in busy]
-    if not there or one_value(connection, _HAS_OWN, (key,)):
-        return False
-    was = there[0]
-    bodies = payloads(all_rows(connection, _PAYLOADS, (was,)), was, vault)
-    _rename(connection, [was], [key])
+    taken = _assigned(connection, claims, busy)
+    if not taken:
+        return frozenset()
+    bodies = _opened(connection, taken, vault)
+    _rename(connection, [*taken], [*taken.values()])
     if vault is not None:
-        anew = [(vault.seal(key, at, body), key, at.store_id, at.order_id) for at, body in bodies.items()]
+        anew = ((vault.seal(key, at, body), key, at.store_id, at.order_id) for key, at, body in bodies)
         execute_rows(connection, _SEAL_ANEW, anew)
     for statement in _WAITING:
-        connection.execute(statement + _OF_KEYS, ([was],))
-    return True
+        connection.execute(statement + _OF_KEYS, ([*taken],))
+    return frozenset(taken.values())
+
+
+def _assigned(
+    connection: Connection[Any], claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey]
+) -> dict[OrderKey, OrderKey]:
+    """Former keys, each with the first order that claims its place."""
+    rows = [(key, place.store_id, place.order_id) for key, place in claims.items()]
+    columns = [[*column] for column in zip(*rows, strict=True)]
+    there: dict[OrderKey, list[OrderKey]] = {}
+    bindings = (*columns, FORMER_KEYS, AFTER_FORMER, [*busy])
+    for key, was in all_rows(connection, _AT_PLACES, bindings) if rows else ():
+        there.setdefault(key, []).append(was)
+    taken: dict[OrderKey, OrderKey] = {}
+    for key in claims:
+        was = next((one for one in there.get(key, ()) if one not in taken), None)
+        if was is not None:
+            taken[was] = key
+    return taken
+
+
+def _opened(
+    connection: Connection[Any], taken: Mapping[OrderKey, OrderKey], vault: Vault | None
+) -> list[tuple[OrderKey, Place, bytes]]:
+    """The payloads of former keys, by the keys that take them over."""
+    found = []
+    for was, *row in all_rows(connection, _PAYLOADS, ([*taken],)):
+        found += [(taken[was], place, body) for place, body in payloads([tuple(row)], was, vault).items()]
+    return found
