@@ -32,9 +32,12 @@ async def preview_one(
 ) -> dict[str, Any]:
     """As `preview`, with the `sqlstate` of what made the order unreadable, and the payload's `body` as it is sent."""
     try:
-        documents = (await assembler.assemble([key])).documents.get(key, ())
+        assembly = await assembler.assemble([key])
     except OrderUnreadable as error:
         return _shown(key, "unreadable", [str(error)], sqlstate=error.sqlstate)
+    if key in assembly.misfits:
+        return _shown(key, "unreadable", ["its text is no order key's"], sqlstate="22P02")
+    documents = assembly.documents.get(key, ())
     if not documents:
         return _shown(key, "absent", ["the mapping has no row for this order"])
     if len(documents) > 1:

@@ -27,6 +27,74 @@ def encoded(texts: Sequence[str]) -> OrderKey:
     return OrderKey(json.dumps(list(texts), separators=(",", ":"), ensure_ascii=False))
 
 
+_FORMER = "<former key "
+
+
+def former(key: OrderKey, shape: int) -> OrderKey:
+    """A key of an earlier shape of the order key, told apart from every key of today. `shape`: how many changes of the
+    shape it has seen. One that is former already stays as it is."""
+    return key if is_former(key) else OrderKey(f"{_FORMER}{shape}> {key}")
+
+
+def is_former(key: OrderKey) -> bool:
+    return key.startswith(_FORMER)
+
+
+def as_was(key: OrderKey) -> OrderKey:
+    """The key as it was before it became a former one."""
+    return OrderKey(key.partition("> ")[2]) if is_former(key) else key
+
+
+FORMER_KEYS = OrderKey(_FORMER)
+"""All former keys, and no others, come right after this one in the order of keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A column of the order key. `form`: the same for types whose values have the same texts (int and bigint, varchar
+    and text). `labels`: an enum's. `number`: the column's own in its table, whatever it is called."""
+
+    name: str
+    form: str
+    labels: tuple[str, ...] = ()
+    number: int = 0
+
+    def continues(self, before: KeyColumn, same_table: bool) -> bool:
+        """Whether it has the values of the column before, in the same texts."""
+        if (self.name, self.form) != (before.name, before.form) or not _in_order(before.labels, self.labels):
+            return False
+        return self.number == before.number or not same_table
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.form}" + (f" ({', '.join(self.labels)})" if self.labels else "")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShape:
+    """What the texts of order keys stand for: the columns of a table, which `table` names with its schema, and whose
+    `oid` is another one once it was made anew."""
+
+    table: str
+    columns: tuple[KeyColumn, ...]
+    oid: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.table} ({', '.join(map(str, self.columns))})"
+
+    def continues(self, before: KeyShape) -> bool:
+        """Whether keys of the shape before name the same orders by the same texts. An enum may have more labels now,
+        but labels in another order were given other names."""
+        if self.table != before.table or len(self.columns) != len(before.columns):
+            return False
+        same = self.oid == before.oid
+        return all(now.continues(was, same) for was, now in zip(before.columns, self.columns, strict=True))
+
+
+def _in_order(some: Sequence[str], among: Sequence[str]) -> bool:
+    rest = iter(among)
+    return all(label in rest for label in some)
+
+
 Document: TypeAlias = Mapping[str, Any]
 """One row of the mapping as parsed JSON. Numbers with a fraction are Decimal, never float."""
 
@@ -58,12 +126,14 @@ text form, a JSON list when there are several. Only tables whose deletes and mov
 @dataclass(frozen=True, slots=True)
 class Assembly:
     """The mapping's answer for some keys in one snapshot. A key without documents isn't in the mapping, unless it is
-    `oversized`: then these are the bytes of documents that are larger than what was asked for."""
+    `oversized`: then these are the bytes of documents that are larger than what was asked for. `misfits`: keys whose
+    texts are none of the order key's, as its columns and types are today; of course they have no documents."""
 
     snapshot: Snapshot
     documents: Mapping[OrderKey, tuple[Document, ...]]
     members: Mapping[OrderKey, Members] = field(default_factory=dict)
     oversized: Mapping[OrderKey, int] = field(default_factory=dict)
+    misfits: frozenset[OrderKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

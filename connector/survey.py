@@ -27,6 +27,7 @@ from connector.former_slots import former_slots
 from connector.judging import preview_one
 from connector.neighbours import store_neighbours
 from connector.orders import OutcomeKind, Place
+from connector.pipeline.former import KEY_NOTE, KeyNote
 from connector.projection import Assembler
 from connector.projection.statistics import read_statistics
 from connector.redo.contract import RedoContract
@@ -85,9 +86,36 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
         return [*problems, *error.problems]
     assembler = furnishing.new_assembler(settings, projection)
     try:
-        return [*problems, *await _mapping_problems(assembler, contract)]
+        found = [*await _key_problems(settings, assembler), *await _mapping_problems(assembler, contract)]
+        return [*problems, *found]
     finally:
         await assembler.aclose()
+
+
+async def _key_problems(settings: Settings, assembler: Assembler) -> list[Problem]:
+    """What `run` will do where orders are known by keys of another shape. A store that can't be read, others tell."""
+    try:
+        store = await open_if_any(furnishing.checkpoints(settings))
+    except (ConfigurationError, CheckpointsUnwritable):
+        return []
+    if store is None:
+        return []
+    try:
+        note, orders = KeyNote.parsed(await store.noted(KEY_NOTE)), (await store.tally()).checkpoints
+        if note is not None and note.holds_for(assembler.key_shape):
+            return []
+        if note is None and not await assembler.misfits(await store.random_keys(_SAMPLE)):
+            return []
+    except ConnectorError:
+        return []
+    finally:
+        await store.close()
+    before = f" from {note.shape}" if note is not None and note.shape is not None else ""
+    hint = (
+        f"nothing to do: `run` finds {orders:,} orders that Redo holds again by order id and store, without pushing "
+        "them for it; what it can't find again is held for approval before anything is removed"
+    )
+    return [Problem(f"the order key changed{before} to {assembler.key_shape}", hint, "mapping.path", warning=True)]
 
 
 async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:

@@ -38,6 +38,10 @@ class Unmapped:
         return ""
 
     @property
+    def key_shape(self) -> None:
+        return None
+
+    @property
     def interest(self) -> Interest:
         return dict.fromkeys(self.tables, ())
 
@@ -54,6 +58,9 @@ class Unmapped:
         self._refuse()
 
     async def absent(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
+        self._refuse()
+
+    async def misfits(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
         self._refuse()
 
     async def estimate(self) -> int:

@@ -18,7 +18,7 @@ from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.postgres.store import PostgresCheckpoints
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
-from connector.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind
+from connector.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind, former
 from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Held, HoldKind, HoldState
 from connector.pipeline.memory import Memory
@@ -34,7 +34,9 @@ LANES = st.sampled_from(Lane)
 MOMENTS = st.integers(0, 50).map(float)
 ROWS = st.frozensets(st.sampled_from("123"))
 MEMBERS = st.dictionaries(st.sampled_from(["item", "payment"]), ROWS)
-EVERYTHING = [OrderKey(name) for name in "abcde"]
+FORMER = [former(OrderKey(name), shape) for name in "abcde" for shape in (1, 2)]
+EVERYTHING = [*map(OrderKey, "abcde"), *FORMER]
+ANY = st.sampled_from(EVERYTHING)
 NEITHER = (False, False)
 FLAGS = st.tuples(st.booleans(), st.booleans())
 NUMBERS = st.integers(1, 3)
@@ -129,7 +131,7 @@ class Twins(RuleBasedStateMachine):
     @rule(
         since=MOMENTS,
         lane=LANES,
-        keys=st.frozensets(KEYS),
+        keys=st.frozensets(ANY),
         lookups=st.frozensets(LOOKUPS),
         older=st.integers(0, 3),
         flags=FLAGS,
@@ -200,6 +202,21 @@ class Twins(RuleBasedStateMachine):
     @rule(store_id=st.sampled_from(["eu", "us"]))
     def adopt(self, store_id: str) -> None:
         self.both(lambda memory: memory.adopt(store_id))
+
+    @rule(shape=st.sampled_from([1, 2]))
+    def retire_all(self, shape: int) -> None:
+        self.both(lambda memory: memory.late_until())
+        self.both(lambda memory: memory.retire_all(shape))
+        assert self.both(lambda memory: memory.tally()).affected == 0
+        self.taken, self.lookups = {}, []
+
+    @rule(keys=st.lists(KEYS, max_size=2, unique=True), shape=st.sampled_from([1, 2]))
+    def retire(self, keys: list[OrderKey], shape: int) -> None:
+        self.both(lambda memory: memory.retire(keys, shape))
+
+    @rule(claims=st.dictionaries(KEYS, st.sampled_from(PLACES)), busy=st.frozensets(st.sampled_from(FORMER)))
+    def take_over(self, claims: dict[OrderKey, Place], busy: frozenset[OrderKey]) -> None:
+        self.both(lambda memory: memory.take_over(claims, busy))
 
     @rule(revision=st.integers(1, 3), started_at=MOMENTS, finished_at=st.none() | MOMENTS, found=st.integers(0, 9))
     def save_sweep(self, revision: int, started_at: float, finished_at: float | None, found: int) -> None:

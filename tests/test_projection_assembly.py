@@ -119,13 +119,25 @@ async def test_a_subquery_with_two_rows_is_the_orders_own_trouble(shop: Database
         await assembler.assemble(keys("1"))
 
 
-async def test_a_key_that_cannot_be_one_is_unreadable(assembler_of: Make) -> None:
+async def test_a_key_that_cannot_be_one_is_told_apart_and_keeps_no_other_from_being_read(
+    shop: Database, assembler_of: Make
+) -> None:
+    with shop.connect() as connection:
+        connection.execute("INSERT INTO shop.orders (id) SELECT generate_series(1, 50)")
+        connection.execute("INSERT INTO shop.tenant_order (tenant, no) VALUES (3, 7)")
+    strange = keys("abc", "99999999999999999999", "", '["1"]', "1.5", "x\0", "\udc80", "<former key 1> 2")
     single = await assembler_of("SELECT o.id FROM shop.orders o")
-    with pytest.raises(OrderUnreadable):
-        await single.assemble(keys("abc"))
+    wanted = [*strange[:4], *keys(*map(str, range(1, 60))), *strange[4:]]
+    found = await single.assemble(wanted)
+    assert found.misfits == set(strange) == await single.misfits(wanted)
+    assert set(found.documents) == set(keys(*map(str, range(1, 51))))
+    assert await single.absent(wanted) == {*strange, *keys(*map(str, range(51, 60)))}
+    assert (await single.assemble(strange)).documents == {}
     double = await assembler_of("SELECT t.tenant || '-' || t.no AS id FROM shop.tenant_order t")
-    with pytest.raises(OrderUnreadable):
-        await double.assemble(keys("7"))
+    strange = keys("7", '["3"]', '["3",7]', '["3","b"]', "[" * 5_000, '["3","7"', '{"3":"7"}')
+    seen = await double.assemble([*strange, OrderKey('["3","7"]')])
+    assert seen.misfits == set(strange)
+    assert set(seen.documents) == set(keys('["3","7"]'))
 
 
 async def test_a_dropped_column_breaks_the_mapping(shop: Database, assembler_of: Make) -> None:

@@ -19,7 +19,7 @@ from connector.checkpoints.memory_walks import WalkRows
 from connector.checkpoints.payloads import refuse_unsealed
 from connector.checkpoints.progress import SWEEPS_KEPT
 from connector.checkpoints.vault import Vault
-from connector.orders import Members, OrderKey, Place
+from connector.orders import Members, OrderKey, Place, former, is_former
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.pulse import Pulse
@@ -178,6 +178,41 @@ class MemoryCheckpoints:
 
     async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
         return self._accepted.page(after, limit)
+
+    async def late_until(self) -> float | None:
+        return self._ledger.late_until()
+
+    async def retire_all(self, shape: int) -> None:
+        self._accepted.found(self._clock())
+        await self.retire([key for key in self._accepted.checkpoints if not is_former(key)], shape)
+        for rows in (self._ledger, self._letters, self._holds, self._walks):
+            rows.forget()
+        self._members.keep(frozenset())
+
+    async def retire(self, keys: Sequence[OrderKey], shape: int) -> None:
+        self._accepted.found(self._clock(), keys)
+        doubtful = {*self._ledger.doubtful(), *self._holds.doubtful()}
+        for key in keys:
+            if key in doubtful:
+                self._accepted.doubt(key)
+            self._rename(key, former(key, shape))
+
+    def _rename(self, was: OrderKey, now: OrderKey) -> None:
+        self._accepted.rename(was, now)
+        self._warnings.rename(was, now)
+        self._letters.forget(was)
+        self._holds.forget(was)
+
+    async def take_over(self, claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey]) -> frozenset[OrderKey]:
+        taken = set()
+        for key, place in claims.items():
+            there = [one for one in self._accepted.former_at(place) if one not in busy]
+            there = [one for one in there if self._ledger.late_until(one) is None]
+            if there and key not in self._accepted.checkpoints:
+                self._rename(there[0], key)
+                self._ledger.forget(there[0])
+                taken.add(key)
+        return frozenset(taken)
 
     async def recover(self, *, late_until: float | None = None) -> int:
         self._ledger.recover(late_until)

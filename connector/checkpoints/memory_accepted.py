@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from connector.checkpoints.vault import Vault
-from connector.orders import OrderKey, Place
+from connector.orders import OrderKey, Place, is_former
 from connector.pipeline.records import Checkpoint, Settlement, Venture
 
 
@@ -83,6 +83,37 @@ class AcceptedRows:
             for line in line_items
         }
         return {line: keys for line, keys in found.items() if keys}
+
+    def doubt(self, key: OrderKey) -> None:
+        """What Redo holds of the order isn't known any more."""
+        if key in self.checkpoints:
+            self.checkpoints[key] = replace(self.checkpoints[key], fingerprint=b"", digest=b"")
+
+    def found(self, now: float, keys: Iterable[OrderKey] | None = None) -> None:
+        """Leftovers of orders that have no checkpoint (of all, or of some) get one."""
+        for key in [*self._leftovers] if keys is None else keys:
+            places = _in_order(self._leftovers.get(key, ()))
+            if places and key not in self.checkpoints:
+                place = min(places, key=lambda place: place.order_id)
+                self.checkpoints[key] = Checkpoint(key, place.order_id, b"", now, store_id=place.store_id)
+
+    def rename(self, was: OrderKey, now: OrderKey) -> None:
+        """All that is stored of an order is another key's from now on."""
+        if was in self.checkpoints:
+            self.checkpoints[now] = replace(self.checkpoints.pop(was), key=now)
+        if was in self._line_items:
+            self._line_items[now] = self._line_items.get(now, frozenset()) | self._line_items.pop(was)
+        if was in self._leftovers:
+            self._leftovers[now] = self._leftovers.get(now, set()) | self._leftovers.pop(was)
+        for place, sealed in self._payloads.pop(was, {}).items():
+            body = None if self._vault is None else self._vault.open(was, place, sealed)
+            if body is not None and self._vault is not None:
+                self._payloads.setdefault(now, {})[place] = self._vault.seal(now, place, body)
+
+    def former_at(self, place: Place) -> list[OrderKey]:
+        """Former keys whose checkpoints are there, the likeliest first."""
+        there = [one for key, one in self.checkpoints.items() if is_former(key) and one.place == place]
+        return [one.key for one in sorted(there, key=lambda one: (one.missing, -one.accepted_at, one.key))]
 
     def adopt(self, store_id: str) -> None:
         for key, checkpoint in self.checkpoints.items():

@@ -56,6 +56,16 @@ class HoldRows:
         elif settlement.again is None and (gone := self._held.pop(key, None)):
             self._end(gone.hold, released=False)
 
+    def doubtful(self) -> list[OrderKey]:
+        """Orders of which Redo may hold something else than their checkpoints say."""
+        return [key for key, held in self._held.items() if held.confirm]
+
+    def forget(self, key: OrderKey | None = None) -> None:
+        """The order, or all, out of its hold."""
+        for one in [*self._held] if key is None else [key]:
+            if gone := self._held.pop(one, None):
+                self._end(gone.hold, released=False)
+
     def summarise(self, number: int, samples: int) -> HoldSummary | None:
         hold = next((hold for hold in self.all() if hold.number == number), None)
         if hold is None:

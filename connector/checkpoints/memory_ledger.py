@@ -143,6 +143,20 @@ class LedgerRows:
         elif not waiting.outlives(settlement.entry):
             del self._rows[settlement.entry.key]
 
+    def doubtful(self) -> list[OrderKey]:
+        """Orders of which Redo may hold something else than their checkpoints say."""
+        return [key for key, one in self._rows.items() if one.entry.confirm or one.entry.late_until is not None]
+
+    def late_until(self, key: OrderKey | None = None) -> float | None:
+        """Until when a request of the order, or of any, may still be carried out late."""
+        entries = [row.entry for other, row in self._rows.items() if key in (None, other)]
+        return max((entry.late_until for entry in entries if entry.late_until is not None), default=None)
+
+    def forget(self, key: OrderKey | None = None) -> None:
+        """The order's entry, or all."""
+        for one in [*self._rows] if key is None else [key]:
+            self._rows.pop(one, None)
+
     def hasten(self) -> None:
         for waiting in self._rows.values():
             if not waiting.only_late:

@@ -24,6 +24,11 @@ class LetterRows:
             earlier = self._letters.get(letter.key)
             self._letters[letter.key] = letter if earlier is None else _joined(earlier, letter)
 
+    def forget(self, key: OrderKey | None = None) -> None:
+        """The order's letter, or all."""
+        for one in [*self._letters] if key is None else [key]:
+            self._letters.pop(one, None)
+
     def of_keys(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, DeadLetter]:
         return {key: self._letters[key] for key in keys if key in self._letters}
 
@@ -62,6 +67,11 @@ class WarningRows:
     def _warn(self, key: OrderKey, found: Suspicion, now: float) -> None:
         before = self._warned.get((key, found.kind)) or Warned(key, found.kind, "", now, now, 0)
         self._warned[key, found.kind] = replace(before, message=found.message, last_seen=now, times=before.times + 1)
+
+    def rename(self, was: OrderKey, now: OrderKey) -> None:
+        """What was said of an order is said of another key."""
+        for key, kind in [row for row in self._warned if row[0] == was]:
+            self._warned[now, kind] = replace(self._warned.pop((key, kind)), key=now)
 
     def latest(self, limit: int) -> list[Warned]:
         return heapq.nlargest(limit, self._warned.values(), key=lambda row: (row.last_seen, row.key, row.kind))

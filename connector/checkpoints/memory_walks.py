@@ -57,6 +57,10 @@ class WalkRows:
         )
         return list(islice(together, limit))
 
+    def forget(self) -> None:
+        """All of them."""
+        self._walks.clear()
+
     def resolved(self, lookups: Sequence[PendingLookup], cursor: str | None) -> None:
         for taken in lookups:
             walk = self._walks.get(taken.lookup)

@@ -1,8 +1,8 @@
 """The checkpoint store in an SQLite file: each method is one transaction on the owner thread.
 
 What others rely on is durable when the method returns: `arrive`, `take`, `venture`, `enroll`, `resolved`, `note`,
-`recover`, `adopt`, `open_hold`, `mark_hold`, `release`. The rest survives a kill, and a power cut once anything
-durable was written after it.
+`recover`, `adopt`, `retire_all`, `retire`, `take_over`, `open_hold`, `mark_hold`, `release`. The rest survives a kill,
+and a power cut once anything durable was written after it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,18 @@ from typing import Final
 
 import apsw
 
-from connector.checkpoints import accepted, holds, ledger, letters, membership, payloads, progress, suspicions, walks
+from connector.checkpoints import (
+    accepted,
+    former,
+    holds,
+    ledger,
+    letters,
+    membership,
+    payloads,
+    progress,
+    suspicions,
+    walks,
+)
 from connector.checkpoints import line_items as line_items_sql
 from connector.checkpoints.file import open_writer
 from connector.checkpoints.readonly import ReadOnlyCheckpoints
@@ -166,6 +177,28 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
 
     async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
         return await self._thread.read(lambda connection: accepted.page_keys(connection, after, limit))
+
+    async def late_until(self) -> float | None:
+        return await self._thread.read(former.late_until)
+
+    async def retire_all(self, shape: int) -> None:
+        await self._thread.write(lambda connection: former.begin(connection, self._clock()), durable=True)
+        while await self._thread.write(lambda connection: former.retire_some(connection, shape), durable=True):
+            pass
+
+        def work(connection: apsw.Connection) -> None:
+            former.forget_waiting(connection)
+            membership.retire(connection, ())
+
+        await self._thread.write(work, durable=True)
+
+    async def retire(self, keys: Sequence[OrderKey], shape: int) -> None:
+        await self._thread.write(lambda connection: former.retire(connection, keys, shape, self._clock()), durable=True)
+
+    async def take_over(self, claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey]) -> frozenset[OrderKey]:
+        return await self._thread.write(
+            lambda connection: former.take_over(connection, claims, busy, self._vault), durable=True
+        )
 
     async def recover(self, *, late_until: float | None = None) -> int:
         def work(connection: apsw.Connection) -> int:

@@ -15,7 +15,7 @@ import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from connector.errors import ConfigurationError, Problem
-from connector.orders import OrderKey, Place
+from connector.orders import OrderKey, Place, as_was
 
 _SETTING: Final = "checkpoints.payload_keys"
 _HINT: Final = "a key is 32 random bytes in URL-safe base64"
@@ -63,5 +63,6 @@ def _fernet(key: str, number: int) -> Fernet:
 
 
 def _binding(key: OrderKey, place: Place) -> bytes:
-    words = orjson.dumps([key, place.store_id, place.order_id])
+    # A former key's payload was sealed as today's.
+    words = orjson.dumps([as_was(key), place.store_id, place.order_id])
     return hashlib.blake2b(words, digest_size=_BINDING).digest()

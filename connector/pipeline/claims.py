@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from connector.orders import OrderKey, Place
+from connector.orders import OrderKey, Place, is_former
 from connector.pipeline.decide import Delivery, Result, Settled, refuse, wait_for_late
 from connector.pipeline.entries import Again, Arrival, Entry
 from connector.pipeline.insist import Insist
@@ -126,7 +126,7 @@ class Claims:
         return None
 
     async def _gives_way(self, owner: OrderKey, place: Place) -> bool:
-        if self._leaving.get(owner) == place:
+        if self._leaving.get(owner) == place or is_former(owner):
             return True
         held = (await self._insist(lambda: self._memory.known([owner]))).held.get(owner)
         return held is not None and held.fields in GIVES_WAY

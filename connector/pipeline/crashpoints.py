@@ -21,6 +21,8 @@ POINTS: Final = (
     "sweep.after_page",
     "lookup.after_resolve",
 )
+OF_KEYS: Final = ("former.after_note", "former.after_sweep", "former.after_retire", "former.after_claim")
+"""Reached only where the order key has changed."""
 
 _armed: dict[str, int] = {}
 
@@ -30,7 +32,7 @@ def arm(point: str, passes: int = 0) -> None:
 
     Raises ValueError for an unknown name.
     """
-    if point not in POINTS:
+    if point not in POINTS + OF_KEYS:
         raise ValueError(f"unknown crash point {point!r}")
     _armed[point] = passes
 

@@ -83,6 +83,8 @@ class Dispatcher:
         """Of all orders that are in work together. A closed gate sends them back, so that none is."""
         self.longest = 0.0
         """Seconds that one of them may take for its next step."""
+        self.not_before = 0.0
+        """Nothing is taken before: until then a request under a former key may be carried out late."""
         self.settler: Settler | None = None
         self.read_trouble: ConnectorError | None = None
 
@@ -118,7 +120,7 @@ class Dispatcher:
         if room < 1:
             await self._wait(None, gates=self._gates.capacity() < 1)
             return
-        pause = self._read_after - self._clock()
+        pause = max(self._read_after, self.not_before) - self._clock()
         if pause > 0:
             await self._wait(pause)
             return

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from connector.orders import is_former
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import Action, Delivery, Settled, must_push, wait_for_late
 from connector.pipeline.entries import Arrival, Lane
@@ -38,6 +39,7 @@ BURSTS = 3600.0
 PATIENCE = 6
 """A burst that doesn't end is judged after so many times `removal_wait`."""
 VANISHED = "no longer in the mapping, and no delete was seen"
+REMOVED_FOR_KEY = "the order key changed, and no order has taken over what is stored by the former keys"
 APPROVED_NOTE = "approved_sweep"
 """The revision of the sweep that a person has approved: what it goes on to find isn't held again."""
 
@@ -114,7 +116,7 @@ class Guard:
     async def judge(self, delivery: Delivery, now: float) -> Settled | None:
         """The settlement that keeps this order back, None when it may go. A hold doesn't know what may still land at
         Redo, so an order waits for that moment first."""
-        kind, entry = self._kind(delivery), delivery.entry
+        kind, entry = self._kind(delivery, now), delivery.entry
         if kind is None:
             return None
         if entry.late_until is not None and now < entry.late_until:
@@ -134,7 +136,7 @@ class Guard:
             if settlement.held is not None:
                 self._unwritten[settlement.held.hold] -= 1
 
-    def _kind(self, delivery: Delivery) -> HoldKind | None:
+    def _kind(self, delivery: Delivery, now: float) -> HoldKind | None:
         entry = delivery.entry
         if entry.approved or delivery.hidden:
             return None
@@ -145,7 +147,7 @@ class Guard:
             return None
         if self._limits.off or sweep.revision == self._approved:
             return None
-        if entry.confirm and (sweep.cause != OLD_STORE or _same(delivery)):
+        if must_push(entry, now) and (sweep.cause != OLD_STORE or _same(delivery)):
             return None
         return HoldKind.CHANGES
 
@@ -153,6 +155,8 @@ class Guard:
         """Why it isn't known that the order was deleted. What has vanished once stays so until the stream shows that it
         was deleted, or a person says so."""
         held, entry = delivery.remembered.held, delivery.entry
+        if is_former(entry.key):
+            return REMOVED_FOR_KEY
         if held is not None and held.hold in self._vanished and not self._evidence.deleted(entry.key):
             return "it was held before"
         return self._evidence.lacking(entry)
@@ -213,7 +217,7 @@ class Guard:
             if hold.state is not HoldState.GATHERING or self._unwritten[hold.number]:
                 continue
             bound = await self._bound(hold.kind)
-            if hold.orders + self._recent(hold.kind) > bound:
+            if hold.orders and hold.orders + self._recent(hold.kind) > bound:
                 await self._hold(hold, bound)
             elif self._burst_over(hold) if hold.kind is HoldKind.REMOVALS else walked:
                 released += await self._release(hold, None)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from connector.orders import Order, OrderKey
+from connector.errors import InvalidOrder
+from connector.orders import Order, OrderKey, is_former
 from connector.pipeline.claims import Claims
 from connector.pipeline.decide import (
     REMOVAL,
@@ -26,8 +28,10 @@ from connector.pipeline.decide import (
     refuse,
     unreadable,
     ventures,
+    wait_for_late,
 )
 from connector.pipeline.entries import Again, Entry
+from connector.pipeline.former import FormerKeys
 from connector.pipeline.guard import Guard
 from connector.pipeline.heavy import TOGETHER
 from connector.pipeline.insist import Insist
@@ -58,6 +62,7 @@ class Looker:
         terms: Terms,
         insist: Insist,
         claims: Claims,
+        former: FormerKeys,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._memory = memory
@@ -67,6 +72,7 @@ class Looker:
         self._terms = terms
         self._insist = insist
         self._claims = claims
+        self._former = former
         self._clock = clock
 
     async def look(self, entries: Sequence[Entry], *, heavy: bool = False) -> Findings:
@@ -79,9 +85,15 @@ class Looker:
         finally:
             known = await asked
         found, pushes = Findings(), []
+        known = await self._with_claims(entries, readings, known)
+        unfit = []
         for entry, reading in zip(entries, readings, strict=True):
             if reading.oversized:
                 found.oversized.append((entry, reading.oversized))
+                continue
+            if reading.misfit and not is_former(entry.key):
+                found.settled.append(self._unfit(entry))
+                unfit += [entry.key] if found.settled[-1].settlement.again is None else []
                 continue
             decision = self._decide(entry, reading, _remembered(known, entry.key))
             if isinstance(decision, Settled):
@@ -92,6 +104,8 @@ class Looker:
                 found.oversized.append((entry, TOGETHER))  # what Redo is told is as large as the order was
             else:
                 await self._removal(decision, found)
+        if unfit:
+            await self._former.retire(unfit)
         admitted, turned_away = await self._claims.admit(pushes)
         found.settled += turned_away
         for delivery in await self._with_history(admitted):
@@ -99,6 +113,25 @@ class Looker:
         await self._claims.displace(found.deliveries)
         await self._venture(found.deliveries)
         return found
+
+    async def _with_claims(self, entries: Sequence[Entry], readings: Sequence[Reading], known: Known) -> Known:
+        """What is known once orders without checkpoints have taken over what is stored at their places."""
+        if not self._former.any:
+            return known
+        wanted = {}
+        for entry, reading in zip(entries, readings, strict=True):
+            if entry.key not in known.checkpoints and len(reading.documents) == 1:
+                with suppress(InvalidOrder):
+                    wanted[entry.key] = self._contract.order(reading.documents[0], entry.since).place
+        if not await self._former.claim(wanted):
+            return known
+        return await self._insist(lambda: self._memory.known([entry.key for entry in entries]))
+
+    def _unfit(self, entry: Entry) -> Settled:
+        """A key that is none any more isn't judged before every order had its chance to take over what is stored."""
+        late = entry.late_until
+        again = wait_for_late(entry) if late is not None and self._clock() < late else None
+        return Settled(Settlement(entry, again=again, members=None if again else {}), None)
 
     def leave(self, delivery: Delivery) -> None:
         """The delivery is over: its place is free."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from connector.orders import OrderKey, encoded
+from connector.errors import OrderUnreadable
+from connector.orders import KeyPage, OrderKey, encoded
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane, PendingLookup
 from connector.pipeline.insist import Insist
@@ -104,7 +105,7 @@ class Resolver:
             following = keys[-1] if len(keys) == PAGE else None
         else:
             before = self._visibility.opened()
-            page = await self._assembler.resolve([one.lookup for one in pending], cursor, PAGE)
+            page = await self._page(pending, cursor)
             hidden = self._visibility.judge(before, page.snapshot)
             keys = list(page.keys)
             following = None if page.cursor is None else OrderKey(page.cursor)
@@ -114,6 +115,16 @@ class Resolver:
             return False
         await self._store(settled, keys, following, walked=cursor is not None)
         return following is not None
+
+    async def _page(self, pending: Sequence[PendingLookup], cursor: str | None) -> KeyPage:
+        lookups = [one.lookup for one in pending]
+        try:
+            return await self._assembler.resolve(lookups, cursor, PAGE)
+        except OrderUnreadable:
+            # The walk's place may be a key that is none any more.
+            if cursor is None or not await self._assembler.misfits([OrderKey(cursor)]):
+                raise
+        return await self._assembler.resolve(lookups, None, PAGE)
 
     async def _store(
         self, settled: Sequence[PendingLookup], keys: Sequence[OrderKey], following: str | None, *, walked: bool

@@ -130,6 +130,28 @@ class Memory(Protocol):
         """Keys of checkpoints not marked missing, in the store's own order."""
         ...
 
+    async def late_until(self) -> float | None:
+        """Until when a request of any order in the ledger may still be carried out late; None: there is none."""
+        ...
+
+    async def retire_all(self, shape: int) -> None:
+        """Every key that is stored becomes a former one, of the `shape`th change of the key's shape. Checkpoints,
+        leftovers, payloads, line items and warnings stay, by the former keys; an order that a request without an answer
+        was about has no fingerprint from then on, and a checkpoint at one of its leftovers if it had none. Ledger,
+        lookups, dead letters, holds and the reverse index are emptied: to be called once a sweep over all orders is
+        stored. Durable; in steps, and after a kill the next call goes on."""
+        ...
+
+    async def retire(self, keys: Sequence[OrderKey], shape: int) -> None:
+        """The same for these keys alone, which are in work: their ledger entries stay as they are. Durable."""
+        ...
+
+    async def take_over(self, claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey]) -> frozenset[OrderKey]:
+        """Orders by key, and where their documents belong. What is stored by a former key at such a place is the
+        order's from now on, unless it has a checkpoint of its own, or the former one is among `busy` or waits until
+        nothing can land late any more. Returns the orders that have taken something over. Durable."""
+        ...
+
     async def recover(self, *, late_until: float | None = None) -> int:
         """At start: what was in flight when the process died must be confirmed, and may still land until `late_until`.
         Returns the highest revision used."""

@@ -10,7 +10,19 @@ from typing import Protocol
 
 from connector.changes import Changes, Interest, Lsn, StreamPosition, StreamStart, Transaction
 from connector.errors import SlotLost
-from connector.orders import Affected, Assembly, Document, KeyPage, Lookup, Order, OrderKey, Outcome, Place, Suspicion
+from connector.orders import (
+    Affected,
+    Assembly,
+    Document,
+    KeyPage,
+    KeyShape,
+    Lookup,
+    Order,
+    OrderKey,
+    Outcome,
+    Place,
+    Suspicion,
+)
 from connector.pipeline.history import Attempt
 from connector.pipeline.records import SweepKind
 
@@ -71,6 +83,11 @@ class Assembler(Protocol):
         """Changes when the mapping's meaning may have changed."""
         ...
 
+    @property
+    def key_shape(self) -> KeyShape | None:
+        """What the texts of order keys stand for; None: not known, because the mapping couldn't be loaded."""
+        ...
+
     async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
         """With no keys: just a snapshot. Orders of which a document has more than `largest` bytes are left out and
         named in `oversized`; None: what is too large to be delivered at all is unreadable."""
@@ -85,7 +102,11 @@ class Assembler(Protocol):
         ...
 
     async def absent(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
-        """Those of the keys that the order table has no row for."""
+        """Those of the keys that the order table has no row for, keys that can't be one among them."""
+        ...
+
+    async def misfits(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
+        """Those of the keys that can't be an order's."""
         ...
 
     async def estimate(self) -> int:

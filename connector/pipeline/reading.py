@@ -31,6 +31,8 @@ class Reading:
     error: OrderUnreadable | None = None
     oversized: int = 0
     """Bytes of its documents, when these are too large to have been read with others."""
+    misfit: bool = False
+    """It can't be the key of an order, as the order key's columns and types are."""
 
 
 def _nobody_asks() -> None:
@@ -104,6 +106,7 @@ class Reader:
                 hidden,
                 assembly.members.get(key, NO_MEMBERS),
                 oversized=assembly.oversized.get(key, 0),
+                misfit=key in assembly.misfits,
             )
             for key in keys
         ]

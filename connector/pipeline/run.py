@@ -32,6 +32,7 @@ from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.evidence import Evidence
+from connector.pipeline.former import FormerKeys
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.hand_pause import HandPause
@@ -146,6 +147,16 @@ class Pipeline:
         claims = Claims(
             ports.memory, self.insist, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall
         )
+        self.former = FormerKeys(
+            ports.memory,
+            ports.assembler,
+            self.sweeper,
+            self.insist,
+            self._busy,
+            self._be_quiet,
+            clock,
+        )
+        self.sweeper.former_over = self.former.judged
         self.looker = Looker(
             ports.memory,
             self.reader,
@@ -154,6 +165,7 @@ class Pipeline:
             options.terms,
             self.insist,
             claims,
+            self.former,
             clock.wall,
         )
         self.hand_pause = HandPause(ports.memory, self.insist, self._go_on, clock.wall)
@@ -270,6 +282,12 @@ class Pipeline:
     async def _go_on(self) -> None:
         await self.dispatcher.hasten()
 
+    def _busy(self) -> frozenset[OrderKey]:
+        return frozenset(self.dispatcher.busy)
+
+    def _be_quiet(self, until: float) -> None:
+        self.dispatcher.not_before = until
+
     def _wake(self) -> None:
         self.dispatcher.wake()
 
@@ -323,18 +341,21 @@ class Pipeline:
         await self.visibility.load()
         await self.sweeper.load()
         await self.evidence.load()
+        key_changed = await self.former.load()
         await self.guard.load()
-        await self._maybe_sweep()
+        await self._maybe_sweep(swept=key_changed)
 
-    async def _maybe_sweep(self) -> None:
+    async def _maybe_sweep(self, *, swept: bool) -> None:
+        """`swept`: a sweep over all orders was begun just now."""
         memory, fingerprint = self.ports.memory, self.ports.assembler.fingerprint
         before = await memory.noted(MAPPING_NOTE)
         if before is not None and self.options.altered is not None:
             await self.evidence.doubt(self.options.altered)
-        if (wanted := self._wanted_sweep(before)) is not None:
-            revision = await self.sweeper.ask(*wanted)
-            if self.evidence.unasked:
-                await self.evidence.ends_with(revision)
+        wanted = self._wanted_sweep(before, swept=swept)
+        if wanted is not None:
+            await self.sweeper.ask(*wanted)
+        if (wanted is not None or swept) and self.evidence.unasked and self.sweeper.current is not None:
+            await self.evidence.ends_with(self.sweeper.current.wanted_revision)
         same_stream = before == fingerprint and self.options.sweep_cause is None
         await self.progress.load(empty=before is None, made=self.options.slot_made, same_stream=same_stream)
         if before != fingerprint:
@@ -343,12 +364,12 @@ class Pipeline:
             await memory.note(BASIS_NOTE, self.options.basis)
         await memory.note(SETTING_UP_NOTE, "no")
 
-    def _wanted_sweep(self, before: str | None) -> tuple[str, SweepKind] | None:
-        """`before`: the fingerprint of the mapping of the last run."""
+    def _wanted_sweep(self, before: str | None, *, swept: bool) -> tuple[str, SweepKind] | None:
+        """`before`: the fingerprint of the mapping of the last run. `swept`: another one was begun just now."""
         options = self.options
         if options.backfill == "always" or (before is None and options.backfill == "auto"):
             return "first start" if before is None else "backfill.on_start", SweepKind.BACKFILL
-        if before is None:
+        if before is None or swept:
             return None
         if options.sweep_cause is not None:
             return options.sweep_cause, SweepKind.RECONCILE

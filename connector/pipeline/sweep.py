@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from connector.changes import Lsn, Snapshot
-from connector.orders import OrderKey
+from connector.errors import OrderUnreadable
+from connector.orders import FORMER_KEYS, OrderKey, is_former
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane
@@ -35,8 +36,9 @@ REST_SHARE = 1.0
 """A sweep that the stream asked for rests this many times its own length before the next one, so that a table whose
 deletes can't be routed costs the OMS at most half of one connection."""
 REST_LEAST = 5.0
-OF_SOURCE, OF_CHECKPOINTS, OF_LETTERS, WALKED = range(4)
-"""Phases of a sweep: what it walks, and that it has put everything on the road."""
+OF_SOURCE, OF_CHECKPOINTS, OF_LETTERS, OF_FORMER, WALKED = range(5)
+"""Phases of a sweep: what it walks, and that it has put everything on the road. Former keys come last, once everything
+else was looked at: each order has had its chance to take over what is stored at its place."""
 LOOK_AGAIN = 1.0
 """Seconds until a replica that is behind is asked again."""
 BY_THE_CLOCK = "reconcile.every"
@@ -82,6 +84,9 @@ class Sweeper:
         self._behind = False
         self.pulse = Pulse("sweeper", "walking over all orders")
         self.sweep_over: Callable[[], Awaitable[int | None]] | None = None
+        self.former_over: Callable[[int], None] = lambda left: None
+        """Told how many former keys were left to be looked at in a sweep."""
+        self._left = 0
         self.current: Sweep | None = None
         self.last: Sweep | None = None
         """The latest finished one."""
@@ -136,6 +141,17 @@ class Sweeper:
         await self._insist(lambda: self._memory.save_sweep(sweep))
         return revision
 
+    async def begin_anew(self, cause: str, oldest_unseen: int | None) -> None:
+        """The sweep that is on, if there is one, knows its place by a key that is none any more: all orders from the
+        beginning, in snapshots that show whatever none has shown yet."""
+        revision, before, active = self._revisions.next(), self.current, self.active
+        first = revision if oldest_unseen is None else min(revision, oldest_unseen)
+        kind = before.kind if before is not None and active else SweepKind.RECONCILE
+        pushes_all = before is not None and active and before.cause == OLD_STORE
+        wanted = max(first, before.wanted_revision if before is not None and active else 0)
+        self.current = Sweep(kind, OLD_STORE if pushes_all else cause, first, wanted, self._clock.wall())
+        await self._memory.arrive([], [], self.current)
+
     def feed_me(self, *, finished: bool) -> None:
         """The road has room and nothing that is due; `finished`: nothing of a sweep is in work either."""
         self._drained = finished
@@ -154,8 +170,11 @@ class Sweeper:
             await self._wait_for_turn(sweep)
         if sweep.phase == OF_SOURCE:
             await self._page_of_source()
-        elif sweep.phase < WALKED:
+        elif sweep.phase < OF_FORMER:
             await self._page_of_known()
+        elif sweep.phase == OF_FORMER:
+            if self._drained:
+                await self._page_of_former()
         elif self._drained:
             await self._finish_unless_more()
 
@@ -187,7 +206,14 @@ class Sweeper:
             self._not_before = self._clock.timer() + PAGE / self._per_second
         if before.cursor is None:
             self.estimate = await self._assembler.estimate()
-        page = await self._assembler.scan(before.cursor, PAGE)
+        try:
+            page = await self._assembler.scan(before.cursor, PAGE)
+        except OrderUnreadable:
+            # Its place may be a key that is none any more, and from the beginning the walk does more than it must.
+            if before.cursor is not None and await self._assembler.misfits([OrderKey(before.cursor)]):
+                await self._enqueue(frozenset(), replace(self._state(), cursor=None, scanned=0))
+                return
+            raise
         if self._replaced(before) or await self._too_old(page.snapshot):
             return
         after = replace(
@@ -215,12 +241,29 @@ class Sweeper:
         """Orders that Redo holds, or refused, and the order table no longer has."""
         before = self._state()
         keys = await self._page(before.phase, OrderKey(before.cursor) if before.cursor else None)
-        gone = await self._assembler.absent(keys) if keys else frozenset()
+        todays = [key for key in keys if not is_former(key)]
+        gone = await self._assembler.absent(todays) if todays else frozenset()
         if self._replaced(before):
             return
         phase = before.phase if keys else before.phase + 1
         after = replace(self._state(), cursor=keys[-1] if keys else None, phase=phase)
         await self._enqueue(gone, after)
+
+    async def _page_of_former(self) -> None:
+        """What Redo holds by former keys, and no order has taken over."""
+        before = self._state()
+        after = OrderKey(before.cursor) if before.cursor else FORMER_KEYS
+        keys = await self._memory.page_checkpoints(after, PAGE)
+        former = [key for key in keys if is_former(key)]
+        if self._replaced(before):
+            return
+        self._left = len(former) + (self._left if before.cursor else 0)
+        if not former:
+            self.former_over(self._left)
+        phase = OF_FORMER if former else WALKED
+        await self._enqueue(
+            frozenset(former), replace(self._state(), cursor=former[-1] if former else None, phase=phase)
+        )
 
     async def _page(self, phase: int, after: OrderKey | None) -> list[OrderKey]:
         if phase == OF_CHECKPOINTS:

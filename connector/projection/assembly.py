@@ -7,20 +7,23 @@ as JSON text and fractions are read as Decimal.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from connector.bounded import GRACE
 from connector.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
-from connector.orders import Assembly, Document, KeyPage, Lookup, Members, OrderKey, encoded
+from connector.orders import Assembly, Document, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
 from connector.projection import checks, statements
 from connector.projection.failures import shown
+from connector.projection.key_shape import NOT_A_VALUE, misfits
 from connector.projection.keys import array_literal, decode
 from connector.projection.paths import Lookup as Reverse
 from connector.projection.projection import Projection
 from connector.projection.reading import Pool, Session, parse_snapshot
 from connector.projection.unchanged import Unchanged
+
+T = TypeVar("T")
 
 LARGEST: Final = 16 * 2**20
 """Bytes of a document beyond which it is no order, but somebody's archive."""
@@ -63,6 +66,10 @@ class Assembler:
         return self._projection.fingerprint
 
     @property
+    def key_shape(self) -> KeyShape:
+        return self._projection.key_shape
+
+    @property
     def projection(self) -> Projection:
         return self._projection
 
@@ -71,7 +78,11 @@ class Assembler:
 
     async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
         """Rows of the mapping for the keys, in one snapshot. A key without a row is not in `documents`, nor is one of
-        which a row has more than `largest` bytes: that's in `oversized`. None: more than `LARGEST` is unreadable."""
+        which a row has more than `largest` bytes: that's in `oversized`. None: more than `LARGEST` is unreadable. A key
+        that can't be one is in `misfits`, and keeps no other from being read."""
+        return await self._of_fitting(keys, lambda some, unfit: self._assemble(some, largest, unfit))
+
+    async def _assemble(self, keys: Sequence[OrderKey], largest: int | None, unfit: frozenset[OrderKey]) -> Assembly:
         arrays = self._arrays(keys)
         async with self._pool.session(f"assembling {shown(list(keys))}") as session:
             replayed = await session.replayed()
@@ -96,31 +107,69 @@ class Assembler:
             raise _too_large(oversized)
         for key in oversized:
             documents.pop(key, None)
-        return Assembly(parse_snapshot(snapshot, replayed), documents, _frozen(members), oversized)
+        return Assembly(parse_snapshot(snapshot, replayed), documents, _frozen(members), oversized, unfit)
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
-        """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all."""
+        """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all, and
+        so does a value that is none of its column's any more."""
         names = {lookup.route for lookup in lookups}
         if len(names) > 1:
             raise ValueError("lookups of several routes")
         way = self._lookups.get(next(iter(names), ""))
         if way is None:
             return await self.scan(after, limit) if names else await self._page(None, [], after, 0)
-        columns = zip(*(lookup.values for lookup in lookups), strict=True)
-        return await self._page(way, [array_literal(column) for column in columns], after, limit)
+        rows = [lookup.values for lookup in lookups]
+        try:
+            return await self._page(way, [array_literal(column) for column in zip(*rows, strict=True)], after, limit)
+        except OrderUnreadable as error:
+            if error.sqlstate not in NOT_A_VALUE or not await misfits(self._pool, way.value_types, rows):
+                raise
+        return await self.scan(after, limit)
 
     async def scan(self, after: str | None, limit: int) -> KeyPage:
         """All keys of the order table in key order."""
         return await self._page(None, [], after, limit)
 
     async def absent(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
-        """Those of the keys that the order table has no row for."""
+        """Those of the keys that the order table has no row for, keys that can't be one among them."""
+        return frozenset(keys) - await self._of_fitting(keys, lambda some, _: self._present(some))
+
+    async def _present(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
         if not keys:
             return frozenset()
         query = statements.present(self._projection)
         async with self._pool.session(f"looking for {shown(list(keys))}") as session:
-            rows = await self._read(session, query, self._arrays(keys))
-        return frozenset(keys) - {encoded(row) for row in rows}
+            return frozenset(encoded(row) for row in await self._read(session, query, self._arrays(keys)))
+
+    async def misfits(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
+        """Those of the keys whose texts can't be an order's, as the order key's columns and types are."""
+        fit, unfit = self._decoded(keys)
+        rows = [decode(key, self._width) for key in fit]
+        found = await misfits(self._pool, self._projection.key_types, rows)
+        return unfit | {fit[at] for at in found}
+
+    async def _of_fitting(
+        self, keys: Sequence[OrderKey], ask: Callable[[Sequence[OrderKey], frozenset[OrderKey]], Awaitable[T]]
+    ) -> T:
+        """What the database answers for those keys that fit, given also the others."""
+        fit, unfit = self._decoded(keys)
+        try:
+            return await ask(fit, unfit)
+        except OrderUnreadable as error:
+            if error.sqlstate not in NOT_A_VALUE or not (more := await self.misfits(fit)):
+                raise
+        return await ask([key for key in fit if key not in more], unfit | more)
+
+    def _decoded(self, keys: Sequence[OrderKey]) -> tuple[list[OrderKey], frozenset[OrderKey]]:
+        unfit = frozenset(key for key in keys if not self._decodes(key))
+        return [key for key in keys if key not in unfit], unfit
+
+    def _decodes(self, key: OrderKey) -> bool:
+        try:
+            decode(key, self._width)
+        except ValueError:
+            return False
+        return True
 
     async def estimate(self) -> int:
         """The planner's count of the order table; a small table never analysed is counted."""
@@ -166,15 +215,15 @@ class Assembler:
         return self._queries[version]
 
     def _arrays(self, keys: Sequence[OrderKey]) -> list[str]:
-        try:
-            decoded = [decode(key, self._width) for key in keys]
-        except ValueError:
-            raise OrderUnreadable(f"not an order key: {shown(list(keys))}", "22P02") from None
+        decoded = [decode(key, self._width) for key in keys]
         return [array_literal(column) for column in zip(*decoded, strict=True)] or [array_literal(())] * self._width
 
     async def _page(self, lookup: Reverse | None, arrays: list[str], after: str | None, limit: int) -> KeyPage:
         query = statements.page(self._projection, lookup, after is not None)
-        position = decode(after, self._width) if after is not None else ()
+        try:
+            position = decode(after, self._width) if after is not None else ()
+        except ValueError:
+            raise OrderUnreadable("no position in the order of keys", "22P02") from None
         async with self._pool.session("looking for orders") as session:
             replayed = await session.replayed()
             snapshot, rows = await self._paged(session, query, [*arrays, *position, limit])

@@ -8,15 +8,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from connector.orders import OrderKey, is_former
+
 
 def decode(key: str, width: int) -> tuple[str, ...]:
     """The texts of a key of `width` columns. Raises ValueError when it isn't one."""
-    if width == 1:
-        return (key,)
-    texts = json.loads(key)
+    texts = _texts(key) if width > 1 else [key]
     if not isinstance(texts, list) or len(texts) != width or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"an order key here is a JSON list of {width} texts")
+    if is_former(OrderKey(key)) or any("\0" in text for text in texts):
+        raise ValueError("no column's value")
+    for text in texts:
+        text.encode()  # half a surrogate pair is no text
     return tuple(texts)
+
+
+def _texts(key: str) -> object:
+    try:
+        return json.loads(key)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def array_literal(texts: Iterable[str]) -> str:

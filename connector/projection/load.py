@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.orders import KeyShape
 from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
 from connector.projection.catalog import Catalog
@@ -19,6 +20,7 @@ from connector.projection.definitions import Definitions
 from connector.projection.dependencies import Basis, State, dependencies, difference
 from connector.projection.failures import translated
 from connector.projection.key import KeyUse
+from connector.projection.key_shape import read_key_shape
 from connector.projection.mapping import Mapping
 from connector.projection.needs import Needs
 from connector.projection.planted import Names, names_of
@@ -123,7 +125,8 @@ async def _analysed(
     if altered := difference(before, state):
         raise SourceUnavailable(f"while the mapping was analysed, {altered}: it is tried again")
     basis = Basis(depends, stamp, state, whole and not _filters(state, needs))
-    made = _projection(mapping, found, text, columns, timezone, texts, needs, used, basis)
+    shape = await read_key_shape(connection, key)
+    made = _projection(mapping, found, text, columns, timezone, texts, needs, used, basis, shape)
     return replace(
         made, moving=moving, hidden=tuple(hidden), path_names=_path_names(mapping, names, catalog), search_path=path
     )
@@ -191,6 +194,7 @@ def _projection(
     needs: Needs,
     used: Used,
     basis: Basis,
+    shape: KeyShape,
 ) -> Projection:
     key, ways = found.keys[0], found.ways
     outputs = [f"{name} {kind}" for name, kind in columns.items()]
@@ -202,6 +206,7 @@ def _projection(
         key=key.names,
         key_types=tuple(column.asked_as for column in key.columns),
         key_columns=key.columns,
+        key_shape=shape,
         tables=table_names([way.table for way in ways]),
         columns=columns,
         # A reverse index that is new must be filled by a sweep, as if the mapping had changed.

@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.changes import TableName
 from connector.errors import Problem
+from connector.orders import KeyShape
 from connector.projection.catalog import Column, Table
 from connector.projection.definitions import Definitions
 from connector.projection.dependencies import Basis
@@ -64,6 +65,7 @@ class Projection:
     key: tuple[str, ...]
     key_types: tuple[str, ...]
     key_columns: tuple[Column, ...]
+    key_shape: KeyShape
     tables: tuple[TableName, ...]
     columns: Mapping[str, str]
     fingerprint: str
@@ -93,7 +95,7 @@ class Projection:
         is, it changes with the tables themselves and their columns' types, too."""
         tables = [(table.name, table.oid, table.partial) for table in self.followed]
         ways = [_signed(use.way) for use in self.uses]
-        key = (self.key, self.key_types, self.key_outputs, self.order_table_key_is_primary)
+        key = (self.key_shape, self.key_types, self.key_outputs, self.order_table_key_is_primary)
         path = (self.search_path.schemas, self.search_path.open)
         parts = (self.fingerprint, tables, key, self.restricted, dict(self.columns), ways, path)
         routes = (dict(self.routes.interest), dict(self.routes.by_table))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.errors import OrderUnreadable
-from connector.orders import Assembly, KeyPage, Lookup, OrderKey, encoded
+from connector.orders import Assembly, KeyColumn, KeyPage, KeyShape, Lookup, OrderKey, encoded, is_former
 from connector.pipeline.heavy import COMMON
 from tests.life.oms import BY_GIFT, Mood, Oms, Row, documents, gifts
 
@@ -46,6 +46,13 @@ class OmsAssembler:
     async def scan(self, after: str | None, limit: int) -> KeyPage:
         rows, snapshot, _ = await self._read()
         return _page(snapshot, [row.key for row, _ in _headers(rows)], after, limit)
+
+    @property
+    def key_shape(self) -> KeyShape:
+        return KeyShape("order", (KeyColumn("id", "text"),))
+
+    async def misfits(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
+        return frozenset(key for key in keys if is_former(key))
 
     async def absent(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
         rows, _, _ = await self._read()

@@ -18,6 +18,7 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.payloads import refuse_unsealed
 from connector.checkpoints.postgres import (
     accepted,
+    former,
     holds,
     ledger,
     letters,
@@ -181,6 +182,26 @@ class PostgresCheckpoints(ReadOnlyPostgres):
 
     async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
         return await self._thread.read(lambda connection: accepted.page_keys(connection, after, limit))
+
+    async def late_until(self) -> float | None:
+        return await self._thread.read(former.late_until)
+
+    async def retire_all(self, shape: int) -> None:
+        await self._write(lambda connection: former.begin(connection, self._clock()))
+        while await self._write(lambda connection: former.retire_some(connection, shape)):
+            pass
+
+        def work(connection: Connection[Any]) -> None:
+            former.forget_waiting(connection)
+            membership.retire(connection, ())
+
+        await self._write(work)
+
+    async def retire(self, keys: Sequence[OrderKey], shape: int) -> None:
+        await self._write(lambda connection: former.retire(connection, keys, shape, self._clock()))
+
+    async def take_over(self, claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey]) -> frozenset[OrderKey]:
+        return await self._write(lambda connection: former.take_over(connection, claims, busy, self._vault))
 
     async def recover(self, *, late_until: float | None = None) -> int:
         self._claim.late_for = None if late_until is None else late_until - self._clock()

@@ -1,0 +1,88 @@
+"""What the texts of order keys stand for, and which texts stand for nothing any more.
+
+A key's columns, their types and an enum's labels may change while keys are stored somewhere. Knows Postgres's types;
+must not know where keys are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+from connector.errors import OrderUnreadable
+from connector.orders import KeyColumn, KeyShape
+from connector.projection.catalog import Column
+from connector.projection.key import KeyUse
+from connector.projection.keys import array_literal
+from connector.projection.reading import Pool
+
+NOT_A_VALUE: Final = frozenset({"22P02", "22003", "22007", "22008", "22P03", "22021", "22P05"})
+"""SQLSTATEs of a text that its type can't be read from.
+https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+_INTEGERS: Final = frozenset({"int2", "int4", "int8", "oid"})
+_STRINGS: Final = frozenset({"text", "varchar", "bpchar", "name"})
+
+_COLUMN = """
+SELECT a.attnum::int, ARRAY(
+  SELECT e.enumlabel::text FROM pg_catalog.pg_enum e JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  WHERE n.nspname = $3 AND t.typname = $4 ORDER BY e.enumsortorder)
+FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::oid AND a.attname = $2
+"""
+
+
+async def read_key_shape(connection: AsyncConnection[Any], key: KeyUse) -> KeyShape:
+    """Raises psycopg.Error."""
+    columns = []
+    for column in key.columns:
+        asked = [key.table.oid, column.name, column.type_schema, column.type]
+        [(number, labels)] = await (await connection.execute(_COLUMN, asked)).fetchall()
+        columns.append(KeyColumn(column.name, form(column), tuple(labels), number))
+    return KeyShape(str(key.table.name), tuple(columns), key.table.oid)
+
+
+def form(column: Column) -> str:
+    """The same for types whose values have the same texts, so that a key stays the key when one becomes the other."""
+    if column.is_enum:
+        return "enum"
+    if column.type_schema != "pg_catalog":
+        return column.type_name
+    if column.type in _INTEGERS:
+        return "integer"
+    if column.type in _STRINGS:
+        return "text"
+    if column.type == "numeric" and column.modifier >= 0:
+        # https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/numeric.c, numeric_typmod_scale()
+        scale = (((column.modifier - 4) & 0x7FF) ^ 1024) - 1024
+        return f"numeric of scale {scale}" if scale > 0 else "integer"
+    return column.type
+
+
+async def misfits(pool: Pool, types: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Which of the rows have a text that its column's type can't be read from, by position. By halves: reading values
+    is the server's art, and it names none."""
+    if not rows or await _readable(pool, types, rows):
+        return []
+    if len(rows) == 1:
+        return [0]
+    half = len(rows) // 2
+    first = await misfits(pool, types, rows[:half])
+    return [*first, *(half + at for at in await misfits(pool, types, rows[half:]))]
+
+
+async def _readable(pool: Pool, types: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    values = ", ".join(f"count(v{number}::{kind}::text)" for number, kind in enumerate(types, 1))
+    texts = ", ".join(f"${number}::text[]" for number in range(1, len(types) + 1))
+    names = ", ".join(f"v{number}" for number in range(1, len(types) + 1))
+    query = f"SELECT {values} FROM unnest({texts}) AS given({names})"  # noqa: S608  types come from the catalog
+    try:
+        async with pool.session("reading order keys") as session:
+            await session.rows(query, [array_literal(column) for column in zip(*rows, strict=True)])
+    except OrderUnreadable as error:
+        if error.sqlstate not in NOT_A_VALUE:
+            raise
+        return False
+    return True
