@@ -71,6 +71,16 @@ class HoldRows:
         self._end(number, released=True)
         return len(keys)
 
+    def end_all(self) -> list[tuple[OrderKey, Held]]:
+        """Returns the orders of which Redo may hold something else."""
+        doubtful = [(key, held) for key, held in self._held.items() if held.confirm]
+        self._held.clear()
+        self._over.update(self._holds)
+        return doubtful
+
+    def doubtful(self) -> set[OrderKey]:
+        return {key for key, held in self._held.items() if held.confirm}
+
     def of_keys(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Held]:
         return {key: self._held[key] for key in keys if key in self._held}
 

@@ -155,5 +155,18 @@ class LedgerRows:
                 waiting.entry = replace(waiting.entry, confirm=True, late_until=max(late, default=None))
                 waiting.rest()
 
+    def doubtful(self) -> set[OrderKey]:
+        """Orders of which Redo may hold something else than it accepted last."""
+        return {
+            key
+            for key, waiting in self._rows.items()
+            if waiting.entry.confirm or waiting.in_flight or waiting.entry.late_until is not None
+        }
+
+    def disapprove(self) -> None:
+        """Whatever let orders pass the guard."""
+        for waiting in self._rows.values():
+            waiting.entry, waiting.newer_approved = replace(waiting.entry, approved=False), False
+
     def next_due(self, busy: frozenset[OrderKey]) -> float | None:
         return min((waiting.due for key, waiting in self._rows.items() if key not in busy), default=None)

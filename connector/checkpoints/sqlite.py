@@ -1,8 +1,8 @@
 """The checkpoint store in an SQLite file: each method is one transaction on the owner thread.
 
 What others rely on is durable when the method returns: `arrive`, `take`, `venture`, `enroll`, `resolved`, `note`,
-`recover`, `adopt`, `open_hold`, `mark_hold`, `release`. The rest survives a kill, and a power cut once anything
-durable was written after it.
+`recover`, `adopt`, `rebind`, `approve_endpoints`, `open_hold`, `mark_hold`, `release`. The rest survives a kill, and a
+power cut once anything durable was written after it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,18 @@ from typing import Final
 
 import apsw
 
-from connector.checkpoints import accepted, holds, ledger, letters, membership, payloads, progress, suspicions, walks
+from connector.checkpoints import (
+    accepted,
+    endpoints,
+    holds,
+    ledger,
+    letters,
+    membership,
+    payloads,
+    progress,
+    suspicions,
+    walks,
+)
 from connector.checkpoints import line_items as line_items_sql
 from connector.checkpoints.file import open_writer
 from connector.checkpoints.readonly import ReadOnlyCheckpoints
@@ -25,7 +36,7 @@ from connector.checkpoints.vault import Vault
 from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState
-from connector.pipeline.records import Settlement, Sweep, Venture
+from connector.pipeline.records import Rebinding, Settlement, Sweep, Venture
 
 __all__ = ["ReadOnlyCheckpoints", "SqliteCheckpoints"]
 
@@ -114,6 +125,12 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
             adopted = await self._thread.write(
                 lambda connection: accepted.adopt(connection, store_id, _ADOPT_STEP), durable=True
             )
+
+    async def rebind(self, rebinding: Rebinding) -> None:
+        await self._thread.write(lambda connection: endpoints.rebind(connection, rebinding), durable=True)
+
+    async def approve_endpoints(self) -> None:
+        await self._thread.write(endpoints.approve, durable=True)
 
     async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
         return await self._thread.write(lambda connection: holds.open_hold(connection, kind, cause, now), durable=True)
