@@ -2,7 +2,7 @@
 
 What a sweep finds to differ is gathered until the sweep's end, removals until their burst is over. A set within bounds
 then goes on its way; a larger one is held until it's approved. What the stream brings flows on meanwhile, order by
-order. It must not know how an order is pushed.
+order, but nothing goes to an endpoint that is to be approved first. It must not know how an order is pushed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import structlog
 
 from connector.pipeline.clock import MACHINE, Clock
-from connector.pipeline.decide import Action, Delivery, Settled, must_push, wait_for_late
+from connector.pipeline.decide import Action, Delivery, Settled, look_again, must_push, wait_for_late
+from connector.pipeline.endpoints import Endpoints, unapproved
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.insist import Insist
@@ -24,7 +25,7 @@ from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Checkpoint, Settlement, Sweep, SweepKind
-from connector.pipeline.sweep import OLD_STORE
+from connector.pipeline.sweep import APPROVED_NOTE, OLD_STORE
 
 log = structlog.get_logger("connector.guard")
 
@@ -36,8 +37,6 @@ BURSTS = 3600.0
 """Seconds in which removals count as one burst, so that a trickle doesn't pass what a flood may not."""
 PATIENCE = 6
 """A burst that doesn't end is judged after so many times `removal_wait`."""
-APPROVED_NOTE = "approved_sweep"
-"""The revision of the sweep that a person has approved: what it goes on to find isn't held again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Limits:
         return self.max_share >= 1 and self.max_orders is None
 
     def bound(self, kind: HoldKind, checkpoints: int) -> float:
-        """How many orders may pass unseen."""
+        """How many orders may pass unseen, of changes and removals."""
         share = self.max_share if kind is HoldKind.CHANGES else self.max_removal_share
         likely = max(float(LEAST), share * checkpoints) if share < 1 else math.inf
         return likely if self.max_orders is None else min(likely, self.max_orders)
@@ -69,6 +68,7 @@ class Guard:
         memory: Memory,
         contract: Contract,
         limits: Limits,
+        endpoints: Endpoints,
         insist: Insist,
         next_revision: Callable[[], int],
         sweep: Callable[[], Sweep | None],
@@ -78,6 +78,7 @@ class Guard:
         self._memory = memory
         self._contract = contract
         self._limits = limits
+        self._endpoints = endpoints
         self._insist = insist
         self._next_revision = next_revision
         self._sweep = sweep
@@ -109,6 +110,8 @@ class Guard:
         kind, entry = self._kind(delivery), delivery.entry
         if kind is None:
             return None
+        if delivery.hidden:
+            return Settled(Settlement(entry, again=look_again(entry, now)), None)
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
         async with self._opening:
@@ -128,7 +131,11 @@ class Guard:
 
     def _kind(self, delivery: Delivery) -> HoldKind | None:
         entry = delivery.entry
-        if entry.approved or delivery.hidden:
+        if entry.approved:
+            return None
+        if delivery.action is Action.PUSH and delivery.place.store_id in self._endpoints.waiting:
+            return HoldKind.ENDPOINT
+        if delivery.hidden:
             return None
         if delivery.action is not Action.PUSH:
             return HoldKind.REMOVALS
@@ -156,6 +163,8 @@ class Guard:
         if hold is None:
             sweep = self._sweep()
             cause = sweep.cause if sweep is not None and kind is HoldKind.CHANGES else "orders left the mapping"
+            if kind is HoldKind.ENDPOINT:
+                cause = unapproved(self._endpoints.all)
             hold = await self._insist(lambda: self._memory.open_hold(kind, cause, now))
             self._open[kind] = hold
         return hold
@@ -189,7 +198,7 @@ class Guard:
             bound = await self._bound(hold.kind)
             if hold.orders + self._recent(hold.kind) > bound:
                 await self._hold(hold, bound)
-            elif walked if hold.kind is HoldKind.CHANGES else self._burst_over(hold):
+            elif self._over(hold, walked=walked):
                 released += await self._release(hold, None)
         await self._forget_gone()
         return released > 0
@@ -213,6 +222,16 @@ class Guard:
             next="redo-connector approve --list",
         )
 
+    def _over(self, hold: Hold, *, walked: bool) -> bool:
+        """Whether all that belongs to it is known."""
+        match hold.kind:
+            case HoldKind.CHANGES:
+                return walked
+            case HoldKind.REMOVALS:
+                return self._burst_over(hold)
+            case HoldKind.ENDPOINT:
+                return not self._endpoints.waiting
+
     def _burst_over(self, hold: Hold) -> bool:
         wait = self._limits.removal_wait
         return (
@@ -221,13 +240,15 @@ class Guard:
 
     def _recent(self, kind: HoldKind) -> int:
         """Removals that passed within the present burst."""
-        if kind is HoldKind.CHANGES:
+        if kind is not HoldKind.REMOVALS:
             return 0
         while self._released and self._released[0][0] < self._clock.timer() - BURSTS:
             self._released.popleft()
         return sum(orders for _, orders in self._released)
 
     async def _bound(self, kind: HoldKind) -> float:
+        if kind is HoldKind.ENDPOINT:
+            return 0 if self._endpoints.waiting else math.inf
         return self._limits.bound(kind, (await self._insist(self._memory.tally)).checkpoints)
 
     async def approve(self, number: int, limit: int | None = None) -> int | None:
@@ -235,13 +256,20 @@ class Guard:
         hold = next((one for one in await self._insist(self._memory.holds) if one.number == number), None)
         if hold is None:
             return None
-        sweep = self._sweep()
-        if limit is None and hold.kind is HoldKind.CHANGES and sweep is not None and sweep.finished_at is None:
-            self._approved = sweep.revision
-            await self._insist(lambda: self._memory.note(APPROVED_NOTE, str(sweep.revision)))
+        if limit is None and hold.kind is not HoldKind.REMOVALS:
+            await self._approve_sweep()
+        if limit is None and hold.kind is HoldKind.ENDPOINT:
+            await self._endpoints.approve()
         released = await self._release(hold, limit)
         log.info("hold_approved", hold=number, released=released)
         return released
+
+    async def _approve_sweep(self) -> None:
+        """What it goes on to find isn't held again."""
+        sweep = self._sweep()
+        if sweep is not None and sweep.finished_at is None:
+            self._approved = sweep.revision
+            await self._insist(lambda: self._memory.note(APPROVED_NOTE, str(sweep.revision)))
 
     async def _release(self, hold: Hold, limit: int | None) -> int:
         released = 0

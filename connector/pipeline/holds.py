@@ -14,6 +14,8 @@ class HoldKind(StrEnum):
     """Pushes that a sweep found to be needed."""
     REMOVALS = "removals"
     """Orders to be cancelled or deleted at Redo."""
+    ENDPOINT = "endpoint"
+    """Pushes to an address or store of Redo that is to be approved first."""
 
 
 class HoldState(StrEnum):

@@ -30,6 +30,7 @@ from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
+from connector.pipeline.endpoints import Endpoints
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.hand_pause import HandPause
@@ -81,6 +82,10 @@ class Options:
     reconcile_every: float | None = 86400.0
     reconcile_per_second: float | None = None
     store_id: str = ""
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Where each store's orders are pushed to. Without any, checkpoints aren't bound to where they were accepted."""
+    approve_endpoints: bool = False
+    """Somebody said that orders may go there, whatever was accepted elsewhere."""
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
     drain_bound: float = 20.0
@@ -122,10 +127,19 @@ class Pipeline:
             options.reconcile_per_second,
             clock,
         )
+        self.endpoints = Endpoints(
+            ports.memory,
+            self.insist,
+            options.endpoints,
+            self.revisions.next,
+            clock.wall,
+            yes=options.approve_endpoints,
+        )
         self.guard = Guard(
             ports.memory,
             ports.contract,
             options.limits,
+            self.endpoints,
             self.insist,
             self.revisions.next,
             lambda: self.sweeper.current,
@@ -303,6 +317,7 @@ class Pipeline:
         late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
+        await self.endpoints.load()
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
         await self.hand_pause.load()
