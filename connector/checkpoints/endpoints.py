@@ -11,6 +11,7 @@ from typing import Any, Final
 import apsw
 
 from connector.checkpoints import ledger, progress
+from connector.pipeline.crashpoints import reach
 from connector.pipeline.records import Endpoint, Rebinding
 
 CHECKPOINT: Final = "key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits"
@@ -86,6 +87,7 @@ def rebind(connection: apsw.Connection, rebinding: Rebinding) -> None:
         return
     for endpoint in active.keys() - wanted:
         _park(connection, endpoint[0], active[endpoint], doubted=rebinding.doubted)
+    reach("endpoints.within_rebind")
     for store_id, url in sorted(wanted - active.keys()):
         _bring_back(connection, connection.execute(_COME, (store_id, url, rebinding.approved)).get)
     if active:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
@@ -123,6 +124,7 @@ class Endpoints:
     async def approve(self) -> None:
         """Orders may go to all of them."""
         await self._insist(self._memory.approve_endpoints)
+        reach("endpoints.after_approve")
         await self._look()
 
     async def _look(self) -> None:
@@ -141,7 +143,9 @@ class Endpoints:
         requeue, former = self._requeue(), await self._memory.sweep()
         unfinished = former is not None and former.finished_at is None and former.cause in RESENDING
         sweep = Sweep(kind, ELSEWHERE, requeue.revision, requeue.revision, requeue.since)
+        reach("endpoints.before_rebind")
         await self._memory.rebind(Rebinding(self._urls, not change.held, requeue, sweep, doubted=unfinished))
+        reach("endpoints.after_rebind")
         held = f"nothing goes there before it is approved: {HOW_TO_APPROVE}"
         then = "every order is compared with what was accepted there, and what differs is pushed"
         log.warning("endpoint_changed", found=str(change), next=held if change.held and not self._yes else then)

@@ -14,6 +14,7 @@ from psycopg import Connection
 from connector.checkpoints.postgres import ledger, progress
 from connector.checkpoints.postgres.connection import StoreConnection
 from connector.checkpoints.postgres.rows import all_rows, one_value
+from connector.pipeline.crashpoints import reach
 from connector.pipeline.records import Endpoint, Rebinding
 
 _PARKED: Final[tuple[tuple[LiteralString, LiteralString], ...]] = (
@@ -117,6 +118,7 @@ def _rebind(connection: Connection[Any], rebinding: Rebinding, active: Mapping[t
     wanted = set(rebinding.urls.items())
     for endpoint in active.keys() - wanted:
         _park(connection, endpoint[0], active[endpoint], doubted=rebinding.doubted)
+    reach("endpoints.within_rebind")
     for store_id, url in sorted(wanted - active.keys()):
         _bring_back(connection, one_value(connection, _COME, (store_id, url, rebinding.approved)))
     if active:
