@@ -26,6 +26,9 @@ PARKED: Final = {
 }
 """The tables that say what Redo holds, and their columns."""
 
+LONGEST: Final = 3600.0
+"""Seconds that a rebinding may take."""
+
 _ENDPOINTS: Final = """
 SELECT store_id, url, active, approved, CASE WHEN active THEN
   (SELECT count(*) FROM checkpoint WHERE checkpoint.store_id = endpoint.store_id AND NOT missing) ELSE orders END
@@ -80,13 +83,13 @@ def approve(connection: apsw.Connection) -> None:
 
 
 def rebind(connection: apsw.Connection, rebinding: Rebinding) -> None:
-    """Some ten seconds for a million orders that are parked, or brought back."""
+    """About half a minute for a million orders that are parked, or brought back."""
     active: dict[tuple[str, str], int] = {(store, url): one for store, url, one in connection.execute(_ACTIVE)}
     wanted = set(rebinding.urls.items())
     if wanted == active.keys():
         return
     for endpoint in active.keys() - wanted:
-        _park(connection, endpoint[0], active[endpoint], doubted=rebinding.doubted)
+        _park(connection, endpoint[0], active[endpoint], alone=len(active) == 1, doubted=rebinding.doubted)
     reach("endpoints.within_rebind")
     for store_id, url in sorted(wanted - active.keys()):
         _bring_back(connection, connection.execute(_COME, (store_id, url, rebinding.approved)).get)
@@ -99,17 +102,16 @@ def rebind(connection: apsw.Connection, rebinding: Rebinding) -> None:
         progress.save_sweep(connection, rebinding.sweep)
 
 
-def _park(connection: apsw.Connection, store_id: str, endpoint: int, *, doubted: bool) -> None:
+def _park(connection: apsw.Connection, store_id: str, endpoint: int, *, alone: bool, doubted: bool) -> None:
     connection.execute(_LEAVE, (endpoint,))
     for table, columns in PARKED.items():
-        where = (
-            "store_id = ?" if table != "line_item" else "order_key IN (SELECT key FROM checkpoint WHERE store_id = ?)"
-        )
-        connection.execute(
-            f"INSERT INTO parked_{table} (endpoint, {columns}) SELECT ?, {columns} FROM {table} WHERE {where}",  # noqa: S608 (constants)
-            (endpoint, store_id),
-        )
-        connection.execute(f"DELETE FROM {table} WHERE {where}", (store_id,))  # noqa: S608 (constants)
+        where = "WHERE store_id = ?1"
+        if table == "line_item":
+            # Without a condition, SQLite empties a table at once.
+            where = "" if alone else "WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = ?1)"
+        rows = f"SELECT ?2, {columns} FROM {table} {where}"  # noqa: S608 (constants)
+        connection.execute(f"INSERT INTO parked_{table} (endpoint, {columns}) {rows}", (store_id, endpoint))
+        connection.execute(f"DELETE FROM {table} {where}", (store_id,) if where else ())  # noqa: S608 (constants)
     connection.execute(_DOUBT, (endpoint, doubted))
     connection.execute(_FORGET_WARNINGS, (endpoint,))
 

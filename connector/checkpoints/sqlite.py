@@ -127,7 +127,8 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
             )
 
     async def rebind(self, rebinding: Rebinding) -> None:
-        await self._thread.write(lambda connection: endpoints.rebind(connection, rebinding), durable=True)
+        with self.pulse.allowing(endpoints.LONGEST):
+            await self._thread.write(lambda connection: endpoints.rebind(connection, rebinding), durable=True)
 
     async def approve_endpoints(self) -> None:
         await self._thread.write(endpoints.approve, durable=True)

@@ -11,6 +11,7 @@ from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 
+from connector.checkpoints.endpoints import LONGEST
 from connector.checkpoints.postgres import ledger, progress
 from connector.checkpoints.postgres.connection import StoreConnection
 from connector.checkpoints.postgres.rows import all_rows, one_value
@@ -35,9 +36,6 @@ _AT_LENGTH: Final = """
 SELECT set_config(name, value, true) FROM (VALUES ('statement_timeout', '0'), ('enable_seqscan', 'on'),
   ('enable_hashjoin', 'on'), ('enable_mergejoin', 'on')) AS wanted (name, value)
 """
-PATIENCE: Final = 3600.0
-"""Seconds that one of these statements may take: about 20 for a million orders."""
-
 _MADE: Final = "SELECT to_regclass('endpoint') IS NOT NULL"
 _ENDPOINTS: Final = """
 SELECT store_id, url, active, approved, CASE WHEN active THEN
@@ -105,7 +103,7 @@ def rebind(connection: Connection[Any], rebinding: Rebinding) -> None:
 def _at_length(connection: Connection[Any]) -> Iterator[None]:
     """Everything inside may take its time."""
     assert isinstance(connection, StoreConnection)  # noqa: S101 -- every session of the store is one
-    usual, connection.patience = connection.patience, PATIENCE
+    usual, connection.patience = connection.patience, LONGEST
     try:
         connection.execute(_AT_LENGTH)
         yield

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from psycopg import Connection
 
 from connector.checkpoints.address import Address
+from connector.checkpoints.endpoints import LONGEST
 from connector.checkpoints.payloads import refuse_unsealed
 from connector.checkpoints.postgres import (
     accepted,
@@ -134,7 +135,8 @@ class PostgresCheckpoints(ReadOnlyPostgres):
             adopted = await self._write(lambda connection: accepted.adopt(connection, store_id, _STEP))
 
     async def rebind(self, rebinding: Rebinding) -> None:
-        await self._write(lambda connection: endpoints.rebind(connection, rebinding))
+        with self.pulse.allowing(LONGEST):
+            await self._write(lambda connection: endpoints.rebind(connection, rebinding))
 
     async def approve_endpoints(self) -> None:
         await self._write(endpoints.approve)
