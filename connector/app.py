@@ -43,11 +43,11 @@ RETRY_BUILD = 5.0
 """Seconds between attempts to go on after the mapping changed, when the database is away just then."""
 
 
-async def run(settings: Settings) -> int:
+async def run(settings: Settings, *, approve_endpoints: bool = False) -> int:
     """Prepare, follow and deliver until SIGTERM or SIGINT; a second signal exits at once. Returns the exit code."""
     stop = asyncio.Event()
     _obey_signals(stop)
-    await serve(settings, stop, lasting=True)
+    await serve(settings, stop, lasting=True, approve_endpoints=approve_endpoints)
     log.info("stopped")
     return 0
 
@@ -92,10 +92,13 @@ async def _until_delivered(settings: Settings) -> None:
         await store.close()
 
 
-async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = False) -> None:
+async def serve(
+    settings: Settings, stop: asyncio.Event, *, lasting: bool = False, approve_endpoints: bool = False
+) -> None:
     """Follow and deliver until `stop` is set. When the mapping changes, or fits the database again, everything is
     built anew in this process. `lasting`: where orders were followed before, a database that is away at the start is
-    waited for, and so is a mapping that doesn't fit, while the slot is read."""
+    waited for, and so is a mapping that doesn't fit, while the slot is read. `approve_endpoints`: orders may go where
+    the settings say, whatever was accepted elsewhere before."""
     front = Front(settings, redo_contract(settings), lambda projection: for_a_person(settings, projection))
     async with AsyncExitStack() as stack:
         # Before anything is made in the OMS: a start that fails must not leave a slot behind.
@@ -105,7 +108,8 @@ async def serve(settings: Settings, stop: asyncio.Event, *, lasting: bool = Fals
         if lasting and await mapped_before(checkpoints(settings)) is not None:
             # A first start ends instead: what it can't reach was most likely written wrongly.
             await front.beginning.database_answers(dict.fromkeys((source_dsn(settings), read_dsn(settings))), stop)
-        begun = await unless(stop, _begin(settings, generation, front, watchdog, lasting=lasting))
+        begin = _begin(settings, generation, front, watchdog, lasting=lasting, approve_endpoints=approve_endpoints)
+        begun = await unless(stop, begin)
         if begun is None:
             return
         parts = begun
@@ -136,6 +140,7 @@ async def _begin(
     projection: Projection | None = None,
     *,
     lasting: bool = False,
+    approve_endpoints: bool = False,
 ) -> Parts:
     try:
         parts = await build(
@@ -147,6 +152,7 @@ async def _begin(
             watchdog,
             front.history,
             lasting=lasting,
+            approve_endpoints=approve_endpoints,
         )
         await parts.vitals.start(stack)
     except BaseException:  # a signal cancels this: what was opened so far must be closed

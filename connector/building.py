@@ -26,6 +26,7 @@ from connector.furnishing import (
     read_dsn,
     redo_client,
     redo_contract,
+    redo_endpoints,
     source_dsn,
 )
 from connector.inbox import Inbox
@@ -70,10 +71,11 @@ async def build(
     history: History | None = None,
     *,
     lasting: bool = False,
+    approve_endpoints: bool = False,
 ) -> Parts:
     """Everything that `run` needs, connected; closed by the stack in the reverse order. `admitted`: a mapping that was
     analysed and found fit while another was at work, so that nothing is left to be checked or set up. What the watchdog
-    sees is told. `lasting`: as of `serve`.
+    sees is told. `lasting`, `approve_endpoints`: as of `serve`.
 
     Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
     """
@@ -109,7 +111,7 @@ async def build(
         observer=metrics,
         chronicle=history,
     )
-    options = _options(settings, projection, slot_made, sweep_cause)
+    options = _options(settings, projection, slot_made, sweep_cause, approve_endpoints)
     if isinstance(projection, Projection):
         noted = recall(await memory.noted(BASIS_NOTE))
         options = replace(options, altered=altered(noted, projection), basis=remember(projection))
@@ -150,7 +152,11 @@ def _stream(settings: Settings, projection: Projection | Unmapped) -> PostgresSo
 
 
 def _options(
-    settings: Settings, projection: Projection | Unmapped, slot_made: Gap | None, sweep_cause: str | None
+    settings: Settings,
+    projection: Projection | Unmapped,
+    slot_made: Gap | None,
+    sweep_cause: str | None,
+    approve_endpoints: bool,
 ) -> Options:
     redo, guard = settings.redo, settings.guard
     return Options(
@@ -160,6 +166,8 @@ def _options(
         reconcile_every=settings.reconcile.every,
         reconcile_per_second=settings.reconcile.orders_per_second,
         store_id=redo.store_id,
+        endpoints=redo_endpoints(settings),
+        approve_endpoints=approve_endpoints,
         terms=Terms(settings.mapping.missing, redo.confirm_after, settings.checkpoints.keep == "payload"),
         limits=Limits(guard.max_share, guard.max_orders, guard.max_removal_share, guard.removal_wait),
         known_routes=_routes(projection),

@@ -11,14 +11,14 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from connector import furnishing
-from connector.checkpoints.opening import open_if_any
+from connector.checkpoints.opening import ReadOnly, open_if_any
 from connector.config import Settings
 from connector.front import telling
 from connector.orders import OrderKey, Place
-from connector.pipeline.records import Known
+from connector.pipeline.records import Endpoint, Known
 from connector.status.story import as_json
 from connector.survey import address
-from connector.telling import LONGEST_MS, Generation, Remembers, Teller
+from connector.telling import LONGEST_MS, Generation, Teller
 
 _PATIENCE = 3 * LONGEST_MS / 1000
 """Seconds that the connector may take: others may look at orders, too."""
@@ -32,6 +32,9 @@ class _Nothing:
 
     async def payload(self, key: OrderKey, place: Place) -> bytes | None:
         return None
+
+    async def endpoints(self) -> list[Endpoint]:
+        return []
 
 
 async def story(settings: Settings, key: str) -> dict[str, Any]:
@@ -48,12 +51,13 @@ async def story(settings: Settings, key: str) -> dict[str, Any]:
     projection = await furnishing.load_projection(settings)
     async with AsyncExitStack() as stack:
         memory = await _remembered(settings, stack)
-        now = Generation(memory, lambda _: False, lambda: furnishing.for_a_person(settings, projection))
+        urls = {one.store_id: one.url for one in await memory.endpoints() if one.active}
+        now = Generation(memory, lambda _: False, lambda: furnishing.for_a_person(settings, projection), urls)
         teller = Teller(telling(settings, furnishing.redo_contract(settings)), None, None, lambda: now)
         return {"running": False, **as_json(await teller.story(OrderKey(key)))}
 
 
-async def _remembered(settings: Settings, stack: AsyncExitStack) -> Remembers:
+async def _remembered(settings: Settings, stack: AsyncExitStack) -> _Nothing | ReadOnly:
     vault = furnishing.payload_vault(settings) if settings.status.show_values else None
     store = await open_if_any(furnishing.checkpoints(settings), vault)
     if store is None:

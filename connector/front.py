@@ -74,6 +74,7 @@ class Front:
             pipeline.ports.memory,
             lambda key: key in pipeline.dispatcher.busy,
             lambda: self._new_assembler(parts.projection),
+            pipeline.options.endpoints,
         )
 
 

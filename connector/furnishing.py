@@ -16,6 +16,7 @@ from connector.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.projection import Access, Assembler, Projection
 from connector.redo.client import environment_proxy, orders_url
 from connector.redo.contract import RedoContract
+from connector.redo.endpoint import endpoint
 from connector.redo.stores import Stores
 from connector.source.connections import connection, conninfo
 from connector.status.metrics import Metrics
@@ -128,18 +129,28 @@ def redo_contract(settings: Settings) -> RedoContract:
 def redo_client(settings: Settings, metrics: Metrics | None) -> Stores:
     """Clients for all stores. Raises ConfigurationError for an address or a secret that can't be sent."""
     redo = settings.redo
-    stores = {redo.store_id: (redo.orders_url or orders_url(redo.base_url, redo.store_id), redo.api_secret)}
-    for store_id, store in redo.stores.items():
-        url = store.orders_url or orders_url(store.base_url or redo.base_url, store_id)
-        stores[store_id] = (url, store.api_secret)
+    secrets = {redo.store_id: redo.api_secret, **{name: store.api_secret for name, store in redo.stores.items()}}
     return Stores(
-        {name: (url, secret.get_secret_value()) for name, (url, secret) in stores.items()},
+        {name: (url, secrets[name].get_secret_value()) for name, url in _orders_urls(settings).items()},
         timeout=redo.timeout,
         max_connections=redo.max_concurrency,
         proxy=lambda url: environment_proxy(url, environment()),
         on_request=None if metrics is None else metrics.http_request,
         on_connect=None if metrics is None else metrics.http_connection,
     )
+
+
+def redo_endpoints(settings: Settings) -> dict[str, str]:
+    """What checkpoints are bound to: each store's address. Raises ConfigurationError for one that can't be asked."""
+    return {name: endpoint(url, name) for name, url in _orders_urls(settings).items()}
+
+
+def _orders_urls(settings: Settings) -> dict[str, str]:
+    redo = settings.redo
+    urls = {redo.store_id: redo.orders_url or orders_url(redo.base_url, redo.store_id)}
+    for name, store in redo.stores.items():
+        urls[name] = store.orders_url or orders_url(store.base_url or redo.base_url, name)
+    return urls
 
 
 def payload_vault(settings: Settings) -> Vault | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from connector.changes import Lsn, StreamPosition
 from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken
+from connector.pipeline.endpoints import HOW_TO_APPROVE, unapproved
 from connector.pipeline.pulse import Stall
 from connector.pipeline.records import SweepKind, Tally
 from connector.pipeline.run import Pipeline
@@ -181,8 +182,10 @@ class Health:
         return Finding(State.STALLED, said, step)
 
     def _at_work(self, now: float, tally: Tally) -> Finding:
-        sweeper = self._pipeline.sweeper
+        sweeper, endpoints = self._pipeline.sweeper, self._pipeline.endpoints
         sweep = sweeper.current
+        if endpoints.waiting:
+            return Finding(State.HELD, unapproved(endpoints.all), HOW_TO_APPROVE)
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
             return Finding(State.BACKFILLING, f"{_walked(sweeper)} orders")
         if tally.holds:

@@ -127,12 +127,13 @@ class Inbox:
     async def _sweep(self, requests: Requests, request: Request, kind: SweepKind) -> str:
         if self._control.paused:
             raise ConnectorError("delivery is paused by hand: `redo-connector resume`, then ask again")
-        revision = await self._control.sweep(kind)
+        resend = bool(request.arguments.get("resend"))
+        revision = await self._control.sweep(kind, resend=resend)
         while (done := self._control.finished(revision)) is None:
             await asyncio.sleep(EVERY)
             walked, total = self._control.progress()
             await asyncio.to_thread(requests.progress, request.number, walked, total)
-        return _found(done)
+        return f"{done.scanned:,} orders looked at and pushed again, equal or not" if resend else _found(done)
 
 
 class Desk:

@@ -15,6 +15,7 @@ from connector.projection import Assembler
 from connector.projection.sampling import sample
 from connector.redo.canonical import Ignored, ignoring
 from connector.redo.compare import differences, makes_none
+from connector.waiting import changed_endpoints
 
 _NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")
 """SQLSTATEs of a text that its type can't be read from."""
@@ -67,13 +68,16 @@ async def spread(settings: Settings, assembler: Assembler, size: int) -> Sequenc
 
 
 async def _accepted(settings: Settings, keys: Sequence[OrderKey], *, values: bool) -> dict[OrderKey, Accepted]:
-    """As the store has it now; none when there is no store yet."""
+    """As the store has it now; none when there is no store yet, or where another address accepted it."""
+    change = await changed_endpoints(settings)
+    elsewhere = {one.store_id for one in change.left} if change is not None else set()
     vault = furnishing.payload_vault(settings) if values else None
     store = await open_if_any(furnishing.checkpoints(settings), vault)
     if store is None:
         return {}
     try:
-        checkpoints = (await store.known(keys)).checkpoints
+        known = (await store.known(keys)).checkpoints
+        checkpoints = {key: one for key, one in known.items() if one.store_id not in elsewhere}
         payloads = {key: await store.payload(key, it.place) for key, it in checkpoints.items()} if values else {}
         return {key: Accepted(checkpoint, payloads.get(key)) for key, checkpoint in checkpoints.items()}
     finally:

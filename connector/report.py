@@ -155,6 +155,7 @@ def status_view(found: Mapping[str, Any]) -> Group:
         lines.append(Text.assemble((f"{name:<{widest}}  ", "dim"), _shown(name, value)))
     held = [one for one in _rows(found, "holds") if one.get("state", "held") == "held"]
     refused = _rows(found, "dead_letter_groups")
+    lines += report_delivery.endpoints_in_short(_rows(found, "endpoints"))
     return Group(*lines, *report_delivery.holds_in_short(held), *report_delivery.groups_in_short(refused))
 
 

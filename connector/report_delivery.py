@@ -17,6 +17,7 @@ _SHOWN: Final = 10
 _KINDS: Final = {
     "changes": "that a comparison of all orders would change at Redo",
     "removals": "to be cancelled or deleted at Redo",
+    "endpoint": "to be pushed to where nothing was accepted yet",
 }
 
 
@@ -76,7 +77,7 @@ def holds(found: Sequence[Mapping[str, Any]]) -> None:
         head = f": {counted(hold['orders'])} {what}, since {clock(hold['opened_at'])}"
         out.print(Text.assemble("hold ", (str(hold["number"]), "bold"), head))
         out.print(Text(f"  because: {hold['cause']}", "yellow"))
-        if hold["state"] != "held":
+        if hold["state"] != "held" and hold["kind"] != "endpoint":
             out.print(Text("  still being gathered: it passes by itself unless there are too many", "dim"))
         for field, orders in list(hold["fields"].items())[:_SHOWN]:
             out.print(f"  {orders:>8,} {field}")
@@ -92,6 +93,14 @@ def holds_in_short(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
         cause = f" ({hold['cause']})" if hold.get("cause") else ""
         text = f"held: {orders}{cause}; `redo-connector approve {hold.get('number', '')}` shows them and lets them go"
         yield Text(text, "yellow")
+
+
+def endpoints_in_short(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
+    """`status`: which address and store of Redo accepted what."""
+    for one in found:
+        state = "" if one["active"] else ", not in use"
+        state = ", to be approved" if one["active"] and not one["approved"] else state
+        yield Text(f"accepted by {one['url']} store {one['store_id']}: {counted(one['orders'])}{state}", "dim")
 
 
 def groups_in_short(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:

@@ -46,7 +46,8 @@ def _remembered(found: Mapping[str, Any]) -> Iterator[Text]:
     if checkpoint is None:
         yield Text("  Redo has not accepted it yet")
     else:
-        where = f"as {checkpoint['order_id']} in store {checkpoint['store_id']}"
+        at = f" at {found['url']}" if found["url"] else ""
+        where = f"as {checkpoint['order_id']} in store {checkpoint['store_id']}{at}"
         gone = "; it has left the mapping since" if checkpoint["missing"] else ""
         yield Text(f"  accepted {clock(checkpoint['accepted_at'])} {where}, {checkpoint['fingerprint'][:12]}{gone}")
     if letter is not None:

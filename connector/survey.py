@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import Any, Final
 
 import httpx2 as httpx
@@ -182,7 +183,11 @@ async def status(settings: Settings) -> dict[str, Any]:
         return {**found, "next": "start it with `redo-connector run`"}
     try:
         tally = await store.tally()
-        remembered = {"holds": await waiting.holds_in(store), "last_reconcile": await waiting.last_reconcile_in(store)}
+        remembered = {
+            "holds": await waiting.holds_in(store),
+            "last_reconcile": await waiting.last_reconcile_in(store),
+            "endpoints": [asdict(one) for one in await store.endpoints()],
+        }
     finally:
         await store.close()
     return {
@@ -235,10 +240,13 @@ async def store_problems(settings: Settings) -> list[Problem]:
     if address.in_memory:
         return []
     if not address.in_postgres:
-        return _file_problems(address)
+        problems = _file_problems(address)
+        return problems or await waiting.endpoint_problems(settings)
     problems = await asyncio.to_thread(store_preflight, address)
     try:
-        return [*problems, *([] if problems else await store_neighbours(settings))]
+        if not problems:
+            problems = [*await store_neighbours(settings), *await waiting.endpoint_problems(settings)]
+        return problems
     except SourceUnavailable:
         return problems  # told already
     except (ConfigurationError, CheckpointsUnwritable) as error:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from connector.errors import MappingBroken, SourceUnavailable
@@ -52,6 +52,8 @@ class Generation:
     in_flight: Callable[[OrderKey], bool]
     new_assembler: Callable[[], ForOne]
     """With a bound for its statements; it is closed after each look."""
+    urls: Mapping[str, str] = field(default_factory=dict)
+    """Where each store's checkpoints count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,13 @@ class Teller:
 
     async def _remembered(self, now: Generation, key: OrderKey, projection: Projection) -> Story:
         known = await now.memory.known([key])
+        checkpoint = known.checkpoints.get(key)
         story = Story(
             key=key,
             as_of=time.time(),
             projection=projection,
-            checkpoint=known.checkpoints.get(key),
+            checkpoint=checkpoint,
+            url=None if checkpoint is None else now.urls.get(checkpoint.store_id),
             dead_letter=known.dead_letters.get(key),
             held=known.held.get(key),
             since=self._since,

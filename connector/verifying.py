@@ -16,13 +16,14 @@ from typing import Any, Final, TypeAlias
 from connector import furnishing
 from connector.comparing import Reader
 from connector.config import Settings
+from connector.errors import ConfigurationError, Problem
 from connector.orders import Order, OrderKey, Outcome, OutcomeKind
 from connector.pipeline.records import Checkpoint
 from connector.redo.canonical import Ignored, ignoring
 from connector.redo.compare import makes_none
 from connector.redo.readback import differences_to_readback
 from connector.redo.stores import Stores
-from connector.waiting import store_of
+from connector.waiting import changed_endpoints, store_of
 
 _AT_ONCE: Final = 4
 """Orders read back at the same time: the connector's own requests go on meanwhile."""
@@ -49,6 +50,10 @@ async def verify(settings: Settings, size: int) -> dict[str, Any]:
 
     Raises ConfigurationError, SourceUnavailable, CheckpointsUnwritable.
     """
+    if (change := await changed_endpoints(settings)) is not None:
+        what = f"another address or store than the connector pushes to: {change}"
+        hint = "start `redo-connector run` with these settings, then ask again"
+        raise ConfigurationError([Problem(what, hint, "redo.base_url")])
     async with store_of(settings) as store:
         keys = await store.random_keys(size)
     projection = await furnishing.load_projection(settings)

@@ -19,7 +19,7 @@ from connector.errors import CheckpointsLost, CheckpointsUnwritable, SourceUnava
 from connector.health import Finding, Health
 from connector.pipeline.holds import Hold
 from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import LetterGroup, Sweep, SweepKind, Warned
+from connector.pipeline.records import Endpoint, LetterGroup, Sweep, SweepKind, Warned
 from connector.pipeline.run import Pipeline
 from connector.source.slot import SlotReport, SlotWatch
 from connector.status.facts import NO_TALLY, Counts, Facts, State
@@ -199,8 +199,16 @@ class Vitals:
             counts=self._counts(),
             accepted_per_minute=self._accepted[-1][1] - self._accepted[0][1] if self._accepted else None,
             dead_letter_groups=self._groups,
+            endpoints=self._endpoints(),
             recent_deliveries=self._history.recent(DELIVERIES),
         )
+
+    def _endpoints(self) -> tuple[Endpoint, ...]:
+        """With the present count where the count of all is that of the only one."""
+        found, accepted = self._pipeline.endpoints.all, self._tally.checkpoints - self._tally.missing
+        if sum(one.active for one in found) != 1:
+            return found
+        return tuple(replace(one, orders=accepted) if one.active else one for one in found)
 
     def _paused_stores(self) -> dict[str, str]:
         gates = self._pipeline.gates

@@ -9,9 +9,11 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from connector import furnishing
-from connector.checkpoints.opening import ReadOnly, open_readonly
+from connector.checkpoints.opening import ReadOnly, open_if_any, open_readonly
 from connector.config import Settings
+from connector.errors import Problem
 from connector.orders import OrderKey, delivery_id
+from connector.pipeline.endpoints import Change, compare
 from connector.pipeline.holds import Hold, HoldState, HoldSummary
 from connector.pipeline.records import DeadLetter, LetterGroup, Sweep, SweepKind
 
@@ -126,3 +128,29 @@ async def last_reconcile_in(store: ReadOnly) -> dict[str, Any] | None:
 def _sweep(sweep: Sweep) -> dict[str, Any]:
     names = ("cause", "started_at", "finished_at", "scanned", "missed", "changed", "extra", "held")
     return {name: getattr(sweep, name) for name in names}
+
+
+async def changed_endpoints(settings: Settings) -> Change | None:
+    """How the settings' addresses and stores of Redo differ from those that the checkpoints count for; None where they
+    don't, or there is no store. Raises ConfigurationError, CheckpointsUnwritable."""
+    store = await open_if_any(furnishing.checkpoints(settings))
+    if store is None:
+        return None
+    try:
+        return compare(await store.endpoints(), furnishing.redo_endpoints(settings))
+    finally:
+        await store.close()
+
+
+async def endpoint_problems(settings: Settings) -> list[Problem]:
+    """What a start would do about it. Raises as `changed_endpoints`."""
+    change = await changed_endpoints(settings)
+    if change is None:
+        return []
+    hint = "`redo-connector run` compares every order with what was accepted there, and pushes what differs"
+    if change.held:
+        hint = (
+            "`redo-connector run` takes them up, and pushes nothing there before `redo-connector approve` lets it;"
+            " if the address is wrong, mend it: what each one accepted is kept apart"
+        )
+    return [Problem(f"another address or store than before: {change}", hint, "redo.base_url", warning=True)]

@@ -55,6 +55,8 @@ class Rig:
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     watchdog: Watchdog | None = None
     """With one, the whole is judged too, as `serve` does it; start and stop it yourself."""
+    approve_endpoints: bool = False
+    """As `run --yes`."""
     parts: Parts | None = None
     _stack: AsyncExitStack | None = None
     _task: asyncio.Task[None] | None = None
@@ -107,7 +109,9 @@ class Rig:
     async def start(self) -> Parts:
         """Build and run; returns once the first backfill is over (or the pipeline has picked up where it was)."""
         self._stack = AsyncExitStack()
-        self.parts = await building.build(self.settings(), self._stack, watchdog=self.watchdog)
+        self.parts = await building.build(
+            self.settings(), self._stack, watchdog=self.watchdog, approve_endpoints=self.approve_endpoints
+        )
         if self.watchdog is not None:
             await self.parts.vitals.start(self._stack)
             self.parts.vitals.started = True

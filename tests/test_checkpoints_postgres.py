@@ -21,7 +21,7 @@ from connector.checkpoints.requests import RequestState
 from connector.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError
 from connector.orders import OrderKey
 from connector.pipeline.entries import Arrival, Entry, Lane
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
+from connector.pipeline.records import Checkpoint, DeadLetter, Rebinding, Settlement
 from tests.fix_pooler import small_pooler
 from tests.fix_postgres import Database, MakeCluster, create_database, drop_database
 
@@ -238,6 +238,25 @@ async def test_a_schema_of_a_newer_version_or_of_others_is_refused_and_left_alon
         tables = conn.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'theirs'").fetchall()
         assert tables == [("theirs", "store")]
     await PostgresCheckpoints(Address(own.dsn, "empty")).close()
+
+
+async def test_an_old_schema_is_read_as_it_is_and_upgraded_by_the_next_start(
+    own: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, entry = Address(own.dsn, "old"), Entry(OrderKey("1"), 1, 1, 1.0, Lane.LIVE, 0, False)
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
+        store = PostgresCheckpoints(address)
+        await store.settle([Settlement(entry, Checkpoint(entry.key, "#1", b"f", 1.0, store_id="eu"))])
+        await store.close()
+    reader = open_readonly(address)
+    assert (await reader.endpoints(), (await reader.tally()).checkpoints) == ([], 1)
+    await reader.close()
+    store = PostgresCheckpoints(address)
+    await store.rebind(Rebinding({"eu": "http://one"}, True, Arrival(9, 9.0, Lane.SWEEP)))
+    (endpoint,) = await store.endpoints()
+    assert (endpoint.url, endpoint.approved, endpoint.orders) == ("http://one", True, 1)
+    await store.close()
 
 
 async def test_a_reader_needs_a_store_and_never_makes_one(own: Database) -> None:

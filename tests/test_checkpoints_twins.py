@@ -22,7 +22,7 @@ from connector.orders import Lookup, Members, OrderKey, Place, Suspicion, Warnin
 from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Held, HoldKind, HoldState
 from connector.pipeline.memory import Memory
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Venture
+from connector.pipeline.records import Checkpoint, DeadLetter, Rebinding, Settlement, Sweep, SweepKind, Venture
 from tests.fix_checkpoints import emptied
 from tests.fix_postgres import Database
 
@@ -73,7 +73,7 @@ LETTERS = st.builds(
     reason=st.sampled_from(["invalid", "rejected"]),
     message=st.just("no"),
     paths=st.just(("id",)),
-    fingerprint=st.none(),
+    fingerprint=st.none() | st.just(b"1"),
     first_seen=MOMENTS,
     last_seen=MOMENTS,
     attempts=st.just(1),
@@ -255,6 +255,26 @@ class Twins(RuleBasedStateMachine):
         assert self.both(lambda memory: memory.recover(late_until=late_until)) == self.revision
         self.taken, self.lookups = {}, []
 
+    @rule(
+        urls=st.dictionaries(st.sampled_from(["eu", "us"]), st.sampled_from(["http://one", "http://two"])),
+        approved=st.booleans(),
+        doubted=st.booleans(),
+        swept=st.booleans(),
+    )
+    def start_elsewhere(self, urls: dict[str, str], *, approved: bool, doubted: bool, swept: bool) -> None:
+        self.crash(None)
+        requeue = self.arrival(3.0, Lane.SWEEP, frozenset())
+        sweep = Sweep(SweepKind.BACKFILL, "elsewhere", self.revision, self.revision, 3.0) if swept else None
+        if {(one.store_id, one.url) for one in self.both(lambda memory: memory.endpoints()) if one.active} == set(
+            urls.items()
+        ):
+            self.revision -= 1  # it is not used
+        self.both(lambda memory: memory.rebind(Rebinding(urls, approved, requeue, sweep, doubted)))
+
+    @rule()
+    def approve_endpoints(self) -> None:
+        self.both(lambda memory: memory.approve_endpoints())
+
     @rule(count=st.integers(0, 3))
     def seen(self, count: int) -> None:
         commits = self.both(lambda memory: memory.unseen())
@@ -279,6 +299,7 @@ class Twins(RuleBasedStateMachine):
             self.both(lambda memory, hold=hold: memory.summarise(hold.number, 3))  # type: ignore[misc]
         self.both(lambda memory: memory.warned(9))
         self.both(lambda memory: memory.sweeps(9))
+        self.both(lambda memory: memory.endpoints())
         for key in EVERYTHING:
             for place in PLACES:
                 self.both(lambda memory, key=key, place=place: memory.payload(key, place))  # type: ignore[misc]

@@ -13,8 +13,8 @@ from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.orders import Lookup, OrderKey, Place
-from connector.pipeline.entries import Entry, Lane, PendingLookup
-from connector.pipeline.records import Checkpoint, Settlement, SweepKind
+from connector.pipeline.entries import Arrival, Entry, Lane, PendingLookup
+from connector.pipeline.records import Checkpoint, Rebinding, Settlement, SweepKind
 
 # As version 1 made it, written down here so that a change of the scripts can't change what it was.
 VERSION_1 = """
@@ -139,7 +139,7 @@ UPDATE census SET highest_revision = 6;
 FIRST = Checkpoint(OrderKey("1"), "#1", b"\x01\xff", 3.5, "redo-1")
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 2, 3, 4])
 def old_file(request: pytest.FixtureRequest, checkpoint_file: Path) -> Path:
     """A file that this version of the connector never wrote to."""
     other = apsw.Connection(str(checkpoint_file))
@@ -150,7 +150,8 @@ def old_file(request: pytest.FixtureRequest, checkpoint_file: Path) -> Path:
         other.execute(VERSION_2)
     if request.param >= 3:
         teach_letter_group(other)
-        other.execute(MIGRATIONS[2])
+        for script in MIGRATIONS[2 : request.param]:
+            other.execute(script)
     other.pragma("user_version", request.param)
     other.pragma("application_id", APPLICATION_ID)
     other.close()
@@ -216,6 +217,7 @@ async def test_an_old_file_can_be_read_before_it_is_upgraded(old_file: Path) -> 
     assert (await reader.sweeps(9), await reader.holds(), await reader.warned(9)) == ([], [], [])
     assert (await reader.summarise(1, 9), await reader.noted("mapping")) == (None, "abc")
     assert await reader.payload(OrderKey("1"), FIRST.place) is None
+    assert await reader.endpoints() == []
     await reader.close()
     assert schema(old_file) == before
 
@@ -248,6 +250,16 @@ async def test_checkpoints_of_an_old_file_are_adopted(old_file: Path) -> None:
     await store.settle([Settlement(Entry(OrderKey("2"), 1, 1, 1.0, Lane.LIVE, 0, False), forget=True)])
     tally = await store.tally()
     assert (tally.checkpoints, tally.missing) == (1, 0)
+    await store.close()
+
+
+async def test_checkpoints_of_an_old_file_are_bound_to_the_first_address(old_file: Path) -> None:
+    store = SqliteCheckpoints(old_file)
+    await store.adopt("eu")
+    await store.rebind(Rebinding({"eu": "http://one"}, True, Arrival(9, 9.0, Lane.SWEEP)))
+    (endpoint,) = await store.endpoints()
+    assert (endpoint.url, endpoint.approved, endpoint.orders) == ("http://one", True, 1)
+    assert (await store.known([OrderKey("1")])).checkpoints[OrderKey("1")].store_id == "eu"
     await store.close()
 
 

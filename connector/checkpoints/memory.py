@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from connector.checkpoints.accepted import forgetting
 from connector.checkpoints.memory_accepted import AcceptedRows
+from connector.checkpoints.memory_endpoints import EndpointRows
 from connector.checkpoints.memory_holds import HoldRows
 from connector.checkpoints.memory_ledger import LedgerRows
 from connector.checkpoints.memory_letters import LetterRows, WarningRows
@@ -23,7 +24,18 @@ from connector.orders import Members, OrderKey, Place, former, is_former
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Venture, Warned
+from connector.pipeline.records import (
+    DeadLetter,
+    Endpoint,
+    Known,
+    LetterGroup,
+    Rebinding,
+    Settlement,
+    Sweep,
+    Tally,
+    Venture,
+    Warned,
+)
 
 
 class MemoryCheckpoints:
@@ -40,6 +52,7 @@ class MemoryCheckpoints:
         self._warnings = WarningRows()
         self._holds = HoldRows()
         self._members = MemberSets()
+        self._endpoints = EndpointRows(self._accepted, self._letters)
         self._unseen: dict[int, Commit] = {}
         self._notes: dict[str, str] = {}
         self._sweep: Sweep | None = None
@@ -105,6 +118,39 @@ class MemoryCheckpoints:
 
     async def adopt(self, store_id: str) -> None:
         self._accepted.adopt(store_id)
+
+    async def endpoints(self) -> list[Endpoint]:
+        return self._endpoints.all()
+
+    async def approve_endpoints(self) -> None:
+        self._endpoints.approve()
+
+    async def rebind(self, rebinding: Rebinding) -> None:
+        active, wanted = self._endpoints.active(), set(rebinding.urls.items())
+        if active == wanted:
+            return
+        doubtful = self._ledger.doubtful(in_flight=True) | self._holds.doubtful()
+        for endpoint in active - wanted:
+            parked = self._endpoints.leave(
+                endpoint, lambda keys: keys if rebinding.doubted else doubtful.intersection(keys)
+            )
+            self._warnings.forget(parked)
+        for endpoint in sorted(wanted - active):
+            self._endpoints.come(endpoint, approved=rebinding.approved)
+        if active:
+            self._start_anew(rebinding)
+        self._highest = max(self._highest, rebinding.requeue.revision)
+        if rebinding.sweep is not None:
+            await self.save_sweep(rebinding.sweep)
+
+    def _start_anew(self, rebinding: Rebinding) -> None:
+        self._ledger.disapprove()
+        for key in self._accepted.remaining():
+            self._ledger.put_back(rebinding.requeue, key, rebinding.requeue.since, confirm=False)
+        for key, held in self._holds.end_all():
+            self._ledger.put_back(rebinding.requeue, key, held.since, confirm=True)
+        self._letters.forget_nameless()
+        self._finished.clear()
 
     async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
         return self._holds.open(kind, cause, now)
@@ -191,10 +237,9 @@ class MemoryCheckpoints:
 
     async def retire(self, keys: Sequence[OrderKey], shape: int) -> None:
         self._accepted.found(self._clock(), keys)
-        doubtful = {*self._ledger.doubtful(), *self._holds.doubtful()}
+        doubtful = self._ledger.doubtful(in_flight=False) | self._holds.doubtful()
+        self._accepted.doubt(doubtful.intersection(keys))
         for key in keys:
-            if key in doubtful:
-                self._accepted.doubt(key)
             self._rename(key, former(key, shape))
 
     def _rename(self, was: OrderKey, now: OrderKey) -> None:

@@ -84,11 +84,6 @@ class AcceptedRows:
         }
         return {line: keys for line, keys in found.items() if keys}
 
-    def doubt(self, key: OrderKey) -> None:
-        """What Redo holds of the order isn't known any more."""
-        if key in self.checkpoints:
-            self.checkpoints[key] = replace(self.checkpoints[key], fingerprint=b"", digest=b"")
-
     def found(self, now: float, keys: Iterable[OrderKey] | None = None) -> None:
         """Leftovers of orders that have no checkpoint (of all, or of some) get one."""
         for key in [*self._leftovers] if keys is None else keys:
@@ -121,6 +116,37 @@ class AcceptedRows:
                 self.checkpoints[key] = replace(checkpoint, store_id=store_id)
         for key, places in self._leftovers.items():
             self._leftovers[key] = {Place(place.store_id or store_id, place.order_id) for place in places}
+
+    def another(self) -> AcceptedRows:
+        return AcceptedRows(self._vault)
+
+    def orders(self, store_id: str) -> int:
+        return sum(c.store_id == store_id and not c.missing for c in self.checkpoints.values())
+
+    def move(self, store_id: str, into: AcceptedRows) -> None:
+        """Everything at a store. An order that `into` has at another one is at both from now on."""
+        for key in [key for key, c in self.checkpoints.items() if c.store_id == store_id]:
+            checkpoint = self.checkpoints.pop(key)
+            if into.checkpoints.setdefault(key, checkpoint) is not checkpoint and not checkpoint.missing:
+                into._leftovers.setdefault(key, set()).add(checkpoint.place)
+            if lines := self._line_items.pop(key, None):
+                into._line_items[key] = into._line_items.get(key, frozenset()) | lines
+        for key, places in self._leftovers.items():
+            there = {place for place in places if place.store_id == store_id}
+            places.difference_update(there)
+            into._leftovers.setdefault(key, set()).update(there)
+        for key, payloads in self._payloads.items():
+            for place in [place for place in payloads if place.store_id == store_id]:
+                into._payloads.setdefault(key, {})[place] = payloads.pop(place)
+
+    def doubt(self, keys: Iterable[OrderKey]) -> None:
+        """What Redo holds of these orders isn't known any more."""
+        for key in self.checkpoints.keys() & set(keys):
+            self.checkpoints[key] = replace(self.checkpoints[key], fingerprint=b"", digest=b"")
+
+    def remaining(self) -> list[OrderKey]:
+        """Orders with leftovers."""
+        return [key for key, places in self._leftovers.items() if places]
 
     def page(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
         keys = (c.key for c in self.checkpoints.values() if not c.missing and c.key > (after or ""))

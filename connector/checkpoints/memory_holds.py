@@ -56,10 +56,6 @@ class HoldRows:
         elif settlement.again is None and (gone := self._held.pop(key, None)):
             self._end(gone.hold, released=False)
 
-    def doubtful(self) -> list[OrderKey]:
-        """Orders of which Redo may hold something else than their checkpoints say."""
-        return [key for key, held in self._held.items() if held.confirm]
-
     def forget(self, key: OrderKey | None = None) -> None:
         """The order, or all, out of its hold."""
         for one in [*self._held] if key is None else [key]:
@@ -80,6 +76,16 @@ class HoldRows:
             ledger.put_back(arrival, key, held.since, confirm=held.confirm)
         self._end(number, released=True)
         return len(keys)
+
+    def end_all(self) -> list[tuple[OrderKey, Held]]:
+        """Returns the orders of which Redo may hold something else."""
+        doubtful = [(key, held) for key, held in self._held.items() if held.confirm]
+        self._held.clear()
+        self._over.update(self._holds)
+        return doubtful
+
+    def doubtful(self) -> set[OrderKey]:
+        return {key for key, held in self._held.items() if held.confirm}
 
     def of_keys(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Held]:
         return {key: self._held[key] for key in keys if key in self._held}

@@ -143,10 +143,6 @@ class LedgerRows:
         elif not waiting.outlives(settlement.entry):
             del self._rows[settlement.entry.key]
 
-    def doubtful(self) -> list[OrderKey]:
-        """Orders of which Redo may hold something else than their checkpoints say."""
-        return [key for key, one in self._rows.items() if one.entry.confirm or one.entry.late_until is not None]
-
     def late_until(self, key: OrderKey | None = None) -> float | None:
         """Until when a request of the order, or of any, may still be carried out late."""
         entries = [row.entry for other, row in self._rows.items() if key in (None, other)]
@@ -168,6 +164,19 @@ class LedgerRows:
                 late = [moment for moment in (waiting.entry.late_until, late_until) if moment is not None]
                 waiting.entry = replace(waiting.entry, confirm=True, late_until=max(late, default=None))
                 waiting.rest()
+
+    def doubtful(self, *, in_flight: bool) -> set[OrderKey]:
+        """Orders of which Redo may hold something else than it accepted last; `in_flight`: those in work too."""
+        return {
+            key
+            for key, waiting in self._rows.items()
+            if waiting.entry.confirm or (in_flight and waiting.in_flight) or waiting.entry.late_until is not None
+        }
+
+    def disapprove(self) -> None:
+        """Whatever let orders pass the guard."""
+        for waiting in self._rows.values():
+            waiting.entry, waiting.newer_approved = replace(waiting.entry, approved=False), False
 
     def next_due(self, busy: frozenset[OrderKey]) -> float | None:
         return min((waiting.due for key, waiting in self._rows.items() if key not in busy), default=None)

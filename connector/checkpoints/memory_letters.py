@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from connector.checkpoints import suspicions
@@ -28,6 +28,16 @@ class LetterRows:
         """The order's letter, or all."""
         for one in [*self._letters] if key is None else [key]:
             self._letters.pop(one, None)
+
+    def move(self, store_id: str, into: LetterRows) -> None:
+        """Those of a store."""
+        for key in [key for key, letter in self._letters.items() if letter.store_id == store_id]:
+            into._letters.setdefault(key, self._letters.pop(key))
+
+    def forget_nameless(self) -> None:
+        """Of orders that Redo refused, nobody knows where."""
+        for key in [key for key, one in self._letters.items() if not one.store_id and one.fingerprint is not None]:
+            del self._letters[key]
 
     def of_keys(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, DeadLetter]:
         return {key: self._letters[key] for key in keys if key in self._letters}
@@ -57,6 +67,9 @@ class LetterRows:
 class WarningRows:
     def __init__(self) -> None:
         self._warned: dict[tuple[OrderKey, WarningKind], Warned] = {}
+
+    def forget(self, keys: Container[OrderKey]) -> None:
+        self._warned = {name: row for name, row in self._warned.items() if name[0] not in keys}
 
     def settle(self, settlement: Settlement, now: float) -> None:
         for found in settlement.warnings:

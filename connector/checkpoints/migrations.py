@@ -21,7 +21,7 @@ APPLICATION_ID: Final = 0x5245444F
 
 MIGRATIONS: Final = tuple(
     files(__package__).joinpath(name).read_text(encoding="utf-8")
-    for name in ("schema.sql", "upgrade_2.sql", "upgrade_3.sql", "upgrade_4.sql")
+    for name in ("schema.sql", "upgrade_2.sql", "upgrade_3.sql", "upgrade_4.sql", "upgrade_5.sql")
 )
 """One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
 
@@ -39,9 +39,15 @@ CREATE TEMP TABLE held (key, hold, spread, fields, since, confirm);
 CREATE TEMP TABLE warning (key, kind, message, first_seen, last_seen, times);
 """
 _BEFORE_4: Final = "CREATE TEMP VIEW dead_letter AS SELECT *, '' AS store_id FROM main.dead_letter"
+_BEFORE_5: Final = "CREATE TEMP TABLE endpoint (store_id, url, active, approved, orders)"
 # A view's `*` takes in columns that a writer adds later, and the first of two of one name counts: so a reader sees what
 # an upgrade beside it makes known of orders. New tables it sees once it opens the file anew.
-READ_AS_NEWEST: Final[Mapping[int, str]] = {1: _BEFORE_3, 2: _BEFORE_3, 3: _BEFORE_4}
+READ_AS_NEWEST: Final[Mapping[int, str]] = {
+    1: _BEFORE_3 + _BEFORE_5,
+    2: _BEFORE_3 + _BEFORE_5,
+    3: f"{_BEFORE_4}; {_BEFORE_5}",
+    4: _BEFORE_5,
+}
 """What a reader, who may not migrate, lays over a file of an older version, so that one set of queries serves all."""
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import apsw
 
-from connector.checkpoints import accepted, holds, letters, payloads, progress, sampling, suspicions
+from connector.checkpoints import accepted, endpoints, holds, letters, payloads, progress, sampling, suspicions
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
 from connector.orders import OrderKey, Place
 from connector.pipeline.holds import Hold, HoldSummary
 from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import DeadLetter, Known, LetterGroup, Sweep, Tally, Warned
+from connector.pipeline.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned
 
 
 class ReadOnlyCheckpoints:
@@ -45,6 +45,9 @@ class ReadOnlyCheckpoints:
 
     async def letter_keys(self, group: str | None, after: OrderKey | None, limit: int) -> list[OrderKey]:
         return await self._thread.read(lambda connection: letters.keys(connection, group, after, limit))
+
+    async def endpoints(self) -> list[Endpoint]:
+        return await self._thread.read(endpoints.endpoints)
 
     async def holds(self) -> list[Hold]:
         return await self._thread.read(holds.holds)

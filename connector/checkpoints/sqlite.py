@@ -1,8 +1,8 @@
 """The checkpoint store in an SQLite file: each method is one transaction on the owner thread.
 
 What others rely on is durable when the method returns: `arrive`, `take`, `venture`, `enroll`, `resolved`, `note`,
-`recover`, `adopt`, `retire_all`, `retire`, `take_over`, `open_hold`, `mark_hold`, `release`. The rest survives a kill,
-and a power cut once anything durable was written after it.
+`recover`, `adopt`, `rebind`, `approve_endpoints`, `retire_all`, `retire`, `take_over`, `open_hold`, `mark_hold`,
+`release`. The rest survives a kill, and a power cut once anything durable was written after it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import apsw
 
 from connector.checkpoints import (
     accepted,
+    endpoints,
     former,
     holds,
     ledger,
@@ -36,7 +37,7 @@ from connector.checkpoints.vault import Vault
 from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState
-from connector.pipeline.records import Settlement, Sweep, Venture
+from connector.pipeline.records import Rebinding, Settlement, Sweep, Venture
 
 __all__ = ["ReadOnlyCheckpoints", "SqliteCheckpoints"]
 
@@ -125,6 +126,13 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
             adopted = await self._thread.write(
                 lambda connection: accepted.adopt(connection, store_id, _ADOPT_STEP), durable=True
             )
+
+    async def rebind(self, rebinding: Rebinding) -> None:
+        with self.pulse.allowing(endpoints.LONGEST):
+            await self._thread.write(lambda connection: endpoints.rebind(connection, rebinding), durable=True)
+
+    async def approve_endpoints(self) -> None:
+        await self._thread.write(endpoints.approve, durable=True)
 
     async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
         return await self._thread.write(lambda connection: holds.open_hold(connection, kind, cause, now), durable=True)

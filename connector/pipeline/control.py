@@ -12,7 +12,7 @@ from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Sweep, SweepKind
-from connector.pipeline.sweep import ASKED, Sweeper
+from connector.pipeline.sweep import ASKED, RESEND, Sweeper
 
 PAGE = 5_000
 
@@ -82,9 +82,10 @@ class Control:
         """False when it wasn't paused."""
         return await self._hand_pause.end()
 
-    async def sweep(self, kind: SweepKind) -> int:
-        """Ask for a walk over all orders. Returns the revision up to which it has to have walked."""
-        return await self._sweeper.ask(ASKED, kind)
+    async def sweep(self, kind: SweepKind, *, resend: bool = False) -> int:
+        """Ask for a walk over all orders; `resend`: every one is pushed, equal or not. Returns the revision up to which
+        it has to have walked."""
+        return await self._sweeper.ask(RESEND if resend else ASKED, kind)
 
     def finished(self, revision: int) -> Sweep | None:
         """The sweep that was asked for, once it is over."""

@@ -19,6 +19,10 @@ POINTS: Final = (
     "settle.before",
     "settle.after",
     "sweep.after_page",
+    "endpoints.before_rebind",
+    "endpoints.within_rebind",
+    "endpoints.after_rebind",
+    "endpoints.after_approve",
     "lookup.after_resolve",
 )
 OF_KEYS: Final = ("former.after_note", "former.after_sweep", "former.after_retire", "former.after_claim")

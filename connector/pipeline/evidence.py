@@ -74,6 +74,11 @@ class Evidence:
         log.warning("rows_may_have_vanished", cause=cause, next="every order is compared; what is missing is held")
         await self._store(Doubt(cause))
 
+    async def returned(self) -> None:
+        """Checkpoints are about to come back that took no part in what was found meanwhile."""
+        if await self._memory.noted(DOUBT_NOTE) is not None:
+            await self.doubt("what was accepted at an address that was left counts again, and rows may have vanished")
+
     async def compare(self) -> None:
         """Ask for the comparison that is needed."""
         if self._doubt is not None and self._doubt.sweep is None:

@@ -105,6 +105,12 @@ class FormerKeys:
         await self._change(note or KeyNote(None), shape)
         return True
 
+    async def unsettle(self) -> None:
+        """Keys are about to come back that may be from before a change. The next `load` makes all former ones."""
+        note = KeyNote.parsed(await self._memory.noted(KEY_NOTE))
+        if note is not None and note.changes:
+            await self._note(replace(note, changes=note.changes + 1, changing=True))
+
     async def _any_misfit(self) -> bool:
         """Of a store that doesn't know the shape of its keys, because an older version wrote it."""
         after: OrderKey | None = None

@@ -2,7 +2,7 @@
 
 What a sweep finds to differ is gathered until the sweep's end, removals until their burst is over. A set within bounds
 then goes on its way; a larger one is held until it's approved. What the stream brings flows on meanwhile, order by
-order. It must not know how an order is pushed.
+order, but nothing goes to an endpoint that is to be approved first. It must not know how an order is pushed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import structlog
 
 from connector.orders import is_former
 from connector.pipeline.clock import MACHINE, Clock
-from connector.pipeline.decide import Action, Delivery, Settled, must_push, wait_for_late
+from connector.pipeline.decide import Action, Delivery, Settled, look_again, must_push, wait_for_late
+from connector.pipeline.endpoints import Endpoints, unapproved
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.evidence import Evidence
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
@@ -26,7 +27,7 @@ from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Checkpoint, Settlement, Sweep, SweepKind
-from connector.pipeline.sweep import OLD_STORE
+from connector.pipeline.sweep import APPROVED_NOTE, OLD_STORE
 
 log = structlog.get_logger("connector.guard")
 
@@ -40,8 +41,6 @@ PATIENCE = 6
 """A burst that doesn't end is judged after so many times `removal_wait`."""
 VANISHED = "no longer in the mapping, and no delete was seen"
 REMOVED_FOR_KEY = "the order key changed, and no order has taken over what is stored by the former keys"
-APPROVED_NOTE = "approved_sweep"
-"""The revision of the sweep that a person has approved: what it goes on to find isn't held again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Limits:
         return self.max_share >= 1 and self.max_orders is None
 
     def bound(self, kind: HoldKind, checkpoints: int) -> float:
-        """How many orders may pass unseen."""
+        """How many orders may pass unseen, of changes and removals."""
         if kind is HoldKind.VANISHED:
             return 0
         share = self.max_share if kind is HoldKind.CHANGES else self.max_removal_share
@@ -75,6 +74,7 @@ class Guard:
         memory: Memory,
         contract: Contract,
         limits: Limits,
+        endpoints: Endpoints,
         insist: Insist,
         next_revision: Callable[[], int],
         sweep: Callable[[], Sweep | None],
@@ -86,6 +86,7 @@ class Guard:
         self._evidence = evidence
         self._contract = contract
         self._limits = limits
+        self._endpoints = endpoints
         self._insist = insist
         self._next_revision = next_revision
         self._sweep = sweep
@@ -119,6 +120,8 @@ class Guard:
         kind, entry = self._kind(delivery, now), delivery.entry
         if kind is None:
             return None
+        if delivery.hidden:
+            return Settled(Settlement(entry, again=look_again(entry, now)), None)
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
         async with self._opening:
@@ -138,7 +141,11 @@ class Guard:
 
     def _kind(self, delivery: Delivery, now: float) -> HoldKind | None:
         entry = delivery.entry
-        if entry.approved or delivery.hidden:
+        if entry.approved:
+            return None
+        if delivery.action is Action.PUSH and delivery.place.store_id in self._endpoints.waiting:
+            return HoldKind.ENDPOINT
+        if delivery.hidden:
             return None
         if delivery.action is not Action.PUSH:
             return HoldKind.VANISHED if self._lacking(delivery) is not None else HoldKind.REMOVALS
@@ -178,6 +185,8 @@ class Guard:
             cause = sweep.cause if sweep is not None and kind is HoldKind.CHANGES else "orders left the mapping"
             if kind is HoldKind.VANISHED:
                 cause = f"{VANISHED}: {self._lacking(delivery)}"
+            if kind is HoldKind.ENDPOINT:
+                cause = unapproved(self._endpoints.all)
             hold = await self._insist(lambda: self._memory.open_hold(kind, cause, now))
             self._take(hold)
         return hold
@@ -219,7 +228,7 @@ class Guard:
             bound = await self._bound(hold.kind)
             if hold.orders and hold.orders + self._recent(hold.kind) > bound:
                 await self._hold(hold, bound)
-            elif self._burst_over(hold) if hold.kind is HoldKind.REMOVALS else walked:
+            elif self._over(hold, walked=walked):
                 released += await self._release(hold, None)
         await self._forget_gone()
         return released > 0
@@ -243,6 +252,16 @@ class Guard:
             next="redo-connector approve --list",
         )
 
+    def _over(self, hold: Hold, *, walked: bool) -> bool:
+        """Whether all that belongs to it is known."""
+        match hold.kind:
+            case HoldKind.CHANGES | HoldKind.VANISHED:
+                return walked
+            case HoldKind.REMOVALS:
+                return self._burst_over(hold)
+            case HoldKind.ENDPOINT:
+                return not self._endpoints.waiting
+
     def _burst_over(self, hold: Hold) -> bool:
         wait = self._limits.removal_wait
         return (
@@ -258,6 +277,8 @@ class Guard:
         return sum(orders for _, orders in self._released)
 
     async def _bound(self, kind: HoldKind) -> float:
+        if kind is HoldKind.ENDPOINT:
+            return 0 if self._endpoints.waiting else math.inf
         return self._limits.bound(kind, (await self._insist(self._memory.tally)).checkpoints)
 
     async def approve(self, number: int, limit: int | None = None) -> int | None:
@@ -265,13 +286,20 @@ class Guard:
         hold = next((one for one in await self._insist(self._memory.holds) if one.number == number), None)
         if hold is None:
             return None
-        sweep = self._sweep()
-        if limit is None and hold.kind is HoldKind.CHANGES and sweep is not None and sweep.finished_at is None:
-            self._approved = sweep.revision
-            await self._insist(lambda: self._memory.note(APPROVED_NOTE, str(sweep.revision)))
+        if limit is None and hold.kind in (HoldKind.CHANGES, HoldKind.ENDPOINT):
+            await self._approve_sweep()
+        if limit is None and hold.kind is HoldKind.ENDPOINT:
+            await self._endpoints.approve()
         released = await self._release(hold, limit)
         log.info("hold_approved", hold=number, released=released)
         return released
+
+    async def _approve_sweep(self) -> None:
+        """What it goes on to find isn't held again."""
+        sweep = self._sweep()
+        if sweep is not None and sweep.finished_at is None:
+            self._approved = sweep.revision
+            await self._insist(lambda: self._memory.note(APPROVED_NOTE, str(sweep.revision)))
 
     async def _release(self, hold: Hold, limit: int | None) -> int:
         released = 0

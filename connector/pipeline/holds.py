@@ -16,6 +16,8 @@ class HoldKind(StrEnum):
     """Orders to be cancelled or deleted at Redo."""
     VANISHED = "vanished"
     """The same, of which it isn't known that they were deleted: only a person lets them go."""
+    ENDPOINT = "endpoint"
+    """Pushes to an address or store of Redo that is to be approved first."""
 
 
 class HoldState(StrEnum):

@@ -9,7 +9,18 @@ from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import DeadLetter, Known, LetterGroup, Settlement, Sweep, Tally, Venture, Warned
+from connector.pipeline.records import (
+    DeadLetter,
+    Endpoint,
+    Known,
+    LetterGroup,
+    Rebinding,
+    Settlement,
+    Sweep,
+    Tally,
+    Venture,
+    Warned,
+)
 
 
 class Memory(Protocol):
@@ -55,6 +66,21 @@ class Memory(Protocol):
 
     async def adopt(self, store_id: str) -> None:
         """At start: checkpoints without a store (an older version wrote them) are of this one."""
+        ...
+
+    async def endpoints(self) -> list[Endpoint]:
+        """All that orders were ever pushed to, by store and URL."""
+        ...
+
+    async def rebind(self, rebinding: Rebinding) -> None:
+        """At start: park what the endpoints accepted that are left (checkpoints, leftovers, payloads, line items, dead
+        letters), bring back what those accepted that are come to, end all holds, forget the finished sweeps. What is
+        remembered where no endpoint is yet is taken to be of these. Asked twice, it changes nothing the second time.
+        One durable commit."""
+        ...
+
+    async def approve_endpoints(self) -> None:
+        """Orders may go to the active endpoints. Durable."""
         ...
 
     async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:

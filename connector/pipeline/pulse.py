@@ -52,6 +52,15 @@ class Pulse:
         finally:
             self.rest()
 
+    @contextmanager
+    def allowing(self, seconds: float) -> Iterator[None]:
+        """While a step may take longer than usual."""
+        usual, self.allowance = self.allowance, seconds
+        try:
+            yield
+        finally:
+            self.allowance = usual
+
 
 @dataclass(frozen=True, slots=True)
 class Stall:

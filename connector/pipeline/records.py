@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from connector.orders import Members, OrderKey, Place, Suspicion, WarningKind
-from connector.pipeline.entries import Again, Entry
+from connector.pipeline.entries import Again, Arrival, Entry
 from connector.pipeline.holds import Held
 
 
@@ -194,3 +194,32 @@ class Tally:
     """Holds that wait for a person."""
     warnings: Mapping[str, int] = field(default_factory=dict)
     """Orders by WarningKind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address and store that orders are pushed to (`active`), or were once. What is remembered of Redo is that of
+    the active ones; what the others accepted is parked. `approved`: orders may go there. `orders`: how many it
+    accepted."""
+
+    store_id: str
+    url: str
+    active: bool
+    approved: bool
+    orders: int
+
+    def __str__(self) -> str:
+        return f"{self.url} store {self.store_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rebinding:
+    """Orders are pushed to other endpoints from now on, the URL by store. `approved`: to those that are new, too.
+    `sweep` is stored with it, and `requeue` says how orders come into the ledger about which Redo's answer is open.
+    `doubted`: the active endpoints may hold something else than what is remembered, of any order."""
+
+    urls: Mapping[str, str]
+    approved: bool
+    requeue: Arrival
+    sweep: Sweep | None = None
+    doubted: bool = False

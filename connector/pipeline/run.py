@@ -31,6 +31,7 @@ from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
+from connector.pipeline.endpoints import Endpoints
 from connector.pipeline.evidence import Evidence
 from connector.pipeline.former import FormerKeys
 from connector.pipeline.gates import Gates
@@ -85,6 +86,10 @@ class Options:
     reconcile_every: float | None = 86400.0
     reconcile_per_second: float | None = None
     store_id: str = ""
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Where each store's orders are pushed to. Without any, checkpoints aren't bound to where they were accepted."""
+    approve_endpoints: bool = False
+    """Somebody said that orders may go there, whatever was accepted elsewhere."""
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
     drain_bound: float = 20.0
@@ -132,10 +137,19 @@ class Pipeline:
             clock,
         )
         self.evidence = Evidence(ports.memory, self.sweeper, self.insist, lambda: self.revisions.last)
+        self.endpoints = Endpoints(
+            ports.memory,
+            self.insist,
+            options.endpoints,
+            self.revisions.next,
+            clock.wall,
+            yes=options.approve_endpoints,
+        )
         self.guard = Guard(
             ports.memory,
             ports.contract,
             options.limits,
+            self.endpoints,
             self.insist,
             self.revisions.next,
             lambda: self.sweeper.current,
@@ -335,6 +349,7 @@ class Pipeline:
         late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
+        await self.endpoints.load(self._returning)
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
         await self.hand_pause.load()
@@ -344,6 +359,11 @@ class Pipeline:
         key_changed = await self.former.load()
         await self.guard.load()
         await self._maybe_sweep(swept=key_changed)
+
+    async def _returning(self) -> None:
+        """What was accepted at an address that was left is about to count again, as it was left."""
+        await self.former.unsettle()
+        await self.evidence.returned()
 
     async def _maybe_sweep(self, *, swept: bool) -> None:
         """`swept`: a sweep over all orders was begun just now."""

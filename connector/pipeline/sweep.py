@@ -46,7 +46,13 @@ ASKED = "asked"
 PACED = frozenset({BY_THE_CLOCK, ASKED})
 """Causes that know of no gap: these sweeps take their time."""
 OLD_STORE = "the slot is further than the checkpoints"
-"""Redo may have accepted newer orders than the checkpoints say, so every order is pushed, equal or not."""
+"""Redo may have accepted newer orders than the checkpoints say."""
+RESEND = "asked to push everything again"
+ELSEWHERE = "another address or store of Redo"
+RESENDING = frozenset({OLD_STORE, RESEND})
+"""Causes for which every order is pushed, equal or not: such a sweep takes the place of any other."""
+APPROVED_NOTE = "approved_sweep"
+"""The revision of the sweep that a person has approved: what it goes on to find isn't held again."""
 MEANWHILE = "asked for during another sweep"
 
 
@@ -121,7 +127,7 @@ class Sweeper:
     def asked(self, cause: str, revision: int, kind: SweepKind = SweepKind.RECONCILE) -> Sweep:
         """All orders must be looked at, in snapshots that show the commit of `revision`. Returns the state to store."""
         now = self._clock.wall()
-        if self.current is None or self.current.finished_at is not None or cause == OLD_STORE:
+        if self.current is None or self.current.finished_at is not None or cause in RESENDING:
             # One that pushes every order takes the place of one that compares, and does what that would have done.
             self.current = Sweep(kind, cause, revision, revision, now)
         else:
@@ -275,7 +281,7 @@ class Sweeper:
         arrivals = []
         if keys:
             revision = self._revisions.next()
-            first, confirm = min(after.revision, revision), after.cause == OLD_STORE
+            first, confirm = min(after.revision, revision), after.cause in RESENDING
             arrivals = [Arrival(revision, self._clock.wall(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
         await self._insist(lambda: self._memory.arrive(arrivals, [], self.current))
         reach("sweep.after_page")
@@ -315,5 +321,5 @@ class Sweeper:
 
 def _follow_up(sweep: Sweep, now: float) -> Sweep:
     """What was asked for while the sweep ran."""
-    cause = MEANWHILE if sweep.cause == OLD_STORE else sweep.cause
+    cause = MEANWHILE if sweep.cause in RESENDING else sweep.cause
     return Sweep(SweepKind.RECONCILE, cause, sweep.wanted_revision, sweep.wanted_revision, now)

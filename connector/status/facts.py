@@ -10,7 +10,7 @@ from typing import Any
 from connector.changes import StreamPosition, format_lsn
 from connector.pipeline.history import Attempt
 from connector.pipeline.holds import Hold
-from connector.pipeline.records import LetterGroup, Sweep, SweepKind, Tally, Warned
+from connector.pipeline.records import Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
 
 
 class State(StrEnum):
@@ -110,8 +110,15 @@ class Facts:
     """Orders that Redo accepted in the last minute."""
     dead_letter_groups: tuple[LetterGroup, ...] = ()
     """The largest first."""
+    endpoints: tuple[Endpoint, ...] = ()
+    """The addresses and stores that orders go to, or went to once: what each accepted counts there alone."""
     recent_deliveries: tuple[Attempt, ...] = ()
     """The latest first; since the start."""
+
+    @property
+    def unapproved(self) -> bool:
+        """Whether nothing goes to some store before a person approves its address."""
+        return any(one.active and not one.approved for one in self.endpoints)
 
     @property
     def connected(self) -> bool:
@@ -157,6 +164,8 @@ def verdict(facts: Facts) -> str:
 def explained(facts: Facts) -> str:
     """How things are, in a few sentences."""
     sentence = _SENTENCES[facts.state]
+    if facts.state is State.HELD and facts.unapproved:
+        sentence = "Nothing is pushed before somebody approves where to, nothing is lost"
     waiting, refused = facts.tally.affected + facts.tally.lookups, sum(facts.tally.dead_letters.values())
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
     if waiting:

@@ -75,6 +75,9 @@ def beside(facts: Facts) -> Iterator[tuple[str, str, str]]:
         yield f"{facts.sweep.kind.value.capitalize()} under way", f"{facts.sweep.scanned:,} orders", left
     yield "Last clean reconcile", *_clean(facts)
     yield "Last comparison of all", *_compared(facts)
+    for one in facts.endpoints:
+        if one.active:
+            yield "Checkpoints count for", one.url, f"store {one.store_id}{'' if one.approved else ', to be approved'}"
     yield "Mapping version", (facts.mapping_fingerprint or "unknown")[:12], ""
     counts = facts.counts
     yield "Since the start", f"{counts.pushed:,} pushed", f"{counts.unchanged:,} found unchanged"

@@ -35,6 +35,8 @@ def headline(facts: Facts) -> str:
         reason = facts.paused_reason or ""
         why = _PAUSES.get(reason, f"Redo is failing ({reason})" if reason else "Redo can't be reached")
         return f"Paused: {why}{'' if facts.paused_since is None else f' since {hour(facts.paused_since)}'}"
+    if facts.state is State.HELD and facts.unapproved:
+        return "Held: another address or store of Redo is to be approved"
     return _STATES[facts.state]
 
 

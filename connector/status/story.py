@@ -46,6 +46,8 @@ class Story:
     attempts: tuple[Attempt, ...] = ()
     since: float | None = None
     looked: str | None = None
+    url: str | None = None
+    """The address of Redo that accepted the checkpoint."""
 
     @property
     def mark(self) -> str:

@@ -80,12 +80,13 @@ def preview(
     settings = settings_of(config_path)
     if values and mapping is None and settings.checkpoints.keep != "payload":
         raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
-    from connector import comparing, previewing, report
+    from connector import comparing, previewing, report, waiting
 
     if mapping is not None:
         compared = run_async(comparing.compare(settings, mapping, keys, sample or 200, values=values))
         click.echo(json.dumps(compared, indent=2, default=str)) if as_json else report.comparison(compared)
         sys.exit(1 if compared["rejected"] else 0)
+    report.show_problems(run_async(waiting.endpoint_problems(settings)))
     previews = run_async(previewing.preview(settings, keys, sample or 3, values=values))
     click.echo(json.dumps(previews, indent=2, default=str)) if as_json else report.preview_orders(previews)
     sys.exit(1 if any(one["problems"] for one in previews) else 0)
@@ -127,11 +128,13 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     what the store remembers, and what the mapping says.
     """
     settings = settings_of(config_path)
-    from connector import explaining
+    from connector import explaining, waiting
     from connector.report import show_problems
     from connector.report_order import story_lines
 
     found = run_async(explaining.story(settings, key))
+    if not found["running"]:
+        show_problems(run_async(waiting.endpoint_problems(settings)))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif found["known"]:

@@ -14,15 +14,20 @@ from connector.verbs.options import config_option, settings_of
 
 @click.command()
 @config_option
-def run(config_path: str | None) -> None:
-    """Follow the OMS and deliver, until SIGTERM."""
+@click.option("--yes", is_flag=True, help="Don't hold what goes to an address or store that has accepted nothing yet.")
+def run(config_path: str | None, *, yes: bool) -> None:
+    """Follow the OMS and deliver, until SIGTERM.
+
+    Checkpoints count for the address and store that accepted them. With another one in the settings every order is
+    pushed there, once `approve` (or --yes) lets it.
+    """
     settings = settings_of(config_path)
     from connector import app, building, logs
     from connector.exposure import readable_by_all
 
     logs.configure(settings.log.format, settings.log.level)
     building.warn(readable_by_all(config_path))
-    sys.exit(logged(app.run(settings), as_json=logs.writes_json(settings.log.format)))
+    sys.exit(logged(app.run(settings, approve_endpoints=yes), as_json=logs.writes_json(settings.log.format)))
 
 
 @click.command()

@@ -168,8 +168,10 @@ def _verify(settings: Settings, size: int, found: dict[str, Any], *, as_json: bo
 @click.command()
 @config_option
 @json_option
+@click.option("--resend", is_flag=True, help="Push every order, also those that Redo has as they are. Asks first.")
 @no_wait_option
-def backfill(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
+@yes_option
+def backfill(config_path: str | None, *, resend: bool, **flags: bool) -> None:
     """Look at every order, and push those that Redo hasn't.
 
     With a connector running it does so; else one runs here until that is done.
@@ -177,12 +179,14 @@ def backfill(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
     settings = settings_of(config_path)
     from connector import report_delivery
 
-    asked = _carry_out(settings, "backfill", {}, wait=not no_wait)
-    if as_json:
+    if resend and not flags["yes"]:
+        confirm("Push every order to Redo again?")
+    asked = _carry_out(settings, "backfill", {"resend": True} if resend else {}, wait=not flags["no_wait"])
+    if flags["as_json"]:
         click.echo(json.dumps({"request": asked}, indent=2))
     else:
-        report_delivery.outcome(asked, waits=not no_wait)
-    sys.exit(int(asked["state"] == "failed" or not (no_wait or asked["state"] == "done")))
+        report_delivery.outcome(asked, waits=not flags["no_wait"])
+    sys.exit(int(asked["state"] == "failed" or not (flags["no_wait"] or asked["state"] == "done")))
 
 
 @click.command()

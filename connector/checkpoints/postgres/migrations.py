@@ -14,7 +14,9 @@ from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import describe
 from connector.errors import ConfigurationError, Problem
 
-MIGRATIONS: Final = tuple(files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql",))
+MIGRATIONS: Final = tuple(
+    files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "upgrade_2.sql")
+)
 """One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
 
 _PROGRAM: Final = "redo-connector"

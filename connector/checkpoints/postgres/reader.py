@@ -9,7 +9,7 @@ import psycopg
 from psycopg import Connection
 
 from connector.checkpoints.address import SETTING, Address
-from connector.checkpoints.postgres import accepted, holds, letters, payloads, progress, suspicions
+from connector.checkpoints.postgres import accepted, endpoints, holds, letters, payloads, progress, suspicions
 from connector.checkpoints.postgres.connection import StoreConnection, connect, describe, unwritable
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import SessionThread
@@ -18,7 +18,7 @@ from connector.errors import ConfigurationError, Problem
 from connector.orders import OrderKey, Place
 from connector.pipeline.holds import Hold, HoldSummary
 from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import DeadLetter, Known, LetterGroup, Sweep, Tally, Warned
+from connector.pipeline.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned
 
 
 class NoStore(ConfigurationError):
@@ -54,6 +54,9 @@ class ReadOnlyPostgres:
 
     async def letter_keys(self, group: str | None, after: OrderKey | None, limit: int) -> list[OrderKey]:
         return await self._thread.read(lambda connection: letters.keys(connection, group, after, limit))
+
+    async def endpoints(self) -> list[Endpoint]:
+        return await self._thread.read(endpoints.endpoints)
 
     async def holds(self) -> list[Hold]:
         return await self._thread.read(holds.holds)

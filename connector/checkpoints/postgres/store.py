@@ -15,9 +15,11 @@ from typing import Any, Final, TypeVar
 from psycopg import Connection
 
 from connector.checkpoints.address import Address
+from connector.checkpoints.endpoints import LONGEST
 from connector.checkpoints.payloads import refuse_unsealed
 from connector.checkpoints.postgres import (
     accepted,
+    endpoints,
     former,
     holds,
     ledger,
@@ -36,7 +38,7 @@ from connector.checkpoints.vault import Vault
 from connector.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState
-from connector.pipeline.records import Settlement, Sweep, Venture
+from connector.pipeline.records import Rebinding, Settlement, Sweep, Venture
 
 T = TypeVar("T")
 
@@ -132,6 +134,13 @@ class PostgresCheckpoints(ReadOnlyPostgres):
         adopted = _STEP if store_id else 0
         while adopted == _STEP:
             adopted = await self._write(lambda connection: accepted.adopt(connection, store_id, _STEP))
+
+    async def rebind(self, rebinding: Rebinding) -> None:
+        with self.pulse.allowing(LONGEST):
+            await self._write(lambda connection: endpoints.rebind(connection, rebinding))
+
+    async def approve_endpoints(self) -> None:
+        await self._write(endpoints.approve)
 
     async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
         return await self._write(lambda connection: holds.open_hold(connection, kind, cause, now))
