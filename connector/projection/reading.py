@@ -7,6 +7,7 @@ one round trip. Knows connections; must not know mappings.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from connector.changes import Lsn, Snapshot, parse_lsn
 from connector.charset import charset_of
 from connector.errors import SourceUnavailable
 from connector.pooler import refuse_lent
+from connector.postgres.refusals import full, remedy
 from connector.postgres.session import settings_statement
 from connector.projection.as_stored import as_stored
 from connector.projection.failures import translated
@@ -44,6 +46,8 @@ _LOCK_TIMEOUT = sql.SQL("""
 , set_config('lock_timeout',
   greatest(1, (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 500)::int)::text, false)
 """)
+
+_FEWER_FOR = 30.0
 
 
 async def connect(dsn: str, statement_timeout_ms: int, grace: float = GRACE) -> BoundedConnection:
@@ -109,6 +113,16 @@ class Session:
         return parse_lsn(row[1]) if self.standby else None
 
 
+class _Refused(Exception):
+    """The server let us not in. `full`: because all connections are in use."""
+
+    def __init__(self, dsn: str, error: psycopg.OperationalError) -> None:
+        words = " ".join(str(error).split())
+        self.full = full(words)
+        self.hint = remedy(words, str(conninfo_to_dict(dsn).get("user") or "..."))
+        super().__init__(f"no connection to read orders: {words}" + (f"; {self.hint}" if self.hint else ""))
+
+
 class Pool:
     """At most `size` sessions, opened when needed and again when broken. `grace` as in `connect`, `fallback`: see
     `Charset`."""
@@ -127,6 +141,10 @@ class Pool:
         self._grace = grace
         self._free: list[Session] = []
         self._turns = asyncio.Semaphore(size)
+        self._lent = 0
+        self._returned = asyncio.Event()
+        self._fewer_until = 0.0
+        """Until then the server has no further connection for us, so that those we have must do."""
         self._closed = False
 
     @asynccontextmanager
@@ -135,7 +153,7 @@ class Pool:
         async with self._turns:
             session = None
             try:
-                session = self._free.pop() if self._free else await self._open()
+                session = await self._take()
                 yield session
             except NoAnswer as error:
                 raise SourceUnavailable(f"the database gave {error} while {doing}") from None
@@ -145,8 +163,34 @@ class Pool:
                 if session is not None:
                     await self._back(session)
 
+    async def _take(self) -> Session:
+        """A free session, or a new one; where the server refuses that, the next one that comes back."""
+        while not self._free:
+            if not self._lent or time.monotonic() >= self._fewer_until:
+                try:
+                    return self._lend(await self._open())
+                except _Refused as error:
+                    if not (self._lent and error.full):
+                        raise SourceUnavailable(str(error), error.hint) from None
+                    self._fewer_until = time.monotonic() + _FEWER_FOR
+            self._returned.clear()
+            await self._returned.wait()
+        return self._lend(self._free.pop())
+
+    def _lend(self, session: Session) -> Session:
+        self._lent += 1
+        return session
+
     async def _open(self) -> Session:
-        return await Session.open(self._dsn, self._timeout_ms, self._grace, self._fallback)
+        """Raises _Refused when there was no connection at all."""
+        try:
+            return await Session.open(self._dsn, self._timeout_ms, self._grace, self._fallback)
+        except NoAnswer:
+            raise
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:
+                raise _Refused(self._dsn, error) from None
+            raise
 
     async def aclose(self) -> None:
         """Close what is free now, and what is in use when it comes back."""
@@ -154,6 +198,8 @@ class Pool:
         await self._close_free()
 
     async def _back(self, session: Session) -> None:
+        self._lent -= 1
+        self._returned.set()
         if session.usable and not self._closed:
             self._free.append(session)
             return
