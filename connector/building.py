@@ -42,7 +42,7 @@ from connector.projection.resolution import NAMES_NOTE, dump
 from connector.slot_renewal import SlotRenewal
 from connector.source.connections import ANSWER, KeptConnection
 from connector.source.preflight import preflight
-from connector.source.replica import replica_problems
+from connector.source.replica import connections_needed, replica_problems
 from connector.source.setup import Ready, ensure
 from connector.source.slot import OnWait, SlotWatch
 from connector.source.stream import PostgresSource
@@ -207,7 +207,14 @@ async def _source_problems(settings: Settings, projection: Projection) -> list[P
     renews, former = source.on_slot_loss == "recreate", await former_slots(checkpoints(settings))
     tables = projection.tables
     problems = await preflight(
-        dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
+        dsn,
+        source.slot,
+        source.publication,
+        tables,
+        source.manage,
+        renews=renews,
+        former_slots=former,
+        connections=connections_needed(dsn, read_dsn(settings)),
     )
     hidden = [*projection.hidden, *projection.search_path.problems()]
     return [*problems, *hidden, *await replica_problems(dsn, read_dsn(settings))]

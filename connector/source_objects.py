@@ -245,4 +245,5 @@ class SourceObjects:
         """Once for as long as it lasts."""
         if str(error) != self._complaint:
             self._complaint = str(error)
-            log.warning("source_objects", problem=str(error))
+            hint = error.hint if isinstance(error, SourceUnavailable) else ""
+            log.warning("source_objects", problem=str(error), next=hint or None)

@@ -37,7 +37,7 @@ from connector.source.grants import Access
 from connector.source.grants import grants as print_grants
 from connector.source.hosting import Hosting
 from connector.source.preflight import preflight
-from connector.source.replica import replica_problems
+from connector.source.replica import connections_needed, replica_problems
 from connector.unmapped import refuse_other_tables
 
 _SAMPLE: Final = 20
@@ -73,7 +73,14 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
     renews, former = source.on_slot_loss == "recreate", await former_slots(furnishing.checkpoints(settings))
     dsn, tables = furnishing.source_dsn(settings), access.tables
     problems = await preflight(
-        dsn, source.slot, source.publication, tables, source.manage, renews=renews, former_slots=former
+        dsn,
+        source.slot,
+        source.publication,
+        tables,
+        source.manage,
+        renews=renews,
+        former_slots=former,
+        connections=connections_needed(dsn, furnishing.read_dsn(settings)),
     )
     try:
         problems += await replica_problems(dsn, furnishing.read_dsn(settings))

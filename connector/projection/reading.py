@@ -7,6 +7,7 @@ one round trip. Knows connections; must not know mappings.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from connector.changes import Lsn, Snapshot, parse_lsn
 from connector.charset import charset_of
 from connector.errors import SourceUnavailable
 from connector.pooler import refuse_lent
+from connector.postgres.refusals import full, remedy
 from connector.postgres.session import settings_statement
 from connector.projection.as_stored import as_stored
 from connector.projection.failures import translated
@@ -45,6 +47,8 @@ _LOCK_TIMEOUT = sql.SQL("""
 , set_config('lock_timeout',
   greatest(1, (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 500)::int)::text, false)
 """)
+
+_FEWER_FOR = 30.0
 
 
 async def connect(
@@ -125,6 +129,16 @@ class Session:
         return parse_lsn(row[1]) if self.standby else None
 
 
+class _Refused(Exception):
+    """The server let us not in. `full`: because all connections are in use."""
+
+    def __init__(self, dsn: str, error: psycopg.OperationalError) -> None:
+        words = " ".join(str(error).split())
+        self.full = full(words)
+        self.hint = remedy(words, str(conninfo_to_dict(dsn).get("user") or "..."))
+        super().__init__(f"no connection to read orders: {words}" + (f"; {self.hint}" if self.hint else ""))
+
+
 class Pool:
     """At most `size` sessions, opened when needed and again when broken. `grace` and `unfiltered` as in `connect`,
     `fallback`: see `Charset`; `path`: by which they run the mapping."""
@@ -147,6 +161,10 @@ class Pool:
         self._grace = grace
         self._free: list[Session] = []
         self._turns = asyncio.Semaphore(size)
+        self._lent = 0
+        self._returned = asyncio.Event()
+        self._fewer_until = 0.0
+        """Until then the server has no further connection for us, so that those we have must do."""
         self._closed = False
 
     @asynccontextmanager
@@ -156,7 +174,7 @@ class Pool:
         async with self._turns:
             session = None
             try:
-                session = self._free.pop() if self._free else await self._open()
+                session = await self._take()
                 if self._path.exposed:
                     async with self._path.left(session.connection):
                         await self._path.stand(session.connection)
@@ -169,16 +187,42 @@ class Pool:
                 if session is not None:
                     await self._back(session)
 
+    async def _take(self) -> Session:
+        """A free session, or a new one; where the server refuses that, the next one that comes back."""
+        while not self._free:
+            if not self._lent or time.monotonic() >= self._fewer_until:
+                try:
+                    return self._lend(await self._open())
+                except _Refused as error:
+                    if not (self._lent and error.full):
+                        raise SourceUnavailable(str(error), error.hint) from None
+                    self._fewer_until = time.monotonic() + _FEWER_FOR
+            self._returned.clear()
+            await self._returned.wait()
+        return self._lend(self._free.pop())
+
+    def _lend(self, session: Session) -> Session:
+        self._lent += 1
+        return session
+
     async def _open(self) -> Session:
-        session = await Session.open(
-            self._dsn, self._timeout_ms, self._grace, self._fallback, unfiltered=self._unfiltered
-        )
+        """Raises _Refused when there was no connection at all."""
+        try:
+            session = await Session.open(
+                self._dsn, self._timeout_ms, self._grace, self._fallback, unfiltered=self._unfiltered
+            )
+        except NoAnswer:
+            raise
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:
+                raise _Refused(self._dsn, error) from None
+            raise
         try:
             await self._path.enter(session.connection)
-            session.path = self._path
-        except BaseException:  # the same
+        except BaseException:  # cancelled, too: a connection of the OMS's must not be left open
             await session.connection.close()
             raise
+        session.path = self._path
         return session
 
     async def aclose(self) -> None:
@@ -187,6 +231,8 @@ class Pool:
         await self._close_free()
 
     async def _back(self, session: Session) -> None:
+        self._lent -= 1
+        self._returned.set()
         if session.usable and not self._closed:
             self._free.append(session)
             return

@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from connector.errors import Problem
-from connector.source.publication import read_publications
+from connector.source.publication import read_exposed, read_publications
 
 # By `to_jsonb`, because servers before 17 don't know since when. https://www.postgresql.org/docs/current/view-pg-replication-slots.html
 _ABANDONED: Final = """
@@ -68,9 +68,11 @@ async def publication_problems(conn: psycopg.AsyncConnection[Any], own: Sequence
     """Publications that look like ours, are not `own`, and publish updates of tables without a replica identity."""
     names = [name for (name,) in await (await conn.execute(_PUBLICATIONS, (list(own),))).fetchall()]
     found = []
+    exposed = await read_exposed(conn, names) if names else {}
     for each in (await read_publications(conn, names)).values():
-        if each.needs_identities and each.unidentified:
-            tables = ", ".join(map(str, sorted(each.unidentified)))
+        failing = each.unidentified | exposed.get(each.name, frozenset())
+        if each.needs_identities and failing:
+            tables = ", ".join(map(str, sorted(failing)))
             what = f"UPDATEs and DELETEs of {tables} fail, because this publication of ours publishes them"
             drop = sql.SQL("DROP PUBLICATION {};").format(sql.Identifier(each.name)).as_string()
             hint = f"if no connector needs it: {drop}"

@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from connector import pooler
 from connector.bounded import GRACE, SEARCH_PATH, BoundedConnection
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.postgres.refusals import remedy
 from connector.postgres.session import settings_statement
 
 SILENCE: Final = 60.0
@@ -31,7 +31,6 @@ _SHORT: Final = 0.5
 _NO_STREAMS: Final = re.compile(
     r"unsupported startup parameter: replication|doesn't support streaming replication mode"
 )
-_NO_CONNECT: Final = "permission denied for database"
 
 
 def conninfo(dsn: str, silence: float = SILENCE, **override: str) -> str:
@@ -98,12 +97,7 @@ def _remedy(dsn: str, why: str) -> str:
     """By the server's words: libpq gives no SQLSTATE for a refused connection."""
     if _NO_STREAMS.search(why):
         return f"a connection pooler stands before it: {pooler.HINT}"
-    if _NO_CONNECT in why:
-        parts = conninfo_to_dict(dsn)
-        names = [str(parts.get("dbname") or parts.get("user") or "..."), str(parts.get("user") or "...")]
-        grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO {};").format(*map(sql.Identifier, names))
-        return f"let a DBA run: {grant.as_string()}"
-    return ""
+    return remedy(why, str(conninfo_to_dict(dsn).get("user") or "..."))
 
 
 @asynccontextmanager

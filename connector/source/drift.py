@@ -18,7 +18,7 @@ from connector.source.catalog import TableFacts, kind_problem, read_tables
 from connector.source.commits import Commits
 from connector.source.connections import ANSWER, KeptConnection
 from connector.source.objects import State, TableState, state_of
-from connector.source.pair import Pair, endangered, gained, narrowed, read_pair
+from connector.source.pair import Pair, endangered, exposed, gained, narrowed, read_pair
 
 _SLOT: Final = "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"
 _TRUSTED_FOR: Final = 60.0
@@ -57,6 +57,9 @@ class Drift:
     """There, and in neither publication."""
     endangered: tuple[TableName, ...] = ()
     """Mapped or not: in a publication without a usable replica identity, so that its own UPDATEs and DELETEs fail."""
+    exposed: tuple[TableName, ...] = ()
+    """Not mapped: their own UPDATEs and DELETEs fail, because a publication that a DBA made for all tables, or for a
+    schema, has them."""
     identity_gained: tuple[TableName, ...] = ()
     """Could move from the second publication to the main one."""
     replaced: tuple[TableName, ...] = ()
@@ -161,6 +164,7 @@ class ObjectWatch:
             unfit=_names(fact for fact in there if fact not in fit),
             unpublished=_names(fact for fact in fit if not pair.covers(fact.table)),
             endangered=tuple(sorted(endangered(pair, fit))),
+            exposed=tuple(sorted(exposed(pair, fit))),
             identity_gained=tuple(gained(pair, [fact.table for fact in fit if fact.identified])),
             replaced=_where(both, "oid"),
             republished=_where(both, "published"),

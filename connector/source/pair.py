@@ -7,8 +7,8 @@ knows a single one, `setup` acts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
@@ -28,6 +28,7 @@ from connector.source.publication import (
     missing_tables,
     narrowing_problems,
     options_statement,
+    read_exposed,
     read_publications,
     repairs,
     shortcomings,
@@ -35,6 +36,7 @@ from connector.source.publication import (
 
 _SUFFIX: Final = "_inserts"
 _LONGEST: Final = 63
+_SHOWN: Final = 20
 
 
 def inserts_name(publication: str) -> str:
@@ -51,6 +53,8 @@ class Pair:
     main: Publication | None
     inserts: Publication | None
     generated: bool
+    exposed: Mapping[str, frozenset[TableName]] = field(default_factory=dict)
+    """By publication: what it covers without naming it, and what has no usable replica identity."""
 
     @property
     def inserts_name(self) -> str:
@@ -68,7 +72,9 @@ async def read_pair(conn: psycopg.AsyncConnection[Any], publication: str) -> Pai
     names = (publication, inserts_name(publication))
     found = await read_publications(conn, names)
     generated = conn.info.server_version >= GENERATED_SINCE
-    return Pair(publication, found.get(names[0]), found.get(names[1]), generated)
+    unnamed = [each.name for each in found.values() if each.covers_unnamed]
+    exposed = await read_exposed(conn, unnamed) if unnamed else {}
+    return Pair(publication, found.get(names[0]), found.get(names[1]), generated, exposed)
 
 
 async def published_tables(dsn: str, publication: str) -> tuple[TableName, ...]:
@@ -90,7 +96,9 @@ def pair_repairs(pair: Pair, facts: Sequence[TableFacts]) -> list[sql.Composed]:
     decode what was written before a publication existed.
     """
     whole, keyless = _split(facts)
-    statements = rescues(pair) + repairs(pair.name, pair.main, whole, EVERYTHING, pair.generated)
+    statements = rescues(pair)
+    if not _would_expose(pair):
+        statements += repairs(pair.name, pair.main, whole, EVERYTHING, pair.generated)
     if keyless or pair.main is None or (pair.inserts is not None and not pair.inserts.generated):
         statements += repairs(pair.inserts_name, pair.inserts, keyless, INSERTS, pair.generated)
     return statements + [drop_statement(pair.inserts_name, table) for table in gained(pair, whole)]
@@ -126,7 +134,8 @@ def pair_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
     late = gained(pair, missing_tables(pair.main, whole)) if pair.main is not None else []
     prompt = [table for table in whole if table not in late]
     problems = danger_problems(pair, facts) + _unnamed_danger_problems(pair, facts)
-    problems += shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned, pair.generated)
+    if not _would_expose(pair):
+        problems += shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned, pair.generated)
     if keyless:
         problems += shortcomings(pair.inserts_name, pair.inserts, keyless, INSERTS, partitioned, pair.generated)
     return problems + [_late_problem(pair, table) for table in late]
@@ -157,16 +166,55 @@ def danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
 
 
 def _unnamed_danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
-    """The same of tables that a publication covers without naming them, so that they can't be taken out."""
-    hint = "give them replica identities, or make the publication anew so that it lists its tables"
-    found = []
+    """The same of tables that a publication covers without naming them, so that they can't be taken out. Such a
+    publication is a DBA's, for more than us: it is left as it is."""
+    hint = _LIST_THEM
+    found = [] if not _would_expose(pair) else [_narrow_problem(pair)]
     for each in _endangering(pair):
         hidden = [f for f in facts if not f.identified and each.covers(f.table) and f.table not in each.listed]
         if hidden:
             which = f"it covers {', '.join(str(fact.table) for fact in hidden)} without naming them"
             what = f"{which}, and their own UPDATEs and DELETEs fail, because they have no usable replica identity"
             found.append(Problem(what, hint, f"publication {each.name}"))
+        if others := pair.exposed.get(each.name, frozenset()) - {fact.table for fact in facts}:
+            what = (
+                f"it covers tables that nobody maps, too, and UPDATEs and DELETEs of {_some(others)} fail for it: they"
+                " have no usable replica identity"
+            )
+            found.append(Problem(what, hint, f"publication {each.name}", warning=True))
     return found
+
+
+_LIST_THEM: Final = (
+    "give them replica identities (a primary key, or ALTER TABLE ... REPLICA IDENTITY FULL), or make the publication"
+    " anew so that it lists its tables"
+)
+
+
+def _narrow_problem(pair: Pair) -> Problem:
+    what = (
+        "it covers tables without naming them, and not all of their changes; publishing UPDATE and DELETE, too, would"
+        f" make those of {_some(pair.exposed[pair.name])} fail, which have no usable replica identity"
+    )
+    return Problem(what, _LIST_THEM, f"publication {pair.name}")
+
+
+def _would_expose(pair: Pair) -> bool:
+    """To have the main publication publish everything would make the OMS fail where it doesn't now."""
+    return pair.main is not None and not pair.main.needs_identities and bool(pair.exposed.get(pair.name))
+
+
+def exposed(pair: Pair, facts: Sequence[TableFacts]) -> frozenset[TableName]:
+    """Tables that nobody maps and whose UPDATEs and DELETEs fail now, because a publication of ours that somebody else
+    made covers them without naming them."""
+    failing = [pair.exposed.get(each.name, frozenset()) for each in _endangering(pair)]
+    return frozenset().union(*failing) - {fact.table for fact in facts}
+
+
+def _some(tables: Iterable[TableName]) -> str:
+    names = sorted(map(str, tables))
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def endangered(pair: Pair, facts: Sequence[TableFacts]) -> frozenset[TableName]:

@@ -15,10 +15,12 @@ from psycopg.rows import class_row
 
 from connector.changes import TableName
 from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.postgres.refusals import NEEDED
 from connector.source.abandoned import publication_problems, read_abandoned
 from connector.source.catalog import TableFacts, read_tables, table_problems
 from connector.source.connections import connection, explain, open_replication
 from connector.source.hosting import WAYS, Hosting, read_hosting, replication
+from connector.source.limits import limit_problems
 from connector.source.pair import Pair, conflicts, danger_problems, pair_problems, pair_repairs, read_pair
 from connector.source.setup import verify_problems
 from connector.source.slot import SlotReport, read_slot, slot_problems
@@ -65,10 +67,11 @@ async def preflight(
     *,
     renews: bool = True,
     former_slots: Sequence[str] = (),
+    connections: int = NEEDED,
 ) -> list[Problem]:
     """Everything that would keep the tables from being followed, as far as it can be seen from outside; and slots of
     ours that nobody reads (`former_slots`: names that were ours). Never raises for what the database says: that is a
-    Problem too. `renews`: with `manage`, a lost slot will be made anew."""
+    Problem too. `renews`: with `manage`, a lost slot will be made anew. `connections`: how many are needed there."""
     try:
         async with connection(dsn) as conn:
             async with conn.cursor(row_factory=class_row(_Server)) as cursor:
@@ -82,6 +85,7 @@ async def preflight(
                 *_server_problems(server, await read_hosting(conn)),
                 *await _stream_problems(dsn, server),
                 *_capacity_problems(server, slot, report),
+                *await limit_problems(conn, connections, "source.dsn"),
                 *standby_problems(dsn, server.standby_names),
                 *await table_problems(conn, tables),
                 *_object_problems(server, slot, facts, pair, report, manage, renews),

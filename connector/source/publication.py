@@ -48,6 +48,14 @@ FROM pg_publication p WHERE p.pubname = ANY(%s)
 """
 _NO_SCHEMAS: Final = "NOT EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid)"
 _SCHEMAS_SINCE: Final = 150000
+_EXPOSED: Final = """
+SELECT p.pubname::text, n.nspname::text, c.relname::text
+FROM pg_publication p JOIN pg_class c ON p.puballtables OR {in_schema} JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.pubname = ANY(%s) AND c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384
+AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT {identified}
+AND NOT EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
+"""
+_IN_SCHEMA: Final = "c.relnamespace IN (SELECT s.pnnspid FROM pg_publication_namespace s WHERE s.pnpubid = p.oid)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,11 @@ class Publication:
         return self.all_tables or table in self.tables
 
     @property
+    def covers_unnamed(self) -> bool:
+        """It is FOR ALL TABLES or IN SCHEMA."""
+        return self.all_tables or bool(self.tables - self.listed.keys())
+
+    @property
     def endangered(self) -> frozenset[TableName]:
         """Tables that it names and whose own UPDATEs and DELETEs fail for it."""
         if not self.needs_identities:
@@ -86,6 +99,17 @@ class Publication:
     def needs_identities(self) -> bool:
         """A table in it can't be updated or deleted from without a replica identity."""
         return Operation.UPDATE in self.operations or Operation.DELETE in self.operations
+
+
+async def read_exposed(conn: psycopg.AsyncConnection[Any], names: Sequence[str]) -> dict[str, frozenset[TableName]]:
+    """Tables of the whole database that publications cover by FOR ALL TABLES or IN SCHEMA, without naming them, and
+    that have no usable replica identity: their UPDATEs and DELETEs fail while the publication publishes those."""
+    in_schema = _IN_SCHEMA if conn.info.server_version >= _SCHEMAS_SINCE else "false"
+    query = _EXPOSED.format(in_schema=in_schema, identified=IDENTIFIED)
+    found: dict[str, set[TableName]] = {}
+    for name, schema, table in await (await conn.execute(query.encode(), (list(names),))).fetchall():
+        found.setdefault(name, set()).add(TableName(schema, table))
+    return {name: frozenset(tables) for name, tables in found.items()}
 
 
 async def read_publications(conn: psycopg.AsyncConnection[Any], names: Sequence[str]) -> dict[str, Publication]:

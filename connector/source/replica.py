@@ -10,21 +10,37 @@ from typing import Final
 import psycopg
 
 from connector.errors import Problem
+from connector.postgres.refusals import NEEDED
 from connector.source.connections import connection, unavailable
+from connector.source.limits import LOOKING, READING, limit_problems
 
 # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
 _SYSTEM: Final = "SELECT system_identifier::text, current_database()::text FROM pg_control_system()"
 
 
 async def replica_problems(dsn: str, read_dsn: str) -> list[Problem]:
-    """Raises SourceUnavailable. Nothing is said where one of them keeps its identity to itself."""
+    """Raises SourceUnavailable. Of what they are, nothing is said where one keeps its identity to itself."""
     if read_dsn == dsn:
         return []
+    limits = await _limits(read_dsn)
     ours, theirs = await _identity(dsn), await _identity(read_dsn)
     if ours == theirs or ours is None or theirs is None:
-        return []
+        return limits
     hint = "name a replica of it, and the same database; or leave source.read_dsn out"
-    return [Problem("is another server than source.dsn, or another database", hint, "source.read_dsn")]
+    return [*limits, Problem("is another server than source.dsn, or another database", hint, "source.read_dsn")]
+
+
+def connections_needed(dsn: str, read_dsn: str) -> int:
+    """At `dsn`, the stream aside."""
+    return NEEDED if read_dsn == dsn else LOOKING
+
+
+async def _limits(read_dsn: str) -> list[Problem]:
+    try:
+        async with connection(read_dsn) as conn:
+            return await limit_problems(conn, READING, "source.read_dsn")
+    except psycopg.Error as error:
+        raise unavailable(read_dsn, error) from None
 
 
 async def _identity(dsn: str) -> tuple[str, str] | None:

@@ -1,0 +1,67 @@
+"""Why a server let nobody in, and what to do about it.
+
+By the server's English words: of a connection that never came to be, libpq tells no SQLSTATE. Words in another language
+(`lc_messages`) are passed on without a remedy.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from psycopg import sql
+
+NEEDED: Final = 4
+"""Ordinary connections that a running connector has at most, reading included: see docs/hosting.md."""
+
+_LOGIN: Final = re.compile(r'role "(.+)" is not permitted to log in')
+_ROLE_FULL: Final = re.compile(r'too many connections for role "(.+)"')
+_DATABASE_FULL: Final = re.compile(r'too many connections for database "(.+)"')
+_SERVER_FULL: Final = re.compile(r"remaining connection slots are reserved|too many clients already")
+_CONNECT: Final = re.compile(r'permission denied for database "(.+)"')
+_CLOSED: Final = re.compile(r'database "(.+)" is not currently accepting connections')
+_UNKNOWN: Final = re.compile(r'role "(.+)" does not exist')
+_PASSWORD: Final = re.compile(r'password authentication failed for user "(.+)"')
+_HBA: Final = re.compile(r"no pg_hba\.conf entry for")
+
+
+def full(words: str) -> bool:
+    """The server has no connection left for us, so that one of those we have must do."""
+    return any(each.search(words) for each in (_ROLE_FULL, _DATABASE_FULL, _SERVER_FULL))
+
+
+def remedy(words: str, role: str) -> str:
+    """The next step, with the SQL for a DBA; empty where the words say nothing that we know. `role`: who logs in."""
+    if found := _LOGIN.search(words):
+        return f"the role may not log in; let a DBA run: {_alter('ROLE', found[1], 'LOGIN')}"
+    if found := _ROLE_FULL.search(words):
+        return f"all connections that the role may have are in use: {_room('ROLE', found[1], 'usename')}"
+    if found := _DATABASE_FULL.search(words):
+        return f"all connections that the database allows are in use: {_room('DATABASE', found[1], 'datname')}"
+    if _SERVER_FULL.search(words):
+        return f"end sessions that nobody needs, or raise max_connections (needs a restart); {_need()}"
+    if found := _CONNECT.search(words):
+        grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO {};").format(*map(sql.Identifier, (found[1], role)))
+        return f"let a DBA run: {grant.as_string()}"
+    if found := _CLOSED.search(words):
+        return f"let a DBA run: {_alter('DATABASE', found[1], 'ALLOW_CONNECTIONS true')}"
+    if found := _UNKNOWN.search(words):
+        return f"check the user name; `redo-connector grants` prints how {found[1]} is made"
+    if _PASSWORD.search(words):
+        return "check the password, and that it hasn't expired (pg_roles.rolvaliduntil)"
+    return "let a DBA add our address, user and database to pg_hba.conf, and reload" if _HBA.search(words) else ""
+
+
+def _room(what: str, name: str, column: str) -> str:
+    who = sql.SQL("SELECT pid, application_name, state FROM pg_stat_activity WHERE {} = {};")
+    seen = who.format(sql.Identifier(column), sql.Literal(name)).as_string()
+    alter = _alter(what, name, "CONNECTION LIMIT n")
+    return f"end some ({seen}), or let a DBA run, n being how many may be: {alter} {_need()}"
+
+
+def _need() -> str:
+    return f"the connector needs {NEEDED} at most, besides its stream"
+
+
+def _alter(what: str, name: str, how: str) -> str:
+    return f"ALTER {what} {sql.Identifier(name).as_string()} {how};"
