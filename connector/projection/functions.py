@@ -37,7 +37,8 @@ WITH RECURSIVE named(oid) AS (
   SELECT p.proname, p.oid, t.typtype <> 'b' AND t.typtype <> 'e' FROM pg_proc p
   JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_type t ON t.oid = p.proargtypes[0]
   WHERE p.proname = ANY($2::text[] || $3::text[] || $11::text[])
-    AND (n.nspname = 'pg_catalog' OR n.nspname = ANY($6::text[])) AND p.pronargs - p.pronargdefaults <= 1 AND NOT EXISTS (
+    AND (n.nspname = 'pg_catalog' OR n.nspname = ANY($6::text[]))
+    AND p.pronargs - p.pronargdefaults <= 1 AND NOT EXISTS (
       SELECT FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attname = p.proname AND NOT a.attisdropped)
 ), entry(kind, name, oid) AS (
   SELECT 'function', p.proname::text, p.oid FROM named JOIN pg_proc p ON p.oid = named.oid
