@@ -210,7 +210,7 @@ async def store_problems(settings: Settings) -> list[Problem]:
         return _file_problems(address)
     problems = await asyncio.to_thread(store_preflight, address)
     try:
-        return [*problems, *([] if problems else await store_neighbours(settings))]
+        return [*problems, *([] if any(not each.warning for each in problems) else await store_neighbours(settings))]
     except SourceUnavailable:
         return problems  # told already
     except (ConfigurationError, CheckpointsUnwritable) as error:

@@ -5,6 +5,7 @@ Each runs on a database in which everybody may create in `public`, as it is up t
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,12 +15,16 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from connector.changes import TableName
+from connector.checkpoints.address import Address
+from connector.checkpoints.postgres.preflight import preflight
 from connector.demo.postgres import Cluster
 from connector.errors import ConfigurationError, MappingBroken
 from connector.orders import OrderKey
-from connector.projection import Assembler, Projection, load
+from connector.projection import Assembler, Projection, access, load
 from connector.projection.reading import connect
 from connector.source import connections
+from connector.source.grants import Access, grants
 from tests.fix_postgres import Database
 
 _numbers = itertools.count()
@@ -276,3 +281,23 @@ async def test_every_session_of_ours_looks_its_own_names_up_in_pg_catalog_alone(
         assert await email(assembler) == "ANN@SHOP"
     finally:
         await assembler.aclose()
+
+
+async def test_a_checkpoint_schema_that_others_may_create_in_is_named_with_the_remedy(shop: Shop) -> None:
+    address = Address(shop.dsn(shop.owner), "checkpoints")
+    shop.admin(f"CREATE SCHEMA checkpoints AUTHORIZATION {shop.owner}")
+    assert await asyncio.to_thread(preflight, address) == []
+    shop.admin(f"GRANT CREATE ON SCHEMA checkpoints TO {shop.mallory}")
+    (warning,) = await asyncio.to_thread(preflight, address)
+    assert warning.warning
+    assert warning.hint == f'let a DBA run: REVOKE CREATE ON SCHEMA "checkpoints" FROM {shop.mallory};'
+
+
+async def test_grants_pins_the_path_by_which_the_names_are_resolved(shop: Shop) -> None:
+    found = await access(MAPPING, path="m", read_dsn=shop.dsn(shop.reader), statement_timeout_ms=30_000)
+    assert found.path == ("pg_catalog", "public")
+    wanted = Access(shop.reader, found.tables, dict.fromkeys(found.tables), ["public"], path=found.path)
+    script = await grants(shop.database.dsn, wanted, "redo_connector", "redo_connector")
+    assert f'ALTER ROLE "{shop.reader}" SET search_path = "pg_catalog", "public", "pg_temp";' in script
+    shop.admin(*(line for line in script.splitlines() if line.startswith("ALTER ROLE") and "search_path" in line))
+    assert (await shop.load()).path_names["orders"].table == TableName("public", "orders")

@@ -155,8 +155,9 @@ def connect(address: Address, *, read_only: bool) -> StoreConnection:
 def _set_up(address: Address, connection: StoreConnection, read_only: bool) -> None:
     """By statement and not by libpq's `options`, which some servers' front ends refuse."""
     quoted = '"' + address.schema.replace('"', '""') + '"'
-    # First, and by a statement that looks nothing up: see connector/source/connections.py.
-    connection.execute(f"SET search_path TO pg_catalog, {quoted}, pg_temp".encode())
+    # First, and by a statement that looks nothing up. pg_catalog comes before what is listed; tables are made in what
+    # is listed first.
+    connection.execute(f"SET search_path TO {quoted}, pg_temp".encode())
     settings = {**_SESSION, "default_transaction_read_only": "on" if read_only else "off"}
     for name, value in settings.items():
         connection.execute("SELECT set_config(%s, %s, false)", (name, value))
