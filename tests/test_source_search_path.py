@@ -153,6 +153,37 @@ async def test_a_type_of_somebody_else_before_the_one_that_is_meant_is_refused(s
         await shop.load(MAPPING.replace("'paid'", "('paid'::mood)::text"))
 
 
+async def test_a_table_of_somebody_else_before_the_one_that_is_meant_is_refused_with_its_place(shop: Shop) -> None:
+    shop.admin("CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO PUBLIC; ALTER TABLE orders SET SCHEMA app")
+    shop.admin(f"ALTER ROLE {shop.reader} SET search_path = public, app")
+    assert (await shop.load()).path_names["orders"].table == TableName("app", "orders")
+    shop.execute(shop.mallory, "CREATE TABLE public.orders (id int PRIMARY KEY, email varchar(99), state varchar(9))")
+    shop.execute(shop.mallory, "GRANT SELECT ON public.orders TO PUBLIC")
+    with pytest.raises(
+        ConfigurationError, match=r"mapping.sql:3:6: orders means public.orders, .* there is app.orders"
+    ):
+        await shop.load()
+    assert await shop.load(MAPPING.replace("FROM orders", "FROM app.orders"))
+
+
+async def test_types_in_a_schema_that_everybody_may_create_in_are_found_wherever_they_are_named(shop: Shop) -> None:
+    shop.execute(shop.owner, "CREATE TYPE public.mood AS ENUM ('paid')")
+    text = 'SELECT o.id, r.mood FROM orders o, json_to_record(\'{"mood": "paid"}\') AS r(mood mood)'
+    assert (await shop.load(text)).columns["mood"] == "public.mood"
+
+
+async def test_a_function_with_a_path_of_its_own_is_looked_into(shop: Shop) -> None:
+    shop.admin(f"CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO PUBLIC; GRANT CREATE ON SCHEMA app TO {shop.owner}")
+    body = "LANGUAGE plpgsql IMMUTABLE SET search_path = public AS $$ BEGIN RETURN upper($1); END $$"
+    shop.execute(shop.owner, f"CREATE FUNCTION app.tidy(varchar) RETURNS text {body}")
+    shop.admin(f"ALTER ROLE {shop.reader} SET search_path = app")
+    text = MAPPING.replace("lower(", "tidy(").replace("FROM orders", "FROM public.orders")
+    assert await shop.load(text)
+    shop.execute(shop.mallory, f"CREATE FUNCTION public.upper(varchar) RETURNS text {_RUN}")
+    with pytest.raises(ConfigurationError, match=f"function public.upper.* belongs to {shop.mallory}"):
+        await shop.load(text)
+
+
 async def test_what_the_tables_owner_made_is_used_and_what_does_not_concern_the_mapping_is_let_be(
     shop: Shop, exposed: Assembler
 ) -> None:
