@@ -287,6 +287,25 @@ async def test_a_schema_that_is_opened_to_others_while_running_is_noticed(shop: 
         await closed.aclose()
 
 
+async def test_a_planted_cast_changes_nothing(shop: Shop, exposed: Assembler) -> None:
+    shop.execute(
+        shop.mallory,
+        "CREATE TYPE public.evil AS (x int)",
+        f"CREATE FUNCTION public.evil_of(varchar) RETURNS public.evil {_RUN}",
+        "CREATE CAST (varchar AS public.evil) WITH FUNCTION public.evil_of(varchar) AS IMPLICIT",
+        f"CREATE FUNCTION public.evil_like(public.evil, public.evil) RETURNS bool {_RUN}",
+    )
+    shop.admin("ANALYZE orders")
+    assert await email(exposed) == "ann@shop"
+    assert (await shop.load()).fingerprint
+    shop.execute(
+        shop.mallory,
+        "CREATE OPERATOR public.= (LEFTARG = public.evil, RIGHTARG = public.evil, PROCEDURE = public.evil_like)",
+    )
+    with pytest.raises(MappingBroken, match=r"operator public\.="):
+        await email(exposed)
+
+
 # our own queries
 
 
