@@ -251,9 +251,9 @@ async def store_problems(settings: Settings) -> list[Problem]:
         return problems or await waiting.endpoint_problems(settings)
     problems = await asyncio.to_thread(store_preflight, address)
     try:
-        if not problems:
-            problems = [*await store_neighbours(settings), *await waiting.endpoint_problems(settings)]
-        return problems
+        if any(not each.warning for each in problems):
+            return problems
+        return [*problems, *await store_neighbours(settings), *await waiting.endpoint_problems(settings)]
     except SourceUnavailable:
         return problems  # told already
     except (ConfigurationError, CheckpointsUnwritable) as error:

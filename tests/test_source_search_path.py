@@ -5,6 +5,7 @@ Each runs on a database in which everybody may create in `public`, as it is up t
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,12 +15,16 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from connector.changes import TableName
+from connector.checkpoints.address import Address
+from connector.checkpoints.postgres.preflight import preflight
 from connector.demo.postgres import Cluster
 from connector.errors import ConfigurationError, MappingBroken
 from connector.orders import OrderKey
-from connector.projection import Assembler, Projection, load
+from connector.projection import Assembler, Projection, access, load
 from connector.projection.reading import connect
 from connector.source import connections
+from connector.source.grants import Access, grants
 from tests.fix_postgres import Database
 
 _numbers = itertools.count()
@@ -148,6 +153,37 @@ async def test_a_type_of_somebody_else_before_the_one_that_is_meant_is_refused(s
         await shop.load(MAPPING.replace("'paid'", "('paid'::mood)::text"))
 
 
+async def test_a_table_of_somebody_else_before_the_one_that_is_meant_is_refused_with_its_place(shop: Shop) -> None:
+    shop.admin("CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO PUBLIC; ALTER TABLE orders SET SCHEMA app")
+    shop.admin(f"ALTER ROLE {shop.reader} SET search_path = public, app")
+    assert (await shop.load()).path_names["orders"].table == TableName("app", "orders")
+    shop.execute(shop.mallory, "CREATE TABLE public.orders (id int PRIMARY KEY, email varchar(99), state varchar(9))")
+    shop.execute(shop.mallory, "GRANT SELECT ON public.orders TO PUBLIC")
+    with pytest.raises(
+        ConfigurationError, match=r"mapping.sql:3:6: orders means public.orders, .* there is app.orders"
+    ):
+        await shop.load()
+    assert await shop.load(MAPPING.replace("FROM orders", "FROM app.orders"))
+
+
+async def test_types_in_a_schema_that_everybody_may_create_in_are_found_wherever_they_are_named(shop: Shop) -> None:
+    shop.execute(shop.owner, "CREATE TYPE public.mood AS ENUM ('paid')")
+    text = 'SELECT o.id, r.mood FROM orders o, json_to_record(\'{"mood": "paid"}\') AS r(mood mood)'
+    assert (await shop.load(text)).columns["mood"] == "public.mood"
+
+
+async def test_a_function_with_a_path_of_its_own_is_looked_into(shop: Shop) -> None:
+    shop.admin(f"CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO PUBLIC; GRANT CREATE ON SCHEMA app TO {shop.owner}")
+    body = "LANGUAGE plpgsql IMMUTABLE SET search_path = public AS $$ BEGIN RETURN upper($1); END $$"
+    shop.execute(shop.owner, f"CREATE FUNCTION app.tidy(varchar) RETURNS text {body}")
+    shop.admin(f"ALTER ROLE {shop.reader} SET search_path = app")
+    text = MAPPING.replace("lower(", "tidy(").replace("FROM orders", "FROM public.orders")
+    assert await shop.load(text)
+    shop.execute(shop.mallory, f"CREATE FUNCTION public.upper(varchar) RETURNS text {_RUN}")
+    with pytest.raises(ConfigurationError, match=f"function public.upper.* belongs to {shop.mallory}"):
+        await shop.load(text)
+
+
 async def test_what_the_tables_owner_made_is_used_and_what_does_not_concern_the_mapping_is_let_be(
     shop: Shop, exposed: Assembler
 ) -> None:
@@ -251,6 +287,25 @@ async def test_a_schema_that_is_opened_to_others_while_running_is_noticed(shop: 
         await closed.aclose()
 
 
+async def test_a_planted_cast_changes_nothing(shop: Shop, exposed: Assembler) -> None:
+    shop.execute(
+        shop.mallory,
+        "CREATE TYPE public.evil AS (x int)",
+        f"CREATE FUNCTION public.evil_of(varchar) RETURNS public.evil {_RUN}",
+        "CREATE CAST (varchar AS public.evil) WITH FUNCTION public.evil_of(varchar) AS IMPLICIT",
+        f"CREATE FUNCTION public.evil_like(public.evil, public.evil) RETURNS bool {_RUN}",
+    )
+    shop.admin("ANALYZE orders")
+    assert await email(exposed) == "ann@shop"
+    assert (await shop.load()).fingerprint
+    shop.execute(
+        shop.mallory,
+        "CREATE OPERATOR public.= (LEFTARG = public.evil, RIGHTARG = public.evil, PROCEDURE = public.evil_like)",
+    )
+    with pytest.raises(MappingBroken, match=r"operator public\.="):
+        await email(exposed)
+
+
 # our own queries
 
 
@@ -276,3 +331,23 @@ async def test_every_session_of_ours_looks_its_own_names_up_in_pg_catalog_alone(
         assert await email(assembler) == "ANN@SHOP"
     finally:
         await assembler.aclose()
+
+
+async def test_a_checkpoint_schema_that_others_may_create_in_is_named_with_the_remedy(shop: Shop) -> None:
+    address = Address(shop.dsn(shop.owner), "checkpoints")
+    shop.admin(f"CREATE SCHEMA checkpoints AUTHORIZATION {shop.owner}")
+    assert await asyncio.to_thread(preflight, address) == []
+    shop.admin(f"GRANT CREATE ON SCHEMA checkpoints TO {shop.mallory}")
+    (warning,) = await asyncio.to_thread(preflight, address)
+    assert warning.warning
+    assert warning.hint == f'let a DBA run: REVOKE CREATE ON SCHEMA "checkpoints" FROM {shop.mallory};'
+
+
+async def test_grants_pins_the_path_by_which_the_names_are_resolved(shop: Shop) -> None:
+    found = await access(MAPPING, path="m", read_dsn=shop.dsn(shop.reader), statement_timeout_ms=30_000)
+    assert found.path == ("pg_catalog", "public")
+    wanted = Access(shop.reader, found.tables, dict.fromkeys(found.tables), ["public"], path=found.path)
+    script = await grants(shop.database.dsn, wanted, "redo_connector", "redo_connector")
+    assert f'ALTER ROLE "{shop.reader}" SET search_path = "pg_catalog", "public", "pg_temp";' in script
+    shop.admin(*(line for line in script.splitlines() if line.startswith("ALTER ROLE") and "search_path" in line))
+    assert (await shop.load()).path_names["orders"].table == TableName("public", "orders")

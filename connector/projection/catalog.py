@@ -220,6 +220,23 @@ async def read_tables(
     }
 
 
+_ELSEWHERE = """
+SELECT c.relname, n.nspname FROM unnest($2::text[]) WITH ORDINALITY AS path(schema, place)
+JOIN pg_namespace n ON n.nspname = path.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ANY($1::text[])
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY path.place
+"""
+
+
+async def schemas_with(
+    connection: AsyncConnection[Any], names: Sequence[str], path: Sequence[str]
+) -> dict[str, list[str]]:
+    """The schemas of the path that have a table or view of each name, in order. Raises psycopg.Error."""
+    found: dict[str, list[str]] = {}
+    for name, schema in await (await connection.execute(_ELSEWHERE, [list(names), list(path)])).fetchall():
+        found.setdefault(name, []).append(schema)
+    return found
+
+
 async def _children(connection: AsyncConnection[Any], oids: Sequence[int]) -> dict[int, tuple[Table, ...]]:
     rows = await (await connection.execute(_CHILDREN, [oids])).fetchall()
     if not rows:

@@ -36,7 +36,8 @@ SELECT md5(concat_ws(';', (
   WHERE o.oprname = ANY($6::text[]) AND n.nspname = ANY($8::text[])
 ), (
   SELECT string_agg(t.oid::text, ',' ORDER BY t.oid) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-  WHERE t.typname = ANY($7::text[]) AND n.nspname = ANY($8::text[])
+  LEFT JOIN pg_class c ON c.oid = t.typrelid AND c.relkind <> 'c'
+  WHERE t.typname = ANY($7::text[]) AND c.oid IS NULL AND n.nspname = ANY($8::text[])
 ), (
   SELECT string_agg(DISTINCT concat_ws(' ', e.oid, e.enumsortorder, e.enumlabel), ',')
   FROM unnest($4::text[], $5::text[]) AS wanted (schema, name)

@@ -9,7 +9,7 @@ functions that those call; bodies in other languages by what they are declared t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -21,13 +21,14 @@ from connector.projection.vocabulary import Vocabulary, vocabulary
 # `played`: types of which a value may turn up. An operator over other ones is none of the mapping's, whatever its name.
 # `unary`: what may be called as a part of a row or a value; not where each column of the word that the part is taken
 # from has one of the name. Parameters: names before parentheses, after `).`, after `word.`; operators; types; schemas;
-# oids of tables, of functions; names of built-in readers; words in parentheses before a part, and these parts.
+# oids of tables, of functions; names of built-in readers; words in parentheses before a part, and these parts;
+# all names.
 _CALLS = """
 WITH RECURSIVE named(oid) AS (
   SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
   WHERE p.proname = ANY($1::text[]) AND (n.nspname = 'pg_catalog' OR n.nspname = ANY($6::text[]))
 ), played(oid) AS (
-  SELECT t.oid FROM pg_type t WHERE t.typnamespace = 'pg_catalog'::regnamespace OR t.typname = ANY($5::text[])
+  SELECT t.oid FROM pg_type t WHERE t.typnamespace = 'pg_catalog'::regnamespace OR t.typname = ANY($12::text[])
   UNION SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = ANY($7::oid[]) AND a.attnum > 0
   UNION SELECT c.reltype FROM pg_class c WHERE c.oid = ANY($7::oid[])
   UNION SELECT p.prorettype FROM pg_proc p JOIN named ON named.oid = p.oid
@@ -37,8 +38,8 @@ WITH RECURSIVE named(oid) AS (
   SELECT p.proname, p.oid, t.typtype <> 'b' AND t.typtype <> 'e' FROM pg_proc p
   JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_type t ON t.oid = p.proargtypes[0]
   WHERE p.proname = ANY($2::text[] || $3::text[] || $11::text[])
-    AND (n.nspname = 'pg_catalog' OR n.nspname = ANY($6::text[])) AND p.pronargs - p.pronargdefaults <= 1
-    AND NOT EXISTS (
+    AND (n.nspname = 'pg_catalog' OR n.nspname = ANY($6::text[]))
+    AND p.pronargs - p.pronargdefaults <= 1 AND NOT EXISTS (
       SELECT FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attname = p.proname AND NOT a.attisdropped)
 ), entry(kind, name, oid) AS (
   SELECT 'function', p.proname::text, p.oid FROM named JOIN pg_proc p ON p.oid = named.oid
@@ -61,7 +62,7 @@ WITH RECURSIVE named(oid) AS (
   UNION ALL SELECT 'oid', oid::text, oid FROM unnest($8::oid[]) AS given(oid)
 )
 SELECT e.kind, e.name, p.oid::bigint, p.proname, n.nspname, p.prokind::text, p.provolatile::text, l.lanname, p.prosrc,
-  coalesce(array_to_string(p.proconfig, ' '), ''), NOT EXISTS (
+  coalesce((SELECT substr(c, 13) FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%'), ''), NOT EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
     AND d.refclassid = 'pg_class'::regclass),
   ARRAY(SELECT d.refobjid::bigint FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
@@ -112,7 +113,7 @@ class _Function:
     volatility: str
     language: str
     body: str
-    config: str
+    own_path: str
     names_no_table: bool
     needs: Sequence[int]
 
@@ -120,6 +121,15 @@ class _Function:
     def written(self) -> bool:
         """Its text is somebody's own."""
         return self.schema != "pg_catalog" and self.kind == "f" and self.language not in ("c", "internal")
+
+    def words(self) -> Vocabulary:
+        """What its body names. In another language a word may be a table, too."""
+        if not self.written:
+            return Vocabulary()
+        found = vocabulary(self.body)
+        own_path = frozenset(name.strip(' "') for name in self.own_path.split(","))
+        rows = found.rows if self.language == "sql" else found.types
+        return replace(found, rows=rows, schemas=found.schemas | own_path)
 
     @property
     def volatile(self) -> bool:
@@ -139,11 +149,19 @@ async def read_functions(
     waiting, known = words, Vocabulary()
     while graph.take(waiting):
         known = known | waiting
-        asked = [waiting.functions, waiting.parts, waiting.columns, waiting.operators, known.types]
+        asked = [waiting.functions, waiting.parts, waiting.columns, waiting.operators, known.rows]
         schemas = sorted({*path, *known.schemas, *waiting.schemas})
         split = [field.rpartition(".") for field in waiting.fields]
         fields = [[word for word, _, _ in split], [part for _, _, part in split]]
-        lists = [*map(list, asked), schemas, list(tables), graph.asked, sorted(_BUILT_IN_READERS), *fields]
+        lists = [
+            *map(list, asked),
+            schemas,
+            list(tables),
+            graph.asked,
+            sorted(_BUILT_IN_READERS),
+            *fields,
+            [*known.types],
+        ]
         waiting = graph.add(await (await connection.execute(_CALLS, lists)).fetchall())
     return graph.judged(words, known)
 
@@ -178,7 +196,7 @@ class _Graph:
                 continue
             self._found[found.oid] = found
             self._waits |= {oid for oid in found.needs if oid not in self._found}
-            body = vocabulary(f"{found.body} {found.config}") if found.written else Vocabulary()
+            body = found.words()
             # What a body in another language calls is watched, but not judged: a word in it may be anything.
             self._bodies[found.oid] = body if found.language == "sql" else Vocabulary()
             reason = _reason(found)
@@ -230,7 +248,7 @@ def _keys(words: Vocabulary) -> Iterator[_Key]:
     yield from (("part", name) for name in {**words.columns, **words.parts})
     yield from (("field", name) for name in words.fields)
     yield from (("operator", name) for name in words.operators)
-    yield from (("cast", name) for name in words.types)
+    yield from (("cast", name) for name in words.rows)
 
 
 def _reason(found: _Function) -> str | None:

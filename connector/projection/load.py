@@ -15,15 +15,16 @@ from connector.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.orders import KeyShape
 from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
-from connector.projection.catalog import Catalog
+from connector.projection.catalog import Catalog, schemas_with
 from connector.projection.definitions import Definitions
 from connector.projection.dependencies import Basis, State, dependencies, difference
 from connector.projection.failures import translated
 from connector.projection.key import KeyUse
 from connector.projection.key_shape import read_key_shape
+from connector.projection.keys import quoted
 from connector.projection.mapping import Mapping
 from connector.projection.needs import Needs
-from connector.projection.planted import Names, names_of
+from connector.projection.planted import Names, names_of, revoked
 from connector.projection.privileges import privilege_problems, read_functions, refused_problem
 from connector.projection.projection import ANALYSIS_VERSION, Access, Projection, Use, Used, table_names
 from connector.projection.qualified import found_by_path
@@ -108,6 +109,7 @@ async def _analysed(
         if found.refusal is not None:
             raise found.refusal
         names = found_by_path(top)
+        stop(await _in_open_schemas(mapping, connection, names, path))
         mapping = mapping.with_schemas({at: name.schema for at, name in names.items()})
         key = found.keys[0]
         text = restricted(mapping, top, found.keys)
@@ -140,6 +142,24 @@ async def _safe_path(
     path, planted = await running_path(names_of(functions.words, configured, tables), connection)
     stop([mapping.problem(each.what, mapping.vocabulary.offset(each.name), each.hint) for each in planted])
     return path
+
+
+async def _in_open_schemas(
+    mapping: Mapping, connection: AsyncConnection[Any], names: dict[int, TableName], path: SearchPath
+) -> list[Problem]:
+    """A table that is found before another one of its name, in a schema that others may create in, may be planted."""
+    wanted = {at: name for at, name in names.items() if name.schema in path.open}
+    there = await schemas_with(connection, sorted({name.name for name in wanted.values()}), path.names.path)
+    return [
+        mapping.problem(
+            f"{name.name} means {name}, in a schema that others may create in, though there is"
+            f" {', '.join(f'{schema}.{name.name}' for schema in there[name.name] if schema != name.schema)}",
+            at,
+            f"write {quoted(name.schema, name.name)} if that is meant, or let a DBA run: {revoked(name.schema)}",
+        )
+        for at, name in wanted.items()
+        if there.get(name.name, [name.schema])[1:] and there[name.name][0] == name.schema
+    ]
 
 
 def _path_names(mapping: Mapping, found: dict[int, TableName], catalog: Catalog) -> dict[str, PathName]:

@@ -19,8 +19,8 @@ Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any,
 """Runs a query with parameters `$1`, `$2`, ... and gives its rows."""
 
 # Parameters: schemas of the path, oids of the mapped tables, schemas that are written before names; then names of
-# functions, operators, types. `open`: others may create in it. What a schema named like the role holds, nobody put on
-# the path.
+# functions, operators, types, row types. `open`: others may create in it. What a schema named like the role holds,
+# nobody put on the path.
 _TRUSTED = """
 WITH trusted(role) AS (
   SELECT r.oid FROM pg_roles r WHERE r.rolsuper OR r.rolname IN (current_user, 'pg_database_owner')
@@ -48,16 +48,22 @@ _CANDIDATES = (
     ' (' || replace(concat_ws(', ', format_type(o.oprleft, NULL), format_type(o.oprright, NULL)), '-', 'NONE') || ')'
   FROM pg_operator o WHERE o.oprname = ANY($5::text[])
   UNION ALL SELECT 'type', 'pg_type'::regclass, t.oid, t.typname, t.typnamespace, t.typowner, ''
-  FROM pg_type t WHERE t.typname = ANY($6::text[])
+  FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid AND c.relkind <> 'c'
+  WHERE t.typname = ANY(CASE WHEN c.oid IS NULL THEN $6::text[] ELSE $7::text[] END)
+  UNION ALL SELECT 'collation', 'pg_collation'::regclass, l.oid, l.collname, l.collnamespace, l.collowner, ''
+  FROM pg_collation l WHERE l.collname = ANY($6::text[])
 ), judged AS (
   SELECT f.*, l.name AS place, l.open, f.owner IN (TABLE trusted) OR (f.owner = l.owner AND NOT l.open)
     OR (f.class, f.oid) IN (TABLE members) AS trusted,
     EXISTS (SELECT FROM found r WHERE r.kind = f.kind AND r.name = f.name AND r.oid <> f.oid AND r.owner <> f.owner
-            AND (r.schema IN (SELECT oid FROM looked) OR (r.schema = 'pg_catalog'::regnamespace AND f.kind <> 'type')))
+            AND (r.schema IN (SELECT oid FROM looked)
+              OR (r.schema = 'pg_catalog'::regnamespace AND f.kind IN ('function', 'operator'))))
       AS rival
   FROM found f JOIN looked l ON l.oid = f.schema
 )
-SELECT kind, name::text, place::text, signature, pg_get_userbyid(owner)::text, open, NOT trusted AND (open OR rival)
+-- A type takes the place of no other but of its own name, so that one alone is the one that is meant.
+SELECT kind, name::text, place::text, signature, pg_get_userbyid(owner)::text, open,
+  NOT trusted AND (rival OR (open AND kind IN ('function', 'operator')))
 FROM judged WHERE open OR (NOT trusted AND rival) ORDER BY 7 DESC, kind, place, name, signature
 """
 )
@@ -65,8 +71,8 @@ FROM judged WHERE open OR (NOT trusted AND rival) ORDER BY 7 DESC, kind, place, 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A function, an operator or a type that a name of the mapping may mean. `open`: in a schema that others may create
-    in; `refused`: by its owner, it may have been planted."""
+    """A function, operator, type or collation that a name of the mapping may mean. `open`: in a schema that others may
+    create in; `refused`: by its owner, it may have been planted."""
 
     kind: str
     name: str
@@ -104,12 +110,13 @@ class Names:
     functions: tuple[str, ...]
     operators: tuple[str, ...]
     types: tuple[str, ...]
+    rows: tuple[str, ...]
     schemas: tuple[str, ...]
 
     async def candidates(self, ask: Ask) -> list[Candidate]:
         """Those in schemas that others may create in, and whatever else is refused, which comes first. Raises what
         `ask` raises."""
-        lists = (self.path, self.tables, self.schemas, self.functions, self.operators, self.types)
+        lists = (self.path, self.tables, self.schemas, self.functions, self.operators, self.types, self.rows)
         return [Candidate(*row) for row in await ask(_CANDIDATES, [list(each) for each in lists])]
 
     async def open_schemas(self, ask: Ask) -> tuple[str, ...]:
@@ -125,6 +132,7 @@ def names_of(words: Vocabulary, path: Sequence[str], tables: Sequence[int]) -> N
         tuple(sorted({*words.functions, *words.parts, *words.columns, *parts})),
         tuple(sorted({*words.operators, *OPERATORS})),
         tuple(sorted(words.types)),
+        tuple(sorted(words.rows)),
         tuple(sorted(words.schemas)),
     )
 

@@ -96,7 +96,7 @@ class Projection:
         tables = [(table.name, table.oid, table.partial) for table in self.followed]
         ways = [_signed(use.way) for use in self.uses]
         key = (self.key_shape, self.key_types, self.key_outputs, self.order_table_key_is_primary)
-        path = (self.search_path.schemas, self.search_path.open)
+        path = (self.search_path.schemas, self.search_path.open, self.search_path.exposed)
         parts = (self.fingerprint, tables, key, self.restricted, dict(self.columns), ways, path)
         routes = (dict(self.routes.interest), dict(self.routes.by_table))
         return hashlib.sha256(repr((parts, routes)).encode()).hexdigest()

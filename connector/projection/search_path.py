@@ -24,20 +24,17 @@ from connector.projection.planted import Candidate, Names, revoked
 @dataclass(frozen=True, slots=True)
 class SearchPath:
     """`schemas`: where names of functions, operators and types are looked up beside pg_catalog. Of those that others
-    may create in (`open`), only the ones that hold something of a name that the mapping uses are among them; while
-    there are such, it is asked before each reading whether something was planted."""
+    may create in (`open`), only the ones that hold something of a name that the mapping uses are among them. `exposed`:
+    something that it uses is in such a schema, so that before each reading it is asked whether more was planted."""
 
     schemas: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
-    names: Names = field(default_factory=lambda: Names((), (), (), (), (), ()))
+    exposed: bool = False
+    names: Names = field(default_factory=lambda: Names((), (), (), (), (), (), ()))
 
     @property
     def statement(self) -> str:
         return f"SET search_path TO {', '.join(['pg_catalog', *map(quoted, self.schemas), 'pg_temp'])}"
-
-    @property
-    def exposed(self) -> bool:
-        return not set(self.open).isdisjoint(self.schemas)
 
     async def enter(self, connection: AsyncConnection[Any]) -> None:
         """Have a session that looks up by pg_catalog alone run the mapping. Raises MappingBroken when something was
@@ -99,7 +96,8 @@ async def running_path(names: Names, connection: AsyncConnection[Any]) -> tuple[
     opened = await names.open_schemas(ask)
     needed = {each.schema for each in found}
     schemas = [name for name in names.path if name != "pg_catalog" and (name not in opened or name in needed)]
-    return SearchPath(tuple(schemas), opened, names), [each for each in found if each.refused]
+    exposed = any(each.open for each in found)
+    return SearchPath(tuple(schemas), opened, exposed, names), [each for each in found if each.refused]
 
 
 @asynccontextmanager

@@ -116,7 +116,10 @@ async def described(
     mapping: Mapping, connection: AsyncConnection[Any], path: SearchPath, text: str, key: KeyUse
 ) -> dict[str, str]:
     """The output columns and their types: the same for the mapping as written and restricted."""
-    written = await _described(connection, path, mapping.statement, [])
+    try:
+        written = await _described(connection, path, mapping.statement, [])
+    except (psycopg.errors.UndefinedObject, psycopg.errors.UndefinedFunction) as error:
+        raise _not_on_path(mapping, path, error) from None
     try:
         made = await _described(connection, path, text, [array_literal(()) for _ in key.columns])
     except psycopg.Error as error:
@@ -133,6 +136,14 @@ async def described(
         what = f"output columns of the same name: {', '.join(sorted(twice))}"
         raise ConfigurationError([mapping.problem(what, 0, "give each its own name with AS")])
     return dict(written)
+
+
+def _not_on_path(mapping: Mapping, path: SearchPath, error: psycopg.Error) -> ConfigurationError:
+    """By the role's own path the server took it."""
+    looked = ", ".join(("pg_catalog", *path.schemas))
+    what = f"not found in {looked}, where the mapping's names are looked up: {error.diag.message_primary}"
+    hint = "write its schema before the name (docs/security.md says which schemas are left out)"
+    return ConfigurationError([mapping.problem(what, 0, hint)])
 
 
 async def _described(

@@ -26,7 +26,8 @@ _NAMED = (TokenType.DCOLON, TokenType.ALIAS)
 class Vocabulary:
     """Each name with its first offset. `functions`: before a parenthesis. `parts`: `name` of `(expression).name`;
     `fields`: `word.name` of `(word).name` and of `(other.word).name`; `columns`: `name` of `word.name`; the name may be
-    a function's in all of them. `types`: after `::` or AS, or before a text."""
+    a function's in all of them. `types`: every name, since it may be a type's; `rows`: after `::` or AS, or before a
+    text, where a table's name is that of its row type."""
 
     functions: Mapping[str, int] = field(default_factory=dict)
     parts: Mapping[str, int] = field(default_factory=dict)
@@ -34,11 +35,12 @@ class Vocabulary:
     columns: Mapping[str, int] = field(default_factory=dict)
     operators: Mapping[str, int] = field(default_factory=dict)
     types: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
     schemas: frozenset[str] = frozenset()
 
     def offset(self, name: str) -> int:
         """Where it is used first; 0 where it isn't in the text itself."""
-        found = (self.functions, self.parts, self.fields, self.columns, self.operators, self.types)
+        found = (self.functions, self.parts, self.fields, self.columns, self.operators, self.rows, self.types)
         return next((names[name] for names in found if name in names), 0)
 
     def __or__(self, other: Vocabulary) -> Vocabulary:
@@ -49,6 +51,7 @@ class Vocabulary:
             {**other.columns, **self.columns},
             {**other.operators, **self.operators},
             {**other.types, **self.types},
+            {**other.rows, **self.rows},
             self.schemas | other.schemas,
         )
 
@@ -62,7 +65,8 @@ def vocabulary(text: str) -> Vocabulary:
 
 
 def of_tokens(tokens: Sequence[Token], text: str) -> Vocabulary:
-    names: dict[str, dict[str, int]] = {"functions": {}, "parts": {}, "fields": {}, "columns": {}, "types": {}}
+    kinds = ("functions", "parts", "fields", "columns", "types", "rows")
+    names: dict[str, dict[str, int]] = {kind: {} for kind in kinds}
     schemas: set[str] = set()
     for index, token in enumerate(tokens):
         name = _name(token, text)
@@ -74,6 +78,7 @@ def of_tokens(tokens: Sequence[Token], text: str) -> Vocabulary:
             schemas.add(name)
             continue
         start = _first_of_dotted(tokens, index)
+        names["types"].setdefault(name, token.start)
         if after == TokenType.L_PAREN:
             names["functions"].setdefault(name, token.start)
         elif before == TokenType.DOT and start == index and index > 1:
@@ -82,7 +87,7 @@ def of_tokens(tokens: Sequence[Token], text: str) -> Vocabulary:
         elif before == TokenType.DOT:
             names["columns"].setdefault(name, token.start)
         if after == TokenType.STRING or (start and tokens[start - 1].token_type in _NAMED):
-            names["types"].setdefault(name, token.start)
+            names["rows"].setdefault(name, token.start)
     return Vocabulary(**names, operators=dict(_operators(tokens, text)), schemas=frozenset(schemas))
 
 

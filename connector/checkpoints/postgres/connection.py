@@ -152,7 +152,8 @@ def connect(address: Address, *, read_only: bool) -> StoreConnection:
 
 def _set_up(address: Address, connection: StoreConnection, read_only: bool) -> None:
     quoted = '"' + address.schema.replace('"', '""') + '"'
-    # First, and by a statement that looks nothing up: see connector/source/connections.py.
+    # First, and by a statement that looks nothing up. pg_catalog comes before what is listed; tables are made in what
+    # is listed first.
     connection.execute(f"SET search_path TO {quoted}, pg_temp".encode())
     settings = {**_SESSION, "default_transaction_read_only": "on" if read_only else "off"}
     connection.execute(settings_statement(settings))

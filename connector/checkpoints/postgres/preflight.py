@@ -21,6 +21,13 @@ _MAY_WRITE: Final = """
 SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind = 'r'
   AND NOT has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE')
 """
+# What others put into the schema would be found by names that pg_catalog has for other types only.
+_OTHERS: Final = """
+SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+FROM pg_namespace n CROSS JOIN LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+WHERE n.nspname = %s AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+  AND a.grantee NOT IN (SELECT oid FROM pg_roles WHERE rolsuper OR rolname = current_user) ORDER BY 1
+"""
 
 
 def preflight(address: Address) -> list[Problem]:
@@ -28,7 +35,7 @@ def preflight(address: Address) -> list[Problem]:
     try:
         with connect(address, read_only=False) as session:
             try:
-                return _problems(session, address)
+                return [*_problems(session, address), *_open_problems(session, address)]
             except psycopg.Error as error:
                 raise unwritable(address, error) from None
     except ConfigurationError as error:
@@ -56,3 +63,12 @@ def _problems(session: Connection[Any], address: Address) -> list[Problem]:
         return []
     what = f"{describe(address)}: the role may not make its {'schema' if version is None else 'tables'} there"
     return [Problem(what, f"let a DBA run: {grant.format(*map(sql.Identifier, (place, role))).as_string()}", SETTING)]
+
+
+def _open_problems(session: Connection[Any], address: Address) -> list[Problem]:
+    others = ", ".join(name for (name,) in session.execute(_OTHERS, (address.schema,)).fetchall())
+    if not others:
+        return []
+    revoke = sql.SQL("REVOKE CREATE ON SCHEMA {} FROM ").format(sql.Identifier(address.schema)).as_string()
+    what = f"{describe(address)}: others may create in it, and what they put there could be run by the connector"
+    return [Problem(what, f"let a DBA run: {revoke}{others};", SETTING, warning=True)]
