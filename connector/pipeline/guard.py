@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from connector.pipeline.clock import MACHINE, Clock
-from connector.pipeline.decide import Action, Delivery, Settled, must_push, wait_for_late
+from connector.pipeline.decide import Action, Delivery, Settled, look_again, must_push, wait_for_late
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.evidence import Evidence
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
@@ -119,6 +119,8 @@ class Guard:
             return None
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
+        if kind is HoldKind.REMOVALS and not self._evidence.same_history():
+            return Settled(Settlement(entry, again=look_again(entry, now)), None)
         async with self._opening:
             hold = await self._current(kind, delivery, now)
             self._unwritten[hold.number] += 1
