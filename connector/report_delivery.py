@@ -17,6 +17,7 @@ _SHOWN: Final = 10
 _KINDS: Final = {
     "changes": "that a comparison of all orders would change at Redo",
     "removals": "to be cancelled or deleted at Redo",
+    "vanished": "to be cancelled or deleted at Redo, though no delete of them was seen",
 }
 
 
