@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connector.changes import Lsn, StreamPosition
-from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken
+from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken, ReadingVoid
 from connector.pipeline.endpoints import HOW_TO_APPROVE, unapproved
 from connector.pipeline.pulse import Stall
 from connector.pipeline.records import SweepKind, Tally
@@ -204,6 +204,9 @@ class Health:
 def _advice(trouble: ConnectorError) -> str:
     if isinstance(trouble, CheckpointsUnwritable):
         return f"make room there, or mend what is named; nothing is acknowledged meanwhile, and {_BY_ITSELF}"
+    if isinstance(trouble, ReadingVoid):
+        step = "`redo-connector check` says what hides rows, and the SQL against it"
+        return f"{step}; changes are gathered meanwhile, every order is compared then, and {_BY_ITSELF}"
     if isinstance(trouble, MappingBroken):
         return f"`redo-connector check` names the place in the mapping; {_BY_ITSELF}"
     return f"see that the database that orders are read from answers (`redo-connector check`); {_BY_ITSELF}"

@@ -18,6 +18,7 @@ _KINDS: Final = {
     "changes": "that a comparison of all orders would change at Redo",
     "removals": "to be cancelled or deleted at Redo",
     "endpoint": "to be pushed to where nothing was accepted yet",
+    "vanished": "to be cancelled or deleted at Redo, though no delete of them was seen",
 }
 
 

@@ -192,6 +192,15 @@ class Rig:
         with self.database.connect() as conn:
             conn.execute(statement.encode(), parameters or None)
 
+    def copy_order(self, order: int, number: int) -> None:
+        """A new order, like another one."""
+        for table, values in (
+            ("order_header", {"ord_id": number, "ord_no": f"N{number}"}),
+            ("order_item", {"ord_id": number}),
+        ):
+            columns = f"(jsonb_populate_record(t, '{json.dumps(values)}')).*"
+            self.execute(f"INSERT INTO oms.{table} SELECT {columns} FROM oms.{table} t WHERE ord_id = {order}")
+
     def switch(self, **switches: Any) -> None:
         assert self.sandbox.state.switches.change(switches) is None
 

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from connector.demo import oms
 from connector.demo.postgres import Cluster
 from connector.errors import ConfigurationError
+from connector.pipeline.holds import HoldKind
 from connector.pipeline.progress import Gap
 from connector.source_objects import CAUSE
 from tests.fix_connector import Rig, eventually
@@ -109,6 +110,31 @@ async def test_a_promoted_standby_is_followed_and_what_never_happened_there_is_t
     tag(rig, 6, "told by the new slot")
     await rig.quiet()
     assert tags(rig, 6) == ["told by the new slot"]
+
+
+async def test_orders_that_the_promoted_standby_never_had_are_held_instead_of_removed(pair: Pair) -> None:
+    rig = pair.rig
+    pair.follow_both()
+    rig.overrides["mapping"] = {"missing": "delete"}
+    await rig.start()
+    await rig.quiet()
+    await eventually("the standby has everything", lambda: replayed(pair.primary, pair.standby))
+    cut_off(pair.standby)
+    await eventually("it receives nothing any more", lambda: not receiving(pair.standby))
+    rig.copy_order(4, 4711)
+    await rig.quiet()
+    assert "4711" in rig.stored()
+    await pair.fail_over()
+    await eventually("the other timeline is noticed", lambda: gap(rig) is Gap.TIMELINE)
+    await rig.quiet()
+    [hold] = await rig.running.pipeline.ports.memory.holds()
+    assert (hold.kind, hold.orders) == (HoldKind.VANISHED, 1)
+    assert "no delete was seen" in hold.cause
+    assert "4711" in rig.stored()
+    tag(rig, 5, "after the failover")
+    await rig.quiet()
+    assert tags(rig, 5) == ["after the failover"]
+    assert "4711" in rig.stored()
 
 
 async def test_from_17_on_a_slot_that_the_standby_has_too_goes_on_after_a_failover(pair: Pair) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from connector.demo import oms
 from connector.errors import ConfigurationError
+from connector.pipeline.holds import HoldKind
 from connector.pipeline.progress import Gap
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import MakeCluster, create_database
@@ -180,6 +181,7 @@ async def test_a_server_that_went_back_in_time_is_noticed_though_its_slot_looks_
     """A copy of the disk, taken earlier, with the same system identifier and timeline."""
     cluster = make_cluster()
     own = Rig(create_database(cluster), rig.sandbox, rig.folder, rig.mapping)
+    own.overrides["mapping"] = {"missing": "delete"}
     with own.database.connect() as conn:
         oms.create(conn)
         oms.seed(conn, 20, 3)
@@ -191,6 +193,7 @@ async def test_a_server_that_went_back_in_time_is_noticed_though_its_slot_looks_
         cluster.start()
         await own.start()
         tag(own, 4, "never happened")
+        own.copy_order(4, 4711)
         await own.quiet()
         assert tags(own, 4) == ["never happened"]
         await own.stop()
@@ -207,7 +210,10 @@ async def test_a_server_that_went_back_in_time_is_noticed_though_its_slot_looks_
         while own.wal_end() <= end:
             own.execute("SELECT pg_logical_emit_message(false, 'filler', repeat('x', 100000))")
         await own.start()
-        await quiet_with(own, Gap.HISTORY)
+        await eventually("the gap is noticed", lambda: _noticed(own) is Gap.HISTORY)
+        await own.quiet()
+        [hold] = await own.running.pipeline.ports.memory.holds()
+        assert (hold.kind, hold.orders, "4711" in own.stored()) == (HoldKind.VANISHED, 1, True)
         assert "never happened" not in tags(own, 4)
     finally:
         await own.stop()

@@ -136,7 +136,7 @@ async def compared(served: Served, *words: str) -> None:
         facts = await served.facts()
         last, sweep = facts.get("last_reconcile"), facts.get("sweep")
         over = sweep is None or sweep["finished_at"] is not None
-        return over and last is not None and all(word in last["cause"] for word in words)
+        return bool(over and last is not None and all(word in last["cause"] for word in words))
 
     await eventually(f"every order was compared because {words}", so)
 
@@ -257,10 +257,9 @@ async def test_a_table_swapped_for_a_view_with_a_filter_removes_nothing(shop: Ri
 
         async def noticed() -> bool:
             facts = await served.facts()
-            return facts["state"] == "stalled" or facts.get("held_orders", 0) == ORDERS - 2
+            return bool(facts["state"] == "stalled" or facts.get("held_orders", 0) == ORDERS - 2)
 
         await eventually("it is noticed", noticed)
-        await asyncio.to_thread(lambda: None)
         assert (len(shop.stored()), touched(shop)) == (ORDERS, [])
         with shop.database.connect() as conn, conn.transaction():
             conn.execute("DROP VIEW core.orders")

@@ -51,6 +51,9 @@ class Evidence:
         self._doubt: Doubt | None = None
         self._others_ask = False
         self._deleted: OrderedDict[OrderKey, None] = OrderedDict()
+        self.same_history: Callable[[], bool] = lambda: True
+        """The stream is read, and goes on from where it was: the server hasn't become another one, as far as is known.
+        Until then nothing is removed."""
 
     async def load(self) -> None:
         noted = await self._memory.noted(DOUBT_NOTE)

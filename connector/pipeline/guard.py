@@ -124,6 +124,8 @@ class Guard:
             return Settled(Settlement(entry, again=look_again(entry, now)), None)
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
+        if kind is HoldKind.REMOVALS and not self._evidence.same_history():
+            return Settled(Settlement(entry, again=look_again(entry, now)), None)
         async with self._opening:
             hold = await self._current(kind, delivery, now)
             self._unwritten[hold.number] += 1

@@ -132,6 +132,11 @@ class Progress:
         if self._known is not None and made is None:
             self._sweeper.stream_begins(Lsn(self._known.lsn))
 
+    @property
+    def verified(self) -> bool:
+        """What the stream began with is known to go on from what was taken in."""
+        return self._expected is None
+
     def lost(self, gap: Gap) -> None:
         """The slot was found unreadable: whoever makes the next one, changes are missing from it."""
         self._made = gap

@@ -239,6 +239,7 @@ class Pipeline:
         self.progress = Progress(
             ports.memory, self.sweeper, self.visibility, ports.observer, self.insist, clock.wall, self.evidence
         )
+        self.evidence.same_history = lambda: ports.source.position().connected and self.progress.verified
         self.intake = Intake(
             ports.source,
             ports.routes,

@@ -59,7 +59,7 @@ SELECT md5(concat_ws(';', current_user, $4::oid[], (
 ), (
   SELECT string_agg(concat_ws(' ', f.oid, f.xmin), ',' ORDER BY f.oid) FROM pg_proc f
   WHERE f.proname = ANY($3::text[]) AND f.pronamespace <> 'pg_catalog'::regnamespace
-), guards(), timeline_now()))
+), guards()))
 """
 
 # A view reads with the rights of its owner, unless it says otherwise (from Postgres 15 on).
@@ -115,14 +115,17 @@ class Dependencies:
     timeline_told: bool = True
     """The server lets us ask for it."""
 
-    async def stamp(self, ask: Ask) -> str:
-        """Another one once anything was altered, even if it is by now as it was. Raises what `ask` raises."""
-        return str((await ask(self._query(_STAMP), self._parameters()))[0][0])
+    async def stamp(self, ask: Ask) -> tuple[str, str | None]:
+        """Another one once anything was altered, even if it is by now as it was; and the server's timeline, None where
+        it isn't told. Raises what `ask` raises."""
+        stamp, timeline = (await ask(self._query(f"{_STAMP}, timeline_now()"), self._parameters()))[0]
+        return str(stamp), timeline
 
     async def read(self, ask: Ask) -> tuple[str, State]:
         """The stamp, and what there is in the same snapshot. Raises what `ask` raises."""
         stamp, state = (await ask(self._query(_STATE), self._parameters()))[0]
-        return str(stamp), {name: found if found is not None else {} for name, found in state.items()}
+        none: State = {"relations": {}, "parts": {}, "functions": {}}
+        return str(stamp), {**state, **{name: state[name] or none[name] for name in none}}
 
     def _query(self, text: str) -> str:
         text = text.replace("guards()", _GUARDS if self.guarded else "NULL")
@@ -171,10 +174,9 @@ def difference(before: State, now: State) -> str | None:
     return None
 
 
-def other_history(before: State, now: State) -> str | None:
-    """Why rows may never have been, though what is read is the same; None when that can't be."""
-    timelines = {before["timeline"], now["timeline"]}
-    if len(timelines) == 1 or not all(timelines):
+def other_history(before: str | None, now: str | None) -> str | None:
+    """Why rows may never have been, though what is read is the same, by the timelines; None when that can't be told."""
+    if before == now or before is None or now is None:
         return None
     return "another server answers, or the same one with another history: it was promoted or restored"
 

@@ -47,7 +47,7 @@ def altered(remembered: Remembered | None, projection: Projection) -> str | None
     if remembered["mapping"] != _digest(projection):
         before = _shared(before, now)
         now = {**now, "functions": _known(now["functions"], before["functions"].values())}
-    return difference(before, now) or other_history(before, now)
+    return difference(before, now) or other_history(before["timeline"], now["timeline"])
 
 
 def newly_hidden(remembered: Remembered | None, projection: Projection, accepted: Collection[str]) -> list[Problem]:

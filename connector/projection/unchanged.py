@@ -23,6 +23,7 @@ class Unchanged:
 
     def __init__(self, basis: Basis) -> None:
         self._dependencies = basis.dependencies
+        self._timeline = basis.state["timeline"]
         self._unfiltered = basis.unfiltered
         self.state: State = basis.state
         self.stamp = basis.stamp
@@ -32,14 +33,17 @@ class Unchanged:
     async def since(self, stamp: str, ask: Ask) -> bool:
         """Whether a reading that was begun when the stamp was seen counts; if not, one that is begun now may. Raises
         ReadingVoid."""
-        if await self._dependencies.stamp(ask) == stamp:
+        seen, timeline = await self._dependencies.stamp(ask)
+        before, self._timeline = self._timeline, timeline or self._timeline
+        if (history := other_history(before, timeline)) is not None:
+            await self.doubt(history)
+            return False
+        if seen == stamp:
             return True
         seen, state = await self._dependencies.read(ask)
         altered = difference(self.state, state)
         if altered is not None:
             raise ReadingVoid(altered)
-        if (history := other_history(self.state, state)) is not None:
-            await self.doubt(history)
         self._dependencies = replace(self._dependencies, guarded=state["guarded"])
         self.stamp, self.state = seen, state
         return False
