@@ -54,15 +54,18 @@ SELECT
 FROM store.orders AS o
 """
 KEY: Final = "ALTER TABLE store.orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY ({})"
-PARTITIONED: Final = """
+RENAMED_AWAY: Final = """
 ALTER TABLE store.orders RENAME TO orders_old;
 ALTER TABLE store.orders_old RENAME CONSTRAINT orders_pkey TO orders_old_pkey;
+"""
+MADE_ANEW: Final = """
 CREATE TABLE store.orders (LIKE store.orders_old, PRIMARY KEY (id, placed)) PARTITION BY RANGE (placed);
 CREATE TABLE store.orders_1 PARTITION OF store.orders FOR VALUES FROM ('2026-01-01') TO ('2026-01-15');
 CREATE TABLE store.orders_2 PARTITION OF store.orders DEFAULT;
 CREATE INDEX ON store.orders (number);
-INSERT INTO store.orders SELECT * FROM store.orders_old;
 """
+COPIED: Final = "INSERT INTO store.orders SELECT * FROM store.orders_old"
+PARTITIONED: Final = RENAMED_AWAY + MADE_ANEW + COPIED
 
 
 class Shop:
@@ -110,7 +113,7 @@ class Shop:
     async def goes_on(self) -> None:
         """Ordinary changes arrive, each at the order that it concerns and nowhere else, and so does a delete."""
         before = self.asked()
-        self.run("UPDATE store.orders SET status = 'paid' WHERE number = 'R3'")
+        self.run("UPDATE store.orders SET status = 'shipped' WHERE number = 'R3'")
         self.run("DELETE FROM store.item WHERE number = 'R4' AND sku = 'sku1'")
         self.run("UPDATE store.item SET number = 'R6' WHERE number = 'R5' AND sku = 'sku2'")
         await self.well()

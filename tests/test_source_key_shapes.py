@@ -4,19 +4,27 @@ another label of an enum. No order is lost over it, nothing is pushed or removed
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Final
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from connector import survey
+from connector.checkpoints.address import Address
+from connector.errors import Problem
 from connector.orders import is_former
 from connector.redo.sandbox_server import SandboxServer
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database
-from tests.key_shop import KEY, ORDERS, PARTITIONED, Shop, filled, opened
-from tests.serving import look_often, serving
+from tests.key_shop import COPIED, KEY, MADE_ANEW, ORDERS, PARTITIONED, RENAMED_AWAY, Shop, filled, opened
+from tests.serving import Served, look_often, serving
 
 OTHER: Final = f"""
 ALTER TABLE store.orders ADD other int NOT NULL DEFAULT 0;
@@ -104,13 +112,160 @@ async def test_a_key_of_another_shape_while_running_is_taken_up_by_itself(
     with capture_logs() as logs:
         async with serving(shop.rig) as served:
             pushed = shop.asked()
-            shop.run(after)
+            await asyncio.to_thread(shop.run, after)
             await eventually("it was noticed", lambda: [one for one in logs if one["event"] == "former_keys_judged"])
             await served.quiet()
             assert shop.asked() == pushed, "everything was known, and still is"
             assert (await served.facts())["dead_letters"] == {}
             assert not [one for one in logs if one["event"] == "held_for_approval"]
-            shop.run("UPDATE store.orders SET status = 'paid' WHERE number = 'R3'")
-            shop.run("DELETE FROM store.orders WHERE number = 'R7'")
+            await asyncio.to_thread(shop.run, "UPDATE store.orders SET status = 'paid' WHERE number = 'R3'")
+            await asyncio.to_thread(shop.run, "DELETE FROM store.orders WHERE number = 'R7'")
             await served.quiet()
             assert "R7" not in shop.rig.stored()
+
+
+async def test_check_says_beforehand_what_a_changed_key_will_lead_to(shop: Shop) -> None:
+    async def said() -> list[Problem]:
+        return [one for one in await survey.check(shop.rig.settings()) if "order key changed" in one.what]
+
+    await filled(shop)
+    assert await said() == []
+    await shop.rig.stop()
+    shop.run(KEY.format("id, placed"))
+    [problem] = await said()
+    changed = "the order key changed from store.orders (id integer) to store.orders (id integer, placed date)"
+    assert (problem.what, problem.warning) == (changed, True)
+    assert "30 orders" in problem.hint
+    assert "held for approval" in problem.hint
+    shop.altered("DELETE FROM note WHERE name = 'order_key'")
+    [problem] = await said()
+    assert problem.what == "the order key changed to store.orders (id integer, placed date)"
+    await shop.rig.start()
+    await shop.well()
+    assert await said() == []
+
+
+class Traffic:
+    """The OMS's own work, which goes on whatever becomes of its tables."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._stop = asyncio.Event()
+        self.committed = 0
+
+    async def __aenter__(self) -> Traffic:
+        self._task = asyncio.create_task(self._work())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        await self._task
+
+    async def goes_on(self) -> None:
+        wanted = self.committed + 20
+        await eventually("the OMS goes on with its work", lambda: self.committed >= wanted)
+
+    async def _work(self) -> None:
+        random = Random(5)  # noqa: S311 -- traffic, no secret
+        async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as conn:
+            while not self._stop.is_set():
+                order = f"R{random.randint(1, ORDERS)}"
+                for statement in ("UPDATE store.orders SET status = %s WHERE number = %s", _RENAMED):
+                    with suppress(psycopg.errors.UndefinedTable):
+                        await conn.execute(statement.encode(), [f"s{self.committed}", order])
+                    self.committed += 1
+                await asyncio.sleep(0.01)
+
+
+_RENAMED: Final = "UPDATE store.item SET sku = %s WHERE number = %s"
+MIGRATIONS: Final = {
+    "in one transaction": [PARTITIONED],
+    "in several, under another name at first": [
+        RENAMED_AWAY,
+        re.sub(r"store\.orders\b", "store.orders_new", MADE_ANEW),
+        re.sub(r"store\.orders\b", "store.orders_new", COPIED) + " WHERE id % 2 = 0",
+        re.sub(r"store\.orders\b", "store.orders_new", COPIED) + " WHERE id % 2 = 1",
+        "ALTER TABLE store.orders_new RENAME TO orders",
+    ],
+    "there and back": [PARTITIONED, "DROP TABLE store.orders; ALTER TABLE store.orders_old RENAME TO orders"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("migration", MIGRATIONS)
+async def test_a_table_is_partitioned_while_its_orders_go_on_changing(
+    shop: Shop, migration: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_often(monkeypatch)
+    with capture_logs() as logs:
+        async with serving(shop.rig) as served, Traffic(shop.rig.dsn) as traffic:
+            for script in MIGRATIONS[migration]:
+                await traffic.goes_on()
+                await asyncio.to_thread(shop.run, script)
+            await traffic.goes_on()
+            await traffic.__aexit__()
+            if migration != "there and back":
+                await eventually(
+                    "it was noticed", lambda: [one for one in logs if one["event"] == "former_keys_judged"]
+                )
+            await served.quiet()
+            assert (await served.facts())["dead_letters"] == {}
+            assert not [one for one in logs if one["event"] == "held_for_approval"]
+            await asyncio.to_thread(shop.run, "DELETE FROM store.orders WHERE number = 'R7'")
+            await served.quiet()
+            assert "R7" not in shop.rig.stored()
+
+
+async def test_a_table_that_is_partitioned_and_filled_bit_by_bit_loses_no_order_at_redo(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_often(monkeypatch)
+    with capture_logs() as logs:
+        async with serving(shop.rig) as served:
+            pushed = shop.asked()
+            await asyncio.to_thread(shop.run, RENAMED_AWAY + MADE_ANEW)
+            await eventually("all are held", lambda: [one for one in logs if one["event"] == "held_for_approval"])
+            await asyncio.to_thread(shop.run, f"{COPIED} WHERE id <= 7")
+            await asyncio.to_thread(shop.run, f"{COPIED} WHERE id > 7")
+            await served.quiet()
+            await eventually("none is held any more", lambda: _nothing_held(served))
+            assert shop.asked() == pushed
+            assert len(shop.rig.stored()) == ORDERS
+
+
+async def _nothing_held(served: Served) -> bool:
+    return bool((await served.facts())["held_orders"] == 0)
+
+
+async def test_a_label_that_is_renamed_before_anybody_has_looked_removes_nothing(shop: Shop) -> None:
+    """The stream brings keys with the new label, the store has the old one, and the ledger too."""
+    await filled(shop, KEY.format("channel, id"))
+    pushed, control = shop.asked(), shop.rig.running.pipeline.control
+    await control.pause()
+    shop.run("UPDATE store.orders SET status = 'paid' WHERE number = 'R3'")
+    await shop.waiting(1)
+    shop.run("ALTER TYPE store.channel RENAME VALUE 'phone' TO 'call'")
+    shop.run("UPDATE store.orders SET status = 'paid' WHERE number = 'R5'")
+    await control.resume()
+    await eventually("it arrives", lambda: shop.rig.stored()["R5"]["salesChannel"] == "paid")
+    await shop.rig.quiet()
+    assert len(shop.rig.stored()) == ORDERS
+    await shop.rig.stop()
+    await shop.rig.start()
+    await shop.well()
+    assert {order for order, times in shop.asked().items() if times > pushed[order]} == {"R3", "R5"}
+    await shop.goes_on()
+
+
+async def test_a_store_in_postgres_takes_up_a_changed_key_too(
+    shop: Shop, checkpoint_database: Database, schema_of_its_own: Address
+) -> None:
+    shop.rig.overrides["checkpoints"] = {"url": schema_of_its_own.url}
+    await filled(shop)
+    await shop.rig.stop()
+    pushed = shop.asked()
+    shop.run(KEY.format("id, placed"))
+    await shop.rig.start()
+    await shop.well()
+    assert shop.asked() == pushed
+    assert not any(is_former(key) for key in await shop.keys())
+    await shop.goes_on()

@@ -18,10 +18,8 @@ STEP: Final = 5_000
 AFTER_FORMER: Final = FORMER_KEYS[:-1] + chr(ord(FORMER_KEYS[-1]) + 1)
 """The first text that comes after all former keys."""
 
-_TODAYS: Final = """
-SELECT key FROM (SELECT key FROM checkpoint WHERE key < ?1 LIMIT ?3)
-UNION ALL SELECT key FROM (SELECT key FROM checkpoint WHERE key >= ?2 LIMIT ?3) LIMIT ?3
-"""
+_BEFORE: Final = "SELECT key FROM checkpoint WHERE key < ? ORDER BY key LIMIT ?"
+_AFTER: Final = "SELECT key FROM checkpoint WHERE key >= ? ORDER BY key LIMIT ?"
 _LATE: Final = "SELECT max(late_until) FROM ledger"
 
 # What Redo holds there isn't known, and no order may go without somebody knowing it.
@@ -31,11 +29,20 @@ SELECT key, min(order_id), x'', ?1, 0, store_id FROM leftover
 WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE checkpoint.key = leftover.key) AND key = coalesce(?2, key)
 GROUP BY key
 """
-_DOUBT: Final = """
-UPDATE checkpoint SET fingerprint = x'', digest = x'' WHERE key = ?1 AND (
-  EXISTS (SELECT 1 FROM ledger WHERE ledger.key = ?1 AND (confirm OR late_until IS NOT NULL))
-  OR EXISTS (SELECT 1 FROM held WHERE held.key = ?1 AND held.confirm))
-"""
+# Of keys from ?2 to ?3, with ?1 put before them.
+_RETIRE: Final = (
+    """
+    UPDATE checkpoint SET fingerprint = x'', digest = x'' WHERE key BETWEEN ?2 AND ?3 AND (
+      EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key AND (confirm OR late_until IS NOT NULL))
+      OR EXISTS (SELECT 1 FROM held WHERE held.key = checkpoint.key AND held.confirm))
+    """,
+    "DELETE FROM checkpoint WHERE key IN (SELECT ?1 || key FROM checkpoint WHERE key BETWEEN ?2 AND ?3)",
+    "UPDATE checkpoint SET key = ?1 || key WHERE key BETWEEN ?2 AND ?3",
+    "UPDATE OR REPLACE leftover SET key = ?1 || key WHERE key BETWEEN ?2 AND ?3",
+    "UPDATE OR REPLACE line_item SET order_key = ?1 || order_key WHERE order_key BETWEEN ?2 AND ?3",
+    "UPDATE OR REPLACE warning SET key = ?1 || key WHERE key BETWEEN ?2 AND ?3",
+    "UPDATE OR REPLACE payload SET key = ?1 || key WHERE key BETWEEN ?2 AND ?3",
+)
 _RENAME: Final = (
     "UPDATE checkpoint SET key = ? WHERE key = ?",
     "UPDATE OR REPLACE leftover SET key = ? WHERE key = ?",
@@ -43,7 +50,6 @@ _RENAME: Final = (
     "UPDATE OR REPLACE warning SET key = ? WHERE key = ?",
     "UPDATE OR REPLACE payload SET key = ? WHERE key = ?",
 )
-_FORGET: Final = "DELETE FROM checkpoint WHERE key = ?"
 _WAITING: Final = ("DELETE FROM dead_letter", "DELETE FROM held", "DELETE FROM ledger")
 _LOOKUPS: Final = "DELETE FROM lookup"
 
@@ -71,9 +77,12 @@ def begin(connection: apsw.Connection, now: float) -> None:
 
 def retire_some(connection: apsw.Connection, shape: int) -> bool:
     """Some of today's keys become former ones. False when there were none left."""
-    keys = [key for (key,) in connection.execute(_TODAYS, (FORMER_KEYS, AFTER_FORMER, STEP))]
-    _retire(connection, keys, shape)
-    return bool(keys)
+    for query, bound in ((_BEFORE, FORMER_KEYS), (_AFTER, AFTER_FORMER)):
+        keys = [key for (key,) in connection.execute(query, (bound, STEP))]
+        if keys:
+            _retire(connection, keys[0], keys[-1], shape)
+            return True
+    return False
 
 
 def forget_waiting(connection: apsw.Connection) -> None:
@@ -84,17 +93,16 @@ def forget_waiting(connection: apsw.Connection) -> None:
 
 def retire(connection: apsw.Connection, keys: Sequence[OrderKey], shape: int, now: float) -> None:
     """These keys become former ones, apart from their ledger entries, which are in work."""
-    connection.executemany(_WITHOUT_CHECKPOINT, ((now, key) for key in keys))
-    _retire(connection, keys, shape)
-    for statement in _WAITING[:2]:
-        connection.executemany(statement + " WHERE key = ?", ((key,) for key in keys))
+    for key in keys:
+        connection.execute(_WITHOUT_CHECKPOINT, (now, key))
+        _retire(connection, key, key, shape)
+        for statement in _WAITING[:2]:
+            connection.execute(statement + " WHERE key = ?", (key,))
 
 
-def _retire(connection: apsw.Connection, keys: Sequence[OrderKey], shape: int) -> None:
-    connection.executemany(_DOUBT, ((key,) for key in keys))
-    connection.executemany(_FORGET, ((former(key, shape),) for key in keys))
-    for statement in _RENAME:
-        connection.executemany(statement, ((former(key, shape), key) for key in keys))
+def _retire(connection: apsw.Connection, first: OrderKey, last: OrderKey, shape: int) -> None:
+    for statement in _RETIRE:
+        connection.execute(statement, (former(OrderKey(""), shape), first, last))
 
 
 def take_over(

@@ -144,6 +144,45 @@ async def failed_over(scene: Scene) -> None:
     await scene.fail_over()
 
 
+async def key_widened(scene: Scene) -> None:
+    """The primary key of the orders' table gets a column more, as partitioning would want it, and loses it again."""
+    await _rekeyed(scene, "ord_id, placed_ts")
+    await _a_while(scene, 2.0, 14.0)
+    await _rekeyed(scene, "ord_id")
+
+
+# What refers to the table goes on doing so, by a unique constraint that stays.
+_REKEY: Final = """
+DO $$
+DECLARE
+  reference record;
+BEGIN
+  SET LOCAL lock_timeout = '2s';
+  LOCK TABLE oms.order_header;
+  CREATE TEMP TABLE reference ON COMMIT DROP AS
+    SELECT conrelid::regclass AS holder, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+    WHERE contype = 'f' AND confrelid = 'oms.order_header'::regclass;
+  IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'order_header_number') THEN
+    ALTER TABLE oms.order_header ADD CONSTRAINT order_header_number UNIQUE (ord_id);
+  END IF;
+  FOR reference IN SELECT * FROM pg_temp.reference LOOP
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', reference.holder, reference.conname);
+  END LOOP;
+  ALTER TABLE oms.order_header DROP CONSTRAINT order_header_pkey, ADD PRIMARY KEY (COLUMNS);
+  FOR reference IN SELECT * FROM pg_temp.reference LOOP
+    EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s', reference.holder, reference.conname,
+      reference.definition);
+  END LOOP;
+END $$
+"""
+
+
+async def _rekeyed(scene: Scene, columns: str) -> None:
+    done = False
+    while not done:
+        done = await _execute(scene, _REKEY.replace("COLUMNS", columns))
+
+
 FAULTS: Final[Mapping[str, Fault]] = {
     "connector killed": connector_killed,
     "connector restarted": connector_restarted,
@@ -164,6 +203,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "slot dropped": slot_dropped,
     "older checkpoints restored": checkpoints_restored,
     "failed over to a standby": failed_over,
+    "order key widened": key_widened,
 }
 
 
