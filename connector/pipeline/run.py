@@ -317,7 +317,7 @@ class Pipeline:
         late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
-        await self.endpoints.load()
+        await self.endpoints.load(late_until)
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
         await self.hand_pause.load()
