@@ -31,9 +31,14 @@ LANES = tuple(Lane)
 
 
 def rebinding(
-    urls: Mapping[str, str], *, approved: bool = False, sweep: Sweep | None = None, doubted: bool = False
+    urls: Mapping[str, str],
+    *,
+    approved: bool = False,
+    sweep: Sweep | None = None,
+    doubted: bool = False,
+    late_until: float | None = None,
 ) -> Rebinding:
-    return Rebinding(urls, approved, Arrival(9, 90.0, Lane.SWEEP), sweep, doubted)
+    return Rebinding(urls, approved, Arrival(9, 90.0, Lane.SWEEP), sweep, doubted, late_until)
 
 
 def entry(key: OrderKey) -> Entry:
@@ -137,6 +142,19 @@ async def test_an_order_whose_outcome_is_open_equals_nothing_when_its_address_co
     assert (checkpoints[ONE].fingerprint, checkpoints[ONE].digest, checkpoints[TWO].fingerprint) == (b"", b"", b"f")
     entries = await memory.take(10, 100.0, frozenset(), LANES)
     assert [(one.key, one.confirm, one.late_until) for one in entries] == [(ONE, True, 50.0)]
+
+
+async def test_what_was_open_when_an_address_was_left_may_land_there_still_when_it_comes_back(memory: Memory) -> None:
+    """Whatever became of its ledger entry meanwhile."""
+    await bound(memory)
+    await memory.venture([Venture(THREE, Place("eu", "id-3"))])
+    await memory.arrive([Arrival(2, 2.0, Lane.LIVE, frozenset({ONE}), confirm=True)], [])
+    await memory.rebind(rebinding({"eu": PRODUCTION}))
+    taken = await memory.take(10, 3.0, frozenset(), LANES)
+    await memory.settle([Settlement(one) for one in taken])
+    await memory.rebind(rebinding({"eu": SANDBOX}, late_until=70.0))
+    entries = await memory.take(10, 100.0, frozenset(), LANES)
+    assert {(one.key, one.late_until) for one in entries} == {(ONE, 70.0), (THREE, 70.0)}
 
 
 async def test_every_checkpoint_equals_nothing_where_all_were_in_doubt(memory: Memory) -> None:

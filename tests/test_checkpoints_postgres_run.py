@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from connector.demo.postgres import Cluster
-from tests.fix_cli import WITHIN, Cli, LocalRedo, free_port, started, until
+from tests.fix_cli import TOKEN, WITHIN, Cli, LocalRedo, free_port, started, until
 from tests.fix_postgres import Database, create_database, drop_database
 
 
@@ -107,4 +107,24 @@ def test_the_omss_own_database_is_refused_until_its_dba_agrees(cli: Cli, shop: D
     cli.set("checkpoints", allow_oms_database=True)
     daemon = started(cli)
     until("every order is at Redo", lambda: len(redo.orders()) == 6)
+    assert daemon.stop() == 0
+
+
+def test_a_rehearsal_becomes_production_and_comes_back(kept: Cli, redo: LocalRedo) -> None:
+    daemon = started(kept)
+    until("every order is at Redo", lambda: kept.facts().get("checkpoints") == 6)
+    assert daemon.stop() == 0
+    other = kept.start("sandbox", "--port", "0", "--store-id", "shop", "--api-secret", TOKEN)
+    production = LocalRedo(other.until_said(r"redo.base_url = (\S+)"))
+    kept.set("redo", base_url=production.base_url)
+    daemon = started(kept)
+    until("all are held", lambda: kept.facts()["held_orders"] == 6)
+    assert production.orders() == {}
+    assert kept("approve", "--yes").code == 0
+    until("all are there", lambda: len(production.orders()) == 6)
+    assert daemon.stop() == 0
+    kept.set("redo", base_url=redo.base_url)
+    daemon = started(kept)
+    until("all are compared", lambda: kept.facts()["last_reconcile"])
+    assert (kept.facts()["checkpoints"], kept.facts()["counts"]["pushed"]) == (6, 0)
     assert daemon.stop() == 0

@@ -259,9 +259,12 @@ class Twins(RuleBasedStateMachine):
         urls=st.dictionaries(st.sampled_from(["eu", "us"]), st.sampled_from(["http://one", "http://two"])),
         approved=st.booleans(),
         doubted=st.booleans(),
+        late_until=st.none() | MOMENTS,
         swept=st.booleans(),
     )
-    def start_elsewhere(self, urls: dict[str, str], *, approved: bool, doubted: bool, swept: bool) -> None:
+    def start_elsewhere(
+        self, urls: dict[str, str], *, approved: bool, doubted: bool, late_until: float | None, swept: bool
+    ) -> None:
         self.crash(None)
         requeue = self.arrival(3.0, Lane.SWEEP, frozenset())
         sweep = Sweep(SweepKind.BACKFILL, "elsewhere", self.revision, self.revision, 3.0) if swept else None
@@ -269,7 +272,7 @@ class Twins(RuleBasedStateMachine):
             urls.items()
         ):
             self.revision -= 1  # it is not used
-        self.both(lambda memory: memory.rebind(Rebinding(urls, approved, requeue, sweep, doubted)))
+        self.both(lambda memory: memory.rebind(Rebinding(urls, approved, requeue, sweep, doubted, late_until)))
 
     @rule()
     def approve_endpoints(self) -> None:

@@ -209,9 +209,9 @@ class OrderLife(RuleBasedStateMachine):
     def redrive_all(self) -> None:
         self.ask(lambda control: control.redrive(None))
 
-    @rule(kind=st.sampled_from(SweepKind), pause=PAUSES)
-    def sweep(self, kind: SweepKind, pause: float) -> None:
-        self.ask(lambda control: control.sweep(kind))
+    @rule(kind=st.sampled_from(SweepKind), resend=st.booleans(), pause=PAUSES)
+    def sweep(self, kind: SweepKind, resend: bool, pause: float) -> None:
+        self.ask(lambda control: control.sweep(kind, resend=resend))
         self.world.wait(pause)
 
     @rule(limit=st.none() | st.just(1))
@@ -244,6 +244,11 @@ class OrderLife(RuleBasedStateMachine):
     def restart(self) -> None:
         self.world.end()
         self.world.start()
+
+    @rule(killed=st.booleans(), approved=st.booleans(), pause=PAUSES)
+    def go_elsewhere(self, killed: bool, approved: bool, pause: float) -> None:
+        self.world.go_elsewhere(killed=killed, approved=approved)
+        self.world.wait(pause)
 
     @rule()
     def change_mapping(self) -> None:
@@ -290,6 +295,12 @@ class OrderLife(RuleBasedStateMachine):
             self.world.close()
 
     def end_well(self) -> None:
+        """At both addresses."""
+        self.end_well_here()
+        self.world.go_elsewhere(killed=False, approved=False)
+        self.end_well_here()
+
+    def end_well_here(self) -> None:
         world = self.world
         self.what_always_holds()
         world.mend()

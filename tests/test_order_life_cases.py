@@ -334,3 +334,27 @@ def test_a_walk_over_all_orders_waits_until_a_replica_shows_where_the_stream_beg
     world.wait(60.0)
     assert world.life.pipeline.sweeper.active
     assert verdict(world, K1) == []
+
+
+@pytest.mark.parametrize("missing", ["cancel", "delete"])
+@pytest.mark.parametrize("known", [False, True])
+def test_an_order_that_goes_while_another_redo_is_active_is_left_nowhere_even_when_its_last_push_lands_late(
+    begin: Begin, missing: Any, *, known: bool
+) -> None:
+    """Killed during a push that lands 14 s later; nothing of it is at the other Redo, which is left soon after."""
+    world = begin(Setup(missing))
+    if known:
+        put(world, K1)
+        world.wait(5.0)
+    assert world.state.change("*", {"late": 1, "late_seconds": 14.0, "methods": ["POST"]}) is None
+    put(world, K1, note="b")
+    world.wait(1.0)
+    world.go_elsewhere(killed=True, approved=True)
+    world.oms.commit({Row("order", K1): None})
+    world.wait(5.0)
+    assert world.run(world.memory.tally()).affected == 0
+    world.go_elsewhere(killed=True, approved=False)
+    world.wait(20.0)
+    assert verdict(world, K1) == []
+    left = held(world, Place(MAIN, "#1"))
+    assert left is None if missing == "delete" else left is None or left["cancelledAt"] is not None

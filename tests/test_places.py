@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector import furnishing
+from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.pipeline.records import SweepKind
 from connector.redo.sandbox_server import SandboxServer
@@ -355,10 +356,18 @@ async def test_a_store_from_before_addresses_were_remembered_is_bound_to_the_fir
     assert not [entry for entry in logs if entry["event"] == "checkpoints_bound"]
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
 @pytest.mark.parametrize("point", ["before_rebind", "within_rebind", "after_rebind"])
 async def test_a_kill_while_the_address_is_taken_up_lets_nothing_go_there_before_it_is_approved(
-    rig: Rig, production: SandboxServer, point: str
+    rig: Rig, production: SandboxServer, point: str, store: str, schema_of_its_own: Address
 ) -> None:
+    if store == "postgres":
+        allowed = {"allow_oms_database": True}  # the tests' databases are on one server
+        rig.overrides["checkpoints"] = {
+            "url": schema_of_its_own.url,
+            "postgres_schema": schema_of_its_own.schema,
+            **allowed,
+        }
     await rehearse(rig)
     go_to(rig, production)
     await killed(rig, armed(rig, f"endpoints.{point}"))

@@ -11,6 +11,7 @@ from typing import Any, Final
 import apsw
 
 from connector.checkpoints import ledger, progress
+from connector.orders import OrderKey
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.records import Endpoint, Rebinding
 
@@ -62,6 +63,11 @@ WHERE endpoint = ? AND NOT missing AND key IN (SELECT key FROM checkpoint)
 _REQUEUE: Final = """
 SELECT key, since, confirm FROM held WHERE confirm UNION ALL SELECT DISTINCT key, ?, 0 FROM leftover
 """
+_OPEN: Final = """
+SELECT key FROM parked_checkpoint WHERE endpoint = ?1 AND fingerprint = x''
+UNION SELECT key FROM parked_leftover WHERE endpoint = ?1
+"""
+_LATE: Final = "UPDATE ledger SET late_until = coalesce(max(late_until, ?1), late_until, ?1) WHERE key = ?2"
 _START_ANEW: Final = """
 UPDATE ledger SET approved = 0, newer_approved = 0 WHERE approved OR newer_approved;
 DELETE FROM held;
@@ -91,12 +97,14 @@ def rebind(connection: apsw.Connection, rebinding: Rebinding) -> None:
     for endpoint in active.keys() - wanted:
         _park(connection, endpoint[0], active[endpoint], alone=len(active) == 1, doubted=rebinding.doubted)
     reach("endpoints.within_rebind")
+    late: list[OrderKey] = []
     for store_id, url in sorted(wanted - active.keys()):
-        _bring_back(connection, connection.execute(_COME, (store_id, url, rebinding.approved)).get)
+        late += _bring_back(connection, connection.execute(_COME, (store_id, url, rebinding.approved)).get)
     if active:
         rows: list[Any] = connection.execute(_REQUEUE, (rebinding.requeue.since,)).fetchall()
         connection.execute(_START_ANEW)
-        ledger.put_back(connection, rebinding.requeue, rows)
+        ledger.put_back(connection, rebinding.requeue, [*rows, *((key, rebinding.requeue.since, 0) for key in late)])
+        connection.executemany(_LATE, ((rebinding.late_until, key) for key in late))
     progress.reach(connection, [rebinding.requeue.revision])
     if rebinding.sweep is not None:
         progress.save_sweep(connection, rebinding.sweep)
@@ -116,7 +124,9 @@ def _park(connection: apsw.Connection, store_id: str, endpoint: int, *, alone: b
     connection.execute(_FORGET_WARNINGS, (endpoint,))
 
 
-def _bring_back(connection: apsw.Connection, endpoint: int) -> None:
+def _bring_back(connection: apsw.Connection, endpoint: int) -> list[OrderKey]:
+    """Returns the orders whose outcome was open when it was left."""
+    late = [OrderKey(key) for (key,) in connection.execute(_OPEN, (endpoint,))]
     connection.execute(_AT_BOTH, (endpoint,))
     for table, columns in PARKED.items():
         connection.execute(
@@ -124,3 +134,4 @@ def _bring_back(connection: apsw.Connection, endpoint: int) -> None:
             (endpoint,),
         )
         connection.execute(f"DELETE FROM parked_{table} WHERE endpoint = ?", (endpoint,))  # noqa: S608 (constants)
+    return late

@@ -135,20 +135,22 @@ class MemoryCheckpoints:
                 endpoint, lambda keys: keys if rebinding.doubted else doubtful.intersection(keys)
             )
             self._warnings.forget(parked)
+        late = set[OrderKey]()
         for endpoint in sorted(wanted - active):
-            self._endpoints.come(endpoint, approved=rebinding.approved)
+            late |= self._endpoints.come(endpoint, approved=rebinding.approved)
         if active:
-            self._start_anew(rebinding)
+            self._start_anew(rebinding, late)
         self._highest = max(self._highest, rebinding.requeue.revision)
         if rebinding.sweep is not None:
             await self.save_sweep(rebinding.sweep)
 
-    def _start_anew(self, rebinding: Rebinding) -> None:
+    def _start_anew(self, rebinding: Rebinding, late: set[OrderKey]) -> None:
         self._ledger.disapprove()
-        for key in self._accepted.remaining():
+        for key in [*late, *self._accepted.remaining()]:
             self._ledger.put_back(rebinding.requeue, key, rebinding.requeue.since, confirm=False)
         for key, held in self._holds.end_all():
             self._ledger.put_back(rebinding.requeue, key, held.since, confirm=True)
+        self._ledger.late(late, rebinding.late_until)
         self._letters.forget_nameless()
         self._finished.clear()
 

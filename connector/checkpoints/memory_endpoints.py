@@ -45,10 +45,14 @@ class EndpointRows:
         self._endpoints[name] = replace(self._endpoints[name], active=False, orders=orders)
         return set(parked.checkpoints)
 
-    def come(self, name: tuple[str, str], *, approved: bool) -> None:
+    def come(self, name: tuple[str, str], *, approved: bool) -> set[OrderKey]:
+        """Returns the orders whose outcome was open when it was left."""
         known = self._endpoints.get(name, Endpoint(*name, active=True, approved=False, orders=0))
         self._endpoints[name] = replace(known, active=True, approved=known.approved or approved)
         if name in self._parked:
             parked, letters = self._parked.pop(name)
+            late = {key for key, one in parked.checkpoints.items() if not one.fingerprint} | {*parked.remaining()}
             parked.move(name[0], self._accepted)
             letters.move(name[0], self._letters)
+            return late
+        return set()

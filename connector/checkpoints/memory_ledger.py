@@ -6,7 +6,7 @@ Looking for the next entries costs time in proportion to the ledger.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from connector.orders import OrderKey
@@ -172,6 +172,12 @@ class LedgerRows:
             for key, waiting in self._rows.items()
             if waiting.entry.confirm or (in_flight and waiting.in_flight) or waiting.entry.late_until is not None
         }
+
+    def late(self, keys: Iterable[OrderKey], until: float | None) -> None:
+        """A request for these may be carried out until then."""
+        for waiting in (self._rows[key] for key in keys):
+            moments = [moment for moment in (waiting.entry.late_until, until) if moment is not None]
+            waiting.entry = replace(waiting.entry, late_until=max(moments, default=None))
 
     def disapprove(self) -> None:
         """Whatever let orders pass the guard."""

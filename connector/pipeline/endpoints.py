@@ -109,9 +109,9 @@ class Endpoints:
         self.waiting: frozenset[str] = frozenset()
         """Stores whose endpoint is to be approved."""
 
-    async def load(self, returning: Callable[[], Awaitable[None]] = _nothing) -> None:
-        """At start, before anything of the store is used. `returning`: to be done before what was accepted at an
-        address that was left counts again."""
+    async def load(self, late_until: float, returning: Callable[[], Awaitable[None]] = _nothing) -> None:
+        """At start, before anything of the store is used. `late_until`: until then an earlier request may land.
+        `returning`: to be done before what was accepted at an address that was left counts again."""
         if not self._urls:
             return
         remembered = await self._memory.endpoints()
@@ -119,7 +119,7 @@ class Endpoints:
         if change is not None:
             if any(one.orders for one in change.came):
                 await returning()
-            await self._go_to(change)
+            await self._go_to(change, late_until)
         elif not remembered:
             await self._bind()
         await self._look()
@@ -145,13 +145,15 @@ class Endpoints:
             here = [Endpoint(store, url, True, True, 0) for store, url in self._urls.items()]
             log.info("checkpoints_bound", to=[str(one) for one in here], orders=orders)
 
-    async def _go_to(self, change: Change) -> None:
+    async def _go_to(self, change: Change, late_until: float) -> None:
         kind = SweepKind.RECONCILE if change.accepted_here else SweepKind.BACKFILL
         requeue, former = self._requeue(), await self._memory.sweep()
         unfinished = former is not None and former.finished_at is None and former.cause in RESENDING
         sweep = Sweep(kind, ELSEWHERE, requeue.revision, requeue.revision, requeue.since)
         reach("endpoints.before_rebind")
-        await self._memory.rebind(Rebinding(self._urls, not change.held, requeue, sweep, doubted=unfinished))
+        await self._memory.rebind(
+            Rebinding(self._urls, not change.held, requeue, sweep, doubted=unfinished, late_until=late_until)
+        )
         reach("endpoints.after_rebind")
         held = f"nothing goes there before it is approved: {HOW_TO_APPROVE}"
         then = "every order is compared with what was accepted there, and what differs is pushed"

@@ -216,10 +216,12 @@ class Endpoint:
 class Rebinding:
     """Orders are pushed to other endpoints from now on, the URL by store. `approved`: to those that are new, too.
     `sweep` is stored with it, and `requeue` says how orders come into the ledger about which Redo's answer is open.
-    `doubted`: the active endpoints may hold something else than what is remembered, of any order."""
+    `doubted`: the active endpoints may hold something else than what is remembered, of any order. `late_until`: until
+    then a request whose outcome was open when an endpoint was left may be carried out there."""
 
     urls: Mapping[str, str]
     approved: bool
     requeue: Arrival
     sweep: Sweep | None = None
     doubted: bool = False
+    late_until: float | None = None

@@ -350,7 +350,7 @@ class Pipeline:
         late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
-        await self.endpoints.load(self._returning)
+        await self.endpoints.load(late_until, self._returning)
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
         await self.hand_pause.load()

@@ -25,10 +25,15 @@ class Witness:
         self.wrong: list[str] = []
         self.looks = 0
         """How often work was asked for."""
-        self.checkpoints: dict[OrderKey, Checkpoint] = {}
+        self._accepted_at: defaultdict[int, dict[OrderKey, Checkpoint]] = defaultdict(dict)
+        self.go(0)
         self._arrived: set[int] = set()
         self._newest: dict[str, str] = {}
         self.begin()
+
+    def go(self, address: int) -> None:
+        """Checkpoints are those of another Redo from now on."""
+        self.checkpoints = self._accepted_at[address]
 
     def begin(self) -> None:
         """A new process: what the last one had in work is over."""

@@ -105,12 +105,28 @@ class World:
         self.witness = Witness(self.oms)
         self.slot = Slot(lazy=setup.lazy, made=self.slot_made)
         self.memory = WatchedCheckpoints(self.witness, loop)
-        self.state = State(MAIN, "s", stores={OTHER: "o"}, clock=loop.time, wall=loop.wall, chance=random.Random(1))  # noqa: S311 -- repeatable, and no secret
-        self.redo = DirectRedo(self.state, TIMEOUT, sandbox=ChoosySandbox(self.state, setup.refusal))
+        self._redos = [self._redo(), self._redo()]
+        self.address = 0
+        self.approved = False
+        """As `run --yes`."""
         self.mapping = 1
         self._lives: list[Life] = []
         self.mend_redo()
         self.start()
+
+    def _redo(self) -> DirectRedo:
+        loop = self.loop
+        state = State(MAIN, "s", stores={OTHER: "o"}, clock=loop.time, wall=loop.wall, chance=random.Random(1))  # noqa: S311 -- repeatable, and no secret
+        return DirectRedo(state, TIMEOUT, sandbox=ChoosySandbox(state, self.setup.refusal))
+
+    @property
+    def redo(self) -> DirectRedo:
+        """Where the settings say that orders go."""
+        return self._redos[self.address]
+
+    @property
+    def state(self) -> State:
+        return self.redo.state
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -164,6 +180,8 @@ class World:
             max_concurrency=setup.at_once,
             reconcile_every=None,
             store_id=MAIN,
+            endpoints=dict.fromkeys((MAIN, OTHER), f"http://redo-{self.address}"),
+            approve_endpoints=self.approved,
             terms=Terms(setup.missing, CONFIRM_AFTER, keep_payload=setup.missing == "cancel"),
             limits=Limits(max_orders=setup.most),
             known_routes=frozenset({BY_CUSTOMER, BY_GIFT}),
@@ -196,6 +214,13 @@ class World:
         self.mapping = 3 - self.mapping
         self.start()
 
+    def go_elsewhere(self, *, killed: bool, approved: bool) -> None:
+        """The settings name the other address."""
+        self.kill() if killed else self.end()
+        self.address, self.approved = 1 - self.address, approved
+        self.witness.go(self.address)
+        self.start()
+
     def slot_made(self) -> None:
         """A primary makes a slot once no transaction from before is running; the stream tells none of them."""
         if not self.setup.standby:
@@ -217,9 +242,10 @@ class World:
         self.oms.changed.set()
 
     def mend_redo(self) -> None:
-        self.redo.reachable = True
-        for store in self.state.all_stores():
-            store.switches = Switches(latency_ms=1000 * self.setup.answering)
+        for redo in self._redos:
+            redo.reachable = True
+            for store in redo.state.all_stores():
+                store.switches = Switches(latency_ms=1000 * self.setup.answering)
 
     def mend(self) -> None:
         """All works, and everything can be seen."""
@@ -244,5 +270,6 @@ class World:
     def close(self) -> None:
         for life in self._lives:
             life.bury()
-        self.state.closed.set()
+        for redo in self._redos:
+            redo.state.closed.set()
         self._runner.close()

@@ -15,6 +15,7 @@ from connector.checkpoints.endpoints import LONGEST
 from connector.checkpoints.postgres import ledger, progress
 from connector.checkpoints.postgres.connection import StoreConnection
 from connector.checkpoints.postgres.rows import all_rows, one_value
+from connector.orders import OrderKey
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.records import Endpoint, Rebinding
 
@@ -69,6 +70,11 @@ WHERE endpoint = %s AND NOT missing AND key IN (SELECT key FROM checkpoint) ON C
 _REQUEUE: Final = """
 SELECT key, since, confirm FROM held WHERE confirm UNION ALL SELECT DISTINCT key, %s::float8, false FROM leftover
 """
+_OPEN: Final = """
+SELECT key FROM parked_checkpoint WHERE endpoint = %(endpoint)s AND fingerprint = ''
+UNION SELECT key FROM parked_leftover WHERE endpoint = %(endpoint)s
+"""
+_LATE: Final = "UPDATE ledger SET late_until = greatest(late_until, %s::float8) WHERE key = ANY(%s)"
 _START_ANEW: Final = (
     "UPDATE ledger SET approved = false, newer_approved = false WHERE approved OR newer_approved",
     "DELETE FROM held",
@@ -117,13 +123,16 @@ def _rebind(connection: Connection[Any], rebinding: Rebinding, active: Mapping[t
     for endpoint in active.keys() - wanted:
         _park(connection, endpoint[0], active[endpoint], doubted=rebinding.doubted)
     reach("endpoints.within_rebind")
+    late: list[OrderKey] = []
     for store_id, url in sorted(wanted - active.keys()):
-        _bring_back(connection, one_value(connection, _COME, (store_id, url, rebinding.approved)))
+        late += _bring_back(connection, one_value(connection, _COME, (store_id, url, rebinding.approved)))
     if active:
         rows = all_rows(connection, _REQUEUE, (rebinding.requeue.since,))
         for statement in _START_ANEW:
             connection.execute(statement)
-        ledger.put_back(connection, rebinding.requeue, rows)
+        since = rebinding.requeue.since
+        ledger.put_back(connection, rebinding.requeue, [*rows, *((key, since, False) for key in late)])
+        connection.execute(_LATE, (rebinding.late_until, late))
     progress.reach(connection, [rebinding.requeue.revision])
     if rebinding.sweep is not None:
         progress.save_sweep(connection, rebinding.sweep)
@@ -144,7 +153,9 @@ def _park(connection: Connection[Any], store_id: str, endpoint: int, *, doubted:
     connection.execute(_FORGET_WARNINGS, (endpoint,))
 
 
-def _bring_back(connection: Connection[Any], endpoint: int) -> None:
+def _bring_back(connection: Connection[Any], endpoint: int) -> list[OrderKey]:
+    """Returns the orders whose outcome was open when it was left."""
+    late = [OrderKey(key) for (key,) in connection.execute(_OPEN, {"endpoint": endpoint}).fetchall()]
     connection.execute(_AT_BOTH, (endpoint,))
     for table, columns in _PARKED:
         connection.execute(
@@ -153,3 +164,4 @@ def _bring_back(connection: Connection[Any], endpoint: int) -> None:
             (endpoint,),
         )
         connection.execute(f"DELETE FROM parked_{table} WHERE endpoint = %s", (endpoint,))  # noqa: S608 (constants)
+    return late
