@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from connector.bounded import GRACE
 from connector.errors import OrderUnreadable, Problem
-from connector.orders import Assembly, Document, KeyPage, Lookup, Members, OrderKey, encoded
-from connector.projection import checks, statements
+from connector.orders import Assembly, Diagnosis, Document, KeyPage, Lookup, Members, OrderKey, encoded
+from connector.projection import checks, sampling, statements
+from connector.projection.diagnosis import Diagnostician
 from connector.projection.failures import shown
 from connector.projection.keys import array_literal, decode
 from connector.projection.paths import Lookup as Reverse
@@ -121,6 +122,19 @@ class Assembler:
             plan = (await session.rows(statements.explain_count(self._projection)))[0][0]
         return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
 
+    async def sample(self, size: int) -> tuple[OrderKey, ...]:
+        """Keys of some orders from all over the key range."""
+        rows = await self.estimate()
+        async with self._pool.session("sampling orders") as session:
+            found = await session.rows(sampling.query(self._projection, size, rows), [size])
+        return tuple(encoded(row) for row in found)
+
+    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
+        """What of the mapping fails in this way whichever orders are asked for; None when that can't be told. Runs
+        parts of the mapping for all orders, within bounds."""
+        async with self._pool.session("looking for what of the mapping fails") as session:
+            return await Diagnostician(session, self._projection, sqlstate).find()
+
     async def redefined(self) -> bool:
         """Whether a view, function or enum type that the mapping uses is another one than as it was analysed."""
         used = self._projection.used
@@ -148,7 +162,7 @@ class Assembler:
         try:
             decoded = [decode(key, self._width) for key in keys]
         except ValueError:
-            raise OrderUnreadable(f"not an order key: {shown(list(keys))}", "22P02") from None
+            raise OrderUnreadable(f"not an order key: {shown(list(keys))}", "22P02", "not an order key") from None
         return [array_literal(column) for column in zip(*decoded, strict=True)] or [array_literal(())] * self._width
 
     async def _page(self, lookup: Reverse | None, arrays: list[str], after: str | None, limit: int) -> KeyPage:
@@ -169,7 +183,9 @@ class Assembler:
 def _too_large(oversized: Mapping[OrderKey, int]) -> OrderUnreadable:
     key, size = next(iter(oversized.items()))
     megabytes = f"it has {size / 2**20:,.1f} MB, and an order may have {LARGEST // 2**20}"
-    return OrderUnreadable(f"{megabytes}: leave large columns out of the mapping: order {shown([key])}", "54000")
+    cause = f"an order may have {LARGEST // 2**20} MB: leave large columns out of the mapping"
+    message = f"{megabytes}: leave large columns out of the mapping: order {shown([key])}"
+    return OrderUnreadable(message, "54000", cause)
 
 
 def _document(text: str, key: OrderKey) -> Document:
@@ -178,7 +194,7 @@ def _document(text: str, key: OrderKey) -> Document:
         found: Document = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError):
         what = "it holds a whole number of more than 4,300 digits, or is nested too deeply to be read"
-        raise OrderUnreadable(f"{what}: order {shown([key])}", "22023") from None
+        raise OrderUnreadable(f"{what}: order {shown([key])}", "22023", what) from None
     return found
 
 

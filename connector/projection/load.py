@@ -20,6 +20,7 @@ from connector.projection.failures import translated
 from connector.projection.key import KeyUse
 from connector.projection.mapping import Mapping
 from connector.projection.needs import Needs
+from connector.projection.parts import parts_of
 from connector.projection.privileges import privilege_problems, read_functions, refused_problem
 from connector.projection.projection import ANALYSIS_VERSION, Access, Projection, Use, Used, table_names
 from connector.projection.reading import connect
@@ -171,6 +172,7 @@ def _projection(
         order_table_rows=key.table.rows,
         needs=needs,
         used=used,
+        parts=parts_of(mapping, found.top, found.keys),
     )
 
 

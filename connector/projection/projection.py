@@ -13,6 +13,7 @@ from connector.projection.catalog import Column, Table
 from connector.projection.definitions import Definitions
 from connector.projection.keys import quoted
 from connector.projection.needs import Needs
+from connector.projection.parts import Part
 from connector.projection.paths import Hop, Index, Way
 from connector.projection.privileges import Function
 from connector.projection.routes import Routes
@@ -74,6 +75,8 @@ class Projection:
     used: Used
     moving: tuple[Problem, ...] = ()
     hidden: tuple[Problem, ...] = ()
+    parts: tuple[Part, ...] = ()
+    """For finding what of the mapping fails."""
 
     @property
     def followed(self) -> tuple[Table, ...]:

@@ -7,6 +7,7 @@ one round trip. Knows connections; must not know mappings.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -82,9 +83,13 @@ async def _connected(dsn: str, patience: float | None) -> BoundedConnection:
 class Session:
     """One connection and what is known of its server."""
 
-    def __init__(self, connection: AsyncConnection[Any], standby: bool, fallback: str | None) -> None:
+    def __init__(
+        self, connection: AsyncConnection[Any], standby: bool, fallback: str | None, statement_timeout_ms: int
+    ) -> None:
         self.connection = connection
         self.standby = standby
+        self._limit = statement_timeout_ms / 1000
+        self._began = time.monotonic()
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), fallback)
 
     @classmethod
@@ -95,7 +100,7 @@ class Session:
         except BaseException:  # the same
             await connection.close()
             raise
-        return cls(connection, bool(row and row[0]), fallback)
+        return cls(connection, bool(row and row[0]), fallback, statement_timeout_ms)
 
     def document(self, text: str) -> str:
         """A text that came, for other eyes than ours: see `Charset.document`."""
@@ -105,7 +110,13 @@ class Session:
     def usable(self) -> bool:
         return not self.connection.closed and self.connection.info.transaction_status is TransactionStatus.IDLE
 
+    @property
+    def timed_out(self) -> float | None:
+        """The seconds of statement_timeout, when the last query ran for as long; else None."""
+        return self._limit if 0 < self._limit <= time.monotonic() - self._began + 0.01 else None
+
     async def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        self._began = time.monotonic()
         cursor = await self.connection.execute(query, parameters, prepare=True)
         return await cursor.fetchall()
 
@@ -149,7 +160,7 @@ class Pool:
             except NoAnswer as error:
                 raise SourceUnavailable(f"the database gave {error} while {doing}") from None
             except psycopg.Error as error:
-                raise translated(error, doing) from None
+                raise translated(error, doing, session.timed_out if session is not None else None) from None
             finally:
                 if session is not None:
                     await self._back(session)
