@@ -83,7 +83,12 @@ class OrderUnreadable(ConnectorError):
 
 class MappingFails(MappingBroken):
     """The mapping fails for the data of some row whichever orders are asked for, so none of them is to blame. It works
-    again once that row is mended."""
+    again once that row is mended. `order`: whose row it is, where that was found."""
+
+    def __init__(self, message: str, sqlstate: str, order: str | None) -> None:
+        self.sqlstate = sqlstate
+        self.order = order
+        super().__init__(message)
 
 
 class InvalidOrder(ConnectorError):

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connector.changes import Lsn, StreamPosition
-from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken
+from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken, MappingFails
+from connector.pipeline.controls import ADVICE
 from connector.pipeline.pulse import Stall
 from connector.pipeline.records import SweepKind, Tally
 from connector.pipeline.run import Pipeline
@@ -137,7 +138,8 @@ class Health:
         trouble = self._pipeline.trouble
         if trouble is None:
             return None
-        mapping = mapping_problem if isinstance(trouble, MappingBroken) else None
+        broken = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
+        mapping = mapping_problem if broken else None
         return Finding(State.STALLED, mapping or str(trouble), _advice(trouble))
 
     def _hand_pause(self) -> Finding | None:
@@ -201,6 +203,8 @@ class Health:
 def _advice(trouble: ConnectorError) -> str:
     if isinstance(trouble, CheckpointsUnwritable):
         return f"make room there, or mend what is named; nothing is acknowledged meanwhile, and {_BY_ITSELF}"
+    if isinstance(trouble, MappingFails):
+        return ADVICE
     if isinstance(trouble, MappingBroken):
         return f"`redo-connector check` names the place in the mapping; {_BY_ITSELF}"
     return f"see that the database that orders are read from answers (`redo-connector check`); {_BY_ITSELF}"

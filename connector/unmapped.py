@@ -15,7 +15,7 @@ from connector.changes import Changes, Interest, TableName
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_if_any
 from connector.errors import CheckpointsUnwritable, ConfigurationError, MappingBroken, Problem, SourceUnavailable
-from connector.orders import Affected, Assembly, KeyPage, Lookup, OrderKey
+from connector.orders import Affected, Assembly, Diagnosis, KeyPage, Lookup, OrderKey
 from connector.pipeline.run import MAPPING_NOTE
 from connector.source.pair import published_tables
 
@@ -55,6 +55,12 @@ class Unmapped:
         self._refuse()
 
     async def estimate(self) -> int:
+        self._refuse()
+
+    async def sample(self, size: int) -> Sequence[OrderKey]:
+        self._refuse()
+
+    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
         self._refuse()
 
     async def redefined(self) -> bool:

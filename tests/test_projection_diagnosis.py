@@ -64,7 +64,7 @@ async def test_the_cte_that_fails_for_every_order_is_named_and_whose_row_it_is(
         connection.execute(TABLES)
         async with aclosing(await assembler_of(database, TWICE.format(column=column))) as assembler:
             assert await assembler.diagnose(sqlstate) is None
-            connection.execute(f"UPDATE lines SET {poison} WHERE order_no = {order}")  # type: ignore[arg-type]
+            connection.execute(f"UPDATE lines SET {poison} WHERE order_no = {order}")
             with pytest.raises(OrderUnreadable) as caught:
                 await assembler.assemble([OrderKey("44")])
             assert caught.value.sqlstate == sqlstate

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from connector.orders import Order, OrderKey
 from connector.pipeline.claims import Claims
+from connector.pipeline.controls import Controls
 from connector.pipeline.decide import (
+    MAPPING,
     REMOVAL,
     Action,
     Delivery,
@@ -34,7 +36,7 @@ from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
 from connector.pipeline.reading import Reader, Reading
-from connector.pipeline.records import Known, Settlement, Venture
+from connector.pipeline.records import DeadLetter, Known, Settlement, Venture
 
 
 @dataclass(slots=True)
@@ -68,9 +70,15 @@ class Looker:
         self._insist = insist
         self._claims = claims
         self._clock = clock
+        self.readable: Callable[[DeadLetter], None] = lambda _: None
+        """Told of an order that can be read, and couldn't."""
+
+    @property
+    def controls(self) -> Controls:
+        return self._reader.controls
 
     async def look(self, entries: Sequence[Entry], *, heavy: bool = False) -> Findings:
-        """`heavy`: larger orders too. Raises SourceUnavailable, MappingBroken."""
+        """`heavy`: larger orders too. Raises as `Reader.read` does."""
         keys = [entry.key for entry in entries]
         # What is known of an order doesn't change while it is in work.
         asked = asyncio.ensure_future(self._insist(lambda: self._memory.known(keys)))
@@ -83,6 +91,9 @@ class Looker:
             if reading.oversized:
                 found.oversized.append((entry, reading.oversized))
                 continue
+            letter = known.dead_letters.get(entry.key)
+            if letter is not None and letter.reason == MAPPING and reading.error is None:
+                self.readable(letter)
             decision = self._decide(entry, reading, _remembered(known, entry.key))
             if isinstance(decision, Settled):
                 found.settled.append(decision)

@@ -10,7 +10,19 @@ from typing import Protocol
 
 from connector.changes import Changes, Interest, Lsn, StreamPosition, StreamStart, Transaction
 from connector.errors import SlotLost
-from connector.orders import Affected, Assembly, Document, KeyPage, Lookup, Order, OrderKey, Outcome, Place, Suspicion
+from connector.orders import (
+    Affected,
+    Assembly,
+    Diagnosis,
+    Document,
+    KeyPage,
+    Lookup,
+    Order,
+    OrderKey,
+    Outcome,
+    Place,
+    Suspicion,
+)
 from connector.pipeline.history import Attempt
 from connector.pipeline.records import SweepKind
 
@@ -64,7 +76,7 @@ class Routes(Protocol):
 
 class Assembler(Protocol):
     """The mapping, run for some orders. Every method raises SourceUnavailable or MappingBroken; `assemble` and
-    `resolve` also OrderUnreadable."""
+    `resolve` also OrderUnreadable. Of a query that ran into a limit of the server's, LimitExceeded."""
 
     @property
     def fingerprint(self) -> str:
@@ -90,6 +102,15 @@ class Assembler(Protocol):
 
     async def estimate(self) -> int:
         """About how many orders there are."""
+        ...
+
+    async def sample(self, size: int) -> Sequence[OrderKey]:
+        """Some orders from all over the keys, at most so many."""
+        ...
+
+    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
+        """What of the mapping fails in this way whichever orders are asked for; None when that can't be told. Costs as
+        much as reading all orders may, within bounds."""
         ...
 
 

@@ -18,6 +18,7 @@ from connector.errors import (
     ConfigurationError,
     ConnectorError,
     MappingBroken,
+    MappingFails,
     OrderUnreadable,
     SlotLost,
     SourceUnavailable,
@@ -30,6 +31,7 @@ from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
+from connector.pipeline.entries import Lane
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.hand_pause import HandPause
@@ -43,7 +45,9 @@ from connector.pipeline.progress import Gap, Progress
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.reading import Reader
 from connector.pipeline.records import SweepKind
+from connector.pipeline.relook import Relook
 from connector.pipeline.settler import Settler
+from connector.pipeline.slow import SLOW
 from connector.pipeline.sweep import Sweeper
 from connector.pipeline.visibility import Visibility
 
@@ -54,6 +58,7 @@ MAPPING_NOTE = "mapping_fingerprint"
 SETTING_UP_NOTE = "setting_up"
 """`yes` from before a slot may be made until the sweep that must follow it is durable."""
 LOOK_AROUND_EVERY = 1.0
+PAGE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,10 @@ class Pipeline:
             clock.wall,
         )
         self.reader.answered = self.dispatcher.moved
+        self.relook = Relook(ports.memory, self.insist, self.revisions, self._wake, clock)
+        self.looker.readable = self.relook.readable
+        self.reader.controls.over = self._mapping_works
+        self.dispatcher.examiner.culprit = self._look_at_culprit
         self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
         self.dispatcher.settler = self.settler
         self.control = Control(
@@ -224,13 +233,14 @@ class Pipeline:
             self.sweeper.pulse: self.sweeper.step,
             self.guard.pulse: self.guard.step,
             self._around: self._look_around,
+            self.relook.pulse: self.relook.step,
         }
         self._allow()
         self._tidied = False
         self._hastened = asyncio.Event()
 
     def _arrived(self, lookups: bool) -> None:
-        self.dispatcher.wake()
+        self.dispatcher.arrived()
         if lookups:
             self.narrow.poke()
 
@@ -298,11 +308,29 @@ class Pipeline:
         while not self.ports.source.position().connected:  # noqa: ASYNC110 -- the port has no event for it
             await asyncio.sleep(0.02)
 
+    def _mapping_works(self, sqlstate: str) -> None:
+        """It failed for every order, and no longer does."""
+        self.relook.suspect(sqlstate)
+        self.dispatcher.mapping_works()
+
+    def _look_at_culprit(self, key: OrderKey) -> None:
+        self.dispatcher.begin(self.relook.look_at(frozenset({key}), Lane.LIVE))
+
+    async def _know_slow(self) -> None:
+        """Orders that the last run set aside are read apart from the start."""
+        for group in await self.ports.memory.letter_groups():
+            after: OrderKey | None = None
+            while group.reason == SLOW and (keys := await self.ports.memory.letter_keys(group.group, after, PAGE)):
+                self.dispatcher.examiner.slow.load(keys)
+                after = keys[-1]
+
     async def prepare(self) -> None:
         """Pick up where the last run ended."""
         late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
+        await self._know_slow()
+        self.relook.suspect()
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
         await self.hand_pause.load()
@@ -390,7 +418,8 @@ class Pipeline:
             self.troubles["mapping"] = error
             return
         self.troubles.pop("mapping", None)
-        if self.dispatcher.read_trouble is not None or self.troubles:
+        fails = isinstance(self.dispatcher.read_trouble, MappingFails)  # for every order that there is
+        if (self.dispatcher.read_trouble is not None and not fails) or self.troubles:
             await self.dispatcher.hasten()
             self._hastened.set()
             self._hastened.clear()

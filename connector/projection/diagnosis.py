@@ -20,7 +20,7 @@ from connector.projection.parts import Part, in_range
 from connector.projection.projection import Projection
 from connector.projection.reading import Session
 
-SECONDS = 60.0
+SECONDS = 30.0
 QUERIES = 300
 WAYS = 8
 """A range of orders that fails is divided into so many."""

@@ -1,7 +1,7 @@
 """What a database error means to the connector, without the server's words, which may quote row values.
 
-Each SQLSTATE is one of four: the database can't answer now (the same again later), a limit of the server's (fewer orders
-at once may pass), the mapping no longer fits the database (nothing passes), or the data of some order.
+Each SQLSTATE is one of four: the database can't answer now (the same again later), a limit of the server's (fewer
+orders at once may pass), the mapping no longer fits the database (nothing passes), or the data of some order.
 
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """

@@ -23,8 +23,9 @@ _PART = RESERVED + "part"
 @dataclass(frozen=True, slots=True)
 class Part:
     """`title`: it and its place, for people. `statement` computes every column of every row of it, and answers with one
-    row. `ranged`: the same for orders in a range of keys only (see `in_range`), `alone`: for one key; None and empty where
-    its rows belong to no order. `apart`: whether it is restricted to the asked orders when orders are read, so that it fails for them alone."""
+    row. `ranged`: the same for orders in a range of keys only (see `in_range`), `alone`: for one key; None and empty
+    where its rows belong to no order. `apart`: whether it is restricted to the asked orders when orders are read, so
+    that it fails for them alone."""
 
     title: str
     statement: str

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.errors import OrderUnreadable
-from connector.orders import Assembly, KeyPage, Lookup, OrderKey, encoded
+from connector.orders import Assembly, Diagnosis, KeyPage, Lookup, OrderKey, encoded
 from connector.pipeline.heavy import COMMON
 from tests.life.oms import BY_GIFT, Mood, Oms, Row, documents, gifts
 
@@ -53,6 +53,12 @@ class OmsAssembler:
 
     async def estimate(self) -> int:
         return len(_headers((await self._read())[0]))
+
+    async def sample(self, size: int) -> Sequence[OrderKey]:
+        return [OrderKey(row.key) for row, _ in _headers((await self._read())[0])][:size]
+
+    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
+        return None
 
     async def _read(self) -> tuple[dict[Row, Any], Any, int]:
         """All that is visible at one moment, and how many commits that are."""
