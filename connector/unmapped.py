@@ -42,7 +42,7 @@ class Unmapped:
     def affected(self, changes: Changes) -> Affected:
         return Affected(sweep=CAUSE) if changes.table in self.tables else Affected()
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
         self._refuse()
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -32,12 +33,16 @@ SHARE = 20.0
 """... and never sooner than after so many times as long as the last search took."""
 ADVICE = "mend that row, or let the mapping bear it; no order is blamed, and all go on by themselves once that is done"
 
-Read = Callable[[Sequence[OrderKey], int | None], Awaitable[tuple[Assembly, Hidden]]]
+
+class Read(Protocol):
+    """One query for some orders."""
+
+    async def __call__(
+        self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
+    ) -> tuple[Assembly, Hidden]: ...
 
 
 class Controls:
-    """`read`: one query for some orders."""
-
     def __init__(self, assembler: Assembler, read: Read, timer: Callable[[], float] = time.monotonic) -> None:
         self._assembler = assembler
         self._read = read
@@ -117,6 +122,16 @@ class Controls:
             return
         if others:
             raise SourceUnavailable(f"the database can't read any order within its limits: {error}", error.hint)
+
+    async def brief(self, keys: Collection[OrderKey]) -> bool:
+        """Whether another order can be read in little time."""
+        others = [key for key in self._good if key not in keys][-1:]
+        try:
+            for key in others:
+                await self._read([key], None, brief=True)
+        except (LimitExceeded, OrderUnreadable):
+            return False
+        return bool(others)
 
     async def _others(self, keys: Sequence[OrderKey]) -> AsyncIterator[OrderKey | None]:
         """Controls, those first that tell most. None: no order at all."""

@@ -69,9 +69,7 @@ class Dispatcher:
         self._notices = Notices()
         self._failure: BaseException | None = None
         self._work = asyncio.Event()
-        self.examiner = Examiner(
-            looker, self.begin, self._settle, self._looked, READ_BACKOFF.delay, clock
-        )
+        self.examiner = Examiner(looker, self.begin, self._settle, self._looked, READ_BACKOFF.delay, clock)
         self._heavy = self.examiner.heavy
         self._due: float | None = None
         """When the next entry that backs off falls due; inf: none does; None: not known."""

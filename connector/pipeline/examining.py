@@ -90,20 +90,24 @@ class Examiner:
         if isinstance(self.trouble, MappingFails):
             self.not_before = min(self.not_before, self._tried_at + max(CHANGED_LEAST, CHANGED_SHARE * self._took))
 
-    async def _look(self, entries: Sequence[Entry], seat: Seat, *, heavy: bool = False) -> None:
+    async def _look(
+        self, entries: Sequence[Entry], seat: Seat, *, heavy: bool = False, brief: bool | None = None
+    ) -> None:
+        """`brief`: whether there is little time for it; None: as the seat has it."""
         turn = self.heavy.reads if heavy and seat is not self._apart else seat.turn()
         async with turn:
             if heavy:
                 await self.heavy.room()
-            entries = self._as_many_as_fit(entries, seat, heavy=heavy)
+            entries = self._as_many_as_fit(entries, seat, heavy=heavy, brief=brief)
             began = self._clock()
             if began < self.not_before and self.trouble is not None:
                 self._put_back(entries, self.trouble)
                 return
+            hurried = seat.batch.brief and len(entries) > 1 and not heavy if brief is None else brief
             try:
-                found = await self._looker.look(entries, heavy=heavy)
+                found = await self._looker.look(entries, heavy=heavy, brief=hurried)
             except LimitExceeded as error:
-                await self._exceeded(entries, error, seat, self._clock() - began, heavy=heavy)
+                await self._exceeded(entries, error, seat, self._clock() - began, heavy=heavy, brief=hurried)
                 return
             except (SourceUnavailable, MappingBroken) as error:
                 self._cannot_read(entries, error, self._clock() - began)
@@ -113,11 +117,13 @@ class Examiner:
         for group in self.heavy.groups(found.oversized):
             self._begin(self._look(group, self._live, heavy=True))
 
-    def _as_many_as_fit(self, entries: Sequence[Entry], seat: Seat, *, heavy: bool) -> Sequence[Entry]:
+    def _as_many_as_fit(
+        self, entries: Sequence[Entry], seat: Seat, *, heavy: bool, brief: bool | None
+    ) -> Sequence[Entry]:
         size = seat.batch.size
         if len(entries) <= size:
             return entries
-        self._begin(self._look(entries[size:], seat, heavy=heavy))
+        self._begin(self._look(entries[size:], seat, heavy=heavy, brief=brief))
         return entries[:size]
 
     def _read(self, entries: Sequence[Entry], seat: Seat, seconds: float) -> None:
@@ -127,22 +133,30 @@ class Examiner:
             self.slow.forget(entry.key)
 
     async def _exceeded(
-        self, entries: Sequence[Entry], error: LimitExceeded, seat: Seat, seconds: float, *, heavy: bool
+        self, entries: Sequence[Entry], error: LimitExceeded, seat: Seat, seconds: float, *, heavy: bool, brief: bool
     ) -> None:
-        """One of them, or all together, took too long: read them apart from the others, in parts."""
-        if seat is not self._apart:
-            seat.batch.exceeded(len(entries), seconds)
+        """One of them, or all together, took too long: read them apart from the others, in parts, unless it was the
+        time that was too little."""
+        controls, keys = self._looker.controls, [entry.key for entry in entries]
         try:
-            await self._looker.controls.within_limits([entry.key for entry in entries], error)
+            others_are_brief = await controls.brief(keys)
+            if not brief and not others_are_brief:
+                await controls.within_limits(keys, error)
         except (SourceUnavailable, MappingBroken) as trouble:
             self._cannot_read(entries, trouble, seconds)
             return
-        if len(entries) > 1:
+        if brief and not others_are_brief:
+            seat.batch.needs_time(seconds)
+        elif seat is not self._apart:
+            seat.batch.exceeded(len(entries), seconds)
+        if brief and (len(entries) == 1 or not others_are_brief):
+            self._begin(self._look(entries, seat, heavy=heavy, brief=False))
+        elif len(entries) > 1:
             self.heavy.apart(entries)
             for part in divided(entries):
-                self._begin(self._look(part, self._apart, heavy=heavy))
-            return
-        self._settle(self.slow.set_aside(entries[0], error, seconds, self._clock()))
+                self._begin(self._look(part, self._apart, heavy=heavy, brief=others_are_brief))
+        else:
+            self._settle(self.slow.set_aside(entries[0], error, seconds, self._clock()))
 
     def _cannot_read(self, entries: Sequence[Entry], error: ConnectorError, seconds: float) -> None:
         """The OMS or the mapping is at fault, not the orders: all go back, and nothing is read for a while."""

@@ -77,13 +77,13 @@ class Looker:
     def controls(self) -> Controls:
         return self._reader.controls
 
-    async def look(self, entries: Sequence[Entry], *, heavy: bool = False) -> Findings:
-        """`heavy`: larger orders too. Raises as `Reader.read` does."""
+    async def look(self, entries: Sequence[Entry], *, heavy: bool = False, brief: bool = False) -> Findings:
+        """`heavy`: larger orders too; `brief`: in little time. Raises as `Reader.read` does."""
         keys = [entry.key for entry in entries]
         # What is known of an order doesn't change while it is in work.
         asked = asyncio.ensure_future(self._insist(lambda: self._memory.known(keys)))
         try:
-            readings = await self._reader.read(keys, heavy=heavy)
+            readings = await self._reader.read(keys, heavy=heavy, brief=brief)
         finally:
             known = await asked
         found, pushes = Findings(), []

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from connector.orders import OrderKey, encoded
+from connector.pipeline.batch import BatchSize
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane, PendingLookup
 from connector.pipeline.insist import Insist
@@ -62,6 +63,7 @@ class Resolver:
         self._arrived = asyncio.Event()
         self._arrived.set()  # some may have waited since the last run
         self._hungry = asyncio.Event()
+        self._lookups, self._pages = BatchSize(AT_ONCE), BatchSize(PAGE)
 
     def poke(self) -> None:
         """Lookups may have arrived."""
@@ -76,7 +78,7 @@ class Resolver:
         with self.pulse.resting():
             await self._arrived.wait()
         self._arrived.clear()
-        pending = await self._insist(lambda: self._memory.take_lookups(AT_ONCE, wide=self._wide))
+        pending = await self._insist(lambda: self._memory.take_lookups(self._lookups.size, wide=self._wide))
         if not pending:
             return False
         self._arrived.set()
@@ -104,7 +106,8 @@ class Resolver:
             following = keys[-1] if len(keys) == PAGE else None
         else:
             before = self._visibility.opened()
-            page = await self._assembler.resolve([one.lookup for one in pending], cursor, PAGE)
+            with self._lookups.page(), self._pages.page() as size:
+                page = await self._assembler.resolve([one.lookup for one in pending], cursor, size)
             hidden = self._visibility.judge(before, page.snapshot)
             keys = list(page.keys)
             following = None if page.cursor is None else OrderKey(page.cursor)

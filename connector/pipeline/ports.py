@@ -83,9 +83,10 @@ class Assembler(Protocol):
         """Changes when the mapping's meaning may have changed."""
         ...
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
         """With no keys: just a snapshot. Orders of which a document has more than `largest` bytes are left out and
-        named in `oversized`; None: what is too large to be delivered at all is unreadable."""
+        named in `oversized`; None: what is too large to be delivered at all is unreadable. `brief`: within a small part
+        of the time that a query may take."""
         ...
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:

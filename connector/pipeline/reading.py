@@ -60,15 +60,15 @@ class Reader:
         self._under_way: set[asyncio.Future[None]] = set()
         self.controls = Controls(assembler, self._assemble, timer)
 
-    async def read(self, keys: Sequence[OrderKey], *, heavy: bool = False) -> list[Reading]:
-        """One reading for each key; `heavy`: larger documents too. Raises SourceUnavailable (LimitExceeded when fewer
-        keys may pass), MappingBroken (MappingFails when it fails for all keys)."""
+    async def read(self, keys: Sequence[OrderKey], *, heavy: bool = False, brief: bool = False) -> list[Reading]:
+        """One reading for each key; `heavy`: larger documents too; `brief`: in little time. Raises SourceUnavailable
+        (LimitExceeded when fewer keys may pass), MappingBroken (MappingFails when it fails for all keys)."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(done)
         try:
             largest = None if heavy else COMMON
             await self.controls.probe(keys, largest)  # when the mapping fails for all, it costs one query
-            readings = await self._read(keys, largest)
+            readings = await self._read(keys, largest, brief=brief)
             members = {reading.key: reading.members for reading in readings if reading.members}
             if members:
                 await self._enroll(members)
@@ -83,22 +83,22 @@ class Reader:
             await asyncio.wait(set(self._under_way))
 
     async def _read(
-        self, keys: Sequence[OrderKey], largest: int | None, shown_before: Hidden | None = None
+        self, keys: Sequence[OrderKey], largest: int | None, shown_before: Hidden | None = None, *, brief: bool
     ) -> list[Reading]:
         """`shown_before`: what the snapshot of a control that was read doesn't show. No snapshot comes with an error,
         and the change that mends the order may be in none yet."""
         try:
-            assembly, hidden = await self._assemble(keys, largest)
+            assembly, hidden = await self._assemble(keys, largest, brief=brief)
         except OrderUnreadable as error:
             if shown_before is None:
                 shown_before = await self.controls.judge(error, keys, largest)
                 if len(keys) == 1:
-                    return await self._read(keys, largest, shown_before)
+                    return await self._read(keys, largest, shown_before, brief=brief)
             if len(keys) == 1:
                 return [Reading(keys[0], (), shown_before, error=error)]
             half = len(keys) // 2
-            first = await self._read(keys[:half], largest, shown_before)
-            return first + await self._read(keys[half:], largest, shown_before)
+            first = await self._read(keys[:half], largest, shown_before, brief=brief)
+            return first + await self._read(keys[half:], largest, shown_before, brief=brief)
         return [
             Reading(
                 key,
@@ -114,11 +114,13 @@ class Reader:
         """Take a snapshot only to learn which commits it shows."""
         return (await self._assemble((), None))[1]
 
-    async def _assemble(self, keys: Sequence[OrderKey], largest: int | None) -> tuple[Assembly, Hidden]:
+    async def _assemble(
+        self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
+    ) -> tuple[Assembly, Hidden]:
         """One query, and what its snapshot doesn't show."""
         before, started = self._visibility.opened(), self._timer()
         try:
-            assembly = await self._assembler.assemble(keys, largest)
+            assembly = await self._assembler.assemble(keys, largest, brief=brief)
         finally:
             self.answered()
         self._visibility.judged_at = self._timer()

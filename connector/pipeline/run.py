@@ -17,6 +17,7 @@ from connector.errors import (
     CheckpointsUnwritable,
     ConfigurationError,
     ConnectorError,
+    LimitExceeded,
     MappingBroken,
     MappingFails,
     OrderUnreadable,
@@ -58,6 +59,11 @@ MAPPING_NOTE = "mapping_fingerprint"
 SETTING_UP_NOTE = "setting_up"
 """`yes` from before a slot may be made until the sweep that must follow it is durable."""
 LOOK_AROUND_EVERY = 1.0
+SMALLER_PAGES = 5
+"""After so many attempts the pages that a station reads are as small as they get: what exceeds a limit even then is
+tried again ..."""
+LIMITED_SHARE = 10.0
+"""... no sooner than after so many times as long as it took."""
 PAGE = 5_000
 
 
@@ -397,14 +403,18 @@ class Pipeline:
         name, attempt = pulse.name, 0
         while True:
             pulse.beat()
+            began = self.clock.timer()
             try:
                 await step()
             except (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwritable) as error:
                 if name not in self.troubles:
                     log.warning("station_waits", station=name, problem=str(error))
                 self.troubles[name] = error
+                pause = RECONNECT.delay(attempt)
+                if isinstance(error, LimitExceeded) and attempt >= SMALLER_PAGES:
+                    pause = max(pause, LIMITED_SHARE * (self.clock.timer() - began))
                 with pulse.resting():
-                    await sleep_unless(self._hastened, RECONNECT.delay(attempt))
+                    await sleep_unless(self._hastened, pause)
                 attempt += 1
             else:
                 self.troubles.pop(name, None)

@@ -15,6 +15,7 @@ from connector.pipeline.records import DeadLetter, Settlement
 
 SLOW = "slow"
 """The reason of a dead letter of an order that can't be read within the server's limits."""
+ADVICE = "see what makes this order's reading dear; `redo-connector check` names the tables that are read whole"
 REST = 10.0
 """It rests this many times as long as the last try took, then twice as long each time, ..."""
 LONGEST = 3600.0

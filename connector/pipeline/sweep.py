@@ -16,6 +16,7 @@ import structlog
 
 from connector.changes import Lsn, Snapshot
 from connector.orders import OrderKey
+from connector.pipeline.batch import BatchSize
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane
@@ -80,6 +81,7 @@ class Sweeper:
         self._begun = asyncio.Event()
         self._begins_at = Lsn(0)
         self._behind = False
+        self._pages, self._known_pages = BatchSize(PAGE), BatchSize(PAGE)
         self.pulse = Pulse("sweeper", "walking over all orders")
         self.sweep_over: Callable[[], Awaitable[int | None]] | None = None
         self.current: Sweep | None = None
@@ -187,7 +189,8 @@ class Sweeper:
             self._not_before = self._clock.timer() + PAGE / self._per_second
         if before.cursor is None:
             self.estimate = await self._assembler.estimate()
-        page = await self._assembler.scan(before.cursor, PAGE)
+        with self._pages.page() as size:
+            page = await self._assembler.scan(before.cursor, size)
         if self._replaced(before) or await self._too_old(page.snapshot):
             return
         after = replace(
@@ -214,18 +217,19 @@ class Sweeper:
     async def _page_of_known(self) -> None:
         """Orders that Redo holds, or refused, and the order table no longer has."""
         before = self._state()
-        keys = await self._page(before.phase, OrderKey(before.cursor) if before.cursor else None)
-        gone = await self._assembler.absent(keys) if keys else frozenset()
+        with self._known_pages.page() as size:
+            keys = await self._page(before.phase, OrderKey(before.cursor) if before.cursor else None, size)
+            gone = await self._assembler.absent(keys) if keys else frozenset()
         if self._replaced(before):
             return
         phase = before.phase if keys else before.phase + 1
         after = replace(self._state(), cursor=keys[-1] if keys else None, phase=phase)
         await self._enqueue(gone, after)
 
-    async def _page(self, phase: int, after: OrderKey | None) -> list[OrderKey]:
+    async def _page(self, phase: int, after: OrderKey | None, size: int) -> list[OrderKey]:
         if phase == OF_CHECKPOINTS:
-            return await self._memory.page_checkpoints(after, PAGE)
-        return await self._memory.letter_keys(None, after, PAGE)
+            return await self._memory.page_checkpoints(after, size)
+        return await self._memory.letter_keys(None, after, size)
 
     async def _enqueue(self, keys: frozenset[OrderKey], after: Sweep) -> None:
         self.current = after

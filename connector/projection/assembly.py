@@ -59,11 +59,12 @@ class Assembler:
     async def aclose(self) -> None:
         await self._pool.aclose()
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
         """Rows of the mapping for the keys, in one snapshot. A key without a row is not in `documents`, nor is one of
-        which a row has more than `largest` bytes: that's in `oversized`. None: more than `LARGEST` is unreadable."""
+        which a row has more than `largest` bytes: that's in `oversized`. None: more than `LARGEST` is unreadable.
+        `brief`: within a tenth of the time limit."""
         arrays = self._arrays(keys)
-        async with self._pool.session(f"assembling {shown(list(keys))}") as session:
+        async with self._pool.session(f"assembling {shown(list(keys))}", brief=brief) as session:
             replayed = await session.replayed()
             query = self._assembling(session.connection.info.server_version)
             rows = await session.rows(query, [*arrays, LARGEST if largest is None else largest])

@@ -91,6 +91,7 @@ _REFUSED = {
     "rejected": "Redo does not take it as it is",
     "invalid": "it breaks Redo's contract, so it wasn't sent",
     "mapping": "the mapping fails for its data",
+    "slow": "reading it exceeds the database's limits; it is tried again ever more rarely, and when it changes",
     "duplicate": "the mapping returns several rows for it",
     "removal": "Redo did not let it be removed",
 }

@@ -25,7 +25,7 @@ class OmsAssembler:
     def fingerprint(self) -> str:
         return f"mapping {self._mapping}"
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
         rows, snapshot, shown = await self._read()
         headers = [rows.get(Row("order", key)) for key in keys]
         if any(header is not None and header.mood is Mood.UNREADABLE for header in headers):
