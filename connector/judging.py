@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from connector.errors import InvalidOrder, OrderUnreadable
+from connector.errors import InvalidOrder, LimitExceeded, OrderUnreadable
 from connector.orders import Assembly, Document, OrderKey
 from connector.pipeline.records import Checkpoint
 from connector.redo.contract import RedoContract
@@ -35,6 +35,8 @@ async def preview_one(
         documents = (await assembler.assemble([key])).documents.get(key, ())
     except OrderUnreadable as error:
         return _shown(key, "unreadable", [str(error)], sqlstate=error.sqlstate)
+    except LimitExceeded as error:
+        return _shown(key, "unreadable", [str(error)])
     if not documents:
         return _shown(key, "absent", ["the mapping has no row for this order"])
     if len(documents) > 1:

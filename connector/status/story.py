@@ -104,7 +104,7 @@ _SENTENCES = {
     "new": "Redo has not accepted this order yet.",
     "absent": "The mapping has no row for this order.",
     "invalid": "As it is now, it breaks Redo's contract.",
-    "unreadable": "The mapping fails for its data.",
+    "unreadable": "The mapping can't be read for it.",
     "duplicate": "The mapping returns several rows for it.",
 }
 
