@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connector.changes import Lsn, StreamPosition
-from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken, MappingFails
+from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken, MappingFails, SourceUnavailable
 from connector.pipeline.controls import ADVICE
 from connector.pipeline.pulse import Stall
 from connector.pipeline.records import SweepKind, Tally
@@ -207,6 +207,8 @@ def _advice(trouble: ConnectorError) -> str:
         return ADVICE
     if isinstance(trouble, MappingBroken):
         return f"`redo-connector check` names the place in the mapping; {_BY_ITSELF}"
+    if isinstance(trouble, SourceUnavailable) and trouble.hint:
+        return f"{trouble.hint}; {_BY_ITSELF}"
     return f"see that the database that orders are read from answers (`redo-connector check`); {_BY_ITSELF}"
 
 

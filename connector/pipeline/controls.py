@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from itertools import islice
 from typing import Protocol
 
 import structlog
@@ -58,7 +59,9 @@ class Controls:
 
     def well(self, assembly: Assembly) -> None:
         """These orders were read, just now."""
-        self._good.extend(key for key in [*assembly.documents][:KNOWN] if key not in self._good)
+        # One of each read, so that they have little in common.
+        some = 1 if len(self._good) == KNOWN else KNOWN
+        self._good.extend(key for key in islice(assembly.documents, some) if key not in self._good)
         if assembly.documents and self.failing is not None:
             ended, self.failing, self._rest = self.failing, None, 0.0
             log.info("mapping_works_again", sqlstate=ended.sqlstate)
@@ -99,6 +102,8 @@ class Controls:
         key = among[self._turn // 2 % len(among)]
         try:
             assembly, _ = await self._read([key], largest)
+        except LimitExceeded:
+            raise failing from None
         except OrderUnreadable as error:
             if self._timer() >= self._searched_at + self._rest:
                 failing = self._fails(error, await self._search(error.sqlstate))

@@ -79,7 +79,7 @@ class Examiner:
                 self._settle(Settled(Settlement(entry, again=self.slow.wait(entry)), None))
             else:
                 self.heavy.apart([entry])
-                self._begin(self._look([entry], self._apart))
+                self._begin(self._look([entry], self._apart, brief=False))
 
     def hasten(self) -> None:
         """Orders can be read again."""
@@ -103,7 +103,7 @@ class Examiner:
             if began < self.not_before and self.trouble is not None:
                 self._put_back(entries, self.trouble)
                 return
-            hurried = seat.batch.brief and len(entries) > 1 and not heavy if brief is None else brief
+            hurried = seat.batch.brief and not heavy if brief is None else brief
             try:
                 found = await self._looker.look(entries, heavy=heavy, brief=hurried)
             except LimitExceeded as error:
@@ -149,8 +149,11 @@ class Examiner:
             seat.batch.needs_time(seconds)
         elif seat is not self._apart:
             seat.batch.exceeded(len(entries), seconds)
-        if brief and (len(entries) == 1 or not others_are_brief):
+        if brief and not others_are_brief:
             self._begin(self._look(entries, seat, heavy=heavy, brief=False))
+        elif brief and len(entries) == 1:
+            self.heavy.apart(entries)
+            self._begin(self._look(entries, self._apart, heavy=heavy, brief=False))
         elif len(entries) > 1:
             self.heavy.apart(entries)
             for part in divided(entries):

@@ -29,7 +29,7 @@ from connector.pipeline.backoff import Backoff
 from connector.pipeline.claims import Claims
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.control import Control
-from connector.pipeline.decide import Terms
+from connector.pipeline.decide import MAPPING, Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.entries import Lane
@@ -322,9 +322,12 @@ class Pipeline:
     def _look_at_culprit(self, key: OrderKey) -> None:
         self.dispatcher.begin(self.relook.look_at(frozenset({key}), Lane.LIVE))
 
-    async def _know_slow(self) -> None:
-        """Orders that the last run set aside are read apart from the start."""
-        for group in await self.ports.memory.letter_groups():
+    async def _know_unread(self) -> None:
+        """Orders that the last run set aside are read apart from the start, those that the mapping failed for again."""
+        letters = (await self.ports.memory.tally()).dead_letters
+        if letters.get(MAPPING):
+            self.relook.suspect()
+        for group in await self.ports.memory.letter_groups() if letters.get(SLOW) else ():
             after: OrderKey | None = None
             while group.reason == SLOW and (keys := await self.ports.memory.letter_keys(group.group, after, PAGE)):
                 self.dispatcher.examiner.slow.load(keys)
@@ -335,8 +338,7 @@ class Pipeline:
         late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
-        await self._know_slow()
-        self.relook.suspect()
+        await self._know_unread()
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
         await self.hand_pause.load()

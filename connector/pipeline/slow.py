@@ -25,6 +25,12 @@ CHANGED_REST = 3.0
 `REST`."""
 
 
+ALL_REST = 3.0
+"""After a try in vain no other one of them is tried for so many times as long as that took, ..."""
+CHANGED_ALL_REST = 1.0
+"""... or so many, if it changed."""
+
+
 @dataclass(slots=True)
 class _Slow:
     tries: int = 0
@@ -37,6 +43,8 @@ class _Slow:
 class SlowOrders:
     def __init__(self) -> None:
         self._known: dict[OrderKey, _Slow] = {}
+        self._last: tuple[OrderKey | None, float, float] = (None, 0.0, 0.0)
+        """Which was tried in vain last, when, and how long that took."""
 
     def __contains__(self, key: OrderKey) -> bool:
         return key in self._known
@@ -49,9 +57,12 @@ class SlowOrders:
         """When it may be tried."""
         slow = self._known[entry.key]
         rest = min(LONGEST, slow.took * REST * 2.0 ** (min(slow.tries, 32) - 1))
-        if entry.revision > slow.revision:
+        changed = entry.revision > slow.revision
+        if changed:
             rest = min(rest, slow.took * min(REST, CHANGED_REST * slow.changes))
-        return slow.tried_at + rest if slow.tries else 0.0
+        last, at, took = self._last
+        others = 0.0 if last == entry.key else at + took * (CHANGED_ALL_REST if changed else ALL_REST)
+        return max(others, slow.tried_at + rest if slow.tries else 0.0)
 
     def tried(self, entry: Entry, seconds: float, now: float) -> None:
         """In vain."""
@@ -60,6 +71,7 @@ class SlowOrders:
         slow.tries = 1 if changed else slow.tries + 1
         slow.changes = slow.changes + 1 if changed else 0
         slow.revision, slow.tried_at, slow.took = entry.revision, now, seconds
+        self._last = entry.key, now, seconds
 
     def forget(self, key: OrderKey) -> None:
         """It was read."""

@@ -208,7 +208,7 @@ async def _execute(scene: Scene, statement: str) -> bool:
 
 
 async def _insisted(scene: Scene, statement: str) -> None:
-    while not await _execute(scene, statement):
+    while not await _execute(scene, statement):  # noqa: ASYNC110 -- the server has no event for it
         await asyncio.sleep(0.1)
 
 
