@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from connector.orders import OrderKey
+from connector.comparing import Reader
+from connector.errors import LimitExceeded
+from connector.furnishing import load_projection, new_assembler, redo_contract
+from connector.orders import KeyPage, OrderKey
 from connector.pipeline.records import DeadLetter
+from connector.previewing import preview
+from connector.projection import Assembler
 from connector.redo.sandbox_server import SandboxServer
 from connector.status.facts import State
 from connector.watchdog import Watchdog
@@ -58,12 +64,13 @@ async def named(rig: Rig, *keys: str) -> dict[str, DeadLetter]:
     return found
 
 
+@pytest.mark.timeout(300)
 async def test_a_first_fill_completes_without_the_slow_order_which_is_named_and_arrives_once_it_is_fast(
     rig: Rig,
 ) -> None:
     rig.execute("INSERT INTO orders SELECT n, CASE n WHEN 379 THEN 60000 ELSE 0 END FROM generate_series(1, 999) AS n")
     await rig.start()
-    await eventually("the others are there", lambda: len(rig.stored()) == 998)
+    await eventually("the others are there", lambda: len(rig.stored()) == 998, 200.0)
     letter = (await named(rig, "379"))["379"]
     assert letter.reason == "slow"
     assert "takes longer than source.statement_timeout (2 s): raise it or add an index" in letter.message
@@ -170,3 +177,35 @@ async def test_a_query_that_somebody_cancels_is_tried_again_and_is_no_orders_fau
     await rig.quiet()
     assert len(rig.stored()) == 5
     assert not await letters(rig)
+
+
+async def test_previews_and_comparisons_name_a_slow_order_and_go_on(rig: Rig) -> None:
+    rig.execute("INSERT INTO orders SELECT n, CASE n WHEN 2 THEN 60000 ELSE 0 END FROM generate_series(1, 3) AS n")
+    rig.overrides = {"source": {"statement_timeout": 0.5}}
+    found = {one["key"]: one for one in await preview(rig.settings(), ["1", "2", "3"], 3)}
+    assert [found[key]["verdict"] for key in ("1", "2", "3")] == ["new", "unreadable", "new"]
+    assert "takes longer than source.statement_timeout (0.5 s)" in found["2"]["problems"][0]
+    projection = await load_projection(rig.settings())
+    async with aclosing(new_assembler(rig.settings(), projection)) as assembler:
+        answers = await Reader(assembler, redo_contract(rig.settings()), 0.0).answers([*map(OrderKey, "123")])
+    assert [answers[OrderKey(key)].order is None for key in "123"] == [False, True, False]
+
+
+async def test_a_walk_over_all_orders_whose_pages_are_too_slow_takes_smaller_ones(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a table that is half in the cache does it."""
+    rig.execute("INSERT INTO orders SELECT n FROM generate_series(1, 60) AS n")
+    scan = Assembler.scan
+    asked: list[int] = []
+
+    async def scanned(assembler: Assembler, after: str | None, limit: int) -> KeyPage:
+        asked.append(limit)
+        if limit > 20:
+            raise LimitExceeded("too slow", "takes too long")
+        return await scan(assembler, after, limit)
+
+    monkeypatch.setattr(Assembler, "scan", scanned)
+    await rig.start()
+    await eventually("all are there", lambda: len(rig.stored()) == 60)
+    assert asked[:4] == [1000, 250, 62, 15]

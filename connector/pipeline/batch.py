@@ -14,6 +14,8 @@ SHRINK = 4
 """What ran into a limit is followed by batches of so many times fewer."""
 GROW = 4
 """A batch that took less than half of what was too long is followed by one larger by this part of it."""
+TRIED_ANYWAY = 10
+"""So does one in so many."""
 AGAIN_BRIEF = 20
 """After so many queries that needed little time, the next have little again."""
 WAYS = 8
@@ -29,7 +31,7 @@ class BatchSize:
         """Whether a query has little time, which most need even less of: an order that is slow is found the sooner."""
         self._too_long = 0.0
         self._needed = 0.0
-        self._passed = 0
+        self._passed = self._full = 0
 
     @contextmanager
     def page(self) -> Iterator[int]:
@@ -53,7 +55,11 @@ class BatchSize:
     def passed(self, orders: int, seconds: float) -> None:
         self._passed = self._passed + 1 if 2 * seconds < self._needed else 0
         self.brief = self.brief or self._passed >= AGAIN_BRIEF
-        if self.size < self._most and orders >= self.size and 2 * seconds < self._too_long:
+        if self.size == self._most or orders < self.size:
+            return
+        self._full += 1
+        if 2 * seconds < self._too_long or self._full >= TRIED_ANYWAY:
+            self._full = 0
             self.size = min(self._most, self.size + max(1, self.size // GROW))
 
 

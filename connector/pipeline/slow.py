@@ -57,7 +57,7 @@ class SlowOrders:
         """When it may be tried."""
         slow = self._known[entry.key]
         rest = min(LONGEST, slow.took * REST * 2.0 ** (min(slow.tries, 32) - 1))
-        changed = entry.revision > slow.revision
+        changed = slow.tries > 0 and entry.revision > slow.revision
         if changed:
             rest = min(rest, slow.took * min(REST, CHANGED_REST * slow.changes))
         last, at, took = self._last
