@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from connector import furnishing
 from connector.config import Settings
-from connector.errors import ConfigurationError, InvalidOrder, OrderUnreadable, Problem
+from connector.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.orders import Document, Order, OrderKey, Violation
 from connector.previewing import spread
 from connector.projection import Assembler, Projection
@@ -98,8 +98,15 @@ class Reader:
             if len(keys) == 1:
                 what = f"the mapping fails for its data: {condition(error.sqlstate)} (SQLSTATE {error.sqlstate})"
                 return {keys[0]: Answer(wrong=(Violation("", what),))}
-            return {key: answer for one in keys for key, answer in (await self._batch([one])).items()}
+            return await self._singly(keys)
+        except LimitExceeded as error:
+            if len(keys) == 1:
+                return {keys[0]: Answer(wrong=(Violation("", f"reading this order {error.limit}"),))}
+            return await self._singly(keys)
         return {key: self._answer(documents.get(key, ())) for key in keys}
+
+    async def _singly(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+        return {key: answer for one in keys for key, answer in (await self._batch([one])).items()}
 
     def _answer(self, rows: Sequence[Document]) -> Answer:
         if len(rows) > 1:

@@ -57,6 +57,15 @@ class SlotLost(SourceUnavailable):
         super().__init__(message)
 
 
+class LimitExceeded(SourceUnavailable):
+    """A query ran into a limit of the server's: fewer orders at once may pass. `limit` says which, in words that go on
+    from "reading this order"."""
+
+    def __init__(self, message: str, limit: str, hint: str = "") -> None:
+        self.limit = limit
+        super().__init__(message, hint)
+
+
 class MappingBroken(ConnectorError):
     """The mapping no longer fits the database (a column dropped, a privilege revoked): no order can be assembled until
     a person mends it. SQLSTATE classes 42 and 0A."""
@@ -74,10 +83,21 @@ class ReadingVoid(MappingBroken):
 
 class OrderUnreadable(ConnectorError):
     """The mapping fails for the data of some of the asked keys (SQLSTATE classes 21, 22, P0, ...). The message names
-    SQLSTATE and the error's kind, never row values."""
+    SQLSTATE and the error's kind, never row values. `cause`: the same without the keys."""
 
-    def __init__(self, message: str, sqlstate: str) -> None:
+    def __init__(self, message: str, sqlstate: str, cause: str = "") -> None:
         self.sqlstate = sqlstate
+        self.cause = cause or message
+        super().__init__(message)
+
+
+class MappingFails(MappingBroken):
+    """The mapping fails for the data of some row whichever orders are asked for, so none of them is to blame. It works
+    again once that row is mended. `order`: whose row it is, where that was found."""
+
+    def __init__(self, message: str, sqlstate: str, order: str | None) -> None:
+        self.sqlstate = sqlstate
+        self.order = order
         super().__init__(message)
 
 

@@ -12,7 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connector.changes import Lsn, StreamPosition
-from connector.errors import CheckpointsUnwritable, ConnectorError, MappingBroken, ReadingVoid
+from connector.errors import (
+    CheckpointsUnwritable,
+    ConnectorError,
+    MappingBroken,
+    MappingFails,
+    ReadingVoid,
+    SourceUnavailable,
+)
+from connector.pipeline.controls import ADVICE
 from connector.pipeline.endpoints import HOW_TO_APPROVE, unapproved
 from connector.pipeline.pulse import Stall
 from connector.pipeline.records import SweepKind, Tally
@@ -138,7 +146,8 @@ class Health:
         trouble = self._pipeline.trouble
         if trouble is None:
             return None
-        mapping = mapping_problem if isinstance(trouble, MappingBroken) else None
+        broken = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
+        mapping = mapping_problem if broken else None
         return Finding(State.STALLED, mapping or str(trouble), _advice(trouble))
 
     def _hand_pause(self) -> Finding | None:
@@ -207,8 +216,12 @@ def _advice(trouble: ConnectorError) -> str:
     if isinstance(trouble, ReadingVoid):
         step = "`redo-connector check` says what hides rows, and the SQL against it"
         return f"{step}; changes are gathered meanwhile, every order is compared then, and {_BY_ITSELF}"
+    if isinstance(trouble, MappingFails):
+        return ADVICE
     if isinstance(trouble, MappingBroken):
         return f"`redo-connector check` names the place in the mapping; {_BY_ITSELF}"
+    if isinstance(trouble, SourceUnavailable) and trouble.hint:
+        return f"{trouble.hint}; {_BY_ITSELF}"
     return f"see that the database that orders are read from answers (`redo-connector check`); {_BY_ITSELF}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from connector.errors import InvalidOrder, OrderUnreadable
+from connector.errors import InvalidOrder, LimitExceeded, OrderUnreadable
 from connector.orders import Assembly, Document, OrderKey
 from connector.pipeline.records import Checkpoint
 from connector.redo.contract import RedoContract
@@ -35,6 +35,8 @@ async def preview_one(
         assembly = await assembler.assemble([key])
     except OrderUnreadable as error:
         return _shown(key, "unreadable", [str(error)], sqlstate=error.sqlstate)
+    except LimitExceeded as error:
+        return _shown(key, "unreadable", [str(error)])
     if key in assembly.misfits:
         return _shown(key, "unreadable", ["its text is no order key's"], sqlstate="22P02")
     documents = assembly.documents.get(key, ())

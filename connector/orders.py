@@ -137,6 +137,15 @@ class Assembly:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What of the mapping fails whichever orders are asked for: its name and place for people, and the order whose row
+    is at fault, where that was found."""
+
+    part: str
+    order: OrderKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyPage:
     """Some order keys in key order. `cursor` continues after the last one; None: there are no more."""
 

@@ -15,7 +15,7 @@ from connector.changes import Changes, Interest, TableName
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_if_any
 from connector.errors import CheckpointsUnwritable, ConfigurationError, MappingBroken, Problem, SourceUnavailable
-from connector.orders import Affected, Assembly, KeyPage, Lookup, OrderKey
+from connector.orders import Affected, Assembly, Diagnosis, KeyPage, Lookup, OrderKey
 from connector.pipeline.run import MAPPING_NOTE
 from connector.projection import Projection
 from connector.projection.resolution import NAMES_NOTE, moved
@@ -48,7 +48,7 @@ class Unmapped:
     def affected(self, changes: Changes) -> Affected:
         return Affected(sweep=CAUSE) if changes.table in self.tables else Affected()
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
         self._refuse()
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
@@ -64,6 +64,12 @@ class Unmapped:
         self._refuse()
 
     async def estimate(self) -> int:
+        self._refuse()
+
+    async def sample(self, size: int) -> Sequence[OrderKey]:
+        self._refuse()
+
+    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
         self._refuse()
 
     async def redefined(self) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from connector.errors import ConfigurationError, ConnectorError, MappingBroken, SourceUnavailable
+from connector.errors import ConfigurationError, ConnectorError, MappingBroken, MappingFails, SourceUnavailable
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.run import Pipeline
 from connector.projection import Assembler, Projection
@@ -82,7 +82,9 @@ class MappingWatch:
                 self._due, self._not_before = True, 0.0
             pipeline = self._parts.pipeline
             # Nobody else takes back what `try_mapping` found, be it that the database was away just then.
-            broken = isinstance(pipeline.trouble, MappingBroken) or pipeline.mapping_trouble is not None
+            trouble = pipeline.trouble
+            misfit = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
+            broken = misfit or pipeline.mapping_trouble is not None
             if (self._due or broken) and time.monotonic() >= self._not_before:
                 self._not_before = time.monotonic() + (EVERY if broken else AGAIN_EVERY)
                 projection = await self._tried()

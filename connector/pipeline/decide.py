@@ -17,6 +17,8 @@ from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
 Missing: TypeAlias = Literal["ignore", "cancel", "delete"]
 REMOVAL = "removal"
 """The reason of a dead letter of an order that left the mapping and can't be removed from Redo."""
+MAPPING = "mapping"
+"""The reason of one that the mapping fails for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,4 +260,4 @@ def unreadable(
 ) -> Settled:
     if hidden:
         return Settled(Settlement(entry, again=look_again(entry, now)), None)
-    return refuse(entry, "mapping", str(error), now, remembered=remembered)
+    return refuse(entry, MAPPING, str(error), now, cause=error.cause, remembered=remembered)

@@ -11,20 +11,21 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from math import inf
 
-from connector.errors import ConnectorError, MappingBroken, ReadingVoid, SourceUnavailable
+from connector.errors import ConnectorError
 from connector.orders import OrderKey, delivery_id
 from connector.pipeline.backoff import Backoff
+from connector.pipeline.batch import BATCH
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.delivering import Deliverer
-from connector.pipeline.entries import Again, Entry, Lane
+from connector.pipeline.entries import Lane
+from connector.pipeline.examining import Examiner
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, drift
 from connector.pipeline.hand_pause import HandPause
-from connector.pipeline.heavy import Heavy
 from connector.pipeline.history import Attempt
 from connector.pipeline.insist import Insist
-from connector.pipeline.looking import Looker
+from connector.pipeline.looking import Findings, Looker
 from connector.pipeline.memory import Memory
 from connector.pipeline.notices import Notices
 from connector.pipeline.ports import Chronicle, Observer
@@ -32,7 +33,6 @@ from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Settlement
 from connector.pipeline.settler import Settler
 
-BATCH = 200
 READ_BACKOFF = Backoff(base=0.5, cap=15.0, floor=0.2)
 
 
@@ -64,18 +64,15 @@ class Dispatcher:
         self._insist = insist
         self._on_hungry = on_hungry
         self._on_drift = on_drift
-        self._on_void = on_void
         self._clock = clock
         self._busy: dict[OrderKey, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._notices = Notices()
         self._failure: BaseException | None = None
         self._work = asyncio.Event()
-        self._live_reads = asyncio.Semaphore(1)
-        self._sweep_reads = asyncio.Semaphore(1)
-        self._heavy = Heavy()
-        self._read_attempt = 0
-        self._read_after = 0.0
+        self.examiner = Examiner(looker, self.begin, self._settle, self._looked, READ_BACKOFF.delay, clock)
+        self.examiner.on_void = on_void
+        self._heavy = self.examiner.heavy
         self._due: float | None = None
         """When the next entry that backs off falls due; inf: none does; None: not known."""
         self.pulse = Pulse("dispatcher", "taking orders from the ledger")
@@ -86,7 +83,11 @@ class Dispatcher:
         self.not_before = 0.0
         """Nothing is taken before: until then a request under a former key may be carried out late."""
         self.settler: Settler | None = None
-        self.read_trouble: ConnectorError | None = None
+
+    @property
+    def read_trouble(self) -> ConnectorError | None:
+        """What keeps orders from being read, None when nothing does."""
+        return self.examiner.trouble
 
     @property
     def busy(self) -> Mapping[OrderKey, Lane]:
@@ -97,12 +98,21 @@ class Dispatcher:
         """Something may be due: an arrival, a settlement, an open gate."""
         self._work.set()
 
+    def arrived(self) -> None:
+        """Something changed in the OMS."""
+        self.examiner.changed()
+        self.wake()
+
     async def hasten(self) -> None:
         """Orders can be read again: those that wait for it need not wait longer."""
-        self._read_after, self._read_attempt, self.read_trouble = 0.0, 0, None
+        self.examiner.hasten()
         await self._insist(self._memory.hasten)
         self._due = None
         self.wake()
+
+    def mapping_works(self) -> None:
+        """It failed for every order, and no longer does."""
+        self.begin(self.hasten())
 
     @property
     def idle(self) -> bool:
@@ -120,7 +130,7 @@ class Dispatcher:
         if room < 1:
             await self._wait(None, gates=self._gates.capacity() < 1)
             return
-        pause = max(self._read_after, self.not_before) - self._clock()
+        pause = max(self.examiner.not_before, self.not_before) - self._clock()
         if pause > 0:
             await self._wait(pause)
             return
@@ -134,10 +144,7 @@ class Dispatcher:
         for entry in entries:
             self._busy[entry.key] = entry.lane
         self.moved()
-        for live in (True, False):
-            share = [entry for entry in entries if (entry.lane is Lane.LIVE) == live]
-            if share:
-                self._start(self._look(share, self._live_reads if live else self._sweep_reads))
+        self.examiner.start(entries)
         if len(entries) < limit:
             if sweeps_fit:
                 self._on_hungry(all(lane is not Lane.SWEEP for lane in self._busy.values()))
@@ -196,7 +203,7 @@ class Dispatcher:
             for wait in waits:
                 wait.cancel()
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -208,18 +215,7 @@ class Dispatcher:
             self._failure = self._failure or error
             self.wake()
 
-    async def _look(self, entries: Sequence[Entry], reads: asyncio.Semaphore, *, heavy: bool = False) -> None:
-        async with reads:
-            if heavy:
-                await self._heavy.room()
-            try:
-                found = await self._looker.look(entries, heavy=heavy)
-            except (SourceUnavailable, MappingBroken) as error:
-                if isinstance(error, ReadingVoid):
-                    await self._on_void(error.cause)
-                self._cannot_read(entries, error)
-                return
-        self.read_trouble, self._read_attempt = None, 0
+    def _looked(self, found: Findings) -> None:
         self.moved()
         for settled in found.settled:
             self._settle(settled)
@@ -230,20 +226,7 @@ class Dispatcher:
         for delivery in found.deliveries:
             self._drifted(delivery)
             self._heavy.sent(delivery)
-            self._start(self._deliver(delivery))
-        for group in self._heavy.groups(found.oversized):
-            self._start(self._look(group, self._heavy.reads, heavy=True))
-
-    def _cannot_read(self, entries: Sequence[Entry], error: ConnectorError) -> None:
-        """The OMS or the mapping is at fault, not the orders: all go back, and nothing is read for a while."""
-        now = self._clock()
-        self.read_trouble = error
-        if now >= self._read_after:
-            self._read_after = now + READ_BACKOFF.delay(self._read_attempt)
-            self._read_attempt += 1
-        for entry in entries:
-            again = Again(self._read_after, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-            self._settle(Settled(Settlement(entry, again=again), None))
+            self.begin(self._deliver(delivery))
 
     def _drifted(self, delivery: Delivery) -> None:
         """What a reconcile finds to differ is drift, once: not when it's approved later, nor when it's tried again."""

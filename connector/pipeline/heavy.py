@@ -55,6 +55,10 @@ class Heavy:
         if group:
             yield group
 
+    def apart(self, entries: Sequence[Entry]) -> None:
+        """Orders that are read apart for another reason keep nobody waiting either."""
+        self._keys |= {entry.key for entry in entries}
+
     async def room(self) -> None:
         """Wait until few enough are on their way."""
         while self._bytes >= UNDER_WAY:

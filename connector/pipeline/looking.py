@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from connector.errors import InvalidOrder
 from connector.orders import Order, OrderKey, is_former
 from connector.pipeline.claims import Claims
+from connector.pipeline.controls import Controls
 from connector.pipeline.decide import (
+    MAPPING,
     REMOVAL,
     Action,
     Delivery,
@@ -38,7 +40,7 @@ from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Contract
 from connector.pipeline.reading import Reader, Reading
-from connector.pipeline.records import Known, Settlement, Venture
+from connector.pipeline.records import DeadLetter, Known, Settlement, Venture
 
 
 @dataclass(slots=True)
@@ -74,14 +76,20 @@ class Looker:
         self._claims = claims
         self._former = former
         self._clock = clock
+        self.readable: Callable[[DeadLetter], None] = lambda _: None
+        """Told of an order that can be read, and couldn't."""
 
-    async def look(self, entries: Sequence[Entry], *, heavy: bool = False) -> Findings:
-        """`heavy`: larger orders too. Raises SourceUnavailable, MappingBroken."""
+    @property
+    def controls(self) -> Controls:
+        return self._reader.controls
+
+    async def look(self, entries: Sequence[Entry], *, heavy: bool = False, brief: bool = False) -> Findings:
+        """`heavy`: larger orders too; `brief`: in little time. Raises as `Reader.read` does."""
         keys = [entry.key for entry in entries]
         # What is known of an order doesn't change while it is in work.
         asked = asyncio.ensure_future(self._insist(lambda: self._memory.known(keys)))
         try:
-            readings = await self._reader.read(keys, heavy=heavy)
+            readings = await self._reader.read(keys, heavy=heavy, brief=brief)
         finally:
             known = await asked
         found, pushes = Findings(), []
@@ -95,6 +103,9 @@ class Looker:
                 found.settled.append(self._unfit(entry))
                 unfit += [entry.key] if found.settled[-1].settlement.again is None else []
                 continue
+            letter = known.dead_letters.get(entry.key)
+            if letter is not None and letter.reason == MAPPING and reading.error is None:
+                self.readable(letter)
             decision = self._decide(entry, reading, _remembered(known, entry.key))
             if isinstance(decision, Settled):
                 found.settled.append(decision)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from connector.errors import OrderUnreadable
 from connector.orders import KeyPage, OrderKey, encoded
+from connector.pipeline.batch import BatchSize
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane, PendingLookup
 from connector.pipeline.insist import Insist
@@ -63,6 +64,7 @@ class Resolver:
         self._arrived = asyncio.Event()
         self._arrived.set()  # some may have waited since the last run
         self._hungry = asyncio.Event()
+        self._lookups, self._pages = BatchSize(AT_ONCE), BatchSize(PAGE)
 
     def poke(self) -> None:
         """Lookups may have arrived."""
@@ -77,7 +79,7 @@ class Resolver:
         with self.pulse.resting():
             await self._arrived.wait()
         self._arrived.clear()
-        pending = await self._insist(lambda: self._memory.take_lookups(AT_ONCE, wide=self._wide))
+        pending = await self._insist(lambda: self._memory.take_lookups(self._lookups.size, wide=self._wide))
         if not pending:
             return False
         self._arrived.set()
@@ -105,7 +107,8 @@ class Resolver:
             following = keys[-1] if len(keys) == PAGE else None
         else:
             before = self._visibility.opened()
-            page = await self._page(pending, cursor)
+            with self._lookups.page(), self._pages.page() as size:
+                page = await self._page(pending, cursor, size)
             hidden = self._visibility.judge(before, page.snapshot)
             keys = list(page.keys)
             following = None if page.cursor is None else OrderKey(page.cursor)
@@ -116,15 +119,15 @@ class Resolver:
         await self._store(settled, keys, following, walked=cursor is not None)
         return following is not None
 
-    async def _page(self, pending: Sequence[PendingLookup], cursor: str | None) -> KeyPage:
+    async def _page(self, pending: Sequence[PendingLookup], cursor: str | None, size: int) -> KeyPage:
         lookups = [one.lookup for one in pending]
         try:
-            return await self._assembler.resolve(lookups, cursor, PAGE)
+            return await self._assembler.resolve(lookups, cursor, size)
         except OrderUnreadable:
             # The walk's place may be a key that is none any more.
             if cursor is None or not await self._assembler.misfits([OrderKey(cursor)]):
                 raise
-        return await self._assembler.resolve(lookups, None, PAGE)
+        return await self._assembler.resolve(lookups, None, size)
 
     async def _store(
         self, settled: Sequence[PendingLookup], keys: Sequence[OrderKey], following: str | None, *, walked: bool

@@ -9,6 +9,8 @@ import structlog
 from connector.orders import Outcome, delivery_id
 from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.records import DeadLetter
+from connector.pipeline.slow import ADVICE as SLOW_ADVICE
+from connector.pipeline.slow import SLOW
 
 log = structlog.get_logger("connector.pipeline")
 
@@ -34,6 +36,9 @@ class Notices:
             self._silent += 1
             return
         self._said += 1
+        if letter.reason == SLOW:
+            log.warning("order_set_aside", order=letter.key, problem=letter.message, next=SLOW_ADVICE)
+            return
         log.warning(
             "order_refused",
             order=letter.key,

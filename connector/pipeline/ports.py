@@ -13,6 +13,7 @@ from connector.errors import SlotLost
 from connector.orders import (
     Affected,
     Assembly,
+    Diagnosis,
     Document,
     KeyPage,
     KeyShape,
@@ -76,7 +77,7 @@ class Routes(Protocol):
 
 class Assembler(Protocol):
     """The mapping, run for some orders. Every method raises SourceUnavailable or MappingBroken; `assemble` and
-    `resolve` also OrderUnreadable."""
+    `resolve` also OrderUnreadable. Of a query that ran into a limit of the server's, LimitExceeded."""
 
     @property
     def fingerprint(self) -> str:
@@ -88,9 +89,10 @@ class Assembler(Protocol):
         """What the texts of order keys stand for; None: not known, because the mapping couldn't be loaded."""
         ...
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
         """With no keys: just a snapshot. Orders of which a document has more than `largest` bytes are left out and
-        named in `oversized`; None: what is too large to be delivered at all is unreadable."""
+        named in `oversized`; None: what is too large to be delivered at all is unreadable. `brief`: within a small part
+        of the time that a query may take."""
         ...
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
@@ -111,6 +113,15 @@ class Assembler(Protocol):
 
     async def estimate(self) -> int:
         """About how many orders there are."""
+        ...
+
+    async def sample(self, size: int) -> Sequence[OrderKey]:
+        """Some orders from all over the keys, at most so many."""
+        ...
+
+    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
+        """What of the mapping fails in this way whichever orders are asked for; None when that can't be told. Costs as
+        much as reading all orders may, within bounds."""
         ...
 
 

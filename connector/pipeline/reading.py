@@ -1,7 +1,8 @@
 """Assemble a batch of orders, and find the one that breaks it.
 
 A run-time error of the mapping fails the whole query, so a batch that fails for its data is halved until the orders at
-fault stand alone: they become dead letters, the others go on.
+fault stand alone: they become dead letters, the others go on. But only once a control has shown that other orders can
+be read, and after that each of them failed again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connector.errors import OrderUnreadable
-from connector.orders import Document, Members, OrderKey
+from connector.orders import Assembly, Document, Members, OrderKey
+from connector.pipeline.controls import Controls
 from connector.pipeline.heavy import COMMON
 from connector.pipeline.ports import Assembler, Observer
 from connector.pipeline.visibility import Hidden, Visibility
@@ -58,13 +60,17 @@ class Reader:
         self.answered: Callable[[], None] = _nobody_asks
         """Told whenever the assembler has answered, with orders or with one that it can't read."""
         self._under_way: set[asyncio.Future[None]] = set()
+        self.controls = Controls(assembler, self._assemble, timer)
 
-    async def read(self, keys: Sequence[OrderKey], *, heavy: bool = False) -> list[Reading]:
-        """One reading for each key; `heavy`: larger documents too. Raises SourceUnavailable, MappingBroken."""
+    async def read(self, keys: Sequence[OrderKey], *, heavy: bool = False, brief: bool = False) -> list[Reading]:
+        """One reading for each key; `heavy`: larger documents too; `brief`: in little time. Raises SourceUnavailable
+        (LimitExceeded when fewer keys may pass), MappingBroken (MappingFails when it fails for all keys)."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(done)
         try:
-            readings = await self._read(keys, None if heavy else COMMON)
+            largest = None if heavy else COMMON
+            await self.controls.probe(keys, largest)  # when the mapping fails for all, it costs one query
+            readings = await self._read(keys, largest, brief=brief)
             members = {reading.key: reading.members for reading in readings if reading.members}
             if members:
                 await self._enroll(members)
@@ -79,26 +85,22 @@ class Reader:
             await asyncio.wait(set(self._under_way))
 
     async def _read(
-        self, keys: Sequence[OrderKey], largest: int | None, shown_before: Hidden | None = None
+        self, keys: Sequence[OrderKey], largest: int | None, shown_before: Hidden | None = None, *, brief: bool
     ) -> list[Reading]:
-        """`shown_before`: what a snapshot that is older than this reading's doesn't show."""
-        before = self._visibility.opened()
-        started = self._timer()
+        """`shown_before`: what the snapshot of a control that was read doesn't show. No snapshot comes with an error,
+        and the change that mends the order may be in none yet."""
         try:
-            assembly = await self._assembler.assemble(keys, largest)
+            assembly, hidden = await self._assemble(keys, largest, brief=brief)
         except OrderUnreadable as error:
-            self.answered()
-            if len(keys) == 1 and (shown_before is not None or not before):
-                return [Reading(keys[0], (), shown_before or Hidden(), error=error)]
+            if shown_before is None:
+                shown_before = await self.controls.judge(error, keys, largest)
+                if len(keys) == 1:
+                    return await self._read(keys, largest, shown_before, brief=brief)
             if len(keys) == 1:
-                # No snapshot comes with an error, and the change that mends the order may be in none yet.
-                return await self._read(keys, largest, await self.look_around())
+                return [Reading(keys[0], (), shown_before, error=error)]
             half = len(keys) // 2
-            return await self._read(keys[:half], largest) + await self._read(keys[half:], largest)
-        self.answered()
-        self._observer.assembled(self._timer() - started, len(keys))
-        self._visibility.judged_at = self._timer()
-        hidden = self._visibility.judge(before, assembly.snapshot)
+            first = await self._read(keys[:half], largest, shown_before, brief=brief)
+            return first + await self._read(keys[half:], largest, shown_before, brief=brief)
         return [
             Reading(
                 key,
@@ -113,7 +115,19 @@ class Reader:
 
     async def look_around(self) -> Hidden:
         """Take a snapshot only to learn which commits it shows."""
-        before = self._visibility.opened()
-        assembly = await self._assembler.assemble(())
+        return (await self._assemble((), None))[1]
+
+    async def _assemble(
+        self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
+    ) -> tuple[Assembly, Hidden]:
+        """One query, and what its snapshot doesn't show."""
+        before, started = self._visibility.opened(), self._timer()
+        try:
+            assembly = await self._assembler.assemble(keys, largest, brief=brief)
+        finally:
+            self.answered()
         self._visibility.judged_at = self._timer()
-        return self._visibility.judge(before, assembly.snapshot)
+        if keys:
+            self._observer.assembled(self._visibility.judged_at - started, len(keys))
+        self.controls.well(assembly)
+        return assembly, self._visibility.judge(before, assembly.snapshot)

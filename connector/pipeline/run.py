@@ -17,7 +17,9 @@ from connector.errors import (
     CheckpointsUnwritable,
     ConfigurationError,
     ConnectorError,
+    LimitExceeded,
     MappingBroken,
+    MappingFails,
     OrderUnreadable,
     ReadingVoid,
     SlotLost,
@@ -28,10 +30,11 @@ from connector.pipeline.backoff import Backoff
 from connector.pipeline.claims import Claims
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.control import Control
-from connector.pipeline.decide import Terms
+from connector.pipeline.decide import MAPPING, Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.endpoints import Endpoints
+from connector.pipeline.entries import Lane
 from connector.pipeline.evidence import Evidence
 from connector.pipeline.former import FormerKeys
 from connector.pipeline.gates import Gates
@@ -47,7 +50,9 @@ from connector.pipeline.progress import Gap, Progress
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.reading import Reader
 from connector.pipeline.records import SweepKind
+from connector.pipeline.relook import Relook
 from connector.pipeline.settler import Settler
+from connector.pipeline.slow import SLOW
 from connector.pipeline.sweep import Sweeper
 from connector.pipeline.visibility import Visibility
 
@@ -59,6 +64,12 @@ BASIS_NOTE = "mapping_basis"
 SETTING_UP_NOTE = "setting_up"
 """`yes` from before a slot may be made until the sweep that must follow it is durable."""
 LOOK_AROUND_EVERY = 1.0
+SMALLER_PAGES = 5
+"""After so many attempts the pages that a station reads are as small as they get: what exceeds a limit even then is
+tried again ..."""
+LIMITED_SHARE = 10.0
+"""... no sooner than after so many times as long as it took."""
+PAGE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,10 @@ class Pipeline:
             clock.wall,
         )
         self.reader.answered = self.dispatcher.moved
+        self.relook = Relook(ports.memory, self.insist, self.revisions, self._wake, clock)
+        self.looker.readable = self.relook.readable
+        self.reader.controls.over = self._mapping_works
+        self.dispatcher.examiner.culprit = self._look_at_culprit
         self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
         self.dispatcher.settler = self.settler
         self.control = Control(
@@ -265,13 +280,14 @@ class Pipeline:
             self.sweeper.pulse: self.sweeper.step,
             self.guard.pulse: self.guard.step,
             self._around: self._look_around,
+            self.relook.pulse: self.relook.step,
         }
         self._allow()
         self._tidied = False
         self._hastened = asyncio.Event()
 
     def _arrived(self, lookups: bool) -> None:
-        self.dispatcher.wake()
+        self.dispatcher.arrived()
         if lookups:
             self.narrow.poke()
 
@@ -345,12 +361,32 @@ class Pipeline:
         while not self.ports.source.position().connected:  # noqa: ASYNC110 -- the port has no event for it
             await asyncio.sleep(0.02)
 
+    def _mapping_works(self, sqlstate: str) -> None:
+        """It failed for every order, and no longer does."""
+        self.relook.suspect(sqlstate)
+        self.dispatcher.mapping_works()
+
+    def _look_at_culprit(self, key: OrderKey) -> None:
+        self.dispatcher.begin(self.relook.look_at(frozenset({key}), Lane.LIVE))
+
+    async def _know_unread(self) -> None:
+        """Orders that the last run set aside are read apart from the start, those that the mapping failed for again."""
+        letters = (await self.ports.memory.tally()).dead_letters
+        if letters.get(MAPPING):
+            self.relook.suspect()
+        for group in await self.ports.memory.letter_groups() if letters.get(SLOW) else ():
+            after: OrderKey | None = None
+            while group.reason == SLOW and (keys := await self.ports.memory.letter_keys(group.group, after, PAGE)):
+                self.dispatcher.examiner.slow.load(keys)
+                after = keys[-1]
+
     async def prepare(self) -> None:
         """Pick up where the last run ended."""
         late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
         await self.endpoints.load(late_until, self._returning)
+        await self._know_unread()
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
         await self.hand_pause.load()
@@ -443,6 +479,7 @@ class Pipeline:
         name, attempt = pulse.name, 0
         while True:
             pulse.beat()
+            began = self.clock.timer()
             try:
                 await step()
             except (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwritable) as error:
@@ -451,8 +488,11 @@ class Pipeline:
                 if name not in self.troubles:
                     log.warning("station_waits", station=name, problem=str(error))
                 self.troubles[name] = error
+                pause = RECONNECT.delay(attempt)
+                if isinstance(error, LimitExceeded) and attempt >= SMALLER_PAGES:
+                    pause = max(pause, LIMITED_SHARE * (self.clock.timer() - began))
                 with pulse.resting():
-                    await sleep_unless(self._hastened, RECONNECT.delay(attempt))
+                    await sleep_unless(self._hastened, pause)
                 attempt += 1
             else:
                 self.troubles.pop(name, None)
@@ -466,7 +506,8 @@ class Pipeline:
             self.troubles["mapping"] = error
             return
         self.troubles.pop("mapping", None)
-        if self.dispatcher.read_trouble is not None or self.troubles:
+        fails = isinstance(self.dispatcher.read_trouble, MappingFails)  # for every order that there is
+        if (self.dispatcher.read_trouble is not None and not fails) or self.troubles:
             await self.dispatcher.hasten()
             self._hastened.set()
             self._hastened.clear()

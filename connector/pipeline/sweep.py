@@ -17,6 +17,7 @@ import structlog
 from connector.changes import Lsn, Snapshot
 from connector.errors import OrderUnreadable
 from connector.orders import FORMER_KEYS, OrderKey, is_former
+from connector.pipeline.batch import BatchSize
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane
@@ -88,6 +89,7 @@ class Sweeper:
         self._begun = asyncio.Event()
         self._begins_at = Lsn(0)
         self._behind = False
+        self._pages, self._known_pages = BatchSize(PAGE), BatchSize(PAGE)
         self.pulse = Pulse("sweeper", "walking over all orders")
         self.sweep_over: Callable[[], Awaitable[int | None]] | None = None
         self.former_over: Callable[[int], None] = lambda left: None
@@ -213,7 +215,8 @@ class Sweeper:
         if before.cursor is None:
             self.estimate = await self._assembler.estimate()
         try:
-            page = await self._assembler.scan(before.cursor, PAGE)
+            with self._pages.page() as size:
+                page = await self._assembler.scan(before.cursor, size)
         except OrderUnreadable:
             # Its place may be a key that is none any more, and from the beginning the walk does more than it must.
             if before.cursor is not None and await self._assembler.misfits([OrderKey(before.cursor)]):
@@ -246,9 +249,10 @@ class Sweeper:
     async def _page_of_known(self) -> None:
         """Orders that Redo holds, or refused, and the order table no longer has."""
         before = self._state()
-        keys = await self._page(before.phase, OrderKey(before.cursor) if before.cursor else None)
-        todays = [key for key in keys if not is_former(key)]
-        gone = await self._assembler.absent(todays) if todays else frozenset()
+        with self._known_pages.page() as size:
+            keys = await self._page(before.phase, OrderKey(before.cursor) if before.cursor else None, size)
+            todays = [key for key in keys if not is_former(key)]
+            gone = await self._assembler.absent(todays) if todays else frozenset()
         if self._replaced(before):
             return
         phase = before.phase if keys else before.phase + 1
@@ -271,10 +275,10 @@ class Sweeper:
             frozenset(former), replace(self._state(), cursor=former[-1] if former else None, phase=phase)
         )
 
-    async def _page(self, phase: int, after: OrderKey | None) -> list[OrderKey]:
+    async def _page(self, phase: int, after: OrderKey | None, size: int) -> list[OrderKey]:
         if phase == OF_CHECKPOINTS:
-            return await self._memory.page_checkpoints(after, PAGE)
-        return await self._memory.letter_keys(None, after, PAGE)
+            return await self._memory.page_checkpoints(after, size)
+        return await self._memory.letter_keys(None, after, size)
 
     async def _enqueue(self, keys: frozenset[OrderKey], after: Sweep) -> None:
         self.current = after

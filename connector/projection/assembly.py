@@ -13,8 +13,9 @@ from typing import Any, Final, TypeVar
 
 from connector.bounded import GRACE
 from connector.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
-from connector.orders import Assembly, Document, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
-from connector.projection import checks, statements
+from connector.orders import Assembly, Diagnosis, Document, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
+from connector.projection import checks, sampling, statements
+from connector.projection.diagnosis import Diagnostician
 from connector.projection.failures import shown
 from connector.projection.key_shape import NOT_A_VALUE, misfits
 from connector.projection.keys import array_literal, decode
@@ -76,15 +77,18 @@ class Assembler:
     async def aclose(self) -> None:
         await self._pool.aclose()
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
         """Rows of the mapping for the keys, in one snapshot. A key without a row is not in `documents`, nor is one of
         which a row has more than `largest` bytes: that's in `oversized`. None: more than `LARGEST` is unreadable. A key
-        that can't be one is in `misfits`, and keeps no other from being read."""
-        return await self._of_fitting(keys, lambda some, unfit: self._assemble(some, largest, unfit))
+        that can't be one is in `misfits`, and keeps no other from being read. `brief`: within a tenth of the time
+        limit."""
+        return await self._of_fitting(keys, lambda some, unfit: self._assemble(some, largest, unfit, brief=brief))
 
-    async def _assemble(self, keys: Sequence[OrderKey], largest: int | None, unfit: frozenset[OrderKey]) -> Assembly:
+    async def _assemble(
+        self, keys: Sequence[OrderKey], largest: int | None, unfit: frozenset[OrderKey], *, brief: bool
+    ) -> Assembly:
         arrays = self._arrays(keys)
-        async with self._pool.session(f"assembling {shown(list(keys))}") as session:
+        async with self._pool.session(f"assembling {shown(list(keys))}", brief=brief) as session:
             replayed = await session.replayed()
             query = self._assembling(session.connection.info.server_version)
             rows = await self._read(session, query, [*arrays, LARGEST if largest is None else largest])
@@ -181,6 +185,19 @@ class Assembler:
             plan = (await session.rows(statements.explain_count(self._projection)))[0][0]
         return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
 
+    async def sample(self, size: int) -> tuple[OrderKey, ...]:
+        """Keys of some orders from all over the key range."""
+        rows = await self.estimate()
+        async with self._pool.session("sampling orders") as session:
+            found = await session.rows(sampling.query(self._projection, size, rows), [size])
+        return tuple(encoded(row) for row in found)
+
+    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
+        """What of the mapping fails in this way whichever orders are asked for; None when that can't be told. Runs
+        parts of the mapping for all orders, within bounds."""
+        async with self._pool.session("looking for what of the mapping fails") as session:
+            return await Diagnostician(session, self._projection, sqlstate).find()
+
     async def redefined(self) -> bool:
         """Whether a view, function, operator or type that the mapping uses is another one than as it was analysed, or
         might be one that somebody planted."""
@@ -248,7 +265,9 @@ class Assembler:
 def _too_large(oversized: Mapping[OrderKey, int]) -> OrderUnreadable:
     key, size = next(iter(oversized.items()))
     megabytes = f"it has {size / 2**20:,.1f} MB, and an order may have {LARGEST // 2**20}"
-    return OrderUnreadable(f"{megabytes}: leave large columns out of the mapping: order {shown([key])}", "54000")
+    cause = f"an order may have {LARGEST // 2**20} MB: leave large columns out of the mapping"
+    message = f"{megabytes}: leave large columns out of the mapping: order {shown([key])}"
+    return OrderUnreadable(message, "54000", cause)
 
 
 def _document(text: str, key: OrderKey) -> Document:
@@ -257,7 +276,7 @@ def _document(text: str, key: OrderKey) -> Document:
         found: Document = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError):
         what = "it holds a whole number of more than 4,300 digits, or is nested too deeply to be read"
-        raise OrderUnreadable(f"{what}: order {shown([key])}", "22023") from None
+        raise OrderUnreadable(f"{what}: order {shown([key])}", "22023", what) from None
     return found
 
 

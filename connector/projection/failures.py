@@ -1,5 +1,8 @@
 """What a database error means to the connector, without the server's words, which may quote row values.
 
+Each SQLSTATE is one of four: the database can't answer now (the same again later), a limit of the server's (fewer
+orders at once may pass), the mapping no longer fits the database (nothing passes), or the data of some order.
+
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -10,25 +13,35 @@ import re
 import psycopg
 from psycopg import errors
 
-from connector.errors import ConnectorError, MappingBroken, OrderUnreadable, ReadingVoid, SourceUnavailable
+from connector.errors import (
+    ConnectorError,
+    LimitExceeded,
+    MappingBroken,
+    OrderUnreadable,
+    ReadingVoid,
+    SourceUnavailable,
+)
 
-_UNAVAILABLE = ("08", "28", "3D", "40", "53", "55", "57", "58")
+_UNAVAILABLE = ("08", "28", "3D", "40", "53", "55", "57", "58", "72", "F0", "HV")
 _BROKEN = ("0A", "2B", "3F", "42")
 _READ_ONLY = "25006"
+_LIMITS = {"53200": "needs more memory than the server has", "53400": "exceeds a limit of the server's settings"}
+"""temp_file_limit is the latter."""
 _SHOWN_KEYS = 5
 
 
-def translated(error: psycopg.Error, doing: str) -> ConnectorError:
-    """The connector's error. `doing` says what was run and for which keys."""
+def translated(error: psycopg.Error, doing: str, timed_out: float | None = None) -> ConnectorError:
+    """The connector's error. `doing` says what was run and for which keys. `timed_out`: the seconds of
+    statement_timeout, when it ran for as long."""
     state = error.sqlstate
     if state is None:
         return SourceUnavailable(f"the connection to the database broke while {doing}")
-    said = f"{condition(state)} (SQLSTATE {state}) while {doing}"
+    cause = f"{condition(state)} (SQLSTATE {state})"
+    said = f"{cause} while {doing}"
     if state == "57014":
-        return SourceUnavailable(
-            f"statement timeout or cancellation while {doing}: raise source.statement_timeout or add an index "
-            "(`redo-connector check` names the tables read whole)"
-        )
+        return _cancelled(doing, timed_out)
+    if state in _LIMITS:
+        return LimitExceeded(f"{said}: it {_LIMITS[state]}", f"{_LIMITS[state]}: {cause}", "see the server's log")
     if state == "55P03":
         return SourceUnavailable(
             f"a table is locked by another session (DDL, VACUUM FULL, LOCK TABLE) while {doing}: will be tried again"
@@ -41,7 +54,16 @@ def translated(error: psycopg.Error, doing: str) -> ConnectorError:
         return ReadingVoid(f"row-level security{on} would hide rows from the role that orders are read as")
     if state.startswith(_BROKEN) or state == _READ_ONLY:
         return MappingBroken(f"{said}: the mapping no longer fits the database; run `redo-connector check`")
-    return OrderUnreadable(said, state)
+    return OrderUnreadable(said, state, cause)
+
+
+def _cancelled(doing: str, timed_out: float | None) -> ConnectorError:
+    """The server's message alone tells a time limit from pg_cancel_backend, and it may be in any language."""
+    if timed_out is None:
+        return SourceUnavailable(f"the query was cancelled (SQLSTATE 57014) while {doing}: will be tried again")
+    limit = f"takes longer than source.statement_timeout ({timed_out:g} s)"
+    hint = "raise it or add an index (`redo-connector check` names the tables read whole)"
+    return LimitExceeded(f"statement timeout while {doing}, which {limit}: {hint}", limit, hint)
 
 
 def would_filter(error: psycopg.Error) -> bool:

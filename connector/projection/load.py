@@ -24,6 +24,7 @@ from connector.projection.key_shape import read_key_shape
 from connector.projection.keys import quoted
 from connector.projection.mapping import Mapping
 from connector.projection.needs import Needs
+from connector.projection.parts import parts_of
 from connector.projection.planted import Names, names_of, revoked
 from connector.projection.privileges import privilege_problems, read_functions, refused_problem
 from connector.projection.projection import ANALYSIS_VERSION, Access, Projection, Use, Used, table_names
@@ -241,6 +242,7 @@ def _projection(
         needs=needs,
         used=used,
         basis=basis,
+        parts=parts_of(mapping, found.top, found.keys),
     )
 
 

@@ -52,6 +52,22 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A CTE or subquery of the outermost query, in parentheses: `start` to `end` are the offsets of what is inside.
+    `name`: of a CTE, else empty; `at`: where it begins for a person; `ctes_end`: up to there stand the CTEs that it may
+    read (itself, when it is one), 0 when there are none."""
+
+    start: int
+    end: int
+    at: int
+    name: str
+    ctes_end: int
+
+    def holds(self, offset: int) -> bool:
+        return self.start <= offset < self.end
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """Put `text` at `offset` (characters from the start of the mapping)."""
 
@@ -141,6 +157,27 @@ class Mapping:
         columns = tuple(_fold_written(name) for name in re.findall(_NAME, value[3]))
         return TableName(_fold_written(value[1]), _fold_written(value[2])), columns, at
 
+    def groups(self) -> Iterator[Group]:
+        """The outermost query's CTEs and subqueries, in the order of the text."""
+        ctes = self._tokens[0].token_type == TokenType.WITH
+        ctes_end, index = 0, 0
+        while index < len(self._tokens):
+            token = self._tokens[index]
+            if token.token_type == TokenType.SELECT:
+                ctes = False
+            if token.token_type != TokenType.L_PAREN or not (ctes or self._is_query(index)):
+                index += 1
+                continue
+            end = self._closing(index)
+            if self._is_query(index):
+                name = self._cte_name(index) if ctes else None
+                before, inside = self._tokens[index], self._tokens[end]
+                ctes_end = inside.end + 1 if name is not None else ctes_end
+                at = name.start if name is not None else self._tokens[index + 1].start
+                written = "" if name is None else self.text[name.start : name.end + 1]
+                yield Group(before.end + 1, inside.start, at, _fold_written(written), ctes_end)
+            index = end + 1
+
     # editing
 
     def with_schemas(self, schemas: dict[int, str]) -> Mapping:
@@ -148,6 +185,14 @@ class Mapping:
         made = copy(self)
         made._schemas = schemas
         return made
+
+    def piece(self, start: int, end: int, edits: Sequence[Edit]) -> str:
+        """A part of the text, with those of the edits that fall into it."""
+        text = self.text[start:end]
+        for edit in self._backwards(edits):
+            if start <= edit.offset <= end:
+                text = text[: edit.offset - start] + edit.text + text[edit.offset - start :]
+        return text
 
     def restriction(self, inside: int, condition: str) -> list[Edit]:
         """Edits that add a condition to the WHERE of the SELECT around an offset."""
@@ -166,10 +211,14 @@ class Mapping:
 
     def edited(self, edits: Sequence[Edit]) -> str:
         text = self.written
-        schemas = [Edit(at, f"{quoted(schema)}.") for at, schema in self._schemas.items()]
-        for edit in sorted([*edits, *schemas], key=lambda edit: edit.offset, reverse=True):
+        for edit in self._backwards(edits):
             text = text[: edit.offset] + edit.text + text[edit.offset :]
         return text
+
+    def _backwards(self, edits: Sequence[Edit]) -> list[Edit]:
+        """With the schemas of `with_schemas`, so that none moves another's place."""
+        schemas = [Edit(at, f"{quoted(schema)}.") for at, schema in self._schemas.items()]
+        return sorted([*edits, *schemas], key=lambda edit: edit.offset, reverse=True)
 
     # making
 
@@ -244,6 +293,33 @@ class Mapping:
         if before == TokenType.DISTINCT and self._tokens[index].token_type == TokenType.FROM:
             return self._tokens[index - 2].token_type in (TokenType.IS, TokenType.NOT)
         return False
+
+    def _is_query(self, index: int) -> bool:
+        """Whether a query stands in the parentheses that open here."""
+        after = self._tokens[index + 1].token_type if index + 1 < len(self._tokens) else None
+        return after in (TokenType.SELECT, TokenType.WITH)
+
+    def _closing(self, index: int) -> int:
+        """Where the parentheses close that open here."""
+        depth = 0
+        for at in range(index, len(self._tokens)):
+            kind = self._tokens[at].token_type
+            depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
+            if depth == 0:
+                return at
+        return len(self._tokens) - 1
+
+    def _cte_name(self, index: int) -> Token:
+        """Of the CTE whose parentheses open here: name [(columns)] AS [NOT] [MATERIALIZED] ("""
+        at = index
+        while self._tokens[at].token_type != TokenType.ALIAS:
+            at -= 1
+        at -= 1
+        if self._tokens[at].token_type == TokenType.R_PAREN:
+            while self._tokens[at].token_type != TokenType.L_PAREN:
+                at -= 1
+            at -= 1
+        return self._tokens[at]
 
     def _span(self, offset: int) -> Span:
         around = [

@@ -15,6 +15,7 @@ from connector.projection.definitions import Definitions
 from connector.projection.dependencies import Basis
 from connector.projection.keys import quoted
 from connector.projection.needs import Needs
+from connector.projection.parts import Part
 from connector.projection.paths import Hop, Index, Way
 from connector.projection.privileges import Function
 from connector.projection.resolution import PathName
@@ -83,6 +84,8 @@ class Projection:
     hidden: tuple[Problem, ...] = ()
     path_names: Mapping[str, PathName] = field(default_factory=dict)
     search_path: SearchPath = field(default_factory=SearchPath)
+    parts: tuple[Part, ...] = ()
+    """For finding what of the mapping fails."""
 
     @property
     def followed(self) -> tuple[Table, ...]:

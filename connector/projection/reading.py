@@ -80,13 +80,21 @@ async def _connected(dsn: str, patience: float | None) -> BoundedConnection:
     return connection
 
 
+BRIEF = 10
+"""A brief query has a time limit so many times shorter."""
+
+
 class Session:
     """One connection and what is known of its server."""
 
-    def __init__(self, connection: AsyncConnection[Any], standby: bool, fallback: str | None) -> None:
+    def __init__(
+        self, connection: AsyncConnection[Any], standby: bool, fallback: str | None, statement_timeout_ms: int
+    ) -> None:
         self.connection = connection
         self.standby = standby
         self.path = SearchPath()
+        self._limit_ms = self._usual_ms = statement_timeout_ms
+        self._began = time.monotonic()
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), fallback)
 
     @classmethod
@@ -99,7 +107,7 @@ class Session:
         except BaseException:  # the same
             await connection.close()
             raise
-        return cls(connection, bool(row and row[0]), fallback)
+        return cls(connection, bool(row and row[0]), fallback, statement_timeout_ms)
 
     def document(self, text: str) -> str:
         """A text that came, for other eyes than ours: see `Charset.document`."""
@@ -109,7 +117,21 @@ class Session:
     def usable(self) -> bool:
         return not self.connection.closed and self.connection.info.transaction_status is TransactionStatus.IDLE
 
+    @property
+    def timed_out(self) -> float | None:
+        """The seconds of statement_timeout, when the last query ran for as long; else None."""
+        limit = self._limit_ms / 1000
+        return limit if 0 < limit <= time.monotonic() - self._began + 0.01 else None
+
+    async def hurry(self, *, brief: bool) -> None:
+        """From now on every query has a tenth of the time, or all of it again."""
+        limit = max(1, self._usual_ms // BRIEF) if brief and self._usual_ms else self._usual_ms
+        if limit != self._limit_ms:
+            await self.rows("SELECT set_config('statement_timeout', $1, false)", [str(limit)])
+            self._limit_ms = limit
+
     async def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        self._began = time.monotonic()
         cursor = await self.connection.execute(query, parameters, prepare=True)
         return await cursor.fetchall()
 
@@ -168,9 +190,9 @@ class Pool:
         self._closed = False
 
     @asynccontextmanager
-    async def session(self, doing: str) -> AsyncIterator[Session]:
-        """A session for some statements. Raises what `failures.translated` makes of a database error, and MappingBroken
-        when something was planted on the path."""
+    async def session(self, doing: str, *, brief: bool = False) -> AsyncIterator[Session]:
+        """A session for some statements; `brief`: with little time for each. Raises what `failures.translated` makes of
+        a database error, and MappingBroken when something was planted on the path."""
         async with self._turns:
             session = None
             try:
@@ -178,11 +200,12 @@ class Pool:
                 if self._path.exposed:
                     async with self._path.left(session.connection):
                         await self._path.stand(session.connection)
+                await session.hurry(brief=brief)
                 yield session
             except NoAnswer as error:
                 raise SourceUnavailable(f"the database gave {error} while {doing}") from None
             except psycopg.Error as error:
-                raise translated(error, doing) from None
+                raise translated(error, doing, session.timed_out if session is not None else None) from None
             finally:
                 if session is not None:
                     await self._back(session)

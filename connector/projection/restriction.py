@@ -55,6 +55,20 @@ def restricted(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> str:
     return f"SELECT * FROM (\n{text}\n) AS {quoted(_AROUND)} WHERE {asked(names, _types(keys[0]))}"
 
 
+def pushed_places(top: Scope, keys: Sequence[KeyUse]) -> list[int]:
+    """Where, inside of CTEs and derived tables, only the asked orders are read."""
+    return [place for place, _ in [*_pushes(top, keys), *_partitions(top, keys)]]
+
+
+def key_columns(scope: Scope, keys: Sequence[KeyUse]) -> Iterator[tuple[int, list[str]]]:
+    """Places in and below a scope where columns say which order a row belongs to, with the columns there."""
+    for inner in scope.all_scopes():
+        for key in keys:
+            found = _pushed(inner, key) if inner.view is None and not inner.alternatives else None
+            if found is not None:
+                yield found
+
+
 def _types(key: KeyUse) -> list[str]:
     return [column.asked_as for column in key.columns]
 

@@ -23,18 +23,18 @@ async def sample(
     """At most `size` keys in key order, at equal distances, from the first to the last of those read. `rows`: about
     how many orders there are. The same keys again as long as the table stays the same. Raises ConnectorError as
     `Pool.session` does."""
-    pages = None if rows <= max(_READ_WHOLE, size * _SPARE) else 100 * size * _SPARE / rows
     pool = Pool(read_dsn, statement_timeout_ms, 1)
     try:
         async with pool.session("sampling orders") as session:
-            found = await session.rows(_query(projection, pages), [size])
+            found = await session.rows(query(projection, size, rows), [size])
     finally:
         await pool.aclose()
     return tuple(encoded(row) for row in found)
 
 
-def _query(projection: Projection, percent: float | None) -> str:
-    """https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM, TABLESAMPLE."""
+def query(projection: Projection, size: int, rows: int) -> str:
+    """Its parameter is `size`. https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM, TABLESAMPLE."""
+    percent = None if rows <= max(_READ_WHOLE, size * _SPARE) else 100 * size * _SPARE / rows
     columns = [quoted("t", name) for name in projection.key]
     names = [f"k{number}" for number in range(1, len(columns) + 1)]
     outputs = ", ".join(f"{column} AS {name}" for column, name in zip(columns, names, strict=True))

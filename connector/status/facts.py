@@ -166,12 +166,16 @@ def explained(facts: Facts) -> str:
     sentence = _SENTENCES[facts.state]
     if facts.state is State.HELD and facts.unapproved:
         sentence = "Nothing is pushed before somebody approves where to, nothing is lost"
-    waiting, refused = facts.tally.affected + facts.tally.lookups, sum(facts.tally.dead_letters.values())
+    letters = facts.tally.dead_letters
+    waiting, slow = facts.tally.affected + facts.tally.lookups, letters.get("slow", 0)
+    refused = sum(letters.values()) - slow
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
     if waiting:
         parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
     if refused:
         parts.append(f"{_count(refused, 'order')} refused: see the dead letters.")
+    if slow:
+        parts.append(f"{_count(slow, 'order')} set aside, too slow to be read: see the dead letters.")
     if facts.wal_warning:
         parts.append(f"{facts.wal_warning[0].upper()}{facts.wal_warning[1:]}.")
     return " ".join(parts)

@@ -89,7 +89,7 @@ RESULTS: Final = ("pushed", "unchanged", "rejected", "invalid", "missing")
 RETRY_REASONS: Final = ("http_429", "http_500", "http_503", "timeout", "cut", "connect")
 """The usual ones; others begin when they first happen."""
 PAUSE_REASONS: Final = ("http_401", "http_403", "http_404", "tls", "dns", "by_hand")
-DEAD_LETTER_REASONS: Final = ("rejected", "invalid", "mapping", "duplicate", "removal")
+DEAD_LETTER_REASONS: Final = ("rejected", "invalid", "mapping", "duplicate", "removal", "slow")
 DRIFT_KINDS: Final = ("missed", "changed", "extra")
 WARNING_KINDS: Final = ("line_item_id_changed", "line_item_id_reused", "refunds_shrunk")
 GAPS: Final = (

@@ -93,6 +93,7 @@ _REFUSED = {
     "rejected": "Redo does not take it as it is",
     "invalid": "it breaks Redo's contract, so it wasn't sent",
     "mapping": "the mapping fails for its data",
+    "slow": "reading it exceeds the database's limits; it is tried again ever more rarely, and when it changes",
     "duplicate": "the mapping returns several rows for it",
     "removal": "Redo did not let it be removed",
 }
@@ -105,7 +106,7 @@ _SENTENCES = {
     "new": "Redo has not accepted this order yet.",
     "absent": "The mapping has no row for this order.",
     "invalid": "As it is now, it breaks Redo's contract.",
-    "unreadable": "The mapping fails for its data.",
+    "unreadable": "The mapping can't be read for it.",
     "duplicate": "The mapping returns several rows for it.",
 }
 

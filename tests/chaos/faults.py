@@ -140,6 +140,22 @@ async def checkpoints_restored(scene: Scene) -> None:
     scene.supervisor.start()
 
 
+async def row_poisoned(scene: Scene) -> None:
+    """A row makes the mapping fail for every order, and is mended later."""
+    poison = "UPDATE oms.trap SET divisor = {} WHERE name = 'poison'"
+    await _insisted(scene, poison.format(0))
+    await _a_while(scene, 3.0, 8.0)
+    await _insisted(scene, poison.format(1))
+
+
+async def order_slow(scene: Scene) -> None:
+    """Reading one order takes longer than a query may."""
+    some = "SELECT ord_id FROM oms.order_header ORDER BY random() LIMIT 1"
+    await _insisted(scene, f"UPDATE oms.trap SET ord_id = ({some}), seconds = 60 WHERE name = 'slow'")
+    await _a_while(scene, 5.0, 10.0)
+    await _insisted(scene, "UPDATE oms.trap SET ord_id = NULL WHERE name = 'slow'")
+
+
 async def failed_over(scene: Scene) -> None:
     await scene.fail_over()
 
@@ -204,6 +220,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "older checkpoints restored": checkpoints_restored,
     "failed over to a standby": failed_over,
     "order key widened": key_widened,
+    "row poisoned": row_poisoned,
+    "order slow": order_slow,
 }
 
 
@@ -227,6 +245,11 @@ async def _execute(scene: Scene, statement: str) -> bool:
         return True
 
     return await asyncio.to_thread(run)
+
+
+async def _insisted(scene: Scene, statement: str) -> None:
+    while not await _execute(scene, statement):  # noqa: ASYNC110 -- the server has no event for it
+        await asyncio.sleep(0.1)
 
 
 def _copy(source: str, target: str) -> None:

@@ -38,6 +38,19 @@ SLOT = "chaos"
 OUR_SLOT = f"pg_replication_slots WHERE slot_name = '{SLOT}'"
 DISK = "24m"
 RECOVERED_WITHIN = 120.0
+TRAPS = """
+CREATE TABLE oms.trap (name text PRIMARY KEY, divisor int NOT NULL DEFAULT 1, ord_id bigint, seconds float8);
+INSERT INTO oms.trap (name) VALUES ('poison'), ('slow');
+CREATE FUNCTION oms.burn(seconds float8) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
+DECLARE until timestamptz := clock_timestamp() + seconds * interval '1 second';
+BEGIN
+  WHILE clock_timestamp() < until LOOP END LOOP;
+  RETURN '';
+END $$;
+"""
+"""A row that every order's reading computes, and one that makes the reading of an order take long."""
+TRAPPED = """o.ord_no || left((SELECT sum(1 / t.divisor) FROM oms.trap t)::text, 0)
+            || coalesce((SELECT oms.burn(t.seconds) FROM oms.trap t WHERE t.ord_id = o.ord_id), '')"""
 
 
 class Scene:
@@ -46,6 +59,7 @@ class Scene:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)  # noqa: S311 -- to be repeated, not to be unguessable
         self.world = worlds()[WORLD]
+        self.mapping = self.world.mappings[MAPPING].replace("'value', o.ord_no", f"'value', {TRAPPED}")
         self.state = RecordingState()
         self.peak_retained = 0
         self.resent = 0
@@ -151,7 +165,7 @@ class Scene:
             await memory.close()
         self.resent = len(self.state.alike)
         self.state.alike.clear()
-        return await asyncio.to_thread(judge, self.database.dsn, self.world.mappings[MAPPING], self.state, belief)
+        return await asyncio.to_thread(judge, self.database.dsn, self.mapping, self.state, belief)
 
     def _primary(self) -> Cluster:
         return Cluster.create(template=self.template, settings={"fsync": "off", "wal_sender_timeout": "10s"})
@@ -164,6 +178,7 @@ class Scene:
     def _fill(self) -> None:
         with self.database.connect() as conn:
             conn.execute(self.world.schema.encode())
+            conn.execute(TRAPS.encode())
         with Traffic(self.database.dsn, self.world, self._seed) as traffic:
             traffic.fill()
 
@@ -184,7 +199,7 @@ class Scene:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             status_port = int(probe.getsockname()[1])
-        (self.folder / "mapping.sql").write_text(self.world.mappings[MAPPING], encoding="utf-8")
+        (self.folder / "mapping.sql").write_text(self.mapping, encoding="utf-8")
         ports = ",".join(str(proxy.port) for proxy in self.proxies)
         config = self.folder / "connector.toml"
         config.write_text(
@@ -193,6 +208,9 @@ class Scene:
 dsn = "host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname={self.database.name} target_session_attrs=read-write"
 slot = "{SLOT}"
 silence_timeout = "4s"
+statement_timeout = "2s"
+[mapping]
+sweep_tables = ["oms.trap"]
 [redo]
 base_url = "http://127.0.0.1:{self.redo.port}"
 store_id = "{self.state.store_id}"

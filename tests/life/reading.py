@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.errors import OrderUnreadable
-from connector.orders import Assembly, KeyColumn, KeyPage, KeyShape, Lookup, OrderKey, encoded, is_former
+from connector.orders import Assembly, Diagnosis, KeyColumn, KeyPage, KeyShape, Lookup, OrderKey, encoded, is_former
 from connector.pipeline.heavy import COMMON
 from tests.life.oms import BY_GIFT, Mood, Oms, Row, documents, gifts
 
@@ -25,7 +25,7 @@ class OmsAssembler:
     def fingerprint(self) -> str:
         return f"mapping {self._mapping}"
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
         rows, snapshot, shown = await self._read()
         headers = [rows.get(Row("order", key)) for key in keys]
         if any(header is not None and header.mood is Mood.UNREADABLE for header in headers):
@@ -60,6 +60,12 @@ class OmsAssembler:
 
     async def estimate(self) -> int:
         return len(_headers((await self._read())[0]))
+
+    async def sample(self, size: int) -> Sequence[OrderKey]:
+        return [OrderKey(row.key) for row, _ in _headers((await self._read())[0])][:size]
+
+    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
+        return None
 
     async def _read(self) -> tuple[dict[Row, Any], Any, int]:
         """All that is visible at one moment, and how many commits that are."""
