@@ -180,7 +180,8 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts for metrics and status. `affected` and `oldest_since` take in what a hold gathers, not what it holds."""
+    """Counts for metrics and status. `affected` and `oldest_since` take in what a hold gathers, not what it holds;
+    `oldest_since` leaves out orders that fail although Redo accepts others (attempts from BLAMED on)."""
 
     affected: int
     lookups: int
