@@ -49,7 +49,7 @@ _NEVER_DELAYED: Final = f"{_COLUMNS} WHERE lane = ? AND due = 0 ORDER BY revisio
 _DELAY_OVER: Final = f"{_COLUMNS} WHERE lane = ? AND due > 0 AND due <= ? AND attempts = 0 ORDER BY due LIMIT ?"
 _FAILING: Final = f"""
 {_COLUMNS} WHERE lane IN (SELECT value FROM json_each(?)) AND due > 0 AND due <= ? AND attempts > 0 ORDER BY due LIMIT ?
-"""
+"""  # noqa: S608 (constants)
 
 _NO_NEWER: Final = "newer_first = NULL, newer_since = NULL, newer_confirm = 0, newer_approved = 0"
 _MARK: Final = f"UPDATE ledger SET in_flight = 1, {_NO_NEWER} WHERE key = ?"  # noqa: S608 (constants)

@@ -30,6 +30,7 @@ from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.dispatch import Dispatcher
+from connector.pipeline.failing import Failing
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.hand_pause import HandPause
@@ -146,11 +147,13 @@ class Pipeline:
             claims,
             clock.wall,
         )
+        self.failing = Failing(ports.memory, self.insist, self.revisions.next, self._wake, clock)
         self.hand_pause = HandPause(ports.memory, self.insist, self._go_on, clock.wall)
         self.deliverer = Deliverer(
             ports.redo,
             ports.contract,
             self.gates,
+            self.failing,
             ports.observer,
             ports.chronicle,
             self.hand_pause,
@@ -163,6 +166,7 @@ class Pipeline:
             self.deliverer,
             self.guard,
             self.gates,
+            self.failing,
             ports.observer,
             ports.chronicle,
             self.hand_pause,

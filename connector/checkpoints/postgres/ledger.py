@@ -17,8 +17,8 @@ from connector.pipeline.entries import Arrival, Entry, Lane
 from connector.pipeline.records import Settlement
 
 # A key that arrives twice is merged first: one statement can't touch a row twice. `least` and `greatest` pass over
-# NULL. What failed is tried at once when it changes. It is never at due = 0, so that it is found without a walk over all
-# that waits.
+# NULL. What failed is tried at once when it changes. It is never at due = 0, so that it is found without a walk over
+# all that waits.
 _ARRIVE: Final = f"""
 INSERT INTO ledger AS waiting (key, first_revision, revision, since, lane, confirm, approved)
 SELECT key, min(first_revision), max(revision), min(since), min(lane), bool_or(confirm), bool_or(approved)
