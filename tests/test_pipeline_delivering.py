@@ -44,7 +44,7 @@ async def _nothing() -> None: ...
 
 
 def failing() -> Failing:
-    return Failing(MemoryCheckpoints(), Insist(), lambda: 1, lambda: None, Clock(wall=lambda: NOW))
+    return Failing(MemoryCheckpoints(), Insist(), lambda: None, Clock(wall=lambda: NOW))
 
 
 def refused() -> tuple[Deliverer, Gates, Delivery]:

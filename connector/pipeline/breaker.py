@@ -69,6 +69,11 @@ class Breaker:
         failures = len(self._failed) + self._unreached
         return failures >= self._threshold(outcome, now) * self._caution
 
+    @property
+    def cautious(self) -> bool:
+        """Orders were at fault lately."""
+        return self._caution > 1
+
     def mistaken(self) -> None:
         """The first probe was accepted: orders were at fault. Be slower to pause next time, or many of them among the
         others would cost a pause every few orders."""

@@ -31,6 +31,8 @@ REMEMBERED = 50_000
 CANARIES, CANARY_EVERY = 8, 30.0
 """How many orders that a store accepted are remembered, and how often (s) one is pushed again to see if it still does.
 """
+FIRST_IN_TURN = 0
+"""A revision before all others: it is no change that must be seen, and it goes before those that wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,11 @@ class Failing:
         self,
         memory: Memory,
         insist: Insist,
-        next_revision: Callable[[], int],
         wake: Callable[[], None],
         clock: Clock = MACHINE,
     ) -> None:
         self._memory = memory
         self._insist = insist
-        self._next_revision = next_revision
         self._wake = wake
         self._clock = clock
         self._troubles: dict[OrderKey, _Trouble] = {}
@@ -127,13 +127,23 @@ class Failing:
         """Have the order that the store accepted last pushed once more, now and then: its answer shows whether Redo or
         the orders that fail are at fault. It goes the usual road, as one that isn't known to fail."""
         store, now = self._store(store_id), self._clock.timer()
-        if not store.orders or (store.asked_at is not None and now - store.asked_at < CANARY_EVERY):
+        if store.asked_at is not None and now - store.asked_at < CANARY_EVERY:
             return
         store.asked_at = now
+        if store.at is None and not store.orders:
+            store.orders += await self._accepted_before(store_id)
+        if not store.orders:
+            return
         keys = frozenset({store.orders.pop()})
-        arrival = Arrival(self._next_revision(), self._clock.wall(), Lane.LIVE, keys, confirm=True)
+        arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, keys, confirm=True)
         await self._insist(lambda: self._memory.arrive([arrival], []))
         self._wake()
+
+    async def _accepted_before(self, store_id: str) -> list[OrderKey]:
+        """Some orders that the store accepted in an earlier run."""
+        keys = await self._insist(lambda: self._memory.page_checkpoints(None, CANARIES))
+        known = await self._insist(lambda: self._memory.known(keys))
+        return [key for key, one in known.checkpoints.items() if one.store_id == store_id]
 
     def give_up(self, keys: Iterable[OrderKey]) -> None:
         """A person wants these set aside, as far as they still fail when they are tried next."""

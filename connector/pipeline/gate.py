@@ -179,7 +179,7 @@ class Gate:
             heapq.heappush(self._waiting, (lane, next(self._order), waiting))
         self._admit()
         try:
-            return await place
+            admitted = await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.result():
                 self.leave(order, None)
@@ -187,6 +187,10 @@ class Gate:
                 self._probe = None
                 self._changed.set()
             raise
+        if admitted and self.pause is not None and order != self._probe:
+            self.leave(order, None)  # the gate closed in the moment between
+            return False
+        return admitted
 
     def leave(self, order: str, outcome: Outcome | None) -> None:
         """The request is over. `outcome` None: it was never sent."""
@@ -250,9 +254,11 @@ class Gate:
         self._admit()
 
     def _learn(self, order: str, attempt: _Attempt, outcome: Outcome) -> None:
-        """Window and pace. What is known to fail says nothing about how many at once Redo bears."""
+        """Window and pace. What is known to fail says nothing about how many at once Redo bears, nor does what fails
+        while others are accepted."""
         now = self._timer()
-        if self.pause is None and not attempt.beside:
+        answered = outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED, OutcomeKind.THROTTLED)
+        if self.pause is None and not attempt.beside and (answered or not self._breaker.cautious):
             full = self.in_flight - self._in_flight_beside >= self.limit
             self._window.ended(order, attempt.number, outcome.kind, now - attempt.started, full=full)
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
@@ -274,10 +280,11 @@ class Gate:
 
     def _open(self) -> None:
         assert self.pause is not None  # noqa: S101 -- a probe is sent only during a pause
-        if self.pause.attempt == 0 and self.pause.kind is not OutcomeKind.THROTTLED:
+        mistaken = self.pause.attempt == 0 and self.pause.kind is not OutcomeKind.THROTTLED
+        if mistaken:
             self._breaker.mistaken()
         if self.pause.kind in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN):
-            self._window.restart()
+            self._window.restart(outage=not mistaken)
         self.pause = None
         self._turned_away = 0
         self._throttle.reopened(self._timer())

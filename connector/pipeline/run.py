@@ -147,7 +147,7 @@ class Pipeline:
             claims,
             clock.wall,
         )
-        self.failing = Failing(ports.memory, self.insist, self.revisions.next, self._wake, clock)
+        self.failing = Failing(ports.memory, self.insist, self._wake, clock)
         self.hand_pause = HandPause(ports.memory, self.insist, self._go_on, clock.wall)
         self.deliverer = Deliverer(
             ports.redo,
