@@ -10,11 +10,11 @@ import pytest
 from connector.errors import OrderUnreadable
 from connector.orders import OrderKey, Outcome, OutcomeKind, Violation
 from connector.pipeline import conclude as concluding
-from connector.pipeline.conclude import SET_ASIDE, put_back
+from connector.pipeline.conclude import put_back
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Settled, Terms, decide, unreadable
 from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.failing import FAILING, Failure
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
+from connector.pipeline.failing import Failure
+from connector.pipeline.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
 from connector.redo.contract import RedoContract
 from tests.sample_orders import document
 

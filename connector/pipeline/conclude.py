@@ -21,13 +21,10 @@ from connector.pipeline.decide import (
     wait_for_late,
 )
 from connector.pipeline.entries import Again, Entry
-from connector.pipeline.failing import FAILING, Failure
+from connector.pipeline.failing import Failure
 from connector.pipeline.policy import POLICY, Fate
 from connector.pipeline.ports import Contract
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
-
-SET_ASIDE = "set_aside"
-"""The reason of a dead letter of an order that Redo failed again and again, until a person set it aside."""
+from connector.pipeline.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
 
 
 def conclude(

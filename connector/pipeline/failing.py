@@ -6,28 +6,31 @@ a new start knows it. It must not know gates or HTTP.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from connector.orders import OrderKey, Outcome
 from connector.pipeline.breaker import Standing, reached
 from connector.pipeline.clock import MACHINE, Clock
-from connector.pipeline.decide import Action, Delivery
+from connector.pipeline.decide import REMOVAL, Action, Delivery
 from connector.pipeline.entries import BLAMED, Arrival, Entry, Lane
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 from connector.pipeline.policy import action
+from connector.pipeline.records import FAILING, SET_ASIDE
 
-FAILING = "failing"
-"""The reason of the dead letter of an order that is still tried again."""
 ATTEMPTS, SPREAD = 5, 600.0
 """Failures, and seconds from the first to the last, after which an order is said to fail again and again."""
 SUSPENSE = 30.0
 """Most seconds until an order is tried again whose failure may be Redo's."""
 HINT_EVERY = 60.0
 """Seconds between two times that all are tried at once because one of them was accepted."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks whether orders are set aside."""
 REMEMBERED = 50_000
+"""Orders of which it is known when they failed. One that was forgotten counts as failing from its next failure on."""
 CANARIES, CANARY_EVERY = 8, 30.0
 """How many orders that a store accepted are remembered, and how often (s) one is pushed again to see if it still does.
 """
@@ -145,9 +148,21 @@ class Failing:
         known = await self._insist(lambda: self._memory.known(keys))
         return [key for key, one in known.checkpoints.items() if one.store_id == store_id]
 
-    def give_up(self, keys: Iterable[OrderKey]) -> None:
-        """A person wants these set aside, as far as they still fail when they are tried next."""
-        self._given_up |= set(keys)
+    async def set_aside(self, keys: Sequence[OrderKey]) -> int:
+        """A person gives up on these, as far as they fail again and again: they leave the ledger, until they change or
+        are redriven. Returns once they have, and how many; what can still land at Redo is waited for."""
+        letters = (await self._insist(lambda: self._memory.known(keys))).dead_letters
+        wanted = frozenset(key for key, letter in letters.items() if letter.reason == FAILING)
+        if not wanted:
+            return 0
+        self._given_up |= wanted
+        arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, wanted)
+        await self._insist(lambda: self._memory.arrive([arrival], []))
+        self._wake()
+        while self._given_up & wanted:  # noqa: ASYNC110 -- seldom asked for, and each goes its way through the ledger
+            await asyncio.sleep(LOOK_EVERY)
+        left = (await self._insist(lambda: self._memory.known([*wanted]))).dead_letters
+        return sum(letter.reason in (SET_ASIDE, REMOVAL) for letter in left.values())
 
     def given_up(self, entry: Entry) -> bool:
         return entry.attempts > 0 and entry.key in self._given_up
@@ -155,11 +170,6 @@ class Failing:
     def settled(self, key: OrderKey) -> None:
         """The order left the ledger."""
         self._given_up.discard(key)
-
-    @property
-    def giving_up(self) -> frozenset[OrderKey]:
-        """Those that are still to be set aside."""
-        return frozenset(self._given_up)
 
     def _lasts(self, delivery: Delivery, attempts: int, trouble: _Trouble) -> bool:
         letter = delivery.remembered.dead_letter

@@ -13,6 +13,10 @@ from connector.orders import Members, OrderKey, Place, Suspicion, WarningKind
 from connector.pipeline.entries import Again, Entry
 from connector.pipeline.holds import Held
 
+FAILING, SET_ASIDE = "failing", "set_aside"
+"""Reasons of dead letters of orders that Redo fails again and again: one that waits in the ledger and is still tried,
+and one that a person set aside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -39,8 +43,8 @@ class Checkpoint:
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """An order refused for good until it changes or a person redrives it. `fingerprint` of the refused payload, None
-    when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`. No values in
-    `message`. `cause`: field path without list indexes, and message: what letters are grouped by. `store_id`: where the
+    when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`, `failing`,
+    `set_aside`. No values in `message`. `cause`: field path without list indexes, and message: what letters are grouped by. `store_id`: where the
     order was to go, empty when that isn't known or is no store of the settings."""
 
     key: OrderKey

@@ -184,6 +184,7 @@ class Pipeline:
             self.sweeper,
             self.insist,
             self.hand_pause,
+            self.failing,
             self.revisions.next,
             self._wake,
             clock.wall,

@@ -10,7 +10,7 @@ from typing import Any
 from connector.changes import StreamPosition, format_lsn
 from connector.pipeline.history import Attempt
 from connector.pipeline.holds import Hold
-from connector.pipeline.records import LetterGroup, Sweep, SweepKind, Tally, Warned
+from connector.pipeline.records import FAILING, LetterGroup, Sweep, SweepKind, Tally, Warned
 
 
 class State(StrEnum):
@@ -127,9 +127,15 @@ class Facts:
 
     @property
     def oldest_age(self) -> float:
-        """How long the oldest waiting change has waited (s), 0 when nothing waits."""
+        """How long the oldest waiting change has waited (s), orders that fail for their own reasons left out; 0 when
+        nothing waits."""
         since = self.tally.oldest_since
         return 0.0 if since is None else max(0.0, self.now - since)
+
+    @property
+    def failing_orders(self) -> int:
+        """Orders that Redo fails again and again while it accepts others."""
+        return self.tally.dead_letters.get(FAILING, 0)
 
     @property
     def backfill_remaining(self) -> int:
@@ -157,12 +163,19 @@ def verdict(facts: Facts) -> str:
 def explained(facts: Facts) -> str:
     """How things are, in a few sentences."""
     sentence = _SENTENCES[facts.state]
-    waiting, refused = facts.tally.affected + facts.tally.lookups, sum(facts.tally.dead_letters.values())
+    failing, letters = facts.failing_orders, sum(facts.tally.dead_letters.values())
+    waiting, refused = max(0, facts.tally.affected + facts.tally.lookups - failing), letters - failing
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
     if waiting:
         parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
     if refused:
         parts.append(f"{_count(refused, 'order')} refused: see the dead letters.")
+    if failing:
+        orders, them = ("1 order fails", "it") if failing == 1 else (f"{failing:,} orders fail", "them")
+        parts.append(
+            f"{orders} at Redo again and again while it takes others: `redo-connector dead-letters list` says why, "
+            f"`dead-letters set-aside` gives up on {them}."
+        )
     if facts.wal_warning:
         parts.append(f"{facts.wal_warning[0].upper()}{facts.wal_warning[1:]}.")
     return " ".join(parts)
@@ -205,6 +218,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "checkpoints": facts.tally.checkpoints,
         "missing": facts.tally.missing,
         "dead_letters": dict(facts.tally.dead_letters),
+        "failing_orders": facts.failing_orders,
         "warnings": dict(facts.tally.warnings),
     }
 
