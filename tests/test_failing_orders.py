@@ -11,7 +11,7 @@ from typing import TypeAlias
 import pytest
 
 from connector.orders import OrderKey
-from connector.pipeline.records import FAILING
+from connector.pipeline.records import FAILING, SET_ASIDE
 from tests.life.oms import Header, Row
 from tests.life.world import MAIN, OTHER, Setup, World
 
@@ -312,4 +312,38 @@ def test_a_store_whose_orders_fail_is_no_trouble_for_another(begin: Begin) -> No
         assert changed(world, main, str(number)) < 2.0
         world.wait(3.0)
     until(world, lambda: all(b'"b"' in other.orders[name] for name in second[20:]), 60.0)
+    assert world.witness.wrong == []
+
+
+def test_an_order_is_set_aside_by_hand_and_comes_back_when_it_changes_or_is_redriven(begin: Begin) -> None:
+    world = begin(SHOP)
+    orders = names(0, 20)
+    bad = orders[:3]
+    put(world, orders)
+    world.wait(5.0)
+    fails(world, bad, "hang")
+    put(world, bad, "b")
+    for number in range(80):
+        put(world, orders[10:12], str(number))
+        world.wait(20.0)
+    keys = [OrderKey(name) for name in bad]
+    assert world.run(world.memory.tally()).dead_letters == {FAILING: 3}
+    world.ask(lambda control: control.set_aside([*keys, OrderKey(orders[10])]))
+    world.wait(40.0)
+    tally = world.run(world.memory.tally())
+    assert (tally.affected, tally.dead_letters) == (0, {SET_ASIDE: 3})
+    before = {name: attempts(world, name) for name in bad}
+    world.wait(4_000.0)
+    assert {name: attempts(world, name) for name in bad} == before
+    fails(world, bad[2:])
+    assert changed(world, bad[:1], "c") < 3.0
+    world.ask(lambda control: control.resend(keys[1:]))
+    world.wait(10.0)
+    assert has(world, bad[1:2], "b") == bad[1:2]
+    assert world.known(*keys).dead_letters.keys() == {bad[2]}
+    assert world.run(world.memory.tally()).affected == 1, "the one that fails again is tried again"
+    fails(world, [])
+    until(world, lambda: has(world, bad[2:], "b") != [], 60.0)
+    world.wait(30.0)
+    assert world.run(world.memory.tally()).dead_letters == {}
     assert world.witness.wrong == []

@@ -75,8 +75,10 @@ class Control:
     async def set_aside_group(self, group: str) -> int:
         """The same for the orders of a group of dead letters."""
         keys: list[OrderKey] = []
-        while page := await self._insist(lambda: self._memory.letter_keys(group, keys[-1] if keys else None, PAGE)):
+        after: OrderKey | None = None
+        while page := await self._insist(lambda: self._memory.letter_keys(group, after, PAGE)):  # noqa: B023
             keys += page
+            after = page[-1]
         return await self._failing.set_aside(keys)
 
     async def approve(self, hold: int, limit: int | None) -> int | None:

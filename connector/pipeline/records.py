@@ -43,9 +43,10 @@ class Checkpoint:
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """An order refused for good until it changes or a person redrives it. `fingerprint` of the refused payload, None
-    when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`, `failing`,
-    `set_aside`. No values in `message`. `cause`: field path without list indexes, and message: what letters are grouped by. `store_id`: where the
-    order was to go, empty when that isn't known or is no store of the settings."""
+    when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`, `set_aside`; or
+    `failing`, of an order that waits in the ledger still. No values in `message`. `cause`: field path without list
+    indexes, and message: what letters are grouped by. `store_id`: where the order was to go, empty when that isn't
+    known or is no store of the settings."""
 
     key: OrderKey
     reason: str

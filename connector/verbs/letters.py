@@ -24,8 +24,7 @@ _group_option = click.option("--group", metavar="GROUP", help="Those of one caus
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Orders that were refused for good, until they change, and orders that fail again and again. Works beside a running
-    connector and without one."""
+    """Orders refused for good, or failing again and again. Works beside a running connector and without one."""
 
 
 @dead_letters.command("list")
@@ -122,7 +121,7 @@ def redrive(
 def set_aside(
     keys: tuple[str, ...], config_path: str | None, group: str | None, *, as_json: bool, no_wait: bool
 ) -> None:
-    """Give up on orders that fail again and again (`failing`): they are tried no more until they change or are redriven.
+    """Give up on orders that fail again and again (`failing`), until they change or are redriven.
 
     A running connector does it once nothing of them can land at Redo any more, after a minute at most; without one it
     is carried out at the next start.
