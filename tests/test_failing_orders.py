@@ -60,10 +60,10 @@ def until(world: World, what: Callable[[], bool], bound: float, step: float = 0.
     return world.loop.time() - begun
 
 
-def changed(world: World, orders: Sequence[str], note: str) -> float:
+def changed(world: World, orders: Sequence[str], note: str, bound: float = 30.0) -> float:
     """How long it takes until Redo has a change of these."""
     put(world, orders, note)
-    return until(world, lambda: has(world, orders, note) == orders, 30.0)
+    return until(world, lambda: has(world, orders, note) == orders, bound)
 
 
 def attempts(world: World, order: str) -> int:

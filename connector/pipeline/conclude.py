@@ -204,10 +204,13 @@ def _failing(delivery: Delivery, outcome: Outcome, now: float) -> DeadLetter:
     """It stays in the ledger, and goes once Redo takes the order. Without a fingerprint, or it would not be pushed."""
     before = delivery.remembered.dead_letter
     told = before is not None and before.reason == FAILING
+    message = outcome.message or outcome.reason
+    if outcome.kind is OutcomeKind.REFUSED:
+        message = f"{outcome.status}: refused, though Redo takes other orders: a firewall in front of it may do that"
     return DeadLetter(
         delivery.entry.key,
         FAILING,
-        outcome.message or outcome.reason,
+        message,
         (),
         None,
         now,
