@@ -92,6 +92,8 @@ class Inbox:
         match request.verb:
             case "redrive" | "resend":
                 return f"{_orders(await self._resend(requests, request))} on the way to Redo"
+            case "set-aside":
+                return await self._set_aside(arguments)
             case "approve":
                 return await self._approve(arguments)
             case "pause":
@@ -117,6 +119,15 @@ class Inbox:
             await asyncio.to_thread(requests.progress, request.number, so_far, max(so_far, total))
 
         return await self._control.redrive(group, told)
+
+    async def _set_aside(self, arguments: Mapping[str, Any]) -> str:
+        if self._control.paused:
+            raise ConnectorError("delivery is paused by hand: `redo-connector resume`, then ask again")
+        if "keys" in arguments:
+            aside = await self._control.set_aside([OrderKey(key) for key in arguments["keys"]])
+        else:
+            aside = await self._control.set_aside_group(arguments["group"])
+        return f"{_orders(aside)} set aside until a change or a redrive" if aside else "none of them fails any more"
 
     async def _approve(self, arguments: Mapping[str, Any]) -> str:
         released = await self._control.approve(arguments["hold"], arguments.get("limit"))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from connector.paper import clock, console, counted, some
+from connector.pipeline.records import FAILING
 
 _SHOWN: Final = 10
 """Fields of a hold that are named."""
@@ -35,6 +36,8 @@ def dead_letter_groups(found: Mapping[str, Any], limit: int, *, stores: bool) ->
     if len(groups) > limit:
         out.print(f"{len(groups) - limit} more groups: raise --limit")
     if groups:
+        if any(group["reason"] == FAILING for group in groups):
+            out.print("What is `failing` is tried again by itself; `dead-letters set-aside` gives up on it.")
         out.print("`dead-letters show GROUP` names the orders, `dead-letters redrive --group GROUP` tries them again.")
     else:
         out.print("No dead letters.")
@@ -107,7 +110,10 @@ def endpoints_in_short(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
 def groups_in_short(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
     """`status`: what orders were refused for."""
     for group in found:
-        text = f"refused: {counted(group['orders'])}, {group['reason']}: {group['cause']} (group {group['group']})"
+        what = f"refused: {counted(group['orders'])}, {group['reason']}"
+        if group["reason"] == FAILING:
+            what = f"fails again and again, and is tried again: {counted(group['orders'])}"
+        text = f"{what}: {group['cause']} (group {group['group']})"
         yield Text(text, "red")
 
 

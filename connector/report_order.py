@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from connector.paper import clock, console
+from connector.pipeline.records import FAILING
 
 _RESULTS = {"pushed": "accepted", "missing": "removed at Redo", "again": "tried again"}
 
@@ -52,7 +53,8 @@ def _remembered(found: Mapping[str, Any]) -> Iterator[Text]:
         yield Text(f"  accepted {clock(checkpoint['accepted_at'])} {where}, {checkpoint['fingerprint'][:12]}{gone}")
     if letter is not None:
         status = f" (HTTP {letter['status']})" if letter["status"] else ""
-        yield Text(f"  refused {clock(letter['last_seen'])}: {letter['reason']}{status}: {letter['message']}", "red")
+        how = "failed" if letter["reason"] == FAILING else "refused"
+        yield Text(f"  {how} {clock(letter['last_seen'])}: {letter['reason']}{status}: {letter['message']}", "red")
     if held is not None:
         yield Text(f"  held since {clock(held['since'])}: `redo-connector approve {held['hold']}`", "yellow")
 

@@ -25,7 +25,9 @@ def arrival(
 
 
 async def take(memory: Memory, now: float = 1_000.0, busy: Iterable[str] = (), limit: int = 100) -> list[Entry]:
-    return await memory.take(limit, now, keys(*busy), LANES)
+    """Those that never failed, then the others."""
+    fine = await memory.take(limit, now, keys(*busy), LANES)
+    return fine + await memory.take(limit, now, keys(*busy), LANES, failing=True)
 
 
 async def take_one(memory: Memory, now: float = 1_000.0) -> Entry:
@@ -71,7 +73,7 @@ async def test_taken_by_lane_then_oldest_first(memory: Memory) -> None:
 
 async def test_an_entry_whose_delay_is_over_keeps_its_place_by_age(memory: Memory) -> None:
     await memory.arrive([arrival(1, "old")], [])
-    await memory.settle([Settlement(await take_one(memory), again=Again(due=50, attempts=1, confirm=False))])
+    await memory.settle([Settlement(await take_one(memory), again=Again(due=50, attempts=0, confirm=False))])
     await memory.arrive([arrival(2, "new")], [])
     assert [entry.key for entry in await take(memory, now=60)] == ["old", "new"]
 
@@ -135,27 +137,65 @@ async def test_an_entry_put_back_waits_until_due(memory: Memory) -> None:
     await memory.arrive([arrival(5, "a")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=200, attempts=1, confirm=True))])
     assert await take(memory, now=199) == []
-    assert await memory.next_due(NOBODY) == 200
+    assert await memory.next_due(NOBODY, failing=True) == 200
     entry = await take_one(memory, now=200)
     assert (entry.attempts, entry.confirm) == (1, True)
 
 
-async def test_putting_back_covers_what_arrived_in_flight(memory: Memory) -> None:
+async def test_what_changes_while_it_fails_is_tried_at_once(memory: Memory) -> None:
     await memory.arrive([arrival(5, "a", since=50)], [])
     taken = await take_one(memory)
     await memory.arrive([arrival(8, "a", since=80)], [])
     await memory.settle([Settlement(taken, again=Again(due=200, attempts=1, confirm=True))])
-    assert await take(memory, now=199) == []
-    assert await take_one(memory, now=200) == Entry(OrderKey("a"), 5, 8, 50, Lane.LIVE, 1, True)
+    assert await take(memory, now=79) == []
+    assert await take_one(memory, now=80) == Entry(OrderKey("a"), 5, 8, 50, Lane.LIVE, 1, True)
 
 
-async def test_a_change_does_not_end_an_outage(memory: Memory) -> None:
+async def test_a_change_of_an_order_that_fails_is_tried_at_once_and_forgets_no_attempt(memory: Memory) -> None:
     await memory.arrive([arrival(5, "a")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=200, attempts=1, confirm=True))])
     await memory.arrive([arrival(8, "a")], [])
-    assert await take(memory, now=199) == []
-    entry = await take_one(memory, now=200)
+    assert await take(memory, now=99) == []
+    entry = await take_one(memory, now=100)
     assert (entry.attempts, entry.confirm) == (1, True)
+
+
+async def test_what_failed_is_taken_apart_from_the_rest_those_due_earliest_first(memory: Memory) -> None:
+    """A probe, and the traffic beside it, must not meet them."""
+    await memory.arrive([arrival(1, "a"), arrival(2, "b", lane=Lane.SWEEP), arrival(3, "c"), arrival(4, "d")], [])
+    a, c, d, b = await take(memory)
+    assert (a.key, b.key, c.key, d.key) == ("a", "b", "c", "d")
+    dues = {"a": 300.0, "b": 100.0, "c": 200.0}
+    await memory.settle(
+        [Settlement(one, again=Again(dues[one.key], attempts=2, confirm=False)) for one in (a, b, c)]
+        + [Settlement(d, again=Again(150.0, attempts=0, confirm=False))]
+    )
+    assert await memory.next_due(NOBODY) == 150
+    assert await memory.next_due(NOBODY, failing=True) == 100
+    assert await memory.next_due(keys("b"), failing=True) == 200
+    assert [one.key for one in await memory.take(9, 1_000.0, NOBODY, LANES)] == ["d"]
+    assert [one.key for one in await memory.take(9, 1_000.0, keys("a"), [Lane.LIVE], failing=True)] == ["c"]
+    assert [one.key for one in await memory.take(1, 1_000.0, keys("c"), LANES, failing=True)] == ["b"]
+    assert [one.key for one in await memory.take(9, 1_000.0, keys("b", "c"), LANES, failing=True)] == ["a"]
+
+
+async def test_what_fails_for_its_own_reasons_is_not_the_oldest_that_waits(memory: Memory) -> None:
+    await memory.arrive([arrival(1, "a", since=10), arrival(2, "b", since=20), arrival(3, "c", since=30)], [])
+    a, b, _ = await take(memory)
+    await memory.settle([Settlement(a, again=Again(100.0, attempts=2, confirm=False))])
+    await memory.settle([Settlement(b, again=Again(100.0, attempts=1, confirm=False))])
+    tally = await memory.tally()
+    assert (tally.affected, tally.oldest_since) == (3, 20.0)
+
+
+async def test_what_fails_for_its_own_reasons_may_keep_its_time_when_the_rest_is_hastened(memory: Memory) -> None:
+    await memory.arrive([arrival(1, "a"), arrival(2, "b"), arrival(3, "c")], [])
+    for attempts, entry in enumerate(await take(memory)):
+        await memory.settle([Settlement(entry, again=Again(1e9, attempts=attempts, confirm=False))])
+    await memory.hasten(1)
+    assert [(one.key, one.attempts) for one in await take(memory)] == [("a", 0), ("b", 1)]
+    await memory.hasten()
+    assert [one.key for one in await take(memory, busy=["a", "b"])] == ["c"]
 
 
 async def test_a_change_ends_a_wait_that_spent_no_attempt(memory: Memory) -> None:
@@ -172,7 +212,7 @@ async def test_hastening_makes_every_delayed_entry_due(memory: Memory) -> None:
     assert await take(memory) == []
     await memory.hasten()
     taken = await take(memory)
-    assert [entry.key for entry in taken] == ["0", "3", "1", "4", "2", "5"]
+    assert sorted(entry.key for entry in taken) == ["0", "1", "2", "3", "4", "5"]
     assert {(entry.attempts, entry.confirm) for entry in taken} == {(4, True)}
 
 
@@ -180,7 +220,7 @@ async def test_next_due_is_the_earliest_that_is_not_busy(memory: Memory) -> None
     assert await memory.next_due(NOBODY) is None
     await memory.arrive([arrival(1, "a"), arrival(2, "b", lane=Lane.SWEEP)], [])
     a, b = await take(memory)
-    await memory.settle([Settlement(b, again=Again(due=70, attempts=1, confirm=False))])
+    await memory.settle([Settlement(b, again=Again(due=70, attempts=0, confirm=False))])
     assert await memory.next_due(NOBODY) == 0
     assert await memory.next_due(keys("a")) == 70
     assert await memory.next_due(keys("a", "b")) is None

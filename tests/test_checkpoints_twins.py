@@ -94,6 +94,11 @@ CHECKPOINTS = st.builds(
 VENTURES = st.builds(Venture, KEYS, st.sampled_from(PLACES), st.none() | st.binary(max_size=3))
 
 
+async def _sorted(entries: Awaitable[list[Entry]]) -> list[Entry]:
+    """Which of several that are due at one moment come first is not promised."""
+    return sorted(await entries, key=lambda entry: entry.key)
+
+
 class Twins(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -150,11 +155,13 @@ class Twins(RuleBasedStateMachine):
         commit = Commit(self.revision, 7, self.revision * 10)
         self.both(lambda memory: memory.arrive([found, asked], [commit]))
 
-    @rule(now=MOMENTS, lanes=st.sets(LANES, min_size=1))
-    def take(self, now: float, lanes: set[Lane]) -> None:
+    @rule(now=MOMENTS, lanes=st.sets(LANES, min_size=1), failing=st.booleans())
+    def take(self, now: float, lanes: set[Lane], *, failing: bool) -> None:
         # Always all of them: which of several with one revision come first within a limit is not promised.
         busy = frozenset(self.taken)
-        entries = self.both(lambda memory: memory.take(len(EVERYTHING), now, busy, sorted(lanes)))
+        entries = self.both(
+            lambda memory: _sorted(memory.take(len(EVERYTHING), now, busy, sorted(lanes), failing=failing))
+        )
         self.taken |= {entry.key: entry for entry in entries}
 
     @rule(data=st.data())
@@ -246,9 +253,9 @@ class Twins(RuleBasedStateMachine):
         arrival = self.arrival(since, Lane.FANOUT, keys, older=2) if keys else None
         self.both(lambda memory: memory.resolved(taken, arrival, cursor))
 
-    @rule()
-    def hasten(self) -> None:
-        self.both(lambda memory: memory.hasten())
+    @rule(most_attempts=st.sampled_from([None, 1]))
+    def hasten(self, most_attempts: int | None) -> None:
+        self.both(lambda memory: memory.hasten(most_attempts))
 
     @rule(late_until=st.none() | MOMENTS)
     def crash(self, late_until: float | None) -> None:
@@ -288,6 +295,7 @@ class Twins(RuleBasedStateMachine):
         busy = frozenset(self.taken)
         self.both(lambda memory: memory.tally())
         self.both(lambda memory: memory.next_due(busy))
+        self.both(lambda memory: memory.next_due(busy, failing=True))
         self.both(lambda memory: memory.known(EVERYTHING))
         self.both(lambda memory: memory.page_checkpoints(None, 9))
         self.both(lambda memory: memory.take_lookups(9, wide=False))

@@ -216,8 +216,8 @@ def test_an_order_that_is_put_back_while_the_next_due_one_is_asked_for_is_not_fo
     world.wait(5.0)
     ask = world.memory.next_due
 
-    async def slowly(busy: frozenset[OrderKey]) -> float | None:
-        due = await ask(busy)
+    async def slowly(busy: frozenset[OrderKey], *, failing: bool = False) -> float | None:
+        due = await ask(busy, failing=failing)
         await asyncio.sleep(0.2)
         return due
 

@@ -13,7 +13,8 @@ from connector.pipeline import conclude as concluding
 from connector.pipeline.conclude import put_back
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Settled, Terms, decide, unreadable
 from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.records import Checkpoint, DeadLetter
+from connector.pipeline.failing import Failure
+from connector.pipeline.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
 from connector.redo.contract import RedoContract
 from tests.sample_orders import document
 
@@ -41,8 +42,11 @@ def diff(
     return decide(entry, rows_found, remembered, CONTRACT, TERMS, hidden=hidden, now=NOW, members=MEMBERS)
 
 
+FAILURE = Failure(attempts=1, delay=9.0, lasting=False, unclear=False)
+
+
 def conclude(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
-    return concluding.conclude(delivery, outcome, now - 0.1, now, CONTRACT, TERMS)
+    return concluding.conclude(delivery, outcome, now - 0.1, now, CONTRACT, TERMS, FAILURE)
 
 
 def test_an_order_without_a_checkpoint_is_delivered() -> None:
@@ -178,7 +182,7 @@ def test_rejection_becomes_a_dead_letter_and_leaves_the_ledger() -> None:
 @pytest.mark.parametrize(
     ("outcome", "attempts", "confirm"),
     [
-        (Outcome(OutcomeKind.REFUSED, 401), 0, False),
+        (Outcome(OutcomeKind.REFUSED, 401), 1, False),
         (Outcome(OutcomeKind.THROTTLED, 429), 0, False),
         (Outcome(OutcomeKind.UNAVAILABLE, None, "connect"), 1, False),
         (Outcome(OutcomeKind.UNAVAILABLE, 503, "http_503"), 1, True),
@@ -193,6 +197,35 @@ def test_every_other_answer_keeps_the_order_in_the_ledger(outcome: Outcome, atte
     assert (again.attempts, again.confirm) == (attempts, confirm)
     assert found.result is None
     assert found.settlement.checkpoint is None
+
+
+def test_an_order_that_fails_again_and_again_is_a_dead_letter_that_is_still_tried() -> None:
+    lasting = replace(FAILURE, attempts=6, lasting=True)
+    outcome = Outcome(OutcomeKind.UNAVAILABLE, 500, "http_500", "500: Redo fails")
+
+    def failed(delivery: Delivery) -> Settlement:
+        return concluding.conclude(delivery, outcome, NOW - 0.1, NOW, CONTRACT, TERMS, lasting).settlement
+
+    first = failed(replace(DELIVERY, entry=replace(ENTRY, attempts=5)))
+    letter, again = first.dead_letter, first.again
+    assert letter is not None
+    assert again is not None
+    assert (letter.reason, letter.attempts, letter.status, letter.fingerprint) == (FAILING, 6, 500, None)
+    assert (again.due, again.attempts) == (NOW + 9.0, 6)
+    assert isinstance(diff(Remembered(dead_letter=letter)), Delivery), "it is pushed again though nothing changed"
+    second = failed(replace(DELIVERY, remembered=Remembered(dead_letter=letter))).dead_letter
+    assert second is not None
+    assert second.attempts == 1, "the store adds them up"
+
+
+def test_an_order_that_was_set_aside_is_pushed_when_it_changes() -> None:
+    entry = replace(ENTRY, attempts=6, confirm=True)
+    aside = concluding.set_aside(replace(DELIVERY, entry=entry), NOW, TERMS)
+    letter = aside.settlement.dead_letter
+    assert letter is not None
+    assert (letter.reason, letter.fingerprint, aside.settlement.again) == (SET_ASIDE, ORDER.fingerprint, None)
+    assert isinstance(diff(Remembered(dead_letter=letter)), Settled)
+    assert isinstance(diff(Remembered(dead_letter=letter), tags=["other"]), Delivery)
 
 
 def test_a_pending_confirmation_survives_every_answer_but_a_definite_one() -> None:

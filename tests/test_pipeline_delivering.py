@@ -12,6 +12,7 @@ from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
 from connector.pipeline.delivering import Deliverer
 from connector.pipeline.entries import Entry, Lane
+from connector.pipeline.failing import Failing
 from connector.pipeline.gates import Gates
 from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.insist import Insist
@@ -42,10 +43,16 @@ NOW = 1_000.0
 async def _nothing() -> None: ...
 
 
+def failing() -> Failing:
+    return Failing(MemoryCheckpoints(), Insist(), lambda: None, Clock(wall=lambda: NOW))
+
+
 def refused() -> tuple[Deliverer, Gates, Delivery]:
     gates = Gates(4, None, clock=Clock(wall=lambda: NOW))
     hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
-    deliverer = Deliverer(Refusing(), CONTRACT, gates, Metrics(), History(), hand_pause, Terms(), clock=lambda: NOW)
+    deliverer = Deliverer(
+        Refusing(), CONTRACT, gates, failing(), Metrics(), History(), hand_pause, Terms(), clock=lambda: NOW
+    )
     order = CONTRACT.order(document(), NOW)
     entry = Entry(OrderKey("1"), 1, 1, NOW, Lane.LIVE, 0, False)
     return deliverer, gates, Delivery(entry, Action.PUSH, order.place, order, Remembered())
@@ -75,7 +82,7 @@ async def test_a_refused_probe_lets_another_order_probe_next() -> None:
     gate._reopens = 0.0  # the pause is over
     probe = (await deliverer.deliver(delivery)).settlement.again
     assert probe is not None
-    assert probe.attempts == 0
+    assert probe.attempts == 1, "the ledger takes others first"
     assert probe.due > gate.pause_until
 
 
@@ -97,7 +104,7 @@ class Slow(Refusing):
 async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_for_its_turn_goes_back() -> None:
     redo, gates, history = Slow(), Gates(1, None, clock=Clock(wall=lambda: NOW)), History()
     hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
-    deliverer = Deliverer(redo, CONTRACT, gates, Metrics(), history, hand_pause, Terms(), clock=lambda: NOW)
+    deliverer = Deliverer(redo, CONTRACT, gates, failing(), Metrics(), history, hand_pause, Terms(), clock=lambda: NOW)
     order = CONTRACT.order(document(), NOW)
     deliveries = [
         Delivery(Entry(OrderKey(key), 1, 1, NOW, Lane.LIVE, 2, True), Action.PUSH, order.place, order, Remembered())

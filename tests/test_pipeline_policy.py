@@ -17,6 +17,7 @@ def test_every_outcome_has_a_row_that_does_not_contradict_itself(kind: OutcomeKi
     row = action(kind)
     assert (row.order_backoff is not None) == (row.fate is Fate.AGAIN)
     assert (row.pause_backoff is not None) == (row.everyone is not Everyone.GO_ON)
+    assert (row.failures_to_pause > 0) == (row.everyone is Everyone.PAUSE_IF_MANY)
     assert bool(row.advice) == (kind is not OutcomeKind.ACCEPTED)
     if row.confirm is not Confirm.NO:
         assert row.fate is Fate.AGAIN
@@ -27,7 +28,7 @@ def test_every_outcome_has_a_row_that_does_not_contradict_itself(kind: OutcomeKi
     [
         (OutcomeKind.ACCEPTED, Fate.SETTLED, Everyone.GO_ON, Confirm.NO),
         (OutcomeKind.REJECTED, Fate.DEAD_LETTER, Everyone.GO_ON, Confirm.NO),
-        (OutcomeKind.REFUSED, Fate.PUT_BACK, Everyone.PAUSE, Confirm.NO),
+        (OutcomeKind.REFUSED, Fate.AGAIN, Everyone.PAUSE_IF_MANY, Confirm.NO),
         (OutcomeKind.THROTTLED, Fate.PUT_BACK, Everyone.PAUSE, Confirm.NO),
         (OutcomeKind.UNAVAILABLE, Fate.AGAIN, Everyone.PAUSE_IF_MANY, Confirm.IF_ANSWERED),
         (OutcomeKind.UNKNOWN, Fate.AGAIN, Everyone.PAUSE_IF_MANY, Confirm.YES),
@@ -47,22 +48,18 @@ def test_only_a_request_that_may_have_reached_redo_is_confirmed() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_gate_does_to_everyone_what_the_table_says(kind: OutcomeKind) -> None:
-    gate = Gate(4)
+    gate, row = Gate(4), action(kind)
+    assert await gate.enter("accepted", Lane.LIVE)
+    gate.leave("accepted", Outcome(OutcomeKind.ACCEPTED, 200))
     closed_after = None
     for number in range(FAILURES_TO_CLOSE + 1):
         if not await gate.enter(str(number), Lane.LIVE):
             break
-        gate.leave(str(number), Outcome(kind))
+        gate.leave(str(number), Outcome(kind, 500))
         if gate.pause is not None and closed_after is None:
             closed_after = number + 1
-    assert (
-        closed_after
-        == {
-            Everyone.GO_ON: None,
-            Everyone.PAUSE: 1,
-            Everyone.PAUSE_IF_MANY: FAILURES_TO_CLOSE,
-        }[action(kind).everyone]
-    )
+    expected = {Everyone.GO_ON: None, Everyone.PAUSE: 1, Everyone.PAUSE_IF_MANY: row.failures_to_pause}
+    assert closed_after == expected[row.everyone]
     if gate.pause is not None:
         assert gate.pause.advice == action(kind).advice
 

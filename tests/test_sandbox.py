@@ -182,6 +182,10 @@ async def test_overlapping_pushes_of_one_order_are_counted_and_logged(
         ({"unauthorized": True}, 401),
         ({"forbidden": True}, 403),
         ({"reject": ["1001"]}, 400),
+        ({"fail": ["1001"]}, 500),
+        ({"fail": ["1001"], "fail_how": "503"}, 503),
+        ({"fail": ["1001"], "fail_how": "409"}, 409),
+        ({"fail": ["1001"], "fail_how": "403"}, 403),
     ],
 )
 async def test_a_switch_makes_its_trouble_and_nothing_is_stored(

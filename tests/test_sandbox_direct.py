@@ -54,6 +54,9 @@ TROUBLES: list[dict[str, Any]] = [
     {"drip": 1, "drip_seconds": 0.02},
     {"drip": 1, "drip_seconds": 3600.0},
     {"reject": ["1001"]},
+    *({"fail": ["1001"], "fail_how": how} for how in ("500", "503", "409", "403", "cut")),
+    {"fail": ["1001"], "fail_how": "hang", "hang_seconds": 3600.0},
+    {"fail": ["1002"]},
 ]
 
 

@@ -37,6 +37,7 @@ PROMISED = {
     "redo_connector_http_in_flight": ("gauge", set()),
     "redo_connector_http_concurrency_limit": ("gauge", set()),
     "redo_connector_dead_letters": ("gauge", {"reason"}),
+    "redo_connector_failing_orders": ("gauge", set()),
     "redo_connector_delivery_paused": ("gauge", {"reason"}),
     "redo_connector_held_orders": ("gauge", set()),
     "redo_connector_backfill_orders_total": ("counter", set()),

@@ -73,8 +73,10 @@ class MemoryCheckpoints:
         self._ledger.arrive(arrival)
         self._walks.arrive(arrival)
 
-    async def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
-        return self._ledger.take(limit, now, busy, lanes)
+    async def take(
+        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
+    ) -> list[Entry]:
+        return self._ledger.take(limit, now, busy, lanes, failing=failing)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         refuse_unsealed(settlements, self._vault)
@@ -95,8 +97,8 @@ class MemoryCheckpoints:
         for venture in ventures:
             self._accepted.venture(venture)
 
-    async def hasten(self) -> None:
-        self._ledger.hasten()
+    async def hasten(self, most_attempts: int | None = None) -> None:
+        self._ledger.hasten(most_attempts)
 
     async def known(self, keys: Sequence[OrderKey]) -> Known:
         checkpoints = self._accepted.checkpoints
@@ -291,8 +293,8 @@ class MemoryCheckpoints:
     async def dead_letters(self, after: OrderKey | None, limit: int) -> list[DeadLetter]:
         return self._letters.page(after, limit)
 
-    async def next_due(self, busy: frozenset[OrderKey]) -> float | None:
-        return self._ledger.next_due(busy)
+    async def next_due(self, busy: frozenset[OrderKey], *, failing: bool = False) -> float | None:
+        return self._ledger.next_due(busy, failing=failing)
 
     async def close(self) -> None:
         """Nothing to do."""

@@ -9,8 +9,9 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from connector.checkpoints.ledger import AT_ONCE, MOST_ATTEMPTS
 from connector.orders import OrderKey
-from connector.pipeline.entries import Again, Arrival, Entry, Lane
+from connector.pipeline.entries import BLAMED, Again, Arrival, Entry, Lane
 from connector.pipeline.records import Settlement
 
 
@@ -42,8 +43,7 @@ class _Waiting:
             confirm=entry.confirm or newer.confirm,
             approved=entry.approved or newer.approved,
         )
-        if entry.attempts == 0:
-            self.due = 0.0
+        self.due = max(AT_ONCE, min(self.due, newer.since)) if entry.attempts else 0.0
         if self.in_flight:
             first, since = self.newer_first, self.newer_since
             self.newer_first = newer.first_revision if first is None else min(first, newer.first_revision)
@@ -63,7 +63,11 @@ class _Waiting:
             late_until=again.late_until,
             approved=again.approved or self.newer_approved,
         )
-        self.due = 0.0 if again.attempts == 0 and self.newer_first is not None else again.due
+        changed = again.due if self.newer_since is None else min(again.due, self.newer_since)
+        if again.attempts:
+            self.due = max(AT_ONCE, changed)
+        else:
+            self.due = again.due if self.newer_first is None else 0.0
         self.rest()
 
     def outlives(self, settled: Entry) -> bool:
@@ -98,8 +102,8 @@ class LedgerRows:
         return len(self._rows)
 
     def moments(self) -> list[float]:
-        """Since when each waits."""
-        return [waiting.entry.since for waiting in self._rows.values()]
+        """Since when each waits that doesn't fail for its own reasons."""
+        return [waiting.entry.since for waiting in self._rows.values() if waiting.entry.attempts < BLAMED]
 
     def arrive(self, arrival: Arrival) -> None:
         for key in arrival.keys:
@@ -123,16 +127,21 @@ class LedgerRows:
         else:
             self._rows[key] = _Waiting(entry)
 
-    def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+    def take(
+        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool
+    ) -> list[Entry]:
         free = (
-            waiting.entry
+            waiting
             for waiting in self._rows.values()
-            if waiting.due <= now and waiting.entry.lane in lanes and waiting.entry.key not in busy
+            if waiting.due <= now
+            and waiting.entry.lane in lanes
+            and waiting.entry.key not in busy
+            and (waiting.entry.attempts > 0) == failing
         )
-        taken = heapq.nsmallest(limit, free, key=lambda entry: (entry.lane, entry.revision, entry.key))
-        for entry in taken:
-            self._rows[entry.key].rest(in_flight=True)
-        return taken
+        taken = heapq.nsmallest(limit, free, key=_by_due if failing else _by_lane)
+        for waiting in taken:
+            waiting.rest(in_flight=True)
+        return [waiting.entry for waiting in taken]
 
     def settle(self, settlement: Settlement) -> None:
         waiting = self._rows.get(settlement.entry.key)
@@ -153,9 +162,12 @@ class LedgerRows:
         for one in [*self._rows] if key is None else [key]:
             self._rows.pop(one, None)
 
-    def hasten(self) -> None:
+    def hasten(self, most_attempts: int | None) -> None:
+        most = MOST_ATTEMPTS if most_attempts is None else most_attempts
         for waiting in self._rows.values():
-            if not waiting.only_late:
+            if waiting.entry.attempts:
+                waiting.due = min(waiting.due, AT_ONCE) if waiting.entry.attempts <= most else waiting.due
+            elif not waiting.only_late:
                 waiting.due = 0.0
 
     def recover(self, late_until: float | None) -> None:
@@ -184,5 +196,18 @@ class LedgerRows:
         for waiting in self._rows.values():
             waiting.entry, waiting.newer_approved = replace(waiting.entry, approved=False), False
 
-    def next_due(self, busy: frozenset[OrderKey]) -> float | None:
-        return min((waiting.due for key, waiting in self._rows.items() if key not in busy), default=None)
+    def next_due(self, busy: frozenset[OrderKey], *, failing: bool) -> float | None:
+        waits = (
+            waiting.due
+            for key, waiting in self._rows.items()
+            if key not in busy and (waiting.entry.attempts > 0) == failing
+        )
+        return min(waits, default=None)
+
+
+def _by_lane(waiting: _Waiting) -> tuple[int, int, OrderKey]:
+    return waiting.entry.lane, waiting.entry.revision, waiting.entry.key
+
+
+def _by_due(waiting: _Waiting) -> tuple[float, OrderKey]:
+    return waiting.due, waiting.entry.key

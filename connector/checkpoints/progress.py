@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 
 from connector.checkpoints import letters, suspicions
-from connector.pipeline.entries import Commit
+from connector.pipeline.entries import BLAMED, Commit
 from connector.pipeline.holds import HoldState
 from connector.pipeline.records import Sweep, SweepKind, Tally
 
@@ -40,13 +40,13 @@ DELETE FROM finished_sweep WHERE (revision, started_at) IN
 _SWEEPS: Final = f"SELECT {_SWEEP_COLUMNS} FROM finished_sweep {_LATEST_FIRST} LIMIT ?"  # noqa: S608 (constants)
 
 # Of holds only those that aren't over count: there are a handful.
-_TALLY: Final = """
+_TALLY: Final = f"""
 SELECT (SELECT count(*) FROM ledger), (SELECT count(*) FROM lookup), checkpoints, missing,
-  (SELECT min(since) FROM ledger), (SELECT min(since) FROM lookup),
+  (SELECT since FROM ledger WHERE attempts < {BLAMED} ORDER BY since LIMIT 1), (SELECT min(since) FROM lookup),
   (SELECT min((SELECT min(since) FROM held WHERE held.hold = hold.number)) FROM hold
     WHERE over = 0 AND state = 'gathering')
 FROM census
-"""
+"""  # noqa: S608 (a number of ours)
 _HOLD_COUNTS: Final = "SELECT state, sum(orders), count(*) FROM hold WHERE over = 0 AND orders > 0 GROUP BY state"
 
 

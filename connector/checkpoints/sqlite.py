@@ -71,9 +71,11 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
 
         await self._thread.write(work, durable=True)
 
-    async def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+    async def take(
+        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
+    ) -> list[Entry]:
         def work(connection: apsw.Connection) -> list[Entry]:
-            entries = ledger.due(connection, limit, now, busy, lanes)
+            entries = (ledger.failing if failing else ledger.due)(connection, limit, now, busy, lanes)
             ledger.mark(connection, entries)
             return entries
 
@@ -106,12 +108,12 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
 
         await self._thread.write(work, durable=True)
 
-    async def hasten(self) -> None:
+    async def hasten(self, most_attempts: int | None = None) -> None:
         # The last step is the first that isn't full: what fails again meanwhile backs off anew.
         hastened = _HASTEN_STEP
         while hastened == _HASTEN_STEP:
             hastened = await self._thread.write(
-                lambda connection: ledger.hasten(connection, _HASTEN_STEP), durable=False
+                lambda connection: ledger.hasten(connection, _HASTEN_STEP, most_attempts), durable=False
             )
 
     async def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
@@ -218,8 +220,8 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
     async def note(self, name: str, value: str) -> None:
         await self._thread.write(lambda connection: progress.note(connection, name, value), durable=True)
 
-    async def next_due(self, busy: frozenset[OrderKey]) -> float | None:
-        return await self._thread.read(lambda connection: ledger.next_due(connection, busy))
+    async def next_due(self, busy: frozenset[OrderKey], *, failing: bool = False) -> float | None:
+        return await self._thread.read(lambda connection: ledger.next_due(connection, busy, failed=failing))
 
     async def close(self) -> None:
         """Finish what was asked, write the WAL into the file, let go of the lock."""

@@ -99,9 +99,10 @@ class Window:
         elif healthy and full:
             self._grow()
 
-    def restart(self) -> None:
-        """After an outage: start small, and be quick up to what was borne half-way before."""
-        self._size = min(self._size, float(START))
+    def restart(self, *, outage: bool = True) -> None:
+        """After an outage: start small, and be quick up to what was borne half-way before. When there was none, what
+        failed meanwhile was no reason to shrink below that."""
+        self._size = min(self._size if outage else float(START), float(START), float(self._most))
         self._counts_from = self._next
         self._failed.clear()
         self._latency.forget_recent()

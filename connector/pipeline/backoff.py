@@ -24,5 +24,5 @@ class Backoff:
         return max(self.floor, ceiling * (1.0 - self.spread * random.random()))  # noqa: S311 -- guards no secret
 
 
-ORDER_BACKOFF = Backoff(base=0.5, cap=60.0)
-"""Of one order that failed, by its attempts."""
+ORDER_BACKOFF = Backoff(base=0.5, cap=3600.0, spread=0.5)
+"""Of one order that failed, by how often it did."""

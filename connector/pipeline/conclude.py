@@ -21,15 +21,23 @@ from connector.pipeline.decide import (
     wait_for_late,
 )
 from connector.pipeline.entries import Again, Entry
+from connector.pipeline.failing import Failure
 from connector.pipeline.policy import POLICY, Fate
 from connector.pipeline.ports import Contract
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
+from connector.pipeline.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
 
 
 def conclude(
-    delivery: Delivery, outcome: Outcome, sent_at: float, now: float, contract: Contract, terms: Terms
+    delivery: Delivery,
+    outcome: Outcome,
+    sent_at: float,
+    now: float,
+    contract: Contract,
+    terms: Terms,
+    failure: Failure | None = None,
 ) -> Settled:
-    """Redo's answer becomes a checkpoint, a dead letter, or another attempt. `sent_at`: when the request began."""
+    """Redo's answer becomes a checkpoint, a dead letter, or another attempt. `sent_at`: when the request began.
+    `failure`: of an outcome after which the order is tried AGAIN."""
     match POLICY[outcome.kind].fate:
         case Fate.SETTLED if delivery.action is Action.PUSH:
             return _accepted(delivery, outcome, sent_at, now, contract, terms)
@@ -40,7 +48,8 @@ def conclude(
         case Fate.PUT_BACK:
             return put_back(delivery, now, terms)
         case Fate.AGAIN:
-            return _again(delivery, outcome, now, terms)
+            assert failure is not None  # noqa: S101 -- the caller looked
+            return _again(delivery, outcome, now, terms, failure)
 
 
 def _accepted(
@@ -172,18 +181,63 @@ def put_back(delivery: Delivery, until: float, terms: Terms) -> Settled:
     return Settled(Settlement(entry, again=again, settled_places=_not_there(delivery, terms)), None)
 
 
-def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms) -> Settled:
+def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms, failure: Failure) -> Settled:
     entry, checkpoint = delivery.entry, delivery.remembered.checkpoint
-    rule = POLICY[outcome.kind]
-    delay = rule.order_backoff.delay(entry.attempts) if rule.order_backoff is not None else 0.0
-    uncertain = rule.must_confirm(outcome)
+    uncertain = POLICY[outcome.kind].must_confirm(outcome)
     late = entry.late_until
     if outcome.kind is OutcomeKind.UNKNOWN:
         late = max(late or 0.0, now + terms.confirm_after)
     elsewhere = checkpoint is None or checkpoint.place != delivery.place
     maybe = (delivery.place,) if uncertain and elsewhere and terms.missing != "ignore" else ()
     pushed = delivery.order if maybe and terms.keep_payload and delivery.action is Action.PUSH else None
-    again = Again(now + delay, entry.attempts + 1, entry.confirm or uncertain, late, entry.approved)
+    again = Again(now + failure.delay, failure.attempts, entry.confirm or uncertain, late, entry.approved)
     payload = None if pushed is None else pushed.body
     settled = () if uncertain else _not_there(delivery, terms)
-    return Settled(Settlement(entry, again=again, leftovers=maybe, payload=payload, settled_places=settled), None)
+    letter = _failing(delivery, outcome, now) if failure.lasting else None
+    settlement = Settlement(
+        entry, dead_letter=letter, again=again, leftovers=maybe, payload=payload, settled_places=settled
+    )
+    return Settled(settlement, None)
+
+
+def _failing(delivery: Delivery, outcome: Outcome, now: float) -> DeadLetter:
+    """It stays in the ledger, and goes once Redo takes the order. Without a fingerprint, or it would not be pushed."""
+    before = delivery.remembered.dead_letter
+    told = before is not None and before.reason == FAILING
+    message = outcome.message or outcome.reason
+    if outcome.kind is OutcomeKind.REFUSED:
+        message = f"{outcome.status}: refused, though Redo takes other orders: a firewall in front of it may do that"
+    return DeadLetter(
+        delivery.entry.key,
+        FAILING,
+        message,
+        (),
+        None,
+        now,
+        now,
+        1 if told else delivery.entry.attempts + 1,
+        outcome.status,
+        cause=f"Redo fails this order again and again, and takes others ({outcome.reason})",
+        store_id=delivery.place.store_id,
+    )
+
+
+def set_aside(delivery: Delivery, now: float, terms: Terms) -> Settled:
+    """A person gave up on an order that fails: it leaves the ledger until it changes or is redriven."""
+    entry, order, before = delivery.entry, delivery.order, delivery.remembered.dead_letter
+    pushed = delivery.action is Action.PUSH and order is not None
+    letter = DeadLetter(
+        entry.key,
+        SET_ASIDE if pushed else REMOVAL,
+        before.message if before is not None else "set aside by hand",
+        (),
+        order.fingerprint if pushed and order is not None else None,
+        now,
+        now,
+        0 if before is not None else entry.attempts,
+        before.status if before is not None else None,
+        cause="set aside by hand while Redo failed it",
+        store_id=delivery.place.store_id,
+    )
+    doubted = doubtful(entry, delivery.remembered) if pushed else None
+    return Settled(Settlement(entry, doubted, letter, settled_places=_not_there(delivery, terms)), Result.REJECTED)

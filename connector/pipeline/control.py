@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from connector.orders import OrderKey
 from connector.pipeline.entries import Arrival, Lane
+from connector.pipeline.failing import Failing
 from connector.pipeline.guard import Guard
 from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.insist import Insist
@@ -25,6 +26,7 @@ class Control:
         sweeper: Sweeper,
         insist: Insist,
         hand_pause: HandPause,
+        failing: Failing,
         next_revision: Callable[[], int],
         wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
@@ -34,6 +36,7 @@ class Control:
         self._sweeper = sweeper
         self._insist = insist
         self._hand_pause = hand_pause
+        self._failing = failing
         self._next_revision = next_revision
         self._wake = wake
         self._clock = clock
@@ -64,6 +67,19 @@ class Control:
                 await told(redriven)
             after = page[-1]
         return redriven
+
+    async def set_aside(self, keys: Sequence[OrderKey]) -> int:
+        """Of these, orders that fail again and again are tried no more until they change. Returns how many."""
+        return await self._failing.set_aside(keys)
+
+    async def set_aside_group(self, group: str) -> int:
+        """The same for the orders of a group of dead letters."""
+        keys: list[OrderKey] = []
+        after: OrderKey | None = None
+        while page := await self._insist(lambda: self._memory.letter_keys(group, after, PAGE)):  # noqa: B023
+            keys += page
+            after = page[-1]
+        return await self._failing.set_aside(keys)
 
     async def approve(self, hold: int, limit: int | None) -> int | None:
         """Let a hold go, or `limit` of its orders. Returns how many, None when there is no such hold."""

@@ -7,19 +7,22 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from connector.orders import Outcome, OutcomeKind, delivery_id
-from connector.pipeline.conclude import conclude, put_back
+from connector.pipeline.conclude import conclude, put_back, set_aside
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
 from connector.pipeline.entries import Lane
+from connector.pipeline.failing import Failing
+from connector.pipeline.gate import Gate
 from connector.pipeline.gates import Gates
 from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.history import Attempt
 from connector.pipeline.notices import answered
+from connector.pipeline.policy import Fate, action
 from connector.pipeline.ports import Chronicle, Contract, Observer, Redo
 
 MOMENT = 0.1
 PROBED_LAST = 1.0
-"""Seconds that a refused probe stands behind the orders that wait with it."""
+"""Seconds that a failed probe stands behind the orders that wait with it."""
 
 
 class Deliverer:
@@ -28,6 +31,7 @@ class Deliverer:
         redo: Redo,
         contract: Contract,
         gates: Gates,
+        failing: Failing,
         observer: Observer,
         chronicle: Chronicle,
         hand_pause: HandPause,
@@ -37,6 +41,7 @@ class Deliverer:
         self._redo = redo
         self._contract = contract
         self._gates = gates
+        self._failing = failing
         self._observer = observer
         self._chronicle = chronicle
         self._hand_pause = hand_pause
@@ -50,9 +55,12 @@ class Deliverer:
         """One request, or none while the gate is closed."""
         entry = delivery.entry
         gate = self._gates.of(delivery.place.store_id)
-        if not await gate.enter(entry.key, entry.lane):
+        if self._failing.given_up(entry):
+            return self._set_aside(delivery)
+        standing = self._failing.standing(entry, delivery.place.store_id)
+        if not await gate.enter(entry.key, entry.lane, standing):
             # A probe may be on its way: its answer is worth a moment.
-            return put_back(delivery, max(gate.turned_away(), self._clock() + MOMENT), self._terms)
+            return put_back(delivery, max(gate.turned_away(standing), self._clock() + MOMENT), self._terms)
         if self._hand_pause.since is not None:  # begun while it waited for its turn
             gate.leave(entry.key, None)
             return put_back(delivery, self._clock() + MOMENT, self._terms)
@@ -65,14 +73,32 @@ class Deliverer:
         finally:
             gate.leave(entry.key, outcome)
         self.reopened = self.reopened or (was_closed and gate.pause is None)
-        settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms)
+        settled = await self._concluded(delivery, outcome, sent_at, gate)
         answered(delivery, outcome, settled, self._clock() - sent_at)
         if settled.result is None and gate.pause_until is not None and settled.settlement.again is not None:
-            # A probe that was refused lets another order probe next: the refusal may be about this one alone.
-            last = PROBED_LAST if was_closed and outcome.kind is OutcomeKind.REFUSED else 0.0
+            # A probe that failed lets another order probe next: it may be at fault itself.
+            last = PROBED_LAST if was_closed and outcome.kind is not OutcomeKind.THROTTLED else 0.0
             settled = _not_before(settled, gate.pause_until + last)
         self._tell(delivery, outcome, settled, sent_at)
         return settled
+
+    async def _concluded(self, delivery: Delivery, outcome: Outcome, sent_at: float, gate: Gate) -> Settled:
+        store_id, failure = delivery.place.store_id, None
+        if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
+            self._failing.answered(delivery, pushed=outcome.kind is OutcomeKind.ACCEPTED)
+        elif action(outcome.kind).fate is Fate.AGAIN:
+            failure = self._failing.failed(delivery, outcome, closed=gate.pause is not None)
+        settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms, failure)
+        if failure is not None and failure.unclear:
+            await self._failing.ask(store_id)
+        return settled
+
+    def _set_aside(self, delivery: Delivery) -> Settled:
+        """A person gave up on it, and it goes once nothing of it can land at Redo any more."""
+        late = delivery.entry.late_until
+        if late is not None and self._clock() < late:
+            return put_back(delivery, late, self._terms)
+        return set_aside(delivery, self._clock(), self._terms)
 
     async def _send(self, delivery: Delivery) -> Outcome:
         if delivery.order is None:

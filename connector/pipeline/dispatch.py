@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from math import inf
 
 from connector.errors import ConnectorError
 from connector.orders import OrderKey, delivery_id
@@ -18,8 +17,10 @@ from connector.pipeline.batch import BATCH
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.delivering import Deliverer
-from connector.pipeline.entries import Lane
+from connector.pipeline.dues import Dues
+from connector.pipeline.entries import BLAMED, Entry, Lane
 from connector.pipeline.examining import Examiner
+from connector.pipeline.failing import Failing
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, drift
 from connector.pipeline.hand_pause import HandPause
@@ -44,6 +45,7 @@ class Dispatcher:
         deliverer: Deliverer,
         guard: Guard,
         gates: Gates,
+        failing: Failing,
         observer: Observer,
         chronicle: Chronicle,
         hand_pause: HandPause,
@@ -58,6 +60,7 @@ class Dispatcher:
         self._deliverer = deliverer
         self._guard = guard
         self._gates = gates
+        self._failing = failing
         self._observer = observer
         self._chronicle = chronicle
         self._hand_pause = hand_pause
@@ -66,6 +69,8 @@ class Dispatcher:
         self._on_drift = on_drift
         self._clock = clock
         self._busy: dict[OrderKey, Lane] = {}
+        self._beside: set[OrderKey] = set()
+        """Those of them that failed before: they keep nobody waiting."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._notices = Notices()
         self._failure: BaseException | None = None
@@ -73,8 +78,8 @@ class Dispatcher:
         self.examiner = Examiner(looker, self.begin, self._settle, self._looked, READ_BACKOFF.delay, clock)
         self.examiner.on_void = on_void
         self._heavy = self.examiner.heavy
-        self._due: float | None = None
-        """When the next entry that backs off falls due; inf: none does; None: not known."""
+        self._dues = Dues(memory, insist, clock)
+        self._failing_dues = Dues(memory, insist, clock, failing=True)
         self.pulse = Pulse("dispatcher", "taking orders from the ledger")
         self.road = Pulse("road", "reading and pushing orders")
         """Of all orders that are in work together. A closed gate sends them back, so that none is."""
@@ -107,7 +112,7 @@ class Dispatcher:
         """Orders can be read again: those that wait for it need not wait longer."""
         self.examiner.hasten()
         await self._insist(self._memory.hasten)
-        self._due = None
+        self._forget_dues()
         self.wake()
 
     def mapping_works(self) -> None:
@@ -138,29 +143,49 @@ class Dispatcher:
         sweeps_fit = sweep_room > 0
         lanes = tuple(Lane) if sweeps_fit else (Lane.LIVE,)
         limit = min(room, sweep_room or BATCH)
-        busy = frozenset(self._busy)
-        entries = await self._insist(lambda: self._memory.take(limit, self._clock(), busy, lanes))
+        entries = await self._take(limit, lanes)
         reach("dispatch.after_take")
-        for entry in entries:
-            self._busy[entry.key] = entry.lane
+        all_taken = len(entries) < limit
+        entries += await self._take_failing(bool(entries))
         self.moved()
         self.examiner.start(entries)
-        if len(entries) < limit:
+        if all_taken:
             if sweeps_fit:
-                self._on_hungry(all(lane is not Lane.SWEEP for lane in self._busy.values()))
-            due = await self._next_due()
-            # When sweeps don't fit, a due one must not make this spin: the next settlement wakes it.
-            await self._wait(max(0.0, due - self._clock()) if due is not None and sweeps_fit else None)
+                self._on_hungry(all(lane is not Lane.SWEEP or key in self._beside for key, lane in self._busy.items()))
+            await self._wait(await self._until_due(sweeps_fit))
 
-    async def _next_due(self) -> float | None:
-        """When an entry that backs off falls due. Every one of them passed `written`, so the store is asked only at
-        the start and once the time has come; what is written meanwhile counts too."""
-        if self._due is None or self._due <= self._clock():
-            self._due, busy = inf, frozenset(self._busy)
-            due = await self._insist(lambda: self._memory.next_due(busy))
-            if self._due is not None and due is not None:
-                self._due = min(self._due, due)
-        return None if self._due == inf else self._due
+    async def _take(self, limit: int, lanes: Sequence[Lane], *, failing: bool = False) -> list[Entry]:
+        busy = frozenset(self._busy)
+        entries = await self._insist(lambda: self._memory.take(limit, self._clock(), busy, lanes, failing=failing))
+        self._busy |= {entry.key: entry.lane for entry in entries}
+        self._beside |= {entry.key for entry in entries if entry.attempts}
+        return entries
+
+    async def _take_failing(self, others: bool) -> list[Entry]:
+        """Of the orders that failed, as many as may be tried beside the others. While nothing can be sent, one, should
+        there be no other that could show whether that is over."""
+        room = self._failing_room() if not (self._gates.closed and others) else 0
+        if room < 1 or not await self._failing_dues.come(frozenset(self._busy)):
+            return []
+        return await self._take(room, tuple(Lane), failing=True)
+
+    def _failing_room(self) -> int:
+        if self._gates.closed:
+            return self._gates.capacity() - len(self._busy)
+        return self._gates.beside - len(self._beside)
+
+    async def _until_due(self, sweeps_fit: bool) -> float | None:
+        """Seconds until an entry that backs off falls due, None when none does that fits. One that is due and doesn't
+        fit must not make this spin: the next settlement wakes it."""
+        busy = frozenset(self._busy)
+        dues = [await self._dues.next(busy)] if sweeps_fit else []
+        if self._failing_room() > 0:
+            dues.append(await self._failing_dues.next(busy))
+        return min((max(0.0, due - self._clock()) for due in dues if due is not None), default=None)
+
+    def _forget_dues(self) -> None:
+        self._dues.forget()
+        self._failing_dues.forget()
 
     def _capacity(self) -> int:
         return 2 * self._gates.limit + BATCH
@@ -169,13 +194,17 @@ class Dispatcher:
         """Sweeps fill at most a few rounds of requests, so that a live change never queues behind many of them; and
         they are taken by the half of that, so that batches stay worth a query."""
         share = min(BATCH, 4 * self._gates.limit)
-        left = share - sum(1 for key, lane in self._busy.items() if lane is not Lane.LIVE and key not in self._heavy)
+        left = share - sum(1 for key, lane in self._busy.items() if lane is not Lane.LIVE and not self._aside(key))
         return left if 2 * left >= share else 0
+
+    def _aside(self, key: OrderKey) -> bool:
+        """Whether the order keeps nobody waiting."""
+        return key in self._heavy or key in self._beside
 
     def _room(self) -> int:
         """While much is in work, wait for room for half a batch: a query for a few orders costs nearly as much. What is
         for a paused store goes back, so that one store's pause keeps nothing from the others."""
-        busy = len(self._busy) - self._heavy.aside
+        busy = len(self._busy) - self._heavy.aside - len(self._beside)
         if self._gates.closed:
             return self._gates.capacity() - busy
         room = self._capacity() - busy
@@ -243,8 +272,13 @@ class Dispatcher:
             self.wake()
         if self._deliverer.reopened:
             self._deliverer.reopened = False
+            # What is known to fail keeps its time: a pause says nothing about it.
+            await self._insist(lambda: self._memory.hasten(BLAMED - 1))
+            self._forget_dues()
+        if self._failing.mended:
+            self._failing.mended = False
             await self._insist(self._memory.hasten)
-            self._due = None
+            self._forget_dues()
         self._settle(settled)
 
     def _tell(self, settled: Settled) -> None:
@@ -275,9 +309,13 @@ class Dispatcher:
         self._guard.written(settlements)
         for settlement in settlements:
             self._busy.pop(settlement.entry.key, None)
+            self._beside.discard(settlement.entry.key)
             self._heavy.forget(settlement.entry.key)
-            if self._due is not None and settlement.again is not None:
-                self._due = min(self._due, settlement.again.due)
+            if settlement.again is None:
+                self._failing.settled(settlement.entry.key)
+            else:
+                dues = self._failing_dues if settlement.again.attempts else self._dues
+                dues.put_back(settlement.again.due)
         self.moved()
         self.wake()
 

@@ -20,6 +20,10 @@ class Lane(IntEnum):
     SWEEP = 2
 
 
+BLAMED = 2
+"""Attempts of an order that failed again although Redo accepted others meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """A transaction's place in the ledger's own order: `revision` only grows, one (or more) a transaction.
@@ -58,7 +62,8 @@ class Entry:
     It may be settled at `revision` by a snapshot that shows every transaction from `first_revision` to `revision`.
     `confirm`: Redo may hold something else than the checkpoint says, so push even when nothing differs. `late_until`:
     until then a request whose outcome is unknown may still be carried out at Redo, after a newer one; None: there is
-    none. `approved`: a person, or a bound that was kept, let it pass the guard.
+    none. `approved`: a person, or a bound that was kept, let it pass the guard. `attempts`: 0 when it never failed, or
+    succeeded last; 1 when it failed, which says nothing about whose fault it is; from BLAMED on it is the order's.
     """
 
     key: OrderKey

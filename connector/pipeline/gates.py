@@ -36,6 +36,11 @@ class Gates:
         return sum(gate.limit for gate in self._gates.values())
 
     @property
+    def beside(self) -> int:
+        """Orders that are known to fail and may be tried at once, beside that."""
+        return sum(gate.beside for gate in self._gates.values() if gate.pause is None)
+
+    @property
     def in_flight(self) -> int:
         return sum(gate.in_flight for gate in self._gates.values())
 

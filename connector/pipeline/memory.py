@@ -35,8 +35,11 @@ class Memory(Protocol):
         state if given: one durable commit."""
         ...
 
-    async def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
-        """The next due entries, by lane, then oldest first, leaving out `busy` keys; durably marked as in flight."""
+    async def take(
+        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
+    ) -> list[Entry]:
+        """The next due entries that never failed or succeeded last, by lane, then oldest first, leaving out `busy`
+        keys; durably marked as in flight. `failing`: the others (attempts above 0), those due earliest first."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None: ...
@@ -45,8 +48,9 @@ class Memory(Protocol):
         """Leftovers, with their payloads, of orders that stay in work. Durable, if there are any."""
         ...
 
-    async def hasten(self) -> None:
-        """Redo answers again: every entry that was backing off is due at once."""
+    async def hasten(self, most_attempts: int | None = None) -> None:
+        """Redo answers again: every entry that was backing off is due at once; with `most_attempts` only those that
+        spent no more."""
         ...
 
     async def known(self, keys: Sequence[OrderKey]) -> Known: ...
@@ -193,8 +197,8 @@ class Memory(Protocol):
 
     async def dead_letters(self, after: OrderKey | None, limit: int) -> list[DeadLetter]: ...
 
-    async def next_due(self, busy: frozenset[OrderKey]) -> float | None:
-        """When the earliest entry falls due, None when nothing waits."""
+    async def next_due(self, busy: frozenset[OrderKey], *, failing: bool = False) -> float | None:
+        """When the earliest entry falls due, None when nothing waits. `failing`: as `take`."""
         ...
 
     async def close(self) -> None: ...

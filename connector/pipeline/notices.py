@@ -8,7 +8,7 @@ import structlog
 
 from connector.orders import Outcome, delivery_id
 from connector.pipeline.decide import Delivery, Settled
-from connector.pipeline.records import DeadLetter
+from connector.pipeline.records import FAILING, DeadLetter
 from connector.pipeline.slow import ADVICE as SLOW_ADVICE
 from connector.pipeline.slow import SLOW
 
@@ -27,6 +27,9 @@ class Notices:
         self._silent = 0
 
     def refused(self, letter: DeadLetter) -> None:
+        if letter.reason == FAILING:
+            self._fails(letter)
+            return
         now = time.monotonic()
         if now - self._window >= EVERY:
             if self._silent:
@@ -48,6 +51,18 @@ class Notices:
             status=letter.status,
             next=f"redo-connector dead-letters show {letter.key}",
         )
+
+    def _fails(self, letter: DeadLetter) -> None:
+        """Once an order, not each time that it fails; few at once, because it takes ten minutes to be said of one."""
+        if letter.attempts > 1:
+            log.warning(
+                "order_fails_again_and_again",
+                order=letter.key,
+                attempts=letter.attempts,
+                status=letter.status,
+                problem=letter.message,
+                next=f"it is tried again by itself; redo-connector dead-letters set-aside {letter.key} gives up on it",
+            )
 
 
 def answered(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: float) -> None:

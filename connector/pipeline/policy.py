@@ -11,7 +11,7 @@ from enum import StrEnum
 from connector.orders import Outcome, OutcomeKind
 from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
 
-FAILURES_TO_CLOSE = 3
+FAILURES_TO_CLOSE, REFUSALS_TO_CLOSE = 3, 2
 """Different orders that failed in a row: fewer may be the orders' own fault, and one bad order stops nobody else."""
 LONGEST_PAUSE = 6 * 3600.0
 """A `Retry-After` beyond that, in seconds, is answered by a probe every six hours: it may be a mistake."""
@@ -26,7 +26,7 @@ class Fate(StrEnum):
     PUT_BACK = "put_back"
     """Back to the ledger, no attempt spent: the order isn't at fault. Due at the gate's `pause_until`."""
     AGAIN = "again"
-    """Back to the ledger with an attempt spent, due after `order_backoff`."""
+    """Back to the ledger and due after `order_backoff`, with an attempt spent when the order may be at fault."""
 
 
 class Confirm(StrEnum):
@@ -45,19 +45,20 @@ class Everyone(StrEnum):
     PAUSE = "pause"
     """At once, until one probe is answered otherwise."""
     PAUSE_IF_MANY = "pause_if_many"
-    """Once FAILURES_TO_CLOSE different orders failed in a row, or when `Retry-After` asks for it."""
+    """Once so many different orders failed in a row that weren't known to fail, or when `Retry-After` asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`order_backoff` is None unless the fate is AGAIN, `pause_backoff` None when everyone goes on. `advice` is one
-    sentence for the operator; empty when there is nothing to say."""
+    """`order_backoff` is None unless the fate is AGAIN, `pause_backoff` None when everyone goes on, `failures_to_pause`
+    0 unless that takes many. `advice` is one sentence for the operator; empty when there is nothing to say."""
 
     fate: Fate
     everyone: Everyone = Everyone.GO_ON
     confirm: Confirm = Confirm.NO
     order_backoff: Backoff | None = None
     pause_backoff: Backoff | None = None
+    failures_to_pause: int = 0
     advice: str = ""
 
     def must_confirm(self, outcome: Outcome) -> bool:
@@ -73,10 +74,12 @@ POLICY: dict[OutcomeKind, Action] = {
         advice="Redo does not take this order as it is: mend its data or the mapping, and it is sent again by itself.",
     ),
     OutcomeKind.REFUSED: Action(
-        Fate.PUT_BACK,
-        Everyone.PAUSE,
+        Fate.AGAIN,
+        Everyone.PAUSE_IF_MANY,
+        order_backoff=ORDER_BACKOFF,
         # One client asks, so jitter spreads nothing; a person who mends the setting wants to see it work soon.
         pause_backoff=Backoff(base=5.0, cap=60.0, floor=5.0, spread=0.2),
+        failures_to_pause=REFUSALS_TO_CLOSE,
         advice="Redo refuses every order: check redo.api_secret, redo.store_id and redo.base_url; "
         "one order tries again at least once a minute, and work resumes by itself.",
     ),
@@ -92,6 +95,7 @@ POLICY: dict[OutcomeKind, Action] = {
         Confirm.IF_ANSWERED,
         order_backoff=ORDER_BACKOFF,
         pause_backoff=Backoff(base=1.0, cap=30.0, floor=0.2),
+        failures_to_pause=FAILURES_TO_CLOSE,
         advice="Redo can't be reached or is failing: changes wait in the ledger and are sent once it answers again.",
     ),
     OutcomeKind.UNKNOWN: Action(
@@ -100,6 +104,7 @@ POLICY: dict[OutcomeKind, Action] = {
         Confirm.YES,
         order_backoff=ORDER_BACKOFF,
         pause_backoff=Backoff(base=1.0, cap=30.0, floor=0.2),
+        failures_to_pause=FAILURES_TO_CLOSE,
         advice="Redo may or may not have taken the order: it is sent again to be sure.",
     ),
 }

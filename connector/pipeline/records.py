@@ -13,6 +13,10 @@ from connector.orders import Members, OrderKey, Place, Suspicion, WarningKind
 from connector.pipeline.entries import Again, Arrival, Entry
 from connector.pipeline.holds import Held
 
+FAILING, SET_ASIDE = "failing", "set_aside"
+"""Reasons of dead letters of orders that Redo fails again and again: one that waits in the ledger and is still tried,
+and one that a person set aside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -39,9 +43,10 @@ class Checkpoint:
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """An order refused for good until it changes or a person redrives it. `fingerprint` of the refused payload, None
-    when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`. No values in
-    `message`. `cause`: field path without list indexes, and message: what letters are grouped by. `store_id`: where the
-    order was to go, empty when that isn't known or is no store of the settings."""
+    when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`, `set_aside`; or
+    `failing`, of an order that waits in the ledger still. No values in `message`. `cause`: field path without list
+    indexes, and message: what letters are grouped by. `store_id`: where the order was to go, empty when that isn't
+    known or is no store of the settings."""
 
     key: OrderKey
     reason: str
@@ -180,7 +185,8 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts for metrics and status. `affected` and `oldest_since` take in what a hold gathers, not what it holds."""
+    """Counts for metrics and status. `affected` and `oldest_since` take in what a hold gathers, not what it holds;
+    `oldest_since` leaves out orders that fail although Redo accepts others (attempts from BLAMED on)."""
 
     affected: int
     lookups: int

@@ -36,6 +36,7 @@ from connector.pipeline.dispatch import Dispatcher
 from connector.pipeline.endpoints import Endpoints
 from connector.pipeline.entries import Lane
 from connector.pipeline.evidence import Evidence
+from connector.pipeline.failing import Failing
 from connector.pipeline.former import FormerKeys
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
@@ -193,11 +194,13 @@ class Pipeline:
             self.former,
             clock.wall,
         )
+        self.failing = Failing(ports.memory, self.insist, self._wake, clock)
         self.hand_pause = HandPause(ports.memory, self.insist, self._go_on, clock.wall)
         self.deliverer = Deliverer(
             ports.redo,
             ports.contract,
             self.gates,
+            self.failing,
             ports.observer,
             ports.chronicle,
             self.hand_pause,
@@ -210,6 +213,7 @@ class Pipeline:
             self.deliverer,
             self.guard,
             self.gates,
+            self.failing,
             ports.observer,
             ports.chronicle,
             self.hand_pause,
@@ -232,6 +236,7 @@ class Pipeline:
             self.sweeper,
             self.insist,
             self.hand_pause,
+            self.failing,
             self.revisions.next,
             self._wake,
             clock.wall,

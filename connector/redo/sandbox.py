@@ -165,6 +165,7 @@ class Sandbox:
         order_id = order.get("id") if isinstance(order, dict) else None
         with store.pushing(order_id if isinstance(order_id, str) else "", gone) as flight:
             kept = await self._trouble.before(store.switches, "POST")
+            kept = kept or await self._trouble.always(store.switches, flight.order_id)
             return kept or await self._upsert(store, order, body, flight)
 
     async def _upsert(self, store: Store, order: Any, body: bytes, flight: Flight) -> Reply:
@@ -191,6 +192,8 @@ class Sandbox:
     async def _delete(self, store: Store, flight: Flight) -> Reply:
         name = flight.order_id
         if kept := await self._trouble.before(store.switches, "DELETE"):
+            return kept
+        if kept := await self._trouble.always(store.switches, name):
             return kept
         if name not in store.orders:
             return error(404, "Order not found")

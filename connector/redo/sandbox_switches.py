@@ -12,6 +12,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "retry_after_form": ("seconds", "date", "none"),
     "wrong_body_kind": ("empty", "other_id"),
     "methods": METHODS,
+    "fail_how": ("500", "503", "409", "403", "hang", "cut"),
 }
 _NUMBERS: Final = ("answer", "token_flips")
 """Lists of whole numbers; the other lists hold strings."""
@@ -82,6 +83,11 @@ class Switches:
     drip_seconds: float = 1.0
     reject: list[str] = field(default_factory=list)
     """Order ids that get a 400."""
+    fail: list[str] = field(default_factory=list)
+    """Order ids that fail by `fail_how` and are not applied, each time, while others succeed."""
+    fail_how: str = "500"
+    """A status (`403` as a firewall says it, with a web page; `503` with `Retry-After`), `hang` (silent for
+    `hang_seconds`) or `cut` (the connection is closed)."""
 
     def wrong(self, values: Mapping[str, Any]) -> str | None:
         """What is wrong with the first bad one of some values, None when all could be set."""

@@ -19,6 +19,7 @@ from connector.redo.sandbox_state import State, Store, Switches
 PAUSE_FROM: Final = 1000.0
 """Milliseconds of latency from which the sandbox's end is worth looking out for."""
 
+_BLOCKED: Final = b"<!doctype html><title>Blocked</title><p>This request was blocked by a security rule."
 _PAGE: Final = b"<!doctype html><title>Sign in</title><p>Please sign in to this network to go on."
 
 
@@ -71,6 +72,19 @@ class Trouble:
             await self._state.pause(switches.hang_seconds)
             raise Silence(reset=switches.reset)
         return Reply(200, _PAGE, HTML, counted="html") if switches.spend("html") else None
+
+    async def always(self, switches: Switches, order_id: str) -> Reply | None:
+        """What befalls an order of `fail`. Raises Silence."""
+        if order_id not in switches.fail:
+            return None
+        if switches.fail_how == "hang":
+            await self._state.pause(switches.hang_seconds)
+        if switches.fail_how in ("hang", "cut"):
+            raise Silence(reset=switches.reset)
+        status = int(switches.fail_how)
+        if status == 403:
+            return Reply(403, _BLOCKED, HTML)
+        return problem(status, "Failed", self._after(switches, switches.retry_after) if status == 503 else None)
 
     async def during(self, switches: Switches, method: str) -> None:
         """What makes it late."""

@@ -10,7 +10,7 @@ from typing import Any
 from connector.changes import StreamPosition, format_lsn
 from connector.pipeline.history import Attempt
 from connector.pipeline.holds import Hold
-from connector.pipeline.records import Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
+from connector.pipeline.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
 
 
 class State(StrEnum):
@@ -134,9 +134,15 @@ class Facts:
 
     @property
     def oldest_age(self) -> float:
-        """How long the oldest waiting change has waited (s), 0 when nothing waits."""
+        """How long the oldest waiting change has waited (s), orders that fail for their own reasons left out; 0 when
+        nothing waits."""
         since = self.tally.oldest_since
         return 0.0 if since is None else max(0.0, self.now - since)
+
+    @property
+    def failing_orders(self) -> int:
+        """Orders that Redo fails again and again while it accepts others."""
+        return self.tally.dead_letters.get(FAILING, 0)
 
     @property
     def backfill_remaining(self) -> int:
@@ -166,9 +172,9 @@ def explained(facts: Facts) -> str:
     sentence = _SENTENCES[facts.state]
     if facts.state is State.HELD and facts.unapproved:
         sentence = "Nothing is pushed before somebody approves where to, nothing is lost"
-    letters = facts.tally.dead_letters
-    waiting, slow = facts.tally.affected + facts.tally.lookups, letters.get("slow", 0)
-    refused = sum(letters.values()) - slow
+    failing, letters = facts.failing_orders, facts.tally.dead_letters
+    waiting, slow = max(0, facts.tally.affected + facts.tally.lookups - failing), letters.get("slow", 0)
+    refused = sum(letters.values()) - slow - failing
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
     if waiting:
         parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
@@ -176,6 +182,12 @@ def explained(facts: Facts) -> str:
         parts.append(f"{_count(refused, 'order')} refused: see the dead letters.")
     if slow:
         parts.append(f"{_count(slow, 'order')} set aside, too slow to be read: see the dead letters.")
+    if failing:
+        orders, them = ("1 order fails", "it") if failing == 1 else (f"{failing:,} orders fail", "them")
+        parts.append(
+            f"{orders} at Redo again and again while it takes others: `redo-connector dead-letters list` says why, "
+            f"`dead-letters set-aside` gives up on {them}."
+        )
     if facts.wal_warning:
         parts.append(f"{facts.wal_warning[0].upper()}{facts.wal_warning[1:]}.")
     return " ".join(parts)
@@ -218,6 +230,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "checkpoints": facts.tally.checkpoints,
         "missing": facts.tally.missing,
         "dead_letters": dict(facts.tally.dead_letters),
+        "failing_orders": facts.failing_orders,
         "warnings": dict(facts.tally.warnings),
     }
 

@@ -173,6 +173,7 @@ _READINGS: Final[Mapping[str, Callable[[Facts], float | None]]] = {
     names.OLDEST_AFFECTED_AGE_SECONDS: lambda facts: facts.oldest_age,
     names.HTTP_IN_FLIGHT: lambda facts: facts.in_flight,
     names.HTTP_CONCURRENCY_LIMIT: lambda facts: facts.concurrency_limit,
+    names.FAILING_ORDERS: lambda facts: facts.failing_orders,
     names.HELD_ORDERS: lambda facts: facts.held_orders,
     names.BACKFILL_REMAINING_ORDERS: lambda facts: facts.backfill_remaining,
     names.RECONCILE_VERIFIED_THROUGH: lambda facts: facts.verified_through,

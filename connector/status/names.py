@@ -30,6 +30,7 @@ HTTP_RETRIES: Final = PREFIX + "http_retries_total"
 HTTP_IN_FLIGHT: Final = PREFIX + "http_in_flight"
 HTTP_CONCURRENCY_LIMIT: Final = PREFIX + "http_concurrency_limit"
 DEAD_LETTERS: Final = PREFIX + "dead_letters"
+FAILING_ORDERS: Final = PREFIX + "failing_orders"
 DELIVERY_PAUSED: Final = PREFIX + "delivery_paused"
 HELD_ORDERS: Final = PREFIX + "held_orders"
 BACKFILL_ORDERS: Final = PREFIX + "backfill_orders_total"
@@ -58,7 +59,8 @@ HELP: Final = {
     CHANGES: "Row changes read from the stream",
     TRANSACTIONS: "Transactions read from the stream",
     AFFECTED_ORDERS: "Orders in the ledger, waiting to be looked at",
-    OLDEST_AFFECTED_AGE_SECONDS: "How long ago the oldest waiting change was committed; 0 when nothing waits",
+    OLDEST_AFFECTED_AGE_SECONDS: "How long ago the oldest waiting change was committed, those of orders that fail while"
+    " others are accepted left out; 0 when nothing waits",
     ORDERS: "Orders settled, by what became of them",
     SYNC_LATENCY_SECONDS: "From commit in the source to Redo's 200",
     ASSEMBLE_DURATION_SECONDS: "One run of the mapping for a batch of orders",
@@ -67,7 +69,8 @@ HELP: Final = {
     HTTP_RETRIES: "Pushes that will be tried again, by reason",
     HTTP_IN_FLIGHT: "Requests to Redo under way",
     HTTP_CONCURRENCY_LIMIT: "Requests to Redo allowed at once at present",
-    DEAD_LETTERS: "Orders refused until they change or a person redrives them",
+    DEAD_LETTERS: "Orders refused until they change or a person redrives them, and those that fail again and again",
+    FAILING_ORDERS: "Orders that Redo fails again and again while it accepts others; they are still tried",
     DELIVERY_PAUSED: "Stores to which nothing is pushed for this reason",
     HELD_ORDERS: "Orders whose change waits for approval",
     BACKFILL_ORDERS: "Orders walked by backfills",
@@ -89,7 +92,16 @@ RESULTS: Final = ("pushed", "unchanged", "rejected", "invalid", "missing")
 RETRY_REASONS: Final = ("http_429", "http_500", "http_503", "timeout", "cut", "connect")
 """The usual ones; others begin when they first happen."""
 PAUSE_REASONS: Final = ("http_401", "http_403", "http_404", "tls", "dns", "by_hand")
-DEAD_LETTER_REASONS: Final = ("rejected", "invalid", "mapping", "duplicate", "removal", "slow")
+DEAD_LETTER_REASONS: Final = (
+    "rejected",
+    "invalid",
+    "mapping",
+    "duplicate",
+    "removal",
+    "slow",
+    "failing",
+    "set_aside",
+)
 DRIFT_KINDS: Final = ("missed", "changed", "extra")
 WARNING_KINDS: Final = ("line_item_id_changed", "line_item_id_reused", "refunds_shrunk")
 GAPS: Final = (

@@ -10,7 +10,7 @@ from typing import Any
 from connector.changes import format_lsn
 from connector.pipeline.history import Attempt, SourceChange
 from connector.pipeline.holds import Held
-from connector.pipeline.records import Checkpoint, DeadLetter
+from connector.pipeline.records import FAILING, Checkpoint, DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ class Story:
     def verdict(self) -> str:
         """How Redo's copy stands, in a sentence."""
         if self.dead_letter is not None:
+            if self.dead_letter.reason == FAILING:
+                return "Redo fails it again and again, and takes others; it is tried again by itself."
             return f"Refused: {_REFUSED.get(self.dead_letter.reason, self.dead_letter.reason)}."
         if self.held is not None:
             return f"Held for approval, with hold {self.held.hold}."
@@ -96,6 +98,7 @@ _REFUSED = {
     "slow": "reading it exceeds the database's limits; it is tried again ever more rarely, and when it changes",
     "duplicate": "the mapping returns several rows for it",
     "removal": "Redo did not let it be removed",
+    "set_aside": "Redo failed it again and again, and it was set aside by hand",
 }
 _ACCEPTED_SINCE = "Redo has accepted it anew since this look."
 _CHANGED_SINCE = "It has changed since this look."

@@ -37,6 +37,7 @@ def _approve(form: Mapping[str, str]) -> dict[str, Any]:
 
 ACTIONS: Final[Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]]] = {
     "redrive": _redrive,
+    "set-aside": _redrive,
     "approve": _approve,
     "pause": lambda _: {},
     "resume": lambda _: {},

@@ -24,7 +24,7 @@ _group_option = click.option("--group", metavar="GROUP", help="Those of one caus
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Orders that were refused for good, until they change. Works beside a running connector and without one."""
+    """Orders refused for good, or failing again and again. Works beside a running connector and without one."""
 
 
 @dead_letters.command("list")
@@ -112,6 +112,44 @@ def redrive(
     sys.exit(max(code, _unknown(unknown)))
 
 
+@dead_letters.command("set-aside")
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@config_option
+@json_option
+@_group_option
+@no_wait_option
+def set_aside(
+    keys: tuple[str, ...], config_path: str | None, group: str | None, *, as_json: bool, no_wait: bool
+) -> None:
+    """Give up on orders that fail again and again (`failing`), until they change or are redriven.
+
+    A running connector does it once nothing of them can land at Redo any more, after a minute at most; without one it
+    is carried out at the next start.
+    """
+    if bool(keys) == (group is not None):
+        raise click.UsageError("name orders, or a --group")
+    settings = settings_of(config_path)
+    from connector import asking, report_delivery, waiting
+    from connector.following import following
+
+    names = keys or (str(group),)
+    found = run_async(waiting.dead_letters_of(settings, names, _MOST))
+    wanted = [letter["key"] for letter in found["dead_letters"] if letter["reason"] == "failing"]
+    asked = None
+    if wanted:
+        arguments = {"keys": wanted}
+        with following("set-aside") as told:
+            work = asking.ask(settings, "set-aside", arguments, wait=not no_wait, on_progress=told, now=time.time())
+            asked = run_async(work).as_json()
+    others = [letter["key"] for letter in found["dead_letters"] if letter["key"] not in wanted]
+    if as_json:
+        click.echo(json.dumps({"orders": len(wanted), "keys": wanted[:_NAMED], "request": asked}, indent=2))
+    elif asked is not None:
+        report_delivery.outcome(asked, waits=not no_wait)
+    failed = asked is not None and asked["state"] == "failed"
+    sys.exit(max(int(failed), _unknown(found["unknown"]), _not_failing(others)))
+
+
 def _redrive(settings: Any, plan: dict[str, Any], arguments: dict[str, Any], **flags: bool) -> int:
     from connector import asking, report_delivery
     from connector.following import following
@@ -139,6 +177,15 @@ def _no_group(group: str) -> None:
 
     show_problems([Problem("there is no group of dead letters of this name", _LIST, group)])
     sys.exit(1)
+
+
+def _not_failing(names: list[str]) -> int:
+    """Name those that are dead letters already; the exit code."""
+    from connector.report import show_problems
+
+    hint = "it is tried no more anyway, until it changes or is redriven"
+    show_problems([Problem("this order isn't one that fails again and again", hint, name) for name in names[:_NAMED]])
+    return int(bool(names))
 
 
 def _unknown(names: list[str]) -> int:

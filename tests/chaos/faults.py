@@ -106,6 +106,19 @@ async def redo_refuses_the_token(scene: Scene) -> None:
     await _switched(scene, unauthorized=True)
 
 
+async def orders_always_fail(scene: Scene) -> None:
+    """One in five, each time, while the others are taken."""
+    known = sorted(scene.state.orders)
+    some = scene.random.sample(known, len(known) // 5)
+    await _switched(scene, fail=some, fail_how=scene.random.choice(("500", "409", "cut")))
+
+
+async def firewall_refuses_orders(scene: Scene) -> None:
+    """A 403 with a web page for some orders: the token is fine."""
+    known = sorted(scene.state.orders)
+    await _switched(scene, fail=scene.random.sample(known, len(known) // 10), fail_how="403")
+
+
 async def checkpoint_disk_full(scene: Scene) -> None:
     filler = scene.disk / "filler"
     with suppress(OSError), filler.open("wb") as out:
@@ -215,6 +228,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "Redo answers late": redo_answers_late,
     "Redo answers wrongly": redo_answers_wrongly,
     "Redo refuses the token": redo_refuses_the_token,
+    "orders that always fail": orders_always_fail,
+    "a firewall's 403": firewall_refuses_orders,
     "checkpoint disk full": checkpoint_disk_full,
     "slot dropped": slot_dropped,
     "older checkpoints restored": checkpoints_restored,

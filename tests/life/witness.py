@@ -82,7 +82,7 @@ class Witness:
         self._in_work.discard(key)
         if again is not None and again.attempts > entry.attempts:
             failed = [outcome.kind for outcome in self._asked[key]]
-            fine = failed[-1:] in ([OutcomeKind.UNAVAILABLE], [OutcomeKind.UNKNOWN]) or not failed
+            fine = not failed or failed[-1] in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN, OutcomeKind.REFUSED)
             self.require(fine, f"{key} spent an attempt on {failed}")
         if settlement.checkpoint is not None:
             self._check(settlement.checkpoint)

@@ -70,8 +70,10 @@ class WatchedCheckpoints(MemoryCheckpoints):
         await super().arrive(arrivals, commits, sweep)
         self._witness.arrived(arrivals, commits)
 
-    async def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
-        taken = await super().take(limit, now, busy, lanes)
+    async def take(
+        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
+    ) -> list[Entry]:
+        taken = await super().take(limit, now, busy, lanes, failing=failing)
         self._witness.took(taken)
         return taken
 

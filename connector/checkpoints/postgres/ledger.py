@@ -10,14 +10,16 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from connector.checkpoints.ledger import AT_ONCE, MOST_ATTEMPTS
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
 from connector.orders import OrderKey
 from connector.pipeline.entries import Arrival, Entry, Lane
 from connector.pipeline.records import Settlement
 
 # A key that arrives twice is merged first: one statement can't touch a row twice. `least` and `greatest` pass over
-# NULL.
-_ARRIVE: Final = """
+# NULL. What failed is tried at once when it changes. It is never at due = 0, so that it is found without a walk over
+# all that waits.
+_ARRIVE: Final = f"""
 INSERT INTO ledger AS waiting (key, first_revision, revision, since, lane, confirm, approved)
 SELECT key, min(first_revision), max(revision), min(since), min(lane), bool_or(confirm), bool_or(approved)
 FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::float8[], %s::smallint[], %s::boolean[], %s::boolean[])
@@ -28,14 +30,14 @@ ON CONFLICT (key) DO UPDATE SET
   revision = greatest(waiting.revision, excluded.revision),
   since = least(waiting.since, excluded.since),
   lane = least(waiting.lane, excluded.lane),
-  due = CASE WHEN waiting.attempts > 0 THEN waiting.due ELSE 0 END,
+  due = CASE WHEN waiting.attempts > 0 THEN greatest({AT_ONCE}, least(waiting.due, excluded.since)) ELSE 0 END,
   confirm = waiting.confirm OR excluded.confirm,
   approved = waiting.approved OR excluded.approved,
   newer_first = CASE WHEN waiting.in_flight THEN least(waiting.newer_first, excluded.first_revision) END,
   newer_since = CASE WHEN waiting.in_flight THEN least(waiting.newer_since, excluded.since) END,
   newer_confirm = waiting.in_flight AND (waiting.newer_confirm OR excluded.confirm),
   newer_approved = waiting.in_flight AND (waiting.newer_approved OR excluded.approved)
-"""
+"""  # noqa: S608 (a number of ours)
 
 # Two walks along an index for each lane, each as long as its limit whatever waits behind.
 _DUE: Final = """
@@ -44,8 +46,12 @@ SELECT found.* FROM unnest(%(lanes)s::smallint[]) AS wanted (lane) CROSS JOIN LA
    WHERE ledger.lane = wanted.lane AND due = 0 ORDER BY revision LIMIT %(page)s)
   UNION ALL
   (SELECT key, first_revision, revision, since, ledger.lane, attempts, confirm, late_until, approved FROM ledger
-   WHERE ledger.lane = wanted.lane AND due > 0 AND due <= %(now)s ORDER BY due LIMIT %(page)s)
+   WHERE ledger.lane = wanted.lane AND due > 0 AND due <= %(now)s AND attempts = 0 ORDER BY due LIMIT %(page)s)
 ) AS found
+"""
+_FAILING: Final = """
+SELECT key, first_revision, revision, since, lane, attempts, confirm, late_until, approved FROM ledger
+WHERE lane = ANY(%(lanes)s) AND due > 0 AND due <= %(now)s AND attempts > 0 ORDER BY due LIMIT %(page)s
 """
 _MARK: Final = """
 UPDATE ledger SET in_flight = true, newer_first = NULL, newer_since = NULL, newer_confirm = false,
@@ -53,10 +59,11 @@ UPDATE ledger SET in_flight = true, newer_first = NULL, newer_since = NULL, newe
 WHERE key = ANY(%s)
 """
 
-# What arrived in flight ends a wait that spent no attempt, and must not wait for a late request to be over.
-_AGAIN: Final = """
+# What arrived in flight ends the wait, and must not wait for a late request to be over.
+_AGAIN: Final = f"""
 UPDATE ledger SET
-  due = CASE WHEN later.attempts = 0 AND newer_first IS NOT NULL THEN 0 ELSE later.due END,
+  due = CASE WHEN later.attempts > 0 THEN greatest({AT_ONCE}, least(later.due, newer_since))
+    WHEN newer_first IS NULL THEN later.due ELSE 0 END,
   attempts = later.attempts,
   confirm = later.confirm OR newer_confirm,
   late_until = later.late_until,
@@ -66,7 +73,7 @@ UPDATE ledger SET
 FROM unnest(%s::text[], %s::float8[], %s::integer[], %s::boolean[], %s::float8[], %s::boolean[], %s::float8[])
   AS later (key, due, attempts, confirm, late_until, approved, since)
 WHERE ledger.key = later.key
-"""
+"""  # noqa: S608 (a number of ours)
 _LEAVE: Final = """
 DELETE FROM ledger USING unnest(%s::text[], %s::bigint[]) AS done (key, revision)
 WHERE ledger.key = done.key AND ledger.revision <= done.revision AND newer_first IS NULL
@@ -82,17 +89,23 @@ WHERE ledger.key = done.key AND (ledger.revision > done.revision OR newer_first 
 
 _EARLIEST: Final = """
 SELECT first.lane, first.key, first.due FROM unnest(%s::smallint[]) AS every (lane) CROSS JOIN LATERAL (
-  SELECT ledger.lane, key, due FROM ledger WHERE ledger.lane = every.lane ORDER BY due, revision LIMIT %s
+  SELECT ledger.lane, key, due FROM ledger WHERE ledger.lane = every.lane AND attempts = 0
+  ORDER BY due, revision LIMIT %s
 ) AS first ORDER BY first.due
+"""
+_EARLIEST_FAILING: Final = """
+SELECT lane, key, due FROM ledger WHERE lane = ANY(%s) AND due > 0 AND attempts > 0 ORDER BY due LIMIT %s
 """
 
 # An entry with no attempt that is due exactly when nothing can land late any more isn't backing off: it waits for that
 # moment, whether Redo answers or not.
-_HASTEN: Final = """
-UPDATE ledger SET due = 0 WHERE key IN (
+_HASTEN: Final = f"""
+UPDATE ledger SET due = CASE WHEN attempts > 0 THEN {AT_ONCE} ELSE 0 END WHERE key IN (
   SELECT key FROM ledger
-  WHERE lane = ANY(%s) AND due > 0 AND (attempts > 0 OR due IS DISTINCT FROM late_until) LIMIT %s)
-"""
+  WHERE lane = ANY(%s) AND due > 0
+    AND CASE WHEN attempts > 0 THEN due > {AT_ONCE} AND attempts <= %s ELSE due IS DISTINCT FROM late_until END
+  LIMIT %s)
+"""  # noqa: S608 (a number of ours)
 _CONFIRM: Final = """
 UPDATE ledger SET confirm = true, late_until = greatest(late_until, %s::float8), in_flight = false,
   newer_first = NULL, newer_since = NULL, newer_confirm = false, newer_approved = false
@@ -131,11 +144,21 @@ def _row(
 def due(
     connection: Connection[Any], limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]
 ) -> list[Entry]:
-    """The next entries: by lane, then by revision. Of more than `limit` whose delay is over, those due earliest."""
+    """The next entries that haven't failed: by lane, then by revision. Of more than `limit` whose delay is over, those
+    due earliest."""
     asked = {"lanes": sorted({int(lane) for lane in lanes}), "page": limit + len(busy), "now": now}
     found = map(_entry, connection.execute(_DUE, asked))
     free = (entry for entry in found if entry.key not in busy)
     return sorted(free, key=lambda entry: (entry.lane, entry.revision, entry.key))[:limit]
+
+
+def failing(
+    connection: Connection[Any], limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]
+) -> list[Entry]:
+    """The next entries that failed, those due earliest first, so that each has its turn."""
+    asked = {"lanes": [int(lane) for lane in lanes], "page": limit + len(busy), "now": now}
+    found = map(_entry, connection.execute(_FAILING, asked))
+    return [entry for entry in found if entry.key not in busy][:limit]
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
@@ -165,15 +188,16 @@ def settle(connection: Connection[Any], settlements: Sequence[Settlement]) -> No
     )
 
 
-def hasten(connection: Connection[Any], limit: int) -> int:
+def hasten(connection: Connection[Any], limit: int, most_attempts: int | None) -> int:
     """Make up to `limit` delayed entries due at once, but not those that only wait until nothing can land late any
     more. Returns how many it were."""
-    return connection.execute(_HASTEN, (_LANES, limit)).rowcount
+    most = MOST_ATTEMPTS if most_attempts is None else most_attempts
+    return connection.execute(_HASTEN, (_LANES, most, limit)).rowcount
 
 
-def next_due(connection: Connection[Any], busy: frozenset[OrderKey]) -> float | None:
-    """The earliest due time of what isn't busy, 0 for at once."""
-    rows = all_rows(connection, _EARLIEST, (_LANES, len(busy) + 1))
+def next_due(connection: Connection[Any], busy: frozenset[OrderKey], *, failed: bool) -> float | None:
+    """The earliest due time of what isn't busy, 0 for at once. `failed`: of what failed, or else of the others."""
+    rows = all_rows(connection, _EARLIEST_FAILING if failed else _EARLIEST, (_LANES, len(busy) + 1))
     return next((due for _, key, due in rows if key not in busy), None)
 
 

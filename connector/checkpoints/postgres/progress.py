@@ -13,7 +13,7 @@ from psycopg import Connection
 from connector.checkpoints.postgres import letters, suspicions
 from connector.checkpoints.postgres.rows import all_rows, execute_rows, one_value
 from connector.checkpoints.progress import SWEEPS_KEPT
-from connector.pipeline.entries import Commit
+from connector.pipeline.entries import BLAMED, Commit
 from connector.pipeline.holds import HoldState
 from connector.pipeline.records import Sweep, SweepKind, Tally
 
@@ -59,13 +59,13 @@ INSERT INTO note (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET 
 """
 
 # Of holds only those that aren't over count: there are a handful.
-_TALLY: Final = """
+_TALLY: Final = f"""
 SELECT affected, (SELECT count(*) FROM lookup), checkpoints, missing,
-  (SELECT min(since) FROM ledger), (SELECT min(since) FROM lookup),
+  (SELECT since FROM ledger WHERE attempts < {BLAMED} ORDER BY since LIMIT 1), (SELECT min(since) FROM lookup),
   (SELECT min((SELECT min(since) FROM held WHERE held.hold = hold.number)) FROM hold
     WHERE NOT ended AND state = 'gathering')
 FROM census
-"""
+"""  # noqa: S608 (a number of ours)
 _HOLD_COUNTS: Final = """
 SELECT state, sum(orders)::bigint, count(*) FROM hold WHERE NOT ended AND orders > 0 GROUP BY state
 """

@@ -79,9 +79,11 @@ class PostgresCheckpoints(ReadOnlyPostgres):
 
         await self._write(work)
 
-    async def take(self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+    async def take(
+        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
+    ) -> list[Entry]:
         def work(connection: Connection[Any]) -> list[Entry]:
-            entries = ledger.due(connection, limit, now, busy, lanes)
+            entries = (ledger.failing if failing else ledger.due)(connection, limit, now, busy, lanes)
             ledger.mark(connection, entries)
             return entries
 
@@ -118,11 +120,13 @@ class PostgresCheckpoints(ReadOnlyPostgres):
 
         await self._write(work)
 
-    async def hasten(self) -> None:
+    async def hasten(self, most_attempts: int | None = None) -> None:
         # The last step is the first that isn't full: what fails again meanwhile backs off anew.
         hastened = _STEP
         while hastened == _STEP:
-            hastened = await self._thread.write(lambda connection: ledger.hasten(connection, _STEP), durable=False)
+            hastened = await self._thread.write(
+                lambda connection: ledger.hasten(connection, _STEP, most_attempts), durable=False
+            )
 
     async def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
         return await self._thread.read(lambda connection: accepted.owners(connection, places))
@@ -224,8 +228,8 @@ class PostgresCheckpoints(ReadOnlyPostgres):
     async def note(self, name: str, value: str) -> None:
         await self._write(lambda connection: progress.note(connection, name, value))
 
-    async def next_due(self, busy: frozenset[OrderKey]) -> float | None:
-        return await self._thread.read(lambda connection: ledger.next_due(connection, busy))
+    async def next_due(self, busy: frozenset[OrderKey], *, failing: bool = False) -> float | None:
+        return await self._thread.read(lambda connection: ledger.next_due(connection, busy, failed=failing))
 
     async def _write(self, work: Callable[[Connection[Any]], T]) -> T:
         """Durably, and counted, so that a database that lost it is found out."""
