@@ -74,7 +74,8 @@ class Evidence:
         so to `ends_with`; else `compare` is needed."""
         over = self._doubt is None or self._doubt.through is not None or self._doubt.sweep is not None
         self._others_ask = asks and (over or self._others_ask)
-        log.warning("rows_may_have_vanished", cause=cause, next="every order is compared; what is missing is held")
+        if not asks:  # who asks tells it, too
+            log.warning("rows_may_have_vanished", cause=cause, next="every order is compared; what is missing is held")
         await self._store(Doubt(cause))
 
     async def returned(self) -> None:
