@@ -140,6 +140,31 @@ async def test_a_key_that_cannot_be_one_is_told_apart_and_keeps_no_other_from_be
     assert set(seen.documents) == set(keys('["3","7"]'))
 
 
+async def test_texts_that_their_types_cannot_be_read_from_are_found_among_many(
+    shop: Database, assembler_of: Make
+) -> None:
+    with shop.connect() as connection:
+        connection.execute("CREATE TYPE shop.tone AS ENUM ('high', 'low')")
+        connection.execute("CREATE TABLE shop.song (tone shop.tone, day date, price numeric(6, 2), id uuid,"
+                           " PRIMARY KEY (tone, day, price, id))")  # fmt: skip
+    assembler = await assembler_of("SELECT s.id FROM shop.song s")
+    uuid = "00000000-0000-4000-8000-000000000000"
+    good = [encoded(["low", f"2026-01-{day:02}", f"{price}.50", uuid]) for day in range(1, 29) for price in range(9)]
+    bad = [
+        encoded(texts)
+        for texts in (
+            ["deep", "2026-01-01", "1.50", uuid],
+            ["low", "2026-02-30", "1.50", uuid],
+            ["low", "2026-01-01", "99999.00", uuid],
+            ["low", "2026-01-01", "1.50", "7"],
+            ["low", "yester day", "1.50", uuid],
+        )
+    ]
+    found = await assembler.assemble([*good[:100], *bad[:3], *good[100:], *bad[3:]])
+    assert (found.misfits, found.documents) == (frozenset(bad), {})
+    assert await assembler.misfits(good) == frozenset()
+
+
 async def test_a_dropped_column_breaks_the_mapping(shop: Database, assembler_of: Make) -> None:
     assembler = await assembler_of("SELECT o.id, o.total FROM shop.orders o")
     await assembler.assemble(keys("1"))

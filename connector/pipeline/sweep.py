@@ -164,7 +164,7 @@ class Sweeper:
         """The road has room and nothing that is due; `finished`: nothing of a sweep is in work either."""
         self._drained = finished
         # Once all pages are on the road only that counts; else sweeper and road would wake each other without a rest.
-        if finished or self.current is None or self.current.phase < WALKED:
+        if finished or self.current is None or self.current.phase < OF_FORMER:
             self._hungry.set()
 
     async def step(self) -> None:

@@ -17,7 +17,7 @@ from connector.orders import Assembly, Diagnosis, Document, KeyPage, KeyShape, L
 from connector.projection import checks, sampling, statements
 from connector.projection.diagnosis import Diagnostician
 from connector.projection.failures import shown
-from connector.projection.key_shape import NOT_A_VALUE, misfits
+from connector.projection.key_shape import NOT_A_VALUE, misfits, plausible
 from connector.projection.keys import array_literal, decode
 from connector.projection.paths import Lookup as Reverse
 from connector.projection.projection import Projection
@@ -170,10 +170,10 @@ class Assembler:
 
     def _decodes(self, key: OrderKey) -> bool:
         try:
-            decode(key, self._width)
+            texts = decode(key, self._width)
         except ValueError:
             return False
-        return True
+        return all(map(plausible, self.key_shape.columns, texts))
 
     async def estimate(self) -> int:
         """The planner's count of the order table; a small table never analysed is counted."""

@@ -6,6 +6,7 @@ must not know where keys are kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -21,6 +22,11 @@ from connector.projection.reading import Pool
 NOT_A_VALUE: Final = frozenset({"22P02", "22003", "22007", "22008", "22P03", "22021", "22P05"})
 """SQLSTATEs of a text that its type can't be read from.
 https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+_CAN_TELL: Final = 160000
+"""Servers from this version on know whether a text can be read as a type's value, without failing."""
+_WHOLE: Final = re.compile(r"-?[0-9]+")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _INTEGERS: Final = frozenset({"int2", "int4", "int8", "oid"})
 _STRINGS: Final = frozenset({"text", "varchar", "bpchar", "name"})
@@ -61,28 +67,58 @@ def form(column: Column) -> str:
     return column.type
 
 
+def plausible(column: KeyColumn, text: str) -> bool:
+    """False when the text is surely none of the column's. What it takes more to know, the server is asked."""
+    if column.form == "integer":
+        return _WHOLE.fullmatch(text) is not None
+    return column.form != "uuid" or _UUID.fullmatch(text) is not None
+
+
 async def misfits(pool: Pool, types: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Which of the rows have a text that its column's type can't be read from, by position. By halves: reading values
-    is the server's art, and it names none."""
-    if not rows or await _readable(pool, types, rows):
+    """Which of the rows have a text that its column's type can't be read from, by position."""
+    if not rows:
+        return []
+    async with pool.session("reading order keys") as session:
+        if session.connection.info.server_version >= _CAN_TELL:
+            return [at for (at,) in await session.rows(_invalid(types), _arrays(rows))]
+    return await _by_halves(pool, types, rows)
+
+
+def _invalid(types: Sequence[str]) -> str:
+    kinds = (kind.replace("'", "''") for kind in types)
+    valid = " AND ".join(f"pg_catalog.pg_input_is_valid(v{number}, '{kind}')" for number, kind in enumerate(kinds, 1))
+    return f"SELECT (n - 1)::int FROM {_given(len(types), ', n')} WHERE NOT ({valid}) ORDER BY n"  # noqa: S608  from the catalog
+
+
+async def _by_halves(pool: Pool, types: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Reading values is the server's art, and its error names none."""
+    if await _readable(pool, types, rows):
         return []
     if len(rows) == 1:
         return [0]
     half = len(rows) // 2
-    first = await misfits(pool, types, rows[:half])
-    return [*first, *(half + at for at in await misfits(pool, types, rows[half:]))]
+    first = await _by_halves(pool, types, rows[:half])
+    return [*first, *(half + at for at in await _by_halves(pool, types, rows[half:]))]
 
 
 async def _readable(pool: Pool, types: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     values = ", ".join(f"count(v{number}::{kind}::text)" for number, kind in enumerate(types, 1))
-    texts = ", ".join(f"${number}::text[]" for number in range(1, len(types) + 1))
-    names = ", ".join(f"v{number}" for number in range(1, len(types) + 1))
-    query = f"SELECT {values} FROM unnest({texts}) AS given({names})"  # noqa: S608  types come from the catalog
+    query = f"SELECT {values} FROM {_given(len(types))}"  # noqa: S608  types come from the catalog
     try:
         async with pool.session("reading order keys") as session:
-            await session.rows(query, [array_literal(column) for column in zip(*rows, strict=True)])
+            await session.rows(query, _arrays(rows))
     except OrderUnreadable as error:
         if error.sqlstate not in NOT_A_VALUE:
             raise
         return False
     return True
+
+
+def _given(width: int, more: str = "") -> str:
+    texts = ", ".join(f"${number}::text[]" for number in range(1, width + 1))
+    names = ", ".join(f"v{number}" for number in range(1, width + 1))
+    return f"unnest({texts}) {'WITH ORDINALITY ' if more else ''}AS given({names}{more})"
+
+
+def _arrays(rows: Sequence[Sequence[str]]) -> list[str]:
+    return [array_literal(column) for column in zip(*rows, strict=True)]
