@@ -184,6 +184,8 @@ class Progress:
         told = None if self._known is None else format_lsn(self._known.lsn)
         slot_at = None if start is None else format_lsn(start.confirmed)
         log.warning("stream_gap", cause=gap.value, known=told, slot_at=slot_at, next=_NEXT[gap is Gap.SLOT_MOVED])
+        if gap is Gap.SLOT_MOVED:
+            await self._insist(self._memory.doubt_parked)
         cause = OLD_STORE if gap is Gap.SLOT_MOVED else f"gap in the stream: {gap.value}"
         await self._sweeper.ask(cause, SweepKind.RECONCILE)
         self._observer.gap(gap.value)
