@@ -165,6 +165,16 @@ async def test_every_checkpoint_equals_nothing_where_all_were_in_doubt(memory: M
     assert [one.fingerprint for one in found] == [b"", b""]
 
 
+async def test_what_is_parked_equals_nothing_once_the_store_is_known_to_be_an_older_copy(memory: Memory) -> None:
+    await bound(memory)
+    await memory.rebind(rebinding({"eu": PRODUCTION}))
+    await memory.settle([accepted(ONE)])
+    await memory.doubt_parked()
+    assert (await memory.known([ONE])).checkpoints[ONE].fingerprint == b"f", "what is active is pushed anyway"
+    await memory.rebind(rebinding({"eu": SANDBOX}))
+    assert [one.fingerprint for one in (await memory.known([ONE, TWO])).checkpoints.values()] == [b"", b""]
+
+
 async def test_holds_end_and_what_was_approved_for_one_address_is_not_for_another(memory: Memory) -> None:
     await bound(memory)
     hold = await memory.open_hold(HoldKind.CHANGES, "mapping changed", 5.0)

@@ -282,6 +282,10 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda memory: memory.rebind(Rebinding(urls, approved, requeue, sweep, doubted, late_until)))
 
     @rule()
+    def doubt_parked(self) -> None:
+        self.both(lambda memory: memory.doubt_parked())
+
+    @rule()
     def approve_endpoints(self) -> None:
         self.both(lambda memory: memory.approve_endpoints())
 

@@ -9,11 +9,12 @@ import pytest
 
 from connector.changes import Lsn, StreamIdentity, StreamStart, Transaction
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.orders import KeyPage
-from connector.pipeline.entries import Commit
+from connector.orders import KeyPage, OrderKey
+from connector.pipeline.entries import Arrival, Commit, Entry, Lane
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Revisions
 from connector.pipeline.progress import Gap, Progress
+from connector.pipeline.records import Checkpoint, Rebinding, Settlement
 from connector.pipeline.sweep import OLD_STORE, Sweeper
 from connector.pipeline.visibility import Visibility
 from connector.status.metrics import Metrics
@@ -114,6 +115,21 @@ async def test_only_a_slot_that_others_moved_makes_every_order_be_pushed() -> No
         await road.progress.begin(start)
         assert road.sweeper.current is not None
         assert (road.sweeper.current.cause == OLD_STORE) is confirming
+
+
+async def test_an_older_copy_says_nothing_reliable_of_other_addresses_either() -> None:
+    """The store, and so what is parked in it, is older than what Redo accepted there."""
+    for start, reliable in ((at(501), b""), (at(501, timeline=2), b"f")):
+        memory, key = await remembered(500), OrderKey("1")
+        requeue = Arrival(1, 1.0, Lane.SWEEP)
+        await memory.rebind(Rebinding({"eu": "http://one"}, True, requeue))
+        entry = Entry(key, 1, 1, 1.0, Lane.LIVE, 0, confirm=False)
+        await memory.settle([Settlement(entry, Checkpoint(key, "1", b"f", 1.0, store_id="eu"))])
+        await memory.rebind(Rebinding({"eu": "http://two"}, True, requeue))
+        road = await Road(memory).load()
+        await road.progress.begin(start)
+        await memory.rebind(Rebinding({"eu": "http://one"}, True, requeue))
+        assert (await memory.known([key])).checkpoints[key].fingerprint == reliable
 
 
 async def test_a_slot_that_was_made_for_a_known_reason_is_only_compared() -> None:

@@ -53,6 +53,7 @@ UPDATE parked_checkpoint SET fingerprint = x'', digest = x'' WHERE endpoint = ?1
   OR key IN (SELECT key FROM ledger WHERE confirm OR in_flight OR late_until IS NOT NULL)
   OR key IN (SELECT key FROM held WHERE confirm))
 """
+_DOUBT_ALL: Final = "UPDATE parked_checkpoint SET fingerprint = x'', digest = x'' WHERE fingerprint <> x''"
 _FORGET_WARNINGS: Final = "DELETE FROM warning WHERE key IN (SELECT key FROM parked_checkpoint WHERE endpoint = ?)"
 # An order that went to another store meanwhile is at both.
 _AT_BOTH: Final = """
@@ -86,6 +87,11 @@ def endpoints(connection: apsw.Connection) -> list[Endpoint]:
 def approve(connection: apsw.Connection) -> None:
     """Orders may go to the active ones."""
     connection.execute(_APPROVE)
+
+
+def doubt(connection: apsw.Connection) -> None:
+    """What is parked may be older than what was accepted."""
+    connection.execute(_DOUBT_ALL)
 
 
 def rebind(connection: apsw.Connection, rebinding: Rebinding) -> None:

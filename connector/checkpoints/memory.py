@@ -124,6 +124,9 @@ class MemoryCheckpoints:
     async def endpoints(self) -> list[Endpoint]:
         return self._endpoints.all()
 
+    async def doubt_parked(self) -> None:
+        self._endpoints.doubt()
+
     async def approve_endpoints(self) -> None:
         self._endpoints.approve()
 

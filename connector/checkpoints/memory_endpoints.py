@@ -33,6 +33,10 @@ class EndpointRows:
         for name in self.active():
             self._endpoints[name] = replace(self._endpoints[name], approved=True)
 
+    def doubt(self) -> None:
+        for parked, _ in self._parked.values():
+            parked.doubt([*parked.checkpoints])
+
     def leave(
         self, name: tuple[str, str], doubtful: Callable[[Iterable[OrderKey]], Iterable[OrderKey]]
     ) -> set[OrderKey]:

@@ -1,8 +1,8 @@
 """The checkpoint store in an SQLite file: each method is one transaction on the owner thread.
 
 What others rely on is durable when the method returns: `arrive`, `take`, `venture`, `enroll`, `resolved`, `note`,
-`recover`, `adopt`, `rebind`, `approve_endpoints`, `retire_all`, `retire`, `take_over`, `open_hold`, `mark_hold`,
-`release`. The rest survives a kill, and a power cut once anything durable was written after it.
+`recover`, `adopt`, `rebind`, `doubt_parked`, `approve_endpoints`, `retire_all`, `retire`, `take_over`, `open_hold`,
+`mark_hold`, `release`. The rest survives a kill, and a power cut once anything durable was written after it.
 """
 
 from __future__ import annotations
@@ -132,6 +132,10 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
     async def rebind(self, rebinding: Rebinding) -> None:
         with self.pulse.allowing(endpoints.LONGEST):
             await self._thread.write(lambda connection: endpoints.rebind(connection, rebinding), durable=True)
+
+    async def doubt_parked(self) -> None:
+        with self.pulse.allowing(endpoints.LONGEST):
+            await self._thread.write(endpoints.doubt, durable=True)
 
     async def approve_endpoints(self) -> None:
         await self._thread.write(endpoints.approve, durable=True)

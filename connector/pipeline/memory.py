@@ -83,6 +83,10 @@ class Memory(Protocol):
         One durable commit."""
         ...
 
+    async def doubt_parked(self) -> None:
+        """The endpoints that aren't active may have accepted newer orders than is remembered. Durable."""
+        ...
+
     async def approve_endpoints(self) -> None:
         """Orders may go to the active endpoints. Durable."""
         ...

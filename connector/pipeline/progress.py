@@ -192,6 +192,8 @@ class Progress:
         told = None if self._known is None else format_lsn(self._known.lsn)
         slot_at = None if start is None else format_lsn(start.confirmed)
         log.warning("stream_gap", cause=gap.value, known=told, slot_at=slot_at, next=_NEXT[gap is Gap.SLOT_MOVED])
+        if gap is Gap.SLOT_MOVED:
+            await self._insist(self._memory.doubt_parked)
         cause = OLD_STORE if gap is Gap.SLOT_MOVED else f"gap in the stream: {gap.value}"
         doubtful = self._evidence if gap in OTHER_HISTORY else None
         if doubtful is not None:

@@ -60,6 +60,7 @@ UPDATE parked_checkpoint SET fingerprint = '', digest = '' WHERE endpoint = %s A
   OR key IN (SELECT key FROM ledger WHERE confirm OR in_flight OR late_until IS NOT NULL)
   OR key IN (SELECT key FROM held WHERE confirm))
 """
+_DOUBT_ALL: Final = "UPDATE parked_checkpoint SET fingerprint = '', digest = '' WHERE fingerprint <> ''"
 _FORGET_WARNINGS: Final = "DELETE FROM warning WHERE key IN (SELECT key FROM parked_checkpoint WHERE endpoint = %s)"
 # An order that went to another store meanwhile is at both.
 _AT_BOTH: Final = """
@@ -94,6 +95,12 @@ def endpoints(connection: Connection[Any]) -> list[Endpoint]:
 def approve(connection: Connection[Any]) -> None:
     """Orders may go to the active ones."""
     connection.execute(_APPROVE)
+
+
+def doubt(connection: Connection[Any]) -> None:
+    """What is parked may be older than what was accepted."""
+    with _at_length(connection):
+        connection.execute(_DOUBT_ALL)
 
 
 def rebind(connection: Connection[Any], rebinding: Rebinding) -> None:

@@ -143,6 +143,10 @@ class PostgresCheckpoints(ReadOnlyPostgres):
         with self.pulse.allowing(LONGEST):
             await self._write(lambda connection: endpoints.rebind(connection, rebinding))
 
+    async def doubt_parked(self) -> None:
+        with self.pulse.allowing(LONGEST):
+            await self._write(endpoints.doubt)
+
     async def approve_endpoints(self) -> None:
         await self._write(endpoints.approve)
 
