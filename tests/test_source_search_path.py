@@ -287,6 +287,23 @@ async def test_a_schema_that_is_opened_to_others_while_running_is_noticed(shop: 
         await closed.aclose()
 
 
+async def test_a_session_in_which_a_plant_was_found_runs_the_mapping_by_its_own_path_again(shop: Shop) -> None:
+    shop.admin(f"CREATE SCHEMA app AUTHORIZATION {shop.owner}; GRANT USAGE ON SCHEMA app TO PUBLIC")
+    shop.execute(shop.owner, "CREATE FUNCTION app.tidy(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT trim($1)'")
+    shop.admin(f"ALTER ROLE {shop.reader} SET search_path = app, public")
+    assembler = shop.assembler(await shop.load(MAPPING.replace("lower(", "lower(tidy(").replace(") AS", ")) AS")))
+    try:
+        assert await email(assembler) == "ann@shop"
+        shop.admin(f"GRANT CREATE ON SCHEMA app TO {shop.mallory}")
+        shop.execute(shop.mallory, f"CREATE FUNCTION app.lower(varchar) RETURNS text {_RUN}")
+        assert await assembler.redefined()
+        shop.execute(shop.mallory, "DROP FUNCTION app.lower(varchar)")
+        shop.admin("ANALYZE orders")
+        assert await email(assembler) == "ann@shop"
+    finally:
+        await assembler.aclose()
+
+
 async def test_a_planted_cast_changes_nothing(shop: Shop, exposed: Assembler) -> None:
     shop.execute(
         shop.mallory,

@@ -55,8 +55,11 @@ class SearchPath:
     async def left(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
         """For queries of ours in a session that runs the mapping. Raises psycopg.Error."""
         await connection.execute(SEARCH_PATH)
-        yield
-        await connection.execute(self.statement)
+        try:
+            yield
+        finally:
+            if not connection.closed:
+                await connection.execute(self.statement)
 
     def problems(self) -> list[Problem]:
         """Warnings of schemas that others may create in."""
