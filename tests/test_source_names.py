@@ -155,7 +155,7 @@ async def test_a_function_planted_while_running_stops_reading_before_it_runs_and
             rig.execute(f"SET ROLE {mallory}; {plant}")
             rig.execute("UPDATE oms.order_header SET tag_list = 'meanwhile' WHERE ord_id IN (1, 39); ANALYZE")
             await served.until("it stops reading", state="stalled")
-            await says(served, "function public.string_to_array(", f"belongs to {mallory}", "DROP FUNCTION", "REVOKE")
+            await says(served, "function public.string_to_array(", f"belongs to {mallory}", "DROP ROUTINE", "REVOKE")
             assert rig.stored() == before
             rig.execute("DROP FUNCTION public.string_to_array(varchar, varchar)")
             await served.until("it goes on", state="streaming")

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from connector.projection.keys import quoted
 from connector.projection.vocabulary import OPERATORS, Vocabulary
 
 Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any, ...]]]]
@@ -84,7 +85,7 @@ class Candidate:
 
     @property
     def what(self) -> str:
-        return (
+        return _printable(
             f"{self.kind} {self.schema}.{self.name}{self.signature} belongs to {self.owner}, who owns none of the"
             " mapped tables, and may be taken for what the mapping means: nothing is read, since it would run with our"
             " privileges"
@@ -92,13 +93,19 @@ class Candidate:
 
     @property
     def hint(self) -> str:
-        kind = self.kind.upper()
-        shown = f"{kind} {self.schema}.{self.name}{self.signature}"
+        name = f"{quoted(self.schema)}.{self.name}" if self.kind == "operator" else quoted(self.schema, self.name)
+        kind = "ROUTINE" if self.kind == "function" else self.kind.upper()  # an aggregate, perhaps
+        shown = f"{kind} {name}{self.signature}"
         revoke = f" Then: {revoked(self.schema)}" if self.open else ""
-        return (
+        return _printable(
             f"let a DBA look at it and run: DROP {shown}; or, if it is meant, ALTER {shown} OWNER TO the tables' owner."
             f"{revoke}"
         )
+
+
+def _printable(text: str) -> str:
+    """Names are somebody else's: none of them moves a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +145,4 @@ def names_of(words: Vocabulary, path: Sequence[str], tables: Sequence[int]) -> N
 
 
 def revoked(schema: str) -> str:
-    return f'REVOKE CREATE ON SCHEMA "{schema}" FROM PUBLIC;'
+    return f"REVOKE CREATE ON SCHEMA {quoted(schema)} FROM PUBLIC;"

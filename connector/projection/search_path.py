@@ -71,7 +71,7 @@ class SearchPath:
         return [
             Problem(
                 what.format(schema, watched if schema in self.schemas else ", so the mapping doesn't look there"),
-                f"let a DBA run: {revoked(schema)}",
+                f"let a DBA run: {revoked(schema)} (\\dn+ {schema} in psql shows who else may)",
                 "source.dsn",
                 warning=True,
             )
