@@ -7,6 +7,7 @@ a new start knows it. It must not know gates or HTTP.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,9 +32,9 @@ LOOK_EVERY = 0.1
 """Seconds between two looks whether orders are set aside."""
 REMEMBERED = 50_000
 """Orders of which it is known when they failed. One that was forgotten counts as failing from its next failure on."""
-CANARIES, CANARY_EVERY = 8, 30.0
-"""How many orders that a store accepted are remembered, and how often (s) one is pushed again to see if it still does.
-"""
+ACCEPTED, CANARIES, CANARY_LASTS = 64, 8, 60.0
+"""How many orders that a store accepted are remembered, how many of them are pushed again at most, to see if it still
+takes them, until one is accepted; and after how many seconds one counts as lost."""
 FIRST_IN_TURN = 0
 """A revision before all others: it is no change that must be seen, and it goes before those that wait."""
 
@@ -59,12 +60,14 @@ class _Trouble:
 
 @dataclass(slots=True)
 class _Store:
-    """What one store accepted last: `at` by the timer; `orders`, the latest last; `asked_at`: when one of them was last
-    sent to show whether Redo is up."""
+    """What one store accepted last: `at` by the timer; `orders`, the latest last. `canary`: one of them that is on its
+    way to show whether Redo is up, since `asked_at`; `asked`: how many were in vain."""
 
     at: float | None = None
-    orders: deque[OrderKey] = field(default_factory=lambda: deque(maxlen=CANARIES))
-    asked_at: float | None = None
+    orders: deque[OrderKey] = field(default_factory=lambda: deque(maxlen=ACCEPTED))
+    canary: OrderKey | None = None
+    asked_at: float = 0.0
+    asked: int = 0
 
 
 class Failing:
@@ -100,7 +103,7 @@ class Failing:
         entry = delivery.entry
         store, now = self._store(delivery.place.store_id), self._clock.timer()
         self._troubles.pop(entry.key, None)
-        store.at, store.asked_at = now, None
+        store.at, store.canary, store.asked = now, None, 0
         if not pushed or delivery.action is not Action.PUSH:
             return
         if entry.key in store.orders:
@@ -111,7 +114,7 @@ class Failing:
 
     def failed(self, delivery: Delivery, outcome: Outcome, *, closed: bool) -> Failure:
         """`closed`: the gate is, so that everybody waits, and nobody is blamed."""
-        entry = delivery.entry
+        entry, store = delivery.entry, self._store(delivery.place.store_id)
         standing = self.standing(entry, delivery.place.store_id)
         trouble = self._remember(entry.key)
         attempts = entry.attempts
@@ -124,20 +127,25 @@ class Failing:
         if standing is not Standing.KNOWN:
             delay = min(delay, SUSPENSE)
         unclear = reached(outcome) and (closed or standing is Standing.SUSPECTED)
+        if store.canary == entry.key:
+            store.canary, unclear = None, False  # another one's turn: it may fail for reasons of its own
         return Failure(attempts, delay, self._lasts(delivery, attempts, trouble), unclear)
 
     async def ask(self, store_id: str) -> None:
-        """Have the order that the store accepted last pushed once more, now and then: its answer shows whether Redo or
-        the orders that fail are at fault. It goes the usual road, as one that isn't known to fail."""
+        """Have an order that the store accepted lately pushed once more: its answer shows whether Redo is at fault or
+        the orders that fail. It goes the usual road, as one that isn't known to fail."""
         store, now = self._store(store_id), self._clock.timer()
-        if store.asked_at is not None and now - store.asked_at < CANARY_EVERY:
+        on_its_way = store.canary is not None and now - store.asked_at < CANARY_LASTS
+        if on_its_way or store.asked >= CANARIES:
             return
-        store.asked_at = now
+        store.asked, store.asked_at = store.asked + 1, now
         if store.at is None and not store.orders:
             store.orders += await self._accepted_before(store_id)
         if not store.orders:
             return
-        keys = frozenset({store.orders.pop()})
+        store.canary = random.choice(store.orders)  # noqa: S311 -- guards no secret
+        store.orders.remove(store.canary)
+        keys = frozenset({store.canary})
         arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, keys, confirm=True)
         await self._insist(lambda: self._memory.arrive([arrival], []))
         self._wake()
