@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.__main__ import run
 
-SHORT = ("connector killed", "Postgres crashed", "slot dropped", "older checkpoints restored")
+SHORT = ("connector killed", "Postgres crashed", "slot dropped", "older checkpoints restored", "row security toggled")
 
 
 @pytest.mark.timeout(400)

@@ -76,7 +76,7 @@ def role(database: Database) -> Iterator[str]:
         conn.execute(SHOP)
     yield name
     with database.connect() as conn:
-        conn.execute(f"DROP OWNED BY {name}".encode())
+        conn.execute(f"DROP OWNED BY {name} CASCADE".encode())
 
 
 @pytest.fixture
@@ -362,3 +362,36 @@ async def test_row_security_toggled_a_hundred_times_under_traffic_removes_nothin
         await served.quiet()
         await served.until("it streams", state="streaming")
         assert (touched(shop), (await served.facts())["held_orders"]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "hides", "shows"),
+    [
+        (
+            "ALTER TABLE core.orders OWNER TO {role}; ALTER TABLE core.orders ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE core.orders FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE core.orders NO FORCE ROW LEVEL SECURITY",
+        ),
+        (
+            "ALTER TABLE core.orders ENABLE ROW LEVEL SECURITY; CREATE ROLE {role}_all; GRANT {role}_all TO {role};"
+            "CREATE POLICY few ON core.orders TO {role} USING (id < 3);"
+            "CREATE POLICY many ON core.orders TO {role}_all USING (true)",
+            "REVOKE {role}_all FROM {role}",
+            "GRANT {role}_all TO {role}",
+        ),
+    ],
+    ids=["forced for the owner", "a membership revoked"],
+)
+async def test_row_security_that_begins_to_apply_by_other_means_stops_reading(
+    shop: Rig, role: str, before: str, hides: str, shows: str
+) -> None:
+    shop.execute(f"CREATE ROLE {role} LOGIN REPLICATION")
+    shop.execute(before.format(role=role))
+    async with read_by(shop, role) as served:
+        shop.execute(f"DROP POLICY IF EXISTS {role} ON core.orders")
+        shop.execute(f"UPDATE core.item SET sku = 'settled'; {hides.format(role=role)}; {EVERY}")
+        await stalls(served, "row-level security", "core.orders")
+        assert (len(shop.stored()), touched(shop)) == (ORDERS, [])
+        shop.execute(shows.format(role=role))
+        await served.quiet()
+        assert touched(shop) == []

@@ -212,6 +212,18 @@ async def _rekeyed(scene: Scene, columns: str) -> None:
         done = await _execute(scene, _REKEY.replace("COLUMNS", columns))
 
 
+async def row_security_toggled(scene: Scene) -> None:
+    """Every row of a table is hidden from the connector's role for a while, or for many moments."""
+    times = scene.random.choice((1, 20))
+    for _ in range(times):
+        table = scene.random.choice(("oms.order_header", "oms.order_item"))
+        while not await _execute(scene, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"):
+            await _a_while(scene, 0.1, 0.2)
+        await _a_while(scene, 0.0, 6.0 / times)
+        while not await _execute(scene, f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"):
+            await _a_while(scene, 0.1, 0.2)
+
+
 FAULTS: Final[Mapping[str, Fault]] = {
     "connector killed": connector_killed,
     "connector restarted": connector_restarted,
@@ -237,6 +249,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "order key widened": key_widened,
     "row poisoned": row_poisoned,
     "order slow": order_slow,
+    "row security toggled": row_security_toggled,
 }
 
 

@@ -20,8 +20,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from connector import survey
 from connector.changes import parse_lsn
 from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.config import Settings
 from connector.demo.postgres import Cluster, Template
 from connector.redo.sandbox_server import SandboxServer
 from tests.chaos.supervisor import Supervisor
@@ -35,6 +37,7 @@ from tests.standby import promote, replayed, standby_of
 
 WORLD, MAPPING = "oms", "demo"
 SLOT = "chaos"
+ROLE = "chaos_reader"
 OUR_SLOT = f"pg_replication_slots WHERE slot_name = '{SLOT}'"
 DISK = "24m"
 RECOVERED_WITHIN = 120.0
@@ -77,6 +80,8 @@ class Scene:
         self.primary = await asyncio.to_thread(self._primary)
         self.database = await asyncio.to_thread(create_database, self.primary)
         await asyncio.to_thread(self._fill)
+        (self.folder / "mapping.sql").write_text(self.mapping, encoding="utf-8")
+        await self._let_in()
         self.standby = await asyncio.to_thread(standby_of, self.primary)
         self._stack.callback(self._destroy)
         self.sandbox = await self._stack.enter_async_context(SandboxServer(self.state))
@@ -182,6 +187,18 @@ class Scene:
         with Traffic(self.database.dsn, self.world, self._seed) as traffic:
             traffic.fill()
 
+    async def _let_in(self) -> None:
+        """The role that the connector runs as gets what `grants` prints, and no more: it is no superuser, whom no
+        policy would hide a row from."""
+        settings = Settings(
+            source={"dsn": self.database.dsn, "slot": SLOT},
+            mapping={"path": str(self.folder / "mapping.sql")},
+            redo={"store_id": self.state.store_id, "api_secret": self.state.api_secret},
+        )
+        script = await survey.grants(settings, ROLE, None)
+        with self.database.connect() as conn:
+            conn.execute(script.encode())
+
     def _mount(self) -> None:
         """A small disk of the connector's own, where that is allowed."""
         self.disk.mkdir()
@@ -199,13 +216,12 @@ class Scene:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             status_port = int(probe.getsockname()[1])
-        (self.folder / "mapping.sql").write_text(self.mapping, encoding="utf-8")
         ports = ",".join(str(proxy.port) for proxy in self.proxies)
         config = self.folder / "connector.toml"
         config.write_text(
             f"""
 [source]
-dsn = "host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname={self.database.name} target_session_attrs=read-write"
+dsn = "host=127.0.0.1,127.0.0.1 port={ports} user={ROLE} dbname={self.database.name} target_session_attrs=read-write"
 slot = "{SLOT}"
 silence_timeout = "4s"
 statement_timeout = "2s"
