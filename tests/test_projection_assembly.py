@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from connector.errors import MappingBroken, OrderUnreadable, SourceUnavailable
-from connector.orders import Lookup, OrderKey, encoded
+from connector.orders import Lookup, OrderKey
 from connector.orders import encoded as encode
 from connector.projection import Assembler, load
 from tests.fix_postgres import Database, MakeCluster
@@ -149,9 +149,9 @@ async def test_texts_that_their_types_cannot_be_read_from_are_found_among_many(
                            " PRIMARY KEY (tone, day, price, id))")  # fmt: skip
     assembler = await assembler_of("SELECT s.id FROM shop.song s")
     uuid = "00000000-0000-4000-8000-000000000000"
-    good = [encoded(["low", f"2026-01-{day:02}", f"{price}.50", uuid]) for day in range(1, 29) for price in range(9)]
+    good = [encode(["low", f"2026-01-{day:02}", f"{price}.50", uuid]) for day in range(1, 29) for price in range(9)]
     bad = [
-        encoded(texts)
+        encode(texts)
         for texts in (
             ["deep", "2026-01-01", "1.50", uuid],
             ["low", "2026-02-30", "1.50", uuid],
