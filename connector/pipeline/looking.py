@@ -101,7 +101,8 @@ class Looker:
                 continue
             if reading.misfit and not is_former(entry.key):
                 found.settled.append(self._unfit(entry))
-                unfit += [entry.key] if found.settled[-1].settlement.again is None else []
+                if found.settled[-1].settlement.again is None and _is_stored(known, entry.key):
+                    unfit.append(entry.key)
                 continue
             letter = known.dead_letters.get(entry.key)
             if letter is not None and letter.reason == MAPPING and reading.error is None:
@@ -142,7 +143,8 @@ class Looker:
         """A key that is none any more isn't judged before every order had its chance to take over what is stored."""
         late = entry.late_until
         again = wait_for_late(entry) if late is not None and self._clock() < late else None
-        return Settled(Settlement(entry, again=again, members=None if again else {}), None)
+        gone = again is None
+        return Settled(Settlement(entry, again=again, clear_dead_letter=gone, members={} if gone else None), None)
 
     def leave(self, delivery: Delivery) -> None:
         """The delivery is over: its place is free."""
@@ -261,6 +263,11 @@ class Looker:
 def _weight(found: Findings) -> int:
     deliveries = [*found.deliveries, *(delivery for delivery, _ in found.held)]
     return sum(len(delivery.order.body) for delivery in deliveries if delivery.order is not None)
+
+
+def _is_stored(known: Known, key: OrderKey) -> bool:
+    """Whether Redo holds the order, or may."""
+    return key in known.checkpoints or key in known.leftovers
 
 
 def _remembered(known: Known, key: OrderKey) -> Remembered:
