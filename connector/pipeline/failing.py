@@ -32,9 +32,10 @@ LOOK_EVERY = 0.1
 """Seconds between two looks whether orders are set aside."""
 REMEMBERED = 50_000
 """Orders of which it is known when they failed. One that was forgotten counts as failing from its next failure on."""
-ACCEPTED, CANARIES, CANARY_LASTS = 64, 8, 60.0
-"""How many orders that a store accepted are remembered, how many of them are pushed again at most, to see if it still
-takes them, until one is accepted; and after how many seconds one counts as lost."""
+ACCEPTED, AT_ONCE, TIMES, LASTS = 64, 3, 8, 20.0
+"""How many orders that a store accepted are remembered; how many of them are pushed again to see if it still takes
+them, and how often at most until one is accepted. Some may wait already, in their turn, or be gone: after so many
+seconds (the last number) others are."""
 FIRST_IN_TURN = 0
 """A revision before all others: it is no change that must be seen, and it goes before those that wait."""
 
@@ -60,12 +61,12 @@ class _Trouble:
 
 @dataclass(slots=True)
 class _Store:
-    """What one store accepted last: `at` by the timer; `orders`, the latest last. `canary`: one of them that is on its
-    way to show whether Redo is up, since `asked_at`; `asked`: how many were in vain."""
+    """What one store accepted last: `at` by the timer; `orders`, the latest last. `canaries`: some of them that are on
+    their way to show whether Redo is up, since `asked_at`; `asked`: how often that was in vain."""
 
     at: float | None = None
     orders: deque[OrderKey] = field(default_factory=lambda: deque(maxlen=ACCEPTED))
-    canary: OrderKey | None = None
+    canaries: set[OrderKey] = field(default_factory=set)
     asked_at: float = 0.0
     asked: int = 0
 
@@ -103,7 +104,8 @@ class Failing:
         entry = delivery.entry
         store, now = self._store(delivery.place.store_id), self._clock.timer()
         self._troubles.pop(entry.key, None)
-        store.at, store.canary, store.asked = now, None, 0
+        store.at, store.asked = now, 0
+        store.canaries.clear()
         if not pushed or delivery.action is not Action.PUSH:
             return
         if entry.key in store.orders:
@@ -127,32 +129,32 @@ class Failing:
         if standing is not Standing.KNOWN:
             delay = min(delay, SUSPENSE)
         unclear = reached(outcome) and (closed or standing is Standing.SUSPECTED)
-        if store.canary == entry.key:
-            store.canary, unclear = None, False  # another one's turn: it may fail for reasons of its own
+        if entry.key in store.canaries:
+            store.canaries.discard(entry.key)
+            unclear = False  # another one's turn: it may fail for reasons of its own
         return Failure(attempts, delay, self._lasts(delivery, attempts, trouble), unclear)
 
     async def ask(self, store_id: str) -> None:
         """Have an order that the store accepted lately pushed once more: its answer shows whether Redo is at fault or
         the orders that fail. It goes the usual road, as one that isn't known to fail."""
         store, now = self._store(store_id), self._clock.timer()
-        on_its_way = store.canary is not None and now - store.asked_at < CANARY_LASTS
-        if on_its_way or store.asked >= CANARIES:
+        if (store.canaries and now - store.asked_at < LASTS) or store.asked >= TIMES:
             return
         store.asked, store.asked_at = store.asked + 1, now
         if store.at is None and not store.orders:
             store.orders += await self._accepted_before(store_id)
         if not store.orders:
             return
-        store.canary = random.choice(store.orders)  # noqa: S311 -- guards no secret
-        store.orders.remove(store.canary)
-        keys = frozenset({store.canary})
-        arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, keys, confirm=True)
+        store.canaries = set(random.sample(list(store.orders), min(AT_ONCE, len(store.orders))))
+        for key in store.canaries:
+            store.orders.remove(key)
+        arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, frozenset(store.canaries), confirm=True)
         await self._insist(lambda: self._memory.arrive([arrival], []))
         self._wake()
 
     async def _accepted_before(self, store_id: str) -> list[OrderKey]:
         """Some orders that the store accepted in an earlier run."""
-        keys = await self._insist(lambda: self._memory.page_checkpoints(None, CANARIES))
+        keys = await self._insist(lambda: self._memory.page_checkpoints(None, ACCEPTED))
         known = await self._insist(lambda: self._memory.known(keys))
         return [key for key, one in known.checkpoints.items() if one.store_id == store_id]
 
