@@ -144,6 +144,16 @@ async def test_an_order_whose_outcome_is_open_equals_nothing_when_its_address_co
     assert [(one.key, one.confirm, one.late_until) for one in entries] == [(ONE, True, 50.0)]
 
 
+async def test_an_order_that_failed_at_one_address_is_fine_at_another(memory: Memory) -> None:
+    await bound(memory)
+    await memory.arrive([Arrival(2, 2.0, Lane.LIVE, frozenset({ONE}))], [])
+    taken = await memory.take(1, 3.0, frozenset(), LANES)
+    await memory.settle([Settlement(taken[0], again=Again(1e9, 5, confirm=False))])
+    await memory.rebind(rebinding({"eu": PRODUCTION}))
+    entries = await memory.take(10, 3.0, frozenset(), LANES)
+    assert [(one.key, one.attempts) for one in entries] == [(ONE, 0)]
+
+
 async def test_what_was_open_when_an_address_was_left_may_land_there_still_when_it_comes_back(memory: Memory) -> None:
     """Whatever became of its ledger entry meanwhile."""
     await bound(memory)

@@ -266,7 +266,7 @@ async def test_damaged_keys_in_bulk_are_found_and_held(shop: Shop) -> None:
     await shop.rig.start()
     await reconciled(shop)
     await shop.well()
-    assert (await held(shop, 3000)).kind.value == "removals"
+    assert (await held(shop, 3000)).kind.value == "vanished"
 
 
 async def test_a_person_who_asks_for_an_old_key_disturbs_nothing(shop: Shop) -> None:

@@ -71,6 +71,7 @@ UNION SELECT key FROM parked_leftover WHERE endpoint = ?1
 _LATE: Final = "UPDATE ledger SET late_until = coalesce(max(late_until, ?1), late_until, ?1) WHERE key = ?2"
 _START_ANEW: Final = """
 UPDATE ledger SET approved = 0, newer_approved = 0 WHERE approved OR newer_approved;
+UPDATE ledger SET attempts = 0, due = 0 WHERE attempts > 0;
 DELETE FROM held;
 UPDATE hold SET over = 1 WHERE over = 0;
 DELETE FROM dead_letter WHERE store_id = '' AND fingerprint IS NOT NULL;

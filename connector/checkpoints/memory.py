@@ -150,7 +150,7 @@ class MemoryCheckpoints:
             await self.save_sweep(rebinding.sweep)
 
     def _start_anew(self, rebinding: Rebinding, late: set[OrderKey]) -> None:
-        self._ledger.disapprove()
+        self._ledger.start_anew()
         for key in [*late, *self._accepted.remaining()]:
             self._ledger.put_back(rebinding.requeue, key, rebinding.requeue.since, confirm=False)
         for key, held in self._holds.end_all():

@@ -191,10 +191,11 @@ class LedgerRows:
             moments = [moment for moment in (waiting.entry.late_until, until) if moment is not None]
             waiting.entry = replace(waiting.entry, late_until=max(moments, default=None))
 
-    def disapprove(self) -> None:
-        """Whatever let orders pass the guard."""
+    def start_anew(self) -> None:
+        """Nothing has let orders pass the guard, and none has failed."""
         for waiting in self._rows.values():
-            waiting.entry, waiting.newer_approved = replace(waiting.entry, approved=False), False
+            waiting.due = 0.0 if waiting.entry.attempts else waiting.due
+            waiting.entry, waiting.newer_approved = replace(waiting.entry, approved=False, attempts=0), False
 
     def next_due(self, busy: frozenset[OrderKey], *, failing: bool) -> float | None:
         waits = (

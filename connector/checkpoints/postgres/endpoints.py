@@ -78,6 +78,7 @@ UNION SELECT key FROM parked_leftover WHERE endpoint = %(endpoint)s
 _LATE: Final = "UPDATE ledger SET late_until = greatest(late_until, %s::float8) WHERE key = ANY(%s)"
 _START_ANEW: Final = (
     "UPDATE ledger SET approved = false, newer_approved = false WHERE approved OR newer_approved",
+    "UPDATE ledger SET attempts = 0, due = 0 WHERE attempts > 0",
     "DELETE FROM held",
     "UPDATE hold SET ended = true WHERE NOT ended",
     "DELETE FROM dead_letter WHERE store_id = '' AND fingerprint IS NOT NULL",
