@@ -50,18 +50,19 @@ async def held(shop: Shop) -> Hold:
     return found
 
 
+@pytest.mark.parametrize("key", ["id, placed", "number"])
 @pytest.mark.parametrize("changed", ["while another address was active", "when it comes back"])
 async def test_keys_of_a_shape_that_changed_meanwhile_are_taken_over_when_their_address_comes_back(
-    shop: Shop, sandbox: SandboxServer, elsewhere: SandboxServer, changed: str
+    shop: Shop, sandbox: SandboxServer, elsewhere: SandboxServer, changed: str, key: str
 ) -> None:
     await filled(shop)
-    widened = KEY.format("id, placed")
+    altered = KEY.format(key)
     await starts_at(shop, elsewhere)
     if changed == "while another address was active":
-        await starts_at(shop, elsewhere, widened)
+        await starts_at(shop, elsewhere, altered)
     assert len(elsewhere.state.orders) == ORDERS
     before = shop.asked()
-    await starts_at(shop, sandbox, widened if changed == "when it comes back" else None)
+    await starts_at(shop, sandbox, altered if changed == "when it comes back" else None)
     await shop.well()
     assert await shop.memory.holds() == []
     assert (shop.asked(), len(shop.rig.stored())) == (before, ORDERS)
