@@ -68,8 +68,10 @@ async def test_the_oracle_notices_a_connector_that_forgets_whose_child_rows_are(
 ) -> None:
     assemble = Assembler.assemble
 
-    async def forgetful(self: Assembler, keys: Sequence[OrderKey], largest: int | None = None) -> Assembly:
-        return replace(await assemble(self, keys, largest), members={})
+    async def forgetful(
+        self: Assembler, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False
+    ) -> Assembly:
+        return replace(await assemble(self, keys, largest, brief=brief), members={})
 
     monkeypatch.setattr(Assembler, "assemble", forgetful)
     with pytest.raises(OracleFailed) as failure:

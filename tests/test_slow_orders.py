@@ -167,7 +167,8 @@ async def test_a_query_that_somebody_cancels_is_tried_again_and_is_no_orders_fau
     rig.execute("INSERT INTO orders SELECT n, CASE n WHEN 5 THEN 1500 ELSE 0 END FROM generate_series(1, 5) AS n")
     await rig.start()
     cancel = """SELECT pg_cancel_backend(pid) FROM pg_stat_activity
-        WHERE query LIKE 'SELECT pg_current_snapshot()%UNION ALL%' AND pid <> pg_backend_pid() AND state = 'active'"""
+        WHERE query LIKE 'SELECT pg_catalog.pg_current_snapshot()%UNION ALL%' AND pid <> pg_backend_pid()
+            AND state = 'active'"""
 
     def cancelled() -> bool:
         with rig.database.connect() as connection:

@@ -8,7 +8,7 @@ the catalog only. Must not know what is read, nor what becomes of a reading that
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -58,7 +58,8 @@ SELECT md5(concat_ws(';', current_user, $4::oid[], (
   FROM pg_inherits h WHERE h.inhparent = ANY($2::oid[])
 ), (
   SELECT string_agg(concat_ws(' ', f.oid, f.xmin), ',' ORDER BY f.oid) FROM pg_proc f
-  WHERE f.proname = ANY($3::text[]) AND f.pronamespace <> 'pg_catalog'::regnamespace
+  WHERE f.proname = ANY($3::text[])
+    AND f.pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname = ANY($5::text[]))
 ), guards()))
 """
 
@@ -93,7 +94,7 @@ SELECT ({_STAMP}), json_build_object(
     WHERE h.inhparent = ANY($2::oid[]) AND to_jsonb(h)->'inhdetachpending' IS DISTINCT FROM 'true'::jsonb),
   'functions', (SELECT json_object_agg(concat_ws('.', f.oid, f.xmin), n.nspname || '.' || f.proname)
     FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
-    WHERE f.proname = ANY($3::text[]) AND n.nspname <> 'pg_catalog'))
+    WHERE f.proname = ANY($3::text[]) AND n.nspname = ANY($5::text[])))
 """  # noqa: S608 -- constants alone are put together
 
 _GUARDED: Final = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = ANY($1::oid[]) AND relrowsecurity)"
@@ -103,11 +104,12 @@ _OWNERS: Final = "SELECT DISTINCT relowner::bigint FROM pg_class WHERE oid = ANY
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """`relations` are oids of tables and views; `parents` of those, or of their parts, that have parts (partitions,
-    inheritance children); `functions` names without schema; `owners` of the views."""
+    inheritance children); `functions` names without schema, of those in `schemas`; `owners` of the views."""
 
     relations: tuple[int, ...]
     parents: tuple[int, ...]
     functions: tuple[str, ...]
+    schemas: tuple[str, ...]
     owners: tuple[int, ...]
     guarded: bool = True
     """Row security is on for some of the relations, so that policies and roles are looked at. When it is turned on, the
@@ -133,17 +135,20 @@ class Dependencies:
         return text.replace("reader()", "quote_ident(current_user)::regrole::oid")
 
     def _parameters(self) -> list[object]:
-        return [list(self.relations), list(self.parents), list(self.functions), list(self.owners)]
+        return [list(self.relations), list(self.parents), list(self.functions), list(self.owners), list(self.schemas)]
 
 
-async def dependencies(ask: Ask, relations: Sequence[int], functions: Sequence[str]) -> Dependencies:
+async def dependencies(
+    ask: Ask, relations: Sequence[int], functions: Sequence[str], schemas: Iterable[str]
+) -> Dependencies:
     """Of a mapping that reads these tables and views. Raises what `ask` raises."""
     oids = sorted(set(relations))
     parents = sorted(row[0] for row in await ask(_TREE, [oids]))
     owners = sorted(row[0] for row in await ask(_OWNERS, [oids]))
     told = bool((await ask(_TIMELINE_TOLD, []))[0][0])
     guarded = bool((await ask(_GUARDED, [oids]))[0][0])
-    return Dependencies(tuple(oids), tuple(parents), tuple(sorted(functions)), tuple(owners), guarded, told)
+    looked = tuple(sorted(set(schemas) - {"pg_catalog"}))
+    return Dependencies(tuple(oids), tuple(parents), tuple(sorted(functions)), looked, tuple(owners), guarded, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from connector.errors import OrderUnreadable
+from connector.errors import OrderUnreadable, SourceUnavailable
 from connector.orders import KeyColumn, KeyShape
 from connector.projection.catalog import Column
 from connector.projection.key import KeyUse
@@ -41,11 +41,15 @@ FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::oid AND a.attname = $2
 
 
 async def read_key_shape(connection: AsyncConnection[Any], key: KeyUse) -> KeyShape:
-    """Raises psycopg.Error."""
+    """Raises psycopg.Error, SourceUnavailable."""
     columns = []
     for column in key.columns:
         asked = [key.table.oid, column.name, column.type_schema, column.type]
-        [(number, labels)] = await (await connection.execute(_COLUMN, asked)).fetchall()
+        found = await (await connection.execute(_COLUMN, asked)).fetchone()
+        if found is None:
+            what = f"while the mapping was analysed, column {column.name} of {key.table.name} went: it is tried again"
+            raise SourceUnavailable(what)
+        number, labels = found
         columns.append(KeyColumn(column.name, form(column), tuple(labels), number))
     return KeyShape(str(key.table.name), tuple(columns), key.table.oid)
 

@@ -17,7 +17,7 @@ from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
 from connector.projection.catalog import Catalog, schemas_with
 from connector.projection.definitions import Definitions
-from connector.projection.dependencies import Basis, State, dependencies, difference
+from connector.projection.dependencies import Basis, Dependencies, State, dependencies, difference
 from connector.projection.failures import translated
 from connector.projection.key import KeyUse
 from connector.projection.key_shape import read_key_shape
@@ -95,11 +95,10 @@ async def _analysed(
 ) -> Projection:
     configured = await configured_path(connection)
     catalog, views = await read_catalog(connection, mapping.select, mapping.vocabulary, configured)
-    depends = await dependencies(partial(rows, connection), _relations(catalog), sorted(catalog.functions.called))
-    _, before = await depends.read(partial(rows, connection))
     found = analyse(mapping, catalog, swept)
     needs = found.needs(mapping, catalog)
     path = await _safe_path(mapping, connection, catalog, configured)
+    depends, before = await _stands_on(connection, catalog, path)
     hidden = await row_security_problems(connection, needs.columns, catalog.views)
     stop([*await privilege_problems(connection, needs), *(problem for problem in hidden if not problem.warning)])
     try:
@@ -124,15 +123,27 @@ async def _analysed(
     moving = (*found.warnings, *_sweep_warnings(mapping, top, swept))
     used = await _used(connection, catalog, path.names)
     texts = [*(views[name] for name in sorted(views)), used.digest]
+    shape = await read_key_shape(connection, key)
     stamp, state = await depends.read(partial(rows, connection))
     if altered := difference(before, state):
         raise SourceUnavailable(f"while the mapping was analysed, {altered}: it is tried again")
     basis = Basis(depends, stamp, state, whole and not _filters(state, needs))
-    shape = await read_key_shape(connection, key)
     made = _projection(mapping, found, text, columns, timezone, texts, needs, used, basis, shape)
     return replace(
         made, moving=moving, hidden=tuple(hidden), path_names=_path_names(mapping, names, catalog), search_path=path
     )
+
+
+async def _stands_on(
+    connection: AsyncConnection[Any], catalog: Catalog, path: SearchPath
+) -> tuple[Dependencies, State]:
+    """Raises SourceUnavailable when a table that was read a moment ago is gone."""
+    ask, schemas = partial(rows, connection), {*path.schemas, *path.names.schemas}
+    depends = await dependencies(ask, _relations(catalog), sorted(catalog.functions.called), schemas)
+    _, state = await depends.read(ask)
+    if not {str(oid) for oid in depends.relations} <= state["relations"].keys():
+        raise SourceUnavailable("while the mapping was analysed, a table of it was replaced: it is tried again")
+    return depends, state
 
 
 async def _safe_path(

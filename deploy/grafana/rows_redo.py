@@ -128,6 +128,7 @@ def refused() -> Sequence[Panel]:
             "Dead letters and held orders",
             "",
             Query(f"sum by (reason) ({of(M + 'dead_letters')})", "{{reason}}"),
+            Query(f"sum({of(M + 'failing_orders')})", "failed again and again, still tried"),
             Query(f"sum({of(M + 'held_orders')})", "held for approval"),
         ),
         lines(

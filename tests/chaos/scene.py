@@ -41,6 +41,7 @@ ROLE = "chaos_reader"
 OUR_SLOT = f"pg_replication_slots WHERE slot_name = '{SLOT}'"
 DISK = "24m"
 RECOVERED_WITHIN = 120.0
+TRAP = "oms.trap"
 TRAPS = """
 CREATE TABLE oms.trap (name text PRIMARY KEY, divisor int NOT NULL DEFAULT 1, ord_id bigint, seconds float8);
 INSERT INTO oms.trap (name) VALUES ('poison'), ('slow');
@@ -192,7 +193,7 @@ class Scene:
         policy would hide a row from."""
         settings = Settings(
             source={"dsn": self.database.dsn, "slot": SLOT},
-            mapping={"path": str(self.folder / "mapping.sql")},
+            mapping={"path": str(self.folder / "mapping.sql"), "sweep_tables": (TRAP,)},
             redo={"store_id": self.state.store_id, "api_secret": self.state.api_secret},
         )
         script = await survey.grants(settings, ROLE, None)
@@ -226,7 +227,7 @@ slot = "{SLOT}"
 silence_timeout = "4s"
 statement_timeout = "2s"
 [mapping]
-sweep_tables = ["oms.trap"]
+sweep_tables = ["{TRAP}"]
 [redo]
 base_url = "http://127.0.0.1:{self.redo.port}"
 store_id = "{self.state.store_id}"
