@@ -101,6 +101,7 @@ class Diagnostician:
         """Whether it fails in the way that is looked for."""
         if self._spent():
             return False
+        await self._session.stand()  # a search lasts long enough for something to be planted
         try:
             await self._session.rows(query, parameters)
         except psycopg.Error as error:

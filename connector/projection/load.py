@@ -17,7 +17,7 @@ from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
 from connector.projection.catalog import Catalog, schemas_with
 from connector.projection.definitions import Definitions
-from connector.projection.dependencies import Basis, State, dependencies, difference
+from connector.projection.dependencies import Basis, Dependencies, State, dependencies, difference
 from connector.projection.failures import translated
 from connector.projection.key import KeyUse
 from connector.projection.key_shape import read_key_shape
@@ -95,7 +95,7 @@ async def _analysed(
 ) -> Projection:
     configured = await configured_path(connection)
     catalog, views = await read_catalog(connection, mapping.select, mapping.vocabulary, configured)
-    depends = await dependencies(partial(rows, connection), _relations(catalog), sorted(catalog.functions.called))
+    depends = await _dependencies(connection, catalog, configured)
     _, before = await depends.read(partial(rows, connection))
     found = analyse(mapping, catalog, swept)
     needs = found.needs(mapping, catalog)
@@ -132,6 +132,15 @@ async def _analysed(
     made = _projection(mapping, found, text, columns, timezone, texts, needs, used, basis, shape)
     return replace(
         made, moving=moving, hidden=tuple(hidden), path_names=_path_names(mapping, names, catalog), search_path=path
+    )
+
+
+async def _dependencies(connection: AsyncConnection[Any], catalog: Catalog, configured: Sequence[str]) -> Dependencies:
+    names = names_of(catalog.functions.words, configured, [table.oid for table in catalog.tables.values()])
+    path, _ = await running_path(names, connection)
+    places = {*path.schemas, *names.schemas}
+    return await dependencies(
+        partial(rows, connection), _relations(catalog), sorted(catalog.functions.called), sorted(places)
     )
 
 

@@ -142,6 +142,12 @@ class Session:
         async with self.path.left(self.connection):
             return await self.rows(query, parameters)
 
+    async def stand(self) -> None:
+        """Raises MappingBroken when something was planted on the path; psycopg.Error."""
+        if self.path.exposed:
+            async with self.path.left(self.connection):
+                await self.path.stand(self.connection)
+
     async def replayed(self) -> Lsn | None:
         """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
         if not self.standby:
@@ -197,9 +203,7 @@ class Pool:
             session = None
             try:
                 session = await self._take()
-                if self._path.exposed:
-                    async with self._path.left(session.connection):
-                        await self._path.stand(session.connection)
+                await session.stand()
                 await session.hurry(brief=brief)
                 yield session
             except NoAnswer as error:
