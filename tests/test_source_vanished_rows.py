@@ -316,7 +316,7 @@ async def test_what_vanishes_with_a_redefinition_is_held_and_no_change_meanwhile
 
 async def test_what_vanished_is_removed_once_a_person_approves(shop: Rig, role: str) -> None:
     async with read_by(shop, role) as served:
-        shop.execute("ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+        await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
         hold = await held(served, 3)
         await approve(shop, hold["number"])
         await served.quiet()
@@ -325,7 +325,7 @@ async def test_what_vanished_is_removed_once_a_person_approves(shop: Rig, role: 
 
 async def test_a_delete_that_the_stream_shows_is_evidence_also_while_others_are_held(shop: Rig, role: str) -> None:
     async with read_by(shop, role) as served:
-        shop.execute("ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+        await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
         await held(served, 3)
         shop.execute("DELETE FROM core.orders WHERE id = 12; DELETE FROM core.item WHERE order_id = 12")
         await eventually("it is gone at Redo", lambda: "12" not in shop.stored())
@@ -401,7 +401,7 @@ async def test_row_security_that_begins_to_apply_by_other_means_stops_reading(
 
 async def test_what_vanished_stays_held_when_a_store_is_added(shop: Rig, role: str) -> None:
     async with read_by(shop, role) as served:
-        shop.execute("ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+        await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
         await held(served, 3)
         await compared(served)
     shop.sandbox.state.stores["second"] = "secret-of-the-second"
@@ -410,7 +410,9 @@ async def test_what_vanished_stays_held_when_a_store_is_added(shop: Rig, role: s
         await compared(served)
         await held(served, 3)
         assert (len(shop.stored()), touched(shop)) == (ORDERS, [])
-        shop.execute("ALTER TABLE core.orders ATTACH PARTITION core.orders_low FOR VALUES FROM (0) TO (4)")
+        await asyncio.to_thread(
+            shop.execute, "ALTER TABLE core.orders ATTACH PARTITION core.orders_low FOR VALUES FROM (0) TO (4)"
+        )
         await served.until("nothing is held", held_orders=0)
         assert touched(shop) == []
 
@@ -431,7 +433,7 @@ async def test_what_was_let_go_to_be_pushed_is_held_once_it_has_vanished(
 
         await eventually("what the sweep found is on its way, and Redo is down", let_go)
         with capture_logs() as logs:
-            shop.execute("ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+            await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
             await eventually("it is noticed", lambda: "mapping_reloaded" in [entry["event"] for entry in logs])
         shop.switch(outage=False)
         await held(served, 3, "detached")
@@ -442,7 +444,7 @@ async def test_what_was_let_go_to_be_pushed_is_held_once_it_has_vanished(
 async def test_an_approval_of_what_vanished_for_one_reason_is_none_for_another(shop: Rig, role: str) -> None:
     shop.execute("UPDATE core.orders SET tag = 'a' WHERE id <= 9")
     async with read_by(shop, role) as served:
-        shop.execute("ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+        await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
         hold = await held(served, 3)
         await compared(served)
         shop.execute(
