@@ -275,6 +275,18 @@ async def test_what_is_planted_while_running_stops_the_very_next_reading_until_i
     assert await email(exposed) == "ann@shop"
 
 
+async def test_a_process_that_is_stopped_while_it_analyses_keeps_no_lock(shop: Shop) -> None:
+    connection = await connect(shop.dsn(shop.reader), 30_000)
+    try:
+        await connection.execute("BEGIN")
+        await connection.execute("PREPARE seen AS SELECT id FROM public.orders")
+        await asyncio.to_thread(
+            shop.execute, shop.owner, "SET lock_timeout = '20s'", "ALTER TABLE orders ADD note text"
+        )
+    finally:
+        await connection.close()
+
+
 async def test_only_functions_that_can_be_meant_make_a_reading_void_when_they_are_others(shop: Shop) -> None:
     shop.admin(f"CREATE SCHEMA tools AUTHORIZATION {shop.mallory}", f"GRANT USAGE ON SCHEMA tools TO {shop.reader}")
     shop.admin(f"CREATE SCHEMA apart AUTHORIZATION {shop.mallory}")

@@ -35,7 +35,10 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "application_name": "redo-connector",
 }
+# The analysis looks at the locks of a transaction. Should the process be stopped just then, no DDL of the OMS may wait
+# for it longer than that, nor what queues behind that.
 _SESSION = {
+    "idle_in_transaction_session_timeout": "5s",
     "default_transaction_isolation": "repeatable read",
     "default_transaction_read_only": "on",
     "client_encoding": "UTF8",
