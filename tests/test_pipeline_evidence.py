@@ -89,3 +89,15 @@ async def test_a_void_reading_is_doubted_once(memory: MemoryCheckpoints) -> None
     asked = stage.sweeper.current
     await stage.evidence.void("row-level security")
     assert stage.sweeper.current == asked
+
+
+async def test_an_approval_from_before_a_doubt_is_none_of_a_removal(memory: MemoryCheckpoints) -> None:
+    stage = Stage(memory)
+    before = Entry(OrderKey("1"), 1, stage.revisions.next(), 0.0, Lane.SWEEP, 0, confirm=False, approved=True)
+    assert stage.evidence.approved(before)
+    await stage.evidence.anew("a partition was detached")
+    at = stage.revisions.next()
+    since = Entry(OrderKey("2"), at, at, 0.0, Lane.SWEEP, 0, confirm=False, approved=True)
+    assert (stage.evidence.approved(before), stage.evidence.approved(since)) == (False, True)
+    stage.evidence.shown([before.key], [])
+    assert stage.evidence.approved(before)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ from connector.changes import TableName
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres.preflight import preflight
 from connector.demo.postgres import Cluster
-from connector.errors import ConfigurationError, MappingBroken
+from connector.errors import ConfigurationError, MappingBroken, ReadingVoid
 from connector.orders import OrderKey
 from connector.projection import Assembler, Projection, access, load
-from connector.projection.reading import connect
+from connector.projection.reading import Session, connect
 from connector.source import connections
 from connector.source.grants import Access, grants
 from tests.fix_postgres import Database
@@ -273,6 +273,58 @@ async def test_what_is_planted_while_running_stops_the_very_next_reading_until_i
     assert await exposed.redefined()
     shop.execute(shop.mallory, TAKEN_AWAY, "DROP OPERATOR IF EXISTS public.= (varchar, varchar)")
     assert await email(exposed) == "ann@shop"
+
+
+async def test_a_process_that_is_stopped_while_it_analyses_keeps_no_lock(shop: Shop) -> None:
+    connection = await connect(shop.dsn(shop.reader), 30_000)
+    try:
+        await connection.execute("BEGIN")
+        await connection.execute("PREPARE seen AS SELECT id FROM public.orders")
+        await asyncio.to_thread(
+            shop.execute, shop.owner, "SET lock_timeout = '20s'", "ALTER TABLE orders ADD note text"
+        )
+    finally:
+        await connection.close()
+
+
+async def test_only_functions_that_can_be_meant_make_a_reading_void_when_they_are_others(shop: Shop) -> None:
+    shop.admin(f"CREATE SCHEMA tools AUTHORIZATION {shop.mallory}", f"GRANT USAGE ON SCHEMA tools TO {shop.reader}")
+    shop.admin(f"CREATE SCHEMA apart AUTHORIZATION {shop.mallory}")
+    tidy = "CREATE OR REPLACE FUNCTION {}.tidy(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT {}($1)'"
+    shop.execute(shop.mallory, tidy.format("tools", "trim"), tidy.format("apart", "trim"))
+    assembler = shop.assembler(await shop.load(MAPPING.replace("lower(", "tools.tidy(")))
+    try:
+        assert await email(assembler) == "ANN@SHOP"
+        shop.execute(shop.mallory, tidy.format("apart", "lower"), "DROP FUNCTION apart.tidy(text)")
+        assert await email(assembler) == "ANN@SHOP"
+        shop.execute(shop.mallory, tidy.format("tools", "lower"))
+        with pytest.raises(ReadingVoid, match=r"tools\.tidy"):
+            await email(assembler)
+    finally:
+        await assembler.aclose()
+
+
+async def test_what_is_planted_during_a_search_for_what_fails_is_not_run(
+    shop: Shop, exposed: Assembler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """WITH a AS MATERIALIZED (SELECT id, tidy(email) AS email FROM orders),
+        b AS MATERIALIZED (SELECT id, lower(email) AS email FROM orders)
+        SELECT o.id, a.email, b.email AS other FROM orders o JOIN a ON a.id = o.id JOIN b ON b.id = o.id"""
+    assembler, rows, ran = shop.assembler(await shop.load(text)), Session.rows, list[str]()
+
+    async def planted(session: Session, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        if "MATERIALIZED" in query:
+            ran.append(query)
+            found = await rows(session, query, parameters)
+            shop.execute(shop.mallory, TAKEN_AWAY, PLANTS["a function that fits better"])
+            return found
+        return await rows(session, query, parameters)
+
+    monkeypatch.setattr(Session, "rows", planted)
+    with pytest.raises(MappingBroken, match="may be taken for what the mapping means"):
+        await assembler.diagnose("P0001")
+    assert len(ran) == 1
+    await assembler.aclose()
 
 
 async def test_a_schema_that_is_opened_to_others_while_running_is_noticed(shop: Shop, exposed: Assembler) -> None:

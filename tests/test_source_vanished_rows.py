@@ -14,9 +14,11 @@ from typing import Any
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
+from structlog.testing import capture_logs
 
 from connector import survey
 from connector.checkpoints.requests import Requests, requests_path
+from connector.pipeline.guard import Limits
 from connector.redo.sandbox_server import SandboxServer
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database
@@ -314,7 +316,7 @@ async def test_what_vanishes_with_a_redefinition_is_held_and_no_change_meanwhile
 
 async def test_what_vanished_is_removed_once_a_person_approves(shop: Rig, role: str) -> None:
     async with read_by(shop, role) as served:
-        shop.execute("ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+        await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
         hold = await held(served, 3)
         await approve(shop, hold["number"])
         await served.quiet()
@@ -323,7 +325,7 @@ async def test_what_vanished_is_removed_once_a_person_approves(shop: Rig, role: 
 
 async def test_a_delete_that_the_stream_shows_is_evidence_also_while_others_are_held(shop: Rig, role: str) -> None:
     async with read_by(shop, role) as served:
-        shop.execute("ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+        await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
         await held(served, 3)
         shop.execute("DELETE FROM core.orders WHERE id = 12; DELETE FROM core.item WHERE order_id = 12")
         await eventually("it is gone at Redo", lambda: "12" not in shop.stored())
@@ -395,3 +397,63 @@ async def test_row_security_that_begins_to_apply_by_other_means_stops_reading(
         shop.execute(shows.format(role=role))
         await served.quiet()
         assert touched(shop) == []
+
+
+async def test_what_vanished_stays_held_when_a_store_is_added(shop: Rig, role: str) -> None:
+    async with read_by(shop, role) as served:
+        await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+        await held(served, 3)
+        await compared(served)
+    shop.sandbox.state.stores["second"] = "secret-of-the-second"
+    shop.overrides["redo"] = {"stores": {"second": {"api_secret": "secret-of-the-second"}}}
+    async with read_by(shop, role, fits=False) as served:
+        await compared(served)
+        await held(served, 3)
+        assert (len(shop.stored()), touched(shop)) == (ORDERS, [])
+        await asyncio.to_thread(
+            shop.execute, "ALTER TABLE core.orders ATTACH PARTITION core.orders_low FOR VALUES FROM (0) TO (4)"
+        )
+        await served.until("nothing is held", held_orders=0)
+        assert touched(shop) == []
+
+
+async def test_what_was_let_go_to_be_pushed_is_held_once_it_has_vanished(
+    shop: Rig, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Limits, "off", property(lambda self: False))
+    async with read_by(shop, role):
+        pass
+    shop.mapping = MAPPING.replace("'web' AS", "CASE WHEN o.id <= 6 THEN 'shop' ELSE 'web' END AS")
+    shop.switch(outage=True)
+    async with read_by(shop, role, fits=False) as served:
+
+        async def let_go() -> bool:
+            facts = await served.facts()
+            return facts["state"] == "paused" and facts["affected"] >= 6 and not facts["holds"]
+
+        await eventually("what the sweep found is on its way, and Redo is down", let_go)
+        with capture_logs() as logs:
+            await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+            await eventually("it is noticed", lambda: "mapping_reloaded" in [entry["event"] for entry in logs])
+        shop.switch(outage=False)
+        await held(served, 3, "detached")
+        await served.until("the others are in step", affected=0)
+        assert (len(shop.stored()), touched(shop)) == (ORDERS, [])
+
+
+async def test_an_approval_of_what_vanished_for_one_reason_is_none_for_another(shop: Rig, role: str) -> None:
+    shop.execute("UPDATE core.orders SET tag = 'a' WHERE id <= 9")
+    async with read_by(shop, role) as served:
+        await asyncio.to_thread(shop.execute, "ALTER TABLE core.orders DETACH PARTITION core.orders_low")
+        hold = await held(served, 3)
+        await compared(served)
+        shop.execute(
+            "CREATE OR REPLACE FUNCTION core.tidy(text) RETURNS text LANGUAGE sql IMMUTABLE AS"
+            " $$SELECT CASE WHEN $1 <> 'a' THEN 'left' ELSE $1 END$$; UPDATE core.item SET sku = 'cup'"
+        )
+        await held(served, 6, "detached", "tidy")
+        await approve(shop, hold["number"])
+        await held(served, 3, "tidy")
+        await eventually("what was approved is removed", lambda: len(shop.stored()) == ORDERS - 3)
+        await served.until("nothing else goes on", affected=0)
+        assert sorted(shop.stored(), key=int) == [str(id_) for id_ in range(4, ORDERS + 1)]

@@ -6,9 +6,11 @@ The whole connector, real Postgres, a real HTTP server for Redo.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from connector.checkpoints.opening import open_checkpoints
@@ -17,6 +19,7 @@ from connector.orders import OrderKey
 from connector.pipeline import relook
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.records import DeadLetter, Settlement
+from connector.projection.reading import Session
 from connector.redo.sandbox_server import SandboxServer
 from connector.status.facts import State
 from connector.watchdog import Watchdog
@@ -122,6 +125,33 @@ async def test_a_first_fill_waits_for_the_row_and_blames_nobody(rig: Rig) -> Non
     await rig.quiet()
     assert not await letters(rig)
     assert len(rig.stored()) == 40
+    assert (await rig.verdict()).clean
+
+
+async def test_a_search_for_the_row_that_takes_too_long_blames_nobody(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As among many millions of orders, whose keys can't be walked within the time limit."""
+    rows = Session.rows
+
+    async def too_long(session: Session, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        if " AS nth" in query:
+            session._began = -1e9
+            raise psycopg.errors.QueryCanceled
+        return await rows(session, query, parameters)
+
+    monkeypatch.setattr(Session, "rows", too_long)
+    await rig.start()
+    await rig.quiet()
+    rig.execute("UPDATE lines SET extra = 'no JSON' WHERE order_no = 17")
+    rig.execute("UPDATE orders SET note = 'b' WHERE no BETWEEN 20 AND 25")
+    facts = await eventually("it says so", lambda: (rig.facts().state is State.STALLED and rig.facts()) or None)
+    assert "in the CTE line (mapping.sql:1:6), for some row" in facts.reason
+    await rig.read_up_to(rig.wal_end())
+    assert not await letters(rig)
+    rig.execute("UPDATE lines SET extra = '{}' WHERE order_no = 17")
+    await rig.quiet()
+    assert not await letters(rig)
     assert (await rig.verdict()).clean
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
@@ -146,9 +147,10 @@ class Controls:
         for key in (*known, None, *some):
             yield key
         told |= {*known, *some}
-        for key in await self._assembler.sample(2 * ENOUGH):
-            if key not in told:
-                yield key
+        with suppress(LimitExceeded):
+            for key in await self._assembler.sample(2 * ENOUGH):
+                if key not in told:
+                    yield key
 
     def _fails(self, error: OrderUnreadable, found: Diagnosis | None) -> MappingFails:
         """What to say; from now on the mapping fails."""
@@ -167,7 +169,10 @@ class Controls:
         if sqlstate == self._searched and began < self._searched_at + self._rest:
             return self._found
         rest = min(LONGEST, 2 * self._rest) if self.failing is not None else 0.0
-        self._found = await self._assembler.diagnose(sqlstate)
+        try:
+            self._found = await self._assembler.diagnose(sqlstate)
+        except (LimitExceeded, OrderUnreadable):
+            self._found = None  # that search's trouble, and no order's
         self._searched, self._searched_at = sqlstate, self._timer()
         least = SEARCHED_AGAIN if self.failing is not None else 0.0
         self._rest = max(rest, least, SHARE * (self._searched_at - began))

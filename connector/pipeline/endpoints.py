@@ -10,8 +10,9 @@ must not know how an order is pushed.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -81,8 +82,14 @@ def unapproved(endpoints: Sequence[Endpoint]) -> str:
     return "; ".join([*parts, *(_accepted(one) for one in waiting)])
 
 
-async def _nothing() -> None:
+async def _nothing(*, returns: bool) -> None:
     pass
+
+
+class Changing(Protocol):
+    """`returns`: what was accepted at an endpoint that was left is about to count again."""
+
+    async def __call__(self, *, returns: bool) -> None: ...
 
 
 class Endpoints:
@@ -109,16 +116,15 @@ class Endpoints:
         self.waiting: frozenset[str] = frozenset()
         """Stores whose endpoint is to be approved."""
 
-    async def load(self, late_until: float, returning: Callable[[], Awaitable[None]] = _nothing) -> None:
+    async def load(self, late_until: float, changing: Changing = _nothing) -> None:
         """At start, before anything of the store is used. `late_until`: until then an earlier request may land.
-        `returning`: to be done before what was accepted at an address that was left counts again."""
+        `changing`: to be done before other endpoints count."""
         if not self._urls:
             return
         remembered = await self._memory.endpoints()
         change = compare(remembered, self._urls)
         if change is not None:
-            if any(one.orders for one in change.came):
-                await returning()
+            await changing(returns=any(one.orders for one in change.came))
             await self._go_to(change, late_until)
         elif not remembered:
             await self._bind()

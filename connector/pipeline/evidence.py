@@ -38,6 +38,8 @@ class Doubt:
     cause: str
     sweep: int | None = None
     through: int | None = None
+    begun: int = 0
+    """The ledger's last revision as it began."""
 
 
 class Evidence:
@@ -76,12 +78,13 @@ class Evidence:
         self._others_ask = asks and (over or self._others_ask)
         if not asks:  # who asks tells it, too
             log.warning("rows_may_have_vanished", cause=cause, next="every order is compared; what is missing is held")
-        await self._store(Doubt(cause))
+        await self._store(Doubt(cause, begun=self._last_revision()))
 
     async def returned(self) -> None:
-        """Checkpoints are about to come back that took no part in what was found meanwhile."""
+        """Checkpoints are about to come back that took no part in what was found meanwhile, or what was held is about
+        to be judged anew."""
         if await self._memory.noted(DOUBT_NOTE) is not None:
-            await self.doubt("what was accepted at an address that was left counts again, and rows may have vanished")
+            await self.doubt("another address or store of Redo counts now, and rows may have vanished before")
 
     async def compare(self) -> None:
         """Ask for the comparison that is needed."""
@@ -134,6 +137,11 @@ class Evidence:
         if doubt is None or entry.key in self._deleted:
             return None
         return doubt.cause if doubt.through is None or entry.first_revision <= doubt.through else None
+
+    def approved(self, entry: Entry) -> bool:
+        """Whether an approval of the entry is one of its removal too: none from before the rows may have vanished is,
+        since it was of something else."""
+        return self._doubt is None or entry.key in self._deleted or entry.first_revision > self._doubt.begun
 
     async def _store(self, doubt: Doubt) -> None:
         text = json.dumps(asdict(doubt), separators=(",", ":"))

@@ -92,7 +92,11 @@ class Guard:
         self._sweep = sweep
         self._wake = wake
         self._clock = clock
-        self._open: dict[HoldKind, Hold] = {}
+        self._open: dict[tuple[HoldKind, str], Hold] = {}
+        """Those that orders are put into. Each reason why rows may have vanished has its own: who approves one knows
+        nothing of another."""
+        self._going: Counter[int] = Counter()
+        """Holds that are on their way as a whole: nothing else joins them."""
         self._vanished: set[int] = set()
         """Holds of orders of which it isn't known that they were deleted."""
         self._opening = asyncio.Lock()
@@ -118,13 +122,13 @@ class Guard:
         """The settlement that keeps this order back, None when it may go. A hold doesn't know what may still land at
         Redo, so an order waits for that moment first."""
         kind, entry = self._kind(delivery, now), delivery.entry
-        if kind is None:
+        if kind is None and (delivery.action is Action.PUSH or self._evidence.same_history()):
             return None
         if delivery.hidden:
             return Settled(Settlement(entry, again=look_again(entry, now)), None)
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
-        if kind is HoldKind.REMOVALS and not self._evidence.same_history():
+        if kind is None or (kind is HoldKind.REMOVALS and not self._evidence.same_history()):
             return Settled(Settlement(entry, again=look_again(entry, now)), None)
         async with self._opening:
             hold = await self._current(kind, delivery, now)
@@ -143,7 +147,7 @@ class Guard:
 
     def _kind(self, delivery: Delivery, now: float) -> HoldKind | None:
         entry = delivery.entry
-        if entry.approved:
+        if entry.approved and (delivery.action is Action.PUSH or self._evidence.approved(entry)):
             return None
         if delivery.action is Action.PUSH and delivery.place.store_id in self._endpoints.waiting:
             return HoldKind.ENDPOINT
@@ -181,20 +185,29 @@ class Guard:
         return self._contract.changed_fields(checkpoint.digest, order.digest) or ("unknown",)
 
     async def _current(self, kind: HoldKind, delivery: Delivery, now: float) -> Hold:
-        hold = self._open.get(kind)
+        cause, before = self._cause(kind, delivery), delivery.remembered.held
+        hold = self._open.get(_slot(kind, cause))
+        if kind is HoldKind.VANISHED and before is not None:
+            hold = next((one for one in self._open.values() if one.number == before.hold), hold)
         if hold is None:
-            sweep = self._sweep()
-            cause = sweep.cause if sweep is not None and kind is HoldKind.CHANGES else "orders left the mapping"
-            if kind is HoldKind.VANISHED:
-                cause = f"{VANISHED}: {self._lacking(delivery)}"
-            if kind is HoldKind.ENDPOINT:
-                cause = unapproved(self._endpoints.all)
             hold = await self._insist(lambda: self._memory.open_hold(kind, cause, now))
             self._take(hold)
         return hold
 
+    def _cause(self, kind: HoldKind, delivery: Delivery) -> str:
+        sweep = self._sweep()
+        match kind:
+            case HoldKind.VANISHED:
+                return f"{VANISHED}: {self._lacking(delivery)}"
+            case HoldKind.ENDPOINT:
+                return unapproved(self._endpoints.all)
+            case HoldKind.CHANGES if sweep is not None:
+                return sweep.cause
+        return "orders left the mapping"
+
     def _take(self, hold: Hold) -> None:
-        self._open[hold.kind] = hold
+        if not self._going[hold.number]:
+            self._open[_slot(hold.kind, hold.cause)] = hold
         if hold.kind is HoldKind.VANISHED:
             self._vanished.add(hold.number)
 
@@ -231,16 +244,16 @@ class Guard:
             if hold.orders and hold.orders + self._recent(hold.kind) > bound:
                 await self._hold(hold, bound)
             elif self._over(hold, walked=walked):
-                released += await self._release(hold, None)
+                released += await self._end(hold)
         await self._forget_gone()
         return released > 0
 
     async def _forget_gone(self) -> None:
         async with self._opening:
             left = {hold.number for hold in await self._insist(self._memory.holds)}
-            for kind, hold in [*self._open.items()]:
+            for slot, hold in [*self._open.items()]:
                 if hold.number not in left and not self._unwritten[hold.number]:
-                    del self._open[kind]
+                    del self._open[slot]
 
     async def _hold(self, hold: Hold, bound: float) -> None:
         await self._insist(lambda: self._memory.mark_hold(hold.number, HoldState.HELD))
@@ -303,13 +316,29 @@ class Guard:
             self._approved = sweep.revision
             await self._insist(lambda: self._memory.note(APPROVED_NOTE, str(sweep.revision)))
 
+    async def _end(self, hold: Hold) -> int:
+        """It is within its bound. Returns how many orders go on their way."""
+        if hold.kind is not HoldKind.VANISHED:
+            return await self._release(hold, None)
+        # It was empty a moment ago; if it isn't any more, it is held.
+        await self._insist(lambda: self._memory.mark_hold(hold.number, HoldState.HELD))
+        return 0
+
     async def _release(self, hold: Hold, limit: int | None) -> int:
-        released = 0
-        if limit is None:
-            # What is judged from now on goes into another hold; what was, is waited for.
-            self._open.pop(hold.kind, None)
+        if limit is not None:
+            return await self._release_most(hold, limit)
+        # What is judged from now on goes into another hold; what was, is waited for.
+        self._going[hold.number] += 1
+        try:
+            self._open = {slot: one for slot, one in self._open.items() if one.number != hold.number}
             while self._unwritten[hold.number]:  # noqa: ASYNC110 -- a settlement away
                 await asyncio.sleep(0.01)
+            return await self._release_most(hold, None)
+        finally:
+            self._going[hold.number] -= 1
+
+    async def _release_most(self, hold: Hold, limit: int | None) -> int:
+        released = 0
         while limit is None or released < limit:
             moved = await self._release_some(hold.number, AT_ONCE if limit is None else min(AT_ONCE, limit - released))
             released += moved
@@ -323,6 +352,10 @@ class Guard:
     async def _release_some(self, number: int, most: int) -> int:
         arrival = Arrival(self._next_revision(), self._clock.wall(), Lane.SWEEP, approved=True)
         return await self._insist(lambda: self._memory.release(number, arrival, most))
+
+
+def _slot(kind: HoldKind, cause: str) -> tuple[HoldKind, str]:
+    return kind, cause if kind is HoldKind.VANISHED else ""
 
 
 def _same(delivery: Delivery) -> bool:

@@ -41,6 +41,7 @@ from connector.pipeline.former import FormerKeys
 from connector.pipeline.gates import Gates
 from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.hand_pause import HandPause
+from connector.pipeline.holds import HoldKind
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Intake, Revisions
 from connector.pipeline.looking import Looker
@@ -390,7 +391,7 @@ class Pipeline:
         late_until = self.clock.wall() + self.options.terms.confirm_after
         self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
         await self.ports.memory.adopt(self.options.store_id)
-        await self.endpoints.load(late_until, self._returning)
+        await self.endpoints.load(late_until, self._changing)
         await self._know_unread()
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.ports.memory.hasten()
@@ -402,10 +403,13 @@ class Pipeline:
         await self.guard.load()
         await self._maybe_sweep(swept=key_changed)
 
-    async def _returning(self) -> None:
-        """What was accepted at an address that was left is about to count again, as it was left."""
-        await self.former.unsettle()
-        await self.evidence.returned()
+    async def _changing(self, *, returns: bool) -> None:
+        """Other endpoints are about to count, and every hold is about to end. `returns`: what was accepted at one that
+        was left counts again, as it was left."""
+        if returns:
+            await self.former.unsettle()
+        if returns or any(hold.kind is HoldKind.VANISHED for hold in await self.ports.memory.holds()):
+            await self.evidence.returned()
 
     async def _maybe_sweep(self, *, swept: bool) -> None:
         """`swept`: a sweep over all orders was begun just now."""

@@ -259,6 +259,7 @@ class Assembler:
             rows = await session.rows(query, parameters)
             if await self.unchanged.since(begun, session.catalog_rows):
                 return rows
+            await session.stand()
         raise SourceUnavailable("tables or functions of the mapping are altered all the time: nothing can be read")
 
 

@@ -8,7 +8,7 @@ the catalog only. Must not know what is read, nor what becomes of a reading that
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -45,8 +45,15 @@ _GUARDS: Final = """(
   FROM pg_roles a WHERE a.oid = ANY($4::oid[] || reader())
 )"""
 
+# Others may have functions of such names elsewhere, and make new ones all day long: none of them can be meant.
+_MEANT: Final = """f.proname = ANY($3::text[]) AND (
+    f.pronamespace IN (SELECT s.oid FROM pg_namespace s WHERE s.nspname = ANY($5::text[]))
+    OR f.proowner IN (SELECT a.oid FROM pg_roles a WHERE a.rolsuper)
+    OR f.proowner IN (SELECT c.relowner FROM pg_class c WHERE c.oid = ANY($1::oid[]))
+    OR f.proowner = (SELECT d.datdba FROM pg_database d WHERE d.datname = current_database()))"""
+
 # A row's xmin is another one once it was altered, also when it is by now as it was.
-_STAMP: Final = """
+_STAMP: Final = f"""
 SELECT md5(concat_ws(';', current_user, $4::oid[], (
   SELECT string_agg(concat_ws(' ', c.oid, c.xmin, n.xmin), ',' ORDER BY c.oid)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY($1::oid[])
@@ -58,10 +65,9 @@ SELECT md5(concat_ws(';', current_user, $4::oid[], (
   FROM pg_inherits h WHERE h.inhparent = ANY($2::oid[])
 ), (
   SELECT string_agg(concat_ws(' ', f.oid, f.xmin), ',' ORDER BY f.oid) FROM pg_proc f
-  WHERE f.proname = ANY($3::text[])
-    AND f.pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname = ANY($5::text[]))
+  WHERE {_MEANT} AND f.pronamespace <> 'pg_catalog'::regnamespace
 ), guards()))
-"""
+"""  # noqa: S608 -- constants alone are put together
 
 # A view reads with the rights of its owner, unless it says otherwise (from Postgres 15 on).
 _STATE: Final = f"""
@@ -94,7 +100,7 @@ SELECT ({_STAMP}), json_build_object(
     WHERE h.inhparent = ANY($2::oid[]) AND to_jsonb(h)->'inhdetachpending' IS DISTINCT FROM 'true'::jsonb),
   'functions', (SELECT json_object_agg(concat_ws('.', f.oid, f.xmin), n.nspname || '.' || f.proname)
     FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
-    WHERE f.proname = ANY($3::text[]) AND n.nspname = ANY($5::text[])))
+    WHERE {_MEANT} AND n.nspname <> 'pg_catalog'))
 """  # noqa: S608 -- constants alone are put together
 
 _GUARDED: Final = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = ANY($1::oid[]) AND relrowsecurity)"
@@ -104,13 +110,14 @@ _OWNERS: Final = "SELECT DISTINCT relowner::bigint FROM pg_class WHERE oid = ANY
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """`relations` are oids of tables and views; `parents` of those, or of their parts, that have parts (partitions,
-    inheritance children); `functions` names without schema, of those in `schemas`; `owners` of the views."""
+    inheritance children); `functions` names without schema; `owners` of the views; `schemas` in which a function is
+    looked up. Elsewhere, one of a privileged owner may be what another function calls."""
 
     relations: tuple[int, ...]
     parents: tuple[int, ...]
     functions: tuple[str, ...]
-    schemas: tuple[str, ...]
     owners: tuple[int, ...]
+    schemas: tuple[str, ...]
     guarded: bool = True
     """Row security is on for some of the relations, so that policies and roles are looked at. When it is turned on, the
     relation's own row tells it."""
@@ -135,11 +142,11 @@ class Dependencies:
         return text.replace("reader()", "quote_ident(current_user)::regrole::oid")
 
     def _parameters(self) -> list[object]:
-        return [list(self.relations), list(self.parents), list(self.functions), list(self.owners), list(self.schemas)]
+        return [list(each) for each in (self.relations, self.parents, self.functions, self.owners, self.schemas)]
 
 
 async def dependencies(
-    ask: Ask, relations: Sequence[int], functions: Sequence[str], schemas: Iterable[str]
+    ask: Ask, relations: Sequence[int], functions: Sequence[str], schemas: Sequence[str]
 ) -> Dependencies:
     """Of a mapping that reads these tables and views. Raises what `ask` raises."""
     oids = sorted(set(relations))
@@ -147,8 +154,8 @@ async def dependencies(
     owners = sorted(row[0] for row in await ask(_OWNERS, [oids]))
     told = bool((await ask(_TIMELINE_TOLD, []))[0][0])
     guarded = bool((await ask(_GUARDED, [oids]))[0][0])
-    looked = tuple(sorted(set(schemas) - {"pg_catalog"}))
-    return Dependencies(tuple(oids), tuple(parents), tuple(sorted(functions)), looked, tuple(owners), guarded, told)
+    names, places = tuple(sorted(functions)), tuple(sorted(schemas))
+    return Dependencies(tuple(oids), tuple(parents), names, tuple(owners), places, guarded, told)
 
 
 @dataclass(frozen=True, slots=True)

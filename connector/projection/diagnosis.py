@@ -83,7 +83,12 @@ class Diagnostician:
         query = f"SELECT {texts} FROM ({numbered}) AS n WHERE nth % {step} = 0 ORDER BY nth"
         if self._spent():
             return []
-        inside: list[Bound] = [tuple(row) for row in await self._session.rows(query, self._range(low, high))]
+        try:
+            inside: list[Bound] = [tuple(row) for row in await self._session.rows(query, self._range(low, high))]
+        except psycopg.Error:  # so many orders that it takes too long, or another key since
+            if not self._session.usable:
+                raise
+            return []
         if low is not None:
             del inside[:1]  # it is the lower bound itself
         return [low, *inside, high] if inside else []
@@ -96,6 +101,7 @@ class Diagnostician:
         """Whether it fails in the way that is looked for."""
         if self._spent():
             return False
+        await self._session.stand()  # a search lasts long enough for something to be planted
         try:
             await self._session.rows(query, parameters)
         except psycopg.Error as error:

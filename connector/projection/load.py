@@ -139,7 +139,7 @@ async def _stands_on(
 ) -> tuple[Dependencies, State]:
     """Raises SourceUnavailable when a table that was read a moment ago is gone."""
     ask, schemas = partial(rows, connection), {*path.schemas, *path.names.schemas}
-    depends = await dependencies(ask, _relations(catalog), sorted(catalog.functions.called), schemas)
+    depends = await dependencies(ask, _relations(catalog), sorted(catalog.functions.called), sorted(schemas))
     _, state = await depends.read(ask)
     if not {str(oid) for oid in depends.relations} <= state["relations"].keys():
         raise SourceUnavailable("while the mapping was analysed, a table of it was replaced: it is tried again")

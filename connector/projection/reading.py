@@ -35,7 +35,10 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "application_name": "redo-connector",
 }
+# The analysis looks at the locks of a transaction. Should the process be stopped just then, no DDL of the OMS may wait
+# for it longer than that, nor what queues behind that.
 _SESSION = {
+    "idle_in_transaction_session_timeout": "5s",
     "default_transaction_isolation": "repeatable read",
     "default_transaction_read_only": "on",
     "client_encoding": "UTF8",
@@ -142,6 +145,12 @@ class Session:
         async with self.path.left(self.connection):
             return await self.rows(query, parameters)
 
+    async def stand(self) -> None:
+        """Raises MappingBroken when something was planted on the path; psycopg.Error."""
+        if self.path.exposed:
+            async with self.path.left(self.connection):
+                await self.path.stand(self.connection)
+
     async def replayed(self) -> Lsn | None:
         """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
         if not self.standby:
@@ -197,9 +206,7 @@ class Pool:
             session = None
             try:
                 session = await self._take()
-                if self._path.exposed:
-                    async with self._path.left(session.connection):
-                        await self._path.stand(session.connection)
+                await session.stand()
                 await session.hurry(brief=brief)
                 yield session
             except NoAnswer as error:
