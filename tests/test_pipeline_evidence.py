@@ -51,6 +51,19 @@ async def test_a_doubt_lasts_until_the_comparison_is_over_and_longer_for_what_ca
     assert stage.lacking("1") is None
 
 
+async def test_an_order_that_is_only_pushed_again_is_judged_by_the_change_that_came_with_it(
+    memory: MemoryCheckpoints,
+) -> None:
+    stage = Stage(memory)
+    await stage.evidence.anew("a partition was detached")
+    sweep = stage.sweeper.current
+    assert sweep is not None
+    await stage.evidence.compared(sweep.revision)
+    changed = Entry(OrderKey("1"), 0, stage.revisions.next(), 0.0, Lane.LIVE, 0, confirm=True)
+    assert stage.evidence.lacking(changed) is None
+    assert stage.lacking("1", 0) == "a partition was detached"
+
+
 async def test_a_doubt_survives_a_restart(memory: MemoryCheckpoints) -> None:
     await Stage(memory).evidence.doubt("a view was redefined")
     stage = Stage(memory)

@@ -136,7 +136,9 @@ class Evidence:
         doubt = self._doubt
         if doubt is None or entry.key in self._deleted:
             return None
-        return doubt.cause if doubt.through is None or entry.first_revision <= doubt.through else None
+        # Nothing affected an order with revision 0: it was put there to be pushed again.
+        first = entry.first_revision or entry.revision
+        return doubt.cause if doubt.through is None or first <= doubt.through else None
 
     def approved(self, entry: Entry) -> bool:
         """Whether an approval of the entry is one of its removal too: none from before the rows may have vanished is,
