@@ -100,7 +100,8 @@ class Controls:
         self._turn += 1
         known = [*self._good] if self._turn % 2 else []
         among = known or keys
-        key = among[self._turn // 2 % len(among)]
+        at = self._turn // 2 if self._good else self._turn
+        key = among[at % len(among)]
         try:
             assembly, _ = await self._read([key], largest)
         except LimitExceeded:
@@ -142,12 +143,12 @@ class Controls:
     async def _others(self, keys: Sequence[OrderKey]) -> AsyncIterator[OrderKey | None]:
         """Controls, those first that tell most. None: no order at all."""
         told = set[OrderKey]() if len(keys) > 1 else {*keys}
-        known = [key for key in self._good if key not in keys][::-1]
+        known = [key for key in self._good if key not in told][::-1]
         some = keys[:: max(1, len(keys) // ENOUGH)][:ENOUGH] if len(keys) > 1 else ()
         for key in (*known, None, *some):
             yield key
         told |= {*known, *some}
-        with suppress(LimitExceeded):
+        with suppress(LimitExceeded, OrderUnreadable):
             for key in await self._assembler.sample(2 * ENOUGH):
                 if key not in told:
                     yield key

@@ -10,7 +10,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
-from connector.errors import ConnectorError
+from connector.errors import (
+    CheckpointsUnwritable,
+    ConnectorError,
+    MappingBroken,
+    OrderUnreadable,
+    SourceUnavailable,
+)
 from connector.orders import OrderKey, delivery_id
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.batch import BATCH
@@ -35,6 +41,8 @@ from connector.pipeline.records import Settlement
 from connector.pipeline.settler import Settler
 
 READ_BACKOFF = Backoff(base=0.5, cap=15.0, floor=0.2)
+PASSING = (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwritable)
+"""Errors for which a station only waits."""
 
 
 class Dispatcher:
@@ -241,6 +249,10 @@ class Dispatcher:
         """An unforeseen error ends the process: its orders are in the ledger, and a restart looks at them again."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, PASSING):
+                # Whoever runs this station would wait for it to pass, but what the task had taken stays in work.
+                foreseen, error = error, RuntimeError("an order met an error that should have been met on its way")
+                error.__cause__ = foreseen
             self._failure = self._failure or error
             self.wake()
 

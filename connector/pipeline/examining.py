@@ -16,6 +16,7 @@ from connector.errors import (
     LimitExceeded,
     MappingBroken,
     MappingFails,
+    OrderUnreadable,
     ReadingVoid,
     SourceUnavailable,
 )
@@ -122,7 +123,7 @@ class Examiner:
             except LimitExceeded as error:
                 await self._exceeded(entries, error, seat, self._clock() - began, heavy=heavy, brief=hurried)
                 return
-            except (SourceUnavailable, MappingBroken) as error:
+            except (SourceUnavailable, MappingBroken, OrderUnreadable) as error:
                 if isinstance(error, ReadingVoid):
                     await self.on_void(error.cause)
                 self._cannot_read(entries, error, self._clock() - began)
@@ -157,7 +158,7 @@ class Examiner:
             others_are_brief = await controls.brief(keys)
             if not brief and not others_are_brief:
                 await controls.within_limits(keys, error)
-        except (SourceUnavailable, MappingBroken) as trouble:
+        except (SourceUnavailable, MappingBroken, OrderUnreadable) as trouble:
             self._cannot_read(entries, trouble, seconds)
             return
         if brief and not others_are_brief:

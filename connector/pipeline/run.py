@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import structlog
 
 from connector.errors import (
-    CheckpointsUnwritable,
     ConfigurationError,
     ConnectorError,
     LimitExceeded,
@@ -32,7 +31,7 @@ from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.control import Control
 from connector.pipeline.decide import MAPPING, Terms
 from connector.pipeline.delivering import Deliverer
-from connector.pipeline.dispatch import Dispatcher
+from connector.pipeline.dispatch import PASSING, Dispatcher
 from connector.pipeline.endpoints import Endpoints
 from connector.pipeline.entries import Lane
 from connector.pipeline.evidence import Evidence
@@ -491,7 +490,7 @@ class Pipeline:
             began = self.clock.timer()
             try:
                 await step()
-            except (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwritable) as error:
+            except PASSING as error:
                 if isinstance(error, ReadingVoid):
                     await self.evidence.void(error.cause)
                 if name not in self.troubles:
