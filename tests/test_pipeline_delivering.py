@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place
+from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
 from connector.pipeline.delivering import Deliverer
@@ -16,6 +16,7 @@ from connector.pipeline.failing import Failing
 from connector.pipeline.gates import Gates
 from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.insist import Insist
+from connector.pipeline.records import Checkpoint, Settlement
 from connector.redo.contract import RedoContract
 from connector.status.history import History
 from connector.status.metrics import Metrics
@@ -125,3 +126,16 @@ async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_f
     assert [one.key for one in history.recent(5)] == ["1"]
     await hand_pause.end()
     assert (await deliverer.deliver(deliveries[1])).result is Result.PUSHED
+
+
+async def test_nothing_that_would_be_taken_away_shows_whether_redo_is_up() -> None:
+    """What is of a former key may be taken over yet, and what has left the mapping stays where it is."""
+    memory = MemoryCheckpoints()
+    keys = [former(OrderKey("1"), 1), OrderKey("2"), OrderKey("3")]
+    for key in keys:
+        entry = Entry(key, 1, 1, NOW, Lane.LIVE, 0, False)
+        checkpoint = Checkpoint(key, key, b"f", NOW, store_id="s", missing=key == "2")
+        await memory.settle([Settlement(entry, checkpoint)])
+    await Failing(memory, Insist(), lambda: None, Clock(wall=lambda: NOW)).ask("s")
+    asked = await memory.take(9, NOW, frozenset(), list(Lane))
+    assert [entry.key for entry in asked] == ["3"]

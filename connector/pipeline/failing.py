@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from connector.orders import OrderKey, Outcome
+from connector.orders import OrderKey, Outcome, is_former
 from connector.pipeline.breaker import Standing, reached
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import REMOVAL, Action, Delivery
@@ -153,10 +153,12 @@ class Failing:
         self._wake()
 
     async def _accepted_before(self, store_id: str) -> list[OrderKey]:
-        """Some orders that the store accepted in an earlier run."""
+        """Some orders that the store accepted in an earlier run. What has left the mapping, or is of a former key,
+        would not be pushed but taken away."""
         keys = await self._insist(lambda: self._memory.page_checkpoints(None, ACCEPTED))
         known = await self._insist(lambda: self._memory.known(keys))
-        return [key for key, one in known.checkpoints.items() if one.store_id == store_id]
+        there = [one for one in known.checkpoints.values() if not one.missing and not is_former(one.key)]
+        return [one.key for one in there if one.store_id == store_id]
 
     async def set_aside(self, keys: Sequence[OrderKey]) -> int:
         """A person gives up on these, as far as they fail again and again: they leave the ledger, until they change or
