@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import pytest
 
-from connector.errors import OrderUnreadable, SourceUnavailable
+from connector.errors import LimitExceeded, OrderUnreadable, SourceUnavailable
+from connector.orders import KeyPage, Lookup
 from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.delivering import Deliverer
 from tests.life.oms import Header, Mood, Row
@@ -71,3 +73,29 @@ def test_an_error_that_no_station_may_wait_for_ends_the_process(begin: Begin, mo
     world.wait(60.0)
     with pytest.raises(RuntimeError, match="should have been met on its way"):
         world.life.running.result()
+
+
+def test_a_lookup_that_takes_too_long_keeps_no_other_waiting(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one without an index. It leads to all orders, so its own arrive too."""
+    resolve = OmsAssembler.resolve
+
+    async def limited(self: OmsAssembler, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
+        if any(lookup.values[0] == "slow" for lookup in lookups):
+            raise LimitExceeded("statement timeout", "takes longer")
+        return await resolve(self, lookups, after, limit)
+
+    monkeypatch.setattr(OmsAssembler, "resolve", limited)
+    world = begin(SHOP)
+    customers = {"00001": "slow", "00002": "quick", "00003": "slow", "00004": "slow"}
+    world.oms.commit({Row("order", name): Header(name, MAIN, customer=one) for name, one in customers.items()})
+    world.wait(5.0)
+    world.oms.commit({Row("customer", "slow"): "Grace"})
+    world.wait(5.0)
+    world.oms.commit({Row("customer", "quick"): "Edith"})
+    world.wait(120.0)
+    named = {name: json.loads(order)["customer"]["firstName"] for name, order in world.state.orders.items()}
+    assert named == {"00001": "Grace", "00002": "Edith", "00003": "Grace", "00004": "Grace"}
+    assert not world.life.pipeline.troubles
+    world.oms.commit({Row("customer", "slow"): "Ada"})
+    world.wait(60.0)
+    assert json.loads(world.state.orders["00004"])["customer"]["firstName"] == "Ada"

@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from connector.errors import OrderUnreadable
-from connector.orders import KeyPage, OrderKey, encoded
+from connector.errors import LimitExceeded, OrderUnreadable
+from connector.orders import KeyPage, Lookup, OrderKey, encoded
 from connector.pipeline.batch import BatchSize
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane, PendingLookup
@@ -34,7 +34,8 @@ INDEX = "@"
 
 class Resolver:
     """`wide`: goes on with lookups of which a page was read, one page whenever the road is hungry. Otherwise reads
-    first pages, at once. One of each runs, so that a product in a million orders never delays a customer of one."""
+    first pages, at once. One of each runs, so that a product in a million orders never delays a customer of one.
+    `too_slow`: lookups that the server's limits don't let pass, shared by both."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Resolver:
         chronicle: Chronicle,
         known_routes: frozenset[str],
         wake: Callable[[], None],
+        too_slow: set[Lookup],
         *,
         wide: bool,
     ) -> None:
@@ -59,6 +61,7 @@ class Resolver:
         self._chronicle = chronicle
         self._known_routes = known_routes
         self._wake = wake
+        self._too_slow = too_slow
         self._wide = wide
         self.pulse = Pulse("fan-out" if wide else "resolver", "finding the orders of a changed row")
         self._arrived = asyncio.Event()
@@ -95,6 +98,8 @@ class Resolver:
         return await self._resolve(pending)
 
     async def _resolve(self, pending: Sequence[PendingLookup]) -> bool:
+        # Those that lead to all orders keep no others waiting.
+        pending = [one for one in pending if one.lookup not in self._too_slow] or pending
         route, cursor = pending[0].lookup.route, pending[0].cursor
         if route.startswith(INDEX):
             # From this snapshot on no order is read with the row. Those read before are in the index once they have
@@ -121,8 +126,16 @@ class Resolver:
 
     async def _page(self, pending: Sequence[PendingLookup], cursor: str | None, size: int) -> KeyPage:
         lookups = [one.lookup for one in pending]
+        if self._too_slow.issuperset(lookups):
+            return await self._assembler.scan(cursor, size)
         try:
             return await self._assembler.resolve(lookups, cursor, size)
+        except LimitExceeded:
+            if size > 1 or len(lookups) > 1:
+                raise
+            # Nothing smaller can be asked, and all others wait behind it: it leads to all orders, page by page.
+            self._too_slow.update(lookups)
+            return await self._assembler.scan(cursor, size)
         except OrderUnreadable:
             # The walk's place may be a key that is none any more.
             if cursor is None or not await self._assembler.misfits([OrderKey(cursor)]):
@@ -143,5 +156,7 @@ class Resolver:
                 first_revision=min(one.first_revision for one in settled),
             )
         await self._insist(lambda: self._memory.resolved(settled, arrival, following))
+        if following is None:
+            self._too_slow.difference_update(one.lookup for one in settled)
         reach("lookup.after_resolve")
         self._wake()

@@ -24,7 +24,7 @@ from connector.errors import (
     SlotLost,
     SourceUnavailable,
 )
-from connector.orders import Members, OrderKey
+from connector.orders import Lookup, Members, OrderKey
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.claims import Claims
 from connector.pipeline.clock import MACHINE, Clock
@@ -241,6 +241,7 @@ class Pipeline:
             self._wake,
             clock.wall,
         )
+        too_slow: set[Lookup] = set()
         self.narrow, self.wide = (
             Resolver(
                 ports.memory,
@@ -252,6 +253,7 @@ class Pipeline:
                 ports.chronicle,
                 options.known_routes or frozenset(),
                 self._wake,
+                too_slow,
                 wide=wide,
             )
             for wide in (False, True)
