@@ -185,10 +185,10 @@ class Dispatcher:
     async def _until_due(self, sweeps_fit: bool) -> float | None:
         """Seconds until an entry that backs off falls due, None when none does that fits. One that is due and doesn't
         fit must not make this spin: the next settlement wakes it."""
-        busy = frozenset(self._busy)
-        dues = [await self._dues.next(busy)] if sweeps_fit else []
+        dues = [await self._dues.next(frozenset(self._busy))] if sweeps_fit else []
         if self._failing_room() > 0:
-            dues.append(await self._failing_dues.next(busy))
+            # Busy as of now: what was put back while the store was asked for the others would be passed over for ever.
+            dues.append(await self._failing_dues.next(frozenset(self._busy)))
         return min((max(0.0, due - self._clock()) for due in dues if due is not None), default=None)
 
     def _forget_dues(self) -> None:
