@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import httpx2 as httpx
 import pytest
 
 from connector.demo.postgres import Cluster
+from connector.redo.sandbox_switches import Switches
 from tests import forked
 from tests.fix_postgres import Database, create_database, drop_database
 from tests.forked import Forked
@@ -194,7 +195,12 @@ class LocalRedo:
     base_url: str
 
     def switch(self, **switches: Any) -> None:
-        httpx.post(f"{self.base_url}/_sandbox/switches", json=switches).raise_for_status()
+        answer = httpx.post(f"{self.base_url}/_sandbox/switches", json=switches)
+        assert answer.is_success, answer.text
+
+    def switches(self) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{self.base_url}/_sandbox/switches").json()
+        return found
 
     def orders(self) -> dict[str, Any]:
         lines = httpx.get(f"{self.base_url}/_sandbox/orders").text.splitlines()
@@ -216,6 +222,15 @@ def redo_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedo
 def redo(redo_process: LocalRedo) -> LocalRedo:
     """The local Redo, empty and well behaved."""
     httpx.post(f"{redo_process.base_url}/_sandbox/reset").raise_for_status()
+    left, usual = redo_process.switches(), asdict(Switches())
+    # A number that was sent as a whole one is one.
+    redo_process.switch(
+        **{
+            name: int(value) if isinstance(value, float) and isinstance(left[name], int) else value
+            for name, value in usual.items()
+            if left[name] != value
+        }
+    )
     return redo_process
 
 
