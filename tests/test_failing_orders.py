@@ -4,6 +4,7 @@ the others."""
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -347,3 +348,31 @@ def test_an_order_is_set_aside_by_hand_and_comes_back_when_it_changes_or_is_redr
     world.wait(30.0)
     assert world.run(world.memory.tally()).dead_letters == {}
     assert world.witness.wrong == []
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_an_order_that_is_put_back_while_the_store_is_asked_for_others_is_tried_again(begin: Begin, seed: int) -> None:
+    """Found at random; with these seeds of its jitter."""
+    random.seed(seed)
+    world = begin(Setup(at_once=4))
+    orders = names(0, 60)
+    put(world, orders)
+    until(world, lambda: has(world, orders) == orders, 60.0)
+    rounds: list[tuple[list[int], bool, list[int]]] = [
+        ([], True, [37, 59, 0, 57, 13, 21, 36, 27, 48, 16]),
+        ([57, 19], False, [48, 17, 58, 39, 18]),
+        ([1], False, [26, 6, 16, 59, 40, 49, 31, 34, 25, 45, 1, 36, 0]),
+        ([37, 0, 38, 19, 49, 15, 50, 28, 45, 33, 46], False, [0, 45, 54]),
+    ]
+    for number, (bad, reachable, touched) in enumerate(rounds):
+        fails(world, [orders[at] for at in bad])
+        world.redo.reachable = reachable
+        put(world, [orders[at] for at in touched], f"change {number}")
+        world.wait(0.5)
+        world.redo.reachable = True
+        good = [name for at, name in enumerate(orders) if at not in bad][:5]
+        changed(world, good, f"flows {number}", 150.0)
+        world.wait(60.0)
+        changed(world, good, f"then {number}")
+    fails(world, [])
+    until(world, lambda: world.run(world.memory.tally()).affected == 0, 120.0, 5.0)
