@@ -106,8 +106,7 @@ def test_what_is_known_to_fail_takes_no_place_and_its_share_of_the_pace() -> Non
 HOWS = st.sampled_from(["500", "503", "409", "403", "hang", "cut"])
 
 
-@pytest.mark.timeout(300)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_healthy_orders_arrive_within_a_bound_whenever_redo_answers_them(data: st.DataObject) -> None:
     world = World(Setup(at_once=data.draw(st.sampled_from([1, 4, 32]))))
