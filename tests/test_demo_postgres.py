@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -57,6 +60,33 @@ def test_settings_are_the_servers_and_a_committed_row_survives_kill_and_restart(
     cluster.restart()
     assert cluster.port == port
     assert ask(cluster.dsn(), "SELECT answer FROM kept") == 42
+
+
+def test_a_killed_server_starts_again_once_its_last_child_is_gone_whatever_is_logged_meanwhile(
+    make_cluster: MakeCluster,
+) -> None:
+    cluster = make_cluster()
+    with psycopg.connect(cluster.dsn()) as conn, suppress(psycopg.OperationalError):
+        child = conn.info.backend_pid
+        os.kill(child, signal.SIGSTOP)
+        try:
+            cluster.kill()
+            with ThreadPoolExecutor() as pool:
+                begun = pool.submit(cluster.start)
+                while "pre-existing shared memory block" not in cluster.log.read_text():
+                    assert not begun.done()
+                with cluster.log.open("a") as log:  # as its other children do, whose statements are of many lines
+                    until = time.monotonic() + 0.5
+                    while time.monotonic() < until and not begun.done():
+                        log.write("a line\n")
+                        log.flush()
+                assert not begun.done()
+                os.kill(child, signal.SIGCONT)
+                begun.result()
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+    assert ask(cluster.dsn(), "SELECT 1") == 1
 
 
 def test_alter_system_beats_the_settings_it_was_made_with(make_cluster: MakeCluster) -> None:

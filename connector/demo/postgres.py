@@ -78,6 +78,7 @@ class Cluster:
         self._scratch = scratch
         self._settings = dict(settings)
         self._process: subprocess.Popen[bytes] | None = None
+        self._launched_at = 0  # bytes of the log before the last launch
 
     @classmethod
     def create(
@@ -131,8 +132,8 @@ class Cluster:
             return
         deadline = time.monotonic() + _START_TIMEOUT
         while not self._launch(deadline):
-            # After a SIGKILL the old server's children need a moment to notice.
-            if "pre-existing shared memory block" not in self.log_tail(5) or time.monotonic() > deadline:
+            # After a SIGKILL the old server's children need a moment to notice, and write to the same log meanwhile.
+            if "pre-existing shared memory block" not in self._since_launch() or time.monotonic() > deadline:
                 raise PostgresFailed(f"the server did not start:\n{self.log_tail()}")
             time.sleep(0.1)
 
@@ -192,13 +193,14 @@ class Cluster:
                 conf.writelines(lines)
             if self._launch(time.monotonic() + _START_TIMEOUT):
                 return
-            if "could not create any TCP/IP sockets" not in self.log_tail():
+            if "could not create any TCP/IP sockets" not in self._since_launch():
                 break
         raise PostgresFailed(f"the server did not start:\n{self.log_tail()}")
 
     def _launch(self, deadline: float) -> bool:
         """Start the process and wait until it is ready (True) or gone (False)."""
         with self.log.open("ab") as log:
+            self._launched_at = log.tell()
             program = self.installation.bindir / "postgres"
             process = self._scratch.account.popen([program, "-D", self.data], self._scratch.path, log)
         self._process = process
@@ -212,6 +214,12 @@ class Cluster:
             time.sleep(0.02)
         self._gone()
         return False
+
+    def _since_launch(self) -> str:
+        """What was written to the log since the last launch, by whichever process."""
+        with self.log.open("rb") as log:
+            log.seek(self._launched_at)
+            return log.read().decode(errors="replace")
 
     def _ready(self, pid: int) -> bool:
         """As `pg_ctl -w` does: the server writes its state into the eighth line of postmaster.pid."""
