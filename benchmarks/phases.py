@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 from benchmarks import meter
 from benchmarks.load import Done, Plan
 from benchmarks.stage import PATIENCE, Push, Stage
-from connector.errors import ConnectorError
+from connector.model.errors import ConnectorError
 
 Figures: TypeAlias = dict[str, float]
 

@@ -20,12 +20,12 @@ import psycopg
 
 from benchmarks.machine import machine
 from connector import projection as projections
-from connector.changes import Changes, Operation, TableName
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
 from connector.demo import oms
 from connector.demo.postgres import Cluster, Template
-from connector.orders import Lookup, Members, OrderKey
+from connector.model.changes import Changes, Operation, TableName
+from connector.model.orders import Lookup, Members, OrderKey
 from connector.pipeline.memory import Memory
 from connector.projection import Assembler, Projection
 

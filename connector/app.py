@@ -14,7 +14,6 @@ from connector.bounds import new_watchdog
 from connector.building import admit, build
 from connector.checkpoints.opening import open_readonly, open_requests
 from connector.config import Settings
-from connector.errors import ConnectorError
 from connector.front import Front
 from connector.furnishing import (
     analysed,
@@ -25,6 +24,7 @@ from connector.furnishing import (
     redo_contract,
     source_dsn,
 )
+from connector.model.errors import ConnectorError
 from connector.pipeline.run import sleep_unless
 from connector.projection import Projection
 from connector.starting import unless

@@ -14,7 +14,7 @@ from connector import furnishing
 from connector.checkpoints.opening import is_running, open_requests
 from connector.checkpoints.requests import Inbox, Request
 from connector.config import Settings
-from connector.errors import ConnectorError
+from connector.model.errors import ConnectorError
 from connector.neighbours import refuse_oms_database
 
 LOOK_EVERY: Final = 0.2

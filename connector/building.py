@@ -16,7 +16,6 @@ from connector import __version__
 from connector.bounds import longest_push, longest_read, new_health
 from connector.checkpoints.opening import open_checkpoints
 from connector.config import Settings
-from connector.errors import ConfigurationError, Problem
 from connector.former_slots import former_slots, remember_slot
 from connector.furnishing import (
     checkpoints,
@@ -30,6 +29,7 @@ from connector.furnishing import (
     source_dsn,
 )
 from connector.inbox import Inbox
+from connector.model.errors import ConfigurationError, Problem
 from connector.neighbours import store_neighbours
 from connector.pipeline.decide import Terms
 from connector.pipeline.guard import Limits

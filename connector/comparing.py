@@ -15,8 +15,8 @@ from typing import Any, Final, TypeAlias
 
 from connector import furnishing
 from connector.config import Settings
-from connector.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
-from connector.orders import Document, Order, OrderKey, Violation
+from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
+from connector.model.orders import Document, Order, OrderKey, Violation
 from connector.previewing import spread
 from connector.projection import Assembler, Projection
 from connector.projection.failures import condition

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from connector.charset import known_fallback
-from connector.errors import ConfigurationError, Problem
+from connector.model.charset import known_fallback
+from connector.model.errors import ConfigurationError, Problem
 from connector.passwords import holds_password
 
 PREFIX = "CONNECTOR_"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 import uvloop
 
-from connector.errors import (
+from connector.model.errors import (
     CheckpointsLost,
     CheckpointsUnwritable,
     ConfigurationError,

@@ -14,7 +14,7 @@ from connector import furnishing
 from connector.checkpoints.opening import ReadOnly, open_if_any
 from connector.config import Settings
 from connector.front import telling
-from connector.orders import OrderKey, Place
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.records import Endpoint, Known
 from connector.status.story import as_json
 from connector.survey import address

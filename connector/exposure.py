@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector import config
-from connector.errors import Problem
+from connector.model.errors import Problem
 
 _WEAK: Final = {
     "disable": "nothing is encrypted",

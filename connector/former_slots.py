@@ -10,7 +10,7 @@ from typing import Final
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_if_any
-from connector.errors import CheckpointsUnwritable, ConfigurationError
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.pipeline.memory import Memory
 
 SLOTS_NOTE: Final = "slots"

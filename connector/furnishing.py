@@ -12,7 +12,7 @@ from connector.bounds import grace
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.config import Settings, environment
-from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.projection import Access, Assembler, Projection
 from connector.redo.client import environment_proxy, orders_url
 from connector.redo.contract import RedoContract

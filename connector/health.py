@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from connector.changes import Lsn, StreamPosition
-from connector.errors import (
+from connector.model.changes import Lsn, StreamPosition
+from connector.model.errors import (
     CheckpointsUnwritable,
     ConnectorError,
     MappingBroken,

@@ -14,8 +14,8 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.checkpoints.requests import Inbox as Requests
 from connector.checkpoints.requests import Request
-from connector.errors import CheckpointsUnwritable, ConnectorError
-from connector.orders import OrderKey
+from connector.model.errors import CheckpointsUnwritable, ConnectorError
+from connector.model.orders import OrderKey
 from connector.pipeline.control import Control
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Sweep, SweepKind

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from connector.errors import InvalidOrder, LimitExceeded, OrderUnreadable
-from connector.orders import Assembly, Document, OrderKey
+from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
+from connector.model.orders import Assembly, Document, OrderKey
 from connector.pipeline.records import Checkpoint
 from connector.redo.contract import RedoContract
 from connector.redo.digest import changed_fields

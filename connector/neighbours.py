@@ -15,7 +15,7 @@ from connector import furnishing
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import connect, describe, unwritable
 from connector.config import Settings
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 from connector.source.connections import connection
 
 ALLOW: Final = "checkpoints.allow_oms_database"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from connector.errors import Problem
+from connector.model.errors import Problem
 
 _PASSWORD: Final = re.compile(r"postgres(ql)?://[^/@:]*:[^@/]+@|(^|[?&\s=])password\s*=\s*[^\s&]", re.IGNORECASE)
 

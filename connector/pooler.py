@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from connector.errors import SourceUnavailable
+from connector.model.errors import SourceUnavailable
 
 HINT: Final = (
     "give the address of Postgres itself (often port 5432, where a pooler has 6432 or 6543; docs/hosting.md);"

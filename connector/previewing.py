@@ -10,7 +10,7 @@ from connector import furnishing
 from connector.checkpoints.opening import open_if_any
 from connector.config import Settings
 from connector.judging import Accepted, preview_one
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.projection import Assembler
 from connector.projection.sampling import sample
 from connector.redo.canonical import Ignored, ignoring

@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from connector import report_delivery
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.paper import clock, console, some, width
 
 _HOW: Final = {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from connector.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
+from connector.model.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
 from connector.source.setup import renew, slot_statement
 from connector.source.slot import Blocker
 from connector.source_objects import Source

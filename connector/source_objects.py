@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields
 
 import structlog
 
-from connector.changes import Lsn, TableName
-from connector.errors import ConfigurationError, ConnectorError, SourceUnavailable
+from connector.model.changes import Lsn, TableName
+from connector.model.errors import ConfigurationError, ConnectorError, SourceUnavailable
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import SweepKind
 from connector.pipeline.run import RECONNECT, Pipeline

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from connector import __version__
-from connector.errors import SourceUnavailable
+from connector.model.errors import SourceUnavailable
 from connector.pipeline.run import sleep_unless
 from connector.source.connections import connection
 from connector.source.slot import Blocker

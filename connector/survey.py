@@ -16,18 +16,18 @@ from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
 from connector.checkpoints.postgres.preflight import preflight as store_preflight
 from connector.config import Settings
-from connector.errors import (
+from connector.exposure import unverified
+from connector.former_slots import former_slots
+from connector.judging import preview_one
+from connector.model.errors import (
     CheckpointsUnwritable,
     ConfigurationError,
     ConnectorError,
     Problem,
     SourceUnavailable,
 )
-from connector.exposure import unverified
-from connector.former_slots import former_slots
-from connector.judging import preview_one
+from connector.model.orders import OutcomeKind, Place
 from connector.neighbours import store_neighbours
-from connector.orders import OutcomeKind, Place
 from connector.pipeline.former import KEY_NOTE, KeyNote
 from connector.projection import Assembler
 from connector.projection.statistics import read_statistics

@@ -11,9 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from connector.errors import MappingBroken, SourceUnavailable
 from connector.judging import Accepted, Assembles, preview_one
-from connector.orders import OrderKey, Place
+from connector.model.errors import MappingBroken, SourceUnavailable
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.records import Checkpoint, Known
 from connector.redo.canonical import Ignored
 from connector.redo.compare import differences, makes_none

@@ -11,11 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from connector.changes import Changes, Interest, TableName
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_if_any
-from connector.errors import CheckpointsUnwritable, ConfigurationError, MappingBroken, Problem, SourceUnavailable
-from connector.orders import Affected, Assembly, Diagnosis, KeyPage, Lookup, OrderKey
+from connector.model.changes import Changes, Interest, TableName
+from connector.model.errors import (
+    CheckpointsUnwritable,
+    ConfigurationError,
+    MappingBroken,
+    Problem,
+    SourceUnavailable,
+)
+from connector.model.orders import Affected, Assembly, Diagnosis, KeyPage, Lookup, OrderKey
 from connector.pipeline.run import MAPPING_NOTE
 from connector.projection import Projection
 from connector.projection.resolution import NAMES_NOTE, moved

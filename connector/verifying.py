@@ -16,8 +16,8 @@ from typing import Any, Final, TypeAlias
 from connector import furnishing
 from connector.comparing import Reader
 from connector.config import Settings
-from connector.errors import ConfigurationError, Problem
-from connector.orders import Order, OrderKey, Outcome, OutcomeKind
+from connector.model.errors import ConfigurationError, Problem
+from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind
 from connector.pipeline.records import Checkpoint
 from connector.redo.canonical import Ignored, ignoring
 from connector.redo.compare import makes_none

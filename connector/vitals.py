@@ -15,8 +15,8 @@ from dataclasses import replace
 import structlog
 
 from connector import __version__
-from connector.errors import CheckpointsLost, CheckpointsUnwritable, SourceUnavailable
 from connector.health import Finding, Health
+from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, SourceUnavailable
 from connector.pipeline.holds import Hold
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Endpoint, LetterGroup, Sweep, SweepKind, Warned

@@ -16,7 +16,13 @@ from pathlib import Path
 
 import structlog
 
-from connector.errors import ConfigurationError, ConnectorError, MappingBroken, MappingFails, SourceUnavailable
+from connector.model.errors import (
+    ConfigurationError,
+    ConnectorError,
+    MappingBroken,
+    MappingFails,
+    SourceUnavailable,
+)
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.run import Pipeline
 from connector.projection import Assembler, Projection

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from tests.oms_client import ORDERS
 
 TABLES: Final = [TableName("bazaar", name) for name in ("event", "item", "orders", "payment", "refund")]

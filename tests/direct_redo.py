@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connector.orders import Order, Outcome, OutcomeKind, Place
+from connector.model.orders import Order, Outcome, OutcomeKind, Place
 from connector.redo.answers import failed, parsed, pushed, strange, unanswered
 from connector.redo.sandbox import Sandbox
 from connector.redo.sandbox_replies import Reply, Silence

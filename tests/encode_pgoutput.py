@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from struct import pack
 
-from connector.changes import UNKNOWN
+from connector.model.changes import UNKNOWN
 from connector.source.pgoutput import (
     Begin,
     Column,

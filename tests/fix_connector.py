@@ -16,10 +16,10 @@ import psycopg
 import pytest
 
 from connector import building
-from connector.changes import parse_lsn
 from connector.config import Settings
 from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
+from connector.model.changes import parse_lsn
 from connector.pipeline.records import Tally
 from connector.redo.sandbox_server import SandboxServer
 from connector.status.facts import Facts

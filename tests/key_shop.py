@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.memory import Memory
 from connector.redo.sandbox_server import SandboxServer
 from tests.fix_connector import Rig, eventually

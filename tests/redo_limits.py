@@ -7,7 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.entries import Lane
 from connector.pipeline.gate import Gate
 from connector.pipeline.pace import Pacer

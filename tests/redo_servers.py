@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from connector.orders import Order
+from connector.model.orders import Order
 from tests.redo_orders import document, order_of
 
 ACCEPTED = {"message": "Order synced successfully", "redoId": "r1"}

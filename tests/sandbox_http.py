@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from connector.orders import Order
+from connector.model.orders import Order
 from connector.redo.sandbox_server import SandboxServer
 from connector.redo.sandbox_state import State
 from tests.redo_orders import document, order_of

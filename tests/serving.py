@@ -11,8 +11,8 @@ import httpx2 as httpx
 import pytest
 
 from connector import app, source_objects, watching
-from connector.changes import parse_lsn
 from connector.demo.run import free_port
+from connector.model.changes import parse_lsn
 from connector.pipeline import sweep
 from tests.fix_connector import Rig, eventually
 

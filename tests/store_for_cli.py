@@ -12,7 +12,7 @@ from pathlib import Path
 from connector.checkpoints.file import open_writer
 from connector.checkpoints.requests import Request, Requests
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.holds import Held, HoldKind, HoldState
 from connector.pipeline.records import DeadLetter, Settlement

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.changes import Lsn, Snapshot, format_lsn, parse_lsn
+from connector.model.changes import Lsn, Snapshot, format_lsn, parse_lsn
 
 
 @given(st.integers(0, 2**64 - 1))

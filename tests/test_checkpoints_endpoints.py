@@ -8,7 +8,7 @@ import pytest
 
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.vault import Vault
-from connector.orders import OrderKey, Place
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.holds import Held, HoldKind
 from connector.pipeline.memory import Memory

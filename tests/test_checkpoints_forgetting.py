@@ -11,7 +11,7 @@ import pytest
 
 from connector.checkpoints import sqlite
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 
 MANY = {OrderKey(f"{n}"): {"old": frozenset({f"{n}", f"{n + 1}"}), "kept": frozenset({"7"})} for n in range(100)}
 

@@ -8,7 +8,7 @@ import pytest
 
 from connector.checkpoints.opening import open_checkpoints
 from connector.checkpoints.vault import Vault
-from connector.orders import Lookup, OrderKey, Place, Suspicion, WarningKind, former, is_former
+from connector.model.orders import Lookup, OrderKey, Place, Suspicion, WarningKind, former, is_former
 from connector.pipeline.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.holds import Held, HoldKind
 from connector.pipeline.memory import Memory

@@ -10,7 +10,7 @@ import pytest
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.memory import Memory

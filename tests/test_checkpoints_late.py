@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Settlement

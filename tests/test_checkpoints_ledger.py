@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Settlement, Sweep, SweepKind

@@ -12,7 +12,7 @@ from connector.checkpoints.letters import letter_group
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.progress import SWEEPS_KEPT
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import OrderKey, Suspicion, WarningKind
+from connector.model.orders import OrderKey, Suspicion, WarningKind
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connector.orders import Lookup, OrderKey, Place
+from connector.model.orders import Lookup, OrderKey, Place
 from connector.pipeline.entries import Arrival, Entry, Lane, PendingLookup
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Tally

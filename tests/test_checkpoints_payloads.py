@@ -10,8 +10,8 @@ import pytest
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.vault import Vault
-from connector.errors import ConfigurationError
-from connector.orders import OrderKey, Place
+from connector.model.errors import ConfigurationError
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.memory import Memory
 from connector.pipeline.records import Checkpoint, Settlement, Venture

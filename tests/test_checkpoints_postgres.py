@@ -18,8 +18,8 @@ from connector.checkpoints.postgres.connection import StoreConnection, connect
 from connector.checkpoints.postgres.preflight import preflight
 from connector.checkpoints.postgres.store import PostgresCheckpoints
 from connector.checkpoints.requests import RequestState
-from connector.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError
-from connector.orders import OrderKey
+from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Arrival, Entry, Lane
 from connector.pipeline.records import Checkpoint, DeadLetter, Rebinding, Settlement
 from tests.fix_pooler import small_pooler

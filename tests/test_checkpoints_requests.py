@@ -16,7 +16,7 @@ import pytest
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
 from connector.checkpoints.requests import KEPT_FOR, Requests, RequestState, is_running, requests_path
-from connector.errors import CheckpointsUnwritable, ConfigurationError
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from tests.fix_cli import ROOT
 
 

@@ -28,8 +28,8 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.errors import CheckpointsUnwritable, ConfigurationError
-from connector.orders import OrderKey
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Again, Arrival, Lane
 from connector.pipeline.records import Checkpoint, Settlement
 

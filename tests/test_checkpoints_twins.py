@@ -18,7 +18,7 @@ from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.postgres.store import PostgresCheckpoints
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
-from connector.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind, former
+from connector.model.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind, former
 from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Held, HoldKind, HoldState
 from connector.pipeline.memory import Memory

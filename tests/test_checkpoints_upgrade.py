@@ -12,7 +12,7 @@ from connector.checkpoints.letters import letter_group, teach_letter_group
 from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import Lookup, OrderKey, Place
+from connector.model.orders import Lookup, OrderKey, Place
 from connector.pipeline.entries import Arrival, Entry, Lane, PendingLookup
 from connector.pipeline.records import Checkpoint, Rebinding, Settlement, SweepKind
 

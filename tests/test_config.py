@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connector import config
-from connector.errors import ConfigurationError
+from connector.model.errors import ConfigurationError
 
 REQUIRED = """
 [source]

@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from connector.checkpoints.requests import Requests, requests_path
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.holds import HoldState
 from tests.fix_connector import Rig, eventually
 

@@ -15,7 +15,7 @@ import pytest
 
 from connector.demo import oms as demo_oms
 from connector.demo.traffic import INVISIBLE, Edit, Kind, Traffic
-from connector.errors import InvalidOrder
+from connector.model.errors import InvalidOrder
 from connector.redo.contract import RedoContract
 from tests.fix_postgres import Database
 

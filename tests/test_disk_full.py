@@ -16,7 +16,7 @@ import httpx2 as httpx
 import psycopg
 import pytest
 
-from connector.changes import parse_lsn
+from connector.model.changes import parse_lsn
 from connector.status.facts import State, ready
 from connector.watchdog import Watchdog
 from tests.fix_cli import Cli, LocalRedo, until

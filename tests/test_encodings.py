@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import furnishing
-from connector.charset import CODECS, Charset, known_fallback
-from connector.orders import OrderKey
+from connector.model.charset import CODECS, Charset, known_fallback
+from connector.model.orders import OrderKey
 from connector.redo.sandbox_server import SandboxServer
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.records import FAILING, SET_ASIDE
 from tests.life.oms import Header, Row
 from tests.life.world import MAIN, OTHER, Setup, World

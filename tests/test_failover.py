@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from connector.demo import oms
 from connector.demo.postgres import Cluster
-from connector.errors import ConfigurationError
+from connector.model.errors import ConfigurationError
 from connector.pipeline.holds import HoldKind
 from connector.pipeline.progress import Gap
 from connector.source_objects import CAUSE

@@ -17,7 +17,7 @@ from psycopg import sql
 from connector import survey
 from connector.demo import oms as demo_oms
 from connector.demo.postgres import Cluster, Template
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 from connector.redo.sandbox_server import SandboxServer
 from connector.source.teardown import teardown
 from tests.fix_connector import Rig

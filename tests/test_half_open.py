@@ -12,8 +12,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from connector.bounded import BoundedConnection, NoAnswer
-from connector.changes import Image, Interest, TableName
-from connector.errors import SourceUnavailable
+from connector.model.changes import Image, Interest, TableName
+from connector.model.errors import SourceUnavailable
 from connector.source.connections import KeptConnection
 from connector.source.drift import ObjectWatch
 from connector.source.slot import SlotWatch

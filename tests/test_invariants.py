@@ -14,7 +14,7 @@ import pytest
 
 from connector.demo import oms
 from connector.demo.traffic import Traffic
-from connector.orders import OrderKey, OutcomeKind
+from connector.model.orders import OrderKey, OutcomeKind
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.gate import Pause

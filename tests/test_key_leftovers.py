@@ -12,7 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from connector.orders import OrderKey, is_former
+from connector.model.orders import OrderKey, is_former
 from connector.pipeline import sweep
 from connector.pipeline.crashpoints import OF_KEYS
 from connector.pipeline.holds import Hold, HoldState

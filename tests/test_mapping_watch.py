@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector import app, furnishing
-from connector.errors import ConfigurationError, SourceUnavailable
+from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.pipeline.reading import Reader
 from connector.pipeline.visibility import Hidden
 from connector.projection import Projection

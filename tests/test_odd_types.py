@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connector.errors import OrderUnreadable
-from connector.orders import OrderKey
+from connector.model.errors import OrderUnreadable
+from connector.model.orders import OrderKey
 from connector.projection import Assembler, load
 from connector.redo.sandbox_server import SandboxServer
 from connector.source.stream import PostgresSource

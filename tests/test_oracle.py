@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connector.demo.postgres import Cluster
-from connector.orders import Assembly, OrderKey
+from connector.model.orders import Assembly, OrderKey
 from connector.projection.assembly import Assembler
 from tests.fix_postgres import Database, create_database, drop_database
 from tests.oracle.trial import OracleFailed, Plan, make_template, run

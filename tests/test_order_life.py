@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from connector.errors import MappingBroken, SourceUnavailable
-from connector.orders import OrderKey
+from connector.model.errors import MappingBroken, SourceUnavailable
+from connector.model.orders import OrderKey
 from connector.pipeline.records import SweepKind
 from tests.life.judge import Verdict, rest
 from tests.life.oms import SHOP, Header, Mood, Row

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connector.orders import OrderKey, Place
+from connector.model.orders import OrderKey, Place
 from connector.pipeline import sweep
 from connector.pipeline.records import SweepKind
 from tests.life.judge import Verdict, rest

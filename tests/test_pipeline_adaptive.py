@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.adaptive import START, Window
 from connector.pipeline.entries import Lane
 from connector.pipeline.gate import Gate

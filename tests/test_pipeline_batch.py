@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connector.errors import LimitExceeded
-from connector.orders import OrderKey
+from connector.model.errors import LimitExceeded
+from connector.model.orders import OrderKey
 from connector.pipeline.batch import BATCH, TRIED_ANYWAY, BatchSize, divided
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.slow import LONGEST, SlowOrders

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.breaker import CALM, LATELY, MOST_CAUTIOUS, Breaker, Standing
 from connector.pipeline.entries import Lane
 from connector.pipeline.gate import Gate

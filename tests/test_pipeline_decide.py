@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from connector.errors import OrderUnreadable
-from connector.orders import OrderKey, Outcome, OutcomeKind, Violation
+from connector.model.errors import OrderUnreadable
+from connector.model.orders import OrderKey, Outcome, OutcomeKind, Violation
 from connector.pipeline import conclude as concluding
 from connector.pipeline.conclude import put_back
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Settled, Terms, decide, unreadable

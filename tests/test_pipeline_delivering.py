@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
+from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
 from connector.pipeline.delivering import Deliverer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.evidence import Evidence
 from connector.pipeline.insist import Insist

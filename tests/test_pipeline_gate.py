@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.entries import Lane
 from connector.pipeline.gate import Backoff, Gate
 from connector.pipeline.pace import CATCH_UP, Pacer

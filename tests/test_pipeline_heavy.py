@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.decide import Action, Delivery, Remembered
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.heavy import TOGETHER, UNDER_WAY, WAITING, Heavy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.entries import Lane
 from connector.pipeline.gate import Gate
 from connector.pipeline.policy import FAILURES_TO_CLOSE, POLICY, Confirm, Everyone, Fate, action

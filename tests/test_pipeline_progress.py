@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from connector.changes import Lsn, StreamIdentity, StreamStart, Transaction
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.orders import KeyPage, OrderKey
+from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction
+from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake import Revisions

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connector.checkpoints.sqlite import SqliteCheckpoints
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.insist import Insist
 from connector.pipeline.records import Settlement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline import sweep
 from tests.fix_connector import Rig, eventually
 

@@ -10,7 +10,7 @@ import pytest
 
 from connector import pooler, survey
 from connector.demo import oms as demo_oms
-from connector.errors import ConfigurationError, SourceUnavailable
+from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.projection import reading
 from connector.redo.sandbox_server import SandboxServer
 from connector.source.connections import connection, open_replication

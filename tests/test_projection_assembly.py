@@ -8,9 +8,9 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from connector.errors import MappingBroken, OrderUnreadable, SourceUnavailable
-from connector.orders import Lookup, OrderKey
-from connector.orders import encoded as encode
+from connector.model.errors import MappingBroken, OrderUnreadable, SourceUnavailable
+from connector.model.orders import Lookup, OrderKey
+from connector.model.orders import encoded as encode
 from connector.projection import Assembler, load
 from tests.fix_postgres import Database, MakeCluster
 from tests.projection_cases import create_schema, shop, shop_template

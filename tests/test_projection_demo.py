@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from connector.demo import oms as demo_oms
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.projection import Assembler, load
 from tests.fix_postgres import Database
 

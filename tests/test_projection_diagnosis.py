@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 import pytest
 
-from connector.errors import OrderUnreadable
-from connector.orders import Diagnosis, OrderKey
+from connector.model.errors import OrderUnreadable
+from connector.model.orders import Diagnosis, OrderKey
 from connector.projection import Assembler, load
 from tests.fix_postgres import Database
 

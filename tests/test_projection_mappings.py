@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from connector.changes import Changes, Operation, TableName
-from connector.errors import ConfigurationError
+from connector.model.changes import Changes, Operation, TableName
+from connector.model.errors import ConfigurationError
 from connector.projection import Assembler, Projection, load
 from tests.fix_postgres import Database
 from tests.projection_cases import ACCEPTED, REFUSED, Case, shop, shop_template, uses_of

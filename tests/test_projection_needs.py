@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.projection import Projection, load, statements
 from connector.projection.keys import array_literal
 from connector.projection.needs import Needs

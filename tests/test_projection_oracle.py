@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector.changes import Changes, Operation, TableName
-from connector.orders import OrderKey
+from connector.model.changes import Changes, Operation, TableName
+from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
 from connector.projection.keys import decode
 from tests.fix_postgres import Database

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from connector.changes import UNKNOWN, Changes, Image, Operation, TableName
-from connector.orders import Affected, OrderKey
+from connector.model.changes import UNKNOWN, Changes, Image, Operation, TableName
+from connector.model.orders import Affected, OrderKey
 from connector.projection import Projection, load
 from tests.fix_postgres import Database
 from tests.projection_cases import CASES, shop_template

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from connector.comparing import Answer, Reader, answer_pairs
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
 from connector.projection.sampling import sample
 from connector.redo.contract import RedoContract

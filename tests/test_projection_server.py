@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from connector.errors import ConfigurationError
+from connector.model.errors import ConfigurationError
 from connector.projection import Projection, load, views
 from connector.projection.functions import Functions
 from connector.projection.scopes import Scope

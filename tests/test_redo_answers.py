@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.orders import Outcome, OutcomeKind, Violation
+from connector.model.orders import Outcome, OutcomeKind, Violation
 from connector.redo.answers import MEANINGS, MOST_VIOLATIONS, pushed, retry_after
 from connector.redo.answers import UNDOCUMENTED as UNDOCUMENTED_ROW
 from connector.redo.words import Words

@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 import pytest
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.redo.answers import meaning
 from connector.redo.client import RedoClient, orders_url
 from tests.redo_servers import said, serving, small_order

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from connector.orders import Order, Place
+from connector.model.orders import Order, Place
 from connector.redo.canonical import fingerprint
 from connector.redo.contract import RedoContract
 from connector.redo.sandbox_rules import errors_of

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from connector.errors import ConfigurationError
-from connector.orders import Outcome, OutcomeKind
+from connector.model.errors import ConfigurationError
+from connector.model.orders import Outcome, OutcomeKind
 from connector.redo.client import RedoClient, orders_url
 from connector.redo.sandbox_server import SandboxServer
 from connector.redo.sandbox_state import State

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.redo.client import LARGEST_ANSWER, LARGEST_ORDER, RedoClient, orders_url
 from connector.redo.codings import Incomplete, Undecodable, decoded
 from tests.redo_servers import accepting, said, serving, small_order

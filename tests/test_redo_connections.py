@@ -11,8 +11,8 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 
 import pytest
 
-from connector.errors import ConfigurationError
-from connector.orders import Outcome, OutcomeKind
+from connector.model.errors import ConfigurationError
+from connector.model.orders import Outcome, OutcomeKind
 from connector.redo.client import RedoClient, environment_proxy, orders_url
 from connector.redo.lanes import Lanes
 from tests.redo_orders import until

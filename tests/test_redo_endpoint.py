@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.errors import ConfigurationError
+from connector.model.errors import ConfigurationError
 from connector.redo.endpoint import endpoint
 
 SAME = [

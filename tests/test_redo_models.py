@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.errors import InvalidOrder
-from connector.orders import Violation
+from connector.model.errors import InvalidOrder
+from connector.model.orders import Violation
 from connector.redo.fields import Reading, as_timestamp
 from tests.redo_orders import document, full_document, line_item, money, order_of, payload_of, respelled
 

@@ -25,7 +25,7 @@ from hypothesis import given
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from connector.errors import InvalidOrder
+from connector.model.errors import InvalidOrder
 from connector.redo.fields import Read
 from connector.redo.models import CustomOrder
 from connector.redo.sandbox_rules import errors_of

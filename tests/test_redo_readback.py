@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.orders import Order
+from connector.model.orders import Order
 from connector.redo.readback import differences_to_readback
 from connector.redo.sandbox_server import SandboxServer
 from connector.redo.sandbox_state import State

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from connector.errors import ConfigurationError
-from connector.orders import OutcomeKind, Place
+from connector.model.errors import ConfigurationError
+from connector.model.orders import OutcomeKind, Place
 from connector.pipeline.ports import Redo
 from connector.redo.client import orders_url
 from connector.redo.sandbox_server import SandboxServer

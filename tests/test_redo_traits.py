@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.orders import Order, OrderKey, WarningKind
+from connector.model.orders import Order, OrderKey, WarningKind
 from connector.redo.contract import RedoContract
 from connector.redo.traits import suspicions
 from tests.redo_orders import SEEN_AT, document, documents, full_document, line_item, money, order_of

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.orders import Outcome
+from connector.model.orders import Outcome
 from connector.redo.answers import meaning, pushed
 from connector.redo.client import RedoClient, orders_url
 from connector.redo.words import LEFT_OUT, LONGEST_MESSAGE, Words

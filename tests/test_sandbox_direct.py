@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connector.orders import Outcome, OutcomeKind, Place
+from connector.model.orders import Outcome, OutcomeKind, Place
 from connector.pipeline.ports import Redo
 from connector.redo.client import orders_url
 from connector.redo.sandbox_server import SandboxServer

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from connector.demo import oms
-from connector.errors import ConfigurationError
+from connector.model.errors import ConfigurationError
 from connector.pipeline.holds import HoldKind
 from connector.pipeline.progress import Gap
 from tests.fix_connector import Rig, eventually

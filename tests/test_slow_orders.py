@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from connector.comparing import Reader
-from connector.errors import LimitExceeded
 from connector.furnishing import load_projection, new_assembler, redo_contract
-from connector.orders import KeyPage, OrderKey
+from connector.model.errors import LimitExceeded
+from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.records import DeadLetter
 from connector.previewing import preview
 from connector.projection import Assembler

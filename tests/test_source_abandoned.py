@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.source.preflight import preflight
 from connector.source.slot import create_slot
 from tests.fix_postgres import Database

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from connector.changes import TableName
-from connector.errors import ConfigurationError
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError
 from connector.source.connections import KeptConnection
 from connector.source.drift import ObjectWatch
 from connector.source.preflight import preflight

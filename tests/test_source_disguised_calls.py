@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from connector.demo.postgres import Cluster
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 from connector.projection import Projection, load
 from tests.fix_postgres import Database, create_database, drop_database
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from connector.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
-from connector.errors import SourceUnavailable
+from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
+from connector.model.errors import SourceUnavailable
 from connector.source.connections import KeptConnection
 from connector.source.drift import Drift, ObjectWatch
 from connector.source.objects import load

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.changes import Lsn
+from connector.model.changes import Lsn
 from connector.source.flow import Flow
 
 steps = st.lists(st.tuples(st.sampled_from(["emit", "pass", "acknowledge", "late"]), st.integers(1, 10)), max_size=40)

@@ -16,7 +16,7 @@ from random import Random
 
 import pytest
 
-from connector.changes import Lsn, Transaction
+from connector.model.changes import Lsn, Transaction
 from connector.source.inlet import Inlet
 from connector.source.wire import ProtocolError
 from tests.fix_postgres import Database

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.source.grants import Access, grants
 from connector.source.hosting import Hosting, recognised
 from connector.source.preflight import preflight

@@ -19,8 +19,8 @@ from structlog.testing import capture_logs
 
 from connector import asking, survey
 from connector.checkpoints.address import Address
-from connector.errors import Problem
-from connector.orders import is_former
+from connector.model.errors import Problem
+from connector.model.orders import is_former
 from connector.redo.sandbox_server import SandboxServer
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from connector.errors import SourceUnavailable
+from connector.model.errors import SourceUnavailable
 from connector.postgres.refusals import NEEDED
 from connector.source.connections import connection
 from connector.source.limits import READING, limit_problems

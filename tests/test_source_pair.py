@@ -9,8 +9,8 @@ from contextlib import aclosing
 import psycopg
 import pytest
 
-from connector.changes import Interest, Operation, TableName
-from connector.errors import ConfigurationError, SourceUnavailable
+from connector.model.changes import Interest, Operation, TableName
+from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.source.copyboth import NotDecodableYet
 from connector.source.grants import Access, grants
 from connector.source.pair import inserts_name

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.changes import UNKNOWN, Lsn, Value
+from connector.model.changes import UNKNOWN, Lsn, Value
 from connector.source.pgoutput import (
     Begin,
     Column,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.source.preflight import preflight
 from connector.source.setup import ensure
 from connector.source.slot import create_slot

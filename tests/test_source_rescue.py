@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.source.catalog import read_tables
 from connector.source.connections import KeptConnection, connection
 from connector.source.drift import ObjectWatch

@@ -15,12 +15,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from connector.changes import TableName
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres.preflight import preflight
 from connector.demo.postgres import Cluster
-from connector.errors import ConfigurationError, MappingBroken, ReadingVoid
-from connector.orders import OrderKey
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, MappingBroken, ReadingVoid
+from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, access, load
 from connector.projection.reading import Session, connect
 from connector.source import connections

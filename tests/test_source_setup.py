@@ -9,8 +9,8 @@ from contextlib import aclosing
 import psycopg
 import pytest
 
-from connector.changes import TableName
-from connector.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
 from connector.source.preflight import preflight
 from connector.source.setup import Ready, ensure
 from connector.source.slot import Blocker, create_slot

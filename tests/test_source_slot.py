@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.errors import SourceUnavailable
+from connector.model.errors import SourceUnavailable
 from connector.source.connections import KeptConnection
 from connector.source.slot import SlotWatch, create_slot
 from tests.fix_postgres import Database

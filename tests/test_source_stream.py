@@ -11,7 +11,7 @@ from contextlib import aclosing
 import psycopg
 import pytest
 
-from connector.changes import (
+from connector.model.changes import (
     UNKNOWN,
     Changes,
     Image,
@@ -24,7 +24,7 @@ from connector.changes import (
     Transaction,
     parse_lsn,
 )
-from connector.errors import ConfigurationError, SlotLost, SourceUnavailable
+from connector.model.errors import ConfigurationError, SlotLost, SourceUnavailable
 from connector.source import pgoutput
 from connector.source.copyboth import CopyBoth
 from connector.source.frames import XLOG_HEADER

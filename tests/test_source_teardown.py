@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from connector.changes import TableName
-from connector.errors import ConfigurationError
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError
 from connector.source.pair import inserts_name
 from connector.source.setup import ensure
 from connector.source.teardown import leftovers, statements, teardown

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.changes import UNKNOWN, Changes, Image, Lsn, Operation, TableName, Transaction
+from connector.model.changes import UNKNOWN, Changes, Image, Lsn, Operation, TableName, Transaction
 from connector.source.pgoutput import (
     Begin,
     Column,

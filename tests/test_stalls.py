@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connector.checkpoints import ledger
-from connector.errors import CheckpointsUnwritable
+from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.records import SweepKind
 from connector.status.facts import State, ready
 from connector.watchdog import Watchdog

@@ -7,7 +7,7 @@ import json
 import orjson
 import pytest
 
-from connector.changes import Lsn, StreamPosition, parse_lsn
+from connector.model.changes import Lsn, StreamPosition, parse_lsn
 from connector.pipeline.records import Sweep, SweepKind, Tally
 from connector.status.facts import READY_STATES, Facts, State, as_json, duration, ready, size, verdict
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.changes import Changes, Lsn, Operation, StreamPosition, TableName
+from connector.model.changes import Changes, Lsn, Operation, StreamPosition, TableName
 from connector.pipeline.ports import Observer
 from connector.pipeline.records import Sweep, SweepKind, Tally
 from connector.status import names

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import httpx2 as httpx
 import pytest
 
-from connector.errors import CheckpointsUnwritable
-from connector.orders import OrderKey
+from connector.model.errors import CheckpointsUnwritable
+from connector.model.orders import OrderKey
 from connector.pipeline.history import Attempt, SourceChange
 from connector.pipeline.records import Checkpoint, DeadLetter
 from connector.status.facts import Facts, State

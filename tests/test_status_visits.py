@@ -12,7 +12,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from connector.errors import CheckpointsUnwritable
+from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.holds import Hold, HoldKind, HoldState
 from connector.pipeline.records import LetterGroup, Tally
 from connector.status.answers import is_ours

@@ -11,8 +11,8 @@ from dataclasses import replace
 import httpx2 as httpx
 import pytest
 
-from connector.changes import Lsn, StreamPosition
-from connector.errors import ConfigurationError
+from connector.model.changes import Lsn, StreamPosition
+from connector.model.errors import ConfigurationError
 from connector.pipeline.records import Tally
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import pytest
 
 from connector import furnishing
-from connector.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.errors import ConfigurationError, Problem
-from connector.orders import OrderKey
+from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
+from connector.model.errors import ConfigurationError, Problem
+from connector.model.orders import OrderKey
 from connector.pipeline.history import Attempt
 from connector.redo.contract import RedoContract
 from connector.status.history import EACH, RECENT, History

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import pytest
 
-from connector.errors import LimitExceeded, OrderUnreadable, SourceUnavailable
-from connector.orders import KeyPage, Lookup
+from connector.model.errors import LimitExceeded, OrderUnreadable, SourceUnavailable
+from connector.model.orders import KeyPage, Lookup
 from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.delivering import Deliverer
 from tests.life.oms import Header, Mood, Row

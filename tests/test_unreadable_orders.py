@@ -15,7 +15,7 @@ import pytest
 
 from connector.checkpoints.opening import open_checkpoints
 from connector.furnishing import checkpoints
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline import relook
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.records import DeadLetter, Settlement

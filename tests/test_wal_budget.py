@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from connector.changes import Lsn, parse_lsn
+from connector.model.changes import Lsn, parse_lsn
 from connector.source.slot import SlotReport
 from connector.source.wal import BUDGET, SERVER_LIMIT, Forecast, Outlook
 from connector.wal_watch import EVERY, WalWatch

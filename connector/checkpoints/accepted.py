@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from connector.orders import OrderKey, Place
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.records import Checkpoint, Settlement, Venture
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 
 SETTING: Final = "checkpoints.url"
 SCHEMA: Final = "redo_connector"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 
 from connector.checkpoints import ledger, progress
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.records import Endpoint, Rebinding
 

@@ -14,7 +14,7 @@ import apsw
 from connector.checkpoints.letters import teach_letter_group
 from connector.checkpoints.migrations import READ_AS_NEWEST, migrate, not_ours, refuse_foreign
 from connector.checkpoints.thread import unwritable
-from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
 
 _SETTING = "checkpoints.url"
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 
 from connector.checkpoints.vault import Vault
-from connector.orders import FORMER_KEYS, OrderKey, Place, former
+from connector.model.orders import FORMER_KEYS, OrderKey, Place, former
 
 STEP: Final = 5_000
 """Keys given another name in one transaction."""

@@ -15,7 +15,7 @@ import apsw
 import orjson
 
 from connector.checkpoints import ledger
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Arrival
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.records import Settlement

@@ -11,7 +11,7 @@ from typing import Final
 
 import apsw
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Arrival, Entry, Lane
 from connector.pipeline.records import Settlement
 

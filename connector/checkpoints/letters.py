@@ -12,7 +12,7 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.records import DeadLetter, LetterGroup, Settlement
 
 SAMPLES: Final = 5

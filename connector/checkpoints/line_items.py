@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 import orjson
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.records import Settlement
 
 _OF_ORDERS: Final = "SELECT line, order_key FROM line_item WHERE order_key IN (SELECT value FROM json_each(?))"

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import apsw
 import orjson
 
-from connector.orders import Members, OrderKey
+from connector.model.orders import Members, OrderKey
 from connector.pipeline.records import Settlement
 
 _PAGES: Final = 4

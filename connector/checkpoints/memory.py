@@ -20,7 +20,7 @@ from connector.checkpoints.memory_walks import WalkRows
 from connector.checkpoints.payloads import refuse_unsealed
 from connector.checkpoints.progress import SWEEPS_KEPT
 from connector.checkpoints.vault import Vault
-from connector.orders import Members, OrderKey, Place, former, is_former
+from connector.model.orders import Members, OrderKey, Place, former, is_former
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.pulse import Pulse

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from connector.checkpoints.vault import Vault
-from connector.orders import OrderKey, Place, is_former
+from connector.model.orders import OrderKey, Place, is_former
 from connector.pipeline.records import Checkpoint, Settlement, Venture
 
 

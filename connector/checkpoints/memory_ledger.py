@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from connector.checkpoints.ledger import AT_ONCE, MOST_ATTEMPTS
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import BLAMED, Again, Arrival, Entry, Lane
 from connector.pipeline.records import Settlement
 

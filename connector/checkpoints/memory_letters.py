@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from connector.checkpoints import suspicions
 from connector.checkpoints.letters import SAMPLES, letter_group
-from connector.orders import OrderKey, Suspicion, WarningKind
+from connector.model.orders import OrderKey, Suspicion, WarningKind
 from connector.pipeline.records import DeadLetter, LetterGroup, Settlement, Warned
 
 

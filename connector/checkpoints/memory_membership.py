@@ -6,7 +6,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from connector.orders import Members, OrderKey
+from connector.model.orders import Members, OrderKey
 
 
 class MemberSets:

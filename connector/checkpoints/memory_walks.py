@@ -8,7 +8,7 @@ from itertools import islice
 
 import orjson
 
-from connector.orders import Lookup
+from connector.model.orders import Lookup
 from connector.pipeline.entries import Arrival, PendingLookup
 
 

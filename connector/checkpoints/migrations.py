@@ -14,7 +14,7 @@ import apsw
 
 from connector.checkpoints.letters import teach_letter_group
 from connector.checkpoints.thread import transaction
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 
 APPLICATION_ID: Final = 0x5245444F
 """`REDO` in ASCII: https://www.sqlite.org/pragma.html#pragma_application_id"""

@@ -15,7 +15,7 @@ from connector.checkpoints.readonly import ReadOnlyCheckpoints
 from connector.checkpoints.requests import Inbox, Requests, requests_path
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 from connector.pipeline.memory import Memory
 
 ReadOnly: TypeAlias = ReadOnlyCheckpoints | ReadOnlyPostgres

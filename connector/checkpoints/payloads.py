@@ -12,7 +12,7 @@ from typing import Final
 import apsw
 
 from connector.checkpoints.vault import Vault
-from connector.orders import OrderKey, Place
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.records import Settlement, Venture
 
 _KEEP: Final = """

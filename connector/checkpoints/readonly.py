@@ -11,7 +11,7 @@ from connector.checkpoints import accepted, endpoints, holds, letters, payloads,
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
-from connector.orders import OrderKey, Place
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.holds import Hold, HoldSummary
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned

@@ -22,7 +22,7 @@ import apsw
 
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.thread import transaction
-from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
 
 KEPT_FOR: Final = 7 * 86_400.0
 """Seconds that a finished request is remembered."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import apsw
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 
 _RANDOM: Final = "SELECT key FROM checkpoint WHERE missing = 0 ORDER BY random() LIMIT ?"
 

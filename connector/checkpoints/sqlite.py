@@ -34,7 +34,7 @@ from connector.checkpoints.file import open_writer
 from connector.checkpoints.readonly import ReadOnlyCheckpoints
 from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
-from connector.orders import Members, OrderKey, Place
+from connector.model.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState
 from connector.pipeline.records import Rebinding, Settlement, Sweep, Venture

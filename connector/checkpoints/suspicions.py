@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-from connector.orders import WarningKind
+from connector.model.orders import WarningKind
 from connector.pipeline.records import Settlement, Warned
 
 KEPT: Final = 10_000

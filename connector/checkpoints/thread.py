@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import apsw
 
-from connector.errors import CheckpointsUnwritable
+from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.pulse import Pulse
 
 T = TypeVar("T")

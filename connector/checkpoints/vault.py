@@ -14,8 +14,8 @@ from typing import Final
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from connector.errors import ConfigurationError, Problem
-from connector.orders import OrderKey, Place, as_was
+from connector.model.errors import ConfigurationError, Problem
+from connector.model.orders import OrderKey, Place, as_was
 
 _SETTING: Final = "checkpoints.payload_keys"
 _HINT: Final = "a key is 32 random bytes in URL-safe base64"

@@ -13,7 +13,7 @@ from typing import Final
 import apsw
 import orjson
 
-from connector.orders import Lookup
+from connector.model.orders import Lookup
 from connector.pipeline.entries import Arrival, PendingLookup
 
 _ARRIVE: Final = """

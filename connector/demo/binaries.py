@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.demo.scratch import Scratch
-from connector.errors import ConnectorError
+from connector.model.errors import ConnectorError
 
 
 class PostgresMissing(ConnectorError):

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 
 from connector.demo.binaries import Installation, find_installation
 from connector.demo.scratch import Account, Scratch
-from connector.errors import ConnectorError
+from connector.model.errors import ConnectorError
 
 SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "127.0.0.1",

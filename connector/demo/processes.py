@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 
-from connector.errors import ConnectorError
+from connector.model.errors import ConnectorError
 
 STOP_WITHIN = 30.0
 

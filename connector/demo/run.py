@@ -23,7 +23,6 @@ import httpx2 as httpx
 import psycopg
 from rich.console import Console
 
-from connector.changes import parse_lsn
 from connector.demo import oms
 from connector.demo.postgres import Cluster
 from connector.demo.processes import Process, ProcessFailed
@@ -31,6 +30,7 @@ from connector.demo.scrape import Scrape, scrape
 from connector.demo.screen import Screen, Tally, summary
 from connector.demo.traffic import Traffic
 from connector.demo.verdict import Verdict, compare
+from connector.model.changes import parse_lsn
 
 STORE, SECRET = "demo-store", "demo-secret"
 QUIET_WITHIN = 120.0

@@ -14,8 +14,8 @@ from typing import Any
 
 import psycopg
 
-from connector.errors import InvalidOrder
-from connector.orders import Order
+from connector.model.errors import InvalidOrder
+from connector.model.orders import Order
 from connector.redo.canonical import fingerprint, ignoring
 from connector.redo.contract import RedoContract
 

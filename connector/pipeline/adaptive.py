@@ -6,7 +6,7 @@ that the answers to one round of requests shrink the window once, not once each.
 
 from __future__ import annotations
 
-from connector.orders import OutcomeKind
+from connector.model.orders import OutcomeKind
 
 START = 4
 FEWEST_SAMPLES = 16

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from connector.errors import LimitExceeded
+from connector.model.errors import LimitExceeded
 from connector.pipeline.entries import Entry
 
 BATCH = 200

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.policy import Everyone, action
 
 LATELY = 60.0

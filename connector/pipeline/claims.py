@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from connector.orders import OrderKey, Place, is_former
+from connector.model.orders import OrderKey, Place, is_former
 from connector.pipeline.decide import Delivery, Result, Settled, refuse, wait_for_late
 from connector.pipeline.entries import Again, Arrival, Entry
 from connector.pipeline.insist import Insist

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connector.orders import Outcome, OutcomeKind, Place
+from connector.model.orders import Outcome, OutcomeKind, Place
 from connector.pipeline.decide import (
     REMOVAL,
     Action,

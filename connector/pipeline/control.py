@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.failing import Failing
 from connector.pipeline.guard import Guard

@@ -16,8 +16,8 @@ from typing import Protocol
 
 import structlog
 
-from connector.errors import LimitExceeded, MappingFails, OrderUnreadable, SourceUnavailable
-from connector.orders import Assembly, Diagnosis, OrderKey
+from connector.model.errors import LimitExceeded, MappingFails, OrderUnreadable, SourceUnavailable
+from connector.model.orders import Assembly, Diagnosis, OrderKey
 from connector.pipeline.ports import Assembler
 from connector.pipeline.visibility import Hidden
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from connector.errors import InvalidOrder, OrderUnreadable
-from connector.orders import Document, Members, Order, OrderKey, Place, Suspicion, Violation
+from connector.model.errors import InvalidOrder, OrderUnreadable
+from connector.model.orders import Document, Members, Order, OrderKey, Place, Suspicion, Violation
 from connector.pipeline.entries import Again, Entry
 from connector.pipeline.holds import Held
 from connector.pipeline.ports import Contract

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from connector.orders import Outcome, OutcomeKind, delivery_id
+from connector.model.orders import Outcome, OutcomeKind, delivery_id
 from connector.pipeline.conclude import conclude, put_back, set_aside
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms

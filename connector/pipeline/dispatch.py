@@ -10,14 +10,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
-from connector.errors import (
+from connector.model.errors import (
     CheckpointsUnwritable,
     ConnectorError,
     MappingBroken,
     OrderUnreadable,
     SourceUnavailable,
 )
-from connector.orders import OrderKey, delivery_id
+from connector.model.orders import OrderKey, delivery_id
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.batch import BATCH
 from connector.pipeline.crashpoints import reach

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory
 

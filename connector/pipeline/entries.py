@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from connector.orders import Lookup, OrderKey
+from connector.model.orders import Lookup, OrderKey
 
 
 class Lane(IntEnum):

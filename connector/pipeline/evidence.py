@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Entry
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
-from connector.errors import (
+from connector.model.errors import (
     ConnectorError,
     LimitExceeded,
     MappingBroken,
@@ -20,7 +20,7 @@ from connector.errors import (
     ReadingVoid,
     SourceUnavailable,
 )
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.batch import divided
 from connector.pipeline.decide import MAPPING, Settled, refuse
 from connector.pipeline.entries import Again, Entry, Lane

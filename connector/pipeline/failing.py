@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from connector.orders import OrderKey, Outcome, is_former
+from connector.model.orders import OrderKey, Outcome, is_former
 from connector.pipeline.breaker import Standing, reached
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import REMOVAL, Action, Delivery

@@ -15,8 +15,8 @@ from typing import Any
 
 import structlog
 
-from connector.errors import ConnectorError
-from connector.orders import KeyColumn, KeyShape, OrderKey, Place
+from connector.model.errors import ConnectorError
+from connector.model.orders import KeyColumn, KeyShape, OrderKey, Place
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.insist import Insist

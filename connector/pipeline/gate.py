@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.adaptive import Window
 from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
 from connector.pipeline.breaker import Breaker, Standing

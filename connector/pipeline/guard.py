@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from connector.orders import is_former
+from connector.model.orders import is_former
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import Action, Delivery, Settled, look_again, must_push, wait_for_late
 from connector.pipeline.endpoints import Endpoints, unapproved

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.decide import Delivery
 from connector.pipeline.entries import Entry
 

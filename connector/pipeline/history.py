@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 
 
 class HoldKind(StrEnum):

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from connector.errors import CheckpointsUnwritable
+from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.backoff import Backoff
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-from connector.changes import Lsn, Operation, Transaction
-from connector.orders import Affected, OrderKey
+from connector.model.changes import Lsn, Operation, Transaction
+from connector.model.orders import Affected, OrderKey
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Commit, Lane
 from connector.pipeline.evidence import Evidence

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from connector.errors import InvalidOrder
-from connector.orders import Order, OrderKey, is_former
+from connector.model.errors import InvalidOrder
+from connector.model.orders import Order, OrderKey, is_former
 from connector.pipeline.claims import Claims
 from connector.pipeline.controls import Controls
 from connector.pipeline.decide import (

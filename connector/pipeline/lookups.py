@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from connector.errors import LimitExceeded, OrderUnreadable
-from connector.orders import KeyPage, Lookup, OrderKey, encoded
+from connector.model.errors import LimitExceeded, OrderUnreadable
+from connector.model.orders import KeyPage, Lookup, OrderKey, encoded
 from connector.pipeline.batch import BatchSize
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane, PendingLookup

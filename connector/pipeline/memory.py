@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from connector.orders import Members, OrderKey, Place
+from connector.model.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.pulse import Pulse

@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from connector.orders import Outcome, delivery_id
+from connector.model.orders import Outcome, delivery_id
 from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.records import FAILING, DeadLetter
 from connector.pipeline.slow import ADVICE as SLOW_ADVICE

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from connector.orders import Outcome, OutcomeKind
+from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
 
 FAILURES_TO_CLOSE, REFUSALS_TO_CLOSE = 3, 2

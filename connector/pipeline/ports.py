@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from connector.changes import Changes, Interest, Lsn, StreamPosition, StreamStart, Transaction
-from connector.errors import SlotLost
-from connector.orders import (
+from connector.model.changes import Changes, Interest, Lsn, StreamPosition, StreamStart, Transaction
+from connector.model.errors import SlotLost
+from connector.model.orders import (
     Affected,
     Assembly,
     Diagnosis,

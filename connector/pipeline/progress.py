@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import structlog
 
-from connector.changes import Lsn, StreamIdentity, StreamStart, Transaction, format_lsn
+from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction, format_lsn
 from connector.pipeline.evidence import Evidence
 from connector.pipeline.insist import Insist
 from connector.pipeline.memory import Memory

@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from connector.errors import OrderUnreadable
-from connector.orders import Assembly, Document, Members, OrderKey
+from connector.model.errors import OrderUnreadable
+from connector.model.orders import Assembly, Document, Members, OrderKey
 from connector.pipeline.controls import Controls
 from connector.pipeline.heavy import COMMON
 from connector.pipeline.ports import Assembler, Observer

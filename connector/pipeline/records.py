@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from connector.orders import Members, OrderKey, Place, Suspicion, WarningKind
+from connector.model.orders import Members, OrderKey, Place, Suspicion, WarningKind
 from connector.pipeline.entries import Again, Arrival, Entry
 from connector.pipeline.holds import Held
 

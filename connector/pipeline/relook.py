@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import MAPPING
 from connector.pipeline.entries import Arrival, Lane

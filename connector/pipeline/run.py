@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from connector.errors import (
+from connector.model.errors import (
     ConfigurationError,
     ConnectorError,
     LimitExceeded,
@@ -24,7 +24,7 @@ from connector.errors import (
     SlotLost,
     SourceUnavailable,
 )
-from connector.orders import Lookup, Members, OrderKey
+from connector.model.orders import Lookup, Members, OrderKey
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.claims import Claims
 from connector.pipeline.clock import MACHINE, Clock

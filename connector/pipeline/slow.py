@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from connector.errors import LimitExceeded
-from connector.orders import OrderKey
+from connector.model.errors import LimitExceeded
+from connector.model.orders import OrderKey
 from connector.pipeline.decide import Settled
 from connector.pipeline.entries import Again, Entry
 from connector.pipeline.records import DeadLetter, Settlement

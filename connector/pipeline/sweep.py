@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from connector.changes import Lsn, Snapshot
-from connector.errors import OrderUnreadable
-from connector.orders import FORMER_KEYS, OrderKey, is_former
+from connector.model.changes import Lsn, Snapshot
+from connector.model.errors import OrderUnreadable
+from connector.model.orders import FORMER_KEYS, OrderKey, is_former
 from connector.pipeline.batch import BatchSize
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.crashpoints import reach

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connector.changes import Snapshot
+from connector.model.changes import Snapshot
 from connector.pipeline.entries import Commit
 from connector.pipeline.memory import Memory
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connector.changes import TableName
-from connector.errors import ConfigurationError, Problem
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, Problem
 from connector.projection.catalog import Catalog
 from connector.projection.influence import apart
 from connector.projection.key import KeyUse, coupled_by_windows, find_key

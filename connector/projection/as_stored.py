@@ -14,7 +14,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper, Loader
 from psycopg.errors import UntranslatableCharacter
 
-from connector.charset import charset_of
+from connector.model.charset import charset_of
 
 _TEXTS = ("text", "varchar", "bpchar", "name")
 _JSON = ("json", "jsonb")

@@ -12,8 +12,18 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from connector.bounded import GRACE
-from connector.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
-from connector.orders import Assembly, Diagnosis, Document, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
+from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
+from connector.model.orders import (
+    Assembly,
+    Diagnosis,
+    Document,
+    KeyPage,
+    KeyShape,
+    Lookup,
+    Members,
+    OrderKey,
+    encoded,
+)
 from connector.projection import checks, sampling, statements
 from connector.projection.diagnosis import Diagnostician
 from connector.projection.failures import shown

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from sqlglot import exp
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.projection.functions import Functions
 from connector.projection.keys import quoted
 

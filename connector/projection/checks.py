@@ -10,9 +10,9 @@ from typing import Any
 
 from psycopg.errors import QueryCanceled
 
-from connector.changes import TableName
-from connector.errors import Problem
-from connector.orders import OrderKey
+from connector.model.changes import TableName
+from connector.model.errors import Problem
+from connector.model.orders import OrderKey
 from connector.projection import statements
 from connector.projection.keys import array_literal, decode, quoted
 from connector.projection.projection import Projection, Use

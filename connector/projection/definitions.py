@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.projection.planted import Ask, Names
 
 # ev_action is the view's query, as the server keeps it: unlike pg_get_viewdef it locks nothing. By `to_jsonb`, because

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import psycopg
 
-from connector.orders import Diagnosis, encoded
+from connector.model.orders import Diagnosis, encoded
 from connector.projection import statements
 from connector.projection.parts import Part, in_range
 from connector.projection.projection import Projection

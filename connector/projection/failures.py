@@ -13,7 +13,7 @@ import re
 import psycopg
 from psycopg import errors
 
-from connector.errors import (
+from connector.model.errors import (
     ConnectorError,
     LimitExceeded,
     MappingBroken,

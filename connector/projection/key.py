@@ -11,7 +11,7 @@ from itertools import combinations
 
 from sqlglot import exp
 
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.projection.catalog import Column, Table
 from connector.projection.influence import apart
 from connector.projection.mapping import Mapping, offset_of

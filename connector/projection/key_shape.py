@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from connector.errors import OrderUnreadable, SourceUnavailable
-from connector.orders import KeyColumn, KeyShape
+from connector.model.errors import OrderUnreadable, SourceUnavailable
+from connector.model.orders import KeyColumn, KeyShape
 from connector.projection.catalog import Column
 from connector.projection.key import KeyUse
 from connector.projection.keys import array_literal

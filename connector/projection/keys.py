@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from connector.orders import OrderKey, is_former
+from connector.model.orders import OrderKey, is_former
 
 
 def decode(key: str, width: int) -> tuple[str, ...]:

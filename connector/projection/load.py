@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from connector.changes import TableName
-from connector.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.orders import KeyShape
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.model.orders import KeyShape
 from connector.projection import server
 from connector.projection.analysis import Found, analyse, stop
 from connector.projection.catalog import Catalog, schemas_with

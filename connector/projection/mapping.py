@@ -17,8 +17,8 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from connector.changes import TableName
-from connector.errors import ConfigurationError, Problem
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, Problem
 from connector.projection.keys import quoted
 from connector.projection.vocabulary import Vocabulary, fold, of_tokens, qualifiers
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.projection.catalog import Catalog
 from connector.projection.mapping import Mapping, offset_of
 from connector.projection.scopes import Node, Scope, Source

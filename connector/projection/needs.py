@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.projection.catalog import Catalog
 from connector.projection.key import KeyUse
 from connector.projection.mapping import Mapping as MappingText

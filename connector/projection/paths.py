@@ -15,8 +15,8 @@ from typing import Literal, TypeAlias
 
 from sqlglot import exp
 
-from connector.changes import TableName
-from connector.errors import Problem
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.projection.catalog import Column, Table, comparable, same_text
 from connector.projection.influence import Influence
 from connector.projection.key import KeyUse

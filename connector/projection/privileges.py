@@ -15,8 +15,8 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.rows import class_row
 
-from connector.changes import TableName
-from connector.errors import Problem
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.projection.needs import Needs
 
 _SCHEMAS = """

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.changes import TableName
-from connector.errors import Problem
-from connector.orders import KeyShape
+from connector.model.changes import TableName
+from connector.model.errors import Problem
+from connector.model.orders import KeyShape
 from connector.projection.catalog import Column, Table
 from connector.projection.definitions import Definitions
 from connector.projection.dependencies import Basis

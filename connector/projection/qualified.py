@@ -3,7 +3,7 @@ put into, or before, a schema of the search path. No I/O."""
 
 from __future__ import annotations
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.projection.scopes import Scope, Source
 
 

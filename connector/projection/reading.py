@@ -18,9 +18,9 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from connector.bounded import GRACE, SEARCH_PATH, BoundedConnection, NoAnswer
-from connector.changes import Lsn, Snapshot, parse_lsn
-from connector.charset import charset_of
-from connector.errors import SourceUnavailable
+from connector.model.changes import Lsn, Snapshot, parse_lsn
+from connector.model.charset import charset_of
+from connector.model.errors import SourceUnavailable
 from connector.pooler import refuse_lent
 from connector.postgres.refusals import full, remedy
 from connector.postgres.session import settings_statement

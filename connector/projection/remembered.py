@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.projection.dependencies import State, difference, other_history
 from connector.projection.projection import Projection
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from connector.changes import TableName
-from connector.errors import Problem
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.projection.keys import quoted
 
 NAMES_NOTE: Final = "mapping_names"

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from connector.changes import TableName
-from connector.errors import Problem
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.projection.catalog import Catalog, Column, View, unites, widened
 from connector.projection.clauses import Clauses
 from connector.projection.expressions import Expressions

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from connector.errors import ConfigurationError
+from connector.model.errors import ConfigurationError
 from connector.projection.influence import Influence, apart
 from connector.projection.key import KeyUse
 from connector.projection.keys import quoted

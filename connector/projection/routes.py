@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from connector.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
-from connector.orders import Affected, Lookup, OrderKey, encoded
+from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
+from connector.model.orders import Affected, Lookup, OrderKey, encoded
 from connector.projection.catalog import Column
 from connector.projection.paths import Way
 

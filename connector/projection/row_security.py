@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, sql
 
-from connector.changes import TableName
-from connector.errors import Problem
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.projection.failures import would_filter
 from connector.projection.key import KeyUse
 from connector.projection.keys import array_literal

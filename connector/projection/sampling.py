@@ -6,7 +6,7 @@ Not for sweeps: those walk the keys in order. Reads only.
 
 from __future__ import annotations
 
-from connector.orders import OrderKey, encoded
+from connector.model.orders import OrderKey, encoded
 from connector.projection.keys import quoted
 from connector.projection.projection import Projection
 from connector.projection.reading import Pool

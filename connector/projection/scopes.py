@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from sqlglot import exp
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.projection.catalog import Column, Table
 
 

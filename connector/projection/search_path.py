@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from connector.bounded import SEARCH_PATH
-from connector.errors import MappingBroken, Problem
+from connector.model.errors import MappingBroken, Problem
 from connector.projection.keys import quoted
 from connector.projection.planted import Candidate, Names, revoked
 

@@ -16,8 +16,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from connector.bounded import SEARCH_PATH
-from connector.changes import TableName
-from connector.errors import ConfigurationError, Problem
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, Problem
 from connector.projection.failures import condition
 from connector.projection.key import KeyUse
 from connector.projection.keys import array_literal, quoted

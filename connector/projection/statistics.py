@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.projection.catalog import Table
 from connector.projection.paths import Lookup
 from connector.projection.reading import Pool

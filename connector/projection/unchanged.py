@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from connector.errors import ReadingVoid
+from connector.model.errors import ReadingVoid
 from connector.projection.dependencies import Ask, Basis, State, difference, other_history
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from sqlglot import exp
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.projection.catalog import Catalog, Table, View, read_tables
 from connector.projection.functions import read_functions
 from connector.projection.mapping import name_of, offset_of, read_query

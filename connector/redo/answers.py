@@ -14,7 +14,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from connector.orders import Outcome, OutcomeKind, Violation
+from connector.model.orders import Outcome, OutcomeKind, Violation
 from connector.redo.words import FIELDS, Words
 
 MOST_VIOLATIONS: Final = 50

@@ -19,8 +19,8 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 import httpx2 as httpx
 
 from connector import __version__
-from connector.errors import ConfigurationError, Problem
-from connector.orders import Order, Outcome, OutcomeKind
+from connector.model.errors import ConfigurationError, Problem
+from connector.model.orders import Order, Outcome, OutcomeKind
 from connector.redo.answers import failed, parsed, pushed, strange, unanswered
 from connector.redo.codings import Incomplete, Undecodable, decoded
 from connector.redo.lanes import Lanes

@@ -14,8 +14,8 @@ import orjson
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from connector.errors import ConfigurationError, InvalidOrder, Problem
-from connector.orders import Document, Order, OrderKey, Place, Suspicion, Violation
+from connector.model.errors import ConfigurationError, InvalidOrder, Problem
+from connector.model.orders import Document, Order, OrderKey, Place, Suspicion, Violation
 from connector.redo import digest, rules
 from connector.redo import traits as history
 from connector.redo.cancelling import cancelled_payload

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import httpx2 as httpx
 
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 
 KEEP_ALIVE: Final = 30.0
 """Seconds that an idle connection is kept: below what load balancers commonly allow (60)."""

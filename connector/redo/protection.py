@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from connector.orders import Violation
+from connector.model.orders import Violation
 
 VENDOR: Final = "re:do"
 SKU: Final = "x-redo"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from connector.orders import Violation
+from connector.model.orders import Violation
 from connector.redo.currencies import ACTIVE
 from connector.redo.protection import protection
 

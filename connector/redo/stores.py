@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from connector.orders import Order, Outcome, Place
+from connector.model.orders import Order, Outcome, Place
 from connector.redo.answers import unanswered
 from connector.redo.client import Answer, OnRequest, RedoClient, checked_url
 from connector.redo.lanes import Lanes

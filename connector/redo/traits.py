@@ -14,7 +14,7 @@ from zlib import crc32
 
 import orjson
 
-from connector.orders import OrderKey, Suspicion, WarningKind
+from connector.model.orders import OrderKey, Suspicion, WarningKind
 from connector.redo import protection
 
 VERSION: Final = b"\x01"

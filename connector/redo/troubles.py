@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx2 as httpx
 
-from connector.orders import Outcome
+from connector.model.orders import Outcome
 from connector.redo.answers import unanswered
 
 _NEVER_SENT: Final[Mapping[type[Exception], str]] = {

@@ -13,8 +13,8 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import class_row
 
-from connector.changes import TableName
-from connector.errors import Problem
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.source.identities import IDENTIFIED, LEAVES, by_name, identity_problems, quoted, read_identities
 
 _TABLES: Final = f"""

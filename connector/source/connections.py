@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from connector import pooler
 from connector.bounded import GRACE, SEARCH_PATH, BoundedConnection
-from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.refusals import remedy
 from connector.postgres.session import settings_statement
 

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import pq, sql
 from psycopg.rows import dict_row
 
-from connector.changes import StreamIdentity, StreamStart, parse_lsn
-from connector.charset import charset_of
-from connector.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
+from connector.model.changes import StreamIdentity, StreamStart, parse_lsn
+from connector.model.charset import charset_of
+from connector.model.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
 from connector.source.connections import ANSWER, describe, explain, open_replication
 from connector.source.slot import lost_because
 from connector.source.synchronous import named

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import psycopg
 
-from connector.changes import Lsn, TableName, format_lsn, parse_lsn
+from connector.model.changes import Lsn, TableName, format_lsn, parse_lsn
 from connector.source.catalog import TableFacts, kind_problem, read_tables
 from connector.source.commits import Commits
 from connector.source.connections import ANSWER, KeptConnection

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from connector.changes import Lsn
+from connector.model.changes import Lsn
 
 
 class Flow:

@@ -11,7 +11,7 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - struct's one exception is named like a function
 from typing import Final
 
-from connector.changes import Lsn
+from connector.model.changes import Lsn
 from connector.source.wire import LSN_END, POSTGRES_EPOCH, ProtocolError
 
 XLOG_DATA: Final = ord("w")

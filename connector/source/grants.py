@@ -15,7 +15,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.source.catalog import TableFacts, kind_problem, read_tables
 from connector.source.connections import connection, unavailable
 from connector.source.hosting import WAYS, Hosting, read_hosting, replication

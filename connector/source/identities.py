@@ -14,8 +14,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from connector.changes import TableName
-from connector.errors import Problem
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 
 # An index serves as replica identity when it is valid, immediate and chosen; the whole row (FULL) when all of it is
 # published, which virtual generated columns (from Postgres 18 on) can't be. `m` is a row of pg_class, `i` of pg_index.

@@ -5,7 +5,7 @@ Pure: bytes in, no I/O and no clock. `session` waits for the frames and answers 
 
 from __future__ import annotations
 
-from connector.changes import Interest, Lsn, Transaction
+from connector.model.changes import Interest, Lsn, Transaction
 from connector.source.flow import Flow
 from connector.source.frames import KEEPALIVE, XLOG_DATA, XLOG_HEADER, keepalive, xlog_positions
 from connector.source.rows import Text

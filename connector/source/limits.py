@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.postgres.refusals import NEEDED
 
 LOOKING: Final = 2

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.source.catalog import TableFacts
 from connector.source.pair import Pair
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import psycopg
 
-from connector.changes import TableName
+from connector.model.changes import TableName
 from connector.source.hosting import WAYS, Hosting
 from connector.source.identities import by_name
 

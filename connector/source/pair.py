@@ -14,8 +14,8 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from connector.changes import TableName
-from connector.errors import Problem
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.source.catalog import TableFacts
 from connector.source.connections import connection, unavailable
 from connector.source.publication import (

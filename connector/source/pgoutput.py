@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from connector.changes import Lsn, Value
+from connector.model.changes import Lsn, Value
 from connector.source.rows import DELETE, INSERT, UPDATE, Text, read_row
 from connector.source.wire import I32, I64, U8, U16, U32, Cursor, ProtocolError
 

@@ -13,8 +13,8 @@ from typing import Final
 import psycopg
 from psycopg.rows import class_row
 
-from connector.changes import TableName
-from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.refusals import NEEDED
 from connector.source.abandoned import publication_problems, read_abandoned
 from connector.source.catalog import TableFacts, read_tables, table_problems

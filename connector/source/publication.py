@@ -14,8 +14,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from connector.changes import Operation, TableName
-from connector.errors import Problem
+from connector.model.changes import Operation, TableName
+from connector.model.errors import Problem
 from connector.source.identities import IDENTIFIED, NEEDS_GENERATED
 
 Operations: TypeAlias = tuple[Operation, ...]

@@ -9,7 +9,7 @@ from typing import Final
 
 import psycopg
 
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.postgres.refusals import NEEDED
 from connector.source.connections import connection, unavailable
 from connector.source.limits import LOOKING, READING, limit_problems

@@ -15,8 +15,8 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from connector.changes import TableName
-from connector.errors import SourceUnavailable
+from connector.model.changes import TableName
+from connector.model.errors import SourceUnavailable
 from connector.source.commits import Commits
 from connector.source.connections import KeptConnection, explain
 from connector.source.identities import ENDANGERED

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from struct import error as StructError  # noqa: N812 - struct's one exception is named like a function
 from typing import Final, TypeAlias
 
-from connector.changes import UNKNOWN, Value
+from connector.model.changes import UNKNOWN, Value
 from connector.source.wire import U16, U32, ProtocolError
 
 INSERT: Final = ord("I")

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from connector.changes import Interest, Lsn, Transaction
-from connector.errors import SourceUnavailable
+from connector.model.changes import Interest, Lsn, Transaction
+from connector.model.errors import SourceUnavailable
 from connector.source.copyboth import CopyBoth
 from connector.source.frames import status_update
 from connector.source.inlet import Inlet

@@ -13,8 +13,8 @@ from typing import Final, Literal, TypeAlias
 import psycopg
 from psycopg import sql
 
-from connector.changes import TableName
-from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.source.catalog import TableFacts, kind_problem, read_tables, table_problems
 from connector.source.connections import connection, explain, unavailable
 from connector.source.pair import (

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from psycopg import sql
 
-from connector.changes import Lsn
-from connector.errors import ConnectorError, Problem
+from connector.model.changes import Lsn
+from connector.model.errors import ConnectorError, Problem
 from connector.source.connections import KeptConnection, connection, replication
 
 _WAIT_NOTICE: Final = 2.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
-from connector.changes import Interest, Lsn, StreamPosition, Transaction
+from connector.model.changes import Interest, Lsn, StreamPosition, Transaction
 from connector.pipeline.ports import Journal
 from connector.source.connections import ANSWER
 from connector.source.copyboth import CopyBoth, NotDecodableYet

@@ -12,7 +12,7 @@ from typing import Final
 
 from psycopg.conninfo import conninfo_to_dict
 
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.source.connections import KeptConnection, conninfo
 
 _METHOD: Final = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?\d+\s*\(", re.IGNORECASE)

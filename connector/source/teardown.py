@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from connector.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.source.connections import connection, explain, unavailable
 from connector.source.pair import inserts_name
 from connector.source.publication import read_publications

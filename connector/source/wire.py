@@ -10,8 +10,8 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - struct's one exception is named like a function
 from typing import Final
 
-from connector.changes import Lsn, format_lsn
-from connector.errors import SourceUnavailable
+from connector.model.changes import Lsn, format_lsn
+from connector.model.errors import SourceUnavailable
 
 U8: Final = Struct(">B")
 U16: Final = Struct(">H")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from connector.changes import StreamPosition, format_lsn
+from connector.model.changes import StreamPosition, format_lsn
 from connector.pipeline.history import Attempt
 from connector.pipeline.holds import Hold
 from connector.pipeline.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned

@@ -9,8 +9,8 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from connector.changes import Changes, Transaction
-from connector.orders import OrderKey
+from connector.model.changes import Changes, Transaction
+from connector.model.orders import OrderKey
 from connector.pipeline.history import Attempt, SourceChange
 
 ORDERS: Final = 5_000

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from connector.changes import format_lsn
+from connector.model.changes import format_lsn
 from connector.status import road, sayings
 from connector.status.facts import Facts, duration, explained
 from connector.status.ports import Asked

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.status.story import Projection, Story
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from connector.changes import format_lsn
+from connector.model.changes import format_lsn
 from connector.status.facts import READY_STATES, Facts, State, duration, ready, size
 from connector.status.sayings import clock
 

@@ -18,8 +18,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from connector.errors import ConnectorError
-from connector.orders import OrderKey
+from connector.model.errors import ConnectorError
+from connector.model.orders import OrderKey
 from connector.status import page
 from connector.status import story as stories
 from connector.status.answers import HEADERS, as_json, html, says, stranger

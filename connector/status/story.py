@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from connector.changes import format_lsn
+from connector.model.changes import format_lsn
 from connector.pipeline.history import Attempt, SourceChange
 from connector.pipeline.holds import Held
 from connector.pipeline.records import FAILING, Checkpoint, DeadLetter

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from connector.errors import ConnectorError
+from connector.model.errors import ConnectorError
 from connector.status import page
 from connector.status.answers import HEADERS, html, says
 from connector.status.page import Visitor

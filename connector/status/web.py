@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 
 
 class _Server(uvicorn.Server):

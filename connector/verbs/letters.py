@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from connector.ending import run_async
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
 
 _LIST = "`redo-connector dead-letters list` names those there are"

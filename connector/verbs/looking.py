@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from connector.ending import run_async
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.verbs.options import config_option, json_option, settings_of
 
 HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from connector.ending import logged, run_async
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 from connector.verbs.options import config_option, settings_of
 
 

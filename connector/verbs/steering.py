@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connector.ending import run_async
-from connector.errors import Problem
+from connector.model.errors import Problem
 from connector.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from connector import survey
-from connector.changes import parse_lsn
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.config import Settings
 from connector.demo.postgres import Cluster, Template
+from connector.model.changes import parse_lsn
 from connector.redo.sandbox_server import SandboxServer
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.writing import Writing

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from connector.errors import InvalidOrder
-from connector.orders import Order, OrderKey, Place
+from connector.model.errors import InvalidOrder
+from connector.model.orders import Order, OrderKey, Place
 from connector.pipeline.records import Checkpoint, DeadLetter, Known
 from connector.pipeline.run import SETTING_UP_NOTE
 from connector.redo.canonical import canonical, fingerprint_of, ignoring

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from connector.changes import (
+from connector.model.changes import (
     UNKNOWN,
     Changes,
     Interest,
@@ -26,8 +26,8 @@ from connector.changes import (
     Transaction,
     Value,
 )
-from connector.errors import SlotLost, SourceUnavailable
-from connector.orders import Affected, Document, Lookup, OrderKey
+from connector.model.errors import SlotLost, SourceUnavailable
+from connector.model.orders import Affected, Document, Lookup, OrderKey
 from connector.pipeline.ports import Journal
 from tests.sample_orders import document
 

@@ -11,8 +11,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from connector.errors import CheckpointsUnwritable
-from connector.orders import Order, Outcome, Place
+from connector.model.errors import CheckpointsUnwritable
+from connector.model.orders import Order, Outcome, Place
 from connector.pipeline.clock import Clock
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Assembler, Contract, Slot

@@ -6,8 +6,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector.errors import OrderUnreadable
-from connector.orders import Assembly, Diagnosis, KeyColumn, KeyPage, KeyShape, Lookup, OrderKey, encoded, is_former
+from connector.model.errors import OrderUnreadable
+from connector.model.orders import (
+    Assembly,
+    Diagnosis,
+    KeyColumn,
+    KeyPage,
+    KeyShape,
+    Lookup,
+    OrderKey,
+    encoded,
+    is_former,
+)
 from connector.pipeline.heavy import COMMON
 from tests.life.oms import BY_GIFT, Mood, Oms, Row, documents, gifts
 

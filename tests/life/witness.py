@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connector.changes import Lsn
-from connector.orders import Order, OrderKey, Outcome, OutcomeKind, Place
+from connector.model.changes import Lsn
+from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place
 from connector.pipeline.entries import Arrival, Commit, Entry
 from connector.pipeline.gates import Gates
 from connector.pipeline.records import Checkpoint, Settlement

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.vault import Vault
-from connector.errors import CheckpointsUnwritable
-from connector.orders import Order, OrderKey
+from connector.model.errors import CheckpointsUnwritable
+from connector.model.orders import Order, OrderKey
 from connector.pipeline.control import Control
 from connector.pipeline.decide import Terms
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.demo.verdict import IGNORED, answer
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.memory import Memory
 from connector.redo.canonical import fingerprint, ignoring
 from connector.redo.compare import differences

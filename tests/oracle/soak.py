@@ -20,7 +20,7 @@ import click
 import structlog
 
 from connector.demo.postgres import Cluster, Template
-from connector.errors import ConfigurationError
+from connector.model.errors import ConfigurationError
 from tests.fix_postgres import Database
 from tests.oracle import shops
 from tests.oracle.trial import Figures, OracleFailed, Plan, make_template, run

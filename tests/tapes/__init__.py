@@ -10,7 +10,7 @@ from typing import Final
 
 import psycopg
 
-from connector.changes import Interest, TableName
+from connector.model.changes import Interest, TableName
 from connector.source.copyboth import CopyBoth
 from connector.source.frames import KEEPALIVE, status_update
 

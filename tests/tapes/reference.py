@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.changes import UNKNOWN, Changes, Image, Interest, Lsn, Operation, TableName, Transaction, Value
+from connector.model.changes import (
+    UNKNOWN,
+    Changes,
+    Image,
+    Interest,
+    Lsn,
+    Operation,
+    TableName,
+    Transaction,
+    Value,
+)
 
 FIXED: Final = "fixed"
 """A byte that is checked against others: no other value may pass."""

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from connector.checkpoints.accepted import forgetting
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
-from connector.orders import OrderKey, Place
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.records import Checkpoint, Settlement, Venture
 
 _ACCEPT: Final = """

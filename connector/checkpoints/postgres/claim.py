@@ -13,7 +13,7 @@ from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres import ledger, lock, progress
 from connector.checkpoints.postgres.connection import StoreConnection, connect, describe, unwritable
 from connector.checkpoints.postgres.migrations import migrate
-from connector.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError, Problem
+from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError, Problem
 
 PATIENCE: Final = 3.0
 """Seconds that a session which is just ending may keep the lock."""

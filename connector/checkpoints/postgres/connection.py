@@ -16,7 +16,7 @@ from psycopg.types.string import StrDumper
 
 from connector import pooler
 from connector.checkpoints.address import SETTING, Address
-from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem, SourceUnavailable
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.session import settings_statement
 
 RV = TypeVar("RV")

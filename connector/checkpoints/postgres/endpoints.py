@@ -15,7 +15,7 @@ from connector.checkpoints.endpoints import LONGEST
 from connector.checkpoints.postgres import ledger, progress
 from connector.checkpoints.postgres.connection import StoreConnection
 from connector.checkpoints.postgres.rows import all_rows, one_value
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.records import Endpoint, Rebinding
 

@@ -14,7 +14,7 @@ from psycopg import Connection
 from connector.checkpoints.former import AFTER_FORMER, STEP, payloads
 from connector.checkpoints.postgres.rows import all_rows, execute_rows, one_value
 from connector.checkpoints.vault import Vault
-from connector.orders import FORMER_KEYS, OrderKey, Place, former
+from connector.model.orders import FORMER_KEYS, OrderKey, Place, former
 
 _TODAYS: Final = """
 (SELECT key FROM checkpoint WHERE key < %s LIMIT %s) UNION ALL (SELECT key FROM checkpoint WHERE key >= %s LIMIT %s)

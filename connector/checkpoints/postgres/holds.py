@@ -16,7 +16,7 @@ from psycopg import Connection
 from connector.checkpoints.holds import KEPT, spread
 from connector.checkpoints.postgres import ledger
 from connector.checkpoints.postgres.rows import all_rows, execute_rows, one_value
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Arrival
 from connector.pipeline.holds import Held, Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.records import Settlement

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from connector.checkpoints.ledger import AT_ONCE, MOST_ATTEMPTS
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.entries import Arrival, Entry, Lane
 from connector.pipeline.records import Settlement
 

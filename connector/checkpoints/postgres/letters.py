@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from connector.checkpoints.letters import SAMPLES, letter, row
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.records import DeadLetter, LetterGroup, Settlement
 
 _BURY: Final = """

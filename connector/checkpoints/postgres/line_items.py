@@ -11,7 +11,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
-from connector.orders import OrderKey
+from connector.model.orders import OrderKey
 from connector.pipeline.records import Settlement
 
 _KEEP_ONLY: Final = """

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from psycopg import Connection
 
 from connector.checkpoints.postgres.rows import execute_rows, one_value
-from connector.orders import Members, OrderKey
+from connector.model.orders import Members, OrderKey
 from connector.pipeline.records import Settlement
 
 _Row: TypeAlias = tuple[str, str, OrderKey]

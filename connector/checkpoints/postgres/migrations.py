@@ -12,7 +12,7 @@ from psycopg import Connection, sql
 
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import describe
-from connector.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem
 
 MIGRATIONS: Final = tuple(
     files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "upgrade_2.sql")

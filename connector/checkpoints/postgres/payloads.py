@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from connector.checkpoints.postgres.rows import execute_rows, one_value
 from connector.checkpoints.vault import Vault
-from connector.orders import OrderKey, Place
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.records import Settlement, Venture
 
 _KEEP: Final = """

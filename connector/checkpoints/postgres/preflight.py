@@ -10,7 +10,7 @@ from psycopg import Connection, sql
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import connect, describe, unwritable
 from connector.checkpoints.postgres.migrations import version_of
-from connector.errors import CheckpointsUnwritable, ConfigurationError, Problem
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
 
 _MAY_MAKE: Final = "SELECT has_database_privilege(current_database(), 'CREATE'), current_database(), current_user"
 _MAY_FILL: Final = """

@@ -14,8 +14,8 @@ from connector.checkpoints.postgres.connection import StoreConnection, connect, 
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import SessionThread
 from connector.checkpoints.vault import Vault
-from connector.errors import ConfigurationError, Problem
-from connector.orders import OrderKey, Place
+from connector.model.errors import ConfigurationError, Problem
+from connector.model.orders import OrderKey, Place
 from connector.pipeline.holds import Hold, HoldSummary
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned

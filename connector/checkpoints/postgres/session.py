@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres.connection import StoreConnection, describe, unwritable
-from connector.errors import CheckpointsUnwritable
+from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.pulse import Pulse
 
 T = TypeVar("T")

@@ -35,7 +35,7 @@ from connector.checkpoints.postgres.claim import Claim
 from connector.checkpoints.postgres.reader import ReadOnlyPostgres
 from connector.checkpoints.postgres.session import SessionThread
 from connector.checkpoints.vault import Vault
-from connector.orders import Members, OrderKey, Place
+from connector.model.orders import Members, OrderKey, Place
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.holds import Hold, HoldKind, HoldState
 from connector.pipeline.records import Rebinding, Settlement, Sweep, Venture

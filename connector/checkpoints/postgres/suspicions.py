@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
 from connector.checkpoints.suspicions import KEPT
-from connector.orders import OrderKey, WarningKind
+from connector.model.orders import OrderKey, WarningKind
 from connector.pipeline.records import Settlement, Warned
 
 _WARN: Final = """

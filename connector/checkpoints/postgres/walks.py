@@ -14,7 +14,7 @@ import orjson
 from psycopg import Connection
 
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
-from connector.orders import Lookup
+from connector.model.orders import Lookup
 from connector.pipeline.entries import Arrival, PendingLookup
 
 _ARRIVE: Final = """

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NewType, TypeAlias
 
-from connector.changes import Snapshot
+from connector.model.changes import Snapshot
 
 _PLACES = re.compile(r"\[\d+\]")
 
