@@ -52,7 +52,7 @@ class Group(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
             raise
         except Exception as error:  # noqa: BLE001 -- the top of the process: Python's own traceback shows values
-            from connector.logs import without_values
+            from connector.logs.setup import without_values
 
             click.echo(without_values((type(error), error, error.__traceback__)), err=True)
             click.echo(_DEFECT, err=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from connector.repeats import AT_MOST, WINDOW, Repeats
+from connector.logs.repeats import AT_MOST, WINDOW, Repeats
 from tests.fix_cli import ROOT
 
 

@@ -22,12 +22,13 @@ def run(config_path: str | None, *, yes: bool) -> None:
     pushed there, once `approve` (or --yes) lets it.
     """
     settings = settings_of(config_path)
-    from connector import app, building, logs
+    from connector import app, building
     from connector.exposure import readable_by_all
+    from connector.logs import setup
 
-    logs.configure(settings.log.format, settings.log.level)
+    setup.configure(settings.log.format, settings.log.level)
     building.warn(readable_by_all(config_path))
-    sys.exit(logged(app.run(settings, approve_endpoints=yes), as_json=logs.writes_json(settings.log.format)))
+    sys.exit(logged(app.run(settings, approve_endpoints=yes), as_json=setup.writes_json(settings.log.format)))
 
 
 @click.command()

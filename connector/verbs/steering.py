@@ -228,12 +228,13 @@ def _ask(config_path: str | None, verb: str, *, no_wait: bool, as_json: bool) ->
 
 def _carry_out(settings: Settings, verb: str, arguments: Mapping[str, Any], *, wait: bool) -> dict[str, Any]:
     """Ask, and follow to the end; with no connector running, one in this process carries it out."""
-    from connector import asking, logs
+    from connector import asking
     from connector.following import following
+    from connector.logs import setup
 
     # Beside a bar, only what a person must know.
     quiet = sys.stderr.isatty() and settings.log.level in ("debug", "info")
-    logs.configure(settings.log.format, "warning" if quiet else settings.log.level)
+    setup.configure(settings.log.format, "warning" if quiet else settings.log.level)
     with following(verb) as told:
         if wait:
             return run_async(

@@ -18,7 +18,7 @@ import orjson
 import structlog
 from structlog.typing import ExcInfo, Processor
 
-from connector.repeats import Repeats
+from connector.logs.repeats import Repeats
 
 _WORDS: Final = re.compile(r"[\w' ]*")
 
