@@ -13,7 +13,6 @@ import structlog
 from connector.bounds import new_watchdog
 from connector.building import admit, build
 from connector.checkpoints.opening import open_readonly, open_requests
-from connector.config import Settings
 from connector.front import Front
 from connector.furnishing import (
     analysed,
@@ -27,6 +26,7 @@ from connector.furnishing import (
 from connector.model.errors import ConnectorError
 from connector.pipeline.run import sleep_unless
 from connector.projection import Projection
+from connector.settings.config import Settings
 from connector.starting import unless
 from connector.unmapped import mapped_before
 from connector.watchdog import Watchdog

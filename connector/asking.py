@@ -13,9 +13,9 @@ from typing import Any, Final, TypeAlias
 from connector import furnishing
 from connector.checkpoints.opening import is_running, open_requests
 from connector.checkpoints.requests import Inbox, Request
-from connector.config import Settings
 from connector.model.errors import ConnectorError
 from connector.neighbours import refuse_oms_database
+from connector.settings.config import Settings
 
 LOOK_EVERY: Final = 0.2
 """Seconds between looks at a request."""

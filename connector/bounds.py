@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from connector.bounded import GRACE
-from connector.config import Settings
 from connector.health import Bounds, Health
 from connector.pipeline.run import Pipeline
+from connector.settings.config import Settings
 from connector.source.connections import connecting
 from connector.watchdog import Watchdog
 

@@ -15,7 +15,6 @@ import structlog
 from connector import __version__
 from connector.bounds import longest_push, longest_read, new_health
 from connector.checkpoints.opening import open_checkpoints
-from connector.config import Settings
 from connector.former_slots import former_slots, remember_slot
 from connector.furnishing import (
     checkpoints,
@@ -39,6 +38,7 @@ from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Op
 from connector.projection import Assembler, Projection
 from connector.projection.remembered import altered, newly_hidden, recall, remember
 from connector.projection.resolution import NAMES_NOTE, dump
+from connector.settings.config import Settings
 from connector.slot_renewal import SlotRenewal
 from connector.source.connections import ANSWER, KeptConnection
 from connector.source.preflight import preflight

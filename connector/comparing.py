@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from connector import furnishing
-from connector.config import Settings
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Document, Order, OrderKey, Violation
 from connector.previewing import spread
@@ -23,6 +22,7 @@ from connector.projection.failures import condition
 from connector.redo.canonical import Ignored, ignoring
 from connector.redo.compare import bare, differences, makes_none
 from connector.redo.contract import RedoContract
+from connector.settings.config import Settings
 
 _BATCH: Final = 50
 _SHOWN: Final = 5

@@ -20,7 +20,7 @@ from connector.model.errors import (
     Problem,
     SourceUnavailable,
 )
-from connector.passwords import on_command_line
+from connector.settings.passwords import on_command_line
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ import httpx2 as httpx
 
 from connector import furnishing
 from connector.checkpoints.opening import ReadOnly, open_if_any
-from connector.config import Settings
 from connector.front import telling
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.records import Endpoint, Known
+from connector.settings.config import Settings
 from connector.status.story import as_json
 from connector.survey import address
 from connector.telling import LONGEST_MS, Generation, Teller

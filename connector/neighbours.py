@@ -14,8 +14,8 @@ import psycopg
 from connector import furnishing
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import connect, describe, unwritable
-from connector.config import Settings
 from connector.model.errors import ConfigurationError, Problem
+from connector.settings.config import Settings
 from connector.source.connections import connection
 
 ALLOW: Final = "checkpoints.allow_oms_database"

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from connector import furnishing
 from connector.checkpoints.opening import open_if_any
-from connector.config import Settings
 from connector.judging import Accepted, preview_one
 from connector.model.orders import OrderKey
 from connector.projection import Assembler
 from connector.projection.sampling import sample
 from connector.redo.canonical import Ignored, ignoring
 from connector.redo.compare import differences, makes_none
+from connector.settings.config import Settings
 from connector.waiting import changed_endpoints
 
 _NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")

@@ -10,13 +10,11 @@ from typing import Any, Final
 
 import httpx2 as httpx
 
-from connector import config, furnishing, waiting
+from connector import furnishing, waiting
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
 from connector.checkpoints.postgres.preflight import preflight as store_preflight
-from connector.config import Settings
-from connector.exposure import unverified
 from connector.former_slots import former_slots
 from connector.judging import preview_one
 from connector.model.errors import (
@@ -33,6 +31,9 @@ from connector.projection import Assembler
 from connector.projection.statistics import read_statistics
 from connector.redo.contract import RedoContract
 from connector.redo.stores import Stores
+from connector.settings import config
+from connector.settings.config import Settings
+from connector.settings.exposure import unverified
 from connector.source.grants import Access
 from connector.source.grants import grants as print_grants
 from connector.source.hosting import Hosting

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 
 from connector import furnishing
 from connector.comparing import Reader
-from connector.config import Settings
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind
 from connector.pipeline.records import Checkpoint
@@ -23,6 +22,7 @@ from connector.redo.canonical import Ignored, ignoring
 from connector.redo.compare import makes_none
 from connector.redo.readback import differences_to_readback
 from connector.redo.stores import Stores
+from connector.settings.config import Settings
 from connector.waiting import changed_endpoints, store_of
 
 _AT_ONCE: Final = 4

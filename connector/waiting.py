@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from connector import furnishing
 from connector.checkpoints.opening import ReadOnly, open_if_any, open_readonly
-from connector.config import Settings
 from connector.model.errors import Problem
 from connector.model.orders import OrderKey, delivery_id
 from connector.pipeline.endpoints import Change, compare
 from connector.pipeline.holds import Hold, HoldState, HoldSummary
 from connector.pipeline.records import DeadLetter, LetterGroup, Sweep, SweepKind
+from connector.settings.config import Settings
 
 _PAGE: Final = 500
 _SAMPLES: Final = 5

@@ -16,12 +16,12 @@ import psycopg
 import pytest
 
 from connector import building
-from connector.config import Settings
 from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
 from connector.model.changes import parse_lsn
 from connector.pipeline.records import Tally
 from connector.redo.sandbox_server import SandboxServer
+from connector.settings.config import Settings
 from connector.status.facts import Facts
 from connector.watchdog import Watchdog
 from connector.watching import Parts

@@ -11,8 +11,8 @@ import click
 import pytest
 import yaml
 
-from connector import config
 from connector.cli import main
+from connector.settings import config
 from connector.status import names
 from tests.fix_cli import ROOT
 from tests.promql import RULES, Rule, rules

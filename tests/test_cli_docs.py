@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from connector import config
 from connector.cli import main
+from connector.settings import config
 from tests.fix_cli import ROOT
 
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")

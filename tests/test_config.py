@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from connector import config
 from connector.model.errors import ConfigurationError
+from connector.settings import config
 
 REQUIRED = """
 [source]

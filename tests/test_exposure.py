@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from connector import exposure
-from connector.passwords import holds_password
+from connector.settings import exposure
+from connector.settings.passwords import holds_password
 from tests.fix_cli import PASSWORD, TOKEN, Cli
 
 

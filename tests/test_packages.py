@@ -14,8 +14,9 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from connector import __version__, config
+from connector import __version__
 from connector.demo import oms
+from connector.settings import config
 from tests.fix_cli import ROOT
 
 DEPLOY: Final = ROOT / "deploy"

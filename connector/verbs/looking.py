@@ -24,8 +24,8 @@ def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
     settings = settings_of(config_path)
     from connector import survey
-    from connector.exposure import readable_by_all
     from connector.report import problem_dict, show_problems
+    from connector.settings.exposure import readable_by_all
 
     problems = [*run_async(survey.check(settings)), *readable_by_all(config_path)]
     serious = [problem for problem in problems if not problem.warning]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from connector.config import Settings
+    from connector.settings.config import Settings
 
 config_option = click.option(
     "--config",
@@ -23,7 +23,7 @@ no_wait_option = click.option("--no-wait", is_flag=True, help="Don't wait until 
 
 def settings_of(path: str | None) -> Settings:
     """Read before the rooms are imported, which takes longer: wrong settings are told at once."""
-    from connector import config
+    from connector.settings import config
 
     return config.load(path)
 

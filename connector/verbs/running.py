@@ -23,8 +23,8 @@ def run(config_path: str | None, *, yes: bool) -> None:
     """
     settings = settings_of(config_path)
     from connector import app, building
-    from connector.exposure import readable_by_all
     from connector.logs import setup
+    from connector.settings.exposure import readable_by_all
 
     setup.configure(settings.log.format, settings.log.level)
     building.warn(readable_by_all(config_path))

@@ -15,7 +15,7 @@ from connector.model.errors import Problem
 from connector.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
 
 if TYPE_CHECKING:
-    from connector.config import Settings
+    from connector.settings.config import Settings
 
 _CANARY = 20
 

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from connector.model.charset import known_fallback
 from connector.model.errors import ConfigurationError, Problem
-from connector.passwords import holds_password
+from connector.settings.passwords import holds_password
 
 PREFIX = "CONNECTOR_"
 DEFAULT_PATH = "connector.toml"

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from connector import config
 from connector.model.errors import Problem
+from connector.settings import config
 
 _WEAK: Final = {
     "disable": "nothing is encrypted",
