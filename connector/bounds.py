@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from connector.bounded import GRACE
 from connector.health import Bounds, Health
 from connector.pipeline.run import Pipeline
+from connector.postgres.bounded import GRACE
+from connector.postgres.connections import connecting
 from connector.settings.config import Settings
-from connector.source.connections import connecting
 from connector.watchdog import Watchdog
 
 

@@ -15,8 +15,8 @@ from connector import furnishing
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import connect, describe, unwritable
 from connector.model.errors import ConfigurationError, Problem
+from connector.postgres.connections import connection
 from connector.settings.config import Settings
-from connector.source.connections import connection
 
 ALLOW: Final = "checkpoints.allow_oms_database"
 

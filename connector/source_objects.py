@@ -20,7 +20,7 @@ from connector.model.errors import ConfigurationError, ConnectorError, SourceUna
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import SweepKind
 from connector.pipeline.run import RECONNECT, Pipeline
-from connector.source.connections import ANSWER, KeptConnection
+from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.drift import Drift, ObjectWatch, ReplicaWatch
 from connector.source.objects import State, load
 from connector.source.rescue import Rescuer, statements

@@ -15,7 +15,7 @@ import structlog
 from connector import __version__
 from connector.model.errors import SourceUnavailable
 from connector.pipeline.run import sleep_unless
-from connector.source.connections import connection
+from connector.postgres.connections import connection
 from connector.source.slot import Blocker
 from connector.status.facts import Facts, State
 

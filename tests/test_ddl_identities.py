@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from connector.pipeline.records import SweepKind
-from connector.source.connections import KeptConnection
+from connector.postgres.connections import KeptConnection
 from connector.source.pair import inserts_name
 from connector.source.rescue import Rescuer
 from connector.source_objects import CAUSE

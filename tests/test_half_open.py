@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from connector.bounded import BoundedConnection, NoAnswer
 from connector.model.changes import Image, Interest, TableName
 from connector.model.errors import SourceUnavailable
-from connector.source.connections import KeptConnection
+from connector.postgres.bounded import BoundedConnection, NoAnswer
+from connector.postgres.connections import KeptConnection
 from connector.source.drift import ObjectWatch
 from connector.source.slot import SlotWatch
 from connector.source.stream import PostgresSource

@@ -16,7 +16,7 @@ from connector.health import Bounds, Finding, Health, Moving, Reached
 from connector.pipeline import dispatch, run
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.records import SweepKind
-from connector.source.connections import KeptConnection
+from connector.postgres.connections import KeptConnection
 from connector.source.slot import SlotWatch
 from connector.source.stream import PostgresSource
 from connector.status.facts import Facts, State, ready

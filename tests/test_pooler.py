@@ -8,12 +8,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connector import pooler, survey
+from connector import survey
 from connector.demo import oms as demo_oms
 from connector.model.errors import ConfigurationError, SourceUnavailable
+from connector.postgres import pooler
+from connector.postgres.connections import connection, open_replication
 from connector.projection import reading
 from connector.redo.sandbox_server import SandboxServer
-from connector.source.connections import connection, open_replication
 from connector.source.preflight import preflight
 from tests.fix_connector import Rig
 from tests.fix_pooler import Pooling, small_pooler

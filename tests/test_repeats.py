@@ -76,8 +76,8 @@ def test_libraries_are_bounded_in_the_same_way(level: int, passing: int) -> None
 def test_a_process_writes_so_many_lines_of_one_kind_ours_and_theirs() -> None:
     program = """
 import logging, structlog
-from connector import logs
-logs.configure("json", "info")
+from connector.logs import setup
+setup.configure("json", "info")
 for _ in range(20):
     structlog.get_logger().warning("stream_lost", problem="gone")
     logging.getLogger("theirs").warning("again")

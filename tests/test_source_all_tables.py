@@ -10,7 +10,7 @@ import pytest
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError
-from connector.source.connections import KeptConnection
+from connector.postgres.connections import KeptConnection
 from connector.source.drift import ObjectWatch
 from connector.source.preflight import preflight
 from connector.source.rescue import Rescuer

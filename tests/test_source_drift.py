@@ -12,7 +12,7 @@ import pytest
 
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.errors import SourceUnavailable
-from connector.source.connections import KeptConnection
+from connector.postgres.connections import KeptConnection
 from connector.source.drift import Drift, ObjectWatch
 from connector.source.objects import load
 from connector.source.pair import inserts_name

@@ -10,8 +10,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from connector.model.errors import SourceUnavailable
+from connector.postgres.connections import connection
 from connector.postgres.refusals import NEEDED
-from connector.source.connections import connection
 from connector.source.limits import READING, limit_problems
 from connector.source.replica import replica_problems
 from tests.fix_connector import Rig, eventually

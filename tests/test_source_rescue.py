@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from connector.model.changes import TableName
+from connector.postgres.connections import KeptConnection, connection
 from connector.source.catalog import read_tables
-from connector.source.connections import KeptConnection, connection
 from connector.source.drift import ObjectWatch
 from connector.source.pair import inserts_name, pair_repairs, read_pair
 from connector.source.rescue import Endangered, Rescuer

@@ -21,9 +21,9 @@ from connector.demo.postgres import Cluster
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, MappingBroken, ReadingVoid
 from connector.model.orders import OrderKey
+from connector.postgres import connections
 from connector.projection import Assembler, Projection, access, load
 from connector.projection.reading import Session, connect
-from connector.source import connections
 from connector.source.grants import Access, grants
 from tests.fix_postgres import Database
 

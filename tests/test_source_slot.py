@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.model.errors import SourceUnavailable
-from connector.source.connections import KeptConnection
+from connector.postgres.connections import KeptConnection
 from connector.source.slot import SlotWatch, create_slot
 from tests.fix_postgres import Database
 from tests.streaming import Followed, eventually

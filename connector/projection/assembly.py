@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from connector.bounded import GRACE
 from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
 from connector.model.orders import (
     Assembly,
@@ -24,6 +23,7 @@ from connector.model.orders import (
     OrderKey,
     encoded,
 )
+from connector.postgres.bounded import GRACE
 from connector.projection import checks, sampling, statements
 from connector.projection.diagnosis import Diagnostician
 from connector.projection.failures import shown

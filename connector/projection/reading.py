@@ -17,14 +17,14 @@ from psycopg import AsyncConnection, AsyncRawCursor, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from connector.bounded import GRACE, SEARCH_PATH, BoundedConnection, NoAnswer
 from connector.model.changes import Lsn, Snapshot, parse_lsn
 from connector.model.charset import charset_of
 from connector.model.errors import SourceUnavailable
-from connector.pooler import refuse_lent
+from connector.postgres.as_stored import as_stored
+from connector.postgres.bounded import GRACE, SEARCH_PATH, BoundedConnection, NoAnswer
+from connector.postgres.pooler import refuse_lent
 from connector.postgres.refusals import full, remedy
 from connector.postgres.session import settings_statement
-from connector.projection.as_stored import as_stored
 from connector.projection.failures import translated
 from connector.projection.search_path import SearchPath
 

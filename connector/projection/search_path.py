@@ -15,8 +15,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from connector.bounded import SEARCH_PATH
 from connector.model.errors import MappingBroken, Problem
+from connector.postgres.bounded import SEARCH_PATH
 from connector.projection.keys import quoted
 from connector.projection.planted import Candidate, Names, revoked
 

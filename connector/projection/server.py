@@ -15,9 +15,9 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from connector.bounded import SEARCH_PATH
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
+from connector.postgres.bounded import SEARCH_PATH
 from connector.projection.failures import condition
 from connector.projection.key import KeyUse
 from connector.projection.keys import array_literal, quoted

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from connector.model.changes import StreamIdentity, StreamStart, parse_lsn
 from connector.model.charset import charset_of
 from connector.model.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
-from connector.source.connections import ANSWER, describe, explain, open_replication
+from connector.postgres.connections import ANSWER, describe, explain, open_replication
 from connector.source.slot import lost_because
 from connector.source.synchronous import named
 from connector.source.wire import Unreadable

@@ -14,9 +14,9 @@ from typing import Any, Final
 import psycopg
 
 from connector.model.changes import Lsn, TableName, format_lsn, parse_lsn
+from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.catalog import TableFacts, kind_problem, read_tables
 from connector.source.commits import Commits
-from connector.source.connections import ANSWER, KeptConnection
 from connector.source.objects import State, TableState, state_of
 from connector.source.pair import Pair, endangered, exposed, gained, narrowed, read_pair
 

@@ -16,8 +16,8 @@ import psycopg
 from psycopg import sql
 
 from connector.model.changes import TableName
+from connector.postgres.connections import connection, unavailable
 from connector.source.catalog import TableFacts, kind_problem, read_tables
-from connector.source.connections import connection, unavailable
 from connector.source.hosting import WAYS, Hosting, read_hosting, replication
 from connector.source.owners import Function, Owners, read_owners
 from connector.source.pair import Pair, pair_repairs, read_pair

@@ -16,8 +16,8 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
+from connector.postgres.connections import connection, unavailable
 from connector.source.catalog import TableFacts
-from connector.source.connections import connection, unavailable
 from connector.source.publication import (
     EVERYTHING,
     GENERATED_SINCE,

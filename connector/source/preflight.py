@@ -15,10 +15,10 @@ from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.postgres.connections import connection, explain, open_replication
 from connector.postgres.refusals import NEEDED
 from connector.source.abandoned import publication_problems, read_abandoned
 from connector.source.catalog import TableFacts, read_tables, table_problems
-from connector.source.connections import connection, explain, open_replication
 from connector.source.hosting import WAYS, Hosting, read_hosting, replication
 from connector.source.limits import limit_problems
 from connector.source.pair import Pair, conflicts, danger_problems, pair_problems, pair_repairs, read_pair

@@ -10,8 +10,8 @@ from typing import Final
 import psycopg
 
 from connector.model.errors import Problem
+from connector.postgres.connections import connection, unavailable
 from connector.postgres.refusals import NEEDED
-from connector.source.connections import connection, unavailable
 from connector.source.limits import LOOKING, READING, limit_problems
 
 # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA

@@ -17,8 +17,8 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import SourceUnavailable
+from connector.postgres.connections import KeptConnection, explain
 from connector.source.commits import Commits
-from connector.source.connections import KeptConnection, explain
 from connector.source.identities import ENDANGERED
 from connector.source.pair import inserts_name
 from connector.source.publication import EVERYTHING, INSERTS, drop_statement, options_statement, read_publications

@@ -15,8 +15,8 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.postgres.connections import connection, explain, unavailable
 from connector.source.catalog import TableFacts, kind_problem, read_tables, table_problems
-from connector.source.connections import connection, explain, unavailable
 from connector.source.pair import (
     Pair,
     conflicts,

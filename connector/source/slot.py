@@ -16,7 +16,7 @@ from psycopg import sql
 
 from connector.model.changes import Lsn
 from connector.model.errors import ConnectorError, Problem
-from connector.source.connections import KeptConnection, connection, replication
+from connector.postgres.connections import KeptConnection, connection, replication
 
 _WAIT_NOTICE: Final = 2.0
 _WAIT_AGAIN: Final = 10.0

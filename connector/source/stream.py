@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from connector.model.changes import Interest, Lsn, StreamPosition, Transaction
 from connector.pipeline.ports import Journal
-from connector.source.connections import ANSWER
+from connector.postgres.connections import ANSWER
 from connector.source.copyboth import CopyBoth, NotDecodableYet
 from connector.source.pair import inserts_name
 from connector.source.session import Limits, Session

@@ -13,7 +13,7 @@ from typing import Final
 from psycopg.conninfo import conninfo_to_dict
 
 from connector.model.errors import Problem
-from connector.source.connections import KeptConnection, conninfo
+from connector.postgres.connections import KeptConnection, conninfo
 
 _METHOD: Final = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?\d+\s*\(", re.IGNORECASE)
 _NAME: Final = re.compile(r'"((?:[^"]|"")+)"|([^\s,()"]+)')

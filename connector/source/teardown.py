@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.source.connections import connection, explain, unavailable
+from connector.postgres.connections import connection, explain, unavailable
 from connector.source.pair import inserts_name
 from connector.source.publication import read_publications
 from connector.source.slot import read_slot, slot_problems

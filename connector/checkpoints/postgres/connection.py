@@ -14,9 +14,9 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import StrDumper
 
-from connector import pooler
 from connector.checkpoints.address import SETTING, Address
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem, SourceUnavailable
+from connector.postgres import pooler
 from connector.postgres.session import settings_statement
 
 RV = TypeVar("RV")

@@ -14,9 +14,9 @@ from typing import Any, Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from connector import pooler
-from connector.bounded import GRACE, SEARCH_PATH, BoundedConnection
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.postgres import pooler
+from connector.postgres.bounded import GRACE, SEARCH_PATH, BoundedConnection
 from connector.postgres.refusals import remedy
 from connector.postgres.session import settings_statement
 
