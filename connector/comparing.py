@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from connector import furnishing
+from connector.contract.canonical import Ignored, ignoring
+from connector.contract.compare import bare, differences, makes_none
+from connector.contract.contract import RedoContract
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Document, Order, OrderKey, Violation
 from connector.previewing import spread
 from connector.projection import Assembler, Projection
 from connector.projection.failures import condition
-from connector.redo.canonical import Ignored, ignoring
-from connector.redo.compare import bare, differences, makes_none
-from connector.redo.contract import RedoContract
 from connector.settings.config import Settings
 
 _BATCH: Final = 50

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from connector import __version__, furnishing
+from connector.contract.canonical import ignoring
+from connector.contract.contract import RedoContract
 from connector.inbox import Desk
 from connector.projection import Projection
-from connector.redo.canonical import ignoring
-from connector.redo.contract import RedoContract
 from connector.settings.config import Settings
 from connector.starting import Beginning
 from connector.status.facts import Facts

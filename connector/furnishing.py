@@ -11,11 +11,11 @@ from connector import projection as projections
 from connector.bounds import grace
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
+from connector.contract.contract import RedoContract
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, conninfo
 from connector.projection import Access, Assembler, Projection
 from connector.redo.client import environment_proxy, orders_url
-from connector.redo.contract import RedoContract
 from connector.redo.endpoint import endpoint
 from connector.redo.stores import Stores
 from connector.settings.config import Settings, environment

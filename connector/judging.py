@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from connector.contract.contract import RedoContract
+from connector.contract.digest import changed_fields
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
 from connector.model.orders import Assembly, Document, OrderKey
 from connector.pipeline.records import Checkpoint
-from connector.redo.contract import RedoContract
-from connector.redo.digest import changed_fields
 
 
 class Assembles(Protocol):

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from connector import furnishing
 from connector.checkpoints.opening import open_if_any
+from connector.contract.canonical import Ignored, ignoring
+from connector.contract.compare import differences, makes_none
 from connector.judging import Accepted, preview_one
 from connector.model.orders import OrderKey
 from connector.projection import Assembler
 from connector.projection.sampling import sample
-from connector.redo.canonical import Ignored, ignoring
-from connector.redo.compare import differences, makes_none
 from connector.settings.config import Settings
 from connector.waiting import changed_endpoints
 

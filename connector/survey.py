@@ -15,6 +15,7 @@ from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
 from connector.checkpoints.postgres.preflight import preflight as store_preflight
+from connector.contract.contract import RedoContract
 from connector.former_slots import former_slots
 from connector.judging import preview_one
 from connector.model.errors import (
@@ -29,7 +30,6 @@ from connector.neighbours import store_neighbours
 from connector.pipeline.former import KEY_NOTE, KeyNote
 from connector.projection import Assembler
 from connector.projection.statistics import read_statistics
-from connector.redo.contract import RedoContract
 from connector.redo.stores import Stores
 from connector.settings import config
 from connector.settings.config import Settings

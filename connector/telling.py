@@ -11,13 +11,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from connector.contract.canonical import Ignored
+from connector.contract.compare import differences, makes_none
+from connector.contract.contract import RedoContract
 from connector.judging import Accepted, Assembles, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.records import Checkpoint, Known
-from connector.redo.canonical import Ignored
-from connector.redo.compare import differences, makes_none
-from connector.redo.contract import RedoContract
 from connector.status.history import History
 from connector.status.story import Projection, Story, shapes
 

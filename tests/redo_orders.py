@@ -14,8 +14,8 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
+from connector.contract.contract import RedoContract
 from connector.model.orders import Order
-from connector.redo.contract import RedoContract
 
 SEEN_AT = 1_714_557_600.0  # 2024-05-01T10:00:00Z
 

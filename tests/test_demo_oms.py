@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from connector.contract.contract import RedoContract
 from connector.demo import oms as demo_oms
 from connector.demo.traffic import INVISIBLE, Edit, Kind, Traffic
 from connector.model.errors import InvalidOrder
-from connector.redo.contract import RedoContract
 from tests.fix_postgres import Database
 
 ORDERS = 120

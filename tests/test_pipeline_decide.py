@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connector.contract.contract import RedoContract
 from connector.model.errors import OrderUnreadable
 from connector.model.orders import OrderKey, Outcome, OutcomeKind, Violation
 from connector.pipeline import conclude as concluding
@@ -15,7 +16,6 @@ from connector.pipeline.decide import Action, Delivery, Remembered, Result, Sett
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.failing import Failure
 from connector.pipeline.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
-from connector.redo.contract import RedoContract
 from tests.sample_orders import document
 
 CONTRACT = RedoContract("UTC", ("updatedAt",))

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
+from connector.contract.contract import RedoContract
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
@@ -17,7 +18,6 @@ from connector.pipeline.gates import Gates
 from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.insist import Insist
 from connector.pipeline.records import Checkpoint, Settlement
-from connector.redo.contract import RedoContract
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from tests.sample_orders import document

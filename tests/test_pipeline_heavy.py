@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from connector.contract.contract import RedoContract
 from connector.model.orders import OrderKey
 from connector.pipeline.decide import Action, Delivery, Remembered
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.heavy import TOGETHER, UNDER_WAY, WAITING, Heavy
-from connector.redo.contract import RedoContract
 from tests.redo_orders import document
 
 CONTRACT = RedoContract()

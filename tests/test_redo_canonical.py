@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.contract.canonical import canonical, dump, fingerprint, same_number
+from connector.contract.contract import RedoContract
 from connector.model.errors import ConfigurationError
-from connector.redo.canonical import canonical, dump, fingerprint, same_number
-from connector.redo.contract import RedoContract
 from tests.redo_orders import SEEN_AT, document, documents, full_document, line_item, money, order_of, respelled
 
 SHUFFLED = {"lineItems", "fulfillments", "refunds", "shippingLines", "orderDiscounts", "discounts"}

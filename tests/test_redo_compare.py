@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
-from connector.redo.compare import differences
+from connector.contract.compare import differences
 from tests.redo_orders import document, documents, full_document, line_item, order_of, payload_of
 
 

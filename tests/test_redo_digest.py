@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.redo.canonical import canonical, dump, ignoring
-from connector.redo.digest import FIELDS, VERSION, changed_fields, digest
-from connector.redo.shape import shape
+from connector.contract.canonical import canonical, dump, ignoring
+from connector.contract.digest import FIELDS, VERSION, changed_fields, digest
+from connector.contract.shape import shape
 from tests.redo_orders import document, documents, full_document, line_item, order_of, payload_of, respelled
 
 

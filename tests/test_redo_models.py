@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.contract.fields import Reading, as_timestamp
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Violation
-from connector.redo.fields import Reading, as_timestamp
 from tests.redo_orders import document, full_document, line_item, money, order_of, payload_of, respelled
 
 

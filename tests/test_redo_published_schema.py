@@ -25,9 +25,9 @@ from hypothesis import given
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from connector.contract.fields import Read
+from connector.contract.models import CustomOrder
 from connector.model.errors import InvalidOrder
-from connector.redo.fields import Read
-from connector.redo.models import CustomOrder
 from connector.redo.sandbox_rules import errors_of
 from tests.redo_orders import document, documents, full_document, order_of
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from connector.redo.protection import coverage
-from connector.redo.rules import check, plausible_email
+from connector.contract.protection import coverage
+from connector.contract.rules import check, plausible_email
 from tests.redo_orders import document, documents, full_document, line_item, money, payload_of
 
 

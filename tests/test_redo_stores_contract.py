@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.contract.contract import RedoContract
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Place
-from connector.redo.contract import RedoContract
 from tests.redo_orders import SEEN_AT, document, full_document, line_item
 
 CONTRACT = RedoContract("UTC", (), "main", frozenset({"outlet", "42"}))

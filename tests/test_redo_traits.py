@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector.contract.contract import RedoContract
+from connector.contract.traits import suspicions
 from connector.model.orders import Order, OrderKey, WarningKind
-from connector.redo.contract import RedoContract
-from connector.redo.traits import suspicions
 from tests.redo_orders import SEEN_AT, document, documents, full_document, line_item, money, order_of
 
 CONTRACT = RedoContract("UTC", (), "main", frozenset({"outlet"}))

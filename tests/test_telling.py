@@ -10,11 +10,11 @@ import pytest
 
 from connector import furnishing
 from connector.checkpoints.memory import MemoryCheckpoints
+from connector.contract.contract import RedoContract
 from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import OrderKey
 from connector.pipeline.history import Attempt
-from connector.redo.contract import RedoContract
 from connector.status.history import EACH, RECENT, History
 from connector.status.story import Projection, Story, as_json
 from connector.telling import Generation, Teller, Terms

@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
+from connector.contract.canonical import fingerprint, ignoring
+from connector.contract.contract import RedoContract
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Order
-from connector.redo.canonical import fingerprint, ignoring
-from connector.redo.contract import RedoContract
 
 IGNORED = ("updatedAt",)
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import unquote
 
-from connector.redo.shape import names, shape
+from connector.contract.shape import names, shape
 
 LONGEST_MESSAGE: Final = 300
 LONGEST_WORD: Final = 40

@@ -7,11 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from connector.contract.canonical import canonical, fingerprint_of, ignoring
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Order, OrderKey, Place
 from connector.pipeline.records import Checkpoint, DeadLetter, Known
 from connector.pipeline.run import SETTING_UP_NOTE
-from connector.redo.canonical import canonical, fingerprint_of, ignoring
 from tests.life.oms import REFUSED, Header, Mood, Row
 from tests.life.witness import cancelled, key_of
 from tests.life.world import World

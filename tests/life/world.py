@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.vault import Vault
+from connector.contract.contract import RedoContract
 from connector.model.errors import CheckpointsUnwritable
 from connector.model.orders import Order, OrderKey
 from connector.pipeline.control import Control
@@ -19,7 +20,6 @@ from connector.pipeline.guard import Limits
 from connector.pipeline.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.records import Known, Settlement, Sweep
 from connector.pipeline.run import SETTING_UP_NOTE, Options
-from connector.redo.contract import RedoContract
 from connector.redo.sandbox import Sandbox
 from connector.redo.sandbox_replies import Reply, problem
 from connector.redo.sandbox_state import State

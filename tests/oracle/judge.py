@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from connector.contract.canonical import fingerprint, ignoring
+from connector.contract.compare import differences
 from connector.demo.verdict import IGNORED, answer
 from connector.model.orders import OrderKey
 from connector.pipeline.memory import Memory
-from connector.redo.canonical import fingerprint, ignoring
-from connector.redo.compare import differences
 from connector.redo.sandbox_state import State
 from connector.redo.sandbox_store import Flight
 

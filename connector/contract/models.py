@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from connector.redo.fields import Count, Exact, Id, NoRows, Number, Omitted, Rows, Timestamp, Words
-from connector.redo.money import MoneySet, Part
+from connector.contract.fields import Count, Exact, Id, NoRows, Number, Omitted, Rows, Timestamp, Words
+from connector.contract.money import MoneySet, Part
 
 
 class Metafield(Part):

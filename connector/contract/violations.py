@@ -11,8 +11,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
+from connector.contract.shape import names, shape
 from connector.model.orders import Violation
-from connector.redo.shape import names, shape
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _CAPITAL: Final = re.compile(r"[A-Z]")

@@ -14,16 +14,16 @@ import orjson
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
+from connector.contract import digest, rules
+from connector.contract import traits as history
+from connector.contract.cancelling import cancelled_payload
+from connector.contract.canonical import Ignored, canonical, exact, fingerprint_of, ignoring
+from connector.contract.fields import Reading, utc
+from connector.contract.models import CustomOrder
+from connector.contract.shape import shape
+from connector.contract.violations import violations
 from connector.model.errors import ConfigurationError, InvalidOrder, Problem
 from connector.model.orders import Document, Order, OrderKey, Place, Suspicion, Violation
-from connector.redo import digest, rules
-from connector.redo import traits as history
-from connector.redo.cancelling import cancelled_payload
-from connector.redo.canonical import Ignored, canonical, exact, fingerprint_of, ignoring
-from connector.redo.fields import Reading, utc
-from connector.redo.models import CustomOrder
-from connector.redo.shape import shape
-from connector.redo.violations import violations
 
 _NOT_TEXT: Final = (
     "holds bytes that are no text in the database's encoding (see source.fallback_encoding),"

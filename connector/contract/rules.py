@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from connector.contract.currencies import ACTIVE
+from connector.contract.protection import protection
 from connector.model.orders import Violation
-from connector.redo.currencies import ACTIVE
-from connector.redo.protection import protection
 
 Payload = Mapping[str, Any]
 

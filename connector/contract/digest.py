@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Any, Final
 from zlib import crc32
 
-from connector.redo.canonical import dump
+from connector.contract.canonical import dump
 
 VERSION: Final = b"\x01"
 """Raise it when FIELDS or a field's bytes change: digests of other versions are not compared."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from connector.redo.canonical import IDENTITIES, Ignored, same_amount, same_number
+from connector.contract.canonical import IDENTITIES, Ignored, same_amount, same_number
 
 _PLACE: Final = re.compile(r"\[.*?\](?=[.\[]|$)")
 

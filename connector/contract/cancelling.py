@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from connector.redo.fields import utc
+from connector.contract.fields import utc
 
 REASON: Final = "other"
 """Redo's `cancelReason` for an order of which only its absence is known."""

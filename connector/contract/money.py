@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeAlias, TypeGuard
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 from pydantic.alias_generators import to_camel
 
-from connector.redo.fields import Amount, Read, Reading, as_amount, complaint, is_plain, reading_of
+from connector.contract.fields import Amount, Read, Reading, as_amount, complaint, is_plain, reading_of
 
 
 class Part(BaseModel):

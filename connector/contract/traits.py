@@ -14,8 +14,8 @@ from zlib import crc32
 
 import orjson
 
+from connector.contract import protection
 from connector.model.orders import OrderKey, Suspicion, WarningKind
-from connector.redo import protection
 
 VERSION: Final = b"\x01"
 """Raise it when the form below changes: traits of other versions say nothing."""

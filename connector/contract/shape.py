@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from connector.redo.fields import Read
-from connector.redo.models import CustomOrder
+from connector.contract.fields import Read
+from connector.contract.models import CustomOrder
 
 Shape: TypeAlias = "dict[str, Shape]"
 """camelCase field names, each with the fields below it (none for a scalar)."""
