@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from connector import app, building
 from connector.demo.verdict import Verdict
 from connector.projection import load
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.source.setup import ensure
 from connector.watching import Parts
 from tests.ddl_bazaar import MAPPING, SCHEMA, TABLES

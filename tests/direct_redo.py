@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from connector.model.orders import Order, Outcome, OutcomeKind, Place
 from connector.redo.answers import failed, parsed, pushed, strange, unanswered
-from connector.redo.sandbox import Sandbox
-from connector.redo.sandbox_replies import Reply, Silence
-from connector.redo.sandbox_state import State
 from connector.redo.words import Words
+from connector.sandbox.app import Sandbox
+from connector.sandbox.replies import Reply, Silence
+from connector.sandbox.state import State
 
 
 @dataclass(slots=True)

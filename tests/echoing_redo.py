@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 from urllib.parse import unquote
 
-from connector.redo.sandbox_order import shown
+from connector.sandbox.order import shown
 from tests.redo_servers import accepting
 
 

@@ -20,7 +20,7 @@ import httpx2 as httpx
 import pytest
 
 from connector.demo.postgres import Cluster
-from connector.redo.sandbox_switches import Switches
+from connector.sandbox.switches import Switches
 from tests import forked
 from tests.fix_postgres import Database, create_database, drop_database
 from tests.forked import Forked

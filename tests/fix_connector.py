@@ -20,7 +20,7 @@ from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
 from connector.model.changes import parse_lsn
 from connector.pipeline.records import Tally
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.settings.config import Settings
 from connector.status.facts import Facts
 from connector.watchdog import Watchdog

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from connector.model.orders import OrderKey
 from connector.pipeline.memory import Memory
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database
 

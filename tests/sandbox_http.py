@@ -10,8 +10,8 @@ from typing import Any
 import httpx2 as httpx
 
 from connector.model.orders import Order
-from connector.redo.sandbox_server import SandboxServer
-from connector.redo.sandbox_state import State
+from connector.sandbox.server import SandboxServer
+from connector.sandbox.state import State
 from tests.redo_orders import document, order_of
 
 STORE = "/v2.2/stores/store-1"

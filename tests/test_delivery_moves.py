@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from connector.redo.sandbox_store import Store
+from connector.sandbox.store import Store
 from tests.fix_connector import Rig, eventually
 from tests.kills import armed, killed
 

@@ -8,7 +8,7 @@ import json
 import os
 from typing import Any
 
-from connector.redo.sandbox_store import Store
+from connector.sandbox.store import Store
 from connector.status.facts import State, as_json
 from tests import forked
 from tests.fix_connector import Rig, eventually

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from connector import furnishing
 from connector.model.charset import CODECS, Charset, known_fallback
 from connector.model.orders import OrderKey
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database
 from tests.odd_shop import encoded_database, mapping

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from connector.demo.postgres import Cluster
-from connector.redo.sandbox_server import SandboxServer
-from connector.redo.sandbox_store import Store
+from connector.sandbox.server import SandboxServer
+from connector.sandbox.store import Store
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database, MakeCluster, create_database, drop_database
 from tests.walkthrough import Block, Reader, blocks, difference, read, section

@@ -17,7 +17,7 @@ from connector.pipeline import sweep
 from connector.pipeline.crashpoints import OF_KEYS
 from connector.pipeline.holds import Hold, HoldState
 from connector.pipeline.records import SweepKind
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database
 from tests.key_shop import KEY, ORDERS, Shop, filled, opened

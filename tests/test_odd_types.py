@@ -13,7 +13,7 @@ import pytest
 from connector.model.errors import OrderUnreadable
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, load
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.source.stream import PostgresSource
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database

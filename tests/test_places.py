@@ -14,7 +14,7 @@ from connector import furnishing
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.pipeline.records import SweepKind
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.status.facts import State, explained
 from tests.fix_connector import Rig, eventually
 from tests.kills import armed, killed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connector.pipeline.holds import Hold, HoldKind, HoldState
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database
 from tests.key_shop import KEY, ORDERS, PARTITIONED, Shop, filled, opened

@@ -14,7 +14,7 @@ from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.connections import connection, open_replication
 from connector.projection import reading
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.source.preflight import preflight
 from tests.fix_connector import Rig
 from tests.fix_pooler import Pooling, small_pooler

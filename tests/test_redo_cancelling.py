@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from connector.contract.canonical import fingerprint
 from connector.contract.contract import RedoContract
 from connector.model.orders import Order, Place
-from connector.redo.sandbox_rules import errors_of
+from connector.sandbox.rules import errors_of
 from tests.redo_orders import SEEN_AT, document, documents, full_document, line_item, order_of, payload_of
 
 CONTRACT = RedoContract()

@@ -14,8 +14,8 @@ import pytest
 from connector.model.errors import ConfigurationError
 from connector.model.orders import Outcome, OutcomeKind
 from connector.redo.client import RedoClient, orders_url
-from connector.redo.sandbox_server import SandboxServer
-from connector.redo.sandbox_state import State
+from connector.sandbox.server import SandboxServer
+from connector.sandbox.state import State
 from tests.redo_orders import document, line_item, order_of, until
 
 SECRET = "s3cret-Token"

@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 from connector.contract.fields import Read
 from connector.contract.models import CustomOrder
 from connector.model.errors import InvalidOrder
-from connector.redo.sandbox_rules import errors_of
+from connector.sandbox.rules import errors_of
 from tests.redo_orders import document, documents, full_document, order_of
 
 PACKAGE = "@redotech/redo-api-schema@2.2.693"

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from connector.model.orders import Order
 from connector.redo.readback import differences_to_readback
-from connector.redo.sandbox_server import SandboxServer
-from connector.redo.sandbox_state import State
+from connector.sandbox.server import SandboxServer
+from connector.sandbox.state import State
 from tests.redo_orders import document, documents, full_document, line_item, money, order_of
 
 STORE = "/v2.2/stores/store-1"

@@ -14,9 +14,9 @@ from connector.model.errors import ConfigurationError
 from connector.model.orders import OutcomeKind, Place
 from connector.pipeline.ports import Redo
 from connector.redo.client import orders_url
-from connector.redo.sandbox_server import SandboxServer
-from connector.redo.sandbox_state import State
 from connector.redo.stores import Stores
+from connector.sandbox.server import SandboxServer
+from connector.sandbox.state import State
 from tests.redo_orders import document, order_of, until
 from tests.redo_servers import said, serving, small_order
 

@@ -11,8 +11,8 @@ import httpx2 as httpx
 import orjson
 import pytest
 
-from connector.redo.sandbox_server import SandboxServer
-from connector.redo.sandbox_state import State
+from connector.sandbox.server import SandboxServer
+from connector.sandbox.state import State
 from tests.redo_orders import document, full_document, line_item, order_of, until
 
 

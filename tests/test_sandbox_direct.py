@@ -11,9 +11,9 @@ import pytest
 from connector.model.orders import Outcome, OutcomeKind, Place
 from connector.pipeline.ports import Redo
 from connector.redo.client import orders_url
-from connector.redo.sandbox_server import SandboxServer
-from connector.redo.sandbox_state import State
 from connector.redo.stores import Stores
+from connector.sandbox.server import SandboxServer
+from connector.sandbox.state import State
 from tests.direct_redo import DirectRedo
 from tests.sandbox_http import an_order, some_state
 from tests.virtual_time import VirtualTimeLoop, simulate

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx2 as httpx
 import pytest
 
-from connector.redo.sandbox_state import State
+from connector.sandbox.state import State
 from tests.redo_orders import until
 from tests.sandbox_http import ORDER, HandClock, an_order, push, serving, some_state, switch
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.redo.sandbox_rates import Limiter, retry_after
-from connector.redo.sandbox_state import Switches
+from connector.sandbox.rates import Limiter, retry_after
+from connector.sandbox.state import Switches
 from tests.sandbox_http import HandClock, push, serving, some_state, switch
 
 KINDS = ("fixed", "sliding", "bucket")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from connector.redo.sandbox_state import State
+from connector.sandbox.state import State
 from tests.sandbox_http import ORDER, HandClock, push, serving, some_state, switch
 
 

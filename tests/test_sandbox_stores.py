@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx2 as httpx
 import pytest
 
-from connector.redo.sandbox_state import State
+from connector.sandbox.state import State
 from tests.sandbox_http import PUSH, an_order, push, serving, some_state, switch
 
 PUSH_B = "/v2.2/stores/b/custom/orders"

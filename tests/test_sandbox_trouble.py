@@ -9,7 +9,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from connector.redo.sandbox_state import State
+from connector.sandbox.state import State
 from tests.redo_orders import until
 from tests.sandbox_http import ORDER, PUSH, HandClock, an_order, push, serving, some_state, switch
 

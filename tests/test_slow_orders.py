@@ -20,7 +20,7 @@ from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.records import DeadLetter
 from connector.previewing import preview
 from connector.projection import Assembler
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
 from connector.watchdog import Watchdog
 from tests.fix_connector import Rig, eventually

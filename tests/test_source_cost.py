@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from connector.demo import oms as demo_oms
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database, MakeCluster, create_database
 from tests.serving import serving

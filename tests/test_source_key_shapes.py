@@ -21,7 +21,7 @@ from connector import asking, survey
 from connector.checkpoints.address import Address
 from connector.model.errors import Problem
 from connector.model.orders import is_former
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database
 from tests.key_shop import COPIED, KEY, MADE_ANEW, ORDERS, PARTITIONED, RENAMED_AWAY, Shop, filled, opened

@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from structlog.testing import capture_logs
 
 from connector.demo import oms as demo_oms
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.source import session
 from connector.source.preflight import preflight
 from connector.source.synchronous import named

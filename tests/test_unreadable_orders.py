@@ -20,7 +20,7 @@ from connector.pipeline import relook
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.records import DeadLetter, Settlement
 from connector.projection.reading import Session
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
 from connector.watchdog import Watchdog
 from tests.fix_connector import Rig, eventually

@@ -72,7 +72,7 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
 @click.option("--unauthorized", is_flag=True, help="Answer 401 to everything.")
 def sandbox(host: str, port: int, store_id: str, api_secret: str, **switches: Any) -> None:
     """A local Redo that enforces the published contract. Its switches can be changed while it runs."""
-    from connector.redo.sandbox_server import run as serve
+    from connector.sandbox.server import run as serve
 
     def ready(base_url: str) -> None:
         click.echo(f"A local Redo for store {store_id}: set redo.base_url = {base_url}")

@@ -24,7 +24,7 @@ from connector import survey
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.demo.postgres import Cluster, Template
 from connector.model.changes import parse_lsn
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from connector.settings.config import Settings
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.writing import Writing

@@ -20,11 +20,11 @@ from connector.pipeline.guard import Limits
 from connector.pipeline.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.records import Known, Settlement, Sweep
 from connector.pipeline.run import SETTING_UP_NOTE, Options
-from connector.redo.sandbox import Sandbox
-from connector.redo.sandbox_replies import Reply, problem
-from connector.redo.sandbox_state import State
-from connector.redo.sandbox_store import Flight, Store
-from connector.redo.sandbox_switches import Switches
+from connector.sandbox.app import Sandbox
+from connector.sandbox.replies import Reply, problem
+from connector.sandbox.state import State
+from connector.sandbox.store import Flight, Store
+from connector.sandbox.switches import Switches
 from tests.direct_redo import DirectRedo
 from tests.life.oms import BY_CUSTOMER, BY_GIFT, REFUSED, Oms, OmsSource, Slot, SlotMaker, documents
 from tests.life.process import Life

@@ -17,8 +17,8 @@ from connector.contract.compare import differences
 from connector.demo.verdict import IGNORED, answer
 from connector.model.orders import OrderKey
 from connector.pipeline.memory import Memory
-from connector.redo.sandbox_state import State
-from connector.redo.sandbox_store import Flight
+from connector.sandbox.state import State
+from connector.sandbox.store import Flight
 
 _IGNORED = ignoring(IGNORED)
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from connector.demo.postgres import Cluster
 from connector.pipeline.records import SweepKind
-from connector.redo.sandbox_server import SandboxServer
+from connector.sandbox.server import SandboxServer
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database, create_database, drop_database
 from tests.oracle.judge import RecordingState, Wrong, believed, judge

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
-from connector.redo.sandbox_checks import (
+from connector.sandbox.checks import (
     Errors,
     count,
     currency,

@@ -12,9 +12,9 @@ from typing import Final
 
 import orjson
 
-from connector.redo.sandbox_rates import retry_after
-from connector.redo.sandbox_replies import HTML, Reply, Silence, error, problem
-from connector.redo.sandbox_state import State, Store, Switches
+from connector.sandbox.rates import retry_after
+from connector.sandbox.replies import HTML, Reply, Silence, error, problem
+from connector.sandbox.state import State, Store, Switches
 
 PAUSE_FROM: Final = 1000.0
 """Milliseconds of latency from which the sandbox's end is worth looking out for."""

@@ -16,8 +16,8 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from connector.redo.sandbox import create_app
-from connector.redo.sandbox_state import State, Switches
+from connector.sandbox.app import create_app
+from connector.sandbox.state import State, Switches
 
 
 class SandboxServer:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.redo.sandbox_switches import Switches
+from connector.sandbox.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from connector.redo.sandbox_replies import NDJSON, Reply, error, problem, reply
-from connector.redo.sandbox_state import State, Store
+from connector.sandbox.replies import NDJSON, Reply, error, problem, reply
+from connector.sandbox.state import State, Store
 
 
 class Control:

@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from connector.redo.sandbox_control import Control
-from connector.redo.sandbox_order import shown
-from connector.redo.sandbox_replies import Reply, Silence, error, parse, problem, reply
-from connector.redo.sandbox_rules import errors_of
-from connector.redo.sandbox_state import State, Store
-from connector.redo.sandbox_store import Flight, answering
-from connector.redo.sandbox_trouble import Trouble
+from connector.sandbox.control import Control
+from connector.sandbox.order import shown
+from connector.sandbox.replies import Reply, Silence, error, parse, problem, reply
+from connector.sandbox.rules import errors_of
+from connector.sandbox.state import State, Store
+from connector.sandbox.store import Flight, answering
+from connector.sandbox.trouble import Trouble
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
