@@ -13,9 +13,10 @@ from tests.fix_cli import ROOT
 PROGRAM = """
 import asyncio, gc, logging, sys, warnings
 import structlog
-from connector import ending, logs
+from connector import ending
+from connector.logs import setup
 
-logs.configure(sys.argv[1], "info")
+setup.configure(sys.argv[1], "info")
 
 def stumble():
     api_secret = "hush-hush-4711"

@@ -1,3 +1,3 @@
-"""What every room that talks to a Postgres shares: connections with a bound of ours, what is pinned for a session, poolers,
-connection errors in plain words, and encodings. Must not know what a connection is for.
+"""What every room that talks to a Postgres shares: connections with a bound of ours, what is pinned for a session,
+poolers, connection errors in plain words, stored text. Must not know what a connection is for.
 """

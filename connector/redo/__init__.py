@@ -1,4 +1,4 @@
-"""Redo's side: the contract (models, rules, canonical form), the client, and a local sandbox.
+"""The HTTP side of Redo: the client, its connections, and what answers mean.
 
-Knows nothing of Postgres, LSNs, or whether to try again later.
+Must not know Postgres, LSNs, or whether to try again later.
 """

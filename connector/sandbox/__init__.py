@@ -1,1 +1,4 @@
-"""A local Redo for rehearsals, the demo and tests, with an opinion of its own on Redo's contract. Must not know any other room."""
+"""A local Redo for rehearsals, the demo and tests, with an opinion of its own on Redo's contract.
+
+Must not know any other room.
+"""
