@@ -41,12 +41,12 @@ from connector.projection.remembered import altered, newly_hidden, recall, remem
 from connector.projection.resolution import NAMES_NOTE, dump
 from connector.settings.config import Settings
 from connector.slot_renewal import SlotRenewal
-from connector.source.preflight import preflight
-from connector.source.replica import connections_needed, replica_problems
-from connector.source.setup import Ready, ensure
-from connector.source.slot import OnWait, SlotWatch
-from connector.source.stream import PostgresSource
-from connector.source.transactions import Known
+from connector.source.checks.preflight import preflight
+from connector.source.checks.replica import connections_needed, replica_problems
+from connector.source.objects.setup import Ready, ensure
+from connector.source.objects.slot import OnWait, SlotWatch
+from connector.source.stream.postgres_source import PostgresSource
+from connector.source.stream.transactions import Known
 from connector.source_objects import Source, SourceObjects
 from connector.starting import slot_waits
 from connector.status.history import History

@@ -26,7 +26,7 @@ from connector.pipeline.pulse import Stall
 from connector.pipeline.records import SweepKind, Tally
 from connector.pipeline.run import Pipeline
 from connector.pipeline.sweep import PACED, Sweeper
-from connector.source.slot import SlotReport
+from connector.source.objects.slot import SlotReport
 from connector.status.facts import State, duration
 
 LATE_AFTER = 10.0

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from connector.model.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
-from connector.source.setup import renew, slot_statement
-from connector.source.slot import Blocker
+from connector.source.objects.setup import renew, slot_statement
+from connector.source.objects.slot import Blocker
 from connector.source_objects import Source
 
 log = structlog.get_logger("connector.source")

@@ -21,12 +21,12 @@ from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import SweepKind
 from connector.pipeline.run import RECONNECT, Pipeline
 from connector.postgres.connections import ANSWER, KeptConnection
-from connector.source.drift import Drift, ObjectWatch, ReplicaWatch
-from connector.source.objects import State, load
-from connector.source.rescue import Rescuer, statements
-from connector.source.setup import Ready, mend
-from connector.source.stream import PostgresSource
-from connector.source.synchronous import StandbyWatch
+from connector.source.checks.synchronous import StandbyWatch
+from connector.source.objects.drift import Drift, ObjectWatch, ReplicaWatch
+from connector.source.objects.rescue import Rescuer, statements
+from connector.source.objects.setup import Ready, mend
+from connector.source.objects.snapshot import State, load
+from connector.source.stream.postgres_source import PostgresSource
 
 log = structlog.get_logger("connector.source")
 

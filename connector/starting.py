@@ -16,7 +16,7 @@ from connector import __version__
 from connector.model.errors import SourceUnavailable
 from connector.pipeline.run import sleep_unless
 from connector.postgres.connections import connection
-from connector.source.slot import Blocker
+from connector.source.objects.slot import Blocker
 from connector.status.facts import Facts, State
 
 log = structlog.get_logger("connector")

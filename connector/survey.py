@@ -34,11 +34,11 @@ from connector.redo.stores import Stores
 from connector.settings import config
 from connector.settings.config import Settings
 from connector.settings.exposure import unverified
-from connector.source.grants import Access
-from connector.source.grants import grants as print_grants
-from connector.source.hosting import Hosting
-from connector.source.preflight import preflight
-from connector.source.replica import connections_needed, replica_problems
+from connector.source.checks.grants import Access
+from connector.source.checks.grants import grants as print_grants
+from connector.source.checks.hosting import Hosting
+from connector.source.checks.preflight import preflight
+from connector.source.checks.replica import connections_needed, replica_problems
 from connector.unmapped import refuse_other_tables
 
 _SAMPLE: Final = 20

@@ -25,7 +25,7 @@ from connector.model.orders import Affected, Assembly, Diagnosis, KeyPage, Looku
 from connector.pipeline.run import MAPPING_NOTE
 from connector.projection import Projection
 from connector.projection.resolution import NAMES_NOTE, moved
-from connector.source.pair import published_tables
+from connector.source.objects.pair import published_tables
 
 CAUSE = "the mapping did not fit"
 

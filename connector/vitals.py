@@ -21,7 +21,7 @@ from connector.pipeline.holds import Hold
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Endpoint, LetterGroup, Sweep, SweepKind, Warned
 from connector.pipeline.run import Pipeline
-from connector.source.slot import SlotReport, SlotWatch
+from connector.source.objects.slot import SlotReport, SlotWatch
 from connector.status.facts import NO_TALLY, Counts, Facts, State
 from connector.status.history import History
 from connector.status.metrics import Metrics

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import structlog
 
-from connector.source.slot import SlotReport
-from connector.source.wal import Forecast, Outlook
+from connector.source.objects.slot import SlotReport
+from connector.source.objects.wal import Forecast, Outlook
 from connector.status.facts import duration, size
 
 log = structlog.get_logger("connector.wal")

@@ -19,7 +19,7 @@ from connector import app, building
 from connector.demo.verdict import Verdict
 from connector.projection import load
 from connector.sandbox.server import SandboxServer
-from connector.source.setup import ensure
+from connector.source.objects.setup import ensure
 from connector.watching import Parts
 from tests.ddl_bazaar import MAPPING, SCHEMA, TABLES
 from tests.fix_connector import Rig, eventually

@@ -7,7 +7,7 @@ from __future__ import annotations
 from struct import pack
 
 from connector.model.changes import UNKNOWN
-from connector.source.pgoutput import (
+from connector.source.stream.pgoutput import (
     Begin,
     Column,
     Commit,

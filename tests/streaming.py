@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from connector.source.stream import PostgresSource
+from connector.source.stream.postgres_source import PostgresSource
 
 
 @dataclass(frozen=True, slots=True)

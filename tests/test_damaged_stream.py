@@ -7,7 +7,7 @@ import re
 import pytest
 from structlog.testing import capture_logs
 
-from connector.source.copyboth import CopyBoth
+from connector.source.stream.copyboth import CopyBoth
 from tests.fix_connector import Rig, eventually
 
 MARKER = b"marked@shop.example"

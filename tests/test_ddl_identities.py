@@ -17,8 +17,8 @@ import pytest
 
 from connector.pipeline.records import SweepKind
 from connector.postgres.connections import KeptConnection
-from connector.source.pair import inserts_name
-from connector.source.rescue import Rescuer
+from connector.source.objects.pair import inserts_name
+from connector.source.objects.rescue import Rescuer
 from connector.source_objects import CAUSE
 from tests.ddl_stage import Stage, staged
 from tests.fix_connector import eventually

@@ -19,7 +19,7 @@ from connector.demo import oms as demo_oms
 from connector.demo.postgres import Cluster, Template
 from connector.model.errors import ConfigurationError, Problem
 from connector.sandbox.server import SandboxServer
-from connector.source.teardown import teardown
+from connector.source.objects.teardown import teardown
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database, create_database, drop_database
 

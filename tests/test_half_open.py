@@ -15,9 +15,9 @@ from connector.model.changes import Image, Interest, TableName
 from connector.model.errors import SourceUnavailable
 from connector.postgres.bounded import BoundedConnection, NoAnswer
 from connector.postgres.connections import KeptConnection
-from connector.source.drift import ObjectWatch
-from connector.source.slot import SlotWatch
-from connector.source.stream import PostgresSource
+from connector.source.objects.drift import ObjectWatch
+from connector.source.objects.slot import SlotWatch
+from connector.source.stream.postgres_source import PostgresSource
 from tests.fault_proxy import FaultProxy, Way
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database

@@ -17,8 +17,8 @@ from connector.pipeline import dispatch, run
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.records import SweepKind
 from connector.postgres.connections import KeptConnection
-from connector.source.slot import SlotWatch
-from connector.source.stream import PostgresSource
+from connector.source.objects.slot import SlotWatch
+from connector.source.stream.postgres_source import PostgresSource
 from connector.status.facts import Facts, State, ready
 from connector.watchdog import Watchdog
 from tests.fault_proxy import FaultProxy, Way

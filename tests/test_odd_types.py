@@ -14,7 +14,7 @@ from connector.model.errors import OrderUnreadable
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, load
 from connector.sandbox.server import SandboxServer
-from connector.source.stream import PostgresSource
+from connector.source.stream.postgres_source import PostgresSource
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database
 from tests.odd_shop import mapping

@@ -15,7 +15,7 @@ from connector.postgres import pooler
 from connector.postgres.connections import connection, open_replication
 from connector.projection import reading
 from connector.sandbox.server import SandboxServer
-from connector.source.preflight import preflight
+from connector.source.checks.preflight import preflight
 from tests.fix_connector import Rig
 from tests.fix_pooler import Pooling, small_pooler
 from tests.fix_postgres import Database

@@ -14,7 +14,7 @@ import httpx2 as httpx
 import psycopg
 import pytest
 
-from connector.source.slot import Blocker, create_slot
+from connector.source.objects.slot import Blocker, create_slot
 from tests.fix_cli import ROOT, Cli, LocalRedo, until
 from tests.fix_postgres import Database, MakeCluster
 from tests.streaming import Followed, eventually

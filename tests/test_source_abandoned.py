@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from connector.model.errors import Problem
-from connector.source.preflight import preflight
-from connector.source.slot import create_slot
+from connector.source.checks.preflight import preflight
+from connector.source.objects.slot import create_slot
 from tests.fix_postgres import Database
 from tests.streaming import Followed, eventually, follow
 

@@ -11,10 +11,10 @@ import pytest
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError
 from connector.postgres.connections import KeptConnection
-from connector.source.drift import ObjectWatch
-from connector.source.preflight import preflight
-from connector.source.rescue import Rescuer
-from connector.source.setup import ensure, mend
+from connector.source.checks.preflight import preflight
+from connector.source.objects.drift import ObjectWatch
+from connector.source.objects.rescue import Rescuer
+from connector.source.objects.setup import ensure, mend
 from tests.fix_postgres import Database
 from tests.streaming import Followed
 

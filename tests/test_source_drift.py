@@ -13,10 +13,10 @@ import pytest
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import KeptConnection
-from connector.source.drift import Drift, ObjectWatch
-from connector.source.objects import load
-from connector.source.pair import inserts_name
-from connector.source.setup import ensure, mend
+from connector.source.objects.drift import Drift, ObjectWatch
+from connector.source.objects.pair import inserts_name
+from connector.source.objects.setup import ensure, mend
+from connector.source.objects.snapshot import load
 from tests.fix_connector import Rig
 from tests.fix_connector import eventually as eventually_so
 from tests.fix_postgres import Database

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model.changes import Lsn
-from connector.source.flow import Flow
+from connector.source.stream.flow import Flow
 
 steps = st.lists(st.tuples(st.sampled_from(["emit", "pass", "acknowledge", "late"]), st.integers(1, 10)), max_size=40)
 

@@ -17,8 +17,8 @@ from random import Random
 import pytest
 
 from connector.model.changes import Lsn, Transaction
-from connector.source.inlet import Inlet
-from connector.source.wire import ProtocolError
+from connector.source.stream.inlet import Inlet
+from connector.source.stream.wire import ProtocolError
 from tests.fix_postgres import Database
 from tests.tapes import INTEREST, load, record, versions
 from tests.tapes.reference import FIXED, FREE, MARK, PART, Refused, Stream, read

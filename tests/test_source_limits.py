@@ -12,8 +12,8 @@ from psycopg.conninfo import make_conninfo
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import connection
 from connector.postgres.refusals import NEEDED
-from connector.source.limits import READING, limit_problems
-from connector.source.replica import replica_problems
+from connector.source.checks.limits import READING, limit_problems
+from connector.source.checks.replica import replica_problems
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database
 from tests.serving import look_often, serving

@@ -11,14 +11,14 @@ import pytest
 
 from connector.model.changes import Interest, Operation, TableName
 from connector.model.errors import ConfigurationError, SourceUnavailable
-from connector.source.copyboth import NotDecodableYet
-from connector.source.grants import Access, grants
-from connector.source.pair import inserts_name
-from connector.source.preflight import preflight
-from connector.source.setup import Ready, ensure, mend
-from connector.source.slot import create_slot
-from connector.source.stream import PostgresSource
-from connector.source.teardown import Leftovers, leftovers, statements, teardown
+from connector.source.checks.grants import Access, grants
+from connector.source.checks.preflight import preflight
+from connector.source.objects.pair import inserts_name
+from connector.source.objects.setup import Ready, ensure, mend
+from connector.source.objects.slot import create_slot
+from connector.source.objects.teardown import Leftovers, leftovers, statements, teardown
+from connector.source.stream.copyboth import NotDecodableYet
+from connector.source.stream.postgres_source import PostgresSource
 from tests.fix_postgres import Database
 from tests.streaming import Followed
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model.changes import UNKNOWN, Lsn, Value
-from connector.source.pgoutput import (
+from connector.source.stream.pgoutput import (
     Begin,
     Column,
     Commit,
@@ -23,8 +23,8 @@ from connector.source.pgoutput import (
     Update,
     decode,
 )
-from connector.source.rows import read_change
-from connector.source.wire import ProtocolError, unix_seconds
+from connector.source.stream.rows import read_change
+from connector.source.stream.wire import ProtocolError, unix_seconds
 from tests.encode_pgoutput import encode
 
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from connector.model.changes import TableName
-from connector.source.preflight import preflight
-from connector.source.setup import ensure
-from connector.source.slot import create_slot
+from connector.source.checks.preflight import preflight
+from connector.source.objects.setup import ensure
+from connector.source.objects.slot import create_slot
 from tests.fix_postgres import Database, MakeCluster
 from tests.streaming import Followed
 

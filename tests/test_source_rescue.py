@@ -9,11 +9,11 @@ import pytest
 
 from connector.model.changes import TableName
 from connector.postgres.connections import KeptConnection, connection
-from connector.source.catalog import read_tables
-from connector.source.drift import ObjectWatch
-from connector.source.pair import inserts_name, pair_repairs, read_pair
-from connector.source.rescue import Endangered, Rescuer
-from connector.source.setup import ensure, mend
+from connector.source.objects.catalog import read_tables
+from connector.source.objects.drift import ObjectWatch
+from connector.source.objects.pair import inserts_name, pair_repairs, read_pair
+from connector.source.objects.rescue import Endangered, Rescuer
+from connector.source.objects.setup import ensure, mend
 from tests.fix_postgres import Database
 from tests.streaming import Followed
 

@@ -24,7 +24,7 @@ from connector.model.orders import OrderKey
 from connector.postgres import connections
 from connector.projection import Assembler, Projection, access, load
 from connector.projection.reading import Session, connect
-from connector.source.grants import Access, grants
+from connector.source.checks.grants import Access, grants
 from tests.fix_postgres import Database
 
 _numbers = itertools.count()

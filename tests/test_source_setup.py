@@ -11,9 +11,9 @@ import pytest
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
-from connector.source.preflight import preflight
-from connector.source.setup import Ready, ensure
-from connector.source.slot import Blocker, create_slot
+from connector.source.checks.preflight import preflight
+from connector.source.objects.setup import Ready, ensure
+from connector.source.objects.slot import Blocker, create_slot
 from tests.fix_postgres import Database, MakeCluster
 from tests.streaming import Followed, eventually
 

@@ -6,7 +6,7 @@ import pytest
 
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import KeptConnection
-from connector.source.slot import SlotWatch, create_slot
+from connector.source.objects.slot import SlotWatch, create_slot
 from tests.fix_postgres import Database
 from tests.streaming import Followed, eventually
 

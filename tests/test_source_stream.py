@@ -25,11 +25,11 @@ from connector.model.changes import (
     parse_lsn,
 )
 from connector.model.errors import ConfigurationError, SlotLost, SourceUnavailable
-from connector.source import pgoutput
-from connector.source.copyboth import CopyBoth
-from connector.source.frames import XLOG_HEADER
-from connector.source.pgoutput import PgMessage, decode
-from connector.source.stream import PostgresSource
+from connector.source.stream import pgoutput
+from connector.source.stream.copyboth import CopyBoth
+from connector.source.stream.frames import XLOG_HEADER
+from connector.source.stream.pgoutput import PgMessage, decode
+from connector.source.stream.postgres_source import PostgresSource
 from tests.encode_pgoutput import encode
 from tests.fix_postgres import Database, MakeCluster
 from tests.streaming import Followed, eventually, follow

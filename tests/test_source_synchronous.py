@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from connector.demo import oms as demo_oms
 from connector.sandbox.server import SandboxServer
-from connector.source import session
-from connector.source.preflight import preflight
-from connector.source.synchronous import named
+from connector.source.checks.preflight import preflight
+from connector.source.checks.synchronous import named
+from connector.source.stream import session
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import MakeCluster, create_database
 from tests.serving import look_often, serving

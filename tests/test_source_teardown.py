@@ -8,9 +8,9 @@ import pytest
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError
-from connector.source.pair import inserts_name
-from connector.source.setup import ensure
-from connector.source.teardown import leftovers, statements, teardown
+from connector.source.objects.pair import inserts_name
+from connector.source.objects.setup import ensure
+from connector.source.objects.teardown import leftovers, statements, teardown
 from tests.fix_postgres import Database, MakeCluster
 from tests.streaming import Followed, eventually
 

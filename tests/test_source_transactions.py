@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model.changes import UNKNOWN, Changes, Image, Lsn, Operation, TableName, Transaction
-from connector.source.pgoutput import (
+from connector.source.stream.pgoutput import (
     Begin,
     Column,
     Commit,
@@ -23,8 +23,8 @@ from connector.source.pgoutput import (
     Type,
     Update,
 )
-from connector.source.transactions import Known, Transactions
-from connector.source.wire import ProtocolError
+from connector.source.stream.transactions import Known, Transactions
+from connector.source.stream.wire import ProtocolError
 from tests.encode_pgoutput import encode
 
 ORDERS = TableName("shop", "orders")

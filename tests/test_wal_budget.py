@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.model.changes import Lsn, parse_lsn
-from connector.source.slot import SlotReport
-from connector.source.wal import BUDGET, SERVER_LIMIT, Forecast, Outlook
+from connector.source.objects.slot import SlotReport
+from connector.source.objects.wal import BUDGET, SERVER_LIMIT, Forecast, Outlook
 from connector.wal_watch import EVERY, WalWatch
 from connector.watchdog import Watchdog
 from tests.fix_connector import Rig, eventually

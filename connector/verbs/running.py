@@ -42,7 +42,7 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
     settings = settings_of(config_path)
     from connector import furnishing
     from connector.report import show_problems
-    from connector.source import teardown as source
+    from connector.source.objects import teardown as source
 
     names = (furnishing.source_dsn(settings), settings.source.slot, settings.source.publication)
     if not settings.source.manage:

@@ -11,8 +11,8 @@ from typing import Final
 import psycopg
 
 from connector.model.changes import Interest, TableName
-from connector.source.copyboth import CopyBoth
-from connector.source.frames import KEEPALIVE, status_update
+from connector.source.stream.copyboth import CopyBoth
+from connector.source.stream.frames import KEEPALIVE, status_update
 
 FOLDER: Final = Path(__file__).parent
 INTEREST: Final[Interest] = {

@@ -17,11 +17,11 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.postgres.connections import connection, unavailable
-from connector.source.catalog import TableFacts, kind_problem, read_tables
-from connector.source.hosting import WAYS, Hosting, read_hosting, replication
-from connector.source.owners import Function, Owners, read_owners
-from connector.source.pair import Pair, pair_repairs, read_pair
-from connector.source.setup import slot_statement
+from connector.source.checks.hosting import WAYS, Hosting, read_hosting, replication
+from connector.source.checks.owners import Function, Owners, read_owners
+from connector.source.objects.catalog import TableFacts, kind_problem, read_tables
+from connector.source.objects.pair import Pair, pair_repairs, read_pair
+from connector.source.objects.setup import slot_statement
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

@@ -17,14 +17,21 @@ from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, explain, open_replication
 from connector.postgres.refusals import NEEDED
-from connector.source.abandoned import publication_problems, read_abandoned
-from connector.source.catalog import TableFacts, read_tables, table_problems
-from connector.source.hosting import WAYS, Hosting, read_hosting, replication
-from connector.source.limits import limit_problems
-from connector.source.pair import Pair, conflicts, danger_problems, pair_problems, pair_repairs, read_pair
-from connector.source.setup import verify_problems
-from connector.source.slot import SlotReport, read_slot, slot_problems
-from connector.source.synchronous import standby_problems
+from connector.source.checks.abandoned import publication_problems, read_abandoned
+from connector.source.checks.hosting import WAYS, Hosting, read_hosting, replication
+from connector.source.checks.limits import limit_problems
+from connector.source.checks.synchronous import standby_problems
+from connector.source.objects.catalog import TableFacts, read_tables, table_problems
+from connector.source.objects.pair import (
+    Pair,
+    conflicts,
+    danger_problems,
+    pair_problems,
+    pair_repairs,
+    read_pair,
+)
+from connector.source.objects.setup import verify_problems
+from connector.source.objects.slot import SlotReport, read_slot, slot_problems
 
 _OLDEST: Final = 130000
 _UNREACHABLE: Final = "check host, port, user, password, pg_hba.conf and TLS settings"

@@ -18,10 +18,16 @@ from psycopg import sql
 from connector.model.changes import TableName
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import KeptConnection, explain
-from connector.source.commits import Commits
-from connector.source.identities import ENDANGERED
-from connector.source.pair import inserts_name
-from connector.source.publication import EVERYTHING, INSERTS, drop_statement, options_statement, read_publications
+from connector.source.objects.commits import Commits
+from connector.source.objects.identities import ENDANGERED
+from connector.source.objects.pair import inserts_name
+from connector.source.objects.publication import (
+    EVERYTHING,
+    INSERTS,
+    drop_statement,
+    options_statement,
+    read_publications,
+)
 
 # The lock on a table may be held for hours: by VACUUM, ANALYZE or CREATE INDEX CONCURRENTLY.
 _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'"

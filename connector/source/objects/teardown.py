@@ -14,9 +14,9 @@ from psycopg import sql
 
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, explain, unavailable
-from connector.source.pair import inserts_name
-from connector.source.publication import read_publications
-from connector.source.slot import read_slot, slot_problems
+from connector.source.objects.pair import inserts_name
+from connector.source.objects.publication import read_publications
+from connector.source.objects.slot import read_slot, slot_problems
 
 _LOCK_TIMEOUT: Final = 3.0
 _STOP: Final = "stop the connector that follows it first"

@@ -21,9 +21,9 @@ from connector.model.changes import (
     Transaction,
     Value,
 )
-from connector.source.pgoutput import Begin, Commit, Message, Relation, Truncate, decode
-from connector.source.rows import DELETE, INSERT, KEY, OLD, UPDATE, Text, read_change, relation_of
-from connector.source.wire import ProtocolError, unix_seconds
+from connector.source.stream.pgoutput import Begin, Commit, Message, Relation, Truncate, decode
+from connector.source.stream.rows import DELETE, INSERT, KEY, OLD, UPDATE, Text, read_change, relation_of
+from connector.source.stream.wire import ProtocolError, unix_seconds
 
 _OPERATIONS: Final = {INSERT: Operation.INSERT, UPDATE: Operation.UPDATE, DELETE: Operation.DELETE}
 _BEGIN: Final = ord("B")

@@ -16,8 +16,8 @@ from psycopg import sql
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, explain, unavailable
-from connector.source.catalog import TableFacts, kind_problem, read_tables, table_problems
-from connector.source.pair import (
+from connector.source.objects.catalog import TableFacts, kind_problem, read_tables, table_problems
+from connector.source.objects.pair import (
     Pair,
     conflicts,
     insert_only,
@@ -27,7 +27,7 @@ from connector.source.pair import (
     read_pair,
     rescues,
 )
-from connector.source.slot import (
+from connector.source.objects.slot import (
     OnWait,
     SlotReport,
     create_slot,

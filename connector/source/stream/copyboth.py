@@ -19,9 +19,9 @@ from connector.model.changes import StreamIdentity, StreamStart, parse_lsn
 from connector.model.charset import charset_of
 from connector.model.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
 from connector.postgres.connections import ANSWER, describe, explain, open_replication
-from connector.source.slot import lost_because
-from connector.source.synchronous import named
-from connector.source.wire import Unreadable
+from connector.source.checks.synchronous import named
+from connector.source.objects.slot import lost_because
+from connector.source.stream.wire import Unreadable
 
 _AS_STORED = sql.SQL("SELECT set_config('client_encoding', {}, false)")
 _STANDBYS = sql.SQL(

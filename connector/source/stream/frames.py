@@ -12,7 +12,7 @@ from struct import error as StructError  # noqa: N812 - struct's one exception i
 from typing import Final
 
 from connector.model.changes import Lsn
-from connector.source.wire import LSN_END, POSTGRES_EPOCH, ProtocolError
+from connector.source.stream.wire import LSN_END, POSTGRES_EPOCH, ProtocolError
 
 XLOG_DATA: Final = ord("w")
 KEEPALIVE: Final = ord("k")

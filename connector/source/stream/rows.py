@@ -11,7 +11,7 @@ from struct import error as StructError  # noqa: N812 - struct's one exception i
 from typing import Final, TypeAlias
 
 from connector.model.changes import UNKNOWN, Value
-from connector.source.wire import U16, U32, ProtocolError
+from connector.source.stream.wire import U16, U32, ProtocolError
 
 INSERT: Final = ord("I")
 UPDATE: Final = ord("U")

@@ -17,8 +17,8 @@ from psycopg import sql
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.postgres.connections import connection, unavailable
-from connector.source.catalog import TableFacts
-from connector.source.publication import (
+from connector.source.objects.catalog import TableFacts
+from connector.source.objects.publication import (
     EVERYTHING,
     GENERATED_SINCE,
     INSERTS,

@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from connector.model.errors import Problem
-from connector.source.publication import read_exposed, read_publications
+from connector.source.objects.publication import read_exposed, read_publications
 
 # By `to_jsonb`, because servers before 17 don't know since when. https://www.postgresql.org/docs/current/view-pg-replication-slots.html
 _ABANDONED: Final = """

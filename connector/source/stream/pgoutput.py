@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from connector.model.changes import Lsn, Value
-from connector.source.rows import DELETE, INSERT, UPDATE, Text, read_row
-from connector.source.wire import I32, I64, U8, U16, U32, Cursor, ProtocolError
+from connector.source.stream.rows import DELETE, INSERT, UPDATE, Text, read_row
+from connector.source.stream.wire import I32, I64, U8, U16, U32, Cursor, ProtocolError
 
 Row: TypeAlias = tuple[Value, ...]
 """All columns in the relation's order; UNKNOWN stands for a TOAST value that the UPDATE left alone."""

@@ -15,10 +15,10 @@ import psycopg
 
 from connector.model.changes import Lsn, TableName, format_lsn, parse_lsn
 from connector.postgres.connections import ANSWER, KeptConnection
-from connector.source.catalog import TableFacts, kind_problem, read_tables
-from connector.source.commits import Commits
-from connector.source.objects import State, TableState, state_of
-from connector.source.pair import Pair, endangered, exposed, gained, narrowed, read_pair
+from connector.source.objects.catalog import TableFacts, kind_problem, read_tables
+from connector.source.objects.commits import Commits
+from connector.source.objects.pair import Pair, endangered, exposed, gained, narrowed, read_pair
+from connector.source.objects.snapshot import State, TableState, state_of
 
 _SLOT: Final = "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"
 _TRUSTED_FOR: Final = 60.0

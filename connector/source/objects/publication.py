@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from connector.model.changes import Operation, TableName
 from connector.model.errors import Problem
-from connector.source.identities import IDENTIFIED, NEEDS_GENERATED
+from connector.source.objects.identities import IDENTIFIED, NEEDS_GENERATED
 
 Operations: TypeAlias = tuple[Operation, ...]
 

@@ -6,11 +6,11 @@ Pure: bytes in, no I/O and no clock. `session` waits for the frames and answers 
 from __future__ import annotations
 
 from connector.model.changes import Interest, Lsn, Transaction
-from connector.source.flow import Flow
-from connector.source.frames import KEEPALIVE, XLOG_DATA, XLOG_HEADER, keepalive, xlog_positions
-from connector.source.rows import Text
-from connector.source.transactions import NOTHING_KNOWN, Known, Transactions
-from connector.source.wire import ProtocolError
+from connector.source.stream.flow import Flow
+from connector.source.stream.frames import KEEPALIVE, XLOG_DATA, XLOG_HEADER, keepalive, xlog_positions
+from connector.source.stream.rows import Text
+from connector.source.stream.transactions import NOTHING_KNOWN, Known, Transactions
+from connector.source.stream.wire import ProtocolError
 
 
 class Inlet:

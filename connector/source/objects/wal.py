@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from connector.source.slot import SlotReport
+from connector.source.objects.slot import SlotReport
 
 SERVER_LIMIT: Final = "max_slot_wal_keep_size"
 BUDGET: Final = "source.wal_budget"

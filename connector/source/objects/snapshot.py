@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from connector.model.changes import TableName
-from connector.source.catalog import TableFacts
-from connector.source.pair import Pair
+from connector.source.objects.catalog import TableFacts
+from connector.source.objects.pair import Pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from dataclasses import replace
 from connector.model.changes import Interest, Lsn, StreamPosition, Transaction
 from connector.pipeline.ports import Journal
 from connector.postgres.connections import ANSWER
-from connector.source.copyboth import CopyBoth, NotDecodableYet
-from connector.source.pair import inserts_name
-from connector.source.session import Limits, Session
-from connector.source.transactions import NOTHING_KNOWN, Known
-from connector.source.wire import Unreadable
+from connector.source.objects.pair import inserts_name
+from connector.source.stream.copyboth import CopyBoth, NotDecodableYet
+from connector.source.stream.session import Limits, Session
+from connector.source.stream.transactions import NOTHING_KNOWN, Known
+from connector.source.stream.wire import Unreadable
 
 _PATIENCE_DOUBLINGS = 16
 _OFTEN = 3

@@ -12,8 +12,8 @@ from typing import Any, Final
 import psycopg
 
 from connector.model.changes import TableName
-from connector.source.hosting import WAYS, Hosting
-from connector.source.identities import by_name
+from connector.source.checks.hosting import WAYS, Hosting
+from connector.source.objects.identities import by_name
 
 _SERVER: Final = """
 SELECT current_database()::text, current_setting('wal_level'), current_setting('server_version_num')::int / 10000

@@ -17,10 +17,10 @@ from typing import Any, Final, TypeAlias
 
 from connector.model.changes import Interest, Lsn, Transaction
 from connector.model.errors import SourceUnavailable
-from connector.source.copyboth import CopyBoth
-from connector.source.frames import status_update
-from connector.source.inlet import Inlet
-from connector.source.transactions import NOTHING_KNOWN, Known
+from connector.source.stream.copyboth import CopyBoth
+from connector.source.stream.frames import status_update
+from connector.source.stream.inlet import Inlet
+from connector.source.stream.transactions import NOTHING_KNOWN, Known
 
 _BURST_FRAMES: Final = 500
 _BURST_BYTES: Final = 1_000_000
