@@ -37,8 +37,8 @@ from connector.pipeline.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection
+from connector.projection.catalog.resolution import NAMES_NOTE, dump
 from connector.projection.remembered import altered, newly_hidden, recall, remember
-from connector.projection.resolution import NAMES_NOTE, dump
 from connector.settings.config import Settings
 from connector.slot_renewal import SlotRenewal
 from connector.source.checks.preflight import preflight

@@ -13,7 +13,7 @@ from connector.contract.compare import differences, makes_none
 from connector.judging import Accepted, preview_one
 from connector.model.orders import OrderKey
 from connector.projection import Assembler
-from connector.projection.sampling import sample
+from connector.projection.assembly.sampling import sample
 from connector.settings.config import Settings
 from connector.waiting import changed_endpoints
 

@@ -29,7 +29,7 @@ from connector.model.orders import OutcomeKind, Place
 from connector.neighbours import store_neighbours
 from connector.pipeline.former import KEY_NOTE, KeyNote
 from connector.projection import Assembler
-from connector.projection.statistics import read_statistics
+from connector.projection.assembly.statistics import read_statistics
 from connector.redo.stores import Stores
 from connector.settings import config
 from connector.settings.config import Settings

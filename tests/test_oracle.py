@@ -13,7 +13,7 @@ import pytest
 
 from connector.demo.postgres import Cluster
 from connector.model.orders import Assembly, OrderKey
-from connector.projection.assembly import Assembler
+from connector.projection.assembly.assembly import Assembler
 from tests.fix_postgres import Database, create_database, drop_database
 from tests.oracle.trial import OracleFailed, Plan, make_template, run
 from tests.oracle.worlds import worlds

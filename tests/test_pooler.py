@@ -13,7 +13,7 @@ from connector.demo import oms as demo_oms
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.connections import connection, open_replication
-from connector.projection import reading
+from connector.projection.assembly import reading
 from connector.sandbox.server import SandboxServer
 from connector.source.checks.preflight import preflight
 from tests.fix_connector import Rig

@@ -13,9 +13,10 @@ import pytest
 from psycopg import sql
 
 from connector.model.changes import TableName
-from connector.projection import Projection, load, statements
-from connector.projection.keys import array_literal
-from connector.projection.needs import Needs
+from connector.projection import Projection, load
+from connector.projection.assembly import statements
+from connector.projection.routes.needs import Needs
+from connector.projection.sql.keys import array_literal
 from tests.fix_postgres import Database, create_database, drop_database
 from tests.projection_cases import ACCEPTED, Case, shop, shop_template
 

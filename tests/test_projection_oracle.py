@@ -19,7 +19,7 @@ import pytest
 from connector.model.changes import Changes, Operation, TableName
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
-from connector.projection.keys import decode
+from connector.projection.sql.keys import decode
 from tests.fix_postgres import Database
 from tests.projection_cases import ACCEPTED, Case, shop, shop_template
 

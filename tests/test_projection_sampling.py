@@ -10,7 +10,7 @@ from connector.comparing import Answer, Reader, answer_pairs
 from connector.contract.contract import RedoContract
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
-from connector.projection.sampling import sample
+from connector.projection.assembly.sampling import sample
 from tests.fix_cli import MAPPING
 from tests.fix_postgres import Database
 

@@ -9,9 +9,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from connector.model.errors import ConfigurationError
-from connector.projection import Projection, load, views
-from connector.projection.functions import Functions
-from connector.projection.scopes import Scope
+from connector.projection import Projection, load
+from connector.projection.analysis.scopes import Scope
+from connector.projection.catalog import views
+from connector.projection.catalog.functions import Functions
 from tests.fix_postgres import Database
 from tests.projection_cases import shop, shop_template
 

@@ -19,7 +19,7 @@ from connector.model.orders import OrderKey
 from connector.pipeline import relook
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.records import DeadLetter, Settlement
-from connector.projection.reading import Session
+from connector.projection.assembly.reading import Session
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
 from connector.watchdog import Watchdog

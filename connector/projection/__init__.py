@@ -3,8 +3,8 @@
 Must not know LSN bookkeeping, checkpoints or HTTP.
 """
 
-from connector.projection.assembly import Assembler
+from connector.projection.assembly.assembly import Assembler
+from connector.projection.assembly.projection import Access, Projection
 from connector.projection.load import access, load
-from connector.projection.projection import Access, Projection
 
 __all__ = ["Access", "Assembler", "Projection", "access", "load"]

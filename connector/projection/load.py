@@ -13,30 +13,37 @@ from psycopg import AsyncConnection
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.model.orders import KeyShape
-from connector.projection import server
-from connector.projection.analysis import Found, analyse, stop
-from connector.projection.catalog import Catalog, schemas_with
-from connector.projection.definitions import Definitions
-from connector.projection.dependencies import Basis, Dependencies, State, dependencies, difference
+from connector.projection.analyse import Found, analyse, stop
+from connector.projection.analysis.qualified import found_by_path
+from connector.projection.analysis.scopes import Scope
+from connector.projection.assembly.key_shape import read_key_shape
+from connector.projection.assembly.parts import parts_of
+from connector.projection.assembly.projection import (
+    ANALYSIS_VERSION,
+    Access,
+    Projection,
+    Use,
+    Used,
+    table_names,
+)
+from connector.projection.assembly.reading import connect
+from connector.projection.assembly.restriction import hidden_names, restricted
+from connector.projection.catalog.definitions import Definitions
+from connector.projection.catalog.dependencies import Basis, Dependencies, State, dependencies, difference
+from connector.projection.catalog.planted import Names, names_of, revoked
+from connector.projection.catalog.resolution import PathName
+from connector.projection.catalog.search_path import SearchPath, configured_path, rows, running_path
+from connector.projection.catalog.tables import Catalog, schemas_with
+from connector.projection.catalog.views import read_catalog
+from connector.projection.checks import server
+from connector.projection.checks.privileges import privilege_problems, read_functions, refused_problem
+from connector.projection.checks.row_security import row_security_problems, unfiltered
 from connector.projection.failures import translated
-from connector.projection.key import KeyUse
-from connector.projection.key_shape import read_key_shape
-from connector.projection.keys import quoted
-from connector.projection.mapping import Mapping
-from connector.projection.needs import Needs
-from connector.projection.parts import parts_of
-from connector.projection.planted import Names, names_of, revoked
-from connector.projection.privileges import privilege_problems, read_functions, refused_problem
-from connector.projection.projection import ANALYSIS_VERSION, Access, Projection, Use, Used, table_names
-from connector.projection.qualified import found_by_path
-from connector.projection.reading import connect
-from connector.projection.resolution import PathName
-from connector.projection.restriction import hidden_names, restricted
-from connector.projection.routes import Routes
-from connector.projection.row_security import row_security_problems, unfiltered
-from connector.projection.scopes import Scope
-from connector.projection.search_path import SearchPath, configured_path, rows, running_path
-from connector.projection.views import read_catalog
+from connector.projection.routes.key import KeyUse
+from connector.projection.routes.needs import Needs
+from connector.projection.routes.routes import Routes
+from connector.projection.sql.keys import quoted
+from connector.projection.sql.mapping import Mapping
 
 
 async def load(

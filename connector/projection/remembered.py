@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from connector.model.errors import Problem
-from connector.projection.dependencies import State, difference, other_history
-from connector.projection.projection import Projection
+from connector.projection.assembly.projection import Projection
+from connector.projection.catalog.dependencies import State, difference, other_history
 
 Remembered: TypeAlias = Mapping[str, Any]
 

@@ -1,0 +1,80 @@
+"""Where a name is looked up: the sources of one level of a query, and the levels around it. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from connector.projection.analysis.scopes import Condition, Node, Region, Scope, Source
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """A chain of joins: its sources, columns merged by USING (None: a merged column that is no plain one)."""
+
+    sources: list[Source] = field(default_factory=list)
+    merged: dict[str, Node | None] = field(default_factory=dict)
+    regions: list[Region] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+
+    def enclose(self, region: Region, context: Region | None) -> None:
+        """Put everything that lies directly in `context` into a region of it."""
+        for source in self.sources:
+            if source.region is context:
+                source.region = region
+        for inner in self.regions:
+            if inner.parent is context:
+                inner.parent = region
+        before = (context,) if context else ()
+        for condition in self.conditions:
+            if condition.guard == before:
+                condition.guard = (region,)
+        self.regions.append(region)
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """The names that an expression sees: those of its own level, then of the levels around it."""
+
+    groups: Sequence[Group]
+    parent: Env | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cte:
+    """A CTE, and what its own text sees. `around`: it is read within itself, in this scope; `later`: it is named before
+    it comes."""
+
+    node: exp.CTE
+    env: Env | None
+    ctes: dict[str, Cte]
+    recursive: bool = False
+    later: bool = False
+    around: Scope | None = None
+
+
+class Unresolved(Exception):
+    """A name that means nothing, or more than one thing, here. `hint` is what to do about it."""
+
+    def __init__(
+        self, what: str, hint: str = "correct the name; one with upper-case letters needs double quotes"
+    ) -> None:
+        self.hint = hint
+        super().__init__(what)
+
+
+def named(name: str, groups: Sequence[Group], *, closed: bool = False) -> Node | None:
+    """The column of this name at one level; None when it is no plain column. Raises Unresolved."""
+    found: list[Node | None] = []
+    for group in groups:
+        if name in group.merged:
+            found.append(group.merged[name])
+        else:
+            found += [(source, source.columns[name]) for source in group.sources if name in source.columns]
+    if len(found) > 1:
+        raise Unresolved(f"column {name} is ambiguous")
+    if not found and not closed and not any(source.open for group in groups for source in group.sources):
+        raise Unresolved(f"there is no column {name}")
+    return found[0] if found else None

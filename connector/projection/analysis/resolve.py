@@ -1,0 +1,259 @@
+"""From the parsed mapping to scopes: what every name in it means.
+
+What this module can't say for sure becomes a problem with its place; it never guesses. A view's text is read as if it
+stood in the mapping, in parentheses; its problems are placed where the mapping names the view. No I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import replace
+
+from sqlglot import exp
+
+from connector.model.changes import TableName
+from connector.model.errors import Problem
+from connector.projection.analysis.clauses import Clauses
+from connector.projection.analysis.expressions import Expressions
+from connector.projection.analysis.from_clause import FromClause
+from connector.projection.analysis.names import Cte, Env
+from connector.projection.analysis.scopes import (
+    Condition,
+    Node,
+    Output,
+    Scope,
+    Source,
+    column_of,
+    surely_there,
+)
+from connector.projection.catalog.tables import Catalog, Column, View, unites, widened
+from connector.projection.sql.mapping import Mapping, name_of, offset_of
+from connector.projection.sql.syntax import CAST_TYPES, QUERIES, bare
+
+_KNOWN = {"offset", "operation_modifiers"}.union(
+    ["with_", "expressions", "from_", "joins", "where", "group", "having", "windows", "distinct", "order", "limit"]
+)
+_KNOWN_OF_SETS = {"this", "expression", "distinct", "with_", "order", "limit", "offset"}
+_KNOWN_OF_PARENTHESES = {"this", "alias", "joins", "order", "limit", "offset"}
+_NAMES = {"locks": "FOR UPDATE and FOR SHARE are", "into": "SELECT INTO is", "with_": "WITH around parentheses is"}
+
+
+def resolve(
+    mapping: Mapping, catalog: Catalog, swept: Set[TableName] = frozenset(), twins: Set[int] = frozenset()
+) -> tuple[Scope, list[Problem]]:
+    """The mapping's top scope, and every problem found on the way. `swept`: tables that need no way. `twins`:
+    identities of the SELECTs whose windows (or DISTINCT ON) put rows of several orders together."""
+    resolver = Resolver(mapping, catalog, swept, twins)
+    top = resolver.scope(mapping.select, None, None, {})
+    for cte in mapping.select.find_all(exp.CTE):
+        if id(cte) not in resolver.read_ctes:
+            resolver.note(f"the CTE {cte.alias} is never read", cte, "remove it")
+    return top, list(dict.fromkeys(resolver.problems))
+
+
+class Resolver:
+    """Builds scopes; each of them anew wherever its text is read."""
+
+    def __init__(self, mapping: Mapping, catalog: Catalog, swept: Set[TableName], twins: Set[int]) -> None:
+        self.mapping = mapping
+        self.catalog = catalog
+        self.swept = swept
+        self.problems: list[Problem] = []
+        self.read_ctes: set[int] = set()
+        self._twins = twins
+        self._views: list[tuple[TableName, int]] = []
+
+    def note(self, what: str, at: exp.Expr, hint: str = "") -> None:
+        inside = f" (in view {self._views[-1][0]})" if self._views else ""
+        self.problems.append(self.mapping.problem(what + inside, self.at(at), hint))
+
+    def at(self, node: exp.Expr) -> int:
+        """Where the node stands in the mapping; what stands in a view is where the mapping names the view."""
+        return self._views[0][1] if self._views else offset_of(node)
+
+    # queries
+
+    def scope(self, query: exp.Expr, parent: Scope | None, env: Env | None, ctes: dict[str, Cte]) -> Scope:
+        """Build one query. What can't be read becomes a problem and an empty scope."""
+        limited = False
+        while isinstance(query, exp.Subquery) and isinstance(query.this, (exp.Subquery, *QUERIES)):
+            self._refuse_parts(query, _KNOWN_OF_PARENTHESES)
+            limited = limited or _limits(query)
+            query = query.this
+        if isinstance(query, exp.SetOperation):
+            scope = self._set_operation(query, parent, env, ctes, None)
+        elif isinstance(query, exp.Select):
+            scope = self._select(query, parent, env, ctes)
+            if id(query) in self._twins:
+                self._add_twins(query, scope, env, ctes)
+        else:
+            self.note(f"{query.key.upper()} is not supported", query)
+            scope = self._new(exp.Select(), None, query)
+        scope.limited = scope.limited or limited
+        return scope
+
+    def cte(self, cte: Cte, parent: Scope) -> Scope:
+        name = name_of(cte.node.args["alias"].this)
+        if not (cte.recursive and _reads(cte.node.this, name)):
+            return self.scope(cte.node.this, parent, cte.env, cte.ctes)
+        query: exp.Expr = cte.node.this
+        while isinstance(query, exp.Subquery):
+            query = query.this
+        if not isinstance(query, exp.Union):
+            self.note("a recursive CTE is a UNION", cte.node)
+            return self._new(exp.Select(), parent, cte.node)
+        return self._set_operation(query, parent, cte.env, cte.ctes, cte)
+
+    def view(self, view: View, node: exp.Table, parent: Scope) -> Scope:
+        self._views.append((view.name, self.at(node)))
+        try:
+            scope = self.scope(view.tree, parent, None, {})
+        finally:
+            self._views.pop()
+        if len(scope.outputs) == len(view.columns):
+            for output, name in zip(scope.outputs, view.columns, strict=True):
+                output.name = name
+        return scope
+
+    def _new(self, query: exp.Query, parent: Scope | None, place: exp.Expr, *, alternatives: bool = False) -> Scope:
+        view = self._views[-1][0] if self._views else None
+        scope = Scope(query, parent, self.at(place), view=view, alternatives=alternatives)
+        if parent is not None:
+            parent.children.append(scope)
+        return scope
+
+    def _select(self, query: exp.Select, parent: Scope | None, env: Env | None, ctes: dict[str, Cte]) -> Scope:
+        scope = self._new(query, parent, query)
+        self._refuse_parts(query, _KNOWN)
+        expressions = Expressions(self, scope, self._ctes(query, env, ctes))
+        groups = FromClause(expressions).read(query, env)
+        Clauses(expressions).read(query, Env(groups, env))
+        return scope
+
+    def _ctes(self, query: exp.Query, env: Env | None, ctes: dict[str, Cte]) -> dict[str, Cte]:
+        clause = query.args.get("with_")
+        if clause is None:
+            return ctes
+        recursive = bool(clause.args.get("recursive"))
+        if clause.args.get("search") is not None:
+            self.note("SEARCH and CYCLE are not supported", clause)
+        if recursive:
+            # Each of them may be named before it comes.
+            ctes = {**ctes, **{name_of(c.args["alias"].this): Cte(c, env, {}, later=True) for c in clause.expressions}}
+        for cte in clause.expressions:
+            # A copy for each: a CTE sees only those before it.
+            ctes = {**ctes, name_of(cte.args["alias"].this): Cte(cte, env, dict(ctes), recursive=recursive)}
+        return ctes
+
+    def _refuse_parts(self, query: exp.Expr, known: set[str]) -> None:
+        for name, value in query.args.items():
+            if value and name not in known:
+                self.note(f"{_NAMES.get(name, f'{name.upper()} is')} not supported in a mapping", query)
+
+    # set operations
+
+    def _set_operation(
+        self, query: exp.SetOperation, parent: Scope | None, env: Env | None, ctes: dict[str, Cte], cte: Cte | None
+    ) -> Scope:
+        """One scope for the operation and one for each branch. With `cte`: it is that recursive CTE's."""
+        scope = self._new(query, parent, query, alternatives=True)
+        scope.recursive = cte is not None
+        self._refuse_parts(query, _KNOWN_OF_SETS)
+        ctes = self._ctes(query, env, ctes)
+        for side in (query.this, query.expression):
+            if cte is not None and scope.sources:
+                ctes = {**ctes, name_of(cte.node.args["alias"].this): replace(cte, around=scope)}
+            inner = self.scope(side, scope, env, ctes)
+            columns: dict[str, str | int] = {str(number): number for number in range(len(inner.outputs))}
+            holder = Source("", scope, inner.at, inner=inner, columns=columns)
+            inner.holder = holder
+            scope.sources.append(holder)
+        scope.distinct = not (isinstance(query, exp.Union) and not query.args.get("distinct"))
+        scope.limited = _limits(query)
+        scope.outputs = _united(scope)
+        return scope
+
+    # windows over several orders
+
+    def _add_twins(self, query: exp.Select, scope: Scope, env: Env | None, ctes: dict[str, Cte]) -> None:
+        """A window makes each row depend on all rows of its partition: as if the scope were joined with a second
+        reading of itself by the partition's columns. One such twin a partition leads changed rows to all orders."""
+        partitions = {nodes for nodes, _ in scope.partitions}
+        if scope.distinct_on is not None:
+            # DISTINCT ON may choose by what a window says: then rows of both meet.
+            partitions = {frozenset()} if partitions - {scope.distinct_on} else {scope.distinct_on}
+        for nodes in partitions:
+            self._add_twin(query, scope, nodes, env, ctes)
+        scope.partitions, scope.distinct_on, scope.coupled = [], None, True
+
+    def _add_twin(
+        self, query: exp.Select, scope: Scope, nodes: Iterable[Node], env: Env | None, ctes: dict[str, Cte]
+    ) -> None:
+        twin = self._select(query, scope, env, ctes)
+        places = {source: number for number, source in enumerate(scope.sources)}
+        # NULLs share a partition, but no lookup finds them: only columns that are never NULL lead to the others.
+        own = [node for node in nodes if node[0] in places and surely_there(node)]
+        twin.outputs = [Output(None, None, (twin.sources[places[source]], key)) for source, key in own]
+        twin.partitions, twin.distinct_on, twin.distinct, twin.limited, twin.twin = [], None, False, False, True
+        holder = Source("", scope, scope.at, inner=twin)
+        twin.holder = holder
+        scope.holders.append(holder)
+        scope.conditions += [Condition(node, (holder, number), ()) for number, node in enumerate(own)]
+
+
+def _limits(query: exp.Expr) -> bool:
+    return any(query.args.get(part) is not None for part in ("limit", "offset"))
+
+
+def _reads(query: exp.Expr, name: str) -> bool:
+    return any(
+        isinstance(table.this, exp.Identifier) and not table.args.get("db") and name_of(table.this) == name
+        for table in query.find_all(exp.Table)
+    )
+
+
+def _united(scope: Scope) -> list[Output]:
+    """The outputs of a set operation: those of its branches at the same place."""
+    inners = [source.inner for source in scope.sources if source.inner is not None]
+    sure = all(inner.in_order for inner in inners)
+    outputs = []
+    for number in range(min(len(inner.outputs) for inner in inners)):
+        nodes: tuple[Node, ...] = tuple((source, number) for source in scope.sources)
+        kept = sure and _unites([inner.outputs[number] for inner in inners], nodes)
+        if scope.recursive:
+            kept = kept and _passes(inners[-1], number, scope)
+        outputs.append(Output(inners[0].outputs[number].name, None, None, nodes if kept else ()))
+    return outputs
+
+
+def _unites(outputs: list[Output], nodes: Iterable[Node]) -> bool:
+    """True when the values of each branch come out as they are: one type, or types that widen into each other."""
+    columns: list[Column] = []
+    casts: list[str | None] = []
+    for output, node in zip(outputs, nodes, strict=True):
+        column = column_of(node)
+        if column is not None:
+            columns.append(column)
+            continue
+        written = bare(output.expression) if output.expression is not None else None
+        if isinstance(written, exp.Null) or (isinstance(written, exp.Literal) and written.is_string):
+            continue
+        casts.append(CAST_TYPES.get(written.to.this) if isinstance(written, exp.Cast) else None)
+    if not columns or not unites(columns):
+        return False
+    return all(cast is not None and all(widened(column, cast) for column in columns) for cast in casts)
+
+
+def _passes(scope: Scope, number: int, around: Scope) -> bool:
+    """True when the recursive branch gives this column as the round before gave it, and keeps its values apart."""
+    node = scope.outputs[number].node
+    while node is not None:
+        source, key = node
+        if source.scope.why_coupled(node) is not None or not isinstance(key, int):
+            return False
+        if source.again is around:
+            return key == number
+        if source.inner is None:
+            return False
+        node = source.inner.outputs[key].node
+    return False

@@ -1,0 +1,179 @@
+"""What analysis makes of a mapping: frozen, complete, ready to be run by `assembly`. No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.model.changes import TableName
+from connector.model.errors import Problem
+from connector.model.orders import KeyShape
+from connector.projection.assembly.parts import Part
+from connector.projection.assembly.statistics import NOTHING_KNOWN, Statistics
+from connector.projection.catalog.definitions import Definitions
+from connector.projection.catalog.dependencies import Basis
+from connector.projection.catalog.resolution import PathName
+from connector.projection.catalog.search_path import SearchPath
+from connector.projection.catalog.tables import Column, Table
+from connector.projection.checks.privileges import Function
+from connector.projection.routes.needs import Needs
+from connector.projection.routes.paths import Hop, Index, Way
+from connector.projection.routes.routes import Routes
+from connector.projection.sql.keys import quoted
+
+ANALYSIS_VERSION = "4"
+"""Raised when the same mapping begins to mean something else to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a table: its way to the orders, and where it stands in the mapping."""
+
+    alias: str
+    line: int
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a DBA lets the connector into. `tables`: those it follows; `functions`: those that not everybody may
+    call; `path`: schemas that its names are looked up in."""
+
+    tables: tuple[TableName, ...]
+    needs: Needs
+    functions: tuple[Function, ...]
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Views, functions and types that the mapping uses, and how they were defined as it was analysed."""
+
+    definitions: Definitions
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """`columns`: output columns and their Postgres types, in order. `statement`: the mapping as written; `restricted`:
+    the same for keys given as one array parameter a key column, with the key as `key_outputs` at the end. `moving`:
+    warnings for parts of it that change without a row changing; `hidden`: for rows that the role may not see."""
+
+    path: str
+    order_table: TableName
+    key: tuple[str, ...]
+    key_types: tuple[str, ...]
+    key_columns: tuple[Column, ...]
+    key_shape: KeyShape
+    tables: tuple[TableName, ...]
+    columns: Mapping[str, str]
+    fingerprint: str
+    routes: Routes
+    uses: tuple[Use, ...]
+    statement: str
+    restricted: str
+    key_outputs: tuple[str, ...]
+    order_table_key_is_primary: bool
+    order_table_rows: float
+    needs: Needs
+    used: Used
+    basis: Basis
+    moving: tuple[Problem, ...] = ()
+    hidden: tuple[Problem, ...] = ()
+    path_names: Mapping[str, PathName] = field(default_factory=dict)
+    search_path: SearchPath = field(default_factory=SearchPath)
+    parts: tuple[Part, ...] = ()
+    """For finding what of the mapping fails."""
+
+    @property
+    def followed(self) -> tuple[Table, ...]:
+        """Each of `tables` as the catalog had it."""
+        return tuple({use.way.table.name: use.way.table for use in self.uses}.values())
+
+    @property
+    def signature(self) -> str:
+        """The same for projections that read the same and route alike. Unlike the fingerprint, which says what an order
+        is, it changes with the tables themselves and their columns' types, too."""
+        tables = [(table.name, table.oid, table.partial) for table in self.followed]
+        ways = [_signed(use.way) for use in self.uses]
+        key = (self.key_shape, self.key_types, self.key_outputs, self.order_table_key_is_primary)
+        path = (self.search_path.schemas, self.search_path.open, self.search_path.exposed)
+        parts = (self.fingerprint, tables, key, self.restricted, dict(self.columns), ways, path)
+        routes = (dict(self.routes.interest), dict(self.routes.by_table))
+        return hashlib.sha256(repr((parts, routes)).encode()).hexdigest()
+
+    @property
+    def indexes(self) -> Mapping[str, Index]:
+        """What the reverse index holds, by name; several uses of a table with the same way share one."""
+        return {use.way.index_name: use.way.index for use in self.uses if use.way.index_name and use.way.index}
+
+    def explain(self, statistics: Statistics = NOTHING_KNOWN) -> dict[str, Any]:
+        """How changes of each table lead to orders, as plain data."""
+        tables: dict[TableName, list[dict[str, Any]]] = {}
+        for use in self.uses:
+            entries = tables.setdefault(use.way.table.name, [])
+            entry = self._explained(use, statistics)
+            # A CTE read twice brings each use in it twice, mostly with the same way.
+            if entry not in entries:
+                entries.append(entry)
+        return {
+            "order_table": str(self.order_table),
+            "order_key": list(self.key),
+            "names": {name: str(found.table) for name, found in sorted(self.path_names.items())},
+            "search_path": ["pg_catalog", *self.search_path.schemas],
+            "tables": [{"table": str(name), "uses": uses} for name, uses in sorted(tables.items())],
+        }
+
+    def _explained(self, use: Use, statistics: Statistics) -> dict[str, Any]:
+        lookup = use.way.lookup
+        unserved = [hop for hop in lookup.hops if not hop.table.serves(hop.indexed_as)] if lookup else []
+        return {
+            "alias": use.alias,
+            "line": use.line,
+            "route": use.way.kind,
+            "columns": [column.name for column in use.way.columns],
+            "reverse_sql": lookup.sql if lookup else None,
+            "indexed": not unserved,
+            "create_index": [_create_index(hop) for hop in unserved],
+            "deletes": _deletes(use.way),
+            "fan_out": self._fan_out(use.way, statistics),
+        }
+
+    def _fan_out(self, way: Way, statistics: Statistics) -> float | None:
+        """Orders that one changed row makes us look at, about; None when the planner has no statistics."""
+        everyone = self.order_table_rows if self.order_table_rows > 0 else None
+        if way.kind == "sweep":
+            return everyone
+        orders = statistics.fan_out(way.lookup) if way.lookup else 1.0
+        return orders if orders is None or everyone is None else min(orders, max(everyone, 1.0))
+
+
+def _signed(way: Way) -> tuple[object, ...]:
+    lookup = way.lookup and (way.lookup.sql, way.lookup.value_types, way.lookup.key_types)
+    index = way.index and (way.index.columns, way.index.sql)
+    return way.name, way.kind, lookup, index
+
+
+def _deletes(way: Way) -> str:
+    """How the orders of a deleted row are found, and those that a row is moved away from."""
+    if way.kind == "sweep":
+        return "sweep"
+    if {column.name for column in way.columns} <= way.table.identity:
+        return "replica identity"
+    return "reverse index" if way.index else "sweep"
+
+
+def _create_index(hop: Hop) -> str:
+    named = zip(hop.columns, hop.indexed_as, strict=True)
+    terms = [quoted(column) if column == term else f"({quoted(column)}::text)" for column, term in named]
+    on = f"ON {quoted(hop.table.name.schema, hop.table.name.name)} ({', '.join(dict.fromkeys(terms))});"
+    if hop.table.kind == "p":
+        # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+        return f"CREATE INDEX {on} -- CONCURRENTLY only on each partition, before this"
+    return f"CREATE INDEX CONCURRENTLY {on}"
+
+
+def table_names(tables: list[Table]) -> tuple[TableName, ...]:
+    return tuple(sorted({table.name for table in tables}))

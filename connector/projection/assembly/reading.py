@@ -1,0 +1,290 @@
+"""Read connections: a small pool whose every statement is one read-only snapshot of its own.
+
+The session is set to REPEATABLE READ, READ ONLY, so a single autocommit statement is exactly one such transaction, in
+one round trip. Knows connections; must not know mappings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, AsyncRawCursor, sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+
+from connector.model.changes import Lsn, Snapshot, parse_lsn
+from connector.model.charset import charset_of
+from connector.model.errors import SourceUnavailable
+from connector.postgres.as_stored import as_stored
+from connector.postgres.bounded import GRACE, SEARCH_PATH, BoundedConnection, NoAnswer
+from connector.postgres.pooler import refuse_lent
+from connector.postgres.refusals import full, remedy
+from connector.postgres.session import settings_statement
+from connector.projection.catalog.search_path import SearchPath
+from connector.projection.failures import translated
+
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "application_name": "redo-connector",
+}
+# The analysis looks at the locks of a transaction. Should the process be stopped just then, no DDL of the OMS may wait
+# for it longer than that, nor what queues behind that.
+_SESSION = {
+    "idle_in_transaction_session_timeout": "5s",
+    "default_transaction_isolation": "repeatable read",
+    "default_transaction_read_only": "on",
+    "client_encoding": "UTF8",
+}
+# Longer than an instant only a table under DDL, VACUUM FULL or LOCK TABLE is waited for, and meanwhile the other tables
+# of the query stay locked against DDL. Given up before a deadlock would be looked for (deadlock_timeout), it is never
+# the OMS's statement that is cancelled in one, nor kept waiting behind us.
+_LOCK_TIMEOUT = sql.SQL("""
+, set_config('lock_timeout',
+  greatest(1, (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 500)::int)::text, false)
+""")
+
+_FEWER_FOR = 30.0
+
+
+async def connect(
+    dsn: str, statement_timeout_ms: int, grace: float = GRACE, *, unfiltered: bool = False
+) -> BoundedConnection:
+    """A read-only session, whose server has `grace` seconds after its own time limit for each answer; names are looked
+    up in pg_catalog alone. `unfiltered`: rather than leave out rows that a policy hides, a query fails. Raises
+    psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
+    patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
+    connection = await _connected(dsn, patience)
+    try:
+        await refuse_lent(connection, lambda: _connected(dsn, patience))
+        await connection.execute(SEARCH_PATH)
+        settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
+        settings["row_security"] = "off" if unfiltered else "on"
+        await connection.execute(settings_statement(settings) + _LOCK_TIMEOUT)
+        await as_stored(connection)
+    except BaseException:  # cancelled: a connection of the OMS's must not be left open
+        await connection.close()
+        raise
+    return connection
+
+
+async def _connected(dsn: str, patience: float | None) -> BoundedConnection:
+    given = conninfo_to_dict(dsn)
+    missing: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
+    connection = await BoundedConnection.connect(dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing)
+    connection.patience = patience
+    return connection
+
+
+BRIEF = 10
+"""A brief query has a time limit so many times shorter."""
+
+
+class Session:
+    """One connection and what is known of its server."""
+
+    def __init__(
+        self, connection: AsyncConnection[Any], standby: bool, fallback: str | None, statement_timeout_ms: int
+    ) -> None:
+        self.connection = connection
+        self.standby = standby
+        self.path = SearchPath()
+        self._limit_ms = self._usual_ms = statement_timeout_ms
+        self._began = time.monotonic()
+        self._charset = charset_of(connection.info.parameter_status("server_encoding"), fallback)
+
+    @classmethod
+    async def open(
+        cls, dsn: str, statement_timeout_ms: int, grace: float, fallback: str | None, unfiltered: bool
+    ) -> Session:
+        connection = await connect(dsn, statement_timeout_ms, grace, unfiltered=unfiltered)
+        try:
+            row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
+        except BaseException:  # the same
+            await connection.close()
+            raise
+        return cls(connection, bool(row and row[0]), fallback, statement_timeout_ms)
+
+    def document(self, text: str) -> str:
+        """A text that came, for other eyes than ours: see `Charset.document`."""
+        return text if self._charset is None else self._charset.document(text)
+
+    @property
+    def usable(self) -> bool:
+        return not self.connection.closed and self.connection.info.transaction_status is TransactionStatus.IDLE
+
+    @property
+    def timed_out(self) -> float | None:
+        """The seconds of statement_timeout, when the last query ran for as long; else None."""
+        limit = self._limit_ms / 1000
+        return limit if 0 < limit <= time.monotonic() - self._began + 0.01 else None
+
+    async def hurry(self, *, brief: bool) -> None:
+        """From now on every query has a tenth of the time, or all of it again."""
+        limit = max(1, self._usual_ms // BRIEF) if brief and self._usual_ms else self._usual_ms
+        if limit != self._limit_ms:
+            await self.rows("SELECT set_config('statement_timeout', $1, false)", [str(limit)])
+            self._limit_ms = limit
+
+    async def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        self._began = time.monotonic()
+        cursor = await self.connection.execute(query, parameters, prepare=True)
+        return await cursor.fetchall()
+
+    async def catalog_rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Of a query of ours, in which no name is looked up where others may create."""
+        if not self.path.exposed:
+            return await self.rows(query, parameters)
+        async with self.path.left(self.connection):
+            return await self.rows(query, parameters)
+
+    async def stand(self) -> None:
+        """Raises MappingBroken when something was planted on the path; psycopg.Error."""
+        if self.path.exposed:
+            async with self.path.left(self.connection):
+                await self.path.stand(self.connection)
+
+    async def replayed(self) -> Lsn | None:
+        """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
+        if not self.standby:
+            return None
+        row = (await self.rows("SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"))[0]
+        self.standby = bool(row[0])
+        return parse_lsn(row[1]) if self.standby else None
+
+
+class _Refused(Exception):
+    """The server let us not in. `full`: because all connections are in use."""
+
+    def __init__(self, dsn: str, error: psycopg.OperationalError) -> None:
+        words = " ".join(str(error).split())
+        self.full = full(words)
+        self.hint = remedy(words, str(conninfo_to_dict(dsn).get("user") or "..."))
+        super().__init__(f"no connection to read orders: {words}" + (f"; {self.hint}" if self.hint else ""))
+
+
+class Pool:
+    """At most `size` sessions, opened when needed and again when broken. `grace` and `unfiltered` as in `connect`,
+    `fallback`: see `Charset`; `path`: by which they run the mapping."""
+
+    def __init__(
+        self,
+        dsn: str,
+        statement_timeout_ms: int,
+        size: int = 2,
+        grace: float = GRACE,
+        fallback: str | None = None,
+        path: SearchPath | None = None,
+        unfiltered: bool = False,
+    ) -> None:
+        self._path = path or SearchPath()
+        self._fallback = fallback
+        self._unfiltered = unfiltered
+        self._dsn = dsn
+        self._timeout_ms = statement_timeout_ms
+        self._grace = grace
+        self._free: list[Session] = []
+        self._turns = asyncio.Semaphore(size)
+        self._lent = 0
+        self._returned = asyncio.Event()
+        self._fewer_until = 0.0
+        """Until then the server has no further connection for us, so that those we have must do."""
+        self._closed = False
+
+    @asynccontextmanager
+    async def session(self, doing: str, *, brief: bool = False) -> AsyncIterator[Session]:
+        """A session for some statements; `brief`: with little time for each. Raises what `failures.translated` makes of
+        a database error, and MappingBroken when something was planted on the path."""
+        async with self._turns:
+            session = None
+            try:
+                session = await self._take()
+                await session.stand()
+                await session.hurry(brief=brief)
+                yield session
+            except NoAnswer as error:
+                raise SourceUnavailable(f"the database gave {error} while {doing}") from None
+            except psycopg.Error as error:
+                raise translated(error, doing, session.timed_out if session is not None else None) from None
+            finally:
+                if session is not None:
+                    await self._back(session)
+
+    async def _take(self) -> Session:
+        """A free session, or a new one; where the server refuses that, the next one that comes back."""
+        while not self._free:
+            if not self._lent or time.monotonic() >= self._fewer_until:
+                try:
+                    return self._lend(await self._open())
+                except _Refused as error:
+                    if not (self._lent and error.full):
+                        raise SourceUnavailable(str(error), error.hint) from None
+                    self._fewer_until = time.monotonic() + _FEWER_FOR
+            self._returned.clear()
+            await self._returned.wait()
+        return self._lend(self._free.pop())
+
+    def _lend(self, session: Session) -> Session:
+        self._lent += 1
+        return session
+
+    async def _open(self) -> Session:
+        """Raises _Refused when there was no connection at all."""
+        try:
+            session = await Session.open(
+                self._dsn, self._timeout_ms, self._grace, self._fallback, unfiltered=self._unfiltered
+            )
+        except NoAnswer:
+            raise
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:
+                raise _Refused(self._dsn, error) from None
+            raise
+        try:
+            await self._path.enter(session.connection)
+        except BaseException:  # cancelled, too: a connection of the OMS's must not be left open
+            await session.connection.close()
+            raise
+        session.path = self._path
+        return session
+
+    async def aclose(self) -> None:
+        """Close what is free now, and what is in use when it comes back."""
+        self._closed = True
+        await self._close_free()
+
+    async def _back(self, session: Session) -> None:
+        self._lent -= 1
+        self._returned.set()
+        if session.usable and not self._closed:
+            self._free.append(session)
+            return
+        if session.connection.broken:
+            # A server that went away took the others too: let none of them fail a read of its own.
+            await self._close_free()
+        await session.connection.close()
+
+    async def _close_free(self) -> None:
+        while self._free:
+            await self._free.pop().connection.close()
+
+
+def parse_snapshot(text: str, replayed: Lsn | None) -> Snapshot:
+    """`xmin:xmax:xip,...` (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT)."""
+    xmin, xmax, running = text.split(":")
+    return Snapshot(int(xmin), int(xmax), frozenset(int(xid) for xid in running.split(",") if xid), replayed)
+
+
+def snapshot_function(server_version: int) -> str:
+    return (
+        "pg_catalog.pg_current_snapshot()::text"
+        if server_version >= 130000
+        else "pg_catalog.txid_current_snapshot()::text"
+    )

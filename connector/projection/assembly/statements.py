@@ -1,0 +1,102 @@
+"""The SQL that assembly runs, as text. Each statement is one read, so one snapshot. No I/O."""
+# ruff: noqa: S608  names come quoted from the catalog, the mapping is the operator's SQL, values are parameters
+
+from __future__ import annotations
+
+from connector.projection.assembly.projection import Projection
+from connector.projection.assembly.reading import snapshot_function
+from connector.projection.routes.paths import Index, Lookup, asked
+from connector.projection.sql.keys import quoted
+
+ROW = "__order_row"
+"""A row as a whole: must not be the name of one of its columns."""
+
+
+def documents(projection: Projection, query: str, keys: list[str]) -> str:
+    """Rows of a query as JSON text, with expressions over `m` before it."""
+    columns = ", ".join(quoted("m", name) for name in projection.columns)
+    before = "".join(f", {key}" for key in keys)
+    source = f"(\n{query}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS {ROW}"
+    return f"SELECT pg_catalog.row_to_json({ROW})::text{before} FROM {source}"
+
+
+def assemble(projection: Projection, server_version: int) -> str:
+    """First a row with the snapshot; then a row for each document: NULL, the document (NULL when it has more bytes than
+    the last parameter says), its bytes, the key's texts; then a row for each member of the reverse index: `@...`, the
+    row's identity, NULL, the key's texts."""
+    keys = [f"{quoted('m', name)}::text" for name in projection.key_outputs]
+    nulls = ", NULL::text, NULL::int4" + ", NULL::text" * len(keys)
+    limit = f"${len(keys) + 1}::int8"
+    size = "pg_catalog.octet_length(d.document)"
+    columns = ", ".join(quoted("m", name) for name in projection.columns)
+    # OFFSET keeps the planner from writing the document's expression out in each place, to be computed each time.
+    rows = (
+        f"SELECT NULL, CASE WHEN {size} <= {limit} THEN d.document END, {size}{''.join(f', {key}' for key in keys)} "
+        f"FROM (\n{projection.restricted}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS {ROW} "
+        f"CROSS JOIN LATERAL (SELECT pg_catalog.row_to_json({ROW})::text AS document OFFSET 0) AS d"
+    )
+    members = "".join(f" UNION ALL {_members(index, name)}" for name, index in projection.indexes.items())
+    return f"SELECT {snapshot_function(server_version)}{nulls} UNION ALL {rows}{members}"
+
+
+def _members(index: Index, name: str) -> str:
+    """The index's name, a row's identity as a JSON list of texts, the key's texts."""
+    width = index.sql.split(" FROM ", 1)[0].count(" AS k")
+    row = ", ".join(f"i.r{number}::text" for number in range(1, len(index.columns) + 1))
+    texts = "".join(f", i.k{number}::text" for number in range(1, width + 1))
+    literal = "'" + name.replace("'", "''") + "'"
+    return f"SELECT {literal}, pg_catalog.json_build_array({row})::text, NULL{texts} FROM ({index.sql}) AS i"
+
+
+def page(projection: Projection, lookup: Lookup | None, continued: bool) -> str:
+    """Keys after a position, in key order, as `k1`, `k2`, ... Parameters: the lookup's arrays, the position, the
+    limit. Sorted and compared as the column's own type and collation say."""
+    names = [f"k{number}" for number in range(1, len(projection.key) + 1)]
+    first = len(lookup.value_types) + 1 if lookup else 1
+    types = lookup.key_types if lookup else projection.key_types
+    query = lookup.sql if lookup else scan(projection)
+    after = ""
+    if continued:
+        position = ", ".join(f"${first + number}::{kind}" for number, kind in enumerate(types))
+        after = f" WHERE ({', '.join(names)}) > ({position})"
+        first += len(names)
+    return f"SELECT {', '.join(names)} FROM ({query}) AS q{after} ORDER BY {', '.join(names)} LIMIT ${first}::int8"
+
+
+def scan(projection: Projection) -> str:
+    columns = [quoted("t", name) for name in projection.key]
+    outputs = ", ".join(f"{column} AS k{number}" for number, column in enumerate(columns, 1))
+    if projection.order_table_key_is_primary:
+        return f"SELECT {outputs} FROM {_order_table(projection)} AS t"
+    there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    return f"SELECT DISTINCT {outputs} FROM {_order_table(projection)} AS t WHERE {there}"
+
+
+def with_snapshot(query: str, server_version: int) -> str:
+    """One row: the snapshot, and the query's rows in order, each a JSON list of texts."""
+    return f"SELECT {snapshot_function(server_version)}, ARRAY(SELECT {_texts(query)} FROM ({query}) AS page)"
+
+
+def _texts(query: str) -> str:
+    width = query.split(" FROM ", 1)[0].count(",") + 1
+    return f"pg_catalog.json_build_array({', '.join(f'page.k{number}::text' for number in range(1, width + 1))})::text"
+
+
+def present(projection: Projection) -> str:
+    """Texts of those of the asked keys that have a row."""
+    columns = [quoted("t", name) for name in projection.key]
+    texts = ", ".join(f"{column}::text" for column in columns)
+    return f"SELECT {texts} FROM {_order_table(projection)} AS t WHERE {asked(columns, list(projection.key_types))}"
+
+
+def count(projection: Projection) -> str:
+    """The planner's count when the table was ever analysed; else its rows, counted up to `$1`."""
+    return f"SELECT pg_catalog.count(*) FROM (SELECT 1 FROM {_order_table(projection)} LIMIT $1::int8) AS t"
+
+
+def explain_count(projection: Projection) -> str:
+    return f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {_order_table(projection)}"
+
+
+def _order_table(projection: Projection) -> str:
+    return quoted(projection.order_table.schema, projection.order_table.name)

@@ -1,0 +1,281 @@
+"""What pg_catalog says about the tables that a mapping names.
+
+Knows Postgres's catalog; must not know SQL parsing, routes or orders.
+Source: https://www.postgresql.org/docs/current/catalogs.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from psycopg import AsyncConnection
+from sqlglot import exp
+
+from connector.model.changes import TableName
+from connector.projection.catalog.functions import Functions
+from connector.projection.sql.keys import quoted
+
+_INTEGERS = frozenset({"int2", "int4", "int8"})
+_NUMBERS = _INTEGERS | {"numeric"}
+_STRINGS = frozenset({"text", "varchar", "bpchar"})
+_FAITHFUL = _INTEGERS | _STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
+
+KINDS = {"S": "sequence", "c": "composite type"}
+"""What can't be read as a table."""
+_TEXT_TYPES = _INTEGERS | {"uuid"}
+"""Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
+    for generated columns, which logical replication leaves out. `as_text`: the column cast to text, as a join condition
+    of the mapping writes it."""
+
+    name: str
+    type: str
+    type_name: str
+    type_schema: str
+    modifier: int
+    is_enum: bool
+    deterministic: bool
+    streamed: bool
+    not_null: bool = False
+    as_text: bool = False
+
+    def written(self, alias: str) -> str:
+        """The column as SQL, of a table named `alias`."""
+        return f"{quoted(alias, self.name)}::text" if self.as_text else quoted(alias, self.name)
+
+    @property
+    def asked_as(self) -> str:
+        """The type of values that it is compared with. Of integers the widest: what refers to the column may be wider,
+        and it may itself be widened while we run."""
+        integer = self.type in _INTEGERS and self.type_schema == "pg_catalog" and not self.as_text
+        return "pg_catalog.int8" if integer else self.type_name
+
+    @property
+    def indexed_as(self) -> str:
+        """How the index that serves it names it: see `Table.indexes`."""
+        plain = re.fullmatch(r"[a-z_][a-z0-9_$]*", self.name) is not None
+        return f"({self.name if plain else quoted(self.name)}::text)" if self.as_text else self.name
+
+    def cast_to_text(self) -> Column | None:
+        """The column cast to text; None when the text depends on settings or on the value's history."""
+        if not (self.is_enum or (self.type in _TEXT_TYPES and self.type_schema == "pg_catalog")):
+            return None
+        text = {"type": "text", "type_name": "pg_catalog.text", "type_schema": "pg_catalog", "modifier": -1}
+        return replace(self, **text, is_enum=False, deterministic=True, as_text=True)  # type: ignore[arg-type]
+
+    def faithful(self) -> bool:
+        """True when two values are equal exactly if their texts are (blanks at the end of char(n) aside)."""
+        if self.type == "numeric":
+            return self.modifier >= 0
+        known = self.type in _FAITHFUL and self.type_schema == "pg_catalog"
+        return (known or self.is_enum) and self.deterministic
+
+
+def widened(column: Column, target: str) -> bool:
+    """True when a cast to the type in pg_catalog (without a length or a scale) keeps the value, or fails."""
+    if column.type_schema != "pg_catalog" or column.as_text:
+        return column.as_text and target in ("text", "varchar")
+    if column.type in _INTEGERS:
+        return target in _NUMBERS
+    if column.type in _STRINGS:
+        return target in ("text", "varchar")
+    return column.type == target
+
+
+def unites(columns: Sequence[Column]) -> bool:
+    """True when a set operation over the columns gives a type that keeps the values of all."""
+    types = {column.type for column in columns}
+    if len({column.type_name for column in columns}) == 1:
+        return True
+    if any(column.type_schema != "pg_catalog" for column in columns):
+        return False
+    return types <= _NUMBERS or types <= {"text", "varchar"}
+
+
+def comparable(one: Column, other: Column) -> bool:
+    """True when `=` between the two is an equivalence that a parameter of either type keeps."""
+    if one.type_name == other.type_name:
+        return True
+    if {one.type_schema, other.type_schema} != {"pg_catalog"}:
+        return False
+    pair = {one.type, other.type}
+    return pair <= _NUMBERS or pair <= _STRINGS
+
+
+def same_text(one: Column, other: Column) -> bool:
+    """True when equal values of the two columns have equal texts."""
+    if not (one.faithful() and other.faithful() and comparable(one, other)):
+        return False
+    if "numeric" in (one.type, other.type):
+        return one.type == other.type and one.modifier == other.modifier
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`identity`: columns that the stream carries of a deleted row. `indexes`: columns of each whole-table index, in
+    index order; an expression is put as Postgres prints it. `rows`: the planner's count, negative when never analysed.
+    `refusal`: why the table can't be followed. `partial`: its old rows come as if whole, but from some partitions only
+    their key is in them. `children`: the tables that inherit from it, at any depth, whose changes
+    are streamed under their own names."""
+
+    name: TableName
+    kind: str
+    columns: Mapping[str, Column]
+    primary_key: tuple[str, ...]
+    identity: frozenset[str]
+    indexes: tuple[tuple[str, ...], ...]
+    rows: float
+    refusal: str | None
+    oid: int = 0
+    partial: bool = False
+    children: tuple[Table, ...] = ()
+
+    def serves(self, columns: Sequence[str]) -> bool:
+        """True when an index begins with one of the columns."""
+        return any(index and index[0] in columns for index in self.indexes)
+
+
+_TABLES = """
+WITH asked AS (
+  SELECT i, (SELECT c.oid FROM unnest(CASE WHEN s IS NULL THEN $3::text[] ELSE ARRAY[s] END) WITH ORDINALITY AS t(s, i)
+    JOIN pg_namespace p ON p.nspname = t.s JOIN pg_class c ON c.relnamespace = p.oid AND c.relname = n
+    ORDER BY t.i LIMIT 1) AS oid
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked(s, n, i))
+SELECT a.i, c.oid::bigint, p.nspname, c.relname, c.relkind::text, c.relreplident::text,
+  CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(l.reltuples, 0)), 0) FROM pg_partition_tree(c.oid) t
+    JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf)
+    -- Before 14 a table never analysed, or truncated since, has 0.
+    WHEN c.reltuples = 0 AND c.relpages = 0 AND current_setting('server_version_num')::int < 140000 THEN -1
+    ELSE c.reltuples END::float8,
+  CASE WHEN c.relkind = 'p' THEN (SELECT string_agg(DISTINCT l.relreplident::text, '') FROM pg_partition_tree(c.oid) t
+    JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END,
+  CASE WHEN c.relkind = 'm' THEN 'is a materialized view, whose changes are not streamed'
+    WHEN c.relkind = 'f' THEN 'is a foreign table, whose changes are not streamed'
+    WHEN c.relpersistence <> 'p' THEN 'is not logged, so no change of it is in the WAL' END
+FROM asked a JOIN pg_class c ON c.oid = a.oid JOIN pg_namespace p ON p.oid = c.relnamespace
+"""
+
+_COLUMNS = """
+WITH RECURSIVE base(rel, num, name, typ, typmod, coll, streamed, filled) AS (
+  SELECT attrelid, attnum, attname, atttypid, atttypmod, attcollation, attgenerated = '', attnotnull FROM pg_attribute
+  WHERE attrelid = ANY($1::oid[]) AND attnum > 0 AND NOT attisdropped
+  UNION ALL
+  SELECT b.rel, b.num, b.name, t.typbasetype, t.typtypmod, b.coll, b.streamed, b.filled
+  FROM base b JOIN pg_type t ON t.oid = b.typ WHERE t.typtype = 'd')
+SELECT b.rel::bigint, b.name, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), n.nspname, b.typmod,
+  t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed, b.filled
+FROM base b JOIN pg_type t ON t.oid = b.typ JOIN pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_collation l ON l.oid = b.coll
+WHERE t.typtype <> 'd' ORDER BY b.rel, b.num
+"""
+
+_INDEXES = """
+SELECT i.indrelid::bigint, i.indisprimary, i.indisreplident, i.indpred IS NULL,
+  ARRAY(SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, k + 1, true))
+        FROM generate_series(0, i.indnkeyatts - 1) k
+        LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k] ORDER BY k)
+FROM pg_index i WHERE i.indrelid = ANY($1::oid[]) AND i.indisvalid
+"""
+
+_CHILDREN = """
+WITH RECURSIVE below(root, oid) AS (
+  SELECT h.inhparent, h.inhrelid FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent
+  WHERE h.inhparent = ANY($1::oid[]) AND c.relkind = 'r'
+  UNION SELECT b.root, h.inhrelid FROM below b JOIN pg_inherits h ON h.inhparent = b.oid)
+SELECT b.root::bigint, n.nspname, c.relname FROM below b JOIN pg_class c ON c.oid = b.oid
+JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2, 3
+"""
+
+Names = Sequence[tuple[str | None, str]]
+"""Tables as the mapping writes them: schema, or None for the search path, and name."""
+
+
+async def read_tables(
+    connection: AsyncConnection[Any], names: Names, path: Sequence[str] = ()
+) -> dict[tuple[str | None, str], Table]:
+    """Those of the tables that there are, by how they were asked for; without a schema, the first in the schemas of
+    `path`. Raises psycopg.Error."""
+    asked = [[schema for schema, _ in names], [name for _, name in names], list(path)]
+    rows = await (await connection.execute(_TABLES, asked)).fetchall()
+    oids = [row[1] for row in rows]
+    columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids}
+    for oid, name, *rest in await (await connection.execute(_COLUMNS, [oids])).fetchall():
+        columns[oid][name] = Column(name, *rest)
+    indexes = await (await connection.execute(_INDEXES, [oids])).fetchall()
+    children = await _children(connection, oids)
+    return {
+        names[row[0] - 1]: replace(
+            _table(row, columns[row[1]], [index for index in indexes if index[0] == row[1]]),
+            children=children.get(row[1], ()),
+        )
+        for row in rows
+    }
+
+
+_ELSEWHERE = """
+SELECT c.relname, n.nspname FROM unnest($2::text[]) WITH ORDINALITY AS path(schema, place)
+JOIN pg_namespace n ON n.nspname = path.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ANY($1::text[])
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY path.place
+"""
+
+
+async def schemas_with(
+    connection: AsyncConnection[Any], names: Sequence[str], path: Sequence[str]
+) -> dict[str, list[str]]:
+    """The schemas of the path that have a table or view of each name, in order. Raises psycopg.Error."""
+    found: dict[str, list[str]] = {}
+    for name, schema in await (await connection.execute(_ELSEWHERE, [list(names), list(path)])).fetchall():
+        found.setdefault(name, []).append(schema)
+    return found
+
+
+async def _children(connection: AsyncConnection[Any], oids: Sequence[int]) -> dict[int, tuple[Table, ...]]:
+    rows = await (await connection.execute(_CHILDREN, [oids])).fetchall()
+    if not rows:
+        return {}
+    tables = await read_tables(connection, [(schema, name) for _, schema, name in rows])
+    found: dict[int, tuple[Table, ...]] = {}
+    for root, schema, name in rows:
+        found[root] = (*found.get(root, ()), tables[schema, name])
+    return found
+
+
+def _table(row: Sequence[Any], columns: Mapping[str, Column], own: Sequence[Sequence[Any]]) -> Table:
+    _, oid, schema, name, kind, replident, rows, leaves, refusal = row
+    primary = next((tuple(index[4]) for index in own if index[1]), ())
+    # Rows of a partitioned table carry their partition's identity, in a message of the kind of their root's.
+    mode = replident if kind != "p" else "d" if leaves in (None, "df", "fd") else leaves
+    partial = kind == "p" and replident == "f" and leaves != "f"
+    identity = {"d": frozenset(primary), "f": frozenset(columns)}.get(mode, frozenset())
+    if mode == "i" and kind != "p":
+        identity = frozenset(next((index[4] for index in own if index[2]), ()))
+    whole = tuple(tuple(index[4]) for index in own if index[3])
+    return Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal, oid, partial)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view's own SELECT as a tree, its column names, and where the mapping (or the view around it) names it."""
+
+    name: TableName
+    tree: exp.Query
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """`tables` by (schema or None, name) as the mapping asks, `views` by their full names. `invokers`: views that read
+    with the rights of who reads them, not of their owner."""
+
+    tables: Mapping[tuple[str | None, str], Table]
+    views: Mapping[TableName, View] = field(default_factory=dict)
+    functions: Functions = field(default_factory=Functions)
+    invokers: frozenset[TableName] = frozenset()

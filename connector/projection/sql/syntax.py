@@ -1,0 +1,75 @@
+"""Small questions about sqlglot's tree that need no catalog: what is a term, a star, a comma, an output's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from connector.projection.sql.mapping import name_of
+
+QUERIES = (exp.Select, exp.SetOperation, exp.DML, exp.Values)
+_Type = exp.DType
+CAST_TYPES = {
+    _Type.TEXT: "text",
+    _Type.VARCHAR: "varchar",
+    _Type.CHAR: "bpchar",
+    _Type.UUID: "uuid",
+    _Type.DATE: "date",
+    _Type.SMALLINT: "int2",
+    _Type.INT: "int4",
+    _Type.BIGINT: "int8",
+    _Type.DECIMAL: "numeric",
+}
+"""pg_type's names of some types that a cast may name."""
+
+
+def is_comma(join: exp.Join) -> bool:
+    return not any(join.args.get(part) for part in ("kind", "side", "method", "on", "using"))
+
+
+def is_star(column: exp.Column) -> bool:
+    return isinstance(column.this, exp.Star)
+
+
+def bare(node: exp.Expr) -> exp.Expr:
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return node
+
+
+def terms(expression: exp.Expr) -> Iterator[exp.Expr]:
+    expression = bare(expression)
+    if isinstance(expression, exp.And):
+        yield from terms(expression.this)
+        yield from terms(expression.expression)
+    else:
+        yield expression
+
+
+def items(node: exp.Expr) -> list[exp.Expr]:
+    node = bare(node)
+    row = isinstance(node, exp.Anonymous) and str(node.this).upper() == "ROW"
+    return list(node.expressions) if row or isinstance(node, exp.Tuple) else [node]
+
+
+def output_name(expression: exp.Expr) -> str | None:
+    """The output's name where it is sure; Postgres's names for expressions are left alone."""
+    if isinstance(expression, exp.Alias):
+        return name_of(expression.args["alias"])
+    while isinstance(expression, (exp.Cast, exp.Paren)):
+        expression = expression.this
+    return name_of(expression.this) if isinstance(expression, exp.Column) else None
+
+
+def own_windows(query: exp.Select) -> Iterator[exp.Window]:
+    waiting: list[exp.Expr] = [*query.expressions]
+    waiting += [query.args["order"]] if query.args.get("order") is not None else []
+    waiting += [query.args["distinct"]] if query.args.get("distinct") is not None else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, QUERIES):
+            continue
+        if isinstance(node, exp.Window):
+            yield node
+        waiting += node.iter_expressions()
