@@ -9,7 +9,7 @@ from connector.model.orders import OrderKey
 from connector.pipeline.entries import Entry, Lane
 from connector.pipeline.evidence import Evidence
 from connector.pipeline.insist import Insist
-from connector.pipeline.intake import Revisions
+from connector.pipeline.revisions import Revisions
 from connector.pipeline.sweep import Sweeper
 from connector.status.metrics import Metrics
 from tests.test_pipeline_progress import NoOrders

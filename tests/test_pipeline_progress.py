@@ -12,9 +12,9 @@ from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transactio
 from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.entries import Arrival, Commit, Entry, Lane
 from connector.pipeline.insist import Insist
-from connector.pipeline.intake import Revisions
 from connector.pipeline.progress import Gap, Progress
 from connector.pipeline.records import Checkpoint, Rebinding, Settlement
+from connector.pipeline.revisions import Revisions
 from connector.pipeline.sweep import OLD_STORE, Sweeper
 from connector.pipeline.visibility import Visibility
 from connector.status.metrics import Metrics

@@ -18,26 +18,9 @@ from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Chronicle, Observer, Routes, Source
 from connector.pipeline.progress import Progress
 from connector.pipeline.pulse import Pulse
+from connector.pipeline.revisions import Revisions
 from connector.pipeline.sweep import Sweeper
 from connector.pipeline.visibility import Visibility
-
-
-class Revisions:
-    """The ledger's own order of arrival: numbers that only grow, across restarts too."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def start_after(self, last: int) -> None:
-        self._last = max(self._last, last)
-
-    def next(self) -> int:
-        self._last += 1
-        return self._last
-
-    @property
-    def last(self) -> int:
-        return self._last
 
 
 class Intake:

@@ -18,11 +18,11 @@ from connector.pipeline.batch import BatchSize
 from connector.pipeline.crashpoints import reach
 from connector.pipeline.entries import Arrival, Lane, PendingLookup
 from connector.pipeline.insist import Insist
-from connector.pipeline.intake import Revisions
 from connector.pipeline.memory import Memory
 from connector.pipeline.ports import Assembler, Chronicle
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.reading import Reader
+from connector.pipeline.revisions import Revisions
 from connector.pipeline.visibility import Visibility
 
 AT_ONCE = 500

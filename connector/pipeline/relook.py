@@ -15,10 +15,10 @@ from connector.pipeline.clock import Clock
 from connector.pipeline.decide import MAPPING
 from connector.pipeline.entries import Arrival, Lane
 from connector.pipeline.insist import Insist
-from connector.pipeline.intake import Revisions
 from connector.pipeline.memory import Memory
 from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import DeadLetter
+from connector.pipeline.revisions import Revisions
 
 PAGE = 500
 PER_SECOND = 50.0

@@ -42,7 +42,7 @@ from connector.pipeline.guard import Guard, Limits
 from connector.pipeline.hand_pause import HandPause
 from connector.pipeline.holds import HoldKind
 from connector.pipeline.insist import Insist
-from connector.pipeline.intake import Intake, Revisions
+from connector.pipeline.intake import Intake
 from connector.pipeline.looking import Looker
 from connector.pipeline.lookups import INDEX, Resolver
 from connector.pipeline.memory import Memory
@@ -52,6 +52,7 @@ from connector.pipeline.pulse import Pulse
 from connector.pipeline.reading import Reader
 from connector.pipeline.records import SweepKind
 from connector.pipeline.relook import Relook
+from connector.pipeline.revisions import Revisions
 from connector.pipeline.settler import Settler
 from connector.pipeline.slow import SLOW
 from connector.pipeline.sweep import Sweeper

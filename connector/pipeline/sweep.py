@@ -28,7 +28,7 @@ from connector.pipeline.pulse import Pulse
 from connector.pipeline.records import Sweep, SweepKind
 
 if TYPE_CHECKING:
-    from connector.pipeline.intake import Revisions
+    from connector.pipeline.revisions import Revisions
 
 log = structlog.get_logger("connector.pipeline")
 
