@@ -26,7 +26,7 @@ from connector.demo import oms
 from connector.demo.postgres import Cluster, Template
 from connector.model.changes import Changes, Operation, TableName
 from connector.model.orders import Lookup, Members, OrderKey
-from connector.pipeline.memory import Memory
+from connector.pipeline.ports.store import Memory
 from connector.projection import Assembler, Projection
 
 BATCH: Final = 500

@@ -31,9 +31,9 @@ from connector.inbox import Inbox
 from connector.model.errors import ConfigurationError, Problem
 from connector.neighbours import store_neighbours
 from connector.pipeline.decide import Terms
-from connector.pipeline.guard import Limits
-from connector.pipeline.memory import Memory
-from connector.pipeline.progress import PROGRESS_NOTE, Gap
+from connector.pipeline.holds.guard import Limits
+from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
+from connector.pipeline.ports.store import Memory
 from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection

@@ -14,7 +14,7 @@ from connector import furnishing
 from connector.checkpoints.opening import ReadOnly, open_if_any
 from connector.front import telling
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.records import Endpoint, Known
+from connector.pipeline.ports.records import Endpoint, Known
 from connector.settings.config import Settings
 from connector.status.story import as_json
 from connector.survey import address

@@ -11,7 +11,7 @@ from typing import Final
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_if_any
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
-from connector.pipeline.memory import Memory
+from connector.pipeline.ports.store import Memory
 
 SLOTS_NOTE: Final = "slots"
 """Their names, as a JSON list."""

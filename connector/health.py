@@ -20,12 +20,12 @@ from connector.model.errors import (
     ReadingVoid,
     SourceUnavailable,
 )
-from connector.pipeline.controls import ADVICE
-from connector.pipeline.endpoints import HOW_TO_APPROVE, unapproved
-from connector.pipeline.pulse import Stall
-from connector.pipeline.records import SweepKind, Tally
+from connector.pipeline.heartbeat import Stall
+from connector.pipeline.holds.endpoints import HOW_TO_APPROVE, unapproved
+from connector.pipeline.ports.records import SweepKind, Tally
+from connector.pipeline.read.controls import ADVICE
 from connector.pipeline.run import Pipeline
-from connector.pipeline.sweep import PACED, Sweeper
+from connector.pipeline.sweeps.sweep import PACED, Sweeper
 from connector.source.objects.slot import SlotReport
 from connector.status.facts import State, duration
 

@@ -17,8 +17,8 @@ from connector.checkpoints.requests import Request
 from connector.model.errors import CheckpointsUnwritable, ConnectorError
 from connector.model.orders import OrderKey
 from connector.pipeline.control import Control
-from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import Sweep, SweepKind
+from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.status.ports import Asked
 
 log = structlog.get_logger("connector.inbox")

@@ -12,7 +12,7 @@ from connector.contract.contract import RedoContract
 from connector.contract.digest import changed_fields
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
 from connector.model.orders import Assembly, Document, OrderKey
-from connector.pipeline.records import Checkpoint
+from connector.pipeline.ports.records import Checkpoint
 
 
 class Assembles(Protocol):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from connector.paper import clock, console, counted, some
-from connector.pipeline.records import FAILING
+from connector.pipeline.ports.records import FAILING
 
 _SHOWN: Final = 10
 """Fields of a hold that are named."""

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from connector.paper import clock, console
-from connector.pipeline.records import FAILING
+from connector.pipeline.ports.records import FAILING
 
 _RESULTS = {"pushed": "accepted", "missing": "removed at Redo", "again": "tried again"}
 

@@ -17,8 +17,8 @@ import structlog
 
 from connector.model.changes import Lsn, TableName
 from connector.model.errors import ConfigurationError, ConnectorError, SourceUnavailable
-from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import SweepKind
+from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.run import RECONNECT, Pipeline
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.checks.synchronous import StandbyWatch

@@ -27,7 +27,7 @@ from connector.model.errors import (
 )
 from connector.model.orders import OutcomeKind, Place
 from connector.neighbours import store_neighbours
-from connector.pipeline.former import KEY_NOTE, KeyNote
+from connector.pipeline.sweeps.former_keys import KEY_NOTE, KeyNote
 from connector.projection import Assembler
 from connector.projection.assembly.statistics import read_statistics
 from connector.redo.stores import Stores

@@ -17,7 +17,7 @@ from connector.contract.contract import RedoContract
 from connector.judging import Accepted, Assembles, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.records import Checkpoint, Known
+from connector.pipeline.ports.records import Checkpoint, Known
 from connector.status.history import History
 from connector.status.story import Projection, Story, shapes
 

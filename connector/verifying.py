@@ -19,7 +19,7 @@ from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import makes_none
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind
-from connector.pipeline.records import Checkpoint
+from connector.pipeline.ports.records import Checkpoint
 from connector.redo.readback import differences_to_readback
 from connector.redo.stores import Stores
 from connector.settings.config import Settings

@@ -17,9 +17,9 @@ import structlog
 from connector import __version__
 from connector.health import Finding, Health
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, SourceUnavailable
-from connector.pipeline.holds import Hold
-from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import Endpoint, LetterGroup, Sweep, SweepKind, Warned
+from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.ports.holds import Hold
+from connector.pipeline.ports.records import Endpoint, LetterGroup, Sweep, SweepKind, Warned
 from connector.pipeline.run import Pipeline
 from connector.source.objects.slot import SlotReport, SlotWatch
 from connector.status.facts import NO_TALLY, Counts, Facts, State

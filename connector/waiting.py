@@ -12,9 +12,9 @@ from connector import furnishing
 from connector.checkpoints.opening import ReadOnly, open_if_any, open_readonly
 from connector.model.errors import Problem
 from connector.model.orders import OrderKey, delivery_id
-from connector.pipeline.endpoints import Change, compare
-from connector.pipeline.holds import Hold, HoldState, HoldSummary
-from connector.pipeline.records import DeadLetter, LetterGroup, Sweep, SweepKind
+from connector.pipeline.holds.endpoints import Change, compare
+from connector.pipeline.ports.holds import Hold, HoldState, HoldSummary
+from connector.pipeline.ports.records import DeadLetter, LetterGroup, Sweep, SweepKind
 from connector.settings.config import Settings
 
 _PAGE: Final = 500

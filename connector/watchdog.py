@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from connector.pipeline.pulse import Pulse, Stall, Stalls
+from connector.pipeline.heartbeat import Pulse, Stall, Stalls
 from connector.stacks import task_lines, thread_lines
 
 log = structlog.get_logger("connector.watchdog")

@@ -23,7 +23,7 @@ from connector.model.errors import (
     MappingFails,
     SourceUnavailable,
 )
-from connector.pipeline.pulse import Pulse
+from connector.pipeline.heartbeat import Pulse
 from connector.pipeline.run import Pipeline
 from connector.projection import Assembler, Projection
 from connector.source_objects import SourceObjects

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from connector.cli import main
-from connector.pipeline.crashpoints import arm
+from connector.pipeline.failpoints import arm
 
 if __name__ == "__main__":
     arm(sys.argv[1], int(sys.argv[2]))

@@ -13,7 +13,7 @@ from psycopg import sql
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
 from connector.demo.postgres import Cluster
-from connector.pipeline.memory import Memory
+from connector.pipeline.ports.store import Memory
 from tests.fix_postgres import Database, create_database, drop_database
 
 _numbers = itertools.count()

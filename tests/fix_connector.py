@@ -19,7 +19,7 @@ from connector import building
 from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
 from connector.model.changes import parse_lsn
-from connector.pipeline.records import Tally
+from connector.pipeline.ports.records import Tally
 from connector.sandbox.server import SandboxServer
 from connector.settings.config import Settings
 from connector.status.facts import Facts

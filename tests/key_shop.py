@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.model.orders import OrderKey
-from connector.pipeline.memory import Memory
+from connector.pipeline.ports.store import Memory
 from connector.sandbox.server import SandboxServer
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.entries import Lane
-from connector.pipeline.gate import Gate
-from connector.pipeline.pace import Pacer
+from connector.pipeline.deliver.admission import Gate
+from connector.pipeline.deliver.rate_limiter import Pacer
+from connector.pipeline.ports.entries import Lane
 from tests.virtual_time import VirtualTimeLoop
 
 ACCEPTED = Outcome(OutcomeKind.ACCEPTED, 200)

@@ -13,7 +13,7 @@ import pytest
 from connector import app, source_objects, watching
 from connector.demo.run import free_port
 from connector.model.changes import parse_lsn
-from connector.pipeline import sweep
+from connector.pipeline.sweeps import sweep
 from tests.fix_connector import Rig, eventually
 
 

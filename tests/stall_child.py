@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.checkpoints import ledger
 from connector.cli import main
-from connector.pipeline.intake import Intake
+from connector.pipeline.intake.intake import Intake
 
 
 def _stuck(*_: Any) -> Any:

@@ -13,9 +13,9 @@ from connector.checkpoints.file import open_writer
 from connector.checkpoints.requests import Request, Requests
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.holds import Held, HoldKind, HoldState
-from connector.pipeline.records import DeadLetter, Settlement
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.ports.holds import Held, HoldKind, HoldState
+from connector.pipeline.ports.records import DeadLetter, Settlement
 
 
 def letter(key: str, cause: str, *, reason: str = "rejected", first_seen: float = 60.0) -> DeadLetter:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from connector.demo.traffic import Kind, Traffic
-from connector.pipeline import lookups
+from connector.pipeline.sweeps import lookups
 from tests.fix_connector import Rig, eventually
 from tests.test_invariants import lookups_wait, play
 

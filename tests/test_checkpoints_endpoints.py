@@ -9,10 +9,9 @@ import pytest
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.entries import Again, Arrival, Entry, Lane
-from connector.pipeline.holds import Held, HoldKind
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import (
+from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
+from connector.pipeline.ports.holds import Held, HoldKind
+from connector.pipeline.ports.records import (
     Checkpoint,
     DeadLetter,
     Endpoint,
@@ -23,6 +22,7 @@ from connector.pipeline.records import (
     SweepKind,
     Venture,
 )
+from connector.pipeline.ports.store import Memory
 from tests.fix_checkpoints import IN_POSTGRES, NewAddress
 
 SANDBOX, PRODUCTION = "http://127.0.0.1:8080", "https://api.getredo.com/v2.2"

@@ -9,10 +9,10 @@ import pytest
 from connector.checkpoints.opening import open_checkpoints
 from connector.checkpoints.vault import Vault
 from connector.model.orders import Lookup, OrderKey, Place, Suspicion, WarningKind, former, is_former
-from connector.pipeline.entries import Again, Arrival, Entry, Lane
-from connector.pipeline.holds import Held, HoldKind
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Venture
+from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
+from connector.pipeline.ports.holds import Held, HoldKind
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement, Venture
+from connector.pipeline.ports.store import Memory
 from tests.fix_checkpoints import IN_POSTGRES, NewAddress
 
 A, B, C, NEW = (OrderKey(text) for text in ("1", "2", "3", '["1","x"]'))

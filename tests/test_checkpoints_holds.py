@@ -11,10 +11,10 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Again, Arrival, Entry, Lane
-from connector.pipeline.holds import Held, Hold, HoldKind, HoldState
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
+from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState
+from connector.pipeline.ports.records import Settlement
+from connector.pipeline.ports.store import Memory
 
 NEW = ("new",)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Again, Arrival, Entry, Lane
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
+from connector.pipeline.ports.records import Settlement
+from connector.pipeline.ports.store import Memory
 
 A = OrderKey("a")
 LATE = 500.0

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Settlement, Sweep, SweepKind
+from connector.pipeline.ports.entries import Again, Arrival, Commit, Entry, Lane
+from connector.pipeline.ports.records import Settlement, Sweep, SweepKind
+from connector.pipeline.ports.store import Memory
 
 NOBODY: frozenset[OrderKey] = frozenset()
 LANES = tuple(Lane)

@@ -13,9 +13,9 @@ from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.progress import SWEEPS_KEPT
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.orders import OrderKey, Suspicion, WarningKind
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
+from connector.pipeline.ports.store import Memory
 
 SHRUNK, REUSED = WarningKind.REFUNDS_SHRUNK, WarningKind.LINE_ITEM_ID_REUSED
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from connector.model.orders import Members, OrderKey
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.ports.records import Settlement
+from connector.pipeline.ports.store import Memory
 
 ITEM, PAYMENT = "oms.item", "oms.payment"
 

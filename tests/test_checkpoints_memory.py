@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.model.orders import Lookup, OrderKey, Place
-from connector.pipeline.entries import Arrival, Entry, Lane, PendingLookup
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Tally
+from connector.pipeline.ports.entries import Arrival, Entry, Lane, PendingLookup
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Tally
+from connector.pipeline.ports.store import Memory
 
 PEN = Lookup("orders of product", ("pen",))
 INK = Lookup("orders of product", ("ink", 'quo"te'))

@@ -12,9 +12,9 @@ from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.vault import Vault
 from connector.model.errors import ConfigurationError
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Checkpoint, Settlement, Venture
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
+from connector.pipeline.ports.store import Memory
 from tests.fix_checkpoints import IN_POSTGRES, NewAddress
 
 A, B = OrderKey("a"), OrderKey("b")

@@ -20,8 +20,8 @@ from connector.checkpoints.postgres.store import PostgresCheckpoints
 from connector.checkpoints.requests import RequestState
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Arrival, Entry, Lane
-from connector.pipeline.records import Checkpoint, DeadLetter, Rebinding, Settlement
+from connector.pipeline.ports.entries import Arrival, Entry, Lane
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, Rebinding, Settlement
 from tests.fix_pooler import small_pooler
 from tests.fix_postgres import Database, MakeCluster, create_database, drop_database
 

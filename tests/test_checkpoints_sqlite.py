@@ -30,8 +30,8 @@ from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Again, Arrival, Lane
-from connector.pipeline.records import Checkpoint, Settlement
+from connector.pipeline.ports.entries import Again, Arrival, Lane
+from connector.pipeline.ports.records import Checkpoint, Settlement
 
 NOBODY: frozenset[OrderKey] = frozenset()
 

@@ -19,10 +19,18 @@ from connector.checkpoints.postgres.store import PostgresCheckpoints
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.model.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind, former
-from connector.pipeline.entries import Again, Arrival, Commit, Entry, Lane, PendingLookup
-from connector.pipeline.holds import Held, HoldKind, HoldState
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Checkpoint, DeadLetter, Rebinding, Settlement, Sweep, SweepKind, Venture
+from connector.pipeline.ports.entries import Again, Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.ports.holds import Held, HoldKind, HoldState
+from connector.pipeline.ports.records import (
+    Checkpoint,
+    DeadLetter,
+    Rebinding,
+    Settlement,
+    Sweep,
+    SweepKind,
+    Venture,
+)
+from connector.pipeline.ports.store import Memory
 from tests.fix_checkpoints import emptied
 from tests.fix_postgres import Database
 

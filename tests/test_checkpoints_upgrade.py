@@ -13,8 +13,8 @@ from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.opening import open_readonly
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.orders import Lookup, OrderKey, Place
-from connector.pipeline.entries import Arrival, Entry, Lane, PendingLookup
-from connector.pipeline.records import Checkpoint, Rebinding, Settlement, SweepKind
+from connector.pipeline.ports.entries import Arrival, Entry, Lane, PendingLookup
+from connector.pipeline.ports.records import Checkpoint, Rebinding, Settlement, SweepKind
 
 # As version 1 made it, written down here so that a change of the scripts can't change what it was.
 VERSION_1 = """

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from connector.demo.traffic import Kind, Traffic
-from connector.pipeline.crashpoints import POINTS, arm
+from connector.pipeline.failpoints import POINTS, arm
 from tests.fix_connector import Rig, eventually
 from tests.kills import armed, killed
 

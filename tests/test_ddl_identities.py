@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connector.pipeline.records import SweepKind
+from connector.pipeline.ports.records import SweepKind
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.pair import inserts_name
 from connector.source.objects.rescue import Rescuer

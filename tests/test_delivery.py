@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from connector.checkpoints.requests import Requests, requests_path
 from connector.model.orders import OrderKey
-from connector.pipeline.holds import HoldState
+from connector.pipeline.ports.holds import HoldState
 from tests.fix_connector import Rig, eventually
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connector.pipeline import failing
+from connector.pipeline.deliver import failing_orders
 from connector.status.facts import explained, ready
 from connector.watchdog import Watchdog
 from tests import forked
@@ -19,8 +19,8 @@ BAD = ["1", "2", "3"]
 
 @pytest.fixture(autouse=True)
 def _said_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failing, "ATTEMPTS", 3)
-    monkeypatch.setattr(failing, "SPREAD", 0.5)
+    monkeypatch.setattr(failing_orders, "ATTEMPTS", 3)
+    monkeypatch.setattr(failing_orders, "SPREAD", 0.5)
 
 
 def tags(rig: Rig, key: str) -> Any:

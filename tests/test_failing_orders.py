@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 
 from connector.model.orders import OrderKey
-from connector.pipeline.records import FAILING, SET_ASIDE
+from connector.pipeline.ports.records import FAILING, SET_ASIDE
 from tests.life.oms import Header, Row
 from tests.life.world import MAIN, OTHER, Setup, World
 

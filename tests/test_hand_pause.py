@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.pipeline import control
-from connector.pipeline.hand_pause import PAUSE_NOTE, HandPause
+from connector.pipeline.holds.manual_pause import PAUSE_NOTE, HandPause
 from connector.pipeline.insist import Insist
 from connector.status.facts import State, ready
 from tests.fix_connector import Rig, eventually

@@ -13,9 +13,9 @@ from psycopg.conninfo import make_conninfo
 
 from connector import building
 from connector.health import Bounds, Finding, Health, Moving, Reached
-from connector.pipeline import dispatch, run
+from connector.pipeline import dispatcher, run
 from connector.pipeline.backoff import Backoff
-from connector.pipeline.records import SweepKind
+from connector.pipeline.ports.records import SweepKind
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
@@ -31,7 +31,7 @@ QUICK = {"source": {"silence_timeout": 0.5, "statement_timeout": 0.5}, "redo": {
 def _tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     soon = Backoff(base=0.05, cap=0.2, floor=0.02)
     monkeypatch.setattr(run, "RECONNECT", soon)
-    monkeypatch.setattr(dispatch, "READ_BACKOFF", soon)
+    monkeypatch.setattr(dispatcher, "READ_BACKOFF", soon)
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ from connector.demo import oms
 from connector.demo.traffic import Traffic
 from connector.model.orders import OrderKey, OutcomeKind
 from connector.pipeline.backoff import Backoff
-from connector.pipeline.entries import Arrival, Lane
-from connector.pipeline.gate import Pause
-from connector.pipeline.policy import POLICY
+from connector.pipeline.deliver.admission import Pause
+from connector.pipeline.deliver.policy import POLICY
+from connector.pipeline.ports.entries import Arrival, Lane
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import MakeCluster, create_database
 

@@ -13,10 +13,10 @@ from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
 from connector.model.orders import OrderKey, is_former
-from connector.pipeline import sweep
-from connector.pipeline.crashpoints import OF_KEYS
-from connector.pipeline.holds import Hold, HoldState
-from connector.pipeline.records import SweepKind
+from connector.pipeline.failpoints import OF_KEYS
+from connector.pipeline.ports.holds import Hold, HoldState
+from connector.pipeline.ports.records import SweepKind
+from connector.pipeline.sweeps import sweep
 from connector.sandbox.server import SandboxServer
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from connector import app, furnishing
 from connector.model.errors import ConfigurationError, SourceUnavailable
-from connector.pipeline.reading import Reader
-from connector.pipeline.visibility import Hidden
+from connector.pipeline.read.reader import Reader
+from connector.pipeline.read.visibility import Hidden
 from connector.projection import Projection
 from tests.fix_connector import Rig, eventually
 from tests.serving import look_often, serving

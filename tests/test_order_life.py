@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.orders import OrderKey
-from connector.pipeline.records import SweepKind
+from connector.pipeline.ports.records import SweepKind
 from tests.life.judge import Verdict, rest
 from tests.life.oms import SHOP, Header, Mood, Row
 from tests.life.world import LATEST, MAIN, OTHER, TIMEOUT, Setup, World

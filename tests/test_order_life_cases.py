@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from connector.model.orders import OrderKey, Place
-from connector.pipeline import sweep
-from connector.pipeline.records import SweepKind
+from connector.pipeline.ports.records import SweepKind
+from connector.pipeline.sweeps import sweep
 from tests.life.judge import Verdict, rest
 from tests.life.oms import Header, Mood, Row
 from tests.life.world import MAIN, OTHER, TIMEOUT, Setup, World

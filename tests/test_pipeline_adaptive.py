@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.adaptive import START, Window
-from connector.pipeline.entries import Lane
-from connector.pipeline.gate import Gate
+from connector.pipeline.deliver.admission import Gate
+from connector.pipeline.deliver.concurrency_limit import START, Window
+from connector.pipeline.ports.entries import Lane
 from tests.redo_limits import ACCEPTED, UNAVAILABLE, Crowd, FixedWindow, Limiter, TokenBucket, limited, virtual_gate
 from tests.virtual_time import VirtualTimeLoop, simulate
 

@@ -6,9 +6,9 @@ import pytest
 
 from connector.model.errors import LimitExceeded
 from connector.model.orders import OrderKey
-from connector.pipeline.batch import BATCH, TRIED_ANYWAY, BatchSize, divided
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.slow import LONGEST, SlowOrders
+from connector.pipeline.examine.slow_orders import LONGEST, SlowOrders
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.read.batch import BATCH, TRIED_ANYWAY, BatchSize, divided
 
 
 def entry(key: int, revision: int = 1) -> Entry:

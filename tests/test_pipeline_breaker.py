@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.breaker import CALM, LATELY, MOST_CAUTIOUS, Breaker, Standing
-from connector.pipeline.entries import Lane
-from connector.pipeline.gate import Gate
+from connector.pipeline.deliver.admission import Gate
+from connector.pipeline.deliver.circuit_breaker import CALM, LATELY, MOST_CAUTIOUS, Breaker, Standing
+from connector.pipeline.ports.entries import Lane
 from tests.life.oms import Header, Row
 from tests.life.world import Setup, World
 from tests.redo_limits import ACCEPTED, UNAVAILABLE, virtual_gate

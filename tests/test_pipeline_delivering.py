@@ -11,13 +11,13 @@ from connector.contract.contract import RedoContract
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
-from connector.pipeline.delivering import Deliverer
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.failing import Failing
-from connector.pipeline.gates import Gates
-from connector.pipeline.hand_pause import HandPause
+from connector.pipeline.deliver.delivery import Deliverer
+from connector.pipeline.deliver.failing_orders import Failing
+from connector.pipeline.deliver.store_admissions import Gates
+from connector.pipeline.holds.manual_pause import HandPause
 from connector.pipeline.insist import Insist
-from connector.pipeline.records import Checkpoint, Settlement
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.ports.records import Checkpoint, Settlement
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from tests.sample_orders import document

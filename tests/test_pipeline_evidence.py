@@ -6,11 +6,11 @@ import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.evidence import Evidence
+from connector.pipeline.holds.vanished_rows import Evidence
 from connector.pipeline.insist import Insist
+from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.revisions import Revisions
-from connector.pipeline.sweep import Sweeper
+from connector.pipeline.sweeps.sweep import Sweeper
 from connector.status.metrics import Metrics
 from tests.test_pipeline_progress import NoOrders
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.entries import Lane
-from connector.pipeline.gate import Backoff, Gate
-from connector.pipeline.pace import CATCH_UP, Pacer
-from connector.pipeline.policy import FAILURES_TO_CLOSE
+from connector.pipeline.deliver.admission import Backoff, Gate
+from connector.pipeline.deliver.policy import FAILURES_TO_CLOSE
+from connector.pipeline.deliver.rate_limiter import CATCH_UP, Pacer
+from connector.pipeline.ports.entries import Lane
 from tests.redo_limits import ACCEPTED, UNAVAILABLE, virtual_gate
 from tests.virtual_time import VirtualTimeLoop, simulate
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from connector.contract.contract import RedoContract
 from connector.model.orders import OrderKey
 from connector.pipeline.decide import Action, Delivery, Remembered
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.heavy import TOGETHER, UNDER_WAY, WAITING, Heavy
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.read.large_orders import TOGETHER, UNDER_WAY, WAITING, Heavy
 from tests.redo_orders import document
 
 CONTRACT = RedoContract()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.pipeline.pace import Throttle
+from connector.pipeline.deliver.rate_limiter import Throttle
 
 
 def test_a_429_while_orders_came_singly_leaves_the_pace_near_what_was_accepted() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.entries import Lane
-from connector.pipeline.gate import Gate
-from connector.pipeline.policy import FAILURES_TO_CLOSE, POLICY, Confirm, Everyone, Fate, action
+from connector.pipeline.deliver.admission import Gate
+from connector.pipeline.deliver.policy import FAILURES_TO_CLOSE, POLICY, Confirm, Everyone, Fate, action
+from connector.pipeline.ports.entries import Lane
 
 KINDS = list(OutcomeKind)
 

@@ -10,13 +10,13 @@ import pytest
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction
 from connector.model.orders import KeyPage, OrderKey
-from connector.pipeline.entries import Arrival, Commit, Entry, Lane
 from connector.pipeline.insist import Insist
-from connector.pipeline.progress import Gap, Progress
-from connector.pipeline.records import Checkpoint, Rebinding, Settlement
+from connector.pipeline.intake.progress import Gap, Progress
+from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane
+from connector.pipeline.ports.records import Checkpoint, Rebinding, Settlement
+from connector.pipeline.read.visibility import Visibility
 from connector.pipeline.revisions import Revisions
-from connector.pipeline.sweep import OLD_STORE, Sweeper
-from connector.pipeline.visibility import Visibility
+from connector.pipeline.sweeps.sweep import OLD_STORE, Sweeper
 from connector.status.metrics import Metrics
 
 HERE = StreamIdentity("7", 1, "shop", "redo_connector")

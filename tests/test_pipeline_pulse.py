@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.pipeline.pulse import Pulse, Stalls
+from connector.pipeline.heartbeat import Pulse, Stalls
 
 
 def seconds(stalls: Stalls, *pulses: Pulse, passed: float = 1.0) -> dict[str, float]:

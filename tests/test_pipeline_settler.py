@@ -11,10 +11,10 @@ import pytest
 
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Arrival, Lane
+from connector.pipeline.deliver.group_commit import Settler
 from connector.pipeline.insist import Insist
-from connector.pipeline.records import Settlement
-from connector.pipeline.settler import Settler
+from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.records import Settlement
 from tests.fix_connector import eventually
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.model.orders import OrderKey
-from connector.pipeline import sweep
+from connector.pipeline.sweeps import sweep
 from tests.fix_connector import Rig, eventually
 
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from connector import furnishing
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
-from connector.pipeline.records import SweepKind
+from connector.pipeline.ports.records import SweepKind
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State, explained
 from tests.fix_connector import Rig, eventually

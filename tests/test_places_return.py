@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.pipeline.holds import Hold, HoldKind, HoldState
+from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.sandbox.server import SandboxServer
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database

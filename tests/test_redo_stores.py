@@ -12,7 +12,7 @@ import pytest
 
 from connector.model.errors import ConfigurationError
 from connector.model.orders import OutcomeKind, Place
-from connector.pipeline.ports import Redo
+from connector.pipeline.ports.protocols import Redo
 from connector.redo.client import orders_url
 from connector.redo.stores import Stores
 from connector.sandbox.server import SandboxServer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.model.orders import Outcome, OutcomeKind, Place
-from connector.pipeline.ports import Redo
+from connector.pipeline.ports.protocols import Redo
 from connector.redo.client import orders_url
 from connector.redo.stores import Stores
 from connector.sandbox.server import SandboxServer

@@ -13,8 +13,8 @@ import pytest
 
 from connector.demo import oms
 from connector.model.errors import ConfigurationError
-from connector.pipeline.holds import HoldKind
-from connector.pipeline.progress import Gap
+from connector.pipeline.intake.progress import Gap
+from connector.pipeline.ports.holds import HoldKind
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import MakeCluster, create_database
 

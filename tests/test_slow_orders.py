@@ -17,7 +17,7 @@ from connector.comparing import Reader
 from connector.furnishing import load_projection, new_assembler, redo_contract
 from connector.model.errors import LimitExceeded
 from connector.model.orders import KeyPage, OrderKey
-from connector.pipeline.records import DeadLetter
+from connector.pipeline.ports.records import DeadLetter
 from connector.previewing import preview
 from connector.projection import Assembler
 from connector.sandbox.server import SandboxServer

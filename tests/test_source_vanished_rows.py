@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from connector import survey
 from connector.checkpoints.requests import Requests, requests_path
-from connector.pipeline.guard import Limits
+from connector.pipeline.holds.guard import Limits
 from connector.sandbox.server import SandboxServer
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database

@@ -12,7 +12,7 @@ import pytest
 
 from connector.checkpoints import ledger
 from connector.model.errors import CheckpointsUnwritable
-from connector.pipeline.records import SweepKind
+from connector.pipeline.ports.records import SweepKind
 from connector.status.facts import State, ready
 from connector.watchdog import Watchdog
 from tests.fix_connector import Rig, eventually

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from connector.model.changes import Lsn, StreamPosition, parse_lsn
-from connector.pipeline.records import Sweep, SweepKind, Tally
+from connector.pipeline.ports.records import Sweep, SweepKind, Tally
 from connector.status.facts import READY_STATES, Facts, State, as_json, duration, ready, size, verdict
 
 STREAM = StreamPosition(parse_lsn("1/20"), parse_lsn("1/10"), parse_lsn("1/30"), 5.0, True)

@@ -14,8 +14,8 @@ import pytest
 
 from connector.model.errors import CheckpointsUnwritable
 from connector.model.orders import OrderKey
-from connector.pipeline.history import Attempt, SourceChange
-from connector.pipeline.records import Checkpoint, DeadLetter
+from connector.pipeline.ports.chronicle import Attempt, SourceChange
+from connector.pipeline.ports.records import Checkpoint, DeadLetter
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics
 from connector.status.ports import Panel

@@ -13,8 +13,8 @@ import httpx2 as httpx
 import pytest
 
 from connector.model.errors import CheckpointsUnwritable
-from connector.pipeline.holds import Hold, HoldKind, HoldState
-from connector.pipeline.records import LetterGroup, Tally
+from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
+from connector.pipeline.ports.records import LetterGroup, Tally
 from connector.status.answers import is_ours
 from connector.status.facts import Facts, State
 from connector.status.live import MOST

@@ -13,7 +13,7 @@ import pytest
 
 from connector.model.changes import Lsn, StreamPosition
 from connector.model.errors import ConfigurationError
-from connector.pipeline.records import Tally
+from connector.pipeline.ports.records import Tally
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics
 from connector.status.site import create_app

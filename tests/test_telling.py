@@ -14,7 +14,7 @@ from connector.contract.contract import RedoContract
 from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import OrderKey
-from connector.pipeline.history import Attempt
+from connector.pipeline.ports.chronicle import Attempt
 from connector.status.history import EACH, RECENT, History
 from connector.status.story import Projection, Story, as_json
 from connector.telling import Generation, Teller, Terms

@@ -11,7 +11,7 @@ import pytest
 from connector.model.errors import LimitExceeded, OrderUnreadable, SourceUnavailable
 from connector.model.orders import KeyPage, Lookup
 from connector.pipeline.decide import Delivery, Settled
-from connector.pipeline.delivering import Deliverer
+from connector.pipeline.deliver.delivery import Deliverer
 from tests.life.oms import Header, Mood, Row
 from tests.life.reading import OmsAssembler
 from tests.life.world import MAIN, Setup, World

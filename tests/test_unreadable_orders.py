@@ -16,9 +16,9 @@ import pytest
 from connector.checkpoints.opening import open_checkpoints
 from connector.furnishing import checkpoints
 from connector.model.orders import OrderKey
-from connector.pipeline import relook
-from connector.pipeline.entries import Arrival, Lane
-from connector.pipeline.records import DeadLetter, Settlement
+from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.records import DeadLetter, Settlement
+from connector.pipeline.sweeps import second_looks
 from connector.projection.assembly.reading import Session
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
@@ -214,7 +214,7 @@ async def test_orders_blamed_for_a_row_that_only_some_of_them_read_recover_with_
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A control that doesn't read the row proves nothing about it."""
-    monkeypatch.setattr(relook, "EVERY", 0.2)
+    monkeypatch.setattr(second_looks, "EVERY", 0.2)
     bought, _, note = TAGS.strip().partition("|| jsonb_build_array")
     for_some = f"CASE o.kind WHEN 'gift' THEN {bought} ELSE '[]' END || jsonb_build_array{note}"
     rig.mapping = twice("l.extra::jsonb ->> 't'").replace(TAGS.strip(), for_some)

@@ -10,7 +10,7 @@ import sys
 import pytest
 from structlog.testing import capture_logs
 
-from connector.pipeline.pulse import Pulse
+from connector.pipeline.heartbeat import Pulse
 from connector.watchdog import EXIT_STALLED, Watchdog
 from tests.fix_connector import Rig, eventually
 

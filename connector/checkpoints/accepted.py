@@ -12,8 +12,8 @@ import apsw
 import orjson
 
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.entries import Entry, Lane
-from connector.pipeline.records import Checkpoint, Settlement, Venture
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
 
 _ACCEPT: Final = """
 INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)

@@ -12,8 +12,8 @@ import apsw
 
 from connector.checkpoints import ledger, progress
 from connector.model.orders import OrderKey
-from connector.pipeline.crashpoints import reach
-from connector.pipeline.records import Endpoint, Rebinding
+from connector.pipeline.failpoints import reach
+from connector.pipeline.ports.records import Endpoint, Rebinding
 
 CHECKPOINT: Final = "key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits"
 PARKED: Final = {

@@ -16,9 +16,9 @@ import orjson
 
 from connector.checkpoints import ledger
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Arrival
-from connector.pipeline.holds import Held, Hold, HoldKind, HoldState, HoldSummary
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import Arrival
+from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.ports.records import Settlement
 
 KEPT: Final = 1_000
 """So many numbers back, a hold that is over is still known."""

@@ -12,8 +12,8 @@ from typing import Final
 import apsw
 
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Arrival, Entry, Lane
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import Arrival, Entry, Lane
+from connector.pipeline.ports.records import Settlement
 
 AT_ONCE: Final = 0.001
 """When something that failed is due that shall be tried at once: any time that is over, but not 0."""

@@ -13,7 +13,7 @@ import apsw
 import orjson
 
 from connector.model.orders import OrderKey
-from connector.pipeline.records import DeadLetter, LetterGroup, Settlement
+from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement
 
 SAMPLES: Final = 5
 """Keys shown of each group."""

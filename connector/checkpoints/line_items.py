@@ -12,7 +12,7 @@ import apsw
 import orjson
 
 from connector.model.orders import OrderKey
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.records import Settlement
 
 _OF_ORDERS: Final = "SELECT line, order_key FROM line_item WHERE order_key IN (SELECT value FROM json_each(?))"
 _ADD: Final = "INSERT INTO line_item (line, order_key) VALUES (?, ?)"

@@ -13,7 +13,7 @@ import apsw
 import orjson
 
 from connector.model.orders import Members, OrderKey
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.records import Settlement
 
 _PAGES: Final = 4
 """Orders held at a time, in pages, however many the rows lead to."""

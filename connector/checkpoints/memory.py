@@ -21,10 +21,10 @@ from connector.checkpoints.payloads import refuse_unsealed
 from connector.checkpoints.progress import SWEEPS_KEPT
 from connector.checkpoints.vault import Vault
 from connector.model.orders import Members, OrderKey, Place, former, is_former
-from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
-from connector.pipeline.holds import Hold, HoldKind, HoldState, HoldSummary
-from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import (
+from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.ports.holds import Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.ports.records import (
     DeadLetter,
     Endpoint,
     Known,

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place, is_former
-from connector.pipeline.records import Checkpoint, Settlement, Venture
+from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
 
 
 class AcceptedRows:

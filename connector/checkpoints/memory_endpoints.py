@@ -8,7 +8,7 @@ from dataclasses import replace
 from connector.checkpoints.memory_accepted import AcceptedRows
 from connector.checkpoints.memory_letters import LetterRows
 from connector.model.orders import OrderKey
-from connector.pipeline.records import Endpoint
+from connector.pipeline.ports.records import Endpoint
 
 
 class EndpointRows:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from connector.checkpoints.holds import KEPT, spread
 from connector.checkpoints.memory_ledger import LedgerRows
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Arrival
-from connector.pipeline.holds import Held, Hold, HoldKind, HoldState, HoldSummary
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import Arrival
+from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.ports.records import Settlement
 
 
 class HoldRows:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from connector.checkpoints.ledger import AT_ONCE, MOST_ATTEMPTS
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import BLAMED, Again, Arrival, Entry, Lane
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import BLAMED, Again, Arrival, Entry, Lane
+from connector.pipeline.ports.records import Settlement
 
 
 @dataclass(slots=True)

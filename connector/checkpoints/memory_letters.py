@@ -10,7 +10,7 @@ from dataclasses import replace
 from connector.checkpoints import suspicions
 from connector.checkpoints.letters import SAMPLES, letter_group
 from connector.model.orders import OrderKey, Suspicion, WarningKind
-from connector.pipeline.records import DeadLetter, LetterGroup, Settlement, Warned
+from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement, Warned
 
 
 class LetterRows:

@@ -9,7 +9,7 @@ from itertools import islice
 import orjson
 
 from connector.model.orders import Lookup
-from connector.pipeline.entries import Arrival, PendingLookup
+from connector.pipeline.ports.entries import Arrival, PendingLookup
 
 
 @dataclass(slots=True)

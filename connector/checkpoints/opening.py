@@ -16,7 +16,7 @@ from connector.checkpoints.requests import Inbox, Requests, requests_path
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.model.errors import ConfigurationError, Problem
-from connector.pipeline.memory import Memory
+from connector.pipeline.ports.store import Memory
 
 ReadOnly: TypeAlias = ReadOnlyCheckpoints | ReadOnlyPostgres
 

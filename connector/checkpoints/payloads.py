@@ -13,7 +13,7 @@ import apsw
 
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.records import Settlement, Venture
+from connector.pipeline.ports.records import Settlement, Venture
 
 _KEEP: Final = """
 INSERT INTO payload (key, store_id, order_id, sealed) VALUES (?, ?, ?, ?)

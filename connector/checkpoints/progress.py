@@ -11,9 +11,9 @@ from typing import Any, Final
 import apsw
 
 from connector.checkpoints import letters, suspicions
-from connector.pipeline.entries import BLAMED, Commit
-from connector.pipeline.holds import HoldState
-from connector.pipeline.records import Sweep, SweepKind, Tally
+from connector.pipeline.ports.entries import BLAMED, Commit
+from connector.pipeline.ports.holds import HoldState
+from connector.pipeline.ports.records import Sweep, SweepKind, Tally
 
 _REACH: Final = "UPDATE census SET highest_revision = ?1 WHERE highest_revision < ?1"
 

@@ -35,9 +35,9 @@ from connector.checkpoints.readonly import ReadOnlyCheckpoints
 from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
 from connector.model.orders import Members, OrderKey, Place
-from connector.pipeline.entries import Arrival, Commit, Entry, Lane, PendingLookup
-from connector.pipeline.holds import Hold, HoldKind, HoldState
-from connector.pipeline.records import Rebinding, Settlement, Sweep, Venture
+from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
+from connector.pipeline.ports.records import Rebinding, Settlement, Sweep, Venture
 
 __all__ = ["ReadOnlyCheckpoints", "SqliteCheckpoints"]
 

@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 
 from connector.model.orders import WarningKind
-from connector.pipeline.records import Settlement, Warned
+from connector.pipeline.ports.records import Settlement, Warned
 
 KEPT: Final = 10_000
 """The latest so many are remembered."""

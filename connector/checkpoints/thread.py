@@ -15,7 +15,7 @@ from typing import TypeVar
 import apsw
 
 from connector.model.errors import CheckpointsUnwritable
-from connector.pipeline.pulse import Pulse
+from connector.pipeline.heartbeat import Pulse
 
 T = TypeVar("T")
 

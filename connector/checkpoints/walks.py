@@ -14,7 +14,7 @@ import apsw
 import orjson
 
 from connector.model.orders import Lookup
-from connector.pipeline.entries import Arrival, PendingLookup
+from connector.pipeline.ports.entries import Arrival, PendingLookup
 
 _ARRIVE: Final = """
 INSERT INTO lookup (route, columns, first_revision, revision, since, latest_since) VALUES (?1, ?2, ?3, ?3, ?4, ?4)

@@ -6,14 +6,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Arrival, Lane
-from connector.pipeline.failing import Failing
-from connector.pipeline.guard import Guard
-from connector.pipeline.hand_pause import HandPause
+from connector.pipeline.deliver.failing_orders import Failing
+from connector.pipeline.holds.guard import Guard
+from connector.pipeline.holds.manual_pause import HandPause
 from connector.pipeline.insist import Insist
-from connector.pipeline.memory import Memory
-from connector.pipeline.records import Sweep, SweepKind
-from connector.pipeline.sweep import ASKED, RESEND, Sweeper
+from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.records import Sweep, SweepKind
+from connector.pipeline.ports.store import Memory
+from connector.pipeline.sweeps.sweep import ASKED, RESEND, Sweeper
 
 PAGE = 5_000
 

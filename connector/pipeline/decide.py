@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 
 from connector.model.errors import InvalidOrder, OrderUnreadable
 from connector.model.orders import Document, Members, Order, OrderKey, Place, Suspicion, Violation
-from connector.pipeline.entries import Again, Entry
-from connector.pipeline.holds import Held
-from connector.pipeline.ports import Contract
-from connector.pipeline.records import Checkpoint, DeadLetter, Settlement
+from connector.pipeline.ports.entries import Again, Entry
+from connector.pipeline.ports.holds import Held
+from connector.pipeline.ports.protocols import Contract
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement
 
 Missing: TypeAlias = Literal["ignore", "cancel", "delete"]
 REMOVAL = "removal"

@@ -26,37 +26,46 @@ from connector.model.errors import (
 )
 from connector.model.orders import Lookup, Members, OrderKey
 from connector.pipeline.backoff import Backoff
-from connector.pipeline.claims import Claims
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.control import Control
 from connector.pipeline.decide import MAPPING, Terms
-from connector.pipeline.delivering import Deliverer
-from connector.pipeline.dispatch import PASSING, Dispatcher
-from connector.pipeline.endpoints import Endpoints
-from connector.pipeline.entries import Lane
-from connector.pipeline.evidence import Evidence
-from connector.pipeline.failing import Failing
-from connector.pipeline.former import FormerKeys
-from connector.pipeline.gates import Gates
-from connector.pipeline.guard import Guard, Limits
-from connector.pipeline.hand_pause import HandPause
-from connector.pipeline.holds import HoldKind
+from connector.pipeline.deliver.delivery import Deliverer
+from connector.pipeline.deliver.failing_orders import Failing
+from connector.pipeline.deliver.group_commit import Settler
+from connector.pipeline.deliver.store_admissions import Gates
+from connector.pipeline.dispatcher import PASSING, Dispatcher
+from connector.pipeline.examine.claims import Claims
+from connector.pipeline.examine.differ import Looker
+from connector.pipeline.examine.slow_orders import SLOW
+from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.holds.endpoints import Endpoints
+from connector.pipeline.holds.guard import Guard, Limits
+from connector.pipeline.holds.manual_pause import HandPause
+from connector.pipeline.holds.vanished_rows import Evidence
 from connector.pipeline.insist import Insist
-from connector.pipeline.intake import Intake
-from connector.pipeline.looking import Looker
-from connector.pipeline.lookups import INDEX, Resolver
-from connector.pipeline.memory import Memory
-from connector.pipeline.ports import Assembler, Chronicle, Contract, Observer, Redo, Routes, Slot, Source
-from connector.pipeline.progress import Gap, Progress
-from connector.pipeline.pulse import Pulse
-from connector.pipeline.reading import Reader
-from connector.pipeline.records import SweepKind
-from connector.pipeline.relook import Relook
+from connector.pipeline.intake.intake import Intake
+from connector.pipeline.intake.progress import Gap, Progress
+from connector.pipeline.ports.entries import Lane
+from connector.pipeline.ports.holds import HoldKind
+from connector.pipeline.ports.protocols import (
+    Assembler,
+    Chronicle,
+    Contract,
+    Observer,
+    Redo,
+    Routes,
+    Slot,
+    Source,
+)
+from connector.pipeline.ports.records import SweepKind
+from connector.pipeline.ports.store import Memory
+from connector.pipeline.read.reader import Reader
+from connector.pipeline.read.visibility import Visibility
 from connector.pipeline.revisions import Revisions
-from connector.pipeline.settler import Settler
-from connector.pipeline.slow import SLOW
-from connector.pipeline.sweep import Sweeper
-from connector.pipeline.visibility import Visibility
+from connector.pipeline.sweeps.former_keys import FormerKeys
+from connector.pipeline.sweeps.lookups import INDEX, Resolver
+from connector.pipeline.sweeps.second_looks import Relook
+from connector.pipeline.sweeps.sweep import Sweeper
 
 log = structlog.get_logger("connector.pipeline")
 

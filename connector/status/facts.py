@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from connector.model.changes import StreamPosition, format_lsn
-from connector.pipeline.history import Attempt
-from connector.pipeline.holds import Hold
-from connector.pipeline.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
+from connector.pipeline.ports.chronicle import Attempt
+from connector.pipeline.ports.holds import Hold
+from connector.pipeline.ports.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
 
 
 class State(StrEnum):

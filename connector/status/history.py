@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from connector.model.changes import Changes, Transaction
 from connector.model.orders import OrderKey
-from connector.pipeline.history import Attempt, SourceChange
+from connector.pipeline.ports.chronicle import Attempt, SourceChange
 
 ORDERS: Final = 5_000
 """Orders of which something is remembered; the one that was quiet for longest is forgotten first."""

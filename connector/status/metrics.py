@@ -25,7 +25,7 @@ from prometheus_client import (
 
 from connector import __version__
 from connector.model.changes import Changes, TableName
-from connector.pipeline.records import SweepKind
+from connector.pipeline.ports.records import SweepKind
 from connector.status import names
 from connector.status.facts import Facts, State
 

@@ -8,9 +8,9 @@ from hashlib import sha256
 from typing import Any
 
 from connector.model.changes import format_lsn
-from connector.pipeline.history import Attempt, SourceChange
-from connector.pipeline.holds import Held
-from connector.pipeline.records import FAILING, Checkpoint, DeadLetter
+from connector.pipeline.ports.chronicle import Attempt, SourceChange
+from connector.pipeline.ports.holds import Held
+from connector.pipeline.ports.records import FAILING, Checkpoint, DeadLetter
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from connector.contract.canonical import canonical, fingerprint_of, ignoring
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Order, OrderKey, Place
-from connector.pipeline.records import Checkpoint, DeadLetter, Known
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, Known
 from connector.pipeline.run import SETTING_UP_NOTE
 from tests.life.oms import REFUSED, Header, Mood, Row
 from tests.life.witness import cancelled, key_of

@@ -28,7 +28,7 @@ from connector.model.changes import (
 )
 from connector.model.errors import SlotLost, SourceUnavailable
 from connector.model.orders import Affected, Document, Lookup, OrderKey
-from connector.pipeline.ports import Journal
+from connector.pipeline.ports.protocols import Journal
 from tests.sample_orders import document
 
 IDENTITY = StreamIdentity("7", 1, "oms", "redo_connector")

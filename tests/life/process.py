@@ -14,8 +14,8 @@ from typing import Any, cast
 from connector.model.errors import CheckpointsUnwritable
 from connector.model.orders import Order, Outcome, Place
 from connector.pipeline.clock import Clock
-from connector.pipeline.memory import Memory
-from connector.pipeline.ports import Assembler, Contract, Slot
+from connector.pipeline.ports.protocols import Assembler, Contract, Slot
+from connector.pipeline.ports.store import Memory
 from connector.pipeline.run import Options, Pipeline, Ports
 from connector.status.history import History
 from connector.status.metrics import Metrics

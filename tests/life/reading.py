@@ -18,7 +18,7 @@ from connector.model.orders import (
     encoded,
     is_former,
 )
-from connector.pipeline.heavy import COMMON
+from connector.pipeline.read.large_orders import COMMON
 from tests.life.oms import BY_GIFT, Mood, Oms, Row, documents, gifts
 
 HEAVY = 10 * COMMON

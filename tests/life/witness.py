@@ -13,9 +13,9 @@ from typing import Any
 
 from connector.model.changes import Lsn
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place
-from connector.pipeline.entries import Arrival, Commit, Entry
-from connector.pipeline.gates import Gates
-from connector.pipeline.records import Checkpoint, Settlement
+from connector.pipeline.deliver.store_admissions import Gates
+from connector.pipeline.ports.entries import Arrival, Commit, Entry
+from connector.pipeline.ports.records import Checkpoint, Settlement
 from tests.life.oms import Oms, OmsRoutes
 
 

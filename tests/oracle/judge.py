@@ -16,7 +16,7 @@ from connector.contract.canonical import fingerprint, ignoring
 from connector.contract.compare import differences
 from connector.demo.verdict import IGNORED, answer
 from connector.model.orders import OrderKey
-from connector.pipeline.memory import Memory
+from connector.pipeline.ports.store import Memory
 from connector.sandbox.state import State
 from connector.sandbox.store import Flight
 

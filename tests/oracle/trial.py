@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.demo.postgres import Cluster
-from connector.pipeline.records import SweepKind
+from connector.pipeline.ports.records import SweepKind
 from connector.sandbox.server import SandboxServer
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database, create_database, drop_database

@@ -13,7 +13,7 @@ from psycopg import Connection
 from connector.checkpoints.accepted import forgetting
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.records import Checkpoint, Settlement, Venture
+from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
 
 _ACCEPT: Final = """
 INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)

@@ -16,8 +16,8 @@ from connector.checkpoints.postgres import ledger, progress
 from connector.checkpoints.postgres.connection import StoreConnection
 from connector.checkpoints.postgres.rows import all_rows, one_value
 from connector.model.orders import OrderKey
-from connector.pipeline.crashpoints import reach
-from connector.pipeline.records import Endpoint, Rebinding
+from connector.pipeline.failpoints import reach
+from connector.pipeline.ports.records import Endpoint, Rebinding
 
 _PARKED: Final[tuple[tuple[LiteralString, LiteralString], ...]] = (
     # The first finds its rows by what the second holds.

@@ -17,9 +17,9 @@ from connector.checkpoints.holds import KEPT, spread
 from connector.checkpoints.postgres import ledger
 from connector.checkpoints.postgres.rows import all_rows, execute_rows, one_value
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Arrival
-from connector.pipeline.holds import Held, Hold, HoldKind, HoldState, HoldSummary
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import Arrival
+from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState, HoldSummary
+from connector.pipeline.ports.records import Settlement
 
 _OPEN: Final = "INSERT INTO hold (kind, cause, state, opened_at) VALUES (%s, %s, 'gathering', %s) RETURNING number"
 _FORGET_OVER: Final = "DELETE FROM hold WHERE ended AND number <= %s"

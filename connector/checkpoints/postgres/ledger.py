@@ -13,8 +13,8 @@ from psycopg import Connection
 from connector.checkpoints.ledger import AT_ONCE, MOST_ATTEMPTS
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
 from connector.model.orders import OrderKey
-from connector.pipeline.entries import Arrival, Entry, Lane
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.entries import Arrival, Entry, Lane
+from connector.pipeline.ports.records import Settlement
 
 # A key that arrives twice is merged first: one statement can't touch a row twice. `least` and `greatest` pass over
 # NULL. What failed is tried at once when it changes. It is never at due = 0, so that it is found without a walk over

@@ -14,7 +14,7 @@ from psycopg import Connection
 from connector.checkpoints.letters import SAMPLES, letter, row
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
 from connector.model.orders import OrderKey
-from connector.pipeline.records import DeadLetter, LetterGroup, Settlement
+from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement
 
 _BURY: Final = """
 INSERT INTO dead_letter AS known

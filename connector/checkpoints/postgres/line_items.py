@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
 from connector.model.orders import OrderKey
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.records import Settlement
 
 _KEEP_ONLY: Final = """
 DELETE FROM line_item WHERE order_key = ANY(%s) AND NOT EXISTS (

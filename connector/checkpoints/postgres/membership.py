@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from connector.checkpoints.postgres.rows import execute_rows, one_value
 from connector.model.orders import Members, OrderKey
-from connector.pipeline.records import Settlement
+from connector.pipeline.ports.records import Settlement
 
 _Row: TypeAlias = tuple[str, str, OrderKey]
 """Name of the index, row, order."""

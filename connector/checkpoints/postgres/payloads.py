@@ -14,7 +14,7 @@ from psycopg import Connection
 from connector.checkpoints.postgres.rows import execute_rows, one_value
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.records import Settlement, Venture
+from connector.pipeline.ports.records import Settlement, Venture
 
 _KEEP: Final = """
 INSERT INTO payload (key, store_id, order_id, sealed)

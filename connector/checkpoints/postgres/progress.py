@@ -13,9 +13,9 @@ from psycopg import Connection
 from connector.checkpoints.postgres import letters, suspicions
 from connector.checkpoints.postgres.rows import all_rows, execute_rows, one_value
 from connector.checkpoints.progress import SWEEPS_KEPT
-from connector.pipeline.entries import BLAMED, Commit
-from connector.pipeline.holds import HoldState
-from connector.pipeline.records import Sweep, SweepKind, Tally
+from connector.pipeline.ports.entries import BLAMED, Commit
+from connector.pipeline.ports.holds import HoldState
+from connector.pipeline.ports.records import Sweep, SweepKind, Tally
 
 _REACH: Final = "UPDATE census SET highest_revision = %(highest)s WHERE highest_revision < %(highest)s"
 _COUNT_WRITE: Final = "UPDATE census SET writes = writes + 1"

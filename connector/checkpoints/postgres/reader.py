@@ -16,9 +16,9 @@ from connector.checkpoints.postgres.session import SessionThread
 from connector.checkpoints.vault import Vault
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.holds import Hold, HoldSummary
-from connector.pipeline.pulse import Pulse
-from connector.pipeline.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned
+from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.ports.holds import Hold, HoldSummary
+from connector.pipeline.ports.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned
 
 
 class NoStore(ConfigurationError):

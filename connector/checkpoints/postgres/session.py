@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres.connection import StoreConnection, describe, unwritable
 from connector.model.errors import CheckpointsUnwritable
-from connector.pipeline.pulse import Pulse
+from connector.pipeline.heartbeat import Pulse
 
 T = TypeVar("T")
 

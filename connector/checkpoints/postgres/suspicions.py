@@ -13,7 +13,7 @@ from psycopg import Connection
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
 from connector.checkpoints.suspicions import KEPT
 from connector.model.orders import OrderKey, WarningKind
-from connector.pipeline.records import Settlement, Warned
+from connector.pipeline.ports.records import Settlement, Warned
 
 _WARN: Final = """
 INSERT INTO warning AS known (key, kind, message, first_seen, last_seen, times)

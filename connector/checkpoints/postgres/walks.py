@@ -15,7 +15,7 @@ from psycopg import Connection
 
 from connector.checkpoints.postgres.rows import all_rows, execute_rows
 from connector.model.orders import Lookup
-from connector.pipeline.entries import Arrival, PendingLookup
+from connector.pipeline.ports.entries import Arrival, PendingLookup
 
 _ARRIVE: Final = """
 INSERT INTO lookup AS waiting (route, columns, first_revision, revision, since, latest_since)

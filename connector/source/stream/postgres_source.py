@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from connector.model.changes import Interest, Lsn, StreamPosition, Transaction
-from connector.pipeline.ports import Journal
+from connector.pipeline.ports.protocols import Journal
 from connector.postgres.connections import ANSWER
 from connector.source.objects.pair import inserts_name
 from connector.source.stream.copyboth import CopyBoth, NotDecodableYet

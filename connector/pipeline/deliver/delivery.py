@@ -1,0 +1,141 @@
+"""One delivery: through the gate of its store, to Redo, and back with what its answer means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from connector.model.orders import Outcome, OutcomeKind, delivery_id
+from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
+from connector.pipeline.deliver.admission import Gate
+from connector.pipeline.deliver.conclude import conclude, put_back, set_aside
+from connector.pipeline.deliver.failing_orders import Failing
+from connector.pipeline.deliver.policy import Fate, action
+from connector.pipeline.deliver.store_admissions import Gates
+from connector.pipeline.examine.notices import answered
+from connector.pipeline.failpoints import reach
+from connector.pipeline.holds.manual_pause import HandPause
+from connector.pipeline.ports.chronicle import Attempt
+from connector.pipeline.ports.entries import Lane
+from connector.pipeline.ports.protocols import Chronicle, Contract, Observer, Redo
+
+MOMENT = 0.1
+PROBED_LAST = 1.0
+"""Seconds that a failed probe stands behind the orders that wait with it."""
+
+
+class Deliverer:
+    def __init__(
+        self,
+        redo: Redo,
+        contract: Contract,
+        gates: Gates,
+        failing: Failing,
+        observer: Observer,
+        chronicle: Chronicle,
+        hand_pause: HandPause,
+        terms: Terms,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._redo = redo
+        self._contract = contract
+        self._gates = gates
+        self._failing = failing
+        self._observer = observer
+        self._chronicle = chronicle
+        self._hand_pause = hand_pause
+        self._terms = terms
+        self._clock = clock
+        self.last_accepted_at: float | None = None
+        self.reopened = False
+        """A gate opened: what waited for it may go."""
+
+    async def deliver(self, delivery: Delivery) -> Settled:
+        """One request, or none while the gate is closed."""
+        entry = delivery.entry
+        gate = self._gates.of(delivery.place.store_id)
+        if self._failing.given_up(entry):
+            return self._set_aside(delivery)
+        standing = self._failing.standing(entry, delivery.place.store_id)
+        if not await gate.enter(entry.key, entry.lane, standing):
+            # A probe may be on its way: its answer is worth a moment.
+            return put_back(delivery, max(gate.turned_away(standing), self._clock() + MOMENT), self._terms)
+        if self._hand_pause.since is not None:  # begun while it waited for its turn
+            gate.leave(entry.key, None)
+            return put_back(delivery, self._clock() + MOMENT, self._terms)
+        outcome: Outcome | None = None
+        was_closed, sent_at = gate.pause is not None, self._clock()
+        try:
+            reach("deliver.before_push")
+            outcome = await self._send(delivery)
+            reach("deliver.after_push")
+        finally:
+            gate.leave(entry.key, outcome)
+        self.reopened = self.reopened or (was_closed and gate.pause is None)
+        settled = await self._concluded(delivery, outcome, sent_at, gate)
+        answered(delivery, outcome, settled, self._clock() - sent_at)
+        if settled.result is None and gate.pause_until is not None and settled.settlement.again is not None:
+            # A probe that failed lets another order probe next: it may be at fault itself.
+            last = PROBED_LAST if was_closed and outcome.kind is not OutcomeKind.THROTTLED else 0.0
+            settled = _not_before(settled, gate.pause_until + last)
+        self._tell(delivery, outcome, settled, sent_at)
+        return settled
+
+    async def _concluded(self, delivery: Delivery, outcome: Outcome, sent_at: float, gate: Gate) -> Settled:
+        store_id, failure = delivery.place.store_id, None
+        if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
+            self._failing.answered(delivery, pushed=outcome.kind is OutcomeKind.ACCEPTED)
+        elif action(outcome.kind).fate is Fate.AGAIN:
+            failure = self._failing.failed(delivery, outcome, closed=gate.pause is not None)
+        settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms, failure)
+        if failure is not None and failure.unclear:
+            await self._failing.ask(store_id)
+        return settled
+
+    def _set_aside(self, delivery: Delivery) -> Settled:
+        """A person gave up on it, and it goes once nothing of it can land at Redo any more."""
+        late = delivery.entry.late_until
+        if late is not None and self._clock() < late:
+            return put_back(delivery, late, self._terms)
+        return set_aside(delivery, self._clock(), self._terms)
+
+    async def _send(self, delivery: Delivery) -> Outcome:
+        if delivery.order is None:
+            return await self._redo.delete(delivery.place)
+        return await self._redo.push(delivery.order)
+
+    def _tell(self, delivery: Delivery, outcome: Outcome, settled: Settled, sent_at: float) -> None:
+        now, entry = self._clock(), delivery.entry
+        latency: float | None = None
+        if settled.result is None:
+            self._observer.retry(outcome.reason or outcome.kind.value)
+        elif settled.result is Result.PUSHED:
+            self.last_accepted_at = now
+            if entry.lane is not Lane.SWEEP and entry.since != entry.late_until:
+                latency = now - entry.since
+                self._observer.sync_latency(latency)
+        elif settled.result is Result.MISSING:
+            self._observer.removed("deleted" if delivery.action is Action.DELETE else "cancelled")
+        for suspicion in settled.settlement.warnings:
+            self._observer.warned(suspicion.kind.value)
+        self._chronicle.attempted(
+            Attempt(
+                entry.key,
+                now,
+                "again" if settled.result is None else settled.result.value,
+                "" if settled.result is Result.PUSHED else outcome.reason or outcome.kind.value,
+                outcome.status,
+                now - sent_at,
+                latency,
+                delivery.place.store_id,
+                delivery_id(delivery.order.fingerprint if delivery.order is not None else None),
+            )
+        )
+
+
+def _not_before(settled: Settled, moment: float) -> Settled:
+    settlement = settled.settlement
+    assert settlement.again is not None  # noqa: S101 -- the caller looked
+    again = replace(settlement.again, due=max(settlement.again.due, moment))
+    return replace(settled, settlement=replace(settlement, again=again))

@@ -1,0 +1,81 @@
+"""Log lines for orders, a few at a time: a mapping that fails for everyone must not write a line for everyone."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from connector.model.orders import Outcome, delivery_id
+from connector.pipeline.decide import Delivery, Settled
+from connector.pipeline.examine.slow_orders import ADVICE as SLOW_ADVICE
+from connector.pipeline.examine.slow_orders import SLOW
+from connector.pipeline.ports.records import FAILING, DeadLetter
+
+log = structlog.get_logger("connector.pipeline")
+
+AT_MOST = 20
+EVERY = 60.0
+
+
+class Notices:
+    """At most AT_MOST refusals a minute are logged one by one; the others are counted and told together."""
+
+    def __init__(self) -> None:
+        self._window = 0.0
+        self._said = 0
+        self._silent = 0
+
+    def refused(self, letter: DeadLetter) -> None:
+        if letter.reason == FAILING:
+            self._fails(letter)
+            return
+        now = time.monotonic()
+        if now - self._window >= EVERY:
+            if self._silent:
+                log.warning("orders_refused", count=self._silent, next="redo-connector dead-letters list")
+            self._window, self._said, self._silent = now, 0, 0
+        if self._said >= AT_MOST:
+            self._silent += 1
+            return
+        self._said += 1
+        if letter.reason == SLOW:
+            log.warning("order_set_aside", order=letter.key, problem=letter.message, next=SLOW_ADVICE)
+            return
+        log.warning(
+            "order_refused",
+            order=letter.key,
+            delivery=delivery_id(letter.fingerprint),
+            reason=letter.reason,
+            fields=list(letter.paths) or None,
+            status=letter.status,
+            next=f"redo-connector dead-letters show {letter.key}",
+        )
+
+    def _fails(self, letter: DeadLetter) -> None:
+        """Once an order, not each time that it fails; few at once, because it takes ten minutes to be said of one."""
+        if letter.attempts > 1:
+            log.warning(
+                "order_fails_again_and_again",
+                order=letter.key,
+                attempts=letter.attempts,
+                status=letter.status,
+                problem=letter.message,
+                next=f"it is tried again by itself; redo-connector dead-letters set-aside {letter.key} gives up on it",
+            )
+
+
+def answered(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: float) -> None:
+    """One request and what came of it, for whoever follows one order: at debug level, because it's a line for each."""
+    log.debug(
+        "delivery",
+        order=delivery.entry.key,
+        delivery=delivery_id(delivery.order.fingerprint if delivery.order is not None else None),
+        action=delivery.action.value,
+        attempt=delivery.entry.attempts + 1,
+        answer=outcome.kind.value,
+        status=outcome.status,
+        reason=outcome.reason or None,
+        result="again" if settled.result is None else settled.result.value,
+        seconds=round(seconds, 3),
+    )

@@ -1,0 +1,67 @@
+"""A pause that a person asked for: nothing is pushed, in this run and the next ones, until a person ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports.store import Memory
+
+PAUSE_NOTE: Final = "paused_by_hand_since"
+"""Seconds since 1970; empty: not paused."""
+
+
+class HandPause:
+    """`on_end`: what waited may go on."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        insist: Insist,
+        on_end: Callable[[], Awaitable[None]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._memory = memory
+        self._insist = insist
+        self._on_end = on_end
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._loaded = False
+        self.since: float | None = None
+        """When it began (seconds since 1970), None when delivery isn't paused."""
+
+    async def load(self) -> None:
+        """At start: a pause outlives the process."""
+        async with self._lock:
+            await self._load()
+
+    async def begin(self) -> bool:
+        """Durable before it returns. False when delivery was paused already."""
+        async with self._lock:
+            await self._load()
+            if self.since is not None:
+                return False
+            self.since = self._clock()
+            await self._insist(lambda: self._memory.note(PAUSE_NOTE, repr(self.since)))
+            return True
+
+    async def end(self) -> bool:
+        """False when delivery wasn't paused."""
+        async with self._lock:
+            await self._load()
+            if self.since is None:
+                return False
+            await self._insist(lambda: self._memory.note(PAUSE_NOTE, ""))
+            self.since = None
+        await self._on_end()
+        return True
+
+    async def _load(self) -> None:
+        # A request may be carried out before the pipeline has picked up where it was.
+        if not self._loaded:
+            noted = await self._memory.noted(PAUSE_NOTE)
+            self.since = float(noted) if noted else None
+            self._loaded = True

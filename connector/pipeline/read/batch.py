@@ -1,0 +1,70 @@
+"""How many orders one query reads: fewer once a query ran into a limit of the server's, and slowly more again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from connector.model.errors import LimitExceeded
+from connector.pipeline.ports.entries import Entry
+
+BATCH = 200
+SHRINK = 4
+"""What ran into a limit is followed by batches of so many times fewer."""
+GROW = 4
+"""A batch that took less than half of what was too long is followed by one larger by this part of it."""
+TRIED_ANYWAY = 10
+"""So does one in so many."""
+AGAIN_BRIEF = 20
+"""After so many queries that needed little time, the next have little again."""
+WAYS = 8
+"""What was read together and took too long is read apart in so many parts: of three rounds, one order is left."""
+
+
+class BatchSize:
+    """Of one lane, or of the pages of one walk."""
+
+    def __init__(self, most: int = BATCH) -> None:
+        self.size = self._most = most
+        self.brief = True
+        """Whether a query has little time, which most need even less of: an order that is slow is found the sooner."""
+        self._too_long = 0.0
+        self._needed = 0.0
+        self._passed = self._full = 0
+
+    @contextmanager
+    def page(self) -> Iterator[int]:
+        """How large a page may be, while it is read."""
+        size, began = self.size, time.monotonic()
+        try:
+            yield size
+        except LimitExceeded:
+            self.exceeded(size, time.monotonic() - began)
+            raise
+        self.passed(size, time.monotonic() - began)
+
+    def exceeded(self, orders: int, seconds: float) -> None:
+        self.size = max(1, min(self.size, orders // SHRINK))
+        self._too_long = seconds
+
+    def needs_time(self, seconds: float) -> None:
+        """Little time, which was so much, isn't enough for any query."""
+        self.brief, self._needed, self._passed = False, seconds, 0
+
+    def passed(self, orders: int, seconds: float) -> None:
+        self._passed = self._passed + 1 if 2 * seconds < self._needed else 0
+        self.brief = self.brief or self._passed >= AGAIN_BRIEF
+        if self.size == self._most or orders < self.size:
+            return
+        self._full += 1
+        if 2 * seconds < self._too_long or self._full >= TRIED_ANYWAY:
+            self._full = 0
+            self.size = min(self._most, self.size + max(1, self.size // GROW))
+
+
+def divided(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """What took too long together, in parts to be read one by one."""
+    step = max(1, -(-len(entries) // WAYS))
+    for at in range(0, len(entries), step):
+        yield entries[at : at + step]

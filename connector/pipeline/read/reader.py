@@ -1,0 +1,133 @@
+"""Assemble a batch of orders, and find the one that breaks it.
+
+A run-time error of the mapping fails the whole query, so a batch that fails for its data is halved until the orders at
+fault stand alone: they become dead letters, the others go on. But only once a control has shown that other orders can
+be read, and after that each of them failed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from connector.model.errors import OrderUnreadable
+from connector.model.orders import Assembly, Document, Members, OrderKey
+from connector.pipeline.ports.protocols import Assembler, Observer
+from connector.pipeline.read.controls import Controls
+from connector.pipeline.read.large_orders import COMMON
+from connector.pipeline.read.visibility import Hidden, Visibility
+
+NO_MEMBERS: Members = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one snapshot says of one order, or why it can't be read."""
+
+    key: OrderKey
+    documents: tuple[Document, ...]
+    hidden: Hidden
+    members: Members = field(default_factory=dict)
+    error: OrderUnreadable | None = None
+    oversized: int = 0
+    """Bytes of its documents, when these are too large to have been read with others."""
+    misfit: bool = False
+    """It can't be the key of an order, as the order key's columns and types are."""
+
+
+def _nobody_asks() -> None:
+    pass
+
+
+class Reader:
+    """`read` returns once the child rows that the orders are made of are in the reverse index (`enroll`)."""
+
+    def __init__(
+        self,
+        assembler: Assembler,
+        visibility: Visibility,
+        observer: Observer,
+        enroll: Callable[[Mapping[OrderKey, Members]], Awaitable[None]],
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._assembler = assembler
+        self._visibility = visibility
+        self._observer = observer
+        self._enroll = enroll
+        self._timer = timer
+        self.answered: Callable[[], None] = _nobody_asks
+        """Told whenever the assembler has answered, with orders or with one that it can't read."""
+        self._under_way: set[asyncio.Future[None]] = set()
+        self.controls = Controls(assembler, self._assemble, timer)
+
+    async def read(self, keys: Sequence[OrderKey], *, heavy: bool = False, brief: bool = False) -> list[Reading]:
+        """One reading for each key; `heavy`: larger documents too; `brief`: in little time. Raises SourceUnavailable
+        (LimitExceeded when fewer keys may pass), MappingBroken (MappingFails when it fails for all keys)."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.add(done)
+        try:
+            largest = None if heavy else COMMON
+            await self.controls.probe(keys, largest)  # when the mapping fails for all, it costs one query
+            readings = await self._read(keys, largest, brief=brief)
+            members = {reading.key: reading.members for reading in readings if reading.members}
+            if members:
+                await self._enroll(members)
+            return readings
+        finally:
+            self._under_way.discard(done)
+            done.set_result(None)
+
+    async def enrolled(self) -> None:
+        """Wait for the readings that are under way now."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    async def _read(
+        self, keys: Sequence[OrderKey], largest: int | None, shown_before: Hidden | None = None, *, brief: bool
+    ) -> list[Reading]:
+        """`shown_before`: what the snapshot of a control that was read doesn't show. No snapshot comes with an error,
+        and the change that mends the order may be in none yet."""
+        try:
+            assembly, hidden = await self._assemble(keys, largest, brief=brief)
+        except OrderUnreadable as error:
+            if shown_before is None:
+                shown_before = await self.controls.judge(error, keys, largest)
+                if len(keys) == 1:
+                    return await self._read(keys, largest, shown_before, brief=brief)
+            if len(keys) == 1:
+                return [Reading(keys[0], (), shown_before, error=error)]
+            half = len(keys) // 2
+            first = await self._read(keys[:half], largest, shown_before, brief=brief)
+            return first + await self._read(keys[half:], largest, shown_before, brief=brief)
+        return [
+            Reading(
+                key,
+                tuple(assembly.documents.get(key, ())),
+                hidden,
+                assembly.members.get(key, NO_MEMBERS),
+                oversized=assembly.oversized.get(key, 0),
+                misfit=key in assembly.misfits,
+            )
+            for key in keys
+        ]
+
+    async def look_around(self) -> Hidden:
+        """Take a snapshot only to learn which commits it shows."""
+        return (await self._assemble((), None))[1]
+
+    async def _assemble(
+        self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
+    ) -> tuple[Assembly, Hidden]:
+        """One query, and what its snapshot doesn't show."""
+        before, started = self._visibility.opened(), self._timer()
+        try:
+            assembly = await self._assembler.assemble(keys, largest, brief=brief)
+        finally:
+            self.answered()
+        self._visibility.judged_at = self._timer()
+        if keys:
+            self._observer.assembled(self._visibility.judged_at - started, len(keys))
+        self.controls.well(assembly)
+        return assembly, self._visibility.judge(before, assembly.snapshot)

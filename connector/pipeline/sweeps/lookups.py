@@ -1,0 +1,162 @@
+"""Reverse lookups: changed rows (a customer, a product) become order keys in the ledger.
+
+A lookup waits in the ledger like an order does, because its answer counts only in a snapshot that shows the change: an
+order that came to use the row a moment earlier might otherwise be missed. A wide one is read in pages, in key order,
+and only while the road is hungry, so that it never delays live changes.
+
+What a deleted or moved row belonged to isn't in the OMS any more: the reverse index, kept with the checkpoints, knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from connector.model.errors import LimitExceeded, OrderUnreadable
+from connector.model.orders import KeyPage, Lookup, OrderKey, encoded
+from connector.pipeline.failpoints import reach
+from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports.entries import Arrival, Lane, PendingLookup
+from connector.pipeline.ports.protocols import Assembler, Chronicle
+from connector.pipeline.ports.store import Memory
+from connector.pipeline.read.batch import BatchSize
+from connector.pipeline.read.reader import Reader
+from connector.pipeline.read.visibility import Visibility
+from connector.pipeline.revisions import Revisions
+
+AT_ONCE = 500
+PAGE = 2000
+HIDDEN_PAUSE = 0.05
+INDEX = "@"
+"""Routes that begin with this are answered by the reverse index, not by the OMS."""
+
+
+class Resolver:
+    """`wide`: goes on with lookups of which a page was read, one page whenever the road is hungry. Otherwise reads
+    first pages, at once. One of each runs, so that a product in a million orders never delays a customer of one.
+    `too_slow`: lookups that the server's limits don't let pass, shared by both."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        assembler: Assembler,
+        reader: Reader,
+        visibility: Visibility,
+        revisions: Revisions,
+        insist: Insist,
+        chronicle: Chronicle,
+        known_routes: frozenset[str],
+        wake: Callable[[], None],
+        too_slow: set[Lookup],
+        *,
+        wide: bool,
+    ) -> None:
+        self._memory = memory
+        self._assembler = assembler
+        self._reader = reader
+        self._visibility = visibility
+        self._revisions = revisions
+        self._insist = insist
+        self._chronicle = chronicle
+        self._known_routes = known_routes
+        self._wake = wake
+        self._too_slow = too_slow
+        self._wide = wide
+        self.pulse = Pulse("fan-out" if wide else "resolver", "finding the orders of a changed row")
+        self._arrived = asyncio.Event()
+        self._arrived.set()  # some may have waited since the last run
+        self._hungry = asyncio.Event()
+        self._lookups, self._pages = BatchSize(AT_ONCE), BatchSize(PAGE)
+
+    def poke(self) -> None:
+        """Lookups may have arrived."""
+        self._arrived.set()
+
+    def feed_me(self) -> None:
+        self._hungry.set()
+
+    async def step(self) -> bool:
+        """Resolve one page of one group of lookups; True when a walk goes on. Raises SourceUnavailable, MappingBroken,
+        OrderUnreadable."""
+        with self.pulse.resting():
+            await self._arrived.wait()
+        self._arrived.clear()
+        pending = await self._insist(lambda: self._memory.take_lookups(self._lookups.size, wide=self._wide))
+        if not pending:
+            return False
+        self._arrived.set()
+        if pending[0].lookup.route not in self._known_routes:
+            # A route of an older mapping: the sweep that a changed mapping starts covers it.
+            await self._insist(lambda: self._memory.resolved(pending, None, None))
+            return False
+        if self._wide:
+            self._hungry.clear()
+            self._wake()
+            with self.pulse.resting():
+                await self._hungry.wait()
+        return await self._resolve(pending)
+
+    async def _resolve(self, pending: Sequence[PendingLookup]) -> bool:
+        # Those that lead to all orders keep no others waiting.
+        pending = [one for one in pending if one.lookup not in self._too_slow] or pending
+        route, cursor = pending[0].lookup.route, pending[0].cursor
+        if route.startswith(INDEX):
+            # From this snapshot on no order is read with the row. Those read before are in the index once they have
+            # been enrolled; so, after that, the index names every order that Redo may hold with the row.
+            hidden = await self._reader.look_around()
+            await self._reader.enrolled()
+            rows = [encoded(one.lookup.values) for one in pending]
+            after = None if cursor is None else OrderKey(cursor)
+            keys = await self._insist(lambda: self._memory.enrolled(route, rows, after, PAGE))
+            following = keys[-1] if len(keys) == PAGE else None
+        else:
+            before = self._visibility.opened()
+            with self._lookups.page(), self._pages.page() as size:
+                page = await self._page(pending, cursor, size)
+            hidden = self._visibility.judge(before, page.snapshot)
+            keys = list(page.keys)
+            following = None if page.cursor is None else OrderKey(page.cursor)
+        settled = [one for one in pending if not hidden.touches(one.first_revision, one.revision)]
+        if not settled:
+            await asyncio.sleep(HIDDEN_PAUSE)
+            return False
+        await self._store(settled, keys, following, walked=cursor is not None)
+        return following is not None
+
+    async def _page(self, pending: Sequence[PendingLookup], cursor: str | None, size: int) -> KeyPage:
+        lookups = [one.lookup for one in pending]
+        if self._too_slow.issuperset(lookups):
+            return await self._assembler.scan(cursor, size)
+        try:
+            return await self._assembler.resolve(lookups, cursor, size)
+        except LimitExceeded:
+            if size > 1 or len(lookups) > 1:
+                raise
+            # Nothing smaller can be asked, and all others wait behind it: it leads to all orders, page by page.
+            self._too_slow.update(lookups)
+            return await self._assembler.scan(cursor, size)
+        except OrderUnreadable:
+            # The walk's place may be a key that is none any more.
+            if cursor is None or not await self._assembler.misfits([OrderKey(cursor)]):
+                raise
+        return await self._assembler.resolve(lookups, None, size)
+
+    async def _store(
+        self, settled: Sequence[PendingLookup], keys: Sequence[OrderKey], following: str | None, *, walked: bool
+    ) -> None:
+        arrival = None
+        if keys:
+            self._chronicle.found([one.revision for one in settled], keys)
+            arrival = Arrival(
+                self._revisions.next(),
+                min(one.since for one in settled),
+                Lane.FANOUT if walked or following is not None else Lane.LIVE,
+                frozenset(keys),
+                first_revision=min(one.first_revision for one in settled),
+            )
+        await self._insist(lambda: self._memory.resolved(settled, arrival, following))
+        if following is None:
+            self._too_slow.difference_update(one.lookup for one in settled)
+        reach("lookup.after_resolve")
+        self._wake()

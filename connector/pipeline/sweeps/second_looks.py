@@ -1,0 +1,80 @@
+"""Orders that the mapping failed for are looked at again when the cause may have gone: a row that made several of them
+fail leads to one of them only, and its change isn't news of the others.
+
+A walk over the dead letters, paced, so that many of them cost the OMS little however often something changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+
+from connector.model.orders import OrderKey
+from connector.pipeline.clock import Clock
+from connector.pipeline.decide import MAPPING
+from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.records import DeadLetter
+from connector.pipeline.ports.store import Memory
+from connector.pipeline.revisions import Revisions
+
+PAGE = 500
+PER_SECOND = 50.0
+"""Orders that are looked at again, on average."""
+EVERY = 60.0
+"""Seconds from the beginning of a walk to that of the next one, at least."""
+ANY = ""
+_SQLSTATE = re.compile(r"SQLSTATE (\w{5})")
+
+
+class Relook:
+    def __init__(
+        self, memory: Memory, insist: Insist, revisions: Revisions, wake: Callable[[], None], clock: Clock
+    ) -> None:
+        self._memory = memory
+        self._insist = insist
+        self._revisions = revisions
+        self._wake = wake
+        self._clock = clock
+        self._causes: set[str] = set()
+        self._wanted = asyncio.Event()
+        self._not_before = 0.0
+        self.pulse = Pulse("second look", "looking again at orders that the mapping failed for")
+
+    def readable(self, letter: DeadLetter) -> None:
+        """An order can be read that couldn't: the others that failed in the same way may be, too."""
+        found = _SQLSTATE.search(letter.message)
+        self.suspect(ANY if found is None else found[1])
+
+    def suspect(self, sqlstate: str = ANY) -> None:
+        """The cause of such failures may have gone."""
+        self._causes.add(sqlstate)
+        self._wanted.set()
+
+    async def step(self) -> None:
+        """Wait until a walk is wanted and due, and walk."""
+        with self.pulse.resting():
+            await self._wanted.wait()
+            await asyncio.sleep(max(0.0, self._not_before - self._clock.timer()))
+        self._not_before = self._clock.timer() + EVERY
+        self._wanted.clear()
+        causes, self._causes = self._causes, set()
+        after: OrderKey | None = None
+        while letters := await self._insist(lambda: self._memory.dead_letters(after, PAGE)):  # noqa: B023
+            keys = frozenset(letter.key for letter in letters if _caused(letter, causes))
+            await self.look_at(keys, Lane.FANOUT)
+            after = letters[-1].key
+            with self.pulse.resting():
+                await asyncio.sleep(len(keys) / PER_SECOND)
+
+    async def look_at(self, keys: frozenset[OrderKey], lane: Lane) -> None:
+        if keys:
+            arrival = Arrival(self._revisions.next(), self._clock.wall(), lane, keys)
+            await self._insist(lambda: self._memory.arrive([arrival], []))
+            self._wake()
+
+
+def _caused(letter: DeadLetter, causes: set[str]) -> bool:
+    return letter.reason == MAPPING and (ANY in causes or any(cause in letter.message for cause in causes))
