@@ -10,19 +10,9 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from connector.bounds import new_watchdog
 from connector.building import admit, build
 from connector.checkpoints.opening import open_readonly, open_requests
 from connector.front import Front
-from connector.furnishing import (
-    analysed,
-    checkpoints,
-    for_a_person,
-    mapping_text,
-    read_dsn,
-    redo_contract,
-    source_dsn,
-)
 from connector.model.errors import ConnectorError
 from connector.pipeline.run import sleep_unless
 from connector.projection import Projection
@@ -31,6 +21,16 @@ from connector.starting import unless
 from connector.unmapped import mapped_before
 from connector.watchdog import Watchdog
 from connector.watching import MappingWatch, Parts
+from connector.wiring.bounds import new_watchdog
+from connector.wiring.factories import (
+    analysed,
+    checkpoints,
+    for_a_person,
+    mapping_text,
+    read_dsn,
+    redo_contract,
+    source_dsn,
+)
 
 log = structlog.get_logger("connector")
 

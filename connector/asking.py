@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
-from connector import furnishing
 from connector.checkpoints.opening import is_running, open_requests
 from connector.checkpoints.requests import Inbox, Request
 from connector.model.errors import ConnectorError
 from connector.neighbours import refuse_oms_database
 from connector.settings.config import Settings
+from connector.wiring import factories
 
 LOOK_EVERY: Final = 0.2
 """Seconds between looks at a request."""
@@ -48,7 +48,7 @@ async def ask(
 
     Raises ConfigurationError, CheckpointsUnwritable, RequestLost.
     """
-    address = furnishing.checkpoints(settings)
+    address = factories.checkpoints(settings)
     if address.in_postgres:
         await refuse_oms_database(settings)
     inbox = open_requests(address)
@@ -79,7 +79,7 @@ async def carry_out(
     if asked.running or asked.request.finished:
         return asked
     number = asked.request.number
-    inbox = open_requests(furnishing.checkpoints(settings))
+    inbox = open_requests(factories.checkpoints(settings))
     work = asyncio.ensure_future(perform(settings, number))
     try:
         followed = await _follow(inbox, number, on_progress, lambda: not work.done(), looks_per_probe=1)

@@ -13,20 +13,8 @@ from dataclasses import replace
 import structlog
 
 from connector import __version__
-from connector.bounds import longest_push, longest_read, new_health
 from connector.checkpoints.opening import open_checkpoints
 from connector.former_slots import former_slots, remember_slot
-from connector.furnishing import (
-    checkpoints,
-    load_projection,
-    new_assembler,
-    payload_vault,
-    read_dsn,
-    redo_client,
-    redo_contract,
-    redo_endpoints,
-    source_dsn,
-)
 from connector.inbox import Inbox
 from connector.model.errors import ConfigurationError, Problem
 from connector.neighbours import store_neighbours
@@ -57,6 +45,18 @@ from connector.vitals import Vitals
 from connector.wal_watch import WalWatch
 from connector.watchdog import Watchdog
 from connector.watching import Parts
+from connector.wiring.bounds import longest_push, longest_read, new_health
+from connector.wiring.factories import (
+    checkpoints,
+    load_projection,
+    new_assembler,
+    payload_vault,
+    read_dsn,
+    redo_client,
+    redo_contract,
+    redo_endpoints,
+    source_dsn,
+)
 
 log = structlog.get_logger("connector")
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from connector import furnishing
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import bare, differences, makes_none
 from connector.contract.contract import RedoContract
@@ -23,6 +22,7 @@ from connector.previewing import spread
 from connector.projection import Assembler, Projection
 from connector.projection.failures import condition
 from connector.settings.config import Settings
+from connector.wiring import factories
 
 _BATCH: Final = 50
 _SHOWN: Final = 5
@@ -54,12 +54,12 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
     """
     ignored = settings.mapping.ignore
     contract = RedoContract(settings.source.timezone, ignored)
-    present = await furnishing.load_projection(settings)
+    present = await factories.load_projection(settings)
     mapping = settings.mapping.model_copy(update={"path": path})
-    proposed = await furnishing.load_projection(settings.model_copy(update={"mapping": mapping}))
+    proposed = await factories.load_projection(settings.model_copy(update={"mapping": mapping}))
     _same_key(present, proposed)
     async with AsyncExitStack() as stack:
-        assemblers = [furnishing.new_assembler(settings, projection) for projection in (present, proposed)]
+        assemblers = [factories.new_assembler(settings, projection) for projection in (present, proposed)]
         for assembler in assemblers:
             stack.push_async_callback(assembler.aclose)
         wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await spread(settings, assemblers[0], size)

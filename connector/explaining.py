@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import httpx2 as httpx
 
-from connector import furnishing
 from connector.checkpoints.opening import ReadOnly, open_if_any
 from connector.front import telling
 from connector.model.orders import OrderKey, Place
@@ -19,6 +18,7 @@ from connector.settings.config import Settings
 from connector.status.story import as_json
 from connector.survey import address
 from connector.telling import LONGEST_MS, Generation, Teller
+from connector.wiring import factories
 
 _PATIENCE = 3 * LONGEST_MS / 1000
 """Seconds that the connector may take: others may look at orders, too."""
@@ -48,18 +48,18 @@ async def story(settings: Settings, key: str) -> dict[str, Any]:
                 return {"running": True, **found}
     except (httpx.HTTPError, ValueError):
         pass  # nobody there, or still starting: then what can be seen without
-    projection = await furnishing.load_projection(settings)
+    projection = await factories.load_projection(settings)
     async with AsyncExitStack() as stack:
         memory = await _remembered(settings, stack)
         urls = {one.store_id: one.url for one in await memory.endpoints() if one.active}
-        now = Generation(memory, lambda _: False, lambda: furnishing.for_a_person(settings, projection), urls)
-        teller = Teller(telling(settings, furnishing.redo_contract(settings)), None, None, lambda: now)
+        now = Generation(memory, lambda _: False, lambda: factories.for_a_person(settings, projection), urls)
+        teller = Teller(telling(settings, factories.redo_contract(settings)), None, None, lambda: now)
         return {"running": False, **as_json(await teller.story(OrderKey(key)))}
 
 
 async def _remembered(settings: Settings, stack: AsyncExitStack) -> _Nothing | ReadOnly:
-    vault = furnishing.payload_vault(settings) if settings.status.show_values else None
-    store = await open_if_any(furnishing.checkpoints(settings), vault)
+    vault = factories.payload_vault(settings) if settings.status.show_values else None
+    store = await open_if_any(factories.checkpoints(settings), vault)
     if store is None:
         return _Nothing()
     stack.push_async_callback(store.close)

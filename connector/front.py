@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from connector import __version__, furnishing
+from connector import __version__
 from connector.contract.canonical import ignoring
 from connector.contract.contract import RedoContract
 from connector.inbox import Desk
@@ -24,6 +24,7 @@ from connector.telling import ForOne, Generation, Teller, Terms
 from connector.unmapped import Unmapped
 from connector.vitals import Vitals
 from connector.watching import Parts
+from connector.wiring import factories
 
 
 class Front:
@@ -38,7 +39,7 @@ class Front:
         self._new_assembler = new_assembler
         self._vitals: Vitals | None = None
         self._parts: Parts | None = None
-        address, status = furnishing.checkpoints(settings), settings.status
+        address, status = factories.checkpoints(settings), settings.status
         self._desk = None if address.in_memory else Desk(address)
         token = None if status.token is None else status.token.get_secret_value()
         teller = Teller(telling(settings, contract), self.history, time.time(), self._generation)

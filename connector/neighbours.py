@@ -11,12 +11,12 @@ from typing import Final
 
 import psycopg
 
-from connector import furnishing
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import connect, describe, unwritable
 from connector.model.errors import ConfigurationError, Problem
 from connector.postgres.connections import connection
 from connector.settings.config import Settings
+from connector.wiring import factories
 
 ALLOW: Final = "checkpoints.allow_oms_database"
 
@@ -43,7 +43,7 @@ class Identity:
 
 async def store_neighbours(settings: Settings) -> list[Problem]:
     """Raises ConfigurationError, SourceUnavailable, CheckpointsUnwritable."""
-    address = furnishing.checkpoints(settings)
+    address = factories.checkpoints(settings)
     if not address.in_postgres:
         return []
     store = await asyncio.to_thread(_identity, address)
@@ -75,7 +75,7 @@ def _identity(address: Address) -> Identity:
 
 
 async def _source(settings: Settings) -> Identity:
-    async with connection(furnishing.source_dsn(settings)) as session:
+    async with connection(factories.source_dsn(settings)) as session:
         database, started, allowed = await (await session.execute(_WHO)).fetchone() or ("", "", False)
         [system] = (await (await session.execute(_SYSTEM)).fetchone() if allowed else None) or ("",)
     return Identity(database, started, system)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from connector import furnishing
 from connector.checkpoints.opening import open_if_any
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import differences, makes_none
@@ -16,6 +15,7 @@ from connector.projection import Assembler
 from connector.projection.assembly.sampling import sample
 from connector.settings.config import Settings
 from connector.waiting import changed_endpoints
+from connector.wiring import factories
 
 _NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")
 """SQLSTATEs of a text that its type can't be read from."""
@@ -30,10 +30,10 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
     doesn't know them. With `values`, a changed order has `values` too, [{path, old, new}], or None where what Redo
     accepted wasn't kept or can't be opened. Raises ConfigurationError for a key that is none.
     """
-    contract = furnishing.redo_contract(settings)
-    projection = await furnishing.load_projection(settings)
+    contract = factories.redo_contract(settings)
+    projection = await factories.load_projection(settings)
     async with AsyncExitStack() as stack:
-        assembler = furnishing.new_assembler(settings, projection)
+        assembler = factories.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)
         wanted = [OrderKey(key) for key in keys] or await spread(settings, assembler, size)
         accepted = await _accepted(settings, wanted, values=values)
@@ -62,8 +62,8 @@ async def spread(settings: Settings, assembler: Assembler, size: int) -> Sequenc
         assembler.projection,
         size,
         await assembler.estimate(),
-        read_dsn=furnishing.read_dsn(settings),
-        statement_timeout_ms=furnishing.timeout_ms(settings),
+        read_dsn=factories.read_dsn(settings),
+        statement_timeout_ms=factories.timeout_ms(settings),
     )
 
 
@@ -71,8 +71,8 @@ async def _accepted(settings: Settings, keys: Sequence[OrderKey], *, values: boo
     """As the store has it now; none when there is no store yet, or where another address accepted it."""
     change = await changed_endpoints(settings)
     elsewhere = {one.store_id for one in change.left} if change is not None else set()
-    vault = furnishing.payload_vault(settings) if values else None
-    store = await open_if_any(furnishing.checkpoints(settings), vault)
+    vault = factories.payload_vault(settings) if values else None
+    store = await open_if_any(factories.checkpoints(settings), vault)
     if store is None:
         return {}
     try:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx2 as httpx
 
-from connector import furnishing, waiting
+from connector import waiting
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
@@ -40,6 +40,7 @@ from connector.source.checks.hosting import Hosting
 from connector.source.checks.preflight import preflight
 from connector.source.checks.replica import connections_needed, replica_problems
 from connector.unmapped import refuse_other_tables
+from connector.wiring import factories
 
 _SAMPLE: Final = 20
 """Orders that `check` looks at."""
@@ -48,15 +49,15 @@ _SAMPLE: Final = 20
 async def check(settings: Settings) -> list[Problem]:
     """Everything that `run` needs, looked at and left alone."""
     try:
-        contract = furnishing.redo_contract(settings)
-        client = furnishing.redo_client(settings, None)
+        contract = factories.redo_contract(settings)
+        client = factories.redo_client(settings, None)
     except ConfigurationError as error:
         return [*error.problems]
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.aclose)
         problems = await _database_problems(settings, contract)
         problems += await redo_problems(client, settings.redo.store_id)
-    source, kept = settings.source, furnishing.checkpoints(settings)
+    source, kept = settings.source, factories.checkpoints(settings)
     secrets = {"source.dsn": source.dsn, "source.read_dsn": source.read_dsn}
     dsns = {name: dsn.get_secret_value() for name, dsn in secrets.items() if dsn is not None}
     if kept.in_postgres:
@@ -68,11 +69,11 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
     """First what can be seen without any privilege, so that all that is missing is told at once."""
     source = settings.source
     try:
-        access = await furnishing.load_access(settings)
+        access = await factories.load_access(settings)
     except ConfigurationError as error:
         return [*error.problems]
-    renews, former = source.on_slot_loss == "recreate", await former_slots(furnishing.checkpoints(settings))
-    dsn, tables = furnishing.source_dsn(settings), access.tables
+    renews, former = source.on_slot_loss == "recreate", await former_slots(factories.checkpoints(settings))
+    dsn, tables = factories.source_dsn(settings), access.tables
     problems = await preflight(
         dsn,
         source.slot,
@@ -81,19 +82,19 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
         source.manage,
         renews=renews,
         former_slots=former,
-        connections=connections_needed(dsn, furnishing.read_dsn(settings)),
+        connections=connections_needed(dsn, factories.read_dsn(settings)),
     )
     try:
-        problems += await replica_problems(dsn, furnishing.read_dsn(settings))
+        problems += await replica_problems(dsn, factories.read_dsn(settings))
     except SourceUnavailable as error:
         hint = error.hint or "check source.dsn and source.read_dsn"
         problems.append(Problem(str(error), hint, "source.read_dsn"))
     try:
-        projection = await furnishing.load_projection(settings)
-        await refuse_other_tables(furnishing.checkpoints(settings), projection)
+        projection = await factories.load_projection(settings)
+        await refuse_other_tables(factories.checkpoints(settings), projection)
     except ConfigurationError as error:
         return [*problems, *error.problems]
-    assembler = furnishing.new_assembler(settings, projection)
+    assembler = factories.new_assembler(settings, projection)
     try:
         found = [*await _key_problems(settings, assembler), *await _mapping_problems(assembler, contract)]
         return [*problems, *found]
@@ -104,7 +105,7 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
 async def _key_problems(settings: Settings, assembler: Assembler) -> list[Problem]:
     """What `run` will do where orders are known by keys of another shape. A store that can't be read, others tell."""
     try:
-        store = await open_if_any(furnishing.checkpoints(settings))
+        store = await open_if_any(factories.checkpoints(settings))
     except (ConfigurationError, CheckpointsUnwritable):
         return []
     if store is None:
@@ -146,17 +147,17 @@ async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> lis
 
 async def explain(settings: Settings) -> dict[str, Any]:
     """How a changed row of each table leads to orders, as `Projection.explain` has it, with what the planner knows."""
-    projection = await furnishing.load_projection(settings)
+    projection = await factories.load_projection(settings)
     read = {hop.table.name for use in projection.uses if use.way.lookup for hop in use.way.lookup.hops}
     statistics = await read_statistics(
-        sorted(read), read_dsn=furnishing.read_dsn(settings), statement_timeout_ms=furnishing.timeout_ms(settings)
+        sorted(read), read_dsn=factories.read_dsn(settings), statement_timeout_ms=factories.timeout_ms(settings)
     )
     return projection.explain(statistics)
 
 
 async def grants(settings: Settings, role: str, hosting: str | None) -> str:
     """The script that lets a role in, for a database hosted there (None: as recognised)."""
-    wanted = await furnishing.load_access(settings)
+    wanted = await factories.load_access(settings)
     needs = wanted.needs
     access = Access(
         role,
@@ -169,7 +170,7 @@ async def grants(settings: Settings, role: str, hosting: str | None) -> str:
     )
     where = None if hosting is None else Hosting(hosting)
     return await print_grants(
-        furnishing.source_dsn(settings), access, settings.source.publication, settings.source.slot, where
+        factories.source_dsn(settings), access, settings.source.publication, settings.source.slot, where
     )
 
 
@@ -186,7 +187,7 @@ async def status(settings: Settings) -> dict[str, Any]:
     except (httpx.HTTPError, ValueError):
         pass  # nobody there: then what the store says
     found: dict[str, Any] = {"running": False, "ready": False, "verdict": f"No connector answers at {where}."}
-    store = await open_if_any(furnishing.checkpoints(settings))
+    store = await open_if_any(factories.checkpoints(settings))
     if store is None:
         return {**found, "next": "start it with `redo-connector run`"}
     try:
@@ -244,7 +245,7 @@ async def redo_problems(client: Stores, store_id: str) -> list[Problem]:
 
 async def store_problems(settings: Settings) -> list[Problem]:
     """The store can be opened and written, unless the running connector has it open. Leaves nothing behind."""
-    address = furnishing.checkpoints(settings)
+    address = factories.checkpoints(settings)
     if address.in_memory:
         return []
     if not address.in_postgres:

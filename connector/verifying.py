@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from connector import furnishing
 from connector.comparing import Reader
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import makes_none
@@ -24,6 +23,7 @@ from connector.redo.readback import differences_to_readback
 from connector.redo.stores import Stores
 from connector.settings.config import Settings
 from connector.waiting import changed_endpoints, store_of
+from connector.wiring import factories
 
 _AT_ONCE: Final = 4
 """Orders read back at the same time: the connector's own requests go on meanwhile."""
@@ -56,12 +56,12 @@ async def verify(settings: Settings, size: int) -> dict[str, Any]:
         raise ConfigurationError([Problem(what, hint, "redo.base_url")])
     async with store_of(settings) as store:
         keys = await store.random_keys(size)
-    projection = await furnishing.load_projection(settings)
-    contract = furnishing.redo_contract(settings)
+    projection = await factories.load_projection(settings)
+    contract = factories.redo_contract(settings)
     async with AsyncExitStack() as stack:
-        assembler = furnishing.new_assembler(settings, projection)
+        assembler = factories.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)
-        client = furnishing.redo_client(settings, None)
+        client = factories.redo_client(settings, None)
         stack.push_async_callback(client.aclose)
         reader = Reader(assembler, contract, time.time())
         settled = await _settled(settings, reader, keys)

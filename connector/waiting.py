@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
-from connector import furnishing
 from connector.checkpoints.opening import ReadOnly, open_if_any, open_readonly
 from connector.model.errors import Problem
 from connector.model.orders import OrderKey, delivery_id
@@ -16,6 +15,7 @@ from connector.pipeline.holds.endpoints import Change, compare
 from connector.pipeline.ports.holds import Hold, HoldState, HoldSummary
 from connector.pipeline.ports.records import DeadLetter, LetterGroup, Sweep, SweepKind
 from connector.settings.config import Settings
+from connector.wiring import factories
 
 _PAGE: Final = 500
 _SAMPLES: Final = 5
@@ -26,7 +26,7 @@ _SWEEPS: Final = 50
 @asynccontextmanager
 async def store_of(settings: Settings) -> AsyncIterator[ReadOnly]:
     """The store, opened for reading. Raises ConfigurationError when there is none yet, CheckpointsUnwritable."""
-    store = await asyncio.to_thread(open_readonly, furnishing.checkpoints(settings))
+    store = await asyncio.to_thread(open_readonly, factories.checkpoints(settings))
     try:
         yield store
     finally:
@@ -133,11 +133,11 @@ def _sweep(sweep: Sweep) -> dict[str, Any]:
 async def changed_endpoints(settings: Settings) -> Change | None:
     """How the settings' addresses and stores of Redo differ from those that the checkpoints count for; None where they
     don't, or there is no store. Raises ConfigurationError, CheckpointsUnwritable."""
-    store = await open_if_any(furnishing.checkpoints(settings))
+    store = await open_if_any(factories.checkpoints(settings))
     if store is None:
         return None
     try:
-        return compare(await store.endpoints(), furnishing.redo_endpoints(settings))
+        return compare(await store.endpoints(), factories.redo_endpoints(settings))
     finally:
         await store.close()
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector import furnishing
 from connector.model.charset import CODECS, Charset, known_fallback
 from connector.model.orders import OrderKey
 from connector.sandbox.server import SandboxServer
+from connector.wiring import factories
 from tests.fix_connector import Rig
 from tests.fix_postgres import Database
 from tests.odd_shop import encoded_database, mapping
@@ -183,7 +183,7 @@ async def test_bytes_that_are_no_text_make_one_dead_letter_and_a_fallback_reads_
     await rig.start()
     await rig.quiet()
     assert encoded.order("1")["customer"]["firstName"] == "José \x81"
-    made = furnishing.for_a_person(rig.settings(), rig.running.projection)
+    made = factories.for_a_person(rig.settings(), rig.running.projection)
     async with aclosing(made):
         [seen] = (await made.assemble([letter.key])).documents[letter.key]
     assert seen["customer"]["first_name"] == "José \x81", "a person who looks at it sees the same"

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connector import app, furnishing
+from connector import app
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import Hidden
 from connector.projection import Projection
+from connector.wiring import factories
 from tests.fix_connector import Rig, eventually
 from tests.serving import look_often, serving
 
@@ -102,7 +103,7 @@ async def test_a_file_that_changes_while_the_database_is_away_is_taken_up_when_i
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = True
-    analysed = furnishing.analysed
+    analysed = factories.analysed
 
     async def maybe(*arguments: Any) -> Projection:
         if away:

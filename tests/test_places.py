@@ -10,12 +10,12 @@ import apsw
 import pytest
 from structlog.testing import capture_logs
 
-from connector import furnishing
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.pipeline.ports.records import SweepKind
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State, explained
+from connector.wiring import factories
 from tests.fix_connector import Rig, eventually
 from tests.kills import armed, killed
 
@@ -392,7 +392,7 @@ async def test_a_kill_right_after_an_approval_lets_every_order_go_after_the_next
     await rig.start()
     number = await held(rig)
     await rig.stop()
-    inbox = open_requests(furnishing.checkpoints(rig.settings()))
+    inbox = open_requests(factories.checkpoints(rig.settings()))
     inbox.ask("approve", {"hold": number}, 0.0)
     inbox.close()
     await killed(rig, armed(rig, "endpoints.after_approve"))

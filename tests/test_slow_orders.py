@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from connector.comparing import Reader
-from connector.furnishing import load_projection, new_assembler, redo_contract
 from connector.model.errors import LimitExceeded
 from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.ports.records import DeadLetter
@@ -23,6 +22,7 @@ from connector.projection import Assembler
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
 from connector.watchdog import Watchdog
+from connector.wiring.factories import load_projection, new_assembler, redo_contract
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database
 from tests.odd_shop import mapping

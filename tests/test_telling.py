@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 import pytest
 
-from connector import furnishing
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.contract.contract import RedoContract
 from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
@@ -18,6 +17,7 @@ from connector.pipeline.ports.chronicle import Attempt
 from connector.status.history import EACH, RECENT, History
 from connector.status.story import Projection, Story, as_json
 from connector.telling import Generation, Teller, Terms
+from connector.wiring import factories
 from tests.fix_connector import Rig
 
 KEY = OrderKey("3")
@@ -26,10 +26,10 @@ TABLE = TableName("oms", "order_item")
 
 def teller(rig: Rig, *, values: bool = False) -> Teller:
     settings, parts = rig.settings(), rig.running
-    terms = Terms(furnishing.redo_contract(settings), {}, values)
+    terms = Terms(factories.redo_contract(settings), {}, values)
     assert isinstance(parts.pipeline.ports.chronicle, History)
     now = Generation(
-        parts.pipeline.ports.memory, lambda _: False, lambda: furnishing.for_a_person(settings, parts.projection)
+        parts.pipeline.ports.memory, lambda _: False, lambda: factories.for_a_person(settings, parts.projection)
     )
     return Teller(terms, parts.pipeline.ports.chronicle, 900.0, lambda: now)
 
@@ -143,9 +143,9 @@ async def test_what_is_remembered_is_told_while_the_oms_is_away(rig: Rig) -> Non
     settings, parts = rig.settings(), rig.running
     away = settings.model_copy(update={"source": settings.source.model_copy(update={"dsn": _nowhere()})})
     now = Generation(
-        parts.pipeline.ports.memory, lambda _: False, lambda: furnishing.for_a_person(away, parts.projection)
+        parts.pipeline.ports.memory, lambda _: False, lambda: factories.for_a_person(away, parts.projection)
     )
-    story = await Teller(Terms(furnishing.redo_contract(settings), {}, False), None, None, lambda: now).story(KEY)
+    story = await Teller(Terms(factories.redo_contract(settings), {}, False), None, None, lambda: now).story(KEY)
     assert story.known
     assert story.checkpoint is not None
     assert story.verdict == "It can't be read from the OMS just now."

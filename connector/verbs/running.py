@@ -40,11 +40,11 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
     The checkpoint file stays: a later `run` makes a new slot and compares every order with its checkpoint.
     """
     settings = settings_of(config_path)
-    from connector import furnishing
     from connector.report import show_problems
     from connector.source.objects import teardown as source
+    from connector.wiring import factories
 
-    names = (furnishing.source_dsn(settings), settings.source.slot, settings.source.publication)
+    names = (factories.source_dsn(settings), settings.source.slot, settings.source.publication)
     if not settings.source.manage:
         hint = f"let a DBA run:\n{source.statements(*names[1:])}"
         raise ConfigurationError([Problem("a DBA made the slot and the publication", hint, "source.manage")])

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from connector import projection as projections
-from connector.bounds import grace
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.contract.contract import RedoContract
@@ -22,6 +21,7 @@ from connector.settings.config import Settings, environment
 from connector.status.metrics import Metrics
 from connector.telling import LONGEST_MS
 from connector.unmapped import Unmapped
+from connector.wiring.bounds import grace
 
 
 def source_dsn(settings: Settings) -> str:

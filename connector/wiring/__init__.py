@@ -1,0 +1,1 @@
+"""What settings describe, made: addresses, clients, timeouts. Must not know when anything runs."""
