@@ -16,8 +16,8 @@ from connector import __version__
 from connector.checkpoints.opening import open_checkpoints
 from connector.former_slots import former_slots, remember_slot
 from connector.inbox import Inbox
+from connector.inspect.database_identity import store_neighbours
 from connector.model.errors import ConfigurationError, Problem
-from connector.neighbours import store_neighbours
 from connector.pipeline.decide import Terms
 from connector.pipeline.holds.guard import Limits
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap

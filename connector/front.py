@@ -11,6 +11,7 @@ from connector import __version__
 from connector.contract.canonical import ignoring
 from connector.contract.contract import RedoContract
 from connector.inbox import Desk
+from connector.inspect.order_story import ForOne, Generation, Teller, Terms
 from connector.projection import Projection
 from connector.settings.config import Settings
 from connector.starting import Beginning
@@ -20,7 +21,6 @@ from connector.status.metrics import Metrics
 from connector.status.ports import Panel
 from connector.status.site import create_app
 from connector.status.web import WebServer
-from connector.telling import ForOne, Generation, Teller, Terms
 from connector.unmapped import Unmapped
 from connector.vitals import Vitals
 from connector.watching import Parts

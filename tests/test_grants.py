@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from connector import survey
 from connector.demo import oms as demo_oms
 from connector.demo.postgres import Cluster, Template
+from connector.inspect import survey
 from connector.model.errors import ConfigurationError, Problem
 from connector.sandbox.server import SandboxServer
 from connector.source.objects.teardown import teardown

@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connector import survey
 from connector.demo import oms as demo_oms
+from connector.inspect import survey
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.connections import connection, open_replication

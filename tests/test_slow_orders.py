@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from connector.comparing import Reader
+from connector.inspect.compare_mappings import Reader
+from connector.inspect.preview import preview
 from connector.model.errors import LimitExceeded
 from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.ports.records import DeadLetter
-from connector.previewing import preview
 from connector.projection import Assembler
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State

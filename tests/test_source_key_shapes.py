@@ -17,8 +17,9 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from connector import asking, survey
+from connector import asking
 from connector.checkpoints.address import Address
+from connector.inspect import survey
 from connector.model.errors import Problem
 from connector.model.orders import is_former
 from connector.sandbox.server import SandboxServer

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from connector import survey
+from connector.inspect import survey
 from connector.projection import load
 from tests.fix_connector import Rig, eventually
 from tests.serving import Served, look_often, serving

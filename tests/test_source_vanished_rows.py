@@ -16,8 +16,8 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from connector import survey
 from connector.checkpoints.requests import Requests, requests_path
+from connector.inspect import survey
 from connector.pipeline.holds.guard import Limits
 from connector.sandbox.server import SandboxServer
 from tests.fix_connector import Rig, eventually

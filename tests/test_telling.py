@@ -10,13 +10,13 @@ import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.contract.contract import RedoContract
+from connector.inspect.order_story import Generation, Teller, Terms
 from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.chronicle import Attempt
 from connector.status.history import EACH, RECENT, History
 from connector.status.story import Projection, Story, as_json
-from connector.telling import Generation, Teller, Terms
 from connector.wiring import factories
 from tests.fix_connector import Rig
 

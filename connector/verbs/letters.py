@@ -38,7 +38,8 @@ def dead_letters() -> None:
 def list_dead_letters(config_path: str | None, limit: int, group: str | None, *, each: bool, as_json: bool) -> None:
     """What orders were refused for, and how many; with --each, every order."""
     settings = settings_of(config_path)
-    from connector import report_delivery, waiting
+    from connector import report_delivery
+    from connector.inspect import waiting
 
     found = run_async(waiting.dead_letters(settings, limit, group))
     if group is not None and not found["groups"]:
@@ -61,7 +62,8 @@ def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_jso
     KEY is the order's primary key in the OMS, or the name of a group, as `list` prints them.
     """
     settings = settings_of(config_path)
-    from connector import report_delivery, waiting
+    from connector import report_delivery
+    from connector.inspect import waiting
 
     found = run_async(waiting.dead_letters_of(settings, names, _MOST))
     if as_json:
@@ -90,7 +92,7 @@ def redrive(
     if bool(keys) + (group is not None) + everything != 1:
         raise click.UsageError("name orders, or a --group, or say --all")
     settings = settings_of(config_path)
-    from connector import waiting
+    from connector.inspect import waiting
 
     if keys:
         found = run_async(waiting.dead_letters_of(settings, keys, 0))
@@ -129,8 +131,9 @@ def set_aside(
     if bool(keys) == (group is not None):
         raise click.UsageError("name orders, or a --group")
     settings = settings_of(config_path)
-    from connector import asking, report_delivery, waiting
+    from connector import asking, report_delivery
     from connector.following import following
+    from connector.inspect import waiting
 
     names = keys or (str(group),)
     found = run_async(waiting.dead_letters_of(settings, names, _MOST))

@@ -23,7 +23,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
     settings = settings_of(config_path)
-    from connector import survey
+    from connector.inspect import survey
     from connector.report import problem_dict, show_problems
     from connector.settings.exposure import readable_by_all
 
@@ -46,7 +46,7 @@ def check(config_path: str | None, *, as_json: bool) -> None:
 def explain(config_path: str | None, *, as_json: bool) -> None:
     """Show how a changed row of each table leads to orders."""
     settings = settings_of(config_path)
-    from connector import survey
+    from connector.inspect import survey
     from connector.report import explain_tree
 
     plan = run_async(survey.explain(settings))
@@ -80,14 +80,15 @@ def preview(
     settings = settings_of(config_path)
     if values and mapping is None and settings.checkpoints.keep != "payload":
         raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
-    from connector import comparing, previewing, report, waiting
+    from connector import report
+    from connector.inspect import compare_mappings, preview, waiting
 
     if mapping is not None:
-        compared = run_async(comparing.compare(settings, mapping, keys, sample or 200, values=values))
+        compared = run_async(compare_mappings.compare(settings, mapping, keys, sample or 200, values=values))
         click.echo(json.dumps(compared, indent=2, default=str)) if as_json else report.comparison(compared)
         sys.exit(1 if compared["rejected"] else 0)
     report.show_problems(run_async(waiting.endpoint_problems(settings)))
-    previews = run_async(previewing.preview(settings, keys, sample or 3, values=values))
+    previews = run_async(preview.preview(settings, keys, sample or 3, values=values))
     click.echo(json.dumps(previews, indent=2, default=str)) if as_json else report.preview_orders(previews)
     sys.exit(1 if any(one["problems"] for one in previews) else 0)
 
@@ -101,7 +102,7 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
     if watch and as_json:
         raise click.UsageError("--watch is for people: ask with --json as often as you like")
     settings = settings_of(config_path)
-    from connector import survey
+    from connector.inspect import survey
     from connector.report import status_lines
 
     if watch:
@@ -128,11 +129,11 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     what the store remembers, and what the mapping says.
     """
     settings = settings_of(config_path)
-    from connector import explaining, waiting
+    from connector.inspect import explain_order, waiting
     from connector.report import show_problems
     from connector.report_order import story_lines
 
-    found = run_async(explaining.story(settings, key))
+    found = run_async(explain_order.story(settings, key))
     if not found["running"]:
         show_problems(run_async(waiting.endpoint_problems(settings)))
     if as_json:
@@ -155,6 +156,6 @@ def grants(config_path: str | None, role: str, hosting: str | None) -> None:
     The role of source.dsn needs no privilege for this but to connect.
     """
     settings = settings_of(config_path)
-    from connector import survey
+    from connector.inspect import survey
 
     click.echo(run_async(survey.grants(settings, role, hosting)), nl=False)

@@ -53,7 +53,8 @@ def approve(
     if number is not None and everything:
         raise click.UsageError("name a hold, or say --all")
     settings = settings_of(config_path)
-    from connector import report_delivery, waiting
+    from connector import report_delivery
+    from connector.inspect import waiting
 
     found = run_async(waiting.holds(settings))
     chosen = [hold for hold in found if hold["number"] == number or (number is None and waiting.is_held(hold))]
@@ -132,7 +133,8 @@ def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool
     if verify_redo is not None and no_wait:
         raise click.UsageError("--verify-redo needs the end of the reconcile, so not --no-wait")
     settings = settings_of(config_path)
-    from connector import report_delivery, waiting
+    from connector import report_delivery
+    from connector.inspect import waiting
 
     asked = _carry_out(settings, "reconcile", {}, wait=not no_wait)
     found: dict[str, Any] = {"request": asked}
@@ -151,9 +153,10 @@ def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool
 
 def _verify(settings: Settings, size: int, found: dict[str, Any], *, as_json: bool) -> bool:
     """Add what Redo holds to `found`; whether anything is wrong there. What is, the connector pushes again."""
-    from connector import report_delivery, verifying
+    from connector import report_delivery
+    from connector.inspect import verify_redo
 
-    verified = run_async(verifying.verify(settings, size))
+    verified = run_async(verify_redo.verify(settings, size))
     found["verified"] = verified
     wrong = [*(one["key"] for one in verified["different"]), *verified["absent"]]
     if not as_json:

@@ -11,6 +11,7 @@ from connector import projection as projections
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.contract.contract import RedoContract
+from connector.inspect.order_story import LONGEST_MS
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, conninfo
 from connector.projection import Access, Assembler, Projection
@@ -19,7 +20,6 @@ from connector.redo.endpoint import endpoint
 from connector.redo.stores import Stores
 from connector.settings.config import Settings, environment
 from connector.status.metrics import Metrics
-from connector.telling import LONGEST_MS
 from connector.unmapped import Unmapped
 from connector.wiring.bounds import grace
 

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from connector import survey
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.demo.postgres import Cluster, Template
+from connector.inspect import survey
 from connector.model.changes import parse_lsn
 from connector.sandbox.server import SandboxServer
 from connector.settings.config import Settings

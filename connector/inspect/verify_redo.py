@@ -13,16 +13,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from connector.comparing import Reader
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import makes_none
+from connector.inspect.compare_mappings import Reader
+from connector.inspect.waiting import changed_endpoints, store_of
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind
 from connector.pipeline.ports.records import Checkpoint
 from connector.redo.readback import differences_to_readback
 from connector.redo.stores import Stores
 from connector.settings.config import Settings
-from connector.waiting import changed_endpoints, store_of
 from connector.wiring import factories
 
 _AT_ONCE: Final = 4

@@ -9,12 +9,12 @@ from typing import Any, Final
 from connector.checkpoints.opening import open_if_any
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import differences, makes_none
-from connector.judging import Accepted, preview_one
+from connector.inspect.one_order import Accepted, preview_one
+from connector.inspect.waiting import changed_endpoints
 from connector.model.orders import OrderKey
 from connector.projection import Assembler
 from connector.projection.assembly.sampling import sample
 from connector.settings.config import Settings
-from connector.waiting import changed_endpoints
 from connector.wiring import factories
 
 _NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")

@@ -16,9 +16,9 @@ from typing import Any, Final, TypeAlias
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import bare, differences, makes_none
 from connector.contract.contract import RedoContract
+from connector.inspect.preview import spread
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Document, Order, OrderKey, Violation
-from connector.previewing import spread
 from connector.projection import Assembler, Projection
 from connector.projection.failures import condition
 from connector.settings.config import Settings

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from connector.contract.canonical import Ignored
 from connector.contract.compare import differences, makes_none
 from connector.contract.contract import RedoContract
-from connector.judging import Accepted, Assembles, preview_one
+from connector.inspect.one_order import Accepted, Assembles, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Checkpoint, Known

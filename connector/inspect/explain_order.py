@@ -12,12 +12,12 @@ import httpx2 as httpx
 
 from connector.checkpoints.opening import ReadOnly, open_if_any
 from connector.front import telling
+from connector.inspect.order_story import LONGEST_MS, Generation, Teller
+from connector.inspect.survey import address
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Endpoint, Known
 from connector.settings.config import Settings
 from connector.status.story import as_json
-from connector.survey import address
-from connector.telling import LONGEST_MS, Generation, Teller
 from connector.wiring import factories
 
 _PATIENCE = 3 * LONGEST_MS / 1000

@@ -10,14 +10,15 @@ from typing import Any, Final
 
 import httpx2 as httpx
 
-from connector import waiting
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
 from connector.checkpoints.postgres.preflight import preflight as store_preflight
 from connector.contract.contract import RedoContract
 from connector.former_slots import former_slots
-from connector.judging import preview_one
+from connector.inspect import waiting
+from connector.inspect.database_identity import store_neighbours
+from connector.inspect.one_order import preview_one
 from connector.model.errors import (
     CheckpointsUnwritable,
     ConfigurationError,
@@ -26,7 +27,6 @@ from connector.model.errors import (
     SourceUnavailable,
 )
 from connector.model.orders import OutcomeKind, Place
-from connector.neighbours import store_neighbours
 from connector.pipeline.sweeps.former_keys import KEY_NOTE, KeyNote
 from connector.projection import Assembler
 from connector.projection.assembly.statistics import read_statistics
