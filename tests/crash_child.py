@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from connector.cli import main
+from connector.cli.main import main
 from connector.pipeline.failpoints import arm
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from connector.cli import main
+from connector.cli.main import main
 
 LOUD = ("httpx2", "httpcore2", "uvicorn", "uvicorn.error", "uvicorn.access", "psycopg", "psycopg.pq", "asyncio")
 

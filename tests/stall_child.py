@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from connector.checkpoints import ledger
-from connector.cli import main
+from connector.cli.main import main
 from connector.pipeline.intake.intake import Intake
 
 

@@ -11,7 +11,7 @@ import click
 import pytest
 import yaml
 
-from connector.cli import main
+from connector.cli.main import main
 from connector.settings import config
 from connector.status import names
 from tests.fix_cli import ROOT

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from connector.cli import main
+from connector.cli.main import main
 from connector.settings import config
 from tests.fix_cli import ROOT
 

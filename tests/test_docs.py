@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from connector.cli import main
+from connector.cli.main import main
 from connector.status import names
 
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.checkpoints.requests import Request, RequestState
-from connector.following import EVERY, Lines
+from connector.cli.progress import EVERY, Lines
 
 
 def test_a_line_is_said_at_the_start_and_then_every_ten_seconds() -> None:

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from connector.cli.verbs.looking import HOSTINGS
 from connector.model.changes import TableName
 from connector.source.checks.grants import Access, grants
 from connector.source.checks.hosting import Hosting, recognised
 from connector.source.checks.preflight import preflight
-from connector.verbs.looking import HOSTINGS
 from tests.fix_postgres import Database, MakeCluster
 from tests.streaming import Followed
 

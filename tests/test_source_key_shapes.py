@@ -17,8 +17,8 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from connector import asking
 from connector.checkpoints.address import Address
+from connector.cli import requests
 from connector.inspect import survey
 from connector.model.errors import Problem
 from connector.model.orders import is_former
@@ -216,7 +216,9 @@ async def test_a_table_is_partitioned_while_its_orders_go_on_changing(
             # Nobody told when a table was back in the publication: a delete before that was not seen, and is held.
             await eventually("it is removed, or held", lambda: _removed_or_held(shop, served))
             if (await served.facts())["held_orders"]:
-                await asking.ask(shop.rig.settings(), "approve", {}, wait=True, on_progress=lambda _: None, now=time())
+                await requests.ask(
+                    shop.rig.settings(), "approve", {}, wait=True, on_progress=lambda _: None, now=time()
+                )
             await served.quiet()
             assert "R7" not in shop.rig.stored()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from connector.ending import run_async
+from connector.cli.exit_codes import run_async
+from connector.cli.verbs.options import config_option, json_option, settings_of
 from connector.model.errors import Problem
-from connector.verbs.options import config_option, json_option, settings_of
 
 HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")
 """Those of `source.hosting`, which takes too long to import for --help."""
@@ -23,8 +23,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
     settings = settings_of(config_path)
+    from connector.cli.report.looks import problem_dict, show_problems
     from connector.inspect import survey
-    from connector.report import problem_dict, show_problems
     from connector.settings.exposure import readable_by_all
 
     problems = [*run_async(survey.check(settings)), *readable_by_all(config_path)]
@@ -46,8 +46,8 @@ def check(config_path: str | None, *, as_json: bool) -> None:
 def explain(config_path: str | None, *, as_json: bool) -> None:
     """Show how a changed row of each table leads to orders."""
     settings = settings_of(config_path)
+    from connector.cli.report.looks import explain_tree
     from connector.inspect import survey
-    from connector.report import explain_tree
 
     plan = run_async(survey.explain(settings))
     if as_json:
@@ -80,16 +80,16 @@ def preview(
     settings = settings_of(config_path)
     if values and mapping is None and settings.checkpoints.keep != "payload":
         raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
-    from connector import report
+    from connector.cli.report import looks
     from connector.inspect import compare_mappings, preview, waiting
 
     if mapping is not None:
         compared = run_async(compare_mappings.compare(settings, mapping, keys, sample or 200, values=values))
-        click.echo(json.dumps(compared, indent=2, default=str)) if as_json else report.comparison(compared)
+        click.echo(json.dumps(compared, indent=2, default=str)) if as_json else looks.comparison(compared)
         sys.exit(1 if compared["rejected"] else 0)
-    report.show_problems(run_async(waiting.endpoint_problems(settings)))
+    looks.show_problems(run_async(waiting.endpoint_problems(settings)))
     previews = run_async(preview.preview(settings, keys, sample or 3, values=values))
-    click.echo(json.dumps(previews, indent=2, default=str)) if as_json else report.preview_orders(previews)
+    click.echo(json.dumps(previews, indent=2, default=str)) if as_json else looks.preview_orders(previews)
     sys.exit(1 if any(one["problems"] for one in previews) else 0)
 
 
@@ -102,11 +102,11 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
     if watch and as_json:
         raise click.UsageError("--watch is for people: ask with --json as often as you like")
     settings = settings_of(config_path)
+    from connector.cli.report.looks import status_lines
     from connector.inspect import survey
-    from connector.report import status_lines
 
     if watch:
-        from connector.report_live import watching
+        from connector.cli.report.live import watching
 
         watching(lambda: run_async(survey.status(settings)))
         return
@@ -129,9 +129,9 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     what the store remembers, and what the mapping says.
     """
     settings = settings_of(config_path)
+    from connector.cli.report.looks import show_problems
+    from connector.cli.report.order import story_lines
     from connector.inspect import explain_order, waiting
-    from connector.report import show_problems
-    from connector.report_order import story_lines
 
     found = run_async(explain_order.story(settings, key))
     if not found["running"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from connector.paper import clock, console
+from connector.cli.report.console import clock, console
 from connector.pipeline.ports.records import FAILING
 
 _RESULTS = {"pushed": "accepted", "missing": "removed at Redo", "again": "tried again"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from connector.ending import logged, run_async
+from connector.cli.exit_codes import logged, run_async
+from connector.cli.verbs.options import config_option, settings_of
 from connector.model.errors import ConfigurationError, Problem
-from connector.verbs.options import config_option, settings_of
 
 
 @click.command()
@@ -40,7 +40,7 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
     The checkpoint file stays: a later `run` makes a new slot and compares every order with its checkpoint.
     """
     settings = settings_of(config_path)
-    from connector.report import show_problems
+    from connector.cli.report.looks import show_problems
     from connector.source.objects import teardown as source
     from connector.wiring import factories
 

@@ -13,9 +13,9 @@ from rich.console import Console, Group
 from rich.text import Text
 from rich.tree import Tree
 
-from connector import report_delivery
+from connector.cli.report import delivery
+from connector.cli.report.console import clock, console, some, width
 from connector.model.errors import Problem
-from connector.paper import clock, console, some, width
 
 _HOW: Final = {
     "key": "the order's own row, key {}",
@@ -155,8 +155,8 @@ def status_view(found: Mapping[str, Any]) -> Group:
         lines.append(Text.assemble((f"{name:<{widest}}  ", "dim"), _shown(name, value)))
     held = [one for one in _rows(found, "holds") if one.get("state", "held") == "held"]
     refused = _rows(found, "dead_letter_groups")
-    lines += report_delivery.endpoints_in_short(_rows(found, "endpoints"))
-    return Group(*lines, *report_delivery.holds_in_short(held), *report_delivery.groups_in_short(refused))
+    lines += delivery.endpoints_in_short(_rows(found, "endpoints"))
+    return Group(*lines, *delivery.holds_in_short(held), *delivery.groups_in_short(refused))
 
 
 def _rows(found: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -10,8 +10,8 @@ from typing import Any, Final
 import click
 from rich.live import Live
 
-from connector.paper import clock, console
-from connector.report import status_view
+from connector.cli.report.console import clock, console
+from connector.cli.report.looks import status_view
 
 EVERY: Final = 1.0
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from connector.paper import clock, console, counted, some
+from connector.cli.report.console import clock, console, counted, some
 from connector.pipeline.ports.records import FAILING
 
 _SHOWN: Final = 10

@@ -9,9 +9,16 @@ from typing import Any
 
 import click
 
-from connector.ending import run_async
+from connector.cli.exit_codes import run_async
+from connector.cli.verbs.options import (
+    config_option,
+    confirm,
+    json_option,
+    no_wait_option,
+    settings_of,
+    yes_option,
+)
 from connector.model.errors import Problem
-from connector.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
 
 _LIST = "`redo-connector dead-letters list` names those there are"
 _MOST = 100_000
@@ -38,7 +45,7 @@ def dead_letters() -> None:
 def list_dead_letters(config_path: str | None, limit: int, group: str | None, *, each: bool, as_json: bool) -> None:
     """What orders were refused for, and how many; with --each, every order."""
     settings = settings_of(config_path)
-    from connector import report_delivery
+    from connector.cli.report import delivery
     from connector.inspect import waiting
 
     found = run_async(waiting.dead_letters(settings, limit, group))
@@ -47,9 +54,9 @@ def list_dead_letters(config_path: str | None, limit: int, group: str | None, *,
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif each:
-        report_delivery.dead_letter_lines(found, stores=bool(settings.redo.stores))
+        delivery.dead_letter_lines(found, stores=bool(settings.redo.stores))
     else:
-        report_delivery.dead_letter_groups(found, limit, stores=bool(settings.redo.stores))
+        delivery.dead_letter_groups(found, limit, stores=bool(settings.redo.stores))
 
 
 @dead_letters.command("show")
@@ -62,14 +69,14 @@ def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_jso
     KEY is the order's primary key in the OMS, or the name of a group, as `list` prints them.
     """
     settings = settings_of(config_path)
-    from connector import report_delivery
+    from connector.cli.report import delivery
     from connector.inspect import waiting
 
     found = run_async(waiting.dead_letters_of(settings, names, _MOST))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif found["dead_letters"]:
-        report_delivery.dead_letter_lines(found, stores=bool(settings.redo.stores))
+        delivery.dead_letter_lines(found, stores=bool(settings.redo.stores))
     sys.exit(_unknown(found["unknown"]))
 
 
@@ -131,8 +138,9 @@ def set_aside(
     if bool(keys) == (group is not None):
         raise click.UsageError("name orders, or a --group")
     settings = settings_of(config_path)
-    from connector import asking, report_delivery
-    from connector.following import following
+    from connector.cli import requests
+    from connector.cli.progress import following
+    from connector.cli.report import delivery
     from connector.inspect import waiting
 
     names = keys or (str(group),)
@@ -142,41 +150,42 @@ def set_aside(
     if wanted:
         arguments = {"keys": wanted}
         with following("set-aside") as told:
-            work = asking.ask(settings, "set-aside", arguments, wait=not no_wait, on_progress=told, now=time.time())
+            work = requests.ask(settings, "set-aside", arguments, wait=not no_wait, on_progress=told, now=time.time())
             asked = run_async(work).as_json()
     others = [letter["key"] for letter in found["dead_letters"] if letter["key"] not in wanted]
     if as_json:
         click.echo(json.dumps({"orders": len(wanted), "keys": wanted[:_NAMED], "request": asked}, indent=2))
     elif asked is not None:
-        report_delivery.outcome(asked, waits=not no_wait)
+        delivery.outcome(asked, waits=not no_wait)
     failed = asked is not None and asked["state"] == "failed"
     sys.exit(max(int(failed), _unknown(found["unknown"]), _not_failing(others)))
 
 
 def _redrive(settings: Any, plan: dict[str, Any], arguments: dict[str, Any], **flags: bool) -> int:
-    from connector import asking, report_delivery
-    from connector.following import following
-    from connector.paper import console, counted, some
+    from connector.cli import requests
+    from connector.cli.progress import following
+    from connector.cli.report import delivery
+    from connector.cli.report.console import console, counted, some
 
     said = f"{counted(plan['orders'])} ({some(plan['keys'], plan['orders'])})"
     asked = None
     if plan["orders"] and not flags["dry_run"]:
         wait = not flags["no_wait"]
         with following("redrive") as told:
-            work = asking.ask(settings, "redrive", arguments, wait=wait, on_progress=told, now=time.time())
+            work = requests.ask(settings, "redrive", arguments, wait=wait, on_progress=told, now=time.time())
             asked = run_async(work).as_json()
     if flags["as_json"]:
         click.echo(json.dumps({**plan, "request": asked}, indent=2))
     elif asked is not None:
         console().print(f"To be pushed again: {said}.")
-        report_delivery.outcome(asked, waits=not flags["no_wait"])
+        delivery.outcome(asked, waits=not flags["no_wait"])
     else:
         console().print(f"Would be pushed again: {said}." if plan["orders"] else "No dead letters.")
     return int(asked is not None and asked["state"] == "failed")
 
 
 def _no_group(group: str) -> None:
-    from connector.report import show_problems
+    from connector.cli.report.looks import show_problems
 
     show_problems([Problem("there is no group of dead letters of this name", _LIST, group)])
     sys.exit(1)
@@ -184,7 +193,7 @@ def _no_group(group: str) -> None:
 
 def _not_failing(names: list[str]) -> int:
     """Name those that are dead letters already; the exit code."""
-    from connector.report import show_problems
+    from connector.cli.report.looks import show_problems
 
     hint = "it is tried no more anyway, until it changes or is redriven"
     show_problems([Problem("this order isn't one that fails again and again", hint, name) for name in names[:_NAMED]])
@@ -193,7 +202,7 @@ def _not_failing(names: list[str]) -> int:
 
 def _unknown(names: list[str]) -> int:
     """Name those without a dead letter; the exit code."""
-    from connector.report import show_problems
+    from connector.cli.report.looks import show_problems
 
     show_problems([Problem("there is no dead letter for this order", _LIST, name) for name in names])
     return int(bool(names))

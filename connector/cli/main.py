@@ -8,8 +8,8 @@ from __future__ import annotations
 import click
 
 from connector import __version__
-from connector.ending import Group
-from connector.verbs import letters, looking, running, steering
+from connector.cli.exit_codes import Group
+from connector.cli.verbs import letters, looking, running, steering
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.ending import run_async
+from connector.cli.exit_codes import run_async
+from connector.cli.verbs.options import (
+    config_option,
+    confirm,
+    json_option,
+    no_wait_option,
+    settings_of,
+    yes_option,
+)
 from connector.model.errors import Problem
-from connector.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
 
 if TYPE_CHECKING:
     from connector.settings.config import Settings
@@ -53,7 +60,7 @@ def approve(
     if number is not None and everything:
         raise click.UsageError("name a hold, or say --all")
     settings = settings_of(config_path)
-    from connector import report_delivery
+    from connector.cli.report import delivery
     from connector.inspect import waiting
 
     found = run_async(waiting.holds(settings))
@@ -66,7 +73,7 @@ def approve(
         _show(chosen, None, as_json=flags["as_json"])
         raise click.UsageError("several holds wait: name the one to approve, or say --all")
     if not flags["as_json"]:
-        report_delivery.holds(chosen)
+        delivery.holds(chosen)
     if not flags["yes"]:
         confirm(_question(chosen, canary))
     asked = _release(settings, chosen, canary, wait=not flags["no_wait"])
@@ -82,36 +89,36 @@ def _question(chosen: list[dict[str, Any]], canary: int | None) -> str:
 def _release(
     settings: Settings, chosen: list[dict[str, Any]], canary: int | None, *, wait: bool
 ) -> list[dict[str, Any]]:
-    from connector import asking
-    from connector.following import following
+    from connector.cli import requests
+    from connector.cli.progress import following
 
     asked = []
     for hold in chosen:
         arguments = {"hold": hold["number"], "limit": canary}
         with following("approve") as told:
-            work = asking.ask(settings, "approve", arguments, wait=wait, on_progress=told, now=time.time())
+            work = requests.ask(settings, "approve", arguments, wait=wait, on_progress=told, now=time.time())
             asked.append({**run_async(work).as_json(), "followed": wait})
     return asked
 
 
 def _show(found: list[dict[str, Any]], asked: list[dict[str, Any]] | None, *, as_json: bool) -> None:
     """Holds that are only looked at, or what became of the requests to release them."""
-    from connector import report_delivery
-    from connector.paper import console
+    from connector.cli.report import delivery
+    from connector.cli.report.console import console
 
     if as_json:
         click.echo(json.dumps({"holds": found, "requests": asked or []}, indent=2))
     elif asked is not None:
         for one in asked:
-            report_delivery.outcome(one, waits=one["followed"])
+            delivery.outcome(one, waits=one["followed"])
     else:
-        report_delivery.holds(found)
+        delivery.holds(found)
         if not any(hold["state"] == "held" for hold in found):
             console().print("Nothing waits for approval.")
 
 
 def _no_hold(number: int) -> int:
-    from connector.report import show_problems
+    from connector.cli.report.looks import show_problems
 
     hint = "`redo-connector approve --list` shows those there are"
     show_problems([Problem("there is no such hold", hint, f"hold {number}")])
@@ -133,7 +140,7 @@ def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool
     if verify_redo is not None and no_wait:
         raise click.UsageError("--verify-redo needs the end of the reconcile, so not --no-wait")
     settings = settings_of(config_path)
-    from connector import report_delivery
+    from connector.cli.report import delivery
     from connector.inspect import waiting
 
     asked = _carry_out(settings, "reconcile", {}, wait=not no_wait)
@@ -142,7 +149,7 @@ def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool
     if done:
         found["found"] = run_async(waiting.last_reconcile(settings))
     if not as_json:
-        report_delivery.outcome(asked, waits=not no_wait)
+        delivery.outcome(asked, waits=not no_wait)
     wrong = asked["state"] == "failed" or not (done or no_wait)
     if verify_redo is not None and done:
         wrong = _verify(settings, verify_redo, found, as_json=as_json)
@@ -153,18 +160,18 @@ def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool
 
 def _verify(settings: Settings, size: int, found: dict[str, Any], *, as_json: bool) -> bool:
     """Add what Redo holds to `found`; whether anything is wrong there. What is, the connector pushes again."""
-    from connector import report_delivery
+    from connector.cli.report import delivery
     from connector.inspect import verify_redo
 
     verified = run_async(verify_redo.verify(settings, size))
     found["verified"] = verified
     wrong = [*(one["key"] for one in verified["different"]), *verified["absent"]]
     if not as_json:
-        report_delivery.verified(verified)
+        delivery.verified(verified)
     if wrong:
         found["resend"] = _carry_out(settings, "resend", {"keys": wrong}, wait=True)
         if not as_json:
-            report_delivery.outcome(found["resend"], waits=True)
+            delivery.outcome(found["resend"], waits=True)
     return bool(wrong or verified["unread"])
 
 
@@ -180,7 +187,7 @@ def backfill(config_path: str | None, *, resend: bool, **flags: bool) -> None:
     With a connector running it does so; else one runs here until that is done.
     """
     settings = settings_of(config_path)
-    from connector import report_delivery
+    from connector.cli.report import delivery
 
     if resend and not flags["yes"]:
         confirm("Push every order to Redo again?")
@@ -188,7 +195,7 @@ def backfill(config_path: str | None, *, resend: bool, **flags: bool) -> None:
     if flags["as_json"]:
         click.echo(json.dumps({"request": asked}, indent=2))
     else:
-        report_delivery.outcome(asked, waits=not flags["no_wait"])
+        delivery.outcome(asked, waits=not flags["no_wait"])
     sys.exit(int(asked["state"] == "failed" or not (flags["no_wait"] or asked["state"] == "done")))
 
 
@@ -216,23 +223,24 @@ def resume(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
 
 def _ask(config_path: str | None, verb: str, *, no_wait: bool, as_json: bool) -> None:
     settings = settings_of(config_path)
-    from connector import asking, report_delivery
-    from connector.following import following
+    from connector.cli import requests
+    from connector.cli.progress import following
+    from connector.cli.report import delivery
 
     with following(verb) as told:
-        work = asking.ask(settings, verb, {}, wait=not no_wait, on_progress=told, now=time.time())
+        work = requests.ask(settings, verb, {}, wait=not no_wait, on_progress=told, now=time.time())
         asked = run_async(work).as_json()
     if as_json:
         click.echo(json.dumps({"request": asked}, indent=2))
     else:
-        report_delivery.outcome(asked, waits=not no_wait)
+        delivery.outcome(asked, waits=not no_wait)
     sys.exit(int(asked["state"] == "failed"))
 
 
 def _carry_out(settings: Settings, verb: str, arguments: Mapping[str, Any], *, wait: bool) -> dict[str, Any]:
     """Ask, and follow to the end; with no connector running, one in this process carries it out."""
-    from connector import asking
-    from connector.following import following
+    from connector.cli import requests
+    from connector.cli.progress import following
     from connector.logs import setup
 
     # Beside a bar, only what a person must know.
@@ -241,9 +249,9 @@ def _carry_out(settings: Settings, verb: str, arguments: Mapping[str, Any], *, w
     with following(verb) as told:
         if wait:
             return run_async(
-                asking.carry_out(settings, verb, arguments, perform, on_progress=told, now=time.time())
+                requests.carry_out(settings, verb, arguments, perform, on_progress=told, now=time.time())
             ).as_json()
-        work = asking.ask(settings, verb, arguments, wait=False, on_progress=told, now=time.time())
+        work = requests.ask(settings, verb, arguments, wait=False, on_progress=told, now=time.time())
         return run_async(work).as_json()
 
 
