@@ -15,12 +15,12 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from connector import app, building
+from connector.daemon import app, build
+from connector.daemon.mapping.mapping_watch import Parts
 from connector.demo.verdict import Verdict
 from connector.projection import load
 from connector.sandbox.server import SandboxServer
 from connector.source.objects.setup import ensure
-from connector.watching import Parts
 from tests.ddl_bazaar import MAPPING, SCHEMA, TABLES
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database
@@ -142,7 +142,7 @@ async def staged(
         conn.execute(SCHEMA.encode())
     look_often(monkeypatch)
     generations: list[Parts] = []
-    build = building.build
+    build = build.build
 
     async def recording(*arguments: Any, **named: Any) -> Parts:
         generations.append(await build(*arguments, **named))

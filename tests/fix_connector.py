@@ -15,7 +15,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector import building
+from connector.daemon import build
+from connector.daemon.health.watchdog import Watchdog
+from connector.daemon.mapping.mapping_watch import Parts
 from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
 from connector.model.changes import parse_lsn
@@ -23,8 +25,6 @@ from connector.pipeline.ports.records import Tally
 from connector.sandbox.server import SandboxServer
 from connector.settings.config import Settings
 from connector.status.facts import Facts
-from connector.watchdog import Watchdog
-from connector.watching import Parts
 from tests.fix_postgres import Database
 
 WITHIN = 60.0
@@ -109,7 +109,7 @@ class Rig:
     async def start(self) -> Parts:
         """Build and run; returns once the first backfill is over (or the pipeline has picked up where it was)."""
         self._stack = AsyncExitStack()
-        self.parts = await building.build(
+        self.parts = await build.build(
             self.settings(), self._stack, watchdog=self.watchdog, approve_endpoints=self.approve_endpoints
         )
         if self.watchdog is not None:

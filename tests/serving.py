@@ -10,7 +10,9 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from connector import app, source_objects, watching
+from connector.daemon import app
+from connector.daemon.mapping import mapping_watch
+from connector.daemon.source import source_objects
 from connector.demo.run import free_port
 from connector.model.changes import parse_lsn
 from connector.pipeline.sweeps import sweep
@@ -20,7 +22,7 @@ from tests.fix_connector import Rig, eventually
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for the next look at the mapping and the source's objects."""
     for name in ("EVERY", "AGAIN_EVERY", "USED_EVERY"):
-        monkeypatch.setattr(watching, name, 0.1)
+        monkeypatch.setattr(mapping_watch, name, 0.1)
     for name in ("OBJECTS_EVERY", "SOON", "PATIENCE"):
         monkeypatch.setattr(source_objects, name, 0.1)
     monkeypatch.setattr(sweep, "REST_LEAST", 0.1)

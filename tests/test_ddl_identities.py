@@ -15,11 +15,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from connector.daemon.source.source_objects import CAUSE
 from connector.pipeline.ports.records import SweepKind
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.pair import inserts_name
 from connector.source.objects.rescue import Rescuer
-from connector.source_objects import CAUSE
 from tests.ddl_stage import Stage, staged
 from tests.fix_connector import eventually
 from tests.fix_postgres import Database

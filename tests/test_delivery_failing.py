@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from connector.daemon.health.watchdog import Watchdog
 from connector.pipeline.deliver import failing_orders
 from connector.status.facts import explained, ready
-from connector.watchdog import Watchdog
 from tests import forked
 from tests.fix_connector import Rig, eventually
 

@@ -16,9 +16,9 @@ import httpx2 as httpx
 import psycopg
 import pytest
 
+from connector.daemon.health.watchdog import Watchdog
 from connector.model.changes import parse_lsn
 from connector.status.facts import State, ready
-from connector.watchdog import Watchdog
 from tests.fix_cli import Cli, LocalRedo, until
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database

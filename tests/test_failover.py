@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from connector.daemon.source.source_objects import CAUSE
 from connector.demo import oms
 from connector.demo.postgres import Cluster
 from connector.model.errors import ConfigurationError
 from connector.pipeline.intake.progress import Gap
 from connector.pipeline.ports.holds import HoldKind
-from connector.source_objects import CAUSE
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database, MakeCluster, create_database
 from tests.serving import look_often, serving

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from connector import building
-from connector.health import Bounds, Finding, Health, Moving, Reached
+from connector.daemon import build
+from connector.daemon.health.health import Bounds, Finding, Health, Moving, Reached
+from connector.daemon.health.watchdog import Watchdog
 from connector.pipeline import dispatcher, run
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.ports.records import SweepKind
@@ -20,7 +21,6 @@ from connector.postgres.connections import KeptConnection
 from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.status.facts import Facts, State, ready
-from connector.watchdog import Watchdog
 from tests.fault_proxy import FaultProxy, Way
 from tests.fix_connector import Rig, eventually
 
@@ -155,7 +155,7 @@ async def test_a_server_that_does_not_hear_us_is_told_apart_and_the_stream_is_op
 
 async def test_wal_that_grows_while_nothing_is_decoded_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.overrides = {section: dict(values) for section, values in QUICK.items()}
-    monkeypatch.setattr(building, "PostgresSource", partial(PostgresSource, buffer=100, max_images=20))
+    monkeypatch.setattr(build, "PostgresSource", partial(PostgresSource, buffer=100, max_images=20))
     await rig.start()
     await rig.quiet()
     pipeline = rig.running.pipeline

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connector import app
+from connector.daemon import app
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import Hidden

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.daemon.health.watchdog import Watchdog
 from connector.inspect.compare_mappings import Reader
 from connector.inspect.preview import preview
 from connector.model.errors import LimitExceeded
@@ -21,7 +22,6 @@ from connector.pipeline.ports.records import DeadLetter
 from connector.projection import Assembler
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
-from connector.watchdog import Watchdog
 from connector.wiring.factories import load_projection, new_assembler, redo_contract
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from connector.checkpoints import ledger
+from connector.daemon.health.watchdog import Watchdog
 from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.ports.records import SweepKind
 from connector.status.facts import State, ready
-from connector.watchdog import Watchdog
 from tests.fix_connector import Rig, eventually
 
 BOUND = 1.0

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from connector.checkpoints.opening import open_checkpoints
+from connector.daemon.health.watchdog import Watchdog
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import DeadLetter, Settlement
@@ -21,7 +22,6 @@ from connector.pipeline.sweeps import second_looks
 from connector.projection.assembly.reading import Session
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
-from connector.watchdog import Watchdog
 from connector.wiring.factories import checkpoints
 from tests.fix_connector import Rig, eventually
 from tests.fix_postgres import Database

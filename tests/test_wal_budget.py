@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
+from connector.daemon.health.wal_watch import EVERY, WalWatch
+from connector.daemon.health.watchdog import Watchdog
 from connector.model.changes import Lsn, parse_lsn
 from connector.source.objects.slot import SlotReport
 from connector.source.objects.wal import BUDGET, SERVER_LIMIT, Forecast, Outlook
-from connector.wal_watch import EVERY, WalWatch
-from connector.watchdog import Watchdog
 from tests.fix_connector import Rig, eventually
 
 GB = 1024**3

@@ -10,8 +10,8 @@ import sys
 import pytest
 from structlog.testing import capture_logs
 
+from connector.daemon.health.watchdog import EXIT_STALLED, Watchdog
 from connector.pipeline.heartbeat import Pulse
-from connector.watchdog import EXIT_STALLED, Watchdog
 from tests.fix_connector import Rig, eventually
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from connector.checkpoints.opening import ReadOnly, open_if_any
-from connector.front import telling
+from connector.daemon.status_server import telling
 from connector.inspect.order_story import LONGEST_MS, Generation, Teller
 from connector.inspect.survey import address
 from connector.model.orders import OrderKey, Place

@@ -15,7 +15,8 @@ from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
 from connector.checkpoints.postgres.preflight import preflight as store_preflight
 from connector.contract.contract import RedoContract
-from connector.former_slots import former_slots
+from connector.daemon.mapping.unmapped import refuse_other_tables
+from connector.daemon.source.former_slots import former_slots
 from connector.inspect import waiting
 from connector.inspect.database_identity import store_neighbours
 from connector.inspect.one_order import preview_one
@@ -39,7 +40,6 @@ from connector.source.checks.grants import grants as print_grants
 from connector.source.checks.hosting import Hosting
 from connector.source.checks.preflight import preflight
 from connector.source.checks.replica import connections_needed, replica_problems
-from connector.unmapped import refuse_other_tables
 from connector.wiring import factories
 
 _SAMPLE: Final = 20

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from connector.health import Bounds, Health
+from connector.daemon.health.health import Bounds, Health
+from connector.daemon.health.watchdog import Watchdog
 from connector.pipeline.run import Pipeline
 from connector.postgres.bounded import GRACE
 from connector.postgres.connections import connecting
 from connector.settings.config import Settings
-from connector.watchdog import Watchdog
 
 
 def new_watchdog(settings: Settings) -> Watchdog:

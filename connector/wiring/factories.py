@@ -11,6 +11,7 @@ from connector import projection as projections
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.contract.contract import RedoContract
+from connector.daemon.mapping.unmapped import Unmapped
 from connector.inspect.order_story import LONGEST_MS
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, conninfo
@@ -20,7 +21,6 @@ from connector.redo.endpoint import endpoint
 from connector.redo.stores import Stores
 from connector.settings.config import Settings, environment
 from connector.status.metrics import Metrics
-from connector.unmapped import Unmapped
 from connector.wiring.bounds import grace
 
 

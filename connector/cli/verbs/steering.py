@@ -257,6 +257,6 @@ def _carry_out(settings: Settings, verb: str, arguments: Mapping[str, Any], *, w
 
 async def perform(settings: Settings, number: int) -> None:
     """A whole connector in this process, until the request is finished. Imported only where it is needed."""
-    from connector import app
+    from connector.daemon import app
 
     await app.perform(settings, number)

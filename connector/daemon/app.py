@@ -10,17 +10,17 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from connector.building import admit, build
 from connector.checkpoints.opening import open_readonly, open_requests
-from connector.front import Front
+from connector.daemon.build import admit, build
+from connector.daemon.health.watchdog import Watchdog
+from connector.daemon.mapping.mapping_watch import MappingWatch, Parts
+from connector.daemon.mapping.unmapped import mapped_before
+from connector.daemon.startup import unless
+from connector.daemon.status_server import Front
 from connector.model.errors import ConnectorError
 from connector.pipeline.run import sleep_unless
 from connector.projection import Projection
 from connector.settings.config import Settings
-from connector.starting import unless
-from connector.unmapped import mapped_before
-from connector.watchdog import Watchdog
-from connector.watching import MappingWatch, Parts
 from connector.wiring.bounds import new_watchdog
 from connector.wiring.factories import (
     analysed,

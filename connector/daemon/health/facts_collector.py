@@ -15,7 +15,8 @@ from dataclasses import replace
 import structlog
 
 from connector import __version__
-from connector.health import Finding, Health
+from connector.daemon.health.health import Finding, Health
+from connector.daemon.health.wal_watch import WalWatch
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, SourceUnavailable
 from connector.pipeline.heartbeat import Pulse
 from connector.pipeline.ports.holds import Hold
@@ -25,9 +26,8 @@ from connector.source.objects.slot import SlotReport, SlotWatch
 from connector.status.facts import NO_TALLY, Counts, Facts, State
 from connector.status.history import History
 from connector.status.metrics import Metrics
-from connector.wal_watch import WalWatch
 
-log = structlog.get_logger("connector.vitals")
+log = structlog.get_logger("connector.daemon.health.facts_collector")
 
 EVERY = 1.0
 WARNED = 5

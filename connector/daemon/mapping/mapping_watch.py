@@ -16,6 +16,9 @@ from pathlib import Path
 
 import structlog
 
+from connector.daemon.health.facts_collector import Vitals
+from connector.daemon.mapping.unmapped import Unmapped
+from connector.daemon.source.source_objects import SourceObjects
 from connector.model.errors import (
     ConfigurationError,
     ConnectorError,
@@ -26,10 +29,7 @@ from connector.model.errors import (
 from connector.pipeline.heartbeat import Pulse
 from connector.pipeline.run import Pipeline
 from connector.projection import Assembler, Projection
-from connector.source_objects import SourceObjects
 from connector.status.metrics import Metrics
-from connector.unmapped import Unmapped
-from connector.vitals import Vitals
 
 log = structlog.get_logger("connector.mapping")
 

@@ -10,20 +10,20 @@ from contextlib import AsyncExitStack
 from connector import __version__
 from connector.contract.canonical import ignoring
 from connector.contract.contract import RedoContract
-from connector.inbox import Desk
+from connector.daemon.health.facts_collector import Vitals
+from connector.daemon.inbox import Desk
+from connector.daemon.mapping.mapping_watch import Parts
+from connector.daemon.mapping.unmapped import Unmapped
+from connector.daemon.startup import Beginning
 from connector.inspect.order_story import ForOne, Generation, Teller, Terms
 from connector.projection import Projection
 from connector.settings.config import Settings
-from connector.starting import Beginning
 from connector.status.facts import Facts
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from connector.status.ports import Panel
 from connector.status.site import create_app
 from connector.status.web import WebServer
-from connector.unmapped import Unmapped
-from connector.vitals import Vitals
-from connector.watching import Parts
 from connector.wiring import factories
 
 

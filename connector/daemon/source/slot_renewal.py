@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from connector.daemon.source.source_objects import Source
 from connector.model.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
 from connector.source.objects.setup import renew, slot_statement
 from connector.source.objects.slot import Blocker
-from connector.source_objects import Source
 
 log = structlog.get_logger("connector.source")
 

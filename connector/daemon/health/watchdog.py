@@ -18,10 +18,10 @@ from typing import Final
 
 import structlog
 
+from connector.daemon.health.stacks import task_lines, thread_lines
 from connector.pipeline.heartbeat import Pulse, Stall, Stalls
-from connector.stacks import task_lines, thread_lines
 
-log = structlog.get_logger("connector.watchdog")
+log = structlog.get_logger("connector.daemon.health.watchdog")
 
 EXIT_STALLED: Final = 3
 SPEAKING: Final = 5.0

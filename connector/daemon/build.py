@@ -14,8 +14,17 @@ import structlog
 
 from connector import __version__
 from connector.checkpoints.opening import open_checkpoints
-from connector.former_slots import former_slots, remember_slot
-from connector.inbox import Inbox
+from connector.daemon.health.facts_collector import Vitals
+from connector.daemon.health.wal_watch import WalWatch
+from connector.daemon.health.watchdog import Watchdog
+from connector.daemon.inbox import Inbox
+from connector.daemon.mapping.mapping_watch import Parts
+from connector.daemon.mapping.unmapped import CAUSE as UNMAPPED
+from connector.daemon.mapping.unmapped import Unmapped, mapped_before, refuse_other_tables, unmapped
+from connector.daemon.source.former_slots import former_slots, remember_slot
+from connector.daemon.source.slot_renewal import SlotRenewal
+from connector.daemon.source.source_objects import Source, SourceObjects
+from connector.daemon.startup import slot_waits
 from connector.inspect.database_identity import store_neighbours
 from connector.model.errors import ConfigurationError, Problem
 from connector.pipeline.decide import Terms
@@ -28,23 +37,14 @@ from connector.projection import Assembler, Projection
 from connector.projection.catalog.resolution import NAMES_NOTE, dump
 from connector.projection.remembered import altered, newly_hidden, recall, remember
 from connector.settings.config import Settings
-from connector.slot_renewal import SlotRenewal
 from connector.source.checks.preflight import preflight
 from connector.source.checks.replica import connections_needed, replica_problems
 from connector.source.objects.setup import Ready, ensure
 from connector.source.objects.slot import OnWait, SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.source.stream.transactions import Known
-from connector.source_objects import Source, SourceObjects
-from connector.starting import slot_waits
 from connector.status.history import History
 from connector.status.metrics import Metrics
-from connector.unmapped import CAUSE as UNMAPPED
-from connector.unmapped import Unmapped, mapped_before, refuse_other_tables, unmapped
-from connector.vitals import Vitals
-from connector.wal_watch import WalWatch
-from connector.watchdog import Watchdog
-from connector.watching import Parts
 from connector.wiring.bounds import longest_push, longest_read, new_health
 from connector.wiring.factories import (
     checkpoints,

@@ -21,7 +21,7 @@ from connector.pipeline.heartbeat import Pulse
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.status.ports import Asked
 
-log = structlog.get_logger("connector.inbox")
+log = structlog.get_logger("connector.daemon.inbox")
 
 EVERY: Final = 0.3
 """Seconds between two looks into the inbox."""
