@@ -142,10 +142,10 @@ async def staged(
         conn.execute(SCHEMA.encode())
     look_often(monkeypatch)
     generations: list[Parts] = []
-    build = build.build
+    original = build.build
 
     async def recording(*arguments: Any, **named: Any) -> Parts:
-        generations.append(await build(*arguments, **named))
+        generations.append(await original(*arguments, **named))
         return generations[-1]
 
     monkeypatch.setattr(app, "build", recording)

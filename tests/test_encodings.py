@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from connector.model.charset import CODECS, Charset, known_fallback
 from connector.model.orders import OrderKey
+from connector.projection import Projection
 from connector.sandbox.server import SandboxServer
 from connector.wiring import factories
 from tests.fix_connector import Rig
@@ -183,7 +184,9 @@ async def test_bytes_that_are_no_text_make_one_dead_letter_and_a_fallback_reads_
     await rig.start()
     await rig.quiet()
     assert encoded.order("1")["customer"]["firstName"] == "José \x81"
-    made = factories.for_a_person(rig.settings(), rig.running.projection)
+    projection = rig.running.projection
+    assert isinstance(projection, Projection)
+    made = factories.assembler_for_a_person(rig.settings(), projection)
     async with aclosing(made):
         [seen] = (await made.assemble([letter.key])).documents[letter.key]
     assert seen["customer"]["first_name"] == "José \x81", "a person who looks at it sees the same"

@@ -10,11 +10,14 @@ import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.contract.contract import RedoContract
+from connector.daemon.mapping.mapping_watch import Parts
 from connector.inspect.order_story import Generation, Teller, Terms
 from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.chronicle import Attempt
+from connector.projection import Assembler, Projection
+from connector.settings.config import Settings
 from connector.status.history import EACH, RECENT, History
 from connector.status.story import Projection, Story, as_json
 from connector.wiring import factories
@@ -24,12 +27,19 @@ KEY = OrderKey("3")
 TABLE = TableName("oms", "order_item")
 
 
+def assembler_for_a_person(settings: Settings, parts: Parts) -> Assembler:
+    assert isinstance(parts.projection, Projection)
+    return factories.assembler_for_a_person(settings, parts.projection)
+
+
 def teller(rig: Rig, *, values: bool = False) -> Teller:
     settings, parts = rig.settings(), rig.running
     terms = Terms(factories.redo_contract(settings), {}, values)
     assert isinstance(parts.pipeline.ports.chronicle, History)
     now = Generation(
-        parts.pipeline.ports.memory, lambda _: False, lambda: factories.for_a_person(settings, parts.projection)
+        parts.pipeline.ports.memory,
+        lambda _: False,
+        lambda: assembler_for_a_person(settings, parts),
     )
     return Teller(terms, parts.pipeline.ports.chronicle, 900.0, lambda: now)
 
@@ -142,9 +152,7 @@ async def test_what_is_remembered_is_told_while_the_oms_is_away(rig: Rig) -> Non
     await rig.quiet()
     settings, parts = rig.settings(), rig.running
     away = settings.model_copy(update={"source": settings.source.model_copy(update={"dsn": _nowhere()})})
-    now = Generation(
-        parts.pipeline.ports.memory, lambda _: False, lambda: factories.for_a_person(away, parts.projection)
-    )
+    now = Generation(parts.pipeline.ports.memory, lambda _: False, lambda: assembler_for_a_person(away, parts))
     story = await Teller(Terms(factories.redo_contract(settings), {}, False), None, None, lambda: now).story(KEY)
     assert story.known
     assert story.checkpoint is not None

@@ -15,7 +15,7 @@ from connector.checkpoints.readonly import ReadOnlyCheckpoints
 from connector.checkpoints.requests import Inbox, Requests, requests_path
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
-from connector.model.errors import ConfigurationError, Problem
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
 from connector.pipeline.ports.store import Memory
 
 ReadOnly: TypeAlias = ReadOnlyCheckpoints | ReadOnlyPostgres
@@ -50,6 +50,22 @@ async def open_if_any(address: Address, vault: Vault | None = None) -> ReadOnly 
         return await asyncio.to_thread(open_readonly, address, vault)
     except NoStore:
         return None
+
+
+async def noted(address: Address, note: str) -> str | None:
+    """A note of the store; None where there is no store yet, or it can't be read, which others tell."""
+    try:
+        store = await open_if_any(address)
+    except (ConfigurationError, CheckpointsUnwritable):
+        return None
+    if store is None:
+        return None
+    try:
+        return await store.noted(note)
+    except CheckpointsUnwritable:
+        return None
+    finally:
+        await store.close()
 
 
 def open_requests(address: Address) -> Inbox:

@@ -10,25 +10,21 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from connector.checkpoints.opening import open_readonly, open_requests
+from connector.checkpoints.opening import noted, open_readonly, open_requests
 from connector.daemon.build import admit, build
 from connector.daemon.health.watchdog import Watchdog
 from connector.daemon.mapping.mapping_watch import MappingWatch, Parts
-from connector.daemon.mapping.unmapped import mapped_before
 from connector.daemon.startup import unless
 from connector.daemon.status_server import Front
 from connector.model.errors import ConnectorError
-from connector.pipeline.run import sleep_unless
+from connector.pipeline.run import MAPPING_NOTE, sleep_unless
 from connector.projection import Projection
 from connector.settings.config import Settings
-from connector.wiring.bounds import new_watchdog
 from connector.wiring.factories import (
     analysed,
     checkpoints,
-    for_a_person,
     mapping_text,
     read_dsn,
-    redo_contract,
     source_dsn,
 )
 
@@ -99,13 +95,13 @@ async def serve(
     built anew in this process. `lasting`: where orders were followed before, a database that is away at the start is
     waited for, and so is a mapping that doesn't fit, while the slot is read. `approve_endpoints`: orders may go where
     the settings say, whatever was accepted elsewhere before."""
-    front = Front(settings, redo_contract(settings), lambda projection: for_a_person(settings, projection))
+    front = Front(settings)
     async with AsyncExitStack() as stack:
         # Before anything is made in the OMS: a start that fails must not leave a slot behind.
         web = await front.serve(settings.status.host, settings.status.port, stack)
         generation = AsyncExitStack()
-        watchdog = new_watchdog(settings)
-        if lasting and await mapped_before(checkpoints(settings)) is not None:
+        watchdog = Watchdog(settings.health.stalled_after, settings.health.exit_after)
+        if lasting and await noted(checkpoints(settings), MAPPING_NOTE) is not None:
             # A first start ends instead: what it can't reach was most likely written wrongly.
             await front.beginning.database_answers(dict.fromkeys((source_dsn(settings), read_dsn(settings))), stop)
         begin = _begin(settings, generation, front, watchdog, lasting=lasting, approve_endpoints=approve_endpoints)

@@ -13,19 +13,21 @@ from dataclasses import replace
 import structlog
 
 from connector import __version__
-from connector.checkpoints.opening import open_checkpoints
+from connector.checkpoints.opening import noted, open_checkpoints
+from connector.checkpoints.slots import remember_slot
 from connector.daemon.health.facts_collector import Vitals
+from connector.daemon.health.health import Bounds, Health
 from connector.daemon.health.wal_watch import WalWatch
 from connector.daemon.health.watchdog import Watchdog
 from connector.daemon.inbox import Inbox
 from connector.daemon.mapping.mapping_watch import Parts
 from connector.daemon.mapping.unmapped import CAUSE as UNMAPPED
-from connector.daemon.mapping.unmapped import Unmapped, mapped_before, refuse_other_tables, unmapped
-from connector.daemon.source.former_slots import former_slots, remember_slot
+from connector.daemon.mapping.unmapped import Unmapped, unmapped
 from connector.daemon.source.slot_renewal import SlotRenewal
 from connector.daemon.source.source_objects import Source, SourceObjects
 from connector.daemon.startup import slot_waits
 from connector.inspect.database_identity import store_neighbours
+from connector.inspect.start_checks import refuse_other_tables, source_problems
 from connector.model.errors import ConfigurationError, Problem
 from connector.pipeline.decide import Terms
 from connector.pipeline.holds.guard import Limits
@@ -37,15 +39,14 @@ from connector.projection import Assembler, Projection
 from connector.projection.catalog.resolution import NAMES_NOTE, dump
 from connector.projection.remembered import altered, newly_hidden, recall, remember
 from connector.settings.config import Settings
-from connector.source.checks.preflight import preflight
-from connector.source.checks.replica import connections_needed, replica_problems
+from connector.source.checks.replica import replica_problems
 from connector.source.objects.setup import Ready, ensure
 from connector.source.objects.slot import OnWait, SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.source.stream.transactions import Known
 from connector.status.history import History
 from connector.status.metrics import Metrics
-from connector.wiring.bounds import longest_push, longest_read, new_health
+from connector.wiring.bounds import longest_push, longest_read
 from connector.wiring.factories import (
     checkpoints,
     load_projection,
@@ -113,12 +114,12 @@ async def build(
     )
     options = _options(settings, projection, slot_made, sweep_cause, approve_endpoints)
     if isinstance(projection, Projection):
-        noted = recall(await memory.noted(BASIS_NOTE))
-        options = replace(options, altered=altered(noted, projection), basis=remember(projection))
+        before = recall(await memory.noted(BASIS_NOTE))
+        options = replace(options, altered=altered(before, projection), basis=remember(projection))
     pipeline = Pipeline(ports, options)
     if isinstance(assembler, Assembler):
         assembler.unchanged.doubt = pipeline.evidence.anew
-    health = new_health(settings, pipeline, watchdog)
+    health = _health(settings, pipeline, watchdog)
     looks = KeptConnection(made.dsn, made.within)
     stack.push_async_callback(looks.close)
     slot, wal = SlotWatch(looks, made.slot), WalWatch(settings.source.wal_budget)
@@ -129,6 +130,14 @@ async def build(
     inbox = Inbox(checkpoints(settings), pipeline.control)
     await inbox.start(stack)
     return Parts(projection, pipeline, metrics, vitals, objects, assembler, inbox.pulse)
+
+
+def _health(settings: Settings, pipeline: Pipeline, watchdog: Watchdog | None) -> Health:
+    """Without a watchdog (a pipeline that isn't run by `serve`) no part is seen to stall."""
+    bounds = Bounds(settings.source.silence_timeout, settings.health.stalled_after)
+    if watchdog is None:
+        return Health(pipeline, bounds)
+    return Health(pipeline, bounds, lambda: watchdog.stalled, watchdog.advice)
 
 
 def _source(settings: Settings, projection: Projection | Unmapped) -> Source:
@@ -182,8 +191,8 @@ async def _projected(settings: Settings, lasting: bool) -> Projection | Unmapped
     try:
         projection = await load_projection(settings)
         await refuse_other_tables(checkpoints(settings), projection)
-        noted = recall(await mapped_before(checkpoints(settings), BASIS_NOTE))
-        if problems := newly_hidden(noted, projection, settings.mapping.filtered_tables):
+        before = recall(await noted(checkpoints(settings), BASIS_NOTE))
+        if problems := newly_hidden(before, projection, settings.mapping.filtered_tables):
             raise ConfigurationError(problems)
         return projection
     except ConfigurationError as error:
@@ -203,29 +212,17 @@ def _routes(projection: Projection | Unmapped) -> frozenset[str] | None:
 
 
 async def _source_problems(settings: Settings, projection: Projection) -> list[Problem]:
-    dsn, source = source_dsn(settings), settings.source
-    renews, former = source.on_slot_loss == "recreate", await former_slots(checkpoints(settings))
-    tables = projection.tables
-    problems = await preflight(
-        dsn,
-        source.slot,
-        source.publication,
-        tables,
-        source.manage,
-        renews=renews,
-        former_slots=former,
-        connections=connections_needed(dsn, read_dsn(settings)),
-    )
+    problems = await source_problems(settings, projection.tables)
     hidden = [*projection.hidden, *projection.search_path.problems()]
-    return [*problems, *hidden, *await replica_problems(dsn, read_dsn(settings))]
+    return [*problems, *hidden, *await replica_problems(source_dsn(settings), read_dsn(settings))]
 
 
 async def admit(settings: Settings, parts: Parts, projection: Projection) -> None:
     """See that a mapping can be taken up in the place of the one that runs, before that ends. Raises
     ConfigurationError, SourceUnavailable."""
     await refuse_other_tables(checkpoints(settings), projection)
-    noted = recall(await parts.pipeline.ports.memory.noted(BASIS_NOTE))
-    problems = newly_hidden(noted, projection, settings.mapping.filtered_tables)
+    before = recall(await parts.pipeline.ports.memory.noted(BASIS_NOTE))
+    problems = newly_hidden(before, projection, settings.mapping.filtered_tables)
     problems += await _source_problems(settings, projection)
     if serious := [problem for problem in problems if not problem.warning]:
         raise ConfigurationError(serious)

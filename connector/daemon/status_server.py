@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from connector import __version__
-from connector.contract.canonical import ignoring
-from connector.contract.contract import RedoContract
 from connector.daemon.health.facts_collector import Vitals
 from connector.daemon.inbox import Desk
 from connector.daemon.mapping.mapping_watch import Parts
 from connector.daemon.mapping.unmapped import Unmapped
 from connector.daemon.startup import Beginning
-from connector.inspect.order_story import ForOne, Generation, Teller, Terms
+from connector.inspect.order_story import ForOne, Generation, Teller, terms
 from connector.projection import Projection
 from connector.settings.config import Settings
 from connector.status.facts import Facts
@@ -28,21 +25,19 @@ from connector.wiring import factories
 
 
 class Front:
-    """`new_assembler` makes one for a person who looks at an order: with a short bound."""
+    """Raises ConfigurationError for settings that describe no contract with Redo."""
 
-    def __init__(
-        self, settings: Settings, contract: RedoContract, new_assembler: Callable[[Projection | Unmapped], ForOne]
-    ) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.metrics = Metrics(__version__)
         self.history = History()
         self.beginning = Beginning()
-        self._new_assembler = new_assembler
         self._vitals: Vitals | None = None
         self._parts: Parts | None = None
         address, status = factories.checkpoints(settings), settings.status
         self._desk = None if address.in_memory else Desk(address)
         token = None if status.token is None else status.token.get_secret_value()
-        teller = Teller(telling(settings, contract), self.history, time.time(), self._generation)
+        teller = Teller(terms(settings), self.history, time.time(), self._generation)
         hosts = (*status.hosts, status.host)
         self._panel = Panel(token, hosts, status.show_values, self._desk, teller, asyncio.Event())
 
@@ -74,11 +69,11 @@ class Front:
         return Generation(
             pipeline.ports.memory,
             lambda key: key in pipeline.dispatcher.busy,
-            lambda: self._new_assembler(parts.projection),
+            lambda: self._assembler(parts.projection),
             pipeline.options.endpoints,
         )
 
-
-def telling(settings: Settings, contract: RedoContract) -> Terms:
-    """How stories are told under these settings."""
-    return Terms(contract, ignoring(settings.mapping.ignore), settings.status.show_values)
+    def _assembler(self, projection: Projection | Unmapped) -> ForOne:
+        if isinstance(projection, Unmapped):
+            return projection
+        return factories.assembler_for_a_person(self._settings, projection)

@@ -11,16 +11,16 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from connector.checkpoints.opening import ReadOnly, open_if_any
-from connector.daemon.status_server import telling
-from connector.inspect.order_story import LONGEST_MS, Generation, Teller
+from connector.inspect.order_story import Generation, Teller, terms
 from connector.inspect.survey import address
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Endpoint, Known
 from connector.settings.config import Settings
 from connector.status.story import as_json
 from connector.wiring import factories
+from connector.wiring.bounds import LONGEST_LOOK_MS
 
-_PATIENCE = 3 * LONGEST_MS / 1000
+_PATIENCE = 3 * LONGEST_LOOK_MS / 1000
 """Seconds that the connector may take: others may look at orders, too."""
 
 
@@ -52,8 +52,8 @@ async def story(settings: Settings, key: str) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         memory = await _remembered(settings, stack)
         urls = {one.store_id: one.url for one in await memory.endpoints() if one.active}
-        now = Generation(memory, lambda _: False, lambda: factories.for_a_person(settings, projection), urls)
-        teller = Teller(telling(settings, factories.redo_contract(settings)), None, None, lambda: now)
+        now = Generation(memory, lambda _: False, lambda: factories.assembler_for_a_person(settings, projection), urls)
+        teller = Teller(terms(settings), None, None, lambda: now)
         return {"running": False, **as_json(await teller.story(OrderKey(key)))}
 
 

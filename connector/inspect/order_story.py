@@ -11,18 +11,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from connector.contract.canonical import Ignored
+from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import differences, makes_none
 from connector.contract.contract import RedoContract
 from connector.inspect.one_order import Accepted, Assembles, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Checkpoint, Known
+from connector.settings.config import Settings
 from connector.status.history import History
 from connector.status.story import Projection, Story, shapes
+from connector.wiring.factories import redo_contract
 
-LONGEST_MS: Final = 5_000
-"""Of the statement that reads an order for a person: a page must not hurt the OMS."""
 UNREAD: Final = Projection("unknown")
 _PATIENCE: Final = 10.0
 """Seconds that one waits for the others who look."""
@@ -63,6 +63,11 @@ class Terms:
     contract: RedoContract
     ignored: Ignored
     show_values: bool
+
+
+def terms(settings: Settings) -> Terms:
+    """How stories are told under these settings. Raises ConfigurationError as `redo_contract`."""
+    return Terms(redo_contract(settings), ignoring(settings.mapping.ignore), settings.status.show_values)
 
 
 class Teller:

@@ -15,11 +15,10 @@ from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
 from connector.checkpoints.postgres.preflight import preflight as store_preflight
 from connector.contract.contract import RedoContract
-from connector.daemon.mapping.unmapped import refuse_other_tables
-from connector.daemon.source.former_slots import former_slots
 from connector.inspect import waiting
 from connector.inspect.database_identity import store_neighbours
 from connector.inspect.one_order import preview_one
+from connector.inspect.start_checks import refuse_other_tables, source_problems
 from connector.model.errors import (
     CheckpointsUnwritable,
     ConfigurationError,
@@ -38,8 +37,7 @@ from connector.settings.exposure import unverified
 from connector.source.checks.grants import Access
 from connector.source.checks.grants import grants as print_grants
 from connector.source.checks.hosting import Hosting
-from connector.source.checks.preflight import preflight
-from connector.source.checks.replica import connections_needed, replica_problems
+from connector.source.checks.replica import replica_problems
 from connector.wiring import factories
 
 _SAMPLE: Final = 20
@@ -67,25 +65,13 @@ async def check(settings: Settings) -> list[Problem]:
 
 async def _database_problems(settings: Settings, contract: RedoContract) -> list[Problem]:
     """First what can be seen without any privilege, so that all that is missing is told at once."""
-    source = settings.source
     try:
         access = await factories.load_access(settings)
     except ConfigurationError as error:
         return [*error.problems]
-    renews, former = source.on_slot_loss == "recreate", await former_slots(factories.checkpoints(settings))
-    dsn, tables = factories.source_dsn(settings), access.tables
-    problems = await preflight(
-        dsn,
-        source.slot,
-        source.publication,
-        tables,
-        source.manage,
-        renews=renews,
-        former_slots=former,
-        connections=connections_needed(dsn, factories.read_dsn(settings)),
-    )
+    problems = await source_problems(settings, access.tables)
     try:
-        problems += await replica_problems(dsn, factories.read_dsn(settings))
+        problems += await replica_problems(factories.source_dsn(settings), factories.read_dsn(settings))
     except SourceUnavailable as error:
         hint = error.hint or "check source.dsn and source.read_dsn"
         problems.append(Problem(str(error), hint, "source.read_dsn"))

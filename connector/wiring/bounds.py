@@ -1,25 +1,15 @@
-"""From settings to bounds: how long what may take, and who watches it. Wiring, like `app`."""
+"""From settings to bounds: how long what may take."""
 
 from __future__ import annotations
 
-from connector.daemon.health.health import Bounds, Health
-from connector.daemon.health.watchdog import Watchdog
-from connector.pipeline.run import Pipeline
+from typing import Final
+
 from connector.postgres.bounded import GRACE
 from connector.postgres.connections import connecting
 from connector.settings.config import Settings
 
-
-def new_watchdog(settings: Settings) -> Watchdog:
-    return Watchdog(settings.health.stalled_after, settings.health.exit_after)
-
-
-def new_health(settings: Settings, pipeline: Pipeline, watchdog: Watchdog | None) -> Health:
-    """Without a watchdog (a pipeline that isn't run by `serve`) no part is seen to stall."""
-    bounds = Bounds(settings.source.silence_timeout, settings.health.stalled_after)
-    if watchdog is None:
-        return Health(pipeline, bounds)
-    return Health(pipeline, bounds, lambda: watchdog.stalled, watchdog.advice)
+LONGEST_LOOK_MS: Final = 5_000
+"""Of the statement that reads an order for a person: a page must not hurt the OMS."""
 
 
 def longest_read(settings: Settings) -> float:

@@ -1,18 +1,14 @@
-"""What the settings describe, made: addresses, the mapping, and each room's client. Connects nothing to another.
-
-Between the rooms, like `app`: for the running connector and for commands that only look.
-"""
+"""What the settings describe, made: addresses, the mapping, and each room's client. Connects nothing to another."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from connector import projection as projections
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.contract.contract import RedoContract
-from connector.daemon.mapping.unmapped import Unmapped
-from connector.inspect.order_story import LONGEST_MS
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, conninfo
 from connector.projection import Access, Assembler, Projection
@@ -20,8 +16,7 @@ from connector.redo.client import environment_proxy, orders_url
 from connector.redo.endpoint import endpoint
 from connector.redo.stores import Stores
 from connector.settings.config import Settings, environment
-from connector.status.metrics import Metrics
-from connector.wiring.bounds import grace
+from connector.wiring.bounds import LONGEST_LOOK_MS, grace
 
 
 def source_dsn(settings: Settings) -> str:
@@ -112,12 +107,9 @@ def _assembler(settings: Settings, projection: Projection, statement_timeout_ms:
     )
 
 
-def for_a_person(settings: Settings, projection: Projection | Unmapped) -> Assembler | Unmapped:
+def assembler_for_a_person(settings: Settings, projection: Projection) -> Assembler:
     """One for a look at a single order, with a bound so short that it can't hurt the OMS."""
-    if isinstance(projection, Unmapped):
-        return projection
-    most = min(LONGEST_MS, timeout_ms(settings))
-    return _assembler(settings, projection, most)
+    return _assembler(settings, projection, min(LONGEST_LOOK_MS, timeout_ms(settings)))
 
 
 def redo_contract(settings: Settings) -> RedoContract:
@@ -126,7 +118,15 @@ def redo_contract(settings: Settings) -> RedoContract:
     return RedoContract(settings.source.timezone, settings.mapping.ignore, redo.store_id, frozenset(redo.stores))
 
 
-def redo_client(settings: Settings, metrics: Metrics | None) -> Stores:
+class Requests(Protocol):
+    """Who is told of each request and each connection to Redo."""
+
+    def http_request(self, method: str, code: str, seconds: float) -> None: ...
+
+    def http_connection(self) -> None: ...
+
+
+def redo_client(settings: Settings, observer: Requests | None) -> Stores:
     """Clients for all stores. Raises ConfigurationError for an address or a secret that can't be sent."""
     redo = settings.redo
     secrets = {redo.store_id: redo.api_secret, **{name: store.api_secret for name, store in redo.stores.items()}}
@@ -135,8 +135,8 @@ def redo_client(settings: Settings, metrics: Metrics | None) -> Stores:
         timeout=redo.timeout,
         max_connections=redo.max_concurrency,
         proxy=lambda url: environment_proxy(url, environment()),
-        on_request=None if metrics is None else metrics.http_request,
-        on_connect=None if metrics is None else metrics.http_connection,
+        on_request=None if observer is None else observer.http_request,
+        on_connect=None if observer is None else observer.http_connection,
     )
 
 

@@ -1,0 +1,1 @@
+"""The mapping while the connector runs: changed, or not fit for the database."""

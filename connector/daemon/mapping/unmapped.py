@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from connector.checkpoints.address import Address
-from connector.checkpoints.opening import open_if_any
+from connector.checkpoints.opening import noted
 from connector.model.changes import Changes, Interest, TableName
 from connector.model.errors import (
-    CheckpointsUnwritable,
     ConfigurationError,
     MappingBroken,
     Problem,
@@ -24,7 +23,6 @@ from connector.model.errors import (
 from connector.model.orders import Affected, Assembly, Diagnosis, KeyPage, Lookup, OrderKey
 from connector.pipeline.run import MAPPING_NOTE
 from connector.projection import Projection
-from connector.projection.catalog.resolution import NAMES_NOTE, moved
 from connector.source.objects.pair import published_tables
 
 CAUSE = "the mapping did not fit"
@@ -94,7 +92,7 @@ class Unmapped:
 async def unmapped(address: Address, dsn: str, publication: str, error: ConfigurationError) -> Unmapped | None:
     """For a mapping that can't be loaded for this error; None where nothing was followed before, or nothing can be
     now. `address`: of the checkpoints."""
-    fingerprint = await mapped_before(address)
+    fingerprint = await noted(address, MAPPING_NOTE)
     if fingerprint is None:
         return None
     try:
@@ -102,28 +100,3 @@ async def unmapped(address: Address, dsn: str, publication: str, error: Configur
     except SourceUnavailable:
         return None
     return Unmapped(tables, fingerprint, error.problems[0]) if tables else None
-
-
-async def mapped_before(address: Address, note: str = MAPPING_NOTE) -> str | None:
-    """The fingerprint of the mapping by which orders were followed last, or another `note` of it; None where none ever
-    were. `address`: of the checkpoints."""
-    try:
-        store = await open_if_any(address)
-    except (ConfigurationError, CheckpointsUnwritable):
-        return None
-    if store is None:
-        return None
-    try:
-        return await store.noted(note)
-    except CheckpointsUnwritable:
-        return None
-    finally:
-        await store.close()
-
-
-async def refuse_other_tables(address: Address, projection: Projection) -> None:
-    """Raises ConfigurationError when a name of the mapping means another table than when orders were followed last.
-    `address`: of the checkpoints."""
-    problems = moved(projection.path_names, await mapped_before(address, NAMES_NOTE))
-    if problems:
-        raise ConfigurationError(problems)

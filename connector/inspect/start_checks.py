@@ -1,0 +1,39 @@
+"""What must hold before a connector starts, looked at and left alone; `check` shows the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connector.checkpoints.address import Address
+from connector.checkpoints.opening import noted
+from connector.checkpoints.slots import former_slots
+from connector.model.changes import TableName
+from connector.model.errors import ConfigurationError, Problem
+from connector.projection import Projection
+from connector.projection.catalog.resolution import NAMES_NOTE, moved
+from connector.settings.config import Settings
+from connector.source.checks.preflight import preflight
+from connector.source.checks.replica import connections_needed
+from connector.wiring.factories import checkpoints, read_dsn, source_dsn
+
+
+async def source_problems(settings: Settings, tables: Sequence[TableName]) -> list[Problem]:
+    """Whether the source can be streamed, and what was left behind there. Raises SourceUnavailable."""
+    dsn, source = source_dsn(settings), settings.source
+    return await preflight(
+        dsn,
+        source.slot,
+        source.publication,
+        tables,
+        source.manage,
+        renews=source.on_slot_loss == "recreate",
+        former_slots=await former_slots(checkpoints(settings)),
+        connections=connections_needed(dsn, read_dsn(settings)),
+    )
+
+
+async def refuse_other_tables(address: Address, projection: Projection) -> None:
+    """Raises ConfigurationError when a name of the mapping means another table than when orders were followed last.
+    `address`: of the checkpoints."""
+    if problems := moved(projection.path_names, await noted(address, NAMES_NOTE)):
+        raise ConfigurationError(problems)

@@ -1,1 +1,0 @@
-"""The verbs, in groups. Each reads the settings, calls one function of `app` or a neighbour, prints, and exits."""
