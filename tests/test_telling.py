@@ -18,8 +18,9 @@ from connector.model.orders import OrderKey
 from connector.pipeline.ports.chronicle import Attempt
 from connector.projection import Assembler, Projection
 from connector.settings.config import Settings
+from connector.status import story as stories
 from connector.status.history import EACH, RECENT, History
-from connector.status.story import Projection, Story, as_json
+from connector.status.story import Story, as_json
 from connector.wiring import factories
 from tests.fix_connector import Rig
 
@@ -123,7 +124,7 @@ async def test_what_is_noticed_during_a_look_counts_as_later_than_it(rig: Rig, m
     asked, history = teller(rig), rig.running.pipeline.ports.chronicle
     look = asked._look
 
-    async def slow(*arguments: Any) -> Projection:
+    async def slow(*arguments: Any) -> stories.Projection:
         found = await look(*arguments)
         history.attempted(Attempt(KEY, 1.0, "again"))
         return found
