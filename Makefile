@@ -24,7 +24,7 @@ test: $(VENV)/dev.stamp  ## the tests, against a real Postgres that they start t
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-matrix: $(VENV)/dev.stamp  ## the tests that use a server, on each version of Postgres: MATRIX="13 14" PYTEST_ARGS="-m source"
-	$(BIN)/python -m tests.matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m 'server and not long' $(PYTEST_ARGS)
+	$(BIN)/python -m tests.support.matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m 'server and not long' $(PYTEST_ARGS)
 
 test-long: $(VENV)/dev.stamp  ## what `make test` leaves out: the same promises over more ground, minutes
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m long $(PYTEST_ARGS)
@@ -44,13 +44,13 @@ bench: $(VENV)/dev.stamp  ## latency and throughput, with the floor measured in 
 	$(BIN)/python -m benchmarks.routes $(ROUTES_ARGS)
 
 chaos: $(VENV)/dev.stamp  ## faults at random times while orders change: CHAOS_ARGS="--seconds 240 --seed 7"
-	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+	$(BIN)/python -m tests.system.chaos $(CHAOS_ARGS)
 
 huge: $(VENV)/dev.stamp  ## huge transactions at full size, minutes and gigabytes: HUGE_ARGS="--share 0.1"
-	$(BIN)/python -m tests.huge $(HUGE_ARGS)
+	$(BIN)/python -m tests.system.huge $(HUGE_ARGS)
 
 soak: $(VENV)/dev.stamp  ## random changes to whole schemas for long: SOAK_ARGS="--seconds 600 --seed 7"
-	$(BIN)/python -m tests.oracle.soak $(SOAK_ARGS)
+	$(BIN)/python -m tests.system.oracle.soak $(SOAK_ARGS)
 
 image-check: $(VENV)/dev.stamp  ## the Dockerfile's steps in a clean root, and what they make run read-only; needs root and debootstrap
 	$(BIN)/python -m deploy.image

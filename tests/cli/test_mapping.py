@@ -1,0 +1,58 @@
+"""A mapping that is wrong: named with line and column, and nothing of it runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.fix_cli import Cli
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message", "hint"),
+    [
+        ("SELECT o.id\nFRO shop.orders o", "2:5: syntax error at or near 'shop'", "psql"),
+        ("SELECT o.id,\n  o.emial FROM shop.orders o", "2:3: o has no column emial", "did you mean email?"),
+        ("SELECT id FROM shop.orders;\nSELECT 2", "2:1: there are 2 statements, not one", "keep one SELECT"),
+        ("UPDATE shop.orders SET email = ''", "1:1: this is not a SELECT but UPDATE", "one SELECT"),
+        ("SELECT o.email FROM shop.orders o", "1:8: there is no output column id", "AS id"),
+        (
+            "SELECT d.day AS id FROM shop.diary d",
+            "1:8: id comes from shop.diary, which has no primary key",
+            "order_key",
+        ),
+        ("SELECT o.id, x.y FROM shop.orders o, shop.gone x", "there is no table shop.gone", "correct the name"),
+        ("SELECT 'x FROM shop.orders", "1:1: the SQL can't be read", "never closed"),
+    ],
+)
+def test_a_wrong_mapping_is_named_with_line_and_column(cli: Cli, mapping: str, message: str, hint: str) -> None:
+    cli.mapping = mapping
+    ran = cli("check")
+    assert (ran.code, ran.out) == (1, "")
+    [first, second, *more] = ran.err.splitlines()
+    assert first.startswith("problem: mapping.sql:")
+    assert message in first
+    assert hint in second
+    assert more == []
+
+
+def test_run_refuses_a_wrong_mapping_and_makes_nothing(cli: Cli) -> None:
+    cli.mapping = "SELECT o.id, o.nothing FROM shop.orders o"
+    ran = cli("run")
+    assert ran.code == 2
+    assert "problem: mapping.sql:1:14: o has no column nothing" in ran.err
+    assert not (cli.folder / "connector.db").exists()
+
+
+def test_a_mapping_that_is_not_there_is_named(cli: Cli) -> None:
+    cli.set("mapping", path="elsewhere.sql")
+    ran = cli("explain")
+    assert ran.code == 2
+    assert "problem: elsewhere.sql: can't be read: No such file or directory\n    set mapping.path" in ran.err
+
+
+def test_a_mapping_that_reads_a_table_no_order_can_be_found_from_is_refused(cli: Cli) -> None:
+    cli.mapping = "SELECT o.id, d.entry FROM shop.orders o CROSS JOIN shop.diary d"
+    ran = cli("check")
+    assert ran.code == 1
+    assert "no way leads from a changed row of shop.diary" in ran.err
+    assert "join it with =" in ran.err

@@ -1,0 +1,141 @@
+"""One delivery through the gate of its store."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from connector.checkpoints.memory import MemoryCheckpoints
+from connector.contract.contract import RedoContract
+from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
+from connector.pipeline.clock import Clock
+from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
+from connector.pipeline.deliver.delivery import Deliverer
+from connector.pipeline.deliver.failing_orders import Failing
+from connector.pipeline.deliver.store_admissions import Gates
+from connector.pipeline.holds.manual_pause import HandPause
+from connector.pipeline.insist import Insist
+from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.ports.records import Checkpoint, Settlement
+from connector.status.history import History
+from connector.status.metrics import Metrics
+from tests.support.sample_orders import document
+
+CONTRACT = RedoContract()
+
+
+class Refusing:
+    """Redo behind a firewall that turns everything away."""
+
+    async def push(self, order: Order) -> Outcome:
+        return Outcome(OutcomeKind.REFUSED, 403, "http_403")
+
+    async def delete(self, place: Place) -> Outcome:
+        return Outcome(OutcomeKind.REFUSED, 403, "http_403")
+
+    def serves(self, store_id: str) -> bool:
+        return True
+
+
+NOW = 1_000.0
+
+
+async def _nothing() -> None: ...
+
+
+def failing() -> Failing:
+    return Failing(MemoryCheckpoints(), Insist(), lambda: None, Clock(wall=lambda: NOW))
+
+
+def refused() -> tuple[Deliverer, Gates, Delivery]:
+    gates = Gates(4, None, clock=Clock(wall=lambda: NOW))
+    hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
+    deliverer = Deliverer(
+        Refusing(), CONTRACT, gates, failing(), Metrics(), History(), hand_pause, Terms(), clock=lambda: NOW
+    )
+    order = CONTRACT.order(document(), NOW)
+    entry = Entry(OrderKey("1"), 1, 1, NOW, Lane.LIVE, 0, False)
+    return deliverer, gates, Delivery(entry, Action.PUSH, order.place, order, Remembered())
+
+
+async def test_of_many_that_wait_for_a_store_few_are_looked_at_while_it_is_paused() -> None:
+    """Looking at all of them at the end of each pause kept other stores' orders waiting."""
+    deliverer, gates, delivery = refused()
+    await deliverer.deliver(delivery)
+    settled = [(await deliverer.deliver(delivery)).settlement.again for _ in range(1_000)]
+    until = gates.of("").pause_until
+    assert until is not None
+    waits = [again.due - until for again in settled if again is not None]
+    assert len(waits) == 1_000
+    assert waits[:4] == [0, 0, 0, pytest.approx(0.1)]
+    assert sum(wait < 60 for wait in waits) < 610
+    assert waits == sorted(waits)
+
+
+async def test_a_refused_probe_lets_another_order_probe_next() -> None:
+    deliverer, gates, delivery = refused()
+    first = (await deliverer.deliver(delivery)).settlement.again
+    gate = gates.of("")
+    assert first is not None
+    assert gate.pause_until is not None
+    assert first.due == gate.pause_until
+    gate._reopens = 0.0  # the pause is over
+    probe = (await deliverer.deliver(delivery)).settlement.again
+    assert probe is not None
+    assert probe.attempts == 1, "the ledger takes others first"
+    assert probe.due > gate.pause_until
+
+
+class Slow(Refusing):
+    """Redo that answers once it is let."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Semaphore(0)
+        self.let = asyncio.Event()
+        self.pushed: list[str] = []
+
+    async def push(self, order: Order) -> Outcome:
+        self.pushed.append(order.order_id)
+        self.asked.release()
+        await self.let.wait()
+        return Outcome(OutcomeKind.ACCEPTED, 200)
+
+
+async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_for_its_turn_goes_back() -> None:
+    redo, gates, history = Slow(), Gates(1, None, clock=Clock(wall=lambda: NOW)), History()
+    hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
+    deliverer = Deliverer(redo, CONTRACT, gates, failing(), Metrics(), history, hand_pause, Terms(), clock=lambda: NOW)
+    order = CONTRACT.order(document(), NOW)
+    deliveries = [
+        Delivery(Entry(OrderKey(key), 1, 1, NOW, Lane.LIVE, 2, True), Action.PUSH, order.place, order, Remembered())
+        for key in ("1", "2", "3")
+    ]
+    first, second = (asyncio.create_task(deliverer.deliver(one)) for one in deliveries[:2])
+    await redo.asked.acquire()
+    await hand_pause.begin()
+    redo.let.set()
+    third = await deliverer.deliver(deliveries[2])
+    for settled in (await second, third):
+        again = settled.settlement.again
+        assert settled.result is None
+        assert again is not None
+        assert (again.attempts, again.confirm) == (2, True)
+    assert (await first).result is Result.PUSHED
+    assert (len(redo.pushed), gates.in_flight) == (1, 0)
+    assert [one.key for one in history.recent(5)] == ["1"]
+    await hand_pause.end()
+    assert (await deliverer.deliver(deliveries[1])).result is Result.PUSHED
+
+
+async def test_nothing_that_would_be_taken_away_shows_whether_redo_is_up() -> None:
+    """What is of a former key may be taken over yet, and what has left the mapping stays where it is."""
+    memory = MemoryCheckpoints()
+    keys = [former(OrderKey("1"), 1), OrderKey("2"), OrderKey("3")]
+    for key in keys:
+        entry = Entry(key, 1, 1, NOW, Lane.LIVE, 0, False)
+        checkpoint = Checkpoint(key, key, b"f", NOW, store_id="s", missing=key == "2")
+        await memory.settle([Settlement(entry, checkpoint)])
+    await Failing(memory, Insist(), lambda: None, Clock(wall=lambda: NOW)).ask("s")
+    asked = await memory.take(9, NOW, frozenset(), list(Lane))
+    assert [entry.key for entry in asked] == ["3"]

@@ -1,0 +1,105 @@
+"""A pause that a person asked for: nothing is pushed, whatever happens meanwhile, and nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.pipeline import control
+from connector.pipeline.holds.manual_pause import PAUSE_NOTE, HandPause
+from connector.pipeline.insist import Insist
+from connector.status.facts import State, ready
+from tests.support.fix_connector import Rig, eventually
+
+
+def change(rig: Rig, order: int) -> None:
+    rig.execute("UPDATE oms.order_item SET qty = qty + 1 WHERE ord_id = %s", order)
+
+
+async def test_what_changes_during_a_pause_is_gathered_and_pushed_once_it_ends_even_after_a_restart(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    before = rig.stored()
+    assert await rig.running.pipeline.control.pause()
+    assert not await rig.running.pipeline.control.pause()
+    change(rig, 3)
+    await rig.read_up_to(rig.wal_end())
+    await rig.stop()
+    await rig.start()
+    change(rig, 4)
+    await rig.read_up_to(rig.wal_end())
+    assert (await rig.tally()).affected == 2
+    assert rig.stored() == before
+    assert rig.running.pipeline.dispatcher.idle
+    assert await rig.running.pipeline.control.resume()
+    assert not await rig.running.pipeline.control.resume()
+    await rig.quiet()
+    assert {key for key, order in rig.stored().items() if order != before[key]} == {"3", "4"}
+    assert (await rig.verdict()).clean
+
+
+async def test_orders_that_wait_for_their_turn_as_the_pause_begins_go_back(rig: Rig) -> None:
+    rig.overrides["redo"] = {"max_concurrency": 1}
+    rig.switch(latency_ms=300)
+    await rig.start()
+    await eventually("some wait behind the first", lambda: len(rig.running.pipeline.dispatcher.busy) > 2)
+    await rig.running.pipeline.control.pause()
+    accepted = len(rig.stored())
+    await eventually("nothing is in work any more", lambda: rig.running.pipeline.dispatcher.idle)
+    assert len(rig.stored()) <= accepted + 1
+    rig.switch(latency_ms=0)
+    await rig.running.pipeline.control.resume()
+    await rig.quiet()
+    assert (await rig.verdict()).clean
+
+
+async def test_a_pause_by_hand_is_told_and_makes_the_connector_unready(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    rig.running.vitals.started = True
+    await rig.running.pipeline.control.pause()
+    facts = rig.facts()
+    assert facts.state is State.PAUSED
+    assert "somebody paused it (since " in facts.reason
+    assert "`redo-connector resume`" in facts.next_step
+    assert facts.paused_reason == "by_hand"
+    assert set(facts.paused_stores.values()) == {"by_hand"}
+    assert not ready(facts)[0]
+    await rig.running.pipeline.control.resume()
+    assert ready(rig.facts())[0]
+
+
+async def test_a_pause_of_the_last_run_can_be_ended_before_this_one_has_picked_up(rig: Rig) -> None:
+    await rig.start()
+    await rig.running.pipeline.control.pause()
+    memory = rig.running.pipeline.ports.memory
+    noted = await memory.noted(PAUSE_NOTE)
+    assert noted
+    assert abs(float(noted) - (rig.running.pipeline.hand_pause.since or 0)) < 1
+    again = HandPause(memory, Insist(), nothing)
+    assert await again.end()
+    await again.load()
+    assert again.since is None
+    assert await memory.noted(PAUSE_NOTE) == ""
+
+
+async def nothing() -> None: ...
+
+
+async def test_a_redrive_of_many_tells_how_far_it_is(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "PAGE", 2)
+    rig.execute("UPDATE oms.customer SET email_addr = 'none'")
+    await rig.start()
+    await rig.quiet()
+    letters = sum((await rig.tally()).dead_letters.values())
+    assert letters > 4
+    (group,) = await rig.running.pipeline.ports.memory.letter_groups()
+    told: list[int] = []
+
+    async def tell(so_far: int) -> None:
+        told.append(so_far)
+
+    assert await rig.running.pipeline.control.letters("another") == 0
+    assert await rig.running.pipeline.control.letters(group.group) == letters
+    assert await rig.running.pipeline.control.redrive(group.group, tell) == letters
+    assert told[:2] == [2, 4]
+    assert told[-1] == letters

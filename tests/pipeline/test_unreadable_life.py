@@ -1,0 +1,101 @@
+"""Orders that can't be read, in virtual time: they stop no others, and no error of theirs leaves the road standing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import pytest
+
+from connector.model.errors import LimitExceeded, OrderUnreadable, SourceUnavailable
+from connector.model.orders import KeyPage, Lookup
+from connector.pipeline.decide import Delivery, Settled
+from connector.pipeline.deliver.delivery import Deliverer
+from tests.system.life.oms import Header, Mood, Row
+from tests.system.life.reading import OmsAssembler
+from tests.system.life.world import MAIN, Setup, World
+
+Begin: TypeAlias = Callable[[Setup], World]
+SHOP = Setup(at_once=32)
+
+
+@pytest.fixture
+def begin() -> Iterator[Begin]:
+    worlds: list[World] = []
+
+    def begun(setup: Setup) -> World:
+        worlds.append(World(setup))
+        return worlds[-1]
+
+    yield begun
+    for world in worlds:
+        world.close()
+
+
+def put(world: World, moods: dict[str, Mood]) -> None:
+    world.oms.commit({Row("order", name): Header(name, MAIN, mood=mood) for name, mood in moods.items()})
+
+
+def test_a_good_order_among_many_bad_ones_is_a_control_for_them(begin: Begin) -> None:
+    """Else the mapping would seem to fail, and seem mended by each read of that one, for ever."""
+    world = begin(SHOP)
+    put(world, {f"{number:05}": Mood.FINE if number == 13 else Mood.UNREADABLE for number in range(150)})
+    world.wait(300.0)
+    assert list(world.state.orders) == ["00013"]
+    assert world.life.pipeline.trouble is None
+
+
+def test_a_table_that_cannot_be_sampled_stops_nothing(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a page of it is damaged."""
+
+    async def damaged(_: OmsAssembler, size: int) -> list[str]:
+        raise OrderUnreadable(f"data corrupted (SQLSTATE XX001) in a sample of {size}", "XX001")
+
+    monkeypatch.setattr(OmsAssembler, "sample", damaged)
+    world = begin(SHOP)
+    put(world, {"00001": Mood.UNREADABLE})
+    world.wait(30.0)
+    put(world, {"00002": Mood.FINE})
+    world.wait(5.0)
+    assert list(world.state.orders) == ["00002"]
+
+
+def test_an_error_that_no_station_may_wait_for_ends_the_process(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the order's task had taken would stay in work, and the station wait for ever."""
+
+    async def unforeseen(_: Deliverer, delivery: Delivery) -> Settled:
+        raise SourceUnavailable(f"{delivery.entry.key}: away")
+
+    monkeypatch.setattr(Deliverer, "deliver", unforeseen)
+    world = begin(SHOP)
+    put(world, {"00001": Mood.FINE})
+    world.wait(60.0)
+    with pytest.raises(RuntimeError, match="should have been met on its way"):
+        world.life.running.result()
+
+
+def test_a_lookup_that_takes_too_long_keeps_no_other_waiting(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one without an index. It leads to all orders, so its own arrive too."""
+    resolve = OmsAssembler.resolve
+
+    async def limited(self: OmsAssembler, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
+        if any(lookup.values[0] == "slow" for lookup in lookups):
+            raise LimitExceeded("statement timeout", "takes longer")
+        return await resolve(self, lookups, after, limit)
+
+    monkeypatch.setattr(OmsAssembler, "resolve", limited)
+    world = begin(SHOP)
+    customers = {"00001": "slow", "00002": "quick", "00003": "slow", "00004": "slow"}
+    world.oms.commit({Row("order", name): Header(name, MAIN, customer=one) for name, one in customers.items()})
+    world.wait(5.0)
+    world.oms.commit({Row("customer", "slow"): "Grace"})
+    world.wait(5.0)
+    world.oms.commit({Row("customer", "quick"): "Edith"})
+    world.wait(120.0)
+    named = {name: json.loads(order)["customer"]["firstName"] for name, order in world.state.orders.items()}
+    assert named == {"00001": "Grace", "00002": "Edith", "00003": "Grace", "00004": "Grace"}
+    assert not world.life.pipeline.troubles
+    world.oms.commit({Row("customer", "slow"): "Ada"})
+    world.wait(60.0)
+    assert json.loads(world.state.orders["00004"])["customer"]["firstName"] == "Ada"

@@ -1,0 +1,74 @@
+"""Every mapping in tests/projection/mappings: its order key and routes, or its problem with line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from connector.model.changes import Changes, Operation, TableName
+from connector.model.errors import ConfigurationError
+from connector.projection import Assembler, Projection, load
+from tests.support.fix_postgres import Database
+from tests.support.projection_cases import ACCEPTED, REFUSED, Case, shop, shop_template, uses_of
+
+__all__ = ["shop", "shop_template"]
+
+
+async def loaded(text: str, dsn: str, sweep_tables: Sequence[str] = ()) -> Projection:
+    return await load(
+        text,
+        path="mapping.sql",
+        read_dsn=dsn,
+        timezone="UTC",
+        statement_timeout_ms=10_000,
+        sweep_tables=sweep_tables,
+    )
+
+
+@pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.name)
+async def test_an_accepted_mapping_has_the_expected_key_and_routes(case: Case, shop_template: Database) -> None:
+    projection = await loaded(case.text, shop_template.dsn, case.sweep_tables)
+    assert f"{projection.order_table}({', '.join(projection.key)})" == case.key
+    assert sorted(uses_of(projection)) == sorted(case.uses)
+    if case.restricted is not None:
+        assert projection.restricted.count("$1") == case.restricted
+    warned = [f"{problem.where.removeprefix('mapping.sql:')} {problem.what}" for problem in projection.moving]
+    assert len(warned) == len(case.warnings), warned
+    for found, expected in zip(sorted(warned), sorted(case.warnings), strict=True):
+        assert found.startswith(expected)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+async def test_a_refused_mapping_names_the_place_and_the_reason(case: Case, shop_template: Database) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        await loaded(case.text, shop_template.dsn, case.sweep_tables)
+    found = [f"{problem.where.removeprefix('mapping.sql:')} {problem.what}" for problem in caught.value.problems]
+    for expected in case.problems:
+        place, _, words = expected.partition(" ")
+        assert any(line.startswith(place + " ") and words in line for line in found), found
+
+
+async def test_a_join_by_a_cast_asks_for_an_index_on_the_cast_and_takes_it(shop: Database) -> None:
+    text = next(case.text for case in ACCEPTED if case.name == "cast_in_join")
+    assembler = Assembler(await loaded(text, shop.dsn), read_dsn=shop.dsn, statement_timeout_ms=10_000)
+    try:
+        hints = [problem.hint for problem in await assembler.plan_problems() if "no index serves" in problem.what]
+    finally:
+        await assembler.aclose()
+    assert hints == ['CREATE INDEX CONCURRENTLY ON "shop"."orders" ((id::text));']
+    with shop.connect() as connection:
+        connection.execute(hints[0])
+    explained = (await loaded(text, shop.dsn)).explain()
+    assert all(use["indexed"] for table in explained["tables"] for use in table["uses"])
+
+
+async def test_a_swept_table_asks_for_a_sweep_whatever_changes(shop_template: Database) -> None:
+    case = next(case for case in ACCEPTED if case.name == "swept_setting")
+    projection = await loaded(case.text, shop_template.dsn, case.sweep_tables)
+    setting = TableName("shop", "setting")
+    assert projection.routes.interest[setting] == ()
+    affected = projection.routes.affected(Changes(setting, Operation.UPDATE, 1, ((),)))
+    assert affected.sweep == "update on shop.setting, of which no way leads to single orders"
+    assert not affected.keys
+    assert not affected.lookups

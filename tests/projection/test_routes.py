@@ -1,0 +1,83 @@
+"""Changed rows to orders, without a database beyond the analysis."""
+
+from __future__ import annotations
+
+from connector.model.changes import UNKNOWN, Changes, Image, Operation, TableName
+from connector.model.orders import Affected, OrderKey
+from connector.projection import Projection, load
+from tests.support.fix_postgres import Database
+from tests.support.projection_cases import CASES, shop_template
+
+__all__ = ["shop_template"]
+
+ITEM = TableName("shop", "item")
+PRODUCT = TableName("shop", "product")
+TENANT_ITEM = TableName("shop", "tenant_item")
+
+
+async def projection_of(name: str, dsn: str) -> Projection:
+    text = next(case.text for case in CASES if case.name == name)
+    return await load(text, path="mapping.sql", read_dsn=dsn, timezone="UTC", statement_timeout_ms=10_000)
+
+
+def changed(table: TableName, *images: Image, operation: Operation = Operation.UPDATE) -> Changes:
+    return Changes(table, operation, len(images), images)
+
+
+async def test_both_images_of_a_moved_row_name_their_orders(shop_template: Database) -> None:
+    routes = (await projection_of("left_join_two_hops", shop_template.dsn)).routes
+    assert routes.interest[ITEM] == ("order_id",)
+    assert routes.affected(changed(ITEM, ("1",), ("2",))) == Affected(frozenset(map(OrderKey, ("1", "2"))))
+
+
+async def test_a_composite_key_is_a_compact_json_list(shop_template: Database) -> None:
+    routes = (await projection_of("composite_key", shop_template.dsn)).routes
+    interest = routes.interest[TENANT_ITEM]
+    image = tuple({"tenant": "7", "no": "1", "sku": "x"}[column] for column in interest)
+    assert routes.affected(changed(TENANT_ITEM, image)).keys == {'["7","1"]'}
+
+
+async def test_null_in_a_join_column_leads_to_no_order(shop_template: Database) -> None:
+    routes = (await projection_of("left_join_two_hops", shop_template.dsn)).routes
+    assert routes.affected(changed(ITEM, (None,))) == Affected()
+
+
+async def test_an_unknown_column_asks_for_a_sweep_and_says_why(shop_template: Database) -> None:
+    routes = (await projection_of("left_join_two_hops", shop_template.dsn)).routes
+    affected = routes.affected(changed(ITEM, (UNKNOWN,), ("3",), operation=Operation.DELETE))
+    assert affected == Affected(frozenset({OrderKey("3")}), frozenset(), "delete on shop.item does not carry order_id")
+
+
+async def test_a_known_null_beside_an_unknown_column_still_leads_to_no_order(shop_template: Database) -> None:
+    routes = (await projection_of("composite_key", shop_template.dsn)).routes
+    interest = routes.interest[TENANT_ITEM]
+    image = tuple(None if column == "no" else UNKNOWN for column in interest)
+    assert routes.affected(changed(TENANT_ITEM, image)) == Affected()
+
+
+async def test_truncate_asks_for_a_sweep(shop_template: Database) -> None:
+    routes = (await projection_of("left_join_two_hops", shop_template.dsn)).routes
+    assert routes.affected(Changes(PRODUCT, Operation.TRUNCATE, 1, ())).sweep == "truncate of shop.product"
+
+
+async def test_a_table_outside_the_mapping_concerns_no_order(shop_template: Database) -> None:
+    routes = (await projection_of("single_table", shop_template.dsn)).routes
+    assert routes.affected(changed(PRODUCT, ("1",))) == Affected()
+
+
+async def test_a_reverse_route_keeps_its_name_when_the_rest_of_the_mapping_changes(shop_template: Database) -> None:
+    one = (await projection_of("left_join_two_hops", shop_template.dsn)).routes
+    other = (await projection_of("exists_and_in", shop_template.dsn)).routes
+    (lookup,) = one.affected(changed(PRODUCT, ("5",))).lookups
+    assert other.affected(changed(PRODUCT, ("5",))).lookups == {lookup}
+    assert lookup.values == ("5",)
+
+
+async def test_char_values_lose_the_padding_that_the_stream_sends(shop_template: Database) -> None:
+    routes = (await projection_of("char_key", shop_template.dsn)).routes
+    order, item = TableName("shop", "corder"), TableName("shop", "citem")
+    assert routes.affected(changed(order, ("ab    ",))).keys == {"ab"}
+    interest = routes.interest[item]
+    image = tuple({"id": "1", "code": "ab    ", "vcode": "ab "}[column] for column in interest)
+    # Blanks at the end of a varchar count.
+    assert routes.affected(changed(item, image)).keys == {"ab", "ab "}

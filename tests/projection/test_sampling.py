@@ -1,0 +1,89 @@
+"""Keys from all over the key range, of tables small and large, and what becomes of an order that changes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from connector.contract.contract import RedoContract
+from connector.inspect.compare_mappings import Answer, Reader, answer_pairs
+from connector.model.orders import OrderKey
+from connector.projection import Assembler, Projection, load
+from connector.projection.assembly.sampling import sample
+from tests.support.fix_cli import MAPPING
+from tests.support.fix_postgres import Database
+
+TIMEOUT_MS = 30_000
+
+
+async def projection_of(text: str, shop: Database) -> Projection:
+    return await load(text, path="mapping.sql", read_dsn=shop.dsn, timezone="UTC", statement_timeout_ms=TIMEOUT_MS)
+
+
+async def keys(projection: Projection, shop: Database, size: int, rows: int = 6) -> tuple[OrderKey, ...]:
+    return await sample(projection, size, rows, read_dsn=shop.dsn, statement_timeout_ms=TIMEOUT_MS)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(1, "1"), (2, "1 6"), (3, "1 4 6"), (5, "1 3 4 5 6"), (6, "1 2 3 4 5 6"), (200, "1 2 3 4 5 6")],
+)
+async def test_keys_are_at_equal_distances_from_the_first_to_the_last(shop: Database, size: int, expected: str) -> None:
+    projection = await projection_of("SELECT o.id FROM shop.orders o", shop)
+    assert " ".join(await keys(projection, shop, size)) == expected
+
+
+async def test_a_composite_key_is_taken_once_and_in_its_own_order(shop: Database) -> None:
+    with shop.connect() as conn:
+        conn.execute("INSERT INTO shop.item SELECT 1, n, 'mug', 1 FROM generate_series(2, 12) AS n")
+    projection = await projection_of(
+        "SELECT i.order_id, i.line AS id FROM shop.item i\n-- order_key: shop.item(order_id, line)", shop
+    )
+    found = await keys(projection, shop, 3)
+    assert found == ('["1","1"]', '["1","9"]', '["6","1"]')
+
+
+async def test_an_empty_table_has_none(shop: Database) -> None:
+    with shop.connect() as conn:
+        conn.execute("TRUNCATE shop.orders")
+    assert await keys(await projection_of("SELECT o.id FROM shop.orders o", shop), shop, 3) == ()
+
+
+async def test_of_a_large_table_only_some_pages_are_read_and_still_all_parts_of_it_are_there(shop: Database) -> None:
+    rows = 120_000
+    with shop.connect() as conn:
+        conn.execute("INSERT INTO shop.orders SELECT id, '' FROM generate_series(7, %s::int) AS id", (rows,))
+    projection = await projection_of("SELECT o.id FROM shop.orders o", shop)
+    found = [int(key) for key in await keys(projection, shop, 50, rows)]
+    assert len(found) == 50
+    assert found == sorted(set(found))
+    assert {number * 8 // (rows + 1) for number in found} == set(range(8))
+    assert await keys(projection, shop, 50, rows) == tuple(map(str, found))
+
+
+class Interrupted(Reader):
+    """The order changes just before it is read for the first time."""
+
+    shop: Database | None = None
+
+    async def answers(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+        if self.shop is not None:
+            with self.shop.connect() as conn:
+                conn.execute("UPDATE shop.orders SET share = 2 WHERE id = 3")
+            self.shop = None
+        return await super().answers(keys)
+
+
+async def test_an_order_that_changes_between_two_readings_is_no_difference_of_the_mappings(shop: Database) -> None:
+    projection = await projection_of(MAPPING, shop)
+    assembler = Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=TIMEOUT_MS)
+    try:
+        present, proposed = (kind(assembler, RedoContract(), 0.0) for kind in (Reader, Interrupted))
+        assert isinstance(proposed, Interrupted)
+        proposed.shop = shop
+        pairs = await answer_pairs(present, proposed, [OrderKey("2"), OrderKey("3")])
+    finally:
+        await assembler.aclose()
+    assert all(one == other and one.order is not None for one, other in pairs.values())
+    assert b"shelf 50" in (pairs[OrderKey("3")][0].order or pairs[OrderKey("2")][0].order).body  # type: ignore[union-attr]

@@ -1,0 +1,14 @@
+"""`python -m tests.support.crash_child POINT PASSES run --config FILE`: the real command, with one crash point
+armed."""
+
+from __future__ import annotations
+
+import sys
+
+from connector.cli.main import main
+from connector.pipeline.failpoints import arm
+
+if __name__ == "__main__":
+    arm(sys.argv[1], int(sys.argv[2]))
+    sys.argv[1:3] = []
+    main()

@@ -1,0 +1,29 @@
+"""The command with one crash point armed, in a process that kills itself there."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.support.fix_connector import Rig
+from tests.support.forked import Forked
+
+
+def armed(rig: Rig, point: str, passes: int = 0) -> Forked:
+    """`run`, which dies when it comes to the point for the time after so many."""
+    arguments = [point, str(passes), "run", "--config", str(rig.write_config())]
+    with _log(rig).open("ab") as log:
+        return Forked(
+            "tests.support.crash_child", *arguments, folder=rig.folder, environment=os.environ, streams=[None, log, log]
+        )
+
+
+async def killed(rig: Rig, process: Forked) -> None:
+    """Wait until it has died, and by nothing else."""
+    code = await process.ended()
+    assert code == -signal.SIGKILL, f"it ended with {code}:\n{_log(rig).read_text()[-2000:]}"
+
+
+def _log(rig: Rig) -> Path:
+    return rig.folder / "crash.log"

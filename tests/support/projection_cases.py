@@ -1,0 +1,100 @@
+"""The mappings in tests/projection/mappings: the text of each and what its last comment lines expect of it.
+
+`-- key TABLE(COLUMNS)`, `-- ALIAS: ROUTE COLUMNS [via TABLES]` for each use, `-- restricted N` times in the query,
+`-- id FORMAT` of the key's texts (`none`: id is more than the key), `-- warning LINE:COLUMN TEXT`, or
+`-- problem LINE:COLUMN TEXT`. `-- sweep_tables NAMES`: the mapping is loaded with these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from connector.projection import Projection
+from tests.support.fix_postgres import Database, create_database, drop_database
+
+DIRECTORY = Path(__file__).parents[1] / "projection" / "mappings"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str
+    text: str
+    key: str | None = None
+    uses: tuple[str, ...] = ()
+    restricted: int | None = None
+    id_format: str = "{0}"
+    problems: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
+    sweep_tables: tuple[str, ...] = field(default=())
+
+
+_WORDS = ("key", "restricted", "id", "problem", "warning", "sweep_tables")
+
+
+def read(path: Path) -> Case:
+    text = path.read_text()
+    body, expected = text, []
+    for line in reversed(text.splitlines()):
+        if not line.startswith("-- "):
+            break
+        expected.append(line[3:])
+    facts: dict[str, list[str]] = {}
+    for line in reversed(expected):
+        word, _, rest = line.partition(" ")
+        facts.setdefault(word if word in _WORDS else "use", []).append(rest if word in _WORDS else line)
+    return Case(
+        path.stem,
+        body,
+        key=next(iter(facts.get("key", [])), None),
+        uses=tuple(facts.get("use", ())),
+        restricted=int(facts["restricted"][0]) if "restricted" in facts else None,
+        id_format=next(iter(facts.get("id", [])), "{0}"),
+        problems=tuple(facts.get("problem", ())),
+        warnings=tuple(facts.get("warning", ())),
+        sweep_tables=tuple(facts.get("sweep_tables", [""])[0].split()),
+    )
+
+
+CASES = [read(path) for path in sorted(DIRECTORY.glob("*.sql")) if path.name != "schema.sql"]
+ACCEPTED = [case for case in CASES if not case.problems]
+REFUSED = [case for case in CASES if case.problems]
+
+
+def uses_of(projection: Projection) -> list[str]:
+    """The projection's uses in the words of the case files."""
+    found = []
+    for table in projection.explain()["tables"]:
+        for use in table["uses"]:
+            via = re.findall(r'(?:FROM|JOIN) "(\w+)"\."(\w+)"', use["reverse_sql"] or "")
+            tail = f" via {', '.join('.'.join(name) for name in via)}" if via else ""
+            found.append(f"{use['alias']}: {use['route']} {', '.join(use['columns'])}{tail}")
+    return found
+
+
+def create_schema(connection: psycopg.Connection[Any]) -> None:
+    connection.execute((DIRECTORY / "schema.sql").read_text())
+
+
+@pytest.fixture(scope="module")
+def shop_template(cluster: Any) -> Iterator[Database]:
+    """A database with the tables of schema.sql, empty: for tests that only read it, and to copy."""
+    made = create_database(cluster)
+    with made.connect() as connection:
+        create_schema(connection)
+    yield made
+    drop_database(cluster, made.name)
+
+
+@pytest.fixture
+def shop(cluster: Any, shop_template: Database) -> Iterator[Database]:
+    """An empty database with the tables of schema.sql, of one test's own."""
+    made = create_database(cluster, shop_template.name)
+    yield made
+    drop_database(cluster, made.name)

@@ -1,0 +1,42 @@
+"""`python -m tests.support.stall_child PART run --config FILE`: the real command, of which one part gets stuck for
+good with the first change that the stream brings."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from connector.checkpoints import ledger
+from connector.cli.main import main
+from connector.pipeline.intake.intake import Intake
+
+
+def _stuck(*_: Any) -> Any:
+    time.sleep(3600)
+
+
+def _after_a_change(sabotage: Callable[[], None]) -> None:
+    real = Intake._reduce
+
+    def reduce(self: Intake, batch: Any) -> Any:
+        sabotage()
+        return real(self, batch)
+
+    Intake._reduce = reduce  # type: ignore[method-assign] # that is what this file is for
+
+
+def stick(part: str) -> None:
+    """Raises KeyError for a part that can't be stuck."""
+    sabotage: dict[str, Callable[[], None]] = {
+        "event loop": _stuck,
+        "checkpoint store": lambda: setattr(ledger, "arrive", _stuck),
+    }
+    _after_a_change(sabotage[part])
+
+
+if __name__ == "__main__":
+    stick(sys.argv[1])
+    sys.argv[1:2] = []
+    main()
