@@ -26,7 +26,7 @@ from connector.demo import oms
 from connector.demo.postgres import Cluster, Template
 from connector.model.changes import Changes, Operation, TableName
 from connector.model.orders import Lookup, Members, OrderKey
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.projection import Assembler, Projection
 
 BATCH: Final = 500
@@ -129,13 +129,13 @@ async def all_members(assembler: Assembler) -> dict[OrderKey, Members]:
             return found
 
 
-async def enroll(memory: Memory, members: dict[OrderKey, Members]) -> None:
+async def enroll(memory: CheckpointStore, members: dict[OrderKey, Members]) -> None:
     keys = list(members)
     for at in range(0, len(keys), BATCH):
         await memory.enroll({key: members[key] for key in keys[at : at + BATCH]})
 
 
-async def find(memory: Memory, index: str, rows: Sequence[str]) -> None:
+async def find(memory: CheckpointStore, index: str, rows: Sequence[str]) -> None:
     for at in range(0, len(rows), BATCH):
         await memory.enrolled(index, rows[at : at + BATCH], None, 1000)
 

@@ -108,7 +108,7 @@ def _retire(connection: apsw.Connection, first: OrderKey, last: OrderKey, shape:
 def take_over(
     connection: apsw.Connection, claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey], vault: Vault | None
 ) -> frozenset[OrderKey]:
-    """See `pipeline.memory.Memory.take_over`."""
+    """See `pipeline.ports.store.CheckpointStore.take_over`."""
     return frozenset(key for key, place in claims.items() if _taken(connection, key, place, busy, vault))
 
 

@@ -21,7 +21,7 @@ from connector.checkpoints.payloads import refuse_unsealed
 from connector.checkpoints.progress import SWEEPS_KEPT
 from connector.checkpoints.vault import Vault
 from connector.model.orders import Members, OrderKey, Place, former, is_former
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.ports.records import (
@@ -39,10 +39,10 @@ from connector.pipeline.ports.records import (
 
 
 class MemoryCheckpoints:
-    """`pipeline.memory.Memory` in dictionaries."""
+    """`pipeline.ports.store.CheckpointStore` in dictionaries."""
 
     def __init__(self, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
-        self.pulse = Pulse("checkpoint store", "reading and writing memory")
+        self.heartbeat = Heartbeat("checkpoint store", "reading and writing memory")
         self._vault = vault
         self._clock = clock
         self._ledger = LedgerRows()

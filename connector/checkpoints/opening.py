@@ -16,12 +16,12 @@ from connector.checkpoints.requests import Inbox, Requests, requests_path
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 ReadOnly: TypeAlias = ReadOnlyCheckpoints | ReadOnlyPostgres
 
 
-def open_checkpoints(address: Address, vault: Vault | None = None) -> Memory:
+def open_checkpoints(address: Address, vault: Vault | None = None) -> CheckpointStore:
     """Open the store for the one process that writes it, making file or schema when there is none.
 
     `sqlite:///relative.db`, `sqlite:////absolute/path.db`, `postgresql://...`, or `memory:` (nothing outlives the

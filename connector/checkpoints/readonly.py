@@ -12,21 +12,21 @@ from connector.checkpoints.file import open_reader
 from connector.checkpoints.thread import OwnerThread
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.holds import Hold, HoldSummary
 from connector.pipeline.ports.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned
 
 
 class ReadOnlyCheckpoints:
-    """The part of `pipeline.memory.Memory` that only reads. Raises CheckpointsUnwritable."""
+    """The part of `pipeline.ports.store.CheckpointStore` that only reads. Raises CheckpointsUnwritable."""
 
     def __init__(self, path: Path, vault: Vault | None = None) -> None:
         self._thread = OwnerThread(open_reader(path), path)
         self._vault = vault
 
     @property
-    def pulse(self) -> Pulse:
-        return self._thread.pulse
+    def heartbeat(self) -> Heartbeat:
+        return self._thread.heartbeat
 
     async def tally(self) -> Tally:
         return await self._thread.read(progress.tally)

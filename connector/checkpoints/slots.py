@@ -10,13 +10,13 @@ from typing import Final
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import noted
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 SLOTS_NOTE: Final = "slots"
 """Their names, as a JSON list."""
 
 
-async def remember_slot(memory: Memory, slot: str) -> None:
+async def remember_slot(memory: CheckpointStore, slot: str) -> None:
     known = json.loads(await memory.noted(SLOTS_NOTE) or "[]")
     if slot not in known:
         await memory.note(SLOTS_NOTE, json.dumps([*known, slot]))

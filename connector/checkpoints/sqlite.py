@@ -50,7 +50,7 @@ _FORGET_STEP: Final = 2_000
 
 
 class SqliteCheckpoints(ReadOnlyCheckpoints):
-    """`pipeline.memory.Memory` in a file. Only one process may hold it."""
+    """`pipeline.ports.store.CheckpointStore` in a file. Only one process may hold it."""
 
     def __init__(self, path: Path, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
         connection, lock = open_writer(path)
@@ -130,11 +130,11 @@ class SqliteCheckpoints(ReadOnlyCheckpoints):
             )
 
     async def rebind(self, rebinding: Rebinding) -> None:
-        with self.pulse.allowing(endpoints.LONGEST):
+        with self.heartbeat.allowing(endpoints.LONGEST):
             await self._thread.write(lambda connection: endpoints.rebind(connection, rebinding), durable=True)
 
     async def doubt_parked(self) -> None:
-        with self.pulse.allowing(endpoints.LONGEST):
+        with self.heartbeat.allowing(endpoints.LONGEST):
             await self._thread.write(endpoints.doubt, durable=True)
 
     async def approve_endpoints(self) -> None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 import apsw
 
 from connector.model.errors import CheckpointsUnwritable
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class OwnerThread:
         self._path = path
         self._durable: bool | None = None
         self._closed = False
-        self.pulse = Pulse("checkpoint store", f"reading and writing {path}", root=True)
+        self.heartbeat = Heartbeat("checkpoint store", f"reading and writing {path}", root=True)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
 
     async def read(self, work: Callable[[apsw.Connection], T]) -> T:
@@ -96,7 +96,7 @@ class OwnerThread:
 
         def guarded() -> T:
             try:
-                with self.pulse.working():
+                with self.heartbeat.working():
                     return work(self._connection)
             except apsw.Error as error:
                 raise unwritable(self._path, error) from error

@@ -115,7 +115,7 @@ async def serve(
         log.info("started", status=f"http://{settings.status.host}:{web.port}/", tables=len(parts.projection.tables))
         while True:
             async with generation:
-                watchdog.watch(parts.pulses)
+                watchdog.watch(parts.heartbeats)
                 projection = await _follow_mapping(settings, parts, stop)
                 watchdog.watch()
                 front.leave()
@@ -150,7 +150,7 @@ async def _begin(
             lasting=lasting,
             approve_endpoints=approve_endpoints,
         )
-        await parts.vitals.start(stack)
+        await parts.facts_collector.start(stack)
     except BaseException:  # a signal cancels this: what was opened so far must be closed
         await stack.aclose()
         raise
@@ -181,7 +181,7 @@ async def _begin_again(
 
 async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event) -> Projection | None:
     """Run until `stop` is set, or until the pipeline should be built anew: for the projection that is returned."""
-    parts.vitals.started = True
+    parts.facts_collector.started = True
 
     async def load() -> Projection:
         return await analysed(settings, mapping_text(settings.mapping.path))
@@ -199,7 +199,7 @@ async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event)
             guard.result()
         return changed.result() if changed.done() and not stop.is_set() else None
     finally:
-        parts.vitals.stopping = True
+        parts.facts_collector.stopping = True
         halt.set()
         for task in others:
             task.cancel()

@@ -15,7 +15,7 @@ import structlog
 from connector import __version__
 from connector.checkpoints.opening import noted, open_checkpoints
 from connector.checkpoints.slots import remember_slot
-from connector.daemon.health.facts_collector import Vitals
+from connector.daemon.health.facts_collector import FactsCollector
 from connector.daemon.health.health import Bounds, Health
 from connector.daemon.health.wal_watch import WalWatch
 from connector.daemon.health.watchdog import Watchdog
@@ -32,7 +32,7 @@ from connector.model.errors import ConfigurationError, Problem
 from connector.pipeline.decide import Terms
 from connector.pipeline.holds.guard import Limits
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection
@@ -108,7 +108,7 @@ async def build(
         assembler=assembler,
         contract=redo_contract(settings),
         redo=client,
-        memory=memory,
+        store=memory,
         observer=metrics,
         chronicle=history,
     )
@@ -123,13 +123,15 @@ async def build(
     looks = KeptConnection(made.dsn, made.within)
     stack.push_async_callback(looks.close)
     slot, wal = SlotWatch(looks, made.slot), WalWatch(settings.source.wal_budget)
-    vitals = Vitals(pipeline, metrics, slot, projection.fingerprint, health, wal, stream.reconnect, history)
+    facts_collector = FactsCollector(
+        pipeline, metrics, slot, projection.fingerprint, health, wal, stream.reconnect, history
+    )
     objects = SourceObjects(made, looks, stream, pipeline)
     mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint or options.altered is not None
     await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
     inbox = Inbox(checkpoints(settings), pipeline.control)
     await inbox.start(stack)
-    return Parts(projection, pipeline, metrics, vitals, objects, assembler, inbox.pulse)
+    return Parts(projection, pipeline, metrics, facts_collector, objects, assembler, inbox.heartbeat)
 
 
 def _health(settings: Settings, pipeline: Pipeline, watchdog: Watchdog | None) -> Health:
@@ -221,7 +223,7 @@ async def admit(settings: Settings, parts: Parts, projection: Projection) -> Non
     """See that a mapping can be taken up in the place of the one that runs, before that ends. Raises
     ConfigurationError, SourceUnavailable."""
     await refuse_other_tables(checkpoints(settings), projection)
-    before = recall(await parts.pipeline.ports.memory.noted(BASIS_NOTE))
+    before = recall(await parts.pipeline.ports.store.noted(BASIS_NOTE))
     problems = newly_hidden(before, projection, settings.mapping.filtered_tables)
     problems += await _source_problems(settings, projection)
     if serious := [problem for problem in problems if not problem.warning]:
@@ -237,7 +239,7 @@ def _known(projection: Projection | Unmapped) -> Known:
 
 
 async def _set_up(
-    settings: Settings, projection: Projection, memory: Memory, on_wait: OnWait
+    settings: Settings, projection: Projection, memory: CheckpointStore, on_wait: OnWait
 ) -> tuple[Gap | None, str | None]:
     """Publication and slot. Returns why the slot was made, if it was, and what else makes every order be looked at.
 

@@ -17,7 +17,7 @@ from connector.checkpoints.requests import Request
 from connector.model.errors import CheckpointsUnwritable, ConnectorError
 from connector.model.orders import OrderKey
 from connector.pipeline.control import Control
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.status.ports import Asked
 
@@ -34,7 +34,7 @@ class Inbox:
         self._requests = None if address.in_memory else open_requests(address)
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
-        self.pulse = Pulse("inbox", "looking for what commands asked")
+        self.heartbeat = Heartbeat("inbox", "looking for what commands asked")
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Look in the background until the stack closes. What a former run had begun is carried out again."""
@@ -53,7 +53,7 @@ class Inbox:
 
     async def _watch(self, requests: Requests) -> None:
         while True:
-            self.pulse.beat()
+            self.heartbeat.beat()
             try:
                 while await asyncio.to_thread(requests.waiting):
                     request = await asyncio.to_thread(requests.next)
@@ -64,9 +64,9 @@ class Inbox:
                     task.add_done_callback(self._tasks.discard)
             except ConnectorError as error:
                 log.warning("inbox_unusable", problem=str(error))
-                with self.pulse.resting():
+                with self.heartbeat.resting():
                     await asyncio.sleep(10 * EVERY)
-            with self.pulse.resting():
+            with self.heartbeat.resting():
                 await asyncio.sleep(EVERY)
 
     async def _carry_out(self, requests: Requests, request: Request) -> None:

@@ -7,7 +7,7 @@ import time
 from contextlib import AsyncExitStack
 
 from connector import __version__
-from connector.daemon.health.facts_collector import Vitals
+from connector.daemon.health.facts_collector import FactsCollector
 from connector.daemon.inbox import Desk
 from connector.daemon.mapping.mapping_watch import Parts
 from connector.daemon.mapping.unmapped import Unmapped
@@ -32,7 +32,7 @@ class Front:
         self.metrics = Metrics(__version__)
         self.history = History()
         self.beginning = Beginning()
-        self._vitals: Vitals | None = None
+        self._facts_collector: FactsCollector | None = None
         self._parts: Parts | None = None
         address, status = factories.checkpoints(settings), settings.status
         self._desk = None if address.in_memory else Desk(address)
@@ -43,10 +43,10 @@ class Front:
 
     def facts(self) -> Facts:
         """Of the present generation, or of the last one while the next is built."""
-        return self._vitals.facts() if self._vitals is not None else self.beginning.facts()
+        return self._facts_collector.facts() if self._facts_collector is not None else self.beginning.facts()
 
     def show(self, parts: Parts) -> None:
-        self._vitals, self._parts = parts.vitals, parts
+        self._facts_collector, self._parts = parts.facts_collector, parts
 
     def leave(self) -> None:
         """The generation's store and connections are about to be closed."""
@@ -67,7 +67,7 @@ class Front:
             return None
         pipeline = parts.pipeline
         return Generation(
-            pipeline.ports.memory,
+            pipeline.ports.store,
             lambda key: key in pipeline.dispatcher.busy,
             lambda: self._assembler(parts.projection),
             pipeline.options.endpoints,

@@ -12,7 +12,7 @@ from connector.pipeline.holds.manual_pause import HandPause
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Sweep, SweepKind
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.sweeps.sweep import ASKED, RESEND, Sweeper
 
 PAGE = 5_000
@@ -21,7 +21,7 @@ PAGE = 5_000
 class Control:
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         guard: Guard,
         sweeper: Sweeper,
         insist: Insist,

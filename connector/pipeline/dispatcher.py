@@ -29,7 +29,7 @@ from connector.pipeline.examine.differ import Findings, Looker
 from connector.pipeline.examine.examiner import Examiner
 from connector.pipeline.examine.notices import Notices
 from connector.pipeline.failpoints import reach
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.guard import Guard, drift
 from connector.pipeline.holds.manual_pause import HandPause
 from connector.pipeline.insist import Insist
@@ -37,7 +37,7 @@ from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.entries import BLAMED, Entry, Lane
 from connector.pipeline.ports.protocols import Chronicle, Observer
 from connector.pipeline.ports.records import Settlement
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.batch import BATCH
 
 READ_BACKOFF = Backoff(base=0.5, cap=15.0, floor=0.2)
@@ -48,7 +48,7 @@ PASSING = (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwrita
 class Dispatcher:
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         looker: Looker,
         deliverer: Deliverer,
         guard: Guard,
@@ -88,8 +88,8 @@ class Dispatcher:
         self._heavy = self.examiner.heavy
         self._dues = Dues(memory, insist, clock)
         self._failing_dues = Dues(memory, insist, clock, failing=True)
-        self.pulse = Pulse("dispatcher", "taking orders from the ledger")
-        self.road = Pulse("road", "reading and pushing orders")
+        self.heartbeat = Heartbeat("dispatcher", "taking orders from the ledger")
+        self.road = Heartbeat("road", "reading and pushing orders")
         """Of all orders that are in work together. A closed gate sends them back, so that none is."""
         self.longest = 0.0
         """Seconds that one of them may take for its next step."""
@@ -234,7 +234,7 @@ class Dispatcher:
         if gates:
             waits.add(asyncio.ensure_future(self._gates.wait()))
         try:
-            with self.pulse.resting():
+            with self.heartbeat.resting():
                 await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:

@@ -37,7 +37,7 @@ def arm(point: str, passes: int = 0) -> None:
     Raises ValueError for an unknown name.
     """
     if point not in POINTS + OF_KEYS:
-        raise ValueError(f"unknown crash point {point!r}")
+        raise ValueError(f"unknown failpoint {point!r}")
     _armed[point] = passes
 
 

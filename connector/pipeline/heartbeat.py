@@ -1,4 +1,4 @@
-"""Whether the parts of the connector get on: each has a pulse, so that whoever watches them needn't know the parts.
+"""Whether the parts of the connector get on: each has a heartbeat, so that whoever watches them needn't know the parts.
 
 A part rests while it has nothing to do, or waits for what may take any time (a change, a person, Redo in an outage).
 Otherwise it works, and beats whenever it got a step further. Beats may come from any thread; who watches, and what is
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 
-class Pulse:
+class Heartbeat:
     """Rests at first. `name` and `work` are for people: the settler, writing what became of orders."""
 
     def __init__(self, name: str, work: str, *, root: bool = False) -> None:
@@ -83,26 +83,26 @@ class _Seen:
 
 
 class Stalls:
-    """Counts for how long each pulse ought to have beaten and didn't.
+    """Counts for how long each heartbeat ought to have beaten and didn't.
 
     In time that was watched, not by the clock: after the process was suspended or starved, nobody looks stalled.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Pulse, _Seen] = {}
+        self._seen: dict[Heartbeat, _Seen] = {}
 
-    def look(self, pulses: Sequence[Pulse], passed: float) -> list[Stall]:
+    def look(self, heartbeats: Sequence[Heartbeat], passed: float) -> list[Stall]:
         """Whoever didn't get on, roots first, then the longest. `passed`: watched seconds since the last look."""
-        self._seen = {pulse: self._judge(pulse, passed) for pulse in pulses}
+        self._seen = {heartbeat: self._judge(heartbeat, passed) for heartbeat in heartbeats}
         found = [
-            Stall(pulse.name, pulse.work, seen.seconds, seen.seconds - pulse.allowance, pulse.root)
-            for pulse, seen in self._seen.items()
+            Stall(heartbeat.name, heartbeat.work, seen.seconds, seen.seconds - heartbeat.allowance, heartbeat.root)
+            for heartbeat, seen in self._seen.items()
         ]
         return sorted((stall for stall in found if stall.beyond > 0), key=lambda stall: (not stall.root, -stall.beyond))
 
-    def _judge(self, pulse: Pulse, passed: float) -> _Seen:
-        seen, beats = self._seen.get(pulse), pulse.beats
-        if seen is None or seen.beats != beats or pulse.rests:
+    def _judge(self, heartbeat: Heartbeat, passed: float) -> _Seen:
+        seen, beats = self._seen.get(heartbeat), heartbeat.beats
+        if seen is None or seen.beats != beats or heartbeat.rests:
             return _Seen(beats)
         seen.seconds += passed
         return seen

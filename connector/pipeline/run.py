@@ -37,7 +37,7 @@ from connector.pipeline.dispatcher import PASSING, Dispatcher
 from connector.pipeline.examine.claims import Claims
 from connector.pipeline.examine.differ import Looker
 from connector.pipeline.examine.slow_orders import SLOW
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.endpoints import Endpoints
 from connector.pipeline.holds.guard import Guard, Limits
 from connector.pipeline.holds.manual_pause import HandPause
@@ -58,7 +58,7 @@ from connector.pipeline.ports.protocols import (
     Source,
 )
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import Visibility
 from connector.pipeline.revisions import Revisions
@@ -93,7 +93,7 @@ class Ports:
     assembler: Assembler
     contract: Contract
     redo: Redo
-    memory: Memory
+    store: CheckpointStore
     observer: Observer
     chronicle: Chronicle
 
@@ -145,10 +145,10 @@ class Pipeline:
             lambda: log.info("checkpoints_writable"),
         )
         self.revisions = Revisions()
-        self.visibility = Visibility(ports.memory)
+        self.visibility = Visibility(ports.store)
         self.reader = Reader(ports.assembler, self.visibility, ports.observer, self._enroll, clock.timer)
         self.sweeper = Sweeper(
-            ports.memory,
+            ports.store,
             ports.assembler,
             self.revisions,
             ports.observer,
@@ -158,9 +158,9 @@ class Pipeline:
             options.reconcile_per_second,
             clock,
         )
-        self.evidence = Evidence(ports.memory, self.sweeper, self.insist, lambda: self.revisions.last)
+        self.evidence = Evidence(ports.store, self.sweeper, self.insist, lambda: self.revisions.last)
         self.endpoints = Endpoints(
-            ports.memory,
+            ports.store,
             self.insist,
             options.endpoints,
             self.revisions.next,
@@ -168,7 +168,7 @@ class Pipeline:
             yes=options.approve_endpoints,
         )
         self.guard = Guard(
-            ports.memory,
+            ports.store,
             ports.contract,
             options.limits,
             self.endpoints,
@@ -181,10 +181,10 @@ class Pipeline:
         )
         self.sweeper.sweep_over = self.guard.sweep_over
         claims = Claims(
-            ports.memory, self.insist, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall
+            ports.store, self.insist, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall
         )
         self.former = FormerKeys(
-            ports.memory,
+            ports.store,
             ports.assembler,
             self.sweeper,
             self.insist,
@@ -194,7 +194,7 @@ class Pipeline:
         )
         self.sweeper.former_over = self.former.judged
         self.looker = Looker(
-            ports.memory,
+            ports.store,
             self.reader,
             ports.contract,
             self.guard,
@@ -204,8 +204,8 @@ class Pipeline:
             self.former,
             clock.wall,
         )
-        self.failing = Failing(ports.memory, self.insist, self._wake, clock)
-        self.hand_pause = HandPause(ports.memory, self.insist, self._go_on, clock.wall)
+        self.failing = Failing(ports.store, self.insist, self._wake, clock)
+        self.hand_pause = HandPause(ports.store, self.insist, self._go_on, clock.wall)
         self.deliverer = Deliverer(
             ports.redo,
             ports.contract,
@@ -218,7 +218,7 @@ class Pipeline:
             clock.wall,
         )
         self.dispatcher = Dispatcher(
-            ports.memory,
+            ports.store,
             self.looker,
             self.deliverer,
             self.guard,
@@ -234,14 +234,14 @@ class Pipeline:
             clock.wall,
         )
         self.reader.answered = self.dispatcher.moved
-        self.relook = Relook(ports.memory, self.insist, self.revisions, self._wake, clock)
+        self.relook = Relook(ports.store, self.insist, self.revisions, self._wake, clock)
         self.looker.readable = self.relook.readable
         self.reader.controls.over = self._mapping_works
         self.dispatcher.examiner.culprit = self._look_at_culprit
-        self.settler = Settler(ports.memory, self.insist, self.dispatcher.written)
+        self.settler = Settler(ports.store, self.insist, self.dispatcher.written)
         self.dispatcher.settler = self.settler
         self.control = Control(
-            ports.memory,
+            ports.store,
             self.guard,
             self.sweeper,
             self.insist,
@@ -254,7 +254,7 @@ class Pipeline:
         too_slow: set[Lookup] = set()
         self.narrow, self.wide = (
             Resolver(
-                ports.memory,
+                ports.store,
                 ports.assembler,
                 self.reader,
                 self.visibility,
@@ -269,13 +269,13 @@ class Pipeline:
             for wide in (False, True)
         )
         self.progress = Progress(
-            ports.memory, self.sweeper, self.visibility, ports.observer, self.insist, clock.wall, self.evidence
+            ports.store, self.sweeper, self.visibility, ports.observer, self.insist, clock.wall, self.evidence
         )
         self.evidence.same_history = lambda: ports.source.position().connected and self.progress.verified
         self.intake = Intake(
             ports.source,
             ports.routes,
-            ports.memory,
+            ports.store,
             self.visibility,
             self.progress,
             self.sweeper,
@@ -288,16 +288,16 @@ class Pipeline:
         )
         self.source_trouble: ConnectorError | None = None
         self.troubles: dict[str, ConnectorError] = {}
-        self._around = Pulse("visibility", "looking which commits are visible")
+        self._around = Heartbeat("visibility", "looking which commits are visible")
         self._stations = {
-            self.dispatcher.pulse: self.dispatcher.step,
-            self.settler.pulse: self.settler.step,
-            self.narrow.pulse: self._resolve,
-            self.wide.pulse: self.wide.step,
-            self.sweeper.pulse: self.sweeper.step,
-            self.guard.pulse: self.guard.step,
+            self.dispatcher.heartbeat: self.dispatcher.step,
+            self.settler.heartbeat: self.settler.step,
+            self.narrow.heartbeat: self._resolve,
+            self.wide.heartbeat: self.wide.step,
+            self.sweeper.heartbeat: self.sweeper.step,
+            self.guard.heartbeat: self.guard.step,
             self._around: self._look_around,
-            self.relook.pulse: self.relook.step,
+            self.relook.heartbeat: self.relook.step,
         }
         self._allow()
         self._tidied = False
@@ -309,15 +309,15 @@ class Pipeline:
             self.narrow.poke()
 
     @property
-    def pulses(self) -> list[Pulse]:
+    def heartbeats(self) -> list[Heartbeat]:
         """Of all that must get on. While the store refuses to write, everything waits for it: that is told, and nothing
         that a new start would end. May be asked from any thread."""
-        store = [self.ports.memory.pulse]
-        return store if self.insist.failing else [*self._stations, self.intake.pulse, self.dispatcher.road, *store]
+        store = [self.ports.store.heartbeat]
+        return store if self.insist.failing else [*self._stations, self.intake.heartbeat, self.dispatcher.road, *store]
 
     def _allow(self) -> None:
-        for pulse in (self.narrow.pulse, self.wide.pulse, self.sweeper.pulse, self._around):
-            pulse.allowance = self.options.longest_read
+        for heartbeat in (self.narrow.heartbeat, self.wide.heartbeat, self.sweeper.heartbeat, self._around):
+            heartbeat.allowance = self.options.longest_read
         self.dispatcher.longest = max(self.options.longest_read, self.options.longest_push)
 
     def _hungry(self, finished: bool) -> None:
@@ -325,7 +325,7 @@ class Pipeline:
         self.sweeper.feed_me(finished=finished)
 
     async def _enroll(self, members: Mapping[OrderKey, Members]) -> None:
-        await self.insist(lambda: self.ports.memory.enroll(members))
+        await self.insist(lambda: self.ports.store.enroll(members))
 
     async def _go_on(self) -> None:
         await self.dispatcher.hasten()
@@ -371,7 +371,8 @@ class Pipeline:
 
     def _delivery(self) -> list[asyncio.Task[None]]:
         return [
-            asyncio.create_task(self._repeat(pulse, step), name=pulse.name) for pulse, step in self._stations.items()
+            asyncio.create_task(self._repeat(heartbeat, step), name=heartbeat.name)
+            for heartbeat, step in self._stations.items()
         ]
 
     async def _until_streaming(self) -> None:
@@ -388,24 +389,24 @@ class Pipeline:
 
     async def _know_unread(self) -> None:
         """Orders that the last run set aside are read apart from the start, those that the mapping failed for again."""
-        letters = (await self.ports.memory.tally()).dead_letters
+        letters = (await self.ports.store.tally()).dead_letters
         if letters.get(MAPPING):
             self.relook.suspect()
-        for group in await self.ports.memory.letter_groups() if letters.get(SLOW) else ():
+        for group in await self.ports.store.letter_groups() if letters.get(SLOW) else ():
             after: OrderKey | None = None
-            while group.reason == SLOW and (keys := await self.ports.memory.letter_keys(group.group, after, PAGE)):
+            while group.reason == SLOW and (keys := await self.ports.store.letter_keys(group.group, after, PAGE)):
                 self.dispatcher.examiner.slow.load(keys)
                 after = keys[-1]
 
     async def prepare(self) -> None:
         """Pick up where the last run ended."""
         late_until = self.clock.wall() + self.options.terms.confirm_after
-        self.revisions.start_after(await self.ports.memory.recover(late_until=late_until))
-        await self.ports.memory.adopt(self.options.store_id)
+        self.revisions.start_after(await self.ports.store.recover(late_until=late_until))
+        await self.ports.store.adopt(self.options.store_id)
         await self.endpoints.load(late_until, self._changing)
         await self._know_unread()
         # The gates of this run are open: what waited for those of the last one needn't.
-        await self.ports.memory.hasten()
+        await self.ports.store.hasten()
         await self.hand_pause.load()
         await self.visibility.load()
         await self.sweeper.load()
@@ -419,12 +420,12 @@ class Pipeline:
         was left counts again, as it was left."""
         if returns:
             await self.former.unsettle()
-        if returns or any(hold.kind is HoldKind.VANISHED for hold in await self.ports.memory.holds()):
+        if returns or any(hold.kind is HoldKind.VANISHED for hold in await self.ports.store.holds()):
             await self.evidence.returned()
 
     async def _maybe_sweep(self, *, swept: bool) -> None:
         """`swept`: a sweep over all orders was begun just now."""
-        memory, fingerprint = self.ports.memory, self.ports.assembler.fingerprint
+        memory, fingerprint = self.ports.store, self.ports.assembler.fingerprint
         before = await memory.noted(MAPPING_NOTE)
         if before is not None and self.options.altered is not None:
             await self.evidence.doubt(self.options.altered)
@@ -494,11 +495,11 @@ class Pipeline:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
 
-    async def _repeat(self, pulse: Pulse, step: Callable[[], Awaitable[object]]) -> None:
+    async def _repeat(self, heartbeat: Heartbeat, step: Callable[[], Awaitable[object]]) -> None:
         """A station: its step again and again, with a pause when the OMS, the mapping or the store is at fault."""
-        name, attempt = pulse.name, 0
+        name, attempt = heartbeat.name, 0
         while True:
-            pulse.beat()
+            heartbeat.beat()
             began = self.clock.timer()
             try:
                 await step()
@@ -511,7 +512,7 @@ class Pipeline:
                 pause = RECONNECT.delay(attempt)
                 if isinstance(error, LimitExceeded) and attempt >= SMALLER_PAGES:
                     pause = max(pause, LIMITED_SHARE * (self.clock.timer() - began))
-                with pulse.resting():
+                with heartbeat.resting():
                     await sleep_unless(self._hastened, pause)
                 attempt += 1
             else:
@@ -550,7 +551,7 @@ class Pipeline:
         """Housekeeping, once a second."""
         if not self._tidied and self.options.known_routes is not None:
             kept = frozenset(route for route in self.options.known_routes if route.startswith(INDEX))
-            await self.insist(lambda: self.ports.memory.forget_indexes(kept))
+            await self.insist(lambda: self.ports.store.forget_indexes(kept))
             self._tidied = True
         with self._around.resting():
             await asyncio.sleep(LOOK_AROUND_EVERY)
@@ -564,8 +565,8 @@ class Pipeline:
         await asyncio.wait(stations[:1], timeout=self.options.drain_bound)
         stations[0].cancel()
         await asyncio.gather(*stations, return_exceptions=True)
-        for pulse in self._stations:
-            pulse.rest()
+        for heartbeat in self._stations:
+            heartbeat.rest()
         left = await self.dispatcher.drain(self.options.drain_bound)
         # On a full disk this can't be done, and what was in flight is confirmed at the next start.
         with suppress(TimeoutError):

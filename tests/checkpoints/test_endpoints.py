@@ -22,7 +22,7 @@ from connector.pipeline.ports.records import (
     SweepKind,
     Venture,
 )
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_checkpoints import IN_POSTGRES, NewAddress
 
 SANDBOX, PRODUCTION = "http://127.0.0.1:8080", "https://api.getredo.com/v2.2"
@@ -55,14 +55,14 @@ def letter(key: OrderKey, store: str = "eu", fingerprint: bytes | None = b"x") -
     return Settlement(entry(key), dead_letter=found)
 
 
-async def bound(memory: Memory) -> Memory:
+async def bound(memory: CheckpointStore) -> CheckpointStore:
     """Two orders and a dead letter at the sandbox."""
     await memory.rebind(rebinding({"eu": SANDBOX}, approved=True))
     await memory.settle([accepted(ONE), accepted(TWO), letter(THREE)])
     return memory
 
 
-async def test_what_another_address_accepted_is_not_known(memory: Memory) -> None:
+async def test_what_another_address_accepted_is_not_known(memory: CheckpointStore) -> None:
     await bound(memory)
     await memory.venture([Venture(THREE, Place("eu", "id-3"))])
     await memory.rebind(rebinding({"eu": PRODUCTION}))
@@ -74,7 +74,7 @@ async def test_what_another_address_accepted_is_not_known(memory: Memory) -> Non
     assert (tally.checkpoints, tally.missing, tally.dead_letters) == (0, 0, {})
 
 
-async def test_coming_back_finds_what_was_accepted_there(memory: Memory) -> None:
+async def test_coming_back_finds_what_was_accepted_there(memory: CheckpointStore) -> None:
     await bound(memory)
     before = await memory.known([ONE, TWO, THREE])
     await memory.rebind(rebinding({"eu": PRODUCTION}))
@@ -87,7 +87,9 @@ async def test_coming_back_finds_what_was_accepted_there(memory: Memory) -> None
     assert (await memory.known([ONE, TWO])).checkpoints.keys() == {ONE}
 
 
-async def test_every_endpoint_is_remembered_with_what_it_accepted_and_whether_it_was_approved(memory: Memory) -> None:
+async def test_every_endpoint_is_remembered_with_what_it_accepted_and_whether_it_was_approved(
+    memory: CheckpointStore,
+) -> None:
     await bound(memory)
     await memory.rebind(rebinding({"eu": PRODUCTION}))
     assert await memory.endpoints() == [
@@ -99,7 +101,7 @@ async def test_every_endpoint_is_remembered_with_what_it_accepted_and_whether_it
     assert (await memory.endpoints())[1] == Endpoint("eu", PRODUCTION, active=True, approved=True, orders=1)
 
 
-async def test_another_store_is_another_place_and_those_that_stay_are_left_alone(memory: Memory) -> None:
+async def test_another_store_is_another_place_and_those_that_stay_are_left_alone(memory: CheckpointStore) -> None:
     await memory.rebind(rebinding({"eu": SANDBOX, "us": SANDBOX}, approved=True))
     await memory.settle([accepted(ONE), accepted(TWO, store="us"), letter(THREE, "us")])
     await memory.rebind(rebinding({"eu": SANDBOX, "jp": SANDBOX}))
@@ -111,7 +113,7 @@ async def test_another_store_is_another_place_and_those_that_stay_are_left_alone
     assert (sorted(known.checkpoints), [*known.dead_letters]) == ([ONE, TWO], [THREE])
 
 
-async def test_an_order_that_went_to_another_store_meanwhile_is_at_both(memory: Memory) -> None:
+async def test_an_order_that_went_to_another_store_meanwhile_is_at_both(memory: CheckpointStore) -> None:
     await memory.rebind(rebinding({"eu": SANDBOX, "us": SANDBOX}, approved=True))
     await memory.settle([accepted(ONE, store="us")])
     await memory.rebind(rebinding({"eu": SANDBOX}))
@@ -123,7 +125,7 @@ async def test_an_order_that_went_to_another_store_meanwhile_is_at_both(memory: 
     assert [one.key for one in await memory.take(10, 100.0, frozenset(), LANES)] == [ONE], "it is looked at again"
 
 
-async def test_what_is_remembered_without_an_address_is_of_the_first_one(memory: Memory) -> None:
+async def test_what_is_remembered_without_an_address_is_of_the_first_one(memory: CheckpointStore) -> None:
     await memory.settle([accepted(ONE), letter(THREE)])
     await memory.rebind(rebinding({"eu": SANDBOX}, approved=True))
     known = await memory.known([ONE, THREE])
@@ -131,7 +133,9 @@ async def test_what_is_remembered_without_an_address_is_of_the_first_one(memory:
     assert await memory.endpoints() == [Endpoint("eu", SANDBOX, active=True, approved=True, orders=1)]
 
 
-async def test_an_order_whose_outcome_is_open_equals_nothing_when_its_address_comes_back(memory: Memory) -> None:
+async def test_an_order_whose_outcome_is_open_equals_nothing_when_its_address_comes_back(
+    memory: CheckpointStore,
+) -> None:
     await bound(memory)
     await memory.arrive([Arrival(2, 2.0, Lane.LIVE, frozenset({ONE}))], [])
     taken = await memory.take(1, 3.0, frozenset(), LANES)
@@ -144,7 +148,7 @@ async def test_an_order_whose_outcome_is_open_equals_nothing_when_its_address_co
     assert [(one.key, one.confirm, one.late_until) for one in entries] == [(ONE, True, 50.0)]
 
 
-async def test_an_order_that_failed_at_one_address_is_fine_at_another(memory: Memory) -> None:
+async def test_an_order_that_failed_at_one_address_is_fine_at_another(memory: CheckpointStore) -> None:
     await bound(memory)
     await memory.arrive([Arrival(2, 2.0, Lane.LIVE, frozenset({ONE}))], [])
     taken = await memory.take(1, 3.0, frozenset(), LANES)
@@ -154,7 +158,9 @@ async def test_an_order_that_failed_at_one_address_is_fine_at_another(memory: Me
     assert [(one.key, one.attempts) for one in entries] == [(ONE, 0)]
 
 
-async def test_what_was_open_when_an_address_was_left_may_land_there_still_when_it_comes_back(memory: Memory) -> None:
+async def test_what_was_open_when_an_address_was_left_may_land_there_still_when_it_comes_back(
+    memory: CheckpointStore,
+) -> None:
     """Whatever became of its ledger entry meanwhile."""
     await bound(memory)
     await memory.venture([Venture(THREE, Place("eu", "id-3"))])
@@ -167,7 +173,7 @@ async def test_what_was_open_when_an_address_was_left_may_land_there_still_when_
     assert {(one.key, one.late_until) for one in entries} == {(ONE, 70.0), (THREE, 70.0)}
 
 
-async def test_every_checkpoint_equals_nothing_where_all_were_in_doubt(memory: Memory) -> None:
+async def test_every_checkpoint_equals_nothing_where_all_were_in_doubt(memory: CheckpointStore) -> None:
     await bound(memory)
     await memory.rebind(rebinding({"eu": PRODUCTION}, doubted=True))
     await memory.rebind(rebinding({"eu": SANDBOX}))
@@ -175,7 +181,9 @@ async def test_every_checkpoint_equals_nothing_where_all_were_in_doubt(memory: M
     assert [one.fingerprint for one in found] == [b"", b""]
 
 
-async def test_what_is_parked_equals_nothing_once_the_store_is_known_to_be_an_older_copy(memory: Memory) -> None:
+async def test_what_is_parked_equals_nothing_once_the_store_is_known_to_be_an_older_copy(
+    memory: CheckpointStore,
+) -> None:
     await bound(memory)
     await memory.rebind(rebinding({"eu": PRODUCTION}))
     await memory.settle([accepted(ONE)])
@@ -185,7 +193,7 @@ async def test_what_is_parked_equals_nothing_once_the_store_is_known_to_be_an_ol
     assert [one.fingerprint for one in (await memory.known([ONE, TWO])).checkpoints.values()] == [b"", b""]
 
 
-async def test_holds_end_and_what_was_approved_for_one_address_is_not_for_another(memory: Memory) -> None:
+async def test_holds_end_and_what_was_approved_for_one_address_is_not_for_another(memory: CheckpointStore) -> None:
     await bound(memory)
     hold = await memory.open_hold(HoldKind.CHANGES, "mapping changed", 5.0)
     doubtful = Settlement(entry(TWO), held=Held(hold.number, ("tags",), 4.0, confirm=True))
@@ -198,7 +206,9 @@ async def test_holds_end_and_what_was_approved_for_one_address_is_not_for_anothe
     assert {(one.key, one.approved, one.confirm) for one in entries} == {(THREE, False, False), (TWO, False, True)}
 
 
-async def test_a_rebinding_stores_its_sweep_and_forgets_what_was_found_at_another_address(memory: Memory) -> None:
+async def test_a_rebinding_stores_its_sweep_and_forgets_what_was_found_at_another_address(
+    memory: CheckpointStore,
+) -> None:
     await bound(memory)
     await memory.save_sweep(Sweep(SweepKind.RECONCILE, "asked", 4, 4, 1.0, finished_at=2.0))
     sweep = Sweep(SweepKind.BACKFILL, "another address", 9, 9, 90.0)
@@ -208,7 +218,7 @@ async def test_a_rebinding_stores_its_sweep_and_forgets_what_was_found_at_anothe
     assert await memory.recover() == 9
 
 
-async def test_a_rebinding_that_is_asked_for_twice_changes_nothing_the_second_time(memory: Memory) -> None:
+async def test_a_rebinding_that_is_asked_for_twice_changes_nothing_the_second_time(memory: CheckpointStore) -> None:
     await bound(memory)
     asked = rebinding({"eu": PRODUCTION}, sweep=Sweep(SweepKind.BACKFILL, "another address", 9, 9, 90.0))
     await memory.rebind(asked)
@@ -218,7 +228,7 @@ async def test_a_rebinding_that_is_asked_for_twice_changes_nothing_the_second_ti
     assert (await memory.endpoints(), await memory.known([ONE, TWO, THREE])) == before
 
 
-async def test_refusals_of_nobody_knows_where_end_nothing_at_another_address(memory: Memory) -> None:
+async def test_refusals_of_nobody_knows_where_end_nothing_at_another_address(memory: CheckpointStore) -> None:
     await bound(memory)
     await memory.settle([letter(ONE, ""), letter(TWO, "", None)])
     await memory.rebind(rebinding({"eu": PRODUCTION}))

@@ -12,7 +12,7 @@ from connector.model.orders import Lookup, OrderKey, Place, Suspicion, WarningKi
 from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.ports.holds import Held, HoldKind
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement, Venture
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_checkpoints import IN_POSTGRES, NewAddress
 
 A, B, C, NEW = (OrderKey(text) for text in ("1", "2", "3", '["1","x"]'))
@@ -22,7 +22,7 @@ NOBODY = frozenset[OrderKey]()
 
 
 @pytest.fixture(params=["sqlite", "memory", IN_POSTGRES])
-async def sealing(request: pytest.FixtureRequest, new_address: NewAddress) -> AsyncIterator[Memory]:
+async def sealing(request: pytest.FixtureRequest, new_address: NewAddress) -> AsyncIterator[CheckpointStore]:
     """An empty store that keeps payloads."""
     store = open_checkpoints(new_address(request.param), VAULT)
     yield store
@@ -37,7 +37,9 @@ def checkpoint(key: OrderKey, place: Place = HERE, accepted_at: float = 2.0, mis
     return Checkpoint(key, place.order_id, b"1", accepted_at, missing=missing, digest=b"d", store_id=place.store_id)
 
 
-async def test_everything_that_redo_holds_is_kept_by_former_keys_and_what_waits_is_not(sealing: Memory) -> None:
+async def test_everything_that_redo_holds_is_kept_by_former_keys_and_what_waits_is_not(
+    sealing: CheckpointStore,
+) -> None:
     letter = DeadLetter(B, "invalid", "no", (), None, 1.0, 1.0, 1)
     warned = (Suspicion(WarningKind.REFUNDS_SHRUNK, "less"),)
     accepted = Settlement(entry(A), checkpoint(A), members={"item": frozenset("1")}, payload=b"body", warnings=warned)
@@ -62,7 +64,7 @@ async def test_everything_that_redo_holds_is_kept_by_former_keys_and_what_waits_
     assert await sealing.page_checkpoints(None, 9) == [was], "what is former stays as it is"
 
 
-async def test_an_order_takes_over_all_that_is_stored_at_its_place(sealing: Memory) -> None:
+async def test_an_order_takes_over_all_that_is_stored_at_its_place(sealing: CheckpointStore) -> None:
     await sealing.venture([Venture(A, THERE, b"maybe")])
     await sealing.settle([Settlement(entry(A), checkpoint(A), payload=b"body", line_items=frozenset({7}))])
     await sealing.retire_all(1)
@@ -79,7 +81,9 @@ async def test_an_order_takes_over_all_that_is_stored_at_its_place(sealing: Memo
     assert await sealing.take_over({NEW: Place("eu", "R3")}, NOBODY) == NOBODY, "it has a checkpoint of its own"
 
 
-async def test_of_several_at_a_place_the_one_that_has_not_left_and_is_newest_comes_first(memory: Memory) -> None:
+async def test_of_several_at_a_place_the_one_that_has_not_left_and_is_newest_comes_first(
+    memory: CheckpointStore,
+) -> None:
     await memory.settle([Settlement(entry(A), checkpoint(A, accepted_at=3.0, missing=True))])
     await memory.settle([Settlement(entry(B), checkpoint(B, accepted_at=1.0))])
     await memory.settle([Settlement(entry(C), checkpoint(C, accepted_at=2.0))])
@@ -89,7 +93,7 @@ async def test_of_several_at_a_place_the_one_that_has_not_left_and_is_newest_com
     assert (await memory.tally()).missing == 1
 
 
-async def test_what_a_request_without_an_answer_was_about_has_no_fingerprint_any_more(memory: Memory) -> None:
+async def test_what_a_request_without_an_answer_was_about_has_no_fingerprint_any_more(memory: CheckpointStore) -> None:
     await memory.settle([Settlement(entry(A), checkpoint(A)), Settlement(entry(B), checkpoint(B, THERE))])
     await memory.venture([Venture(C, Place("eu", "R3"))])
     await memory.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({A}))], [])
@@ -106,7 +110,9 @@ async def test_what_a_request_without_an_answer_was_about_has_no_fingerprint_any
     }, "a place that Redo may have the order at is not forgotten either"
 
 
-async def test_a_key_in_work_becomes_a_former_one_and_waits_while_something_may_land_late(memory: Memory) -> None:
+async def test_a_key_in_work_becomes_a_former_one_and_waits_while_something_may_land_late(
+    memory: CheckpointStore,
+) -> None:
     await memory.settle([Settlement(entry(A), checkpoint(A))])
     await memory.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({A}))], [])
     [taken] = await memory.take(9, 9.0, NOBODY, list(Lane))

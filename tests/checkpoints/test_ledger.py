@@ -8,7 +8,7 @@ from dataclasses import replace
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Again, Arrival, Commit, Entry, Lane
 from connector.pipeline.ports.records import Settlement, Sweep, SweepKind
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 NOBODY: frozenset[OrderKey] = frozenset()
 LANES = tuple(Lane)
@@ -24,41 +24,43 @@ def arrival(
     return Arrival(revision, since, lane, keys(*names), first_revision=first)
 
 
-async def take(memory: Memory, now: float = 1_000.0, busy: Iterable[str] = (), limit: int = 100) -> list[Entry]:
+async def take(
+    memory: CheckpointStore, now: float = 1_000.0, busy: Iterable[str] = (), limit: int = 100
+) -> list[Entry]:
     """Those that never failed, then the others."""
     fine = await memory.take(limit, now, keys(*busy), LANES)
     return fine + await memory.take(limit, now, keys(*busy), LANES, failing=True)
 
 
-async def take_one(memory: Memory, now: float = 1_000.0) -> Entry:
+async def take_one(memory: CheckpointStore, now: float = 1_000.0) -> Entry:
     (entry,) = await take(memory, now)
     return entry
 
 
-async def test_an_arrival_waits_with_all_it_said(memory: Memory) -> None:
+async def test_an_arrival_waits_with_all_it_said(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(7, "a", since=12.5, lane=Lane.SWEEP, first=3)], [])
     assert await take(memory) == [Entry(OrderKey("a"), 3, 7, 12.5, Lane.SWEEP, 0, False)]
 
 
-async def test_arrivals_for_one_order_become_one_entry_that_covers_both(memory: Memory) -> None:
+async def test_arrivals_for_one_order_become_one_entry_that_covers_both(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a", since=50, lane=Lane.SWEEP)], [])
     await memory.arrive([arrival(8, "a", since=80, lane=Lane.LIVE)], [])
     assert await take(memory) == [Entry(OrderKey("a"), 5, 8, 50, Lane.LIVE, 0, False)]
 
 
-async def test_a_sweep_does_not_push_a_live_change_back(memory: Memory) -> None:
+async def test_a_sweep_does_not_push_a_live_change_back(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a", lane=Lane.LIVE), arrival(6, "a", lane=Lane.SWEEP)], [])
     assert (await take_one(memory)).lane is Lane.LIVE
 
 
-async def test_an_arrival_that_needs_older_transactions_lowers_the_first_revision(memory: Memory) -> None:
+async def test_an_arrival_that_needs_older_transactions_lowers_the_first_revision(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a")], [])
     await memory.arrive([arrival(6, "a", first=2)], [])
     entry = await take_one(memory)
     assert (entry.first_revision, entry.revision) == (2, 6)
 
 
-async def test_taken_by_lane_then_oldest_first(memory: Memory) -> None:
+async def test_taken_by_lane_then_oldest_first(memory: CheckpointStore) -> None:
     await memory.arrive(
         [
             arrival(1, "sweep", lane=Lane.SWEEP),
@@ -71,32 +73,32 @@ async def test_taken_by_lane_then_oldest_first(memory: Memory) -> None:
     assert [entry.key for entry in await take(memory)] == ["old", "new", "fan", "sweep"]
 
 
-async def test_an_entry_whose_delay_is_over_keeps_its_place_by_age(memory: Memory) -> None:
+async def test_an_entry_whose_delay_is_over_keeps_its_place_by_age(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(1, "old")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=50, attempts=0, confirm=False))])
     await memory.arrive([arrival(2, "new")], [])
     assert [entry.key for entry in await take(memory, now=60)] == ["old", "new"]
 
 
-async def test_only_the_asked_lanes_are_taken(memory: Memory) -> None:
+async def test_only_the_asked_lanes_are_taken(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(1, "sweep", lane=Lane.SWEEP), arrival(2, "live")], [])
     assert [entry.key for entry in await memory.take(9, 0, NOBODY, [Lane.SWEEP])] == ["sweep"]
 
 
-async def test_busy_orders_are_left_out_and_do_not_use_up_the_limit(memory: Memory) -> None:
+async def test_busy_orders_are_left_out_and_do_not_use_up_the_limit(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(n, f"{n:03}") for n in range(100)], [])
     taken = await take(memory, busy=[f"{n:03}" for n in range(50)], limit=10)
     assert [entry.key for entry in taken] == [f"{n:03}" for n in range(50, 60)]
 
 
-async def test_a_settled_entry_leaves(memory: Memory) -> None:
+async def test_a_settled_entry_leaves(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(1, "a")], [])
     await memory.settle([Settlement(await take_one(memory))])
     assert await take(memory) == []
     assert (await memory.tally()).affected == 0
 
 
-async def test_what_arrived_in_flight_outlives_the_settlement(memory: Memory) -> None:
+async def test_what_arrived_in_flight_outlives_the_settlement(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a", since=50)], [])
     taken = await take_one(memory)
     await memory.arrive([arrival(8, "a", since=80)], [])
@@ -105,7 +107,7 @@ async def test_what_arrived_in_flight_outlives_the_settlement(memory: Memory) ->
     assert await take_one(memory) == Entry(OrderKey("a"), 8, 9, 80, Lane.LIVE, 0, False)
 
 
-async def test_what_arrived_in_flight_still_needs_the_older_transactions_it_named(memory: Memory) -> None:
+async def test_what_arrived_in_flight_still_needs_the_older_transactions_it_named(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a")], [])
     taken = await take_one(memory)
     await memory.arrive([arrival(8, "a", first=3)], [])
@@ -113,7 +115,7 @@ async def test_what_arrived_in_flight_still_needs_the_older_transactions_it_name
     assert (await take_one(memory)).first_revision == 3
 
 
-async def test_an_older_revision_that_arrives_in_flight_is_not_lost(memory: Memory) -> None:
+async def test_an_older_revision_that_arrives_in_flight_is_not_lost(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a")], [])
     taken = await take_one(memory)
     await memory.arrive([arrival(4, "a")], [])
@@ -122,7 +124,7 @@ async def test_an_older_revision_that_arrives_in_flight_is_not_lost(memory: Memo
     assert (entry.first_revision, entry.revision) == (4, 5)
 
 
-async def test_a_definite_outcome_forgets_attempts_and_confirmation(memory: Memory) -> None:
+async def test_a_definite_outcome_forgets_attempts_and_confirmation(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=0, attempts=3, confirm=True))])
     taken = await take_one(memory)
@@ -133,7 +135,7 @@ async def test_a_definite_outcome_forgets_attempts_and_confirmation(memory: Memo
     assert (entry.attempts, entry.confirm) == (0, False)
 
 
-async def test_an_entry_put_back_waits_until_due(memory: Memory) -> None:
+async def test_an_entry_put_back_waits_until_due(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=200, attempts=1, confirm=True))])
     assert await take(memory, now=199) == []
@@ -142,7 +144,7 @@ async def test_an_entry_put_back_waits_until_due(memory: Memory) -> None:
     assert (entry.attempts, entry.confirm) == (1, True)
 
 
-async def test_what_changes_while_it_fails_is_tried_at_once(memory: Memory) -> None:
+async def test_what_changes_while_it_fails_is_tried_at_once(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a", since=50)], [])
     taken = await take_one(memory)
     await memory.arrive([arrival(8, "a", since=80)], [])
@@ -151,7 +153,7 @@ async def test_what_changes_while_it_fails_is_tried_at_once(memory: Memory) -> N
     assert await take_one(memory, now=80) == Entry(OrderKey("a"), 5, 8, 50, Lane.LIVE, 1, True)
 
 
-async def test_a_change_of_an_order_that_fails_is_tried_at_once_and_forgets_no_attempt(memory: Memory) -> None:
+async def test_a_change_of_an_order_that_fails_is_tried_at_once_and_forgets_no_attempt(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=200, attempts=1, confirm=True))])
     await memory.arrive([arrival(8, "a")], [])
@@ -160,7 +162,7 @@ async def test_a_change_of_an_order_that_fails_is_tried_at_once_and_forgets_no_a
     assert (entry.attempts, entry.confirm) == (1, True)
 
 
-async def test_what_failed_is_taken_apart_from_the_rest_those_due_earliest_first(memory: Memory) -> None:
+async def test_what_failed_is_taken_apart_from_the_rest_those_due_earliest_first(memory: CheckpointStore) -> None:
     """A probe, and the traffic beside it, must not meet them."""
     await memory.arrive([arrival(1, "a"), arrival(2, "b", lane=Lane.SWEEP), arrival(3, "c"), arrival(4, "d")], [])
     a, c, d, b = await take(memory)
@@ -179,7 +181,7 @@ async def test_what_failed_is_taken_apart_from_the_rest_those_due_earliest_first
     assert [one.key for one in await memory.take(9, 1_000.0, keys("b", "c"), LANES, failing=True)] == ["a"]
 
 
-async def test_what_fails_for_its_own_reasons_is_not_the_oldest_that_waits(memory: Memory) -> None:
+async def test_what_fails_for_its_own_reasons_is_not_the_oldest_that_waits(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(1, "a", since=10), arrival(2, "b", since=20), arrival(3, "c", since=30)], [])
     a, b, _ = await take(memory)
     await memory.settle([Settlement(a, again=Again(100.0, attempts=2, confirm=False))])
@@ -188,7 +190,9 @@ async def test_what_fails_for_its_own_reasons_is_not_the_oldest_that_waits(memor
     assert (tally.affected, tally.oldest_since) == (3, 20.0)
 
 
-async def test_what_fails_for_its_own_reasons_may_keep_its_time_when_the_rest_is_hastened(memory: Memory) -> None:
+async def test_what_fails_for_its_own_reasons_may_keep_its_time_when_the_rest_is_hastened(
+    memory: CheckpointStore,
+) -> None:
     await memory.arrive([arrival(1, "a"), arrival(2, "b"), arrival(3, "c")], [])
     for attempts, entry in enumerate(await take(memory)):
         await memory.settle([Settlement(entry, again=Again(1e9, attempts=attempts, confirm=False))])
@@ -198,14 +202,14 @@ async def test_what_fails_for_its_own_reasons_may_keep_its_time_when_the_rest_is
     assert [one.key for one in await take(memory, busy=["a", "b"])] == ["c"]
 
 
-async def test_a_change_ends_a_wait_that_spent_no_attempt(memory: Memory) -> None:
+async def test_a_change_ends_a_wait_that_spent_no_attempt(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(5, "a")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=200, attempts=0, confirm=False))])
     await memory.arrive([arrival(8, "a")], [])
     assert len(await take(memory, now=199)) == 1
 
 
-async def test_hastening_makes_every_delayed_entry_due(memory: Memory) -> None:
+async def test_hastening_makes_every_delayed_entry_due(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(n, f"{n}", lane=Lane(n % 3)) for n in range(6)], [])
     again = Again(due=1e9, attempts=4, confirm=True)
     await memory.settle([Settlement(entry, again=again) for entry in await take(memory)])
@@ -216,7 +220,7 @@ async def test_hastening_makes_every_delayed_entry_due(memory: Memory) -> None:
     assert {(entry.attempts, entry.confirm) for entry in taken} == {(4, True)}
 
 
-async def test_next_due_is_the_earliest_that_is_not_busy(memory: Memory) -> None:
+async def test_next_due_is_the_earliest_that_is_not_busy(memory: CheckpointStore) -> None:
     assert await memory.next_due(NOBODY) is None
     await memory.arrive([arrival(1, "a"), arrival(2, "b", lane=Lane.SWEEP)], [])
     a, b = await take(memory)
@@ -227,7 +231,7 @@ async def test_next_due_is_the_earliest_that_is_not_busy(memory: Memory) -> None
     assert a.key == "a"
 
 
-async def test_what_was_in_flight_at_a_crash_is_confirmed(memory: Memory) -> None:
+async def test_what_was_in_flight_at_a_crash_is_confirmed(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(1, "taken")], [])
     await take(memory)
     await memory.arrive([arrival(2, "waiting")], [])
@@ -235,14 +239,14 @@ async def test_what_was_in_flight_at_a_crash_is_confirmed(memory: Memory) -> Non
     assert {entry.key: entry.confirm for entry in await take(memory)} == {"taken": True, "waiting": False}
 
 
-async def test_an_entry_put_back_was_not_in_flight_at_the_crash(memory: Memory) -> None:
+async def test_an_entry_put_back_was_not_in_flight_at_the_crash(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(1, "a")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=0, attempts=1, confirm=False))])
     await memory.recover()
     assert not (await take_one(memory)).confirm
 
 
-async def test_revisions_never_go_back(memory: Memory) -> None:
+async def test_revisions_never_go_back(memory: CheckpointStore) -> None:
     assert await memory.recover() == 0
     await memory.arrive([arrival(5, "a")], [])
     await memory.settle([Settlement(await take_one(memory))])
@@ -256,14 +260,14 @@ async def test_revisions_never_go_back(memory: Memory) -> None:
     assert await memory.recover() == 8
 
 
-async def test_commits_stay_unseen_until_a_snapshot_showed_them(memory: Memory) -> None:
+async def test_commits_stay_unseen_until_a_snapshot_showed_them(memory: CheckpointStore) -> None:
     await memory.arrive([], [Commit(2, 77, 0x1_0000_0001), Commit(1, 76, 5)])
     assert await memory.unseen() == [Commit(1, 76, 5), Commit(2, 77, 0x1_0000_0001)]
     await memory.seen([1])
     assert await memory.unseen() == [Commit(2, 77, 0x1_0000_0001)]
 
 
-async def test_the_oldest_change_is_told(memory: Memory) -> None:
+async def test_the_oldest_change_is_told(memory: CheckpointStore) -> None:
     assert (await memory.tally()).oldest_since is None
     await memory.arrive([arrival(1, "a", since=30), arrival(2, "b", since=20)], [])
     assert (await memory.tally()).oldest_since == 20

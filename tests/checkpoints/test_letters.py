@@ -15,7 +15,7 @@ from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.orders import OrderKey, Suspicion, WarningKind
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 SHRUNK, REUSED = WarningKind.REFUNDS_SHRUNK, WarningKind.LINE_ITEM_ID_REUSED
 
@@ -29,7 +29,7 @@ def refused(key: str, reason: str, cause: str, seen: float = 1.0, store_id: str 
     return Settlement(entry(key), dead_letter=letter)
 
 
-async def test_dead_letters_of_one_reason_and_cause_are_a_group_the_largest_first(memory: Memory) -> None:
+async def test_dead_letters_of_one_reason_and_cause_are_a_group_the_largest_first(memory: CheckpointStore) -> None:
     await memory.settle([refused(key, "invalid", "tags: too long", float(ord(key))) for key in "cab"])
     await memory.settle([refused("e", "rejected", "tags: too long")])
     big, small = await memory.letter_groups()
@@ -39,7 +39,7 @@ async def test_dead_letters_of_one_reason_and_cause_are_a_group_the_largest_firs
     assert len(name) == 8
 
 
-async def test_a_letter_knows_its_store_and_a_group_those_of_its_letters(memory: Memory) -> None:
+async def test_a_letter_knows_its_store_and_a_group_those_of_its_letters(memory: CheckpointStore) -> None:
     await memory.settle(
         [
             refused(key, "invalid", "one", store_id=store)
@@ -54,7 +54,7 @@ async def test_a_letter_knows_its_store_and_a_group_those_of_its_letters(memory:
     assert group.stores == ("us",)
 
 
-async def test_a_group_shows_some_of_its_keys_and_pages_through_all(memory: Memory) -> None:
+async def test_a_group_shows_some_of_its_keys_and_pages_through_all(memory: CheckpointStore) -> None:
     await memory.settle([refused(key, "invalid", "one") for key in "abcdefgh"])
     await memory.settle([refused("d", "invalid", "other")])
     (group, other) = await memory.letter_groups()
@@ -73,7 +73,7 @@ class Clock:
 
 
 @pytest.fixture(params=["sqlite", "memory"])
-def timed(request: pytest.FixtureRequest, checkpoint_file: Path) -> tuple[Memory, Clock]:
+def timed(request: pytest.FixtureRequest, checkpoint_file: Path) -> tuple[CheckpointStore, Clock]:
     """A store that goes by a clock of the test's."""
     clock = Clock()
     if request.param == "memory":
@@ -81,7 +81,7 @@ def timed(request: pytest.FixtureRequest, checkpoint_file: Path) -> tuple[Memory
     return SqliteCheckpoints(checkpoint_file, clock=clock), clock
 
 
-async def test_a_warning_is_remembered_with_how_often_it_arose(timed: tuple[Memory, Clock]) -> None:
+async def test_a_warning_is_remembered_with_how_often_it_arose(timed: tuple[CheckpointStore, Clock]) -> None:
     memory, clock = timed
     await memory.settle([Settlement(entry("a"), warnings=(Suspicion(SHRUNK, "one"),))])
     clock.now = 20.0
@@ -95,7 +95,7 @@ async def test_a_warning_is_remembered_with_how_often_it_arose(timed: tuple[Memo
     await memory.close()
 
 
-async def test_the_oldest_warnings_go(timed: tuple[Memory, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_warnings_go(timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suspicions, "KEPT", 3)
     memory, clock = timed
     for key in "dcba":
@@ -105,7 +105,7 @@ async def test_the_oldest_warnings_go(timed: tuple[Memory, Clock], monkeypatch: 
     await memory.close()
 
 
-async def test_finished_sweeps_are_listed_the_latest_first_and_once_each(memory: Memory) -> None:
+async def test_finished_sweeps_are_listed_the_latest_first_and_once_each(memory: CheckpointStore) -> None:
     one = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 1.0)
     await memory.save_sweep(one)
     assert await memory.sweeps(9) == []
@@ -118,7 +118,7 @@ async def test_finished_sweeps_are_listed_the_latest_first_and_once_each(memory:
     assert await memory.sweeps(1) == [two]
 
 
-async def test_the_history_of_sweeps_is_bounded(memory: Memory) -> None:
+async def test_the_history_of_sweeps_is_bounded(memory: CheckpointStore) -> None:
     for number in range(1, SWEEPS_KEPT + 3):
         moment = float(number)
         await memory.save_sweep(Sweep(SweepKind.RECONCILE, "asked", number, number, moment, finished_at=moment))

@@ -14,7 +14,7 @@ from connector.model.errors import ConfigurationError
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_checkpoints import IN_POSTGRES, NewAddress
 
 A, B = OrderKey("a"), OrderKey("b")
@@ -32,14 +32,14 @@ def checkpoint(place: Place = HERE, key: OrderKey = A, missing: bool = False) ->
 
 
 @pytest.fixture(params=["sqlite", "memory", IN_POSTGRES])
-async def sealing(request: pytest.FixtureRequest, new_address: NewAddress) -> AsyncIterator[Memory]:
+async def sealing(request: pytest.FixtureRequest, new_address: NewAddress) -> AsyncIterator[CheckpointStore]:
     """An empty store that keeps payloads."""
     store = open_checkpoints(new_address(request.param), Vault([KEY]))
     yield store
     await store.close()
 
 
-async def test_a_payload_is_kept_until_another_is_accepted(sealing: Memory) -> None:
+async def test_a_payload_is_kept_until_another_is_accepted(sealing: CheckpointStore) -> None:
     await sealing.settle([Settlement(entry(), checkpoint(), payload=BODY)])
     await sealing.settle([Settlement(entry(), checkpoint(missing=True))])
     assert await sealing.payload(A, HERE) == BODY
@@ -49,7 +49,7 @@ async def test_a_payload_is_kept_until_another_is_accepted(sealing: Memory) -> N
     assert await sealing.payload(A, HERE) == b"newer"
 
 
-async def test_a_place_is_remembered_from_before_the_first_push_to_it(sealing: Memory) -> None:
+async def test_a_place_is_remembered_from_before_the_first_push_to_it(sealing: CheckpointStore) -> None:
     await sealing.settle([Settlement(entry(), checkpoint(), payload=BODY)])
     await sealing.venture([Venture(A, THERE, b"new"), Venture(B, HERE, b"other")])
     assert (await sealing.known([A, B])).leftovers == {A: (THERE,), B: (HERE,)}
@@ -61,7 +61,7 @@ async def test_a_place_is_remembered_from_before_the_first_push_to_it(sealing: M
     assert await sealing.payload(A, THERE) is None
 
 
-async def test_a_payload_without_a_vault_is_an_error(memory: Memory) -> None:
+async def test_a_payload_without_a_vault_is_an_error(memory: CheckpointStore) -> None:
     with pytest.raises(ValueError, match="no vault"):
         await memory.settle([Settlement(entry(), checkpoint(), payload=BODY)])
     with pytest.raises(ValueError, match="no vault"):
@@ -84,7 +84,7 @@ async def test_the_file_shows_nothing_of_a_payload_and_opens_with_any_key_but_no
         await reader.close()
 
 
-async def test_a_leftover_takes_the_checkpoints_payload_with_it_until_it_is_settled(sealing: Memory) -> None:
+async def test_a_leftover_takes_the_checkpoints_payload_with_it_until_it_is_settled(sealing: CheckpointStore) -> None:
     await sealing.settle([Settlement(entry(), checkpoint(), payload=b"old")])
     await sealing.settle([Settlement(entry(), checkpoint(THERE), payload=b"new", leftovers=(HERE,))])
     assert (await sealing.known([A, B])).leftovers == {A: (HERE,)}
@@ -94,14 +94,14 @@ async def test_a_leftover_takes_the_checkpoints_payload_with_it_until_it_is_sett
     assert [await sealing.payload(A, place) for place in (HERE, THERE)] == [None, b"new"]
 
 
-async def test_a_place_that_is_left_without_a_leftover_drops_its_payload(sealing: Memory) -> None:
+async def test_a_place_that_is_left_without_a_leftover_drops_its_payload(sealing: CheckpointStore) -> None:
     await sealing.settle([Settlement(entry(), checkpoint(), payload=BODY)])
     await sealing.settle([Settlement(entry(), checkpoint(THERE))])
     await sealing.settle([Settlement(entry(), checkpoint(HERE))])
     assert await sealing.payload(A, HERE) is None
 
 
-async def test_forgetting_removes_checkpoint_payload_and_line_items(sealing: Memory) -> None:
+async def test_forgetting_removes_checkpoint_payload_and_line_items(sealing: CheckpointStore) -> None:
     both = [
         Settlement(entry(), checkpoint(), payload=BODY, line_items=frozenset({1})),
         Settlement(entry(B), checkpoint(THERE, B, missing=True), payload=b"b", line_items=frozenset({1})),
@@ -118,7 +118,7 @@ async def test_forgetting_removes_checkpoint_payload_and_line_items(sealing: Mem
     assert (tally.checkpoints, tally.missing) == (0, 0)
 
 
-async def test_a_forgotten_checkpoint_may_leave_a_leftover_with_its_payload(sealing: Memory) -> None:
+async def test_a_forgotten_checkpoint_may_leave_a_leftover_with_its_payload(sealing: CheckpointStore) -> None:
     await sealing.settle([Settlement(entry(), checkpoint(), payload=BODY)])
     await sealing.settle([Settlement(entry(), forget=True, leftovers=(HERE,))])
     known = await sealing.known([A])
@@ -126,7 +126,7 @@ async def test_a_forgotten_checkpoint_may_leave_a_leftover_with_its_payload(seal
     assert await sealing.payload(A, HERE) == BODY
 
 
-async def test_who_is_displaced_is_forgotten_where_it_still_has_the_place(sealing: Memory) -> None:
+async def test_who_is_displaced_is_forgotten_where_it_still_has_the_place(sealing: CheckpointStore) -> None:
     rows = {"payment": frozenset({"1"})}
     theirs = Settlement(entry(B), checkpoint(key=B), payload=b"b", line_items=frozenset({1}), members=rows)
     await sealing.settle([theirs])
@@ -140,7 +140,7 @@ async def test_who_is_displaced_is_forgotten_where_it_still_has_the_place(sealin
     assert [await sealing.payload(A, HERE), await sealing.payload(B, HERE)] == [BODY, None]
 
 
-async def test_what_redo_may_hold_at_a_leftover_keeps_its_payload_too(sealing: Memory) -> None:
+async def test_what_redo_may_hold_at_a_leftover_keeps_its_payload_too(sealing: CheckpointStore) -> None:
     await sealing.settle([Settlement(entry(), checkpoint(), payload=b"old")])
     await sealing.settle([Settlement(entry(), leftovers=(THERE,), payload=BODY)])
     assert [await sealing.payload(A, place) for place in (HERE, THERE)] == [b"old", BODY]
@@ -148,12 +148,12 @@ async def test_what_redo_may_hold_at_a_leftover_keeps_its_payload_too(sealing: M
     assert [await sealing.payload(A, place) for place in (HERE, THERE)] == [b"old", None]
 
 
-async def test_two_owners_of_a_place_are_named_and_no_more(memory: Memory) -> None:
+async def test_two_owners_of_a_place_are_named_and_no_more(memory: CheckpointStore) -> None:
     await memory.settle([Settlement(entry(OrderKey(key)), checkpoint(key=OrderKey(key))) for key in ("c", "b", "a")])
     assert await memory.owners([HERE]) == {HERE: (A, B)}
 
 
-async def test_line_items_name_their_orders_and_are_left_as_they_are_unless_given(memory: Memory) -> None:
+async def test_line_items_name_their_orders_and_are_left_as_they_are_unless_given(memory: CheckpointStore) -> None:
     least, most = -(2**63), 2**63 - 1
     await memory.settle(
         [Settlement(entry(OrderKey(key)), line_items=frozenset({least, most})) for key in ("c", "a", "b")]
@@ -163,7 +163,9 @@ async def test_line_items_name_their_orders_and_are_left_as_they_are_unless_give
     assert await memory.line_item_owners([least, most, 5]) == {least: ("b", "c"), most: ("a", "b"), 5: ("a",)}
 
 
-async def test_checkpoints_and_leftovers_without_a_store_are_adopted_and_others_are_not(memory: Memory) -> None:
+async def test_checkpoints_and_leftovers_without_a_store_are_adopted_and_others_are_not(
+    memory: CheckpointStore,
+) -> None:
     nowhere = Place("", "1")
     await memory.settle(
         [

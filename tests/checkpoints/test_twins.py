@@ -30,7 +30,7 @@ from connector.pipeline.ports.records import (
     SweepKind,
     Venture,
 )
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_checkpoints import emptied
 from tests.support.fix_postgres import Database
 
@@ -113,12 +113,15 @@ class Twins(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
         self.clock = 0.0
-        self.twins: tuple[Memory, Memory] = (self.durable(), MemoryCheckpoints(VAULT, lambda: self.clock))
+        self.twins: tuple[CheckpointStore, CheckpointStore] = (
+            self.durable(),
+            MemoryCheckpoints(VAULT, lambda: self.clock),
+        )
         self.revision = 0
         self.taken: dict[OrderKey, Entry] = {}
         self.lookups: list[PendingLookup] = []
 
-    def durable(self) -> Memory:
+    def durable(self) -> CheckpointStore:
         return SqliteCheckpoints(Path(self.folder.name) / "twin.db", VAULT, lambda: self.clock)
 
     def teardown(self) -> None:
@@ -126,7 +129,7 @@ class Twins(RuleBasedStateMachine):
         self.runner.close()
         self.folder.cleanup()
 
-    def both(self, ask: Callable[[Memory], Awaitable[T]]) -> T:
+    def both(self, ask: Callable[[CheckpointStore], Awaitable[T]]) -> T:
         async def answers() -> tuple[T, T]:
             return await ask(self.twins[0]), await ask(self.twins[1])
 
@@ -339,7 +342,7 @@ TestTwins = Twins.TestCase
 class TwinsInPostgres(Twins):
     database: ClassVar[Database]
 
-    def durable(self) -> Memory:
+    def durable(self) -> CheckpointStore:
         return PostgresCheckpoints(emptied(self.database), VAULT, lambda: self.clock)
 
 

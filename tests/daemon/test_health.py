@@ -159,7 +159,7 @@ async def test_wal_that_grows_while_nothing_is_decoded_is_told(rig: Rig, monkeyp
     await rig.start()
     await rig.quiet()
     pipeline = rig.running.pipeline
-    memory, go_on = pipeline.ports.memory, asyncio.Event()
+    memory, go_on = pipeline.ports.store, asyncio.Event()
     arrive = memory.arrive
 
     async def waits(*args: object) -> None:

@@ -79,9 +79,9 @@ async def test_each_part_that_has_work_and_does_not_get_on_is_seen_and_named(
     watched: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = watched.running.pipeline
-    memory, assembler = pipeline.ports.memory, pipeline.ports.assembler
-    for pulse in watched.running.pulses():
-        pulse.allowance = 0.0
+    memory, assembler = pipeline.ports.store, pipeline.ports.assembler
+    for heartbeat in watched.running.heartbeats():
+        heartbeat.allowance = 0.0
     pipeline.dispatcher.longest = 0.0
     number = 0
     tasks: list[asyncio.Task[int]] = []
@@ -155,7 +155,7 @@ async def test_no_part_stalls_while_redo_is_out_or_silent_the_source_is_slow_or_
         raise CheckpointsUnwritable("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(watched.running.pipeline.ports.memory, "arrive", full)
+        patched.setattr(watched.running.pipeline.ports.store, "arrive", full)
         change("full")
         await lasts()
         assert watched.facts().state is State.STALLED

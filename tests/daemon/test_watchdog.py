@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.daemon.health.watchdog import EXIT_STALLED, Watchdog
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from tests.support.fix_connector import Rig, eventually
 
 
@@ -113,11 +113,11 @@ def test_even_a_process_whose_words_nobody_reads_is_ended() -> None:
 
 async def test_a_loop_that_runs_and_parts_that_beat_are_left_alone() -> None:
     ended: list[int] = []
-    watchdog, pulse = Watchdog(0.3, 0.6, end=ended.append), Pulse("settler", "writing")
-    watchdog.watch(lambda: [pulse])
+    watchdog, heartbeat = Watchdog(0.3, 0.6, end=ended.append), Heartbeat("settler", "writing")
+    watchdog.watch(lambda: [heartbeat])
     watchdog.start()
     for _ in range(100):
-        pulse.beat()
+        heartbeat.beat()
         await asyncio.sleep(0.02)
     assert watchdog.stalled == ()
     assert ended == []
@@ -126,13 +126,13 @@ async def test_a_loop_that_runs_and_parts_that_beat_are_left_alone() -> None:
 
 async def test_a_stall_is_told_once_and_when_it_is_over() -> None:
     ended: list[int] = []
-    watchdog, pulse = Watchdog(0.2, None, end=ended.append), Pulse("settler", "writing")
-    watchdog.watch(lambda: [pulse])
-    pulse.beat()
+    watchdog, heartbeat = Watchdog(0.2, None, end=ended.append), Heartbeat("settler", "writing")
+    watchdog.watch(lambda: [heartbeat])
+    heartbeat.beat()
     with capture_logs() as told:
         watchdog.start()
         await eventually("it is seen", lambda: [stall.name for stall in watchdog.stalled] == ["settler"])
-        pulse.rest()
+        heartbeat.rest()
         await eventually("it is over", lambda: watchdog.stalled == ())
         await eventually("both are told", lambda: len(told) >= 2)
         watchdog.stop()
@@ -143,7 +143,11 @@ async def test_a_stall_is_told_once_and_when_it_is_over() -> None:
 
 async def test_a_part_of_an_earlier_generation_is_not_watched_any_more() -> None:
     ended: list[int] = []
-    watchdog, old, new = Watchdog(0.1, 0.2, end=ended.append), Pulse("settler", "writing"), Pulse("guard", "judging")
+    watchdog, old, new = (
+        Watchdog(0.1, 0.2, end=ended.append),
+        Heartbeat("settler", "writing"),
+        Heartbeat("guard", "judging"),
+    )
     old.beat()
     watchdog.watch(lambda: [old])
     watchdog.watch(lambda: [new])

@@ -38,7 +38,7 @@ def teller(rig: Rig, *, values: bool = False) -> Teller:
     terms = Terms(factories.redo_contract(settings), {}, values)
     assert isinstance(parts.pipeline.ports.chronicle, History)
     now = Generation(
-        parts.pipeline.ports.memory,
+        parts.pipeline.ports.store,
         lambda _: False,
         lambda: assembler_for_a_person(settings, parts),
     )
@@ -153,7 +153,7 @@ async def test_what_is_remembered_is_told_while_the_oms_is_away(rig: Rig) -> Non
     await rig.quiet()
     settings, parts = rig.settings(), rig.running
     away = settings.model_copy(update={"source": settings.source.model_copy(update={"dsn": _nowhere()})})
-    now = Generation(parts.pipeline.ports.memory, lambda _: False, lambda: assembler_for_a_person(away, parts))
+    now = Generation(parts.pipeline.ports.store, lambda _: False, lambda: assembler_for_a_person(away, parts))
     story = await Teller(Terms(factories.redo_contract(settings), {}, False), None, None, lambda: now).story(KEY)
     assert story.known
     assert story.checkpoint is not None

@@ -55,7 +55,7 @@ async def test_orders_that_wait_for_their_turn_as_the_pause_begins_go_back(rig: 
 async def test_a_pause_by_hand_is_told_and_makes_the_connector_unready(rig: Rig) -> None:
     await rig.start()
     await rig.quiet()
-    rig.running.vitals.started = True
+    rig.running.facts_collector.started = True
     await rig.running.pipeline.control.pause()
     facts = rig.facts()
     assert facts.state is State.PAUSED
@@ -71,7 +71,7 @@ async def test_a_pause_by_hand_is_told_and_makes_the_connector_unready(rig: Rig)
 async def test_a_pause_of_the_last_run_can_be_ended_before_this_one_has_picked_up(rig: Rig) -> None:
     await rig.start()
     await rig.running.pipeline.control.pause()
-    memory = rig.running.pipeline.ports.memory
+    memory = rig.running.pipeline.ports.store
     noted = await memory.noted(PAUSE_NOTE)
     assert noted
     assert abs(float(noted) - (rig.running.pipeline.hand_pause.since or 0)) < 1
@@ -92,7 +92,7 @@ async def test_a_redrive_of_many_tells_how_far_it_is(rig: Rig, monkeypatch: pyte
     await rig.quiet()
     letters = sum((await rig.tally()).dead_letters.values())
     assert letters > 4
-    (group,) = await rig.running.pipeline.ports.memory.letter_groups()
+    (group,) = await rig.running.pipeline.ports.store.letter_groups()
     told: list[int] = []
 
     async def tell(so_far: int) -> None:

@@ -70,7 +70,7 @@ async def test_a_reconcile_finds_orders_that_left_the_oms_unseen(rig: Rig) -> No
     await rig.start()
 
     async def marked() -> bool:
-        known = await rig.running.pipeline.ports.memory.known([OrderKey("6")])
+        known = await rig.running.pipeline.ports.store.known([OrderKey("6")])
         return known.checkpoints[OrderKey("6")].missing
 
     await eventually("the checkpoint is marked", marked)

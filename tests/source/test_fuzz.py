@@ -4,9 +4,9 @@ A *wrong row* is a row, table, operation, column or transaction other than what 
 rules. The judge is tests/source/tapes/reference.py, a second decoder that shares no code with ours. It also knows
 which bytes are checked against others (lengths, counts, marks, part letters, the ends of transactions), so that no
 other value of them may pass. What no decoder can notice, because the protocol says it once, without a checksum:
-content (values, names, types, transaction ids, keepalive positions); an Insert that became an Update without an old row,
-or the reverse (their layouts are the same); NULL that became "unchanged"; a table's number that became another known
-table's as wide.
+content (values, names, types, transaction ids, keepalive positions); an Insert that became an Update without an old
+row, or the reverse (their layouts are the same); NULL that became "unchanged"; a table's number that became another
+known table's as wide.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class Stage:
             return False
         if not pipeline.ports.source.position().connected:
             return False
-        tally = await pipeline.ports.memory.tally()
+        tally = await pipeline.ports.store.tally()
         return tally.affected == 0 and tally.lookups == 0
 
     async def _clean(self) -> Verdict | None:

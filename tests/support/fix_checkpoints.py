@@ -13,7 +13,7 @@ from psycopg import sql
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
 from connector.demo.postgres import Cluster
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_postgres import Database, create_database, drop_database
 
 _numbers = itertools.count()
@@ -81,7 +81,7 @@ def new_address(request: pytest.FixtureRequest, checkpoint_file: Path) -> NewAdd
 
 
 @pytest.fixture(params=["sqlite", "memory", IN_POSTGRES])
-async def memory(request: pytest.FixtureRequest, new_address: NewAddress) -> AsyncIterator[Memory]:
+async def memory(request: pytest.FixtureRequest, new_address: NewAddress) -> AsyncIterator[CheckpointStore]:
     """An empty store."""
     store = open_checkpoints(new_address(request.param))
     yield store

@@ -113,15 +113,15 @@ class Rig:
             self.settings(), self._stack, watchdog=self.watchdog, approve_endpoints=self.approve_endpoints
         )
         if self.watchdog is not None:
-            await self.parts.vitals.start(self._stack)
-            self.parts.vitals.started = True
-            self.watchdog.watch(self.parts.pulses)
+            await self.parts.facts_collector.start(self._stack)
+            self.parts.facts_collector.started = True
+            self.watchdog.watch(self.parts.heartbeats)
         self._stop = asyncio.Event()
         self._task = asyncio.create_task(self.parts.pipeline.run(self._stop))
         return self.parts
 
     def facts(self) -> Facts:
-        return self.running.vitals.facts()
+        return self.running.facts_collector.facts()
 
     async def stop(self) -> None:
         """Drain and end. Raises what ended the pipeline by itself."""
@@ -149,7 +149,7 @@ class Rig:
 
     async def tally(self) -> Tally:
         self.check()
-        return await self.running.pipeline.ports.memory.tally()
+        return await self.running.pipeline.ports.store.tally()
 
     async def flushed(self) -> bool:
         """The slot may let go of everything written so far."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.model.orders import OrderKey
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.sandbox.server import SandboxServer
 from tests.support.fix_connector import Rig, eventually
 from tests.support.fix_postgres import Database
@@ -91,8 +91,8 @@ class Shop:
         assert (await self.rig.tally()).dead_letters == {}
 
     @property
-    def memory(self) -> Memory:
-        return self.rig.running.pipeline.ports.memory
+    def memory(self) -> CheckpointStore:
+        return self.rig.running.pipeline.ports.store
 
     async def keys(self) -> list[OrderKey]:
         """Of checkpoints that aren't marked missing."""

@@ -1,4 +1,4 @@
-"""The command with one crash point armed, in a process that kills itself there."""
+"""The command with one failpoint armed, in a process that kills itself there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ def armed(rig: Rig, point: str, passes: int = 0) -> Forked:
     arguments = [point, str(passes), "run", "--config", str(rig.write_config())]
     with _log(rig).open("ab") as log:
         return Forked(
-            "tests.support.crash_child", *arguments, folder=rig.folder, environment=os.environ, streams=[None, log, log]
+            "tests.support.failpoint_child",
+            *arguments,
+            folder=rig.folder,
+            environment=os.environ,
+            streams=[None, log, log],
         )
 
 

@@ -20,7 +20,7 @@ async def test_two_oms_orders_with_one_redo_id_do_not_overwrite_each_other(rig: 
     )
     await rig.start()
     await rig.quiet()
-    letters = await rig.running.pipeline.ports.memory.dead_letters(None, 100)
+    letters = await rig.running.pipeline.ports.store.dead_letters(None, 100)
     assert [letter.reason for letter in letters] == ["duplicate"]
     assert rig.sandbox.state.pushes["7"] == 1
 

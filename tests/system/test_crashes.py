@@ -1,4 +1,4 @@
-"""Invariant 3 under SIGKILL: at every named crash point the process dies, is started again, and nothing is lost."""
+"""Invariant 3 under SIGKILL: at every named failpoint the process dies, is started again, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ async def test_a_kill_between_push_and_answer_is_confirmed_even_when_the_order_i
 
 
 def test_an_unknown_crash_point_is_an_error() -> None:
-    with pytest.raises(ValueError, match="unknown crash point"):
+    with pytest.raises(ValueError, match="unknown failpoint"):
         arm("nowhere")

@@ -40,7 +40,7 @@ async def stalled(stage: Stage, name: str) -> None:
     end = stage.rig.wal_end()
     await eventually("the slot passes it", lambda: stage.served.flushed(end))
     assert await told()
-    tally = await stage.parts.pipeline.ports.memory.tally()
+    tally = await stage.parts.pipeline.ports.store.tally()
     assert tally.affected + tally.lookups > 0
 
 

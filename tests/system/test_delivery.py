@@ -30,7 +30,7 @@ def _one_key(rig: Rig) -> str:
 
 
 async def _known_id(rig: Rig, key: str) -> str:
-    known = await rig.running.pipeline.ports.memory.known([OrderKey(key)])
+    known = await rig.running.pipeline.ports.store.known([OrderKey(key)])
     return known.checkpoints[OrderKey(key)].order_id
 
 
@@ -61,7 +61,7 @@ async def test_an_unlikely_change_of_the_mapping_is_held_live_changes_flow_and_a
     rig.mapping = rig.mapping.replace("END AS sales_channel", "END || ' 2' AS sales_channel")
     assert "|| ' 2'" in rig.mapping
     await rig.start()
-    memory = rig.running.pipeline.ports.memory
+    memory = rig.running.pipeline.ports.store
     tally = await eventually("it is held", lambda: _held(rig))
     assert rig.sandbox.state.pushes.total() == before, "nothing was pushed before it was judged"
     assert tally.held > 10
@@ -153,7 +153,7 @@ async def test_a_redrive_pushes_dead_letters_again_by_group(rig: Rig) -> None:
     name = await _known_id(rig, key)
     rig.switch(reject=[name])
     rig.execute(f"UPDATE oms.order_header SET tag_list = 'refused' WHERE ord_id = {key}")
-    memory = rig.running.pipeline.ports.memory
+    memory = rig.running.pipeline.ports.store
     (group,) = await eventually("it is refused", memory.letter_groups)
     assert (group.reason, group.orders) == ("rejected", 1)
     rig.switch(reject=[])

@@ -43,14 +43,14 @@ async def test_each_order_goes_to_its_store_and_a_refused_token_in_one_stops_no_
 
     second.switches.unauthorized = True
     rig.execute("UPDATE oms.order_header SET tag_list = 'waits' WHERE ord_id <= 5")
-    rig.running.vitals.started = True
+    rig.running.facts_collector.started = True
     await eventually("the outlet is paused", lambda: rig.running.pipeline.gates.paused.keys() == {SECOND})
     rig.execute("UPDATE oms.order_header SET tag_list = 'flows' WHERE ord_id BETWEEN 20 AND 30")
     await eventually(
         "the other store's orders flow", lambda: all(tags(main, str(key)) == ["flows"] for key in range(20, 31))
     )
     assert tags(second, "1") != ["waits"]
-    facts = rig.running.vitals.facts()
+    facts = rig.running.facts_collector.facts()
     assert (facts.state, as_json(facts)["paused_stores"]) == (State.PAUSED, {SECOND: "http_401"})
     assert facts.reason.startswith(f"store {SECOND}: 401")
     second.switches.unauthorized = False

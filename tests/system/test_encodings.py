@@ -162,7 +162,7 @@ async def test_a_sweep_over_keys_of_any_bytes_finds_every_order_once(encoded: En
     await rig.start()
     await rig.quiet()
     assert len(rig.stored()) == 33
-    key = next(key for key in await rig.running.pipeline.ports.memory.page_checkpoints(None, 100) if key[0] == "K")
+    key = next(key for key in await rig.running.pipeline.ports.store.page_checkpoints(None, 100) if key[0] == "K")
     reading = await rig.running.pipeline.ports.assembler.assemble([key])
     assert [document["id"] for document in reading.documents[key]] == ["2"]
     assert OrderKey(key.encode().decode()) == key
@@ -175,7 +175,7 @@ async def test_bytes_that_are_no_text_make_one_dead_letter_and_a_fallback_reads_
     await rig.start()
     await rig.quiet()
     assert set(rig.stored()) == {"2"}
-    [letter] = await rig.running.pipeline.ports.memory.dead_letters(None, 10)
+    [letter] = await rig.running.pipeline.ports.store.dead_letters(None, 10)
     assert "customer.firstName: holds bytes that are no text in the database's encoding" in letter.message
     assert "Jos" not in letter.message
     await rig.stop()

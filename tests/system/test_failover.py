@@ -127,7 +127,7 @@ async def test_orders_that_the_promoted_standby_never_had_are_held_instead_of_re
     await pair.fail_over()
     await eventually("the other timeline is noticed", lambda: gap(rig) is Gap.TIMELINE)
     await rig.quiet()
-    [hold] = await rig.running.pipeline.ports.memory.holds()
+    [hold] = await rig.running.pipeline.ports.store.holds()
     assert (hold.kind, hold.orders) == (HoldKind.VANISHED, 1)
     assert "no delete was seen" in hold.cause
     assert "4711" in rig.stored()

@@ -69,7 +69,7 @@ async def test_only_orders_that_changed_are_pushed(rig: Rig) -> None:
 async def test_invariant_2_a_checkpoint_is_written_after_redos_200_and_never_before(rig: Rig) -> None:
     await rig.start()
     await rig.quiet()
-    memory = rig.running.pipeline.ports.memory
+    memory = rig.running.pipeline.ports.store
     before = (await memory.known([OrderKey("5")])).checkpoints[OrderKey("5")]
     rig.switch(late=1, late_seconds=0.5)
     rig.execute("UPDATE oms.order_header SET tag_list = 'slow' WHERE ord_id = 5")
@@ -82,7 +82,7 @@ async def test_invariant_2_a_checkpoint_is_written_after_redos_200_and_never_bef
 async def test_invariant_2_a_rejected_order_keeps_the_checkpoint_of_what_redo_holds(rig: Rig) -> None:
     await rig.start()
     await rig.quiet()
-    memory = rig.running.pipeline.ports.memory
+    memory = rig.running.pipeline.ports.store
     before = (await memory.known([OrderKey("5")])).checkpoints[OrderKey("5")]
     rig.switch(reject=["5"])
     rig.execute("UPDATE oms.order_header SET tag_list = 'no' WHERE ord_id = 5")
@@ -95,7 +95,7 @@ async def test_invariant_2_a_rejected_order_keeps_the_checkpoint_of_what_redo_ho
 async def test_invariant_3_the_slot_never_passes_what_is_not_durable(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     await rig.start()
     await rig.quiet()
-    memory = rig.running.pipeline.ports.memory
+    memory = rig.running.pipeline.ports.store
     arrive, may_write = memory.arrive, asyncio.Event()
 
     async def held(arrivals: list[Arrival], *rest: Any) -> None:
@@ -231,7 +231,7 @@ async def test_invariant_6_one_bad_order_stops_nobody_else_and_never_holds_the_s
     for number in range(5):
         rig.execute("UPDATE oms.order_header SET tag_list = %s", f"v{number}")
     await rig.quiet()
-    letters = {letter.key: letter for letter in await rig.running.pipeline.ports.memory.dead_letters(None, 100)}
+    letters = {letter.key: letter for letter in await rig.running.pipeline.ports.store.dead_letters(None, 100)}
     assert letters[OrderKey("2")].reason == "rejected"
     assert letters[OrderKey("9")].reason == "mapping"
     invalid = {key for key, letter in letters.items() if letter.reason == "invalid"}
@@ -285,7 +285,7 @@ async def test_a_refused_token_pauses_everything_spends_no_attempt_and_resumes_b
     pipeline = rig.running.pipeline
     await eventually("it pauses", lambda: (pipeline.gates.pause or NO_PAUSE).attempt >= 3)
     assert rig.sandbox.state.answers["POST 401"] < 40 + 10, "one probe at a time, not every order again and again"
-    entries = await rig.running.pipeline.ports.memory.take(100, 2e9, frozenset(), (Lane.LIVE,))
+    entries = await rig.running.pipeline.ports.store.take(100, 2e9, frozenset(), (Lane.LIVE,))
     assert {entry.attempts for entry in entries} <= {0}
     rig.switch(unauthorized=False)
     await rig.stop()

@@ -95,7 +95,7 @@ async def test_a_key_of_another_shape_at_a_start_pushes_and_removes_nothing(shop
     [told] = [each for each in logs if each["event"] == "order_key_changed"]
     [judged] = [each for each in logs if each["event"] == "former_keys_judged"]
     assert (told["checkpoints"], judged["taken_over"], judged["left_the_mapping"]) == (ORDERS, ORDERS, 0)
-    assert await shop.rig.running.pipeline.ports.memory.holds() == []
+    assert await shop.rig.running.pipeline.ports.store.holds() == []
     await shop.goes_on()
 
 

@@ -56,7 +56,7 @@ async def held(rig: Rig, orders: int = ORDERS) -> int:
     await rig.quiet()
 
     async def found() -> int | None:
-        holds = await rig.running.pipeline.ports.memory.holds()
+        holds = await rig.running.pipeline.ports.store.holds()
         return holds[0].number if [hold.orders for hold in holds] == [orders] else None
 
     number = await eventually(f"{orders} orders are held", found)
@@ -83,7 +83,7 @@ async def test_a_rehearsal_pushes_nothing_to_production_before_it_is_approved_an
     assert f"the checkpoints were accepted by {rig.sandbox.base_url} store" in said["found"]
     assert f"({ORDERS} orders); {production.base_url} store" in said["found"]
     assert "has accepted none yet: every order is to be pushed" in said["found"]
-    (hold,) = await rig.running.pipeline.ports.memory.holds()
+    (hold,) = await rig.running.pipeline.ports.store.holds()
     assert hold.cause == said["found"]
     await approve(rig, number)
     await rig.quiet()
@@ -96,7 +96,7 @@ async def test_the_state_says_where_to_and_that_nothing_goes_there(rig: Rig, pro
     await rehearse(rig)
     go_to(rig, production)
     parts = await rig.start()
-    parts.vitals.started = True
+    parts.facts_collector.started = True
     await held(rig)
     facts = rig.facts()
     assert facts.state is State.HELD
@@ -231,7 +231,7 @@ async def test_the_same_address_in_other_words_is_the_same(rig: Rig) -> None:
         await rig.start()
         await rig.quiet()
     assert not [entry for entry in logs if entry["event"].startswith("endpoint")]
-    assert await rig.running.pipeline.ports.memory.holds() == []
+    assert await rig.running.pipeline.ports.store.holds() == []
 
 
 async def test_a_dead_letter_of_one_address_ends_nothing_at_another_and_comes_back_with_its_own(
@@ -240,12 +240,12 @@ async def test_a_dead_letter_of_one_address_ends_nothing_at_another_and_comes_ba
     rig.switch(answer=[400])
     await rig.start()
     await rig.quiet()
-    (letter,) = await rig.running.pipeline.ports.memory.dead_letters(None, 9)
+    (letter,) = await rig.running.pipeline.ports.store.dead_letters(None, 9)
     await rig.stop()
     go_to(rig, production)
     await rig.start()
     number = await held(rig)
-    assert await rig.running.pipeline.ports.memory.dead_letters(None, 9) == []
+    assert await rig.running.pipeline.ports.store.dead_letters(None, 9) == []
     await approve(rig, number)
     await rig.quiet()
     assert len(orders_at(production)) == ORDERS
@@ -253,7 +253,7 @@ async def test_a_dead_letter_of_one_address_ends_nothing_at_another_and_comes_ba
     go_to(rig, rig.sandbox)
     parts = await rig.start()
     await rig.quiet()
-    assert await parts.pipeline.ports.memory.dead_letters(None, 9) == [letter]
+    assert await parts.pipeline.ports.store.dead_letters(None, 9) == [letter]
     assert parts.metrics.settled.get("pushed", 0) == 0
 
 

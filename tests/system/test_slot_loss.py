@@ -212,7 +212,7 @@ async def test_a_server_that_went_back_in_time_is_noticed_though_its_slot_looks_
         await own.start()
         await eventually("the gap is noticed", lambda: _noticed(own) is Gap.HISTORY)
         await own.quiet()
-        [hold] = await own.running.pipeline.ports.memory.holds()
+        [hold] = await own.running.pipeline.ports.store.holds()
         assert (hold.kind, hold.orders, "4711" in own.stored()) == (HoldKind.VANISHED, 1, True)
         assert "never happened" not in tags(own, 4)
     finally:
@@ -255,7 +255,7 @@ async def test_a_slot_that_a_dba_must_make_is_waited_for_while_delivery_goes_on(
     drop_slot(rig)
     pipeline = rig.running.pipeline
     await eventually("it says what to do", lambda: "let a DBA" in str(pipeline.source_trouble))
-    await pipeline.control.resend([next(iter(await pipeline.ports.memory.page_checkpoints(None, 1)))])
+    await pipeline.control.resend([next(iter(await pipeline.ports.store.page_checkpoints(None, 1)))])
     await eventually("what is in the ledger is delivered", lambda: pushes(rig) == before + 1)
     tag(rig, 4, "missed")
     rig.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", rig.slot)

@@ -51,7 +51,7 @@ async def rig(database: Database, sandbox: SandboxServer, tmp_path: Path) -> Asy
 
 
 async def letters(rig: Rig) -> dict[str, DeadLetter]:
-    found = await rig.running.pipeline.ports.memory.dead_letters(None, 1000)
+    found = await rig.running.pipeline.ports.store.dead_letters(None, 1000)
     return {letter.key: letter for letter in found}
 
 

@@ -122,7 +122,7 @@ def _rename(connection: Connection[Any], was: Sequence[OrderKey], now: Sequence[
 def take_over(
     connection: Connection[Any], claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey], vault: Vault | None
 ) -> frozenset[OrderKey]:
-    """See `pipeline.memory.Memory.take_over`."""
+    """See `pipeline.ports.store.CheckpointStore.take_over`."""
     taken = _assigned(connection, claims, busy)
     if not taken:
         return frozenset()

@@ -16,7 +16,7 @@ from connector.checkpoints.postgres.session import SessionThread
 from connector.checkpoints.vault import Vault
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.holds import Hold, HoldSummary
 from connector.pipeline.ports.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned
 
@@ -26,7 +26,7 @@ class NoStore(ConfigurationError):
 
 
 class ReadOnlyPostgres:
-    """The part of `pipeline.memory.Memory` that only reads. Raises CheckpointsUnwritable."""
+    """The part of `pipeline.ports.store.CheckpointStore` that only reads. Raises CheckpointsUnwritable."""
 
     def __init__(self, address: Address, vault: Vault | None = None) -> None:
         """Raises ConfigurationError when there is no store yet, or it won't do."""
@@ -34,8 +34,8 @@ class ReadOnlyPostgres:
         self._vault = vault
 
     @property
-    def pulse(self) -> Pulse:
-        return self._thread.pulse
+    def heartbeat(self) -> Heartbeat:
+        return self._thread.heartbeat
 
     async def tally(self) -> Tally:
         return await self._thread.read(progress.tally)

@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres.connection import StoreConnection, describe, unwritable
 from connector.model.errors import CheckpointsUnwritable
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class SessionThread:
         self._open = open_session
         self._closed = False
         self._session: StoreConnection | None = None
-        self.pulse = Pulse("checkpoint store", f"reading and writing {describe(address)}", root=True)
+        self.heartbeat = Heartbeat("checkpoint store", f"reading and writing {describe(address)}", root=True)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
         try:
             self._executor.submit(self._current).result()
@@ -87,7 +87,7 @@ class SessionThread:
             raise CheckpointsUnwritable(f"checkpoint database {describe(self._address)}: it has been closed")
 
         def guarded() -> T:
-            with self.pulse.working():
+            with self.heartbeat.working():
                 session = self._current()
                 try:
                     return work(session)

@@ -57,8 +57,8 @@ def _each_key_once(settlements: Sequence[Settlement]) -> list[list[Settlement]]:
 
 
 class PostgresCheckpoints(ReadOnlyPostgres):
-    """`pipeline.memory.Memory` in a schema. Only one process may hold it. What was carried out but couldn't be told,
-    because the session was lost, is asked again: each method may be carried out twice."""
+    """`pipeline.ports.store.CheckpointStore` in a schema. Only one process may hold it. What was carried out but
+    couldn't be told, because the session was lost, is asked again: each method may be carried out twice."""
 
     def __init__(self, address: Address, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
         """Raises ConfigurationError when the schema won't do or is in use, and CheckpointsUnwritable."""
@@ -140,11 +140,11 @@ class PostgresCheckpoints(ReadOnlyPostgres):
             adopted = await self._write(lambda connection: accepted.adopt(connection, store_id, _STEP))
 
     async def rebind(self, rebinding: Rebinding) -> None:
-        with self.pulse.allowing(LONGEST):
+        with self.heartbeat.allowing(LONGEST):
             await self._write(lambda connection: endpoints.rebind(connection, rebinding))
 
     async def doubt_parked(self) -> None:
-        with self.pulse.allowing(LONGEST):
+        with self.heartbeat.allowing(LONGEST):
             await self._write(endpoints.doubt)
 
     async def approve_endpoints(self) -> None:

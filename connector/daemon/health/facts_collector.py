@@ -18,7 +18,7 @@ from connector import __version__
 from connector.daemon.health.health import Finding, Health
 from connector.daemon.health.wal_watch import WalWatch
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, SourceUnavailable
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.holds import Hold
 from connector.pipeline.ports.records import Endpoint, LetterGroup, Sweep, SweepKind, Warned
 from connector.pipeline.run import Pipeline
@@ -44,7 +44,7 @@ PATIENCE = 30.0
 """Seconds that the store and the slot may take for an answer, before it is this task that doesn't get on."""
 
 
-class Vitals:
+class FactsCollector:
     """`reconnect` is called with a reason when the stream's server no longer hears us."""
 
     def __init__(
@@ -66,9 +66,12 @@ class Vitals:
         self._wal = wal
         self._reconnect = reconnect
         self._history = history
-        self.pulses = [Pulse("vitals", "gathering counts"), Pulse("slot watch", "reading the slot's state")]
-        for pulse in self.pulses:
-            pulse.allowance = PATIENCE
+        self.heartbeats = [
+            Heartbeat("facts collector", "gathering counts"),
+            Heartbeat("slot watch", "reading the slot's state"),
+        ]
+        for heartbeat in self.heartbeats:
+            heartbeat.allowance = PATIENCE
         self._started_at = time.time()
         self._report: SlotReport | None = None
         self._tally = NO_TALLY
@@ -87,8 +90,8 @@ class Vitals:
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Gather in the background until the stack closes. Whatever the database does, the counts go on."""
-        jobs = zip(self.pulses, (self._look_inside, self._look_at_slot), strict=True)
-        tasks = [asyncio.create_task(self._repeat(pulse, look), name=pulse.name) for pulse, look in jobs]
+        jobs = zip(self.heartbeats, (self._look_inside, self._look_at_slot), strict=True)
+        tasks = [asyncio.create_task(self._repeat(heartbeat, look), name=heartbeat.name) for heartbeat, look in jobs]
 
         async def end() -> None:
             for task in tasks:
@@ -97,9 +100,9 @@ class Vitals:
 
         stack.push_async_callback(end)
 
-    async def _repeat(self, pulse: Pulse, look: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, heartbeat: Heartbeat, look: Callable[[], Awaitable[None]]) -> None:
         while True:
-            with pulse.working():
+            with heartbeat.working():
                 await look()
             await asyncio.sleep(EVERY)
 
@@ -115,7 +118,7 @@ class Vitals:
 
     async def _look_inside(self) -> None:
         """Ask the store anew, then set the gauges and log a change of state."""
-        memory, letters = self._pipeline.ports.memory, self._tally.dead_letters
+        memory, letters = self._pipeline.ports.store, self._tally.dead_letters
         self._count_accepted(time.monotonic())
         try:
             self._tally = await memory.tally()
@@ -136,7 +139,7 @@ class Vitals:
         last = self._pipeline.sweeper.last
         if last is self._last:
             return
-        done = await self._pipeline.ports.memory.sweeps(SWEEPS)
+        done = await self._pipeline.ports.store.sweeps(SWEEPS)
         comparisons = (sweep for sweep in done if sweep.kind is SweepKind.RECONCILE)
         self._clean = next((one for one in comparisons if not one.missed + one.changed + one.extra), None)
         self._last = last

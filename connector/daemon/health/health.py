@@ -1,6 +1,6 @@
 """What to call the whole: one state, why, and what a person should do next. Ready means that it gets on.
 
-Between the rooms, like `vitals`, which feeds it once a second. It sees by itself what no part complains of: a server
+`facts_collector` feeds it once a second. It sees by itself what no part complains of: a server
 that says nothing, WAL that is written and not read, words that don't reach the server, changes that wait although
 delivery is up. It changes nothing.
 """

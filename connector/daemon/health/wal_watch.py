@@ -1,6 +1,6 @@
 """Says in time that the slot keeps much WAL on the OMS's disk: how much is left until which limit, and what to do.
 
-Between the rooms, like `vitals`, which feeds it. It only speaks: nothing is cut off, because a slot that is dropped
+`facts_collector` feeds it. It only speaks: nothing is cut off, because a slot that is dropped
 loses changes.
 """
 

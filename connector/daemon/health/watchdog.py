@@ -2,7 +2,7 @@
 
 A thread of its own, because the event loop may be what is stuck; and behind that a timer in C, because a thread needs
 the interpreter. Ending loses nothing: what was acknowledged is in the ledger, what was in flight is confirmed. It must
-not know what the parts do; each has a pulse.
+not know what the parts do; each has a heartbeat.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from connector.daemon.health.stacks import task_lines, thread_lines
-from connector.pipeline.heartbeat import Pulse, Stall, Stalls
+from connector.pipeline.heartbeat import Heartbeat, Stall, Stalls
 
 log = structlog.get_logger("connector.daemon.health.watchdog")
 
@@ -52,22 +52,22 @@ class Watchdog:
         self._speaking = speaking
         self._end = end
         self._every = min(1.0, stalled_after / 10)
-        self._loop_pulse = Pulse("event loop", "running everything else", root=True)
-        self._pulses: Callable[[], Sequence[Pulse]] = tuple
+        self._loop_heartbeat = Heartbeat("event loop", "running everything else", root=True)
+        self._heartbeats: Callable[[], Sequence[Heartbeat]] = tuple
         self._stalls = Stalls()
         self._told: frozenset[str] = frozenset()
         self._stopped = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def watch(self, pulses: Callable[[], Sequence[Pulse]] = tuple) -> None:
+    def watch(self, heartbeats: Callable[[], Sequence[Heartbeat]] = tuple) -> None:
         """From now on these, instead of those before; asked for from the watchdog's thread."""
-        self._pulses = pulses
+        self._heartbeats = heartbeats
 
     def start(self) -> None:
         """Watch the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._loop_pulse.beat()
+        self._loop_heartbeat.beat()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
@@ -94,10 +94,10 @@ class Watchdog:
             faulthandler.dump_traceback_later(self._exit_after + self._margin, exit=True, file=STDERR)
         assert self._loop is not None  # noqa: S101 -- set before the thread starts
         try:
-            self._loop.call_soon_threadsafe(self._loop_pulse.beat)
+            self._loop.call_soon_threadsafe(self._loop_heartbeat.beat)
         except RuntimeError:
             return True  # the loop is closed: nothing is left to be watched
-        stalls = self._stalls.look([self._loop_pulse, *self._pulses()], passed)
+        stalls = self._stalls.look([self._loop_heartbeat, *self._heartbeats()], passed)
         self.stalled = tuple(stall for stall in stalls if stall.beyond >= self._stalled_after)
         if self._exit_after is not None and any(stall.beyond >= self._exit_after for stall in stalls):
             self._speak(lambda: self._last_words(self.stalled[0]))

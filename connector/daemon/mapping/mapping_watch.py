@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from connector.daemon.health.facts_collector import Vitals
+from connector.daemon.health.facts_collector import FactsCollector
 from connector.daemon.mapping.unmapped import Unmapped
 from connector.daemon.source.source_objects import SourceObjects
 from connector.model.errors import (
@@ -26,7 +26,7 @@ from connector.model.errors import (
     MappingFails,
     SourceUnavailable,
 )
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.run import Pipeline
 from connector.projection import Assembler, Projection
 from connector.status.metrics import Metrics
@@ -47,15 +47,15 @@ class Parts:
     projection: Projection | Unmapped
     pipeline: Pipeline
     metrics: Metrics
-    vitals: Vitals
+    facts_collector: FactsCollector
     objects: SourceObjects
     assembler: Assembler | Unmapped
-    inbox: Pulse
+    inbox: Heartbeat
 
-    def pulses(self) -> list[Pulse]:
+    def heartbeats(self) -> list[Heartbeat]:
         """Of everything that must get on; may be asked from any thread. The mapping watch isn't among them: it may
         have to wait for a slot, and its end is noticed."""
-        return [*self.pipeline.pulses, *self.vitals.pulses, self.objects.pulse, self.inbox]
+        return [*self.pipeline.heartbeats, *self.facts_collector.heartbeats, self.objects.heartbeat, self.inbox]
 
 
 class MappingWatch:
@@ -125,7 +125,7 @@ class MappingWatch:
             # Is it only the text that is refused, or can no order be read any more?
             await parts.pipeline.try_mapping()
             return None
-        self._due, self._refused, parts.vitals.mapping_problem = False, None, None
+        self._due, self._refused, parts.facts_collector.mapping_problem = False, None, None
         if not differs:
             await parts.pipeline.try_mapping()
             return None
@@ -139,7 +139,7 @@ class MappingWatch:
             if news:
                 log.warning("mapping_not_read", problem=said)
             return
-        self._parts.vitals.mapping_problem = str(error.problems[0])
+        self._parts.facts_collector.mapping_problem = str(error.problems[0])
         if news:
             log.error("mapping_refused", problems=[str(problem) for problem in error.problems])
 

@@ -17,7 +17,7 @@ import structlog
 
 from connector.model.changes import Lsn, TableName
 from connector.model.errors import ConfigurationError, ConnectorError, SourceUnavailable
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.run import RECONNECT, Pipeline
 from connector.postgres.connections import ANSWER, KeptConnection
@@ -85,8 +85,8 @@ class SourceObjects:
         self._replica = ReplicaWatch(source.read_dsn, source.within)
         self._standby = StandbyWatch(looks, source.slot)
         self._rescuer = Rescuer(looks, source.publication)
-        self.pulse = Pulse("object guard", "keeping the publications from failing the OMS's statements")
-        self.pulse.allowance = RESCUING
+        self.heartbeat = Heartbeat("object guard", "keeping the publications from failing the OMS's statements")
+        self.heartbeat.allowance = RESCUING
         self._pending: _Pending | None = None
         self._analyse = True  # what was analysed was read a moment before the first look
         self._next = 0.0
@@ -98,7 +98,7 @@ class SourceObjects:
     async def begin(self, *, compared: bool) -> None:
         """The first look, against how the objects were when orders were last compared for their sake. `compared`: they
         are about to be compared anyway. Raises SourceUnavailable."""
-        memory = self._pipeline.ports.memory
+        memory = self._pipeline.ports.store
         noted = await memory.noted(OBJECTS_NOTE)
         base = None if noted is None else load(noted)
         self._watch.begin(base)
@@ -131,7 +131,7 @@ class SourceObjects:
         attempt = 0
         while True:
             try:
-                with self.pulse.working():
+                with self.heartbeat.working():
                     await self._keep_writable()
                 attempt = 0
             except SourceUnavailable:
@@ -197,7 +197,7 @@ class SourceObjects:
             return  # a mapping that means something else by now is taken up first, and orders are compared then
         if pending.ended:
             await self._pipeline.evidence.ends_with(await self._sweep(CAUSE))
-            memory, text = self._pipeline.ports.memory, pending.state.dump()
+            memory, text = self._pipeline.ports.store, pending.state.dump()
             await self._pipeline.insist(lambda: memory.note(OBJECTS_NOTE, text))
             self._pending = None
         elif now - pending.since > PATIENCE and not pending.compared:

@@ -7,7 +7,7 @@ from math import inf
 
 from connector.model.orders import OrderKey
 from connector.pipeline.insist import Insist
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 LOOK_EVERY = 1.0
 """Seconds between two looks whether one that failed was changed, and is due at once."""
@@ -17,7 +17,9 @@ class Dues:
     """`failing`: of entries that failed, else of the others. Every one passes `put_back`, so the store is asked only at
     the start and once the time has come; what is put back meanwhile counts too."""
 
-    def __init__(self, memory: Memory, insist: Insist, clock: Callable[[], float], *, failing: bool = False) -> None:
+    def __init__(
+        self, memory: CheckpointStore, insist: Insist, clock: Callable[[], float], *, failing: bool = False
+    ) -> None:
         self._memory = memory
         self._insist = insist
         self._clock = clock

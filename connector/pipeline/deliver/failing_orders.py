@@ -20,7 +20,7 @@ from connector.pipeline.deliver.policy import action
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import BLAMED, Arrival, Entry, Lane
 from connector.pipeline.ports.records import FAILING, SET_ASIDE
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 ATTEMPTS, SPREAD = 5, 600.0
 """Failures, and seconds from the first to the last, after which an order is said to fail again and again."""
@@ -74,7 +74,7 @@ class _Store:
 class Failing:
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         insist: Insist,
         wake: Callable[[], None],
         clock: Clock = MACHINE,

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from connector.pipeline.failpoints import reach
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.records import Settlement
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 
 class Settler:
@@ -17,14 +17,14 @@ class Settler:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         insist: Insist,
         on_written: Callable[[Sequence[Settlement]], None],
     ) -> None:
         self._memory = memory
         self._insist = insist
         self._on_written = on_written
-        self.pulse = Pulse("settler", "writing what became of orders")
+        self.heartbeat = Heartbeat("settler", "writing what became of orders")
         self._pending: list[Settlement] = []
         self._arrived = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
@@ -35,7 +35,7 @@ class Settler:
 
     async def step(self) -> None:
         """Wait for settlements and write all there are."""
-        with self.pulse.resting():
+        with self.heartbeat.resting():
             await self._arrived.wait()
         self._arrived.clear()
         await self.flush()

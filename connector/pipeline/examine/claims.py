@@ -17,7 +17,7 @@ from connector.pipeline.decide import Delivery, Result, Settled, refuse, wait_fo
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Again, Arrival, Entry
 from connector.pipeline.ports.records import Settlement
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 LOOKS = 3
 """How often an order whose place is another's is looked at again before it is refused."""
@@ -34,7 +34,7 @@ class Claims:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         insist: Insist,
         next_revision: Callable[[], int],
         busy: Callable[[OrderKey], bool],

@@ -36,7 +36,7 @@ from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.protocols import Contract
 from connector.pipeline.ports.records import DeadLetter, Known, Settlement, Venture
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.controls import Controls
 from connector.pipeline.read.large_orders import TOGETHER
 from connector.pipeline.read.reader import Reader, Reading
@@ -57,7 +57,7 @@ class Findings:
 class Looker:
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         reader: Reader,
         contract: Contract,
         guard: Guard,

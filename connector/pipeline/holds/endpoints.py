@@ -20,7 +20,7 @@ from connector.pipeline.failpoints import reach
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Endpoint, Rebinding, Sweep, SweepKind
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.sweeps.sweep import APPROVED_NOTE, ELSEWHERE, RESENDING
 
 log = structlog.get_logger("connector.endpoints")
@@ -97,7 +97,7 @@ class Endpoints:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         insist: Insist,
         urls: Mapping[str, str],
         next_revision: Callable[[], int],

@@ -18,7 +18,7 @@ import structlog
 from connector.model.orders import is_former
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import Action, Delivery, Settled, look_again, must_push, wait_for_late
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.endpoints import Endpoints, unapproved
 from connector.pipeline.holds.vanished_rows import Evidence
 from connector.pipeline.insist import Insist
@@ -26,7 +26,7 @@ from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.ports.protocols import Contract
 from connector.pipeline.ports.records import Checkpoint, Settlement, Sweep, SweepKind
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.sweeps.sweep import APPROVED_NOTE, OLD_STORE
 
 log = structlog.get_logger("connector.guard")
@@ -71,7 +71,7 @@ class Guard:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         contract: Contract,
         limits: Limits,
         endpoints: Endpoints,
@@ -105,7 +105,7 @@ class Guard:
         self._approved: int | None = None
         self._unwritten: Counter[int] = Counter()
         self._poked = asyncio.Event()
-        self.pulse = Pulse("guard", "judging held orders")
+        self.heartbeat = Heartbeat("guard", "judging held orders")
 
     async def load(self) -> None:
         """At start: holds of the last run. One that the present settings let pass goes; the sets that were gathering
@@ -213,7 +213,7 @@ class Guard:
 
     async def step(self) -> None:
         """Judge what has been gathered, twice a second while there is something."""
-        with self.pulse.resting():
+        with self.heartbeat.resting():
             if not self._open:
                 self._poked.clear()
                 await self._poked.wait()

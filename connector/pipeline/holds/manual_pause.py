@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from connector.pipeline.insist import Insist
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 PAUSE_NOTE: Final = "paused_by_hand_since"
 """Seconds since 1970; empty: not paused."""
@@ -19,7 +19,7 @@ class HandPause:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         insist: Insist,
         on_end: Callable[[], Awaitable[None]],
         clock: Callable[[], float] = time.time,

@@ -20,7 +20,7 @@ from connector.model.orders import OrderKey
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Entry
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.sweeps.sweep import Sweeper
 
 log = structlog.get_logger("connector.evidence")
@@ -45,7 +45,9 @@ class Doubt:
 class Evidence:
     """`doubt` before anything is read in the new state. `last_revision`: of the ledger, so far."""
 
-    def __init__(self, memory: Memory, sweeper: Sweeper, insist: Insist, last_revision: Callable[[], int]) -> None:
+    def __init__(
+        self, memory: CheckpointStore, sweeper: Sweeper, insist: Insist, last_revision: Callable[[], int]
+    ) -> None:
         self._memory = memory
         self._sweeper = sweeper
         self._insist = insist

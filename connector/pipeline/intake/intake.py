@@ -11,13 +11,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from connector.model.changes import Lsn, Operation, Transaction
 from connector.model.orders import Affected, OrderKey
 from connector.pipeline.failpoints import reach
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.vanished_rows import Evidence
 from connector.pipeline.insist import Insist
 from connector.pipeline.intake.progress import Progress
 from connector.pipeline.ports.entries import Arrival, Commit, Lane
 from connector.pipeline.ports.protocols import Chronicle, Observer, Routes, Source
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.visibility import Visibility
 from connector.pipeline.revisions import Revisions
 from connector.pipeline.sweeps.sweep import Sweeper
@@ -30,7 +30,7 @@ class Intake:
         self,
         source: Source,
         routes: Routes,
-        memory: Memory,
+        memory: CheckpointStore,
         visibility: Visibility,
         progress: Progress,
         sweeper: Sweeper,
@@ -53,7 +53,7 @@ class Intake:
         self._chronicle = chronicle
         self._insist = insist
         self._wake = wake
-        self.pulse = Pulse("intake", "writing changes to the ledger")
+        self.heartbeat = Heartbeat("intake", "writing changes to the ledger")
         self._parted: Lsn | None = None
         """Where the transaction commits that came in parts last."""
         self.last_commit_time: float | None = None
@@ -73,7 +73,7 @@ class Intake:
                 batch = step.result()
                 if batch is None:
                     return
-                with self.pulse.working():
+                with self.heartbeat.working():
                     await self._take_in(batch)
         finally:
             stopping.cancel()

@@ -21,7 +21,7 @@ from connector.pipeline.holds.vanished_rows import Evidence
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.protocols import Observer
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.visibility import Visibility
 from connector.pipeline.sweeps.sweep import OLD_STORE, Sweeper
 
@@ -100,7 +100,7 @@ class Progress:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         sweeper: Sweeper,
         visibility: Visibility,
         observer: Observer,

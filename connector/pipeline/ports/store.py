@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from connector.model.orders import Members, OrderKey, Place
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane, PendingLookup
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.ports.records import (
@@ -23,12 +23,12 @@ from connector.pipeline.ports.records import (
 )
 
 
-class Memory(Protocol):
+class CheckpointStore(Protocol):
     """The checkpoint store. `durable` commits survive a power cut; the rest survive a kill -9. All raise
-    CheckpointsUnwritable. `pulse` beats with every action that is begun, and rests when none is under way."""
+    CheckpointsUnwritable. `heartbeat` beats with every action that is begun, and rests when none is under way."""
 
     @property
-    def pulse(self) -> Pulse: ...
+    def heartbeat(self) -> Heartbeat: ...
 
     async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
         """Add to the ledger (merging with what waits there), remember the commits as unseen, and store the sweep's

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from connector.model.changes import Snapshot
 from connector.pipeline.ports.entries import Commit
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Visibility:
     entries taken before it don't have.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: CheckpointStore) -> None:
         self._memory = memory
         self._unseen: dict[int, Commit] = {}
         self._to_forget: list[int] = []

@@ -21,7 +21,7 @@ from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.failpoints import reach
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.protocols import Assembler
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.sweeps.sweep import Sweeper
 
 log = structlog.get_logger("connector.pipeline")
@@ -70,7 +70,7 @@ class FormerKeys:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         assembler: Assembler,
         sweeper: Sweeper,
         insist: Insist,

@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from connector.model.errors import LimitExceeded, OrderUnreadable
 from connector.model.orders import KeyPage, Lookup, OrderKey, encoded
 from connector.pipeline.failpoints import reach
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane, PendingLookup
 from connector.pipeline.ports.protocols import Assembler, Chronicle
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.batch import BatchSize
 from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import Visibility
@@ -39,7 +39,7 @@ class Resolver:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         assembler: Assembler,
         reader: Reader,
         visibility: Visibility,
@@ -63,7 +63,7 @@ class Resolver:
         self._wake = wake
         self._too_slow = too_slow
         self._wide = wide
-        self.pulse = Pulse("fan-out" if wide else "resolver", "finding the orders of a changed row")
+        self.heartbeat = Heartbeat("fan-out" if wide else "resolver", "finding the orders of a changed row")
         self._arrived = asyncio.Event()
         self._arrived.set()  # some may have waited since the last run
         self._hungry = asyncio.Event()
@@ -79,7 +79,7 @@ class Resolver:
     async def step(self) -> bool:
         """Resolve one page of one group of lookups; True when a walk goes on. Raises SourceUnavailable, MappingBroken,
         OrderUnreadable."""
-        with self.pulse.resting():
+        with self.heartbeat.resting():
             await self._arrived.wait()
         self._arrived.clear()
         pending = await self._insist(lambda: self._memory.take_lookups(self._lookups.size, wide=self._wide))
@@ -93,7 +93,7 @@ class Resolver:
         if self._wide:
             self._hungry.clear()
             self._wake()
-            with self.pulse.resting():
+            with self.heartbeat.resting():
                 await self._hungry.wait()
         return await self._resolve(pending)
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from connector.model.orders import OrderKey
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import MAPPING
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import DeadLetter
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.revisions import Revisions
 
 PAGE = 500
@@ -31,7 +31,7 @@ _SQLSTATE = re.compile(r"SQLSTATE (\w{5})")
 
 class Relook:
     def __init__(
-        self, memory: Memory, insist: Insist, revisions: Revisions, wake: Callable[[], None], clock: Clock
+        self, memory: CheckpointStore, insist: Insist, revisions: Revisions, wake: Callable[[], None], clock: Clock
     ) -> None:
         self._memory = memory
         self._insist = insist
@@ -41,7 +41,7 @@ class Relook:
         self._causes: set[str] = set()
         self._wanted = asyncio.Event()
         self._not_before = 0.0
-        self.pulse = Pulse("second look", "looking again at orders that the mapping failed for")
+        self.heartbeat = Heartbeat("second look", "looking again at orders that the mapping failed for")
 
     def readable(self, letter: DeadLetter) -> None:
         """An order can be read that couldn't: the others that failed in the same way may be, too."""
@@ -55,7 +55,7 @@ class Relook:
 
     async def step(self) -> None:
         """Wait until a walk is wanted and due, and walk."""
-        with self.pulse.resting():
+        with self.heartbeat.resting():
             await self._wanted.wait()
             await asyncio.sleep(max(0.0, self._not_before - self._clock.timer()))
         self._not_before = self._clock.timer() + EVERY
@@ -66,7 +66,7 @@ class Relook:
             keys = frozenset(letter.key for letter in letters if _caused(letter, causes))
             await self.look_at(keys, Lane.FANOUT)
             after = letters[-1].key
-            with self.pulse.resting():
+            with self.heartbeat.resting():
                 await asyncio.sleep(len(keys) / PER_SECOND)
 
     async def look_at(self, keys: frozenset[OrderKey], lane: Lane) -> None:

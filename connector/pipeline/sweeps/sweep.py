@@ -19,12 +19,12 @@ from connector.model.errors import OrderUnreadable
 from connector.model.orders import FORMER_KEYS, OrderKey, is_former
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.failpoints import reach
-from connector.pipeline.heartbeat import Pulse
+from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.protocols import Assembler, Observer
 from connector.pipeline.ports.records import Sweep, SweepKind
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.batch import BatchSize
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Sweeper:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: CheckpointStore,
         assembler: Assembler,
         revisions: Revisions,
         observer: Observer,
@@ -90,7 +90,7 @@ class Sweeper:
         self._begins_at = Lsn(0)
         self._behind = False
         self._pages, self._known_pages = BatchSize(PAGE), BatchSize(PAGE)
-        self.pulse = Pulse("sweeper", "walking over all orders")
+        self.heartbeat = Heartbeat("sweeper", "walking over all orders")
         self.sweep_over: Callable[[], Awaitable[int | None]] | None = None
         self.former_over: Callable[[int], None] = lambda left: None
         """Told how many former keys were left to be looked at in a sweep."""
@@ -171,10 +171,10 @@ class Sweeper:
         """Wait until a page is due and wanted, then put it on the road. Raises SourceUnavailable, MappingBroken."""
         sweep = self.current
         if sweep is None or sweep.finished_at is not None:
-            with self.pulse.resting():
+            with self.heartbeat.resting():
                 await self._wait_for_work(sweep)
             return
-        with self.pulse.resting():
+        with self.heartbeat.resting():
             await self._wait_for_turn(sweep)
         if sweep.phase == OF_SOURCE:
             await self._page_of_source()
@@ -207,7 +207,7 @@ class Sweeper:
             await self.ask(BY_THE_CLOCK, SweepKind.RECONCILE)
 
     async def _page_of_source(self) -> None:
-        with self.pulse.resting():
+        with self.heartbeat.resting():
             await self._begun.wait()
         before = self._state()
         if self._per_second is not None and before.cause in PACED:
@@ -242,7 +242,7 @@ class Sweeper:
             log.warning("replica_behind", next="the walk over all orders waits until source.read_dsn has caught up")
         self._behind = behind
         if behind:
-            with self.pulse.resting():
+            with self.heartbeat.resting():
                 await asyncio.sleep(LOOK_AGAIN)
         return behind
 

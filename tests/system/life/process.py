@@ -15,7 +15,7 @@ from connector.model.errors import CheckpointsUnwritable
 from connector.model.orders import Order, Outcome, Place
 from connector.pipeline.clock import Clock
 from connector.pipeline.ports.protocols import Assembler, Contract, Slot
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.run import Options, Pipeline, Ports
 from connector.status.history import History
 from connector.status.metrics import Metrics
@@ -47,7 +47,7 @@ class Life:
         slot: SlotMaker,
         assembler: Assembler,
         contract: Contract,
-        memory: Memory,
+        memory: CheckpointStore,
         redo: DirectRedo,
         witness: Witness,
         options: Options,
@@ -61,7 +61,7 @@ class Life:
             cast("Assembler", Mortal(assembler, self.moment, self.moment)),
             contract,
             MortalRedo(redo, self, witness),
-            cast("Memory", Mortal(memory, self.write, self.hop)),
+            cast("CheckpointStore", Mortal(memory, self.write, self.hop)),
             METRICS,
             History(),
         )

@@ -16,7 +16,7 @@ from connector.contract.canonical import fingerprint, ignoring
 from connector.contract.compare import differences
 from connector.demo.verdict import IGNORED, answer
 from connector.model.orders import OrderKey
-from connector.pipeline.ports.store import Memory
+from connector.pipeline.ports.store import CheckpointStore
 from connector.sandbox.state import State
 from connector.sandbox.store import Flight
 
@@ -60,7 +60,7 @@ class Believed:
     given_up: Mapping[str, int]
 
 
-async def believed(memory: Memory) -> Believed:
+async def believed(memory: CheckpointStore) -> Believed:
     keys: list[OrderKey] = []
     while page := await memory.page_checkpoints(keys[-1] if keys else None, 500):
         keys += page

@@ -104,7 +104,7 @@ async def _play(plan: Plan, rig: Rig, state: RecordingState) -> tuple[Figures, l
             if number == 2:
                 await rig.start()
             await rig.quiet()
-            memory = rig.running.pipeline.ports.memory
+            memory = rig.running.pipeline.ports.store
             if (sweep := await memory.sweep()) is not None and sweep.kind is not SweepKind.BACKFILL:
                 sweeps.add(sweep.started_at)
             belief = await believed(memory)

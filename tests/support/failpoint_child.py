@@ -1,4 +1,4 @@
-"""`python -m tests.support.crash_child POINT PASSES run --config FILE`: the real command, with one crash point
+"""`python -m tests.support.failpoint_child POINT PASSES run --config FILE`: the real command, with one failpoint
 armed."""
 
 from __future__ import annotations
