@@ -24,7 +24,7 @@ test: $(VENV)/dev.stamp  ## the tests, against a real Postgres that they start t
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-matrix: $(VENV)/dev.stamp  ## the tests that use a server, on each version of Postgres: MATRIX="13 14" PYTEST_ARGS="-m source"
-	$(BIN)/python -m tests.support.matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m 'server and not long' $(PYTEST_ARGS)
+	$(BIN)/python -m tests.support.programs.version_matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m 'server and not long' $(PYTEST_ARGS)
 
 test-long: $(VENV)/dev.stamp  ## what `make test` leaves out: the same promises over more ground, minutes
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m long $(PYTEST_ARGS)

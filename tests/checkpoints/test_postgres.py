@@ -22,8 +22,8 @@ from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, Confi
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Arrival, Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Rebinding, Settlement
-from tests.support.fix_pooler import small_pooler
-from tests.support.fix_postgres import Database, MakeCluster, create_database, drop_database
+from tests.support.fixtures.pooler import small_pooler
+from tests.support.fixtures.postgres import Database, MakeCluster, create_database, drop_database
 
 A, B = OrderKey("a"), OrderKey("b")
 NOBODY: frozenset[OrderKey] = frozenset()

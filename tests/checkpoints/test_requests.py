@@ -17,7 +17,7 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
 from connector.checkpoints.requests import KEPT_FOR, Requests, RequestState, is_running, requests_path
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
-from tests.support.fix_cli import ROOT
+from tests.support.fixtures.cli import ROOT
 
 
 @pytest.fixture

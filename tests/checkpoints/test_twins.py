@@ -32,7 +32,7 @@ from connector.pipeline.ports.records import (
 )
 from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_checkpoints import emptied
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.postgres import Database
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from tempfile import TemporaryFile
 
 import pytest
 
-from tests.support.fix_cli import WITHIN, Cli
-from tests.support.forked import Forked
-from tests.support.store_for_cli import connector_played, keep, left
+from tests.cli.prepared_checkpoints import connector_played, keep, left
+from tests.support.fixtures.cli import WITHIN, Cli
+from tests.support.processes.forked import Forked
 
 HOLD = {"1": ["tags", "note"], "2": ["tags"], "3": ["tags"]}
 

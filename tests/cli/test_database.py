@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.fix_cli import PASSWORD, SHOP, Cli
-from tests.support.fix_postgres import Database, MakeCluster
+from tests.support.fixtures.cli import PASSWORD, SHOP, Cli
+from tests.support.fixtures.postgres import Database, MakeCluster
 
 
 def test_a_closed_port_is_named_without_the_password(offline: Cli) -> None:

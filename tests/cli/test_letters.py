@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.fix_cli import Cli
-from tests.support.store_for_cli import connector_played, keep, left, letter
+from tests.cli.prepared_checkpoints import connector_played, keep, left, letter
+from tests.support.fixtures.cli import Cli
 
 
 @pytest.fixture

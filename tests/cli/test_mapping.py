@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.fix_cli import Cli
+from tests.support.fixtures.cli import Cli
 
 
 @pytest.mark.parametrize(

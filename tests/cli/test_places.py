@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx2 as httpx
 
-from tests.support.fix_cli import TOKEN, Cli, LocalRedo, started, until
+from tests.support.fixtures.cli import TOKEN, Cli, LocalRedo, started, until
 
 AT_SANDBOX = "the checkpoints were accepted by"
 

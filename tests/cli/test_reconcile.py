@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx2 as httpx
 
-from tests.support.fix_cli import Cli, Daemon, LocalRedo, until
-from tests.support.fix_postgres import Database
-from tests.support.store_for_cli import connector_played, left
+from tests.cli.prepared_checkpoints import connector_played, left
+from tests.support.fixtures.cli import Cli, Daemon, LocalRedo, until
+from tests.support.fixtures.postgres import Database
 
 
 def filled(cli: Cli) -> Daemon:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.support.fix_cli import Cli, until
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.cli import Cli, until
+from tests.support.fixtures.postgres import Database
 
 
 def test_check_of_a_healthy_setup_is_ready_and_leaves_nothing_behind(cli: Cli, shop: Database) -> None:

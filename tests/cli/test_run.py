@@ -14,8 +14,8 @@ from psycopg.conninfo import make_conninfo
 
 from connector.checkpoints.migrations import APPLICATION_ID
 from tests.support.fault_proxy import FaultProxy
-from tests.support.fix_cli import WITHIN, Cli, LocalRedo, started, until
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.cli import WITHIN, Cli, LocalRedo, started, until
+from tests.support.fixtures.postgres import Database
 
 
 def holds(redo: LocalRedo, orders: int) -> Callable[[], bool]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fix_cli import Cli
+from tests.support.fixtures.cli import Cli
 
 
 def test_missing_settings_are_all_named_with_where_to_set_them(offline: Cli) -> None:

@@ -22,7 +22,7 @@ from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.status.facts import Facts, State, ready
 from tests.support.fault_proxy import FaultProxy, Way
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 QUICK = {"source": {"silence_timeout": 0.5, "statement_timeout": 0.5}, "redo": {"timeout": 0.3}}
 

@@ -14,8 +14,8 @@ from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import Hidden
 from connector.projection import Projection
 from connector.wiring import factories
-from tests.support.fix_connector import Rig, eventually
-from tests.support.serving import look_often, serving
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.served_connector import look_often, serving
 
 
 @pytest.fixture(autouse=True)

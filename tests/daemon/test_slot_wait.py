@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from connector.source.objects.slot import Blocker, create_slot
-from tests.support.fix_cli import ROOT, Cli, LocalRedo, until
-from tests.support.fix_postgres import Database, MakeCluster
-from tests.support.streaming import Followed, eventually
+from tests.support.fixtures.cli import ROOT, Cli, LocalRedo, until
+from tests.support.fixtures.postgres import Database, MakeCluster
+from tests.support.postgres.followed_database import Followed, eventually
 
 SOON = 10_000
 """Milliseconds that the OMS's statements may take here: far less than the transactions that are open."""

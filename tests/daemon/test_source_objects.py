@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.fix_connector import Rig, eventually
-from tests.support.serving import look_often, serving
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.served_connector import look_often, serving
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from connector.daemon.health.watchdog import Watchdog
 from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.ports.records import SweepKind
 from connector.status.facts import State, ready
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 BOUND = 1.0
 """Seconds until a part counts as stalled: long enough for a loaded machine, short enough for a test."""

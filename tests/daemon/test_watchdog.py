@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from connector.daemon.health.watchdog import EXIT_STALLED, Watchdog
 from connector.pipeline.heartbeat import Heartbeat
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 
 @pytest.mark.parametrize("part", ["event loop", "checkpoint store"])
@@ -26,7 +26,7 @@ async def test_a_stuck_part_ends_the_process_with_its_name_and_the_next_start_lo
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.support.stall_child",
+            "tests.support.processes.stuck_child",
             part,
             "run",
             "--config",
@@ -49,7 +49,7 @@ async def test_a_stuck_part_ends_the_process_with_its_name_and_the_next_start_lo
     assert last["part"] == part
     assert part in last["problem"]
     assert last["exit_code"] == EXIT_STALLED
-    assert "stall_child.py" in text.partition("stalled_exit")[2], "the stacks show where it is stuck"
+    assert "stuck_child.py" in text.partition("stalled_exit")[2], "the stacks show where it is stuck"
     assert "hush-a-row-value" not in text
     await rig.start()
     await rig.quiet()

@@ -17,7 +17,7 @@ from connector.contract.contract import RedoContract
 from connector.demo import oms as demo_oms
 from connector.demo.traffic import INVISIBLE, Edit, Kind, Traffic
 from connector.model.errors import InvalidOrder
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.postgres import Database
 
 ORDERS = 120
 

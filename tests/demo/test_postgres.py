@@ -19,7 +19,7 @@ import pytest
 from connector.demo.binaries import PostgresMissing, find_installation, wheel_bindir
 from connector.demo.postgres import Cluster, PostgresFailed, Template
 from connector.demo.scratch import Account, Scratch
-from tests.support.fix_postgres import Database, MakeCluster, create_database, drop_database
+from tests.support.fixtures.postgres import Database, MakeCluster, create_database, drop_database
 
 
 def ask(dsn: str, query: str) -> object:

@@ -14,8 +14,8 @@ import yaml
 from connector.cli.main import main
 from connector.settings import config
 from connector.status import names
-from tests.support.fix_cli import ROOT
-from tests.support.promql import RULES, Rule, rules
+from tests.deploy.promql import RULES, Rule, rules
+from tests.support.fixtures.cli import ROOT
 
 PAGES = ROOT / "docs" / "runbooks"
 ALERTS = rules("alerts.yaml")

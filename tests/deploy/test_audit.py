@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from deploy import audit
-from tests.support.fix_cli import free_port
+from tests.support.fixtures.cli import free_port
 
 TODAY: Final = date(2026, 11, 25)
 FLAW: Final = {

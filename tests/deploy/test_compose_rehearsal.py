@@ -8,8 +8,8 @@ from typing import Any, Final
 import psycopg
 import yaml
 
-from tests.support.fix_cli import ROOT, Cli, LocalRedo, free_port, until
-from tests.support.fix_postgres import MakeCluster
+from tests.support.fixtures.cli import ROOT, Cli, LocalRedo, free_port, until
+from tests.support.fixtures.postgres import MakeCluster
 
 DEPLOY: Final = ROOT / "deploy"
 

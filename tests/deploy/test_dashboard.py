@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from connector.status import names
 from connector.status.metrics import Metrics
 from deploy.grafana.dashboard import ROWS, rendered
-from tests.support.fix_cli import ROOT
-from tests.support.promql import DASHBOARD, dashboard_expressions, panels, rules, selectors
+from tests.deploy.promql import DASHBOARD, dashboard_expressions, panels, rules, selectors
+from tests.support.fixtures.cli import ROOT
 
 EXPRESSIONS = {
     **dashboard_expressions(),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.image.dockerfile import StepFailed, build, instructions
-from tests.support.fix_cli import ROOT
+from tests.support.fixtures.cli import ROOT
 
 
 def test_instructions_are_joined_over_lines_and_comments_left_out() -> None:

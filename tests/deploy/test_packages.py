@@ -17,7 +17,7 @@ from compose_spec import PyCompose
 from connector import __version__
 from connector.demo import oms
 from connector.settings import config
-from tests.support.fix_cli import ROOT
+from tests.support.fixtures.cli import ROOT
 
 DEPLOY: Final = ROOT / "deploy"
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.support.fix_cli import Cli, LocalRedo, until
-from tests.support.fix_postgres import Database
-from tests.support.fix_prometheus import Prometheus, Watch
-from tests.support.promql import dashboard_expressions, rules, selectors
+from tests.deploy.promql import dashboard_expressions, rules, selectors
+from tests.support.fixtures.cli import Cli, LocalRedo, until
+from tests.support.fixtures.postgres import Database
+from tests.support.fixtures.prometheus import Prometheus, Watch
 
 GAPLESS: Final = "the first scrape already shows the gap of a new slot, and no other happened"
 NO_LIMIT: Final = "the server has no max_slot_wal_keep_size"

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from connector.cli.main import main
 from connector.settings import config
-from tests.support.fix_cli import ROOT
+from tests.support.fixtures.cli import ROOT
 
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.fix_cli import Cli
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.cli import Cli
+from tests.support.fixtures.postgres import Database
 
 MAKERS = """
 CREATE TABLE shop.sku (sku text PRIMARY KEY, maker int, title text);

@@ -7,9 +7,9 @@ import pty
 import re
 import signal
 
-from tests.support.fix_cli import WITHIN, Cli, LocalRedo, until
-from tests.support.fix_postgres import Database
-from tests.support.forked import Forked
+from tests.support.fixtures.cli import WITHIN, Cli, LocalRedo, until
+from tests.support.fixtures.postgres import Database
+from tests.support.processes.forked import Forked
 
 
 def test_an_order_is_explained_beside_a_running_connector_and_without_one(

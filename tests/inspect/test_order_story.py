@@ -22,7 +22,7 @@ from connector.status import story as stories
 from connector.status.history import EACH, RECENT, History
 from connector.status.story import Story, as_json
 from connector.wiring import factories
-from tests.support.fix_connector import Rig
+from tests.support.fixtures.connector import Rig
 
 KEY = OrderKey("3")
 TABLE = TableName("oms", "order_item")

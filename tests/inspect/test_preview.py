@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from connector.checkpoints.vault import Vault
-from tests.support.fix_cli import Cli, LocalRedo, Ran, until
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.cli import Cli, LocalRedo, Ran, until
+from tests.support.fixtures.postgres import Database
 
 
 def proposed(cli: Cli, *changes: tuple[str, str], more: str = "") -> str:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.support.fix_cli import ROOT
+from tests.support.fixtures.cli import ROOT
 
 PROGRAM = """
 import asyncio, gc, logging, sys, warnings

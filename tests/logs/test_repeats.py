@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from connector.logs.repeats import AT_MOST, WINDOW, Repeats
-from tests.support.fix_cli import ROOT
+from tests.support.fixtures.cli import ROOT
 
 
 class Clock:

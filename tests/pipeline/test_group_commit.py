@@ -15,7 +15,7 @@ from connector.pipeline.deliver.group_commit import Settler
 from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Settlement
-from tests.support.fix_connector import eventually
+from tests.support.fixtures.connector import eventually
 
 
 @pytest.mark.parametrize("begun", [False, True])

@@ -8,7 +8,7 @@ from connector.pipeline import control
 from connector.pipeline.holds.manual_pause import PAUSE_NOTE, HandPause
 from connector.pipeline.insist import Insist
 from connector.status.facts import State, ready
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 
 def change(rig: Rig, order: int) -> None:

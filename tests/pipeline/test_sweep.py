@@ -6,7 +6,7 @@ import pytest
 
 from connector.model.orders import OrderKey
 from connector.pipeline.sweeps import sweep
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 
 async def test_a_backfill_goes_on_where_it_was_when_the_process_ended(

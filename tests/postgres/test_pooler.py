@@ -16,9 +16,9 @@ from connector.postgres.connections import connection, open_replication
 from connector.projection.assembly import reading
 from connector.sandbox.server import SandboxServer
 from connector.source.checks.preflight import preflight
-from tests.support.fix_connector import Rig
-from tests.support.fix_pooler import Pooling, small_pooler
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.connector import Rig
+from tests.support.fixtures.pooler import Pooling, small_pooler
+from tests.support.fixtures.postgres import Database
 
 SHARED = "a connection pooler in transaction mode"
 

@@ -12,8 +12,8 @@ from connector.model.errors import MappingBroken, OrderUnreadable, SourceUnavail
 from connector.model.orders import Lookup, OrderKey
 from connector.model.orders import encoded as encode
 from connector.projection import Assembler, load
-from tests.support.fix_postgres import Database, MakeCluster
-from tests.support.projection_cases import create_schema, shop, shop_template
+from tests.projection.cases import create_schema, shop, shop_template
+from tests.support.fixtures.postgres import Database, MakeCluster
 
 __all__ = ["shop", "shop_template"]
 

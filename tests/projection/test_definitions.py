@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from connector.projection import Assembler, Projection, load
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.postgres import Database
 
 SHOP = """
 CREATE TYPE mood AS ENUM ('new', 'paid');

@@ -11,7 +11,7 @@ import pytest
 from connector.demo import oms as demo_oms
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, load
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.postgres import Database
 
 ORDERS = 4_500
 

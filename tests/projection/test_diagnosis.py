@@ -9,7 +9,7 @@ import pytest
 from connector.model.errors import OrderUnreadable
 from connector.model.orders import Diagnosis, OrderKey
 from connector.projection import Assembler, load
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.postgres import Database
 
 TABLES = """
 CREATE TABLE orders (no int PRIMARY KEY, note text);

@@ -10,7 +10,7 @@ import pytest
 from connector.demo.postgres import Cluster
 from connector.model.errors import ConfigurationError, Problem
 from connector.projection import Projection, load
-from tests.support.fix_postgres import Database, create_database, drop_database
+from tests.support.fixtures.postgres import Database, create_database, drop_database
 
 READS = "LANGUAGE sql STABLE AS 'SELECT max(rate)::text FROM app.rates'"
 KNOWS = "LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT count(*) FROM app.rates) > 0; END $$"

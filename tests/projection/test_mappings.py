@@ -9,8 +9,8 @@ import pytest
 from connector.model.changes import Changes, Operation, TableName
 from connector.model.errors import ConfigurationError
 from connector.projection import Assembler, Projection, load
-from tests.support.fix_postgres import Database
-from tests.support.projection_cases import ACCEPTED, REFUSED, Case, shop, shop_template, uses_of
+from tests.projection.cases import ACCEPTED, REFUSED, Case, shop, shop_template, uses_of
+from tests.support.fixtures.postgres import Database
 
 __all__ = ["shop", "shop_template"]
 

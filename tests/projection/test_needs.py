@@ -17,8 +17,8 @@ from connector.projection import Projection, load
 from connector.projection.assembly import statements
 from connector.projection.routes.needs import Needs
 from connector.projection.sql.keys import array_literal
-from tests.support.fix_postgres import Database, create_database, drop_database
-from tests.support.projection_cases import ACCEPTED, Case, shop, shop_template
+from tests.projection.cases import ACCEPTED, Case, shop, shop_template
+from tests.support.fixtures.postgres import Database, create_database, drop_database
 
 __all__ = ["shop", "shop_template"]
 

@@ -20,8 +20,8 @@ from connector.model.changes import Changes, Operation, TableName
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
 from connector.projection.sql.keys import decode
-from tests.support.fix_postgres import Database
-from tests.support.projection_cases import ACCEPTED, Case, shop, shop_template
+from tests.projection.cases import ACCEPTED, Case, shop, shop_template
+from tests.support.fixtures.postgres import Database
 
 __all__ = ["shop", "shop_template"]
 

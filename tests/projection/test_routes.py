@@ -5,8 +5,8 @@ from __future__ import annotations
 from connector.model.changes import UNKNOWN, Changes, Image, Operation, TableName
 from connector.model.orders import Affected, OrderKey
 from connector.projection import Projection, load
-from tests.support.fix_postgres import Database
-from tests.support.projection_cases import CASES, shop_template
+from tests.projection.cases import CASES, shop_template
+from tests.support.fixtures.postgres import Database
 
 __all__ = ["shop_template"]
 

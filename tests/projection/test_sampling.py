@@ -11,8 +11,8 @@ from connector.inspect.compare_mappings import Answer, Reader, answer_pairs
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
 from connector.projection.assembly.sampling import sample
-from tests.support.fix_cli import MAPPING
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.cli import MAPPING
+from tests.support.fixtures.postgres import Database
 
 TIMEOUT_MS = 30_000
 

@@ -13,8 +13,8 @@ from connector.projection import Projection, load
 from connector.projection.analysis.scopes import Scope
 from connector.projection.catalog import views
 from connector.projection.catalog.functions import Functions
-from tests.support.fix_postgres import Database
-from tests.support.projection_cases import shop, shop_template
+from tests.projection.cases import shop, shop_template
+from tests.support.fixtures.postgres import Database
 
 __all__ = ["shop", "shop_template"]
 

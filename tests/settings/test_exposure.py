@@ -11,7 +11,7 @@ import pytest
 
 from connector.settings import exposure
 from connector.settings.passwords import holds_password
-from tests.support.fix_cli import PASSWORD, TOKEN, Cli
+from tests.support.fixtures.cli import PASSWORD, TOKEN, Cli
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from connector.model.errors import Problem
 from connector.source.checks.preflight import preflight
 from connector.source.objects.slot import create_slot
-from tests.support.fix_postgres import Database
-from tests.support.streaming import Followed, eventually, follow
+from tests.support.fixtures.postgres import Database
+from tests.support.postgres.followed_database import Followed, eventually, follow
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from connector.source.checks.preflight import preflight
 from connector.source.objects.drift import ObjectWatch
 from connector.source.objects.rescue import Rescuer
 from connector.source.objects.setup import ensure, mend
-from tests.support.fix_postgres import Database
-from tests.support.streaming import Followed
+from tests.support.fixtures.postgres import Database
+from tests.support.postgres.followed_database import Followed
 
 ORDERS = TableName("public", "orders")
 TABLES = [ORDERS]

@@ -22,7 +22,7 @@ from connector.source.stream.inlet import Inlet
 from connector.source.stream.wire import ProtocolError
 from tests.source.tapes import INTEREST, load, record, versions
 from tests.source.tapes.reference import FIXED, FREE, MARK, PART, Refused, Stream, read
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.postgres import Database
 
 Frames = Sequence[bytes]
 

@@ -14,8 +14,8 @@ from connector.model.changes import TableName
 from connector.source.checks.grants import Access, grants
 from connector.source.checks.hosting import Hosting, recognised
 from connector.source.checks.preflight import preflight
-from tests.support.fix_postgres import Database, MakeCluster
-from tests.support.streaming import Followed
+from tests.support.fixtures.postgres import Database, MakeCluster
+from tests.support.postgres.followed_database import Followed
 
 ORDERS = TableName("oms", "orders")
 LINES = TableName("oms", "lines")

@@ -19,8 +19,8 @@ from connector.source.objects.slot import create_slot
 from connector.source.objects.teardown import Leftovers, leftovers, statements, teardown
 from connector.source.stream.copyboth import NotDecodableYet
 from connector.source.stream.postgres_source import PostgresSource
-from tests.support.fix_postgres import Database
-from tests.support.streaming import Followed
+from tests.support.fixtures.postgres import Database
+from tests.support.postgres.followed_database import Followed
 
 ORDERS = TableName("public", "orders")
 ODD = TableName("public", "odd")

@@ -8,8 +8,8 @@ from connector.model.changes import TableName
 from connector.source.checks.preflight import preflight
 from connector.source.objects.setup import ensure
 from connector.source.objects.slot import create_slot
-from tests.support.fix_postgres import Database, MakeCluster
-from tests.support.streaming import Followed
+from tests.support.fixtures.postgres import Database, MakeCluster
+from tests.support.postgres.followed_database import Followed
 
 ORDERS = TableName("oms", "orders")
 

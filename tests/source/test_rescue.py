@@ -14,8 +14,8 @@ from connector.source.objects.drift import ObjectWatch
 from connector.source.objects.pair import inserts_name, pair_repairs, read_pair
 from connector.source.objects.rescue import Endangered, Rescuer
 from connector.source.objects.setup import ensure, mend
-from tests.support.fix_postgres import Database
-from tests.support.streaming import Followed
+from tests.support.fixtures.postgres import Database
+from tests.support.postgres.followed_database import Followed
 
 ORDERS = TableName("public", "orders")
 LINES = TableName("public", "lines")

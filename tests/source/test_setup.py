@@ -14,8 +14,8 @@ from connector.model.errors import ConfigurationError, Problem, SlotLost, Source
 from connector.source.checks.preflight import preflight
 from connector.source.objects.setup import Ready, ensure
 from connector.source.objects.slot import Blocker, create_slot
-from tests.support.fix_postgres import Database, MakeCluster
-from tests.support.streaming import Followed, eventually
+from tests.support.fixtures.postgres import Database, MakeCluster
+from tests.support.postgres.followed_database import Followed, eventually
 
 ORDERS = TableName("public", "orders")
 LINES = TableName("public", "lines")

@@ -7,8 +7,8 @@ import pytest
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.slot import SlotWatch, create_slot
-from tests.support.fix_postgres import Database
-from tests.support.streaming import Followed, eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.postgres.followed_database import Followed, eventually
 
 
 async def test_a_report_says_where_the_slot_stands_and_what_it_retains(database: Database) -> None:

@@ -11,8 +11,8 @@ from connector.model.errors import ConfigurationError
 from connector.source.objects.pair import inserts_name
 from connector.source.objects.setup import ensure
 from connector.source.objects.teardown import leftovers, statements, teardown
-from tests.support.fix_postgres import Database, MakeCluster
-from tests.support.streaming import Followed, eventually
+from tests.support.fixtures.postgres import Database, MakeCluster
+from tests.support.postgres.followed_database import Followed, eventually
 
 ORDERS = TableName("public", "orders")
 

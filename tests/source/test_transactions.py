@@ -25,7 +25,7 @@ from connector.source.stream.pgoutput import (
 )
 from connector.source.stream.transactions import Known, Transactions
 from connector.source.stream.wire import ProtocolError
-from tests.support.encode_pgoutput import encode
+from tests.support.postgres.pgoutput_encoder import encode
 
 ORDERS = TableName("shop", "orders")
 OTHERS = TableName("shop", "others")

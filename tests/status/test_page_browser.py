@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 from psycopg.conninfo import make_conninfo
 
-from tests.support.fix_cli import Cli, Daemon, LocalRedo, until
-from tests.support.fix_page import Visit, browser, close_visit, open_visit
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.cli import Cli, Daemon, LocalRedo, until
+from tests.support.fixtures.page import Visit, browser, close_visit, open_visit
+from tests.support.fixtures.postgres import Database
 
 __all__ = ["browser"]
 

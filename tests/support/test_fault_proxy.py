@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.fault_proxy import FaultProxy, Way
-from tests.support.streaming import eventually
+from tests.support.postgres.followed_database import eventually
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from connector.demo.traffic import Kind, Traffic
 from connector.pipeline.sweeps import lookups
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 from tests.system.test_invariants import lookups_wait, play
 
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from connector.demo.postgres import Cluster
-from tests.support.fix_cli import TOKEN, WITHIN, Cli, LocalRedo, free_port, started, until
-from tests.support.fix_postgres import Database, create_database, drop_database
+from tests.support.fixtures.cli import TOKEN, WITHIN, Cli, LocalRedo, free_port, started, until
+from tests.support.fixtures.postgres import Database, create_database, drop_database
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from connector.postgres.connections import connection
 from connector.postgres.refusals import NEEDED
 from connector.source.checks.limits import READING, limit_problems
 from connector.source.checks.replica import replica_problems
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database
-from tests.support.serving import look_often, serving
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.fixtures.served_connector import look_often, serving
 
 
 @pytest.fixture

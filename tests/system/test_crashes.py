@@ -7,8 +7,8 @@ import pytest
 
 from connector.demo.traffic import Kind, Traffic
 from connector.pipeline.failpoints import POINTS, arm
-from tests.support.fix_connector import Rig, eventually
-from tests.support.kills import armed, killed
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.processes.crashes import armed, killed
 
 
 async def run_until_it_dies(rig: Rig, point: str, passes: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.source.stream.copyboth import CopyBoth
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 MARKER = b"marked@shop.example"
 

@@ -9,8 +9,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database
 
 NASTY = {
     "array_nulls": "off",

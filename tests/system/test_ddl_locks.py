@@ -6,7 +6,7 @@ import asyncio
 
 import psycopg
 
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 LONGEST_WAIT = """
 SELECT extract(epoch FROM max(clock_timestamp() - query_start))::float8 FROM pg_stat_activity

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from connector.checkpoints.requests import Requests, requests_path
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.holds import HoldState
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 
 def _orders(rig: Rig) -> dict[str, Any]:

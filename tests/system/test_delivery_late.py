@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.support import forked
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.processes import forked
 
 KEY = "3"
 

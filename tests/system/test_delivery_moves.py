@@ -12,8 +12,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from connector.sandbox.store import Store
-from tests.support.fix_connector import Rig, eventually
-from tests.support.kills import armed, killed
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.processes.crashes import armed, killed
 
 MAIN, SECOND = "sandbox-store", "second"
 POLICIES = ("ignore", "cancel", "delete")

@@ -11,8 +11,8 @@ import pytest
 from connector.daemon.health.watchdog import Watchdog
 from connector.pipeline.deliver import failing_orders
 from connector.status.facts import explained, ready
-from tests.support import forked
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.processes import forked
 
 BAD = ["1", "2", "3"]
 

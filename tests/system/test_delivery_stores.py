@@ -10,8 +10,8 @@ from typing import Any
 
 from connector.sandbox.store import Store
 from connector.status.facts import State, as_json
-from tests.support import forked
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.processes import forked
 
 SECOND = "outlet"
 OURS = """CASE WHEN o.ord_id <= 10 THEN 'outlet' WHEN o.ord_id <= 12 THEN 'closed' END AS store_id"""

@@ -19,9 +19,9 @@ import pytest
 from connector.daemon.health.watchdog import Watchdog
 from connector.model.changes import parse_lsn
 from connector.status.facts import State, ready
-from tests.support.fix_cli import Cli, LocalRedo, until
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.cli import Cli, LocalRedo, until
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database
 
 
 @pytest.fixture

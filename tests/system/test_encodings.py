@@ -17,9 +17,9 @@ from connector.model.orders import OrderKey
 from connector.projection import Projection
 from connector.sandbox.server import SandboxServer
 from connector.wiring import factories
-from tests.support.fix_connector import Rig
-from tests.support.fix_postgres import Database
-from tests.support.odd_shop import encoded_database, mapping
+from tests.support.fixtures.connector import Rig
+from tests.support.fixtures.postgres import Database
+from tests.support.oms.minimal_mapping import encoded_database, mapping
 
 charsets = st.sampled_from(sorted(CODECS.values())).map(Charset)
 LOOKALIKES = st.text(st.characters(min_codepoint=0xEF70, max_codepoint=0xF010)).map(str.encode)

@@ -16,10 +16,10 @@ from connector.demo.postgres import Cluster
 from connector.model.errors import ConfigurationError
 from connector.pipeline.intake.progress import Gap
 from connector.pipeline.ports.holds import HoldKind
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database, MakeCluster, create_database
-from tests.support.serving import look_often, serving
-from tests.support.standby import cut_off, promote, receiving, replayed, standby_of
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database, MakeCluster, create_database
+from tests.support.fixtures.served_connector import look_often, serving
+from tests.support.postgres.standby import cut_off, promote, receiving, replayed, standby_of
 
 
 @dataclass(slots=True, repr=False)

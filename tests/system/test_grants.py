@@ -20,8 +20,8 @@ from connector.inspect import survey
 from connector.model.errors import ConfigurationError, Problem
 from connector.sandbox.server import SandboxServer
 from connector.source.objects.teardown import teardown
-from tests.support.fix_connector import Rig
-from tests.support.fix_postgres import Database, create_database, drop_database
+from tests.support.fixtures.connector import Rig
+from tests.support.fixtures.postgres import Database, create_database, drop_database
 
 PASSWORD = "correct horse"
 

@@ -19,9 +19,9 @@ from connector.source.objects.drift import ObjectWatch
 from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from tests.support.fault_proxy import FaultProxy, Way
-from tests.support.fix_connector import eventually
-from tests.support.fix_postgres import Database
-from tests.support.streaming import Followed, follow
+from tests.support.fixtures.connector import eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.postgres.followed_database import Followed, follow
 
 LOOSE = 20.0
 """Seconds that a loaded machine may take for what should take a few; without a bound it would be for ever."""

@@ -13,9 +13,9 @@ import pytest
 
 from connector.demo import oms as demo_oms
 from connector.sandbox.server import SandboxServer
-from tests.support.fix_connector import Rig
-from tests.support.fix_postgres import Database, MakeCluster, create_database
-from tests.support.serving import serving
+from tests.support.fixtures.connector import Rig
+from tests.support.fixtures.postgres import Database, MakeCluster, create_database
+from tests.support.fixtures.served_connector import serving
 
 PARTITIONS = 1_000
 SPAN = 10.0

@@ -19,8 +19,8 @@ from connector.pipeline.backoff import Backoff
 from connector.pipeline.deliver.admission import Pause
 from connector.pipeline.deliver.policy import POLICY
 from connector.pipeline.ports.entries import Arrival, Lane
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import MakeCluster, create_database
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import MakeCluster, create_database
 
 NO_PAUSE = Pause(OutcomeKind.ACCEPTED, "", "", 0.0, 0.0, 0)
 

@@ -18,10 +18,10 @@ from connector.pipeline.ports.holds import Hold, HoldState
 from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.sweeps import sweep
 from connector.sandbox.server import SandboxServer
-from tests.support.fix_connector import eventually
-from tests.support.fix_postgres import Database
-from tests.support.key_shop import KEY, ORDERS, Shop, filled, opened
-from tests.support.kills import armed, killed
+from tests.support.fixtures.connector import eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.oms.key_shapes import KEY, ORDERS, Shop, filled, opened
+from tests.support.processes.crashes import armed, killed
 
 WIDENED = KEY.format("id, placed")
 NARROWED = KEY.format("id")

@@ -23,9 +23,10 @@ from connector.inspect import survey
 from connector.model.errors import Problem
 from connector.model.orders import is_former
 from connector.sandbox.server import SandboxServer
-from tests.support.fix_connector import eventually
-from tests.support.fix_postgres import Database
-from tests.support.key_shop import (
+from tests.support.fixtures.connector import eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.fixtures.served_connector import Served, look_often, serving
+from tests.support.oms.key_shapes import (
     COPIED,
     KEY,
     MADE_ANEW,
@@ -36,7 +37,6 @@ from tests.support.key_shop import (
     filled,
     opened,
 )
-from tests.support.serving import Served, look_often, serving
 
 OTHER: Final = f"""
 ALTER TABLE store.orders ADD other int NOT NULL DEFAULT 0;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.fix_cli import Cli, Daemon, LocalRedo, until
+from tests.support.fixtures.cli import Cli, Daemon, LocalRedo, until
 
 
 def events(daemon: Daemon, name: str, order: str) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from connector.inspect import survey
 from connector.projection import load
-from tests.support.fix_connector import Rig, eventually
-from tests.support.serving import Served, look_often, serving
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.served_connector import Served, look_often, serving
 
 APPEARS = """
 CREATE TABLE front.order_header (LIKE oms.order_header INCLUDING ALL);

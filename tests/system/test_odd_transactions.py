@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import psycopg
 
-from tests.support.fix_cli import SHOP, Cli, LocalRedo, free_port, started, until
-from tests.support.fix_postgres import Database, MakeCluster, create_database
+from tests.support.fixtures.cli import SHOP, Cli, LocalRedo, free_port, started, until
+from tests.support.fixtures.postgres import Database, MakeCluster, create_database
 
 
 def mails(redo: LocalRedo, *wanted: tuple[int, str]) -> Callable[[], bool]:

@@ -15,9 +15,9 @@ from connector.model.orders import OrderKey
 from connector.projection import Assembler, load
 from connector.sandbox.server import SandboxServer
 from connector.source.stream.postgres_source import PostgresSource
-from tests.support.fix_connector import Rig
-from tests.support.fix_postgres import Database
-from tests.support.odd_shop import mapping
+from tests.support.fixtures.connector import Rig
+from tests.support.fixtures.postgres import Database
+from tests.support.oms.minimal_mapping import mapping
 
 UGLY = r"E' \u0301\uffff\u202e\u0001\u007f\n\t\\\"''😀{},null\r '"
 """A lone combining mark, a noncharacter, a change of direction, control characters, quotes of several kinds, blanks."""

@@ -16,8 +16,8 @@ from connector.pipeline.ports.records import SweepKind
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State, explained
 from connector.wiring import factories
-from tests.support.fix_connector import Rig, eventually
-from tests.support.kills import armed, killed
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.processes.crashes import armed, killed
 
 ORDERS = 40
 

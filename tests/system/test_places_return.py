@@ -11,9 +11,9 @@ import pytest
 
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.sandbox.server import SandboxServer
-from tests.support.fix_connector import eventually
-from tests.support.fix_postgres import Database
-from tests.support.key_shop import KEY, ORDERS, PARTITIONED, Shop, filled, opened
+from tests.support.fixtures.connector import eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.oms.key_shapes import KEY, ORDERS, PARTITIONED, Shop, filled, opened
 
 DETACHED = "ALTER TABLE store.orders DETACH PARTITION store.orders_1"
 IN_IT = 13

@@ -22,11 +22,11 @@ import pytest
 from connector.checkpoints.vault import Vault
 from connector.demo.run import free_port
 from connector.demo.traffic import Kind, Traffic
-from tests.support import forked
 from tests.support.echoing_redo import Echo
-from tests.support.fix_cli import ROOT
-from tests.support.fix_connector import Rig, eventually
-from tests.support.forked import Forked
+from tests.support.fixtures.cli import ROOT
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.processes import forked
+from tests.support.processes.forked import Forked
 from tests.support.redo_servers import serving
 
 TOKEN, PASSWORD = "very-hidden-4711-token", "hunter2-password"
@@ -107,7 +107,12 @@ class Watched:
 
     async def ask(self, *arguments: str) -> str:
         ran = await forked.finish(
-            "tests.support.loud_child", *arguments, "--config", str(self.config), folder=ROOT, environment=environment()
+            "tests.support.processes.verbose_child",
+            *arguments,
+            "--config",
+            str(self.config),
+            folder=ROOT,
+            environment=environment(),
         )
         self.shown[" ".join(arguments)] = text = ran.stdout + ran.stderr
         assert text
@@ -134,7 +139,7 @@ async def watched(rig: Rig) -> AsyncIterator[Watched]:
         made = Watched(rig, echo, f"http://127.0.0.1:{port}", rig.write_config(port), log, {})
         with log.open("wb") as output:
             process = Forked(
-                "tests.support.loud_child", "run", "--config", str(made.config),
+                "tests.support.processes.verbose_child", "run", "--config", str(made.config),
                 folder=ROOT, environment=environment(), streams=[None, output, output],
             )  # fmt: skip
         try:

@@ -25,7 +25,7 @@ from connector.postgres import connections
 from connector.projection import Assembler, Projection, access, load
 from connector.projection.assembly.reading import Session, connect
 from connector.source.checks.grants import Access, grants
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.postgres import Database
 
 _numbers = itertools.count()
 

@@ -15,8 +15,8 @@ from connector.demo import oms
 from connector.model.errors import ConfigurationError
 from connector.pipeline.intake.progress import Gap
 from connector.pipeline.ports.holds import HoldKind
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import MakeCluster, create_database
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import MakeCluster, create_database
 
 
 def tag(rig: Rig, order: int, value: str) -> None:

@@ -23,9 +23,9 @@ from connector.projection import Assembler
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
 from connector.wiring.factories import load_projection, new_assembler, redo_contract
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database
-from tests.support.odd_shop import mapping
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.oms.minimal_mapping import mapping
 
 TABLES = """
 CREATE TABLE orders (no int PRIMARY KEY, burns int NOT NULL DEFAULT 0, note text NOT NULL DEFAULT 'a');

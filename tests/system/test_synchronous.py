@@ -16,9 +16,9 @@ from connector.sandbox.server import SandboxServer
 from connector.source.checks.preflight import preflight
 from connector.source.checks.synchronous import named
 from connector.source.stream import session
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import MakeCluster, create_database
-from tests.support.serving import look_often, serving
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import MakeCluster, create_database
+from tests.support.fixtures.served_connector import look_often, serving
 
 LOOSE = 30.0
 PATCH = "UPDATE oms.order_header SET tag_list = %s WHERE ord_id = 1"

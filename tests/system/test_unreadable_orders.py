@@ -23,9 +23,9 @@ from connector.projection.assembly.reading import Session
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
 from connector.wiring.factories import checkpoints
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database
-from tests.support.odd_shop import mapping
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.oms.minimal_mapping import mapping
 
 TABLES = """
 CREATE TABLE orders (no int PRIMARY KEY, kind text NOT NULL DEFAULT 'plain', note text NOT NULL DEFAULT 'a');

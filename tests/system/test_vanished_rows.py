@@ -20,9 +20,9 @@ from connector.checkpoints.requests import Requests, requests_path
 from connector.inspect import survey
 from connector.pipeline.holds.guard import Limits
 from connector.sandbox.server import SandboxServer
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database
-from tests.support.serving import Served, look_often, serving
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.fixtures.served_connector import Served, look_often, serving
 
 ORDERS = 12
 SHOP = f"""

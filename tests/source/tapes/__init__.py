@@ -1,6 +1,7 @@
 """Streams of real servers, frame by frame: one hex line a frame, one file a major version.
 
-`python -m tests.source.tapes 13 14 15 16 17 18` records them anew from the servers of `tests.support.servers`.
+`python -m tests.source.tapes 13 14 15 16 17 18` records them anew from the servers of
+`tests.support.programs.postgres_versions`.
 """
 
 from __future__ import annotations

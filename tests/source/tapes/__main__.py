@@ -7,12 +7,12 @@ import sys
 
 from connector.demo.postgres import Cluster
 from tests.source.tapes import FOLDER, record
-from tests.support import servers
+from tests.support.programs import postgres_versions
 
 
 def main() -> None:
     for version in map(int, sys.argv[1:]):
-        with Cluster.create(bindir=servers.bindir(version), settings={"fsync": "off"}) as cluster:
+        with Cluster.create(bindir=postgres_versions.bindir(version), settings={"fsync": "off"}) as cluster:
             frames = asyncio.run(record(cluster.dsn(), "tape"))
         lines = "".join(f"{frame.hex()}\n" for frame in frames)
         (FOLDER / f"{version}.hex").write_text(lines, encoding="ascii")

@@ -27,8 +27,8 @@ from connector.model.changes import parse_lsn
 from connector.sandbox.server import SandboxServer
 from connector.settings.config import Settings
 from tests.support.fault_proxy import FaultProxy
-from tests.support.fix_postgres import Database, create_database
-from tests.support.standby import promote, replayed, standby_of
+from tests.support.fixtures.postgres import Database, create_database
+from tests.support.postgres.standby import promote, replayed, standby_of
 from tests.system.chaos.supervisor import Supervisor
 from tests.system.chaos.writing import Writing
 from tests.system.oracle.judge import RecordingState, Wrong, believed, judge

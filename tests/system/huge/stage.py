@@ -16,9 +16,9 @@ from typing import Any
 
 import httpx2 as httpx
 
-from tests.support.fix_cli import Cli, Daemon, LocalRedo
-from tests.support.fix_postgres import Database
-from tests.support.odd_shop import mapping
+from tests.support.fixtures.cli import Cli, Daemon, LocalRedo
+from tests.support.fixtures.postgres import Database
+from tests.support.oms.minimal_mapping import mapping
 
 BOUND = 300
 """Megabytes of memory that the command may take."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from connector.demo.postgres import Cluster
-from tests.support.fix_postgres import Database, create_database
+from tests.support.fixtures.postgres import Database, create_database
 from tests.system.oracle.worlds import World
 
 EXAMPLES: Final = Path(__file__).parents[3] / "examples"

@@ -17,8 +17,8 @@ from typing import Any, Final
 from connector.demo.postgres import Cluster
 from connector.pipeline.ports.records import SweepKind
 from connector.sandbox.server import SandboxServer
-from tests.support.fix_connector import Rig
-from tests.support.fix_postgres import Database, create_database, drop_database
+from tests.support.fixtures.connector import Rig
+from tests.support.fixtures.postgres import Database, create_database, drop_database
 from tests.system.oracle.judge import RecordingState, Wrong, believed, judge
 from tests.system.oracle.worlds import World
 from tests.system.oracle.writers import Committed, Traffic

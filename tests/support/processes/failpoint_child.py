@@ -1,5 +1,7 @@
-"""`python -m tests.support.failpoint_child POINT PASSES run --config FILE`: the real command, with one failpoint
-armed."""
+"""The real command with one failpoint armed.
+
+`python -m tests.support.processes.failpoint_child POINT PASSES run --config FILE`
+"""
 
 from __future__ import annotations
 

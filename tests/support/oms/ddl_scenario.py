@@ -1,4 +1,4 @@
-"""The stage of the tests of DDL: an OMS at work, the connector beside it, and what must hold whatever is altered."""
+"""The scenario of the tests of DDL: an OMS at work, the connector beside it, and what must hold whatever is altered."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from connector.demo.verdict import Verdict
 from connector.projection import load
 from connector.sandbox.server import SandboxServer
 from connector.source.objects.setup import ensure
-from tests.support.ddl_bazaar import MAPPING, SCHEMA, TABLES
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database
-from tests.support.oms_client import CLIENT, SCHEMA_CHANGER, Clients
-from tests.support.serving import Served, look_often, serving
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.fixtures.served_connector import Served, look_often, serving
+from tests.support.oms.ddl_schema import MAPPING, SCHEMA, TABLES
+from tests.support.oms.writers import CLIENT, SCHEMA_CHANGER, Clients
 
 ALIKE = 3
 """The same words in the log more often than this are a loop."""
@@ -33,7 +33,7 @@ PLAYED = 20
 
 
 @dataclass(slots=True)
-class Stage:
+class DdlScenario:
     rig: Rig
     served: Served
     clients: Clients
@@ -135,9 +135,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(
+async def ddl_scenario(
     database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch, **overrides: dict[str, Any]
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[DdlScenario]:
     with database.connect() as conn:
         conn.execute(SCHEMA.encode())
     look_often(monkeypatch)
@@ -156,6 +156,6 @@ async def staged(
             if not source.manage:
                 await ensure(rig.dsn, source.slot, source.publication, TABLES, manage=True)
             async with serving(rig) as served:
-                stage = Stage(rig, served, clients, generations, logs)
-                await stage.settled()
-                yield stage
+                scenario = DdlScenario(rig, served, clients, generations, logs)
+                await scenario.settled()
+                yield scenario

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from connector.model.changes import TableName
-from tests.support.oms_client import ORDERS
+from tests.support.oms.writers import ORDERS
 
 TABLES: Final = [TableName("bazaar", name) for name in ("event", "item", "orders", "payment", "refund")]
 

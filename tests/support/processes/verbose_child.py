@@ -1,5 +1,7 @@
-"""`python -m tests.support.loud_child run --config FILE`: the real command, in a process where libraries want to say
-all."""
+"""The real command, in a process where the loggers of libraries are set to DEBUG.
+
+`python -m tests.support.processes.verbose_child run --config FILE`
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus and promtool for the tests: `python -m tests.support.prometheus` brings them. Starts no server.
+"""Prometheus and promtool for the tests: `python -m tests.support.programs.prometheus` brings them. Starts no server.
 
 They are Debian's package, brought by apt, which checks it against the archive's signature; nothing is installed, and
 no root is needed. It is kept unpacked in `.prometheus` of this checkout. What is on the PATH, or in the folder that
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 PROGRAMS: Final = ("prometheus", "promtool")
-_CACHE: Final = Path(__file__).parents[2] / ".prometheus"
+_CACHE: Final = Path(__file__).parents[3] / ".prometheus"
 _PATIENCE: Final = 300.0
 
 

@@ -1,6 +1,7 @@
-"""Chromium for the tests of the page: Debian's. `python -m tests.support.browser` brings it where it is missing.
+"""Chromium for the tests of the status page: Debian's.
 
-A browser that can't be had is an error, never a skipped test.
+`python -m tests.support.programs.chromium` installs it where it is missing. A browser that can't be had
+is an error, never a skipped test.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ import psycopg
 import pytest
 
 from connector.projection import Projection
-from tests.support.fix_postgres import Database, create_database, drop_database
+from tests.support.fixtures.postgres import Database, create_database, drop_database
 
-DIRECTORY = Path(__file__).parents[1] / "projection" / "mappings"
+DIRECTORY = Path(__file__).parent / "mappings"
 
 
 @dataclass(frozen=True, slots=True)

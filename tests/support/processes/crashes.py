@@ -6,8 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from tests.support.fix_connector import Rig
-from tests.support.forked import Forked
+from tests.support.fixtures.connector import Rig
+from tests.support.processes.forked import Forked
 
 
 def armed(rig: Rig, point: str, passes: int = 0) -> Forked:
@@ -15,7 +15,7 @@ def armed(rig: Rig, point: str, passes: int = 0) -> Forked:
     arguments = [point, str(passes), "run", "--config", str(rig.write_config())]
     with _log(rig).open("ab") as log:
         return Forked(
-            "tests.support.failpoint_child",
+            "tests.support.processes.failpoint_child",
             *arguments,
             folder=rig.folder,
             environment=os.environ,

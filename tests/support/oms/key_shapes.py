@@ -11,8 +11,8 @@ from typing import Any, Final
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.store import CheckpointStore
 from connector.sandbox.server import SandboxServer
-from tests.support.fix_connector import Rig, eventually
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.connector import Rig, eventually
+from tests.support.fixtures.postgres import Database
 
 ORDERS: Final = 30
 SCHEMA: Final = f"""

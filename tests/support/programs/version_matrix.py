@@ -1,7 +1,8 @@
-"""Run the tests against several server versions: `python -m tests.support.matrix "13 14" -- -k stream`.
+"""Run the tests against several server versions.
 
-As many versions side by side as there may be test processes. One that fails stops no other; the summary at the end says
-how each went.
+`python -m tests.support.programs.version_matrix "13 14" -- -k stream`. As many versions run
+at the same time as there may be test processes. One that fails stops no other; the summary at the end says how each
+went.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 import click
 
-from tests.support import servers
+from tests.support.programs import postgres_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ def cli(workers: int, majors: str, arguments: Sequence[str]) -> None:
     wanted = [int(major) for major in majors.split()]
     for major in wanted:  # all first: a server that can't be had is known before any test has run
         try:
-            servers.fetch(major)
-        except servers.ServerMissing as error:
+            postgres_versions.fetch(major)
+        except postgres_versions.ServerMissing as error:
             raise click.ClickException(str(error)) from None
     side_by_side = min(workers, len(wanted))
     each = workers // side_by_side

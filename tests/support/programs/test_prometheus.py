@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import prometheus
-from tests.support.fix_prometheus import programs
+from tests.support.fixtures.prometheus import programs
+from tests.support.programs import prometheus
 
 APT = """
 echo "$@" >> {log}

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from connector.demo.postgres import Cluster
-from tests.support.fix_postgres import Database, drop_database
+from tests.support.fixtures.postgres import Database, drop_database
 
 _ORDER = """
     '2026-01-05 10:00Z'::timestamptz AS created_at,

