@@ -20,7 +20,7 @@ import httpx2 as httpx
 import pytest
 
 from connector.demo.postgres import Cluster
-from connector.sandbox.switches import Switches
+from connector.sandbox.faults.switches import Switches
 from tests.support import forked
 from tests.support.fix_postgres import Database, create_database, drop_database
 from tests.support.forked import Forked
