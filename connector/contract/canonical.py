@@ -1,8 +1,8 @@
-"""When two orders are the same to Redo: one canonical form, and its fingerprint.
+"""The canonical form of an order and its fingerprint: the same for orders that are the same to Redo.
 
-The same whatever the order of lists whose objects have identities and of tags, whatever the spelling of a number
-(`10.0`, `10.00`), and whether an optional field is absent, null or empty. Free-form fields of transactions are
-compared as they are. Works on the camelCase payload; knows nothing of checkpoints.
+These make no difference: the order of tags and of lists whose objects have identities, how a number is written (`10.0`,
+`10.00`), and whether an optional field is absent, null or empty. A transaction's free-form fields stay as they are but
+for the spelling of numbers. Works on the camelCase payload.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 from pydantic.alias_generators import to_camel
+
+from connector.contract.exact_json import integer
 
 VERSION: Final = b"\x01"
 """Raise it when the canonical form changes: every order is then pushed once more."""
@@ -32,13 +34,13 @@ IDENTITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "trackingNumbers": ("trackingNumber",),
     "metafields": ("namespace", "key"),
 }
-"""Lists of objects whose order means nothing, and what tells the objects apart."""
+"""Lists of objects whose order makes no difference, and the fields that identify an object."""
 
 _TRANSACTION: Final = frozenset({"paymentId", "amount", "currency", "createdDate", "paymentGateway"})
 
 
 def ignoring(paths: Iterable[str]) -> Ignored:
-    """Dotted paths such as `updatedAt` or `lineItems.image` as a tree. Either spelling of a name."""
+    """Dotted paths such as `updatedAt` or `lineItems.image` (camelCase or snake_case) as a tree."""
     tree: Ignored = {}
     for path in sorted(paths, key=len, reverse=True):
         *above, last = (to_camel(step) for step in path.split("."))
@@ -60,11 +62,12 @@ def fingerprint_of(form: Mapping[str, Any]) -> bytes:
 
 
 def dump(value: object) -> bytes:
+    """Compact JSON with sorted keys."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def canonical(payload: Mapping[str, Any], ignored: Ignored) -> dict[str, Any]:
-    """The canonical form as plain JSON, numbers that aren't 64-bit integers as orjson Fragments."""
+    """The canonical form, for `dump`: numbers that aren't 64-bit integers are orjson Fragments."""
     form: dict[str, Any] = {}
     for name, value in payload.items():
         below = ignored.get(name)
@@ -116,7 +119,7 @@ def _sorted(rows: list[Any], identity: Callable[[Any], tuple[str, ...]]) -> list
 
 
 def _transaction(row: Mapping[str, Any], ignored: Ignored) -> dict[str, Any]:
-    """Its own fields as anywhere, a gateway's further ones as they are but for the spelling of numbers."""
+    """Redo's fields in canonical form, a gateway's further ones with numbers in one spelling."""
     form = canonical({name: value for name, value in row.items() if name in _TRANSACTION}, ignored)
     for name, value in row.items():
         if name not in _TRANSACTION and ignored.get(name) != {}:
@@ -133,16 +136,16 @@ def _free(value: Any) -> Any:
 
 
 def same_amount(text: str) -> str:
-    """A plain decimal string without the zeros that mean nothing; other text as it is."""
+    """A plain decimal string without trailing zeros; other text as it is."""
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 def same_number(value: Any) -> Any:
-    """A number in the one spelling of its value: an int, or its digits where orjson has no type for it."""
+    """A number in one spelling, whatever its type and trailing zeros: an int, or a Fragment of its digits."""
     if type(value) is int:
-        return value if -(2**63) <= value < 2**64 else orjson.Fragment(str(value))
+        return integer(value)
     if type(value) is not Decimal:
         return value
     if not value:
@@ -153,10 +156,3 @@ def same_number(value: Any) -> Any:
         return orjson.Fragment(f"{'-' * sign}{text or '0'}e{int(exponent) + len(digits) - len(text)}")
     text = same_amount(format(value, "f"))
     return same_number(int(text)) if "." not in text else orjson.Fragment(text)
-
-
-def exact(value: object) -> orjson.Fragment:
-    """For `orjson.dumps(default=...)`: a Decimal as a JSON number with every digit it has."""
-    if not isinstance(value, Decimal):
-        raise TypeError("not JSON")
-    return orjson.Fragment(format(value, "f") if abs(value.adjusted()) < 1000 else str(value))

@@ -1,7 +1,7 @@
-"""Redo's rules that no JSON schema shows and that need no history.
+"""Redo's rules that its JSON schema doesn't state and that one version of an order is enough to check.
 
-They read the camelCase payload and step over whatever has the wrong shape, which the models have already reported: so
-one round finds everything wrong with an order. Messages say what to do and never hold a value.
+They read the camelCase payload and skip values of the wrong type, which the models report: both together find
+everything wrong with an order at once. Messages say what to do and never repeat a value.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from connector.contract.currencies import ACTIVE
 from connector.contract.protection import protection
+from connector.contract.schema.money import CURRENCIES
 from connector.model.orders import Violation
 
 Payload = Mapping[str, Any]
@@ -34,7 +34,7 @@ def check(order: Payload) -> list[Violation]:
 
 
 def objects(parent: Payload, name: str) -> Iterator[tuple[int, Payload]]:
-    """The objects of a list field with their places; nothing where there is no list."""
+    """The objects of a list field with their indexes; none when it is no list."""
     rows = parent.get(name)
     if isinstance(rows, list):
         for at, row in enumerate(rows):
@@ -43,7 +43,7 @@ def objects(parent: Payload, name: str) -> Iterator[tuple[int, Payload]]:
 
 
 def text(parent: Payload, name: str) -> str | None:
-    """An id as it goes out, None when it has another type."""
+    """An id or text as it is sent; None for another type."""
     value = parent.get(name)
     if type(value) is int:
         return str(value)
@@ -81,11 +81,11 @@ def _currencies(order: Payload) -> Iterator[Violation]:
     message = "must be an active ISO 4217 code in capitals, such as USD"
     for name in ("presentmentCurrency", "shopCurrency"):
         code = text(order, name)
-        if code is not None and code not in ACTIVE:
+        if code is not None and code not in CURRENCIES:
             yield Violation(name, message)
     for at, transaction in objects(order, "transactions"):
         code = text(transaction, "currency")
-        if code is not None and code not in ACTIVE:
+        if code is not None and code not in CURRENCIES:
             yield Violation(f"transactions[{at}].currency", message)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from connector.contract.canonical import fingerprint, ignoring
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Order
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from connector.contract.contract import RedoContract
-from connector.contract.digest import changed_fields
+from connector.contract.field_digest import changed_fields
+from connector.contract.order_builder import RedoContract
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
 from connector.model.orders import Assembly, Document, OrderKey
 from connector.pipeline.ports.records import Checkpoint

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from connector.contract.canonical import Ignored, ignoring
-from connector.contract.compare import differences, makes_none
-from connector.contract.contract import RedoContract
+from connector.contract.field_diff import differences, makes_none
+from connector.contract.order_builder import RedoContract
 from connector.inspect.one_order import Accepted, Assembles, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.orders import OrderKey, Place

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from connector.checkpoints.opening import open_if_any
 from connector.contract.canonical import Ignored, ignoring
-from connector.contract.compare import differences, makes_none
+from connector.contract.field_diff import differences, makes_none
 from connector.inspect.one_order import Accepted, preview_one
 from connector.inspect.waiting import changed_endpoints
 from connector.model.orders import OrderKey

@@ -14,7 +14,7 @@ from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
 from connector.checkpoints.postgres.preflight import preflight as store_preflight
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.inspect import waiting
 from connector.inspect.database_identity import store_neighbours
 from connector.inspect.one_order import preview_one

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from connector.contract.canonical import Ignored, ignoring
-from connector.contract.compare import makes_none
+from connector.contract.field_diff import makes_none
 from connector.inspect.compare_mappings import Reader
 from connector.inspect.waiting import changed_endpoints, store_of
 from connector.model.errors import ConfigurationError, Problem

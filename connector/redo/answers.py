@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from connector.model.orders import Outcome, OutcomeKind, Violation
-from connector.redo.words import FIELDS, Words
+from connector.redo.redaction import FIELDS, Words
 
 MOST_VIOLATIONS: Final = 50
 DEEPEST: Final = 20

@@ -22,10 +22,10 @@ from connector import __version__
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import Order, Outcome, OutcomeKind
 from connector.redo.answers import failed, parsed, pushed, strange, unanswered
-from connector.redo.codings import Incomplete, Undecodable, decoded
-from connector.redo.lanes import Lanes
-from connector.redo.troubles import trouble
-from connector.redo.words import Words
+from connector.redo.connection_pool import Lanes
+from connector.redo.content_encoding import Incomplete, Undecodable, decoded
+from connector.redo.redaction import Words
+from connector.redo.transport_errors import trouble
 
 BASE_URL: Final = "https://api.getredo.com/v2.2"
 LARGEST_ANSWER: Final = 64 * 1024

@@ -11,7 +11,7 @@ from typing import Final
 from connector.model.orders import Order, Outcome, Place
 from connector.redo.answers import unanswered
 from connector.redo.client import Answer, OnRequest, RedoClient, checked_url
-from connector.redo.lanes import Lanes
+from connector.redo.connection_pool import Lanes
 
 _NO_STORE: Final = unanswered("no_store")
 

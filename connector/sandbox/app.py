@@ -14,12 +14,12 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from connector.sandbox.control import Control
-from connector.sandbox.order import shown
+from connector.sandbox.faults.injection import Trouble
+from connector.sandbox.read_api import shown
 from connector.sandbox.replies import Reply, Silence, error, parse, problem, reply
 from connector.sandbox.rules import errors_of
 from connector.sandbox.state import State, Store
 from connector.sandbox.store import Flight, answering
-from connector.sandbox.trouble import Trouble
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]

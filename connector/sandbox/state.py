@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.sandbox.script import Script, steps_of
+from connector.sandbox.faults.script import Script, steps_of
+from connector.sandbox.faults.switches import Switches
 from connector.sandbox.store import Event, Flight, Landing, Store
-from connector.sandbox.switches import Switches
 
 __all__ = ["ALL", "Event", "Flight", "Landing", "State", "Store", "Switches"]
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from connector.sandbox.rates import Limiter
-from connector.sandbox.switches import Switches
+from connector.sandbox.faults.rate_limits import Limiter
+from connector.sandbox.faults.switches import Switches
 
 LOG_LENGTH: Final = 200_000
 """Events kept; the oldest are forgotten first."""

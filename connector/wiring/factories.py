@@ -8,12 +8,12 @@ from typing import Protocol
 from connector import projection as projections
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, conninfo
 from connector.projection import Access, Assembler, Projection
+from connector.redo.addresses import endpoint
 from connector.redo.client import environment_proxy, orders_url
-from connector.redo.endpoint import endpoint
 from connector.redo.stores import Stores
 from connector.settings.config import Settings, environment
 from connector.wiring.bounds import LONGEST_LOOK_MS, grace

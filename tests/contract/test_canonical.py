@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.contract.canonical import canonical, dump, fingerprint, same_number
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.errors import ConfigurationError
 from tests.support.redo_orders import (
     SEEN_AT,

@@ -25,8 +25,8 @@ from hypothesis import given
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from connector.contract.fields import Read
-from connector.contract.models import CustomOrder
+from connector.contract.schema.fields import Read
+from connector.contract.schema.models import CustomOrder
 from connector.model.errors import InvalidOrder
 from connector.sandbox.rules import errors_of
 from tests.support.redo_orders import document, documents, full_document, order_of

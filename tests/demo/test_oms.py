@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.demo import oms as demo_oms
 from connector.demo.traffic import INVISIBLE, Edit, Kind, Traffic
 from connector.model.errors import InvalidOrder

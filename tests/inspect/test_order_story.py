@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.daemon.mapping.mapping_watch import Parts
 from connector.inspect.order_story import Generation, Teller, Terms
 from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.errors import OrderUnreadable
 from connector.model.orders import OrderKey, Outcome, OutcomeKind, Violation
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Settled, Terms, decide, unreadable

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from connector.checkpoints.memory import MemoryCheckpoints
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.orders import OrderKey
 from connector.pipeline.decide import Action, Delivery, Remembered
 from connector.pipeline.ports.entries import Entry, Lane

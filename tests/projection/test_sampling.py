@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.inspect.compare_mappings import Answer, Reader, answer_pairs
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load

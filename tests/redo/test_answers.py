@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from connector.model.orders import Outcome, OutcomeKind, Violation
 from connector.redo.answers import MEANINGS, MOST_VIOLATIONS, pushed, retry_after
 from connector.redo.answers import UNDOCUMENTED as UNDOCUMENTED_ROW
-from connector.redo.words import Words
+from connector.redo.redaction import Words
 from tests.support.redo_orders import document, order_of
 
 ORDER = order_of(document())

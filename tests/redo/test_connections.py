@@ -14,7 +14,7 @@ import pytest
 from connector.model.errors import ConfigurationError
 from connector.model.orders import Outcome, OutcomeKind
 from connector.redo.client import RedoClient, environment_proxy, orders_url
-from connector.redo.lanes import Lanes
+from connector.redo.connection_pool import Lanes
 from tests.support.redo_orders import until
 from tests.support.redo_servers import Authority, accepting, said, serving, small_order
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx2 as httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.model.orders import Order
@@ -23,9 +23,7 @@ from connector.sandbox.state import State
 from tests.support.redo_orders import document, documents, full_document, line_item, money, order_of
 
 STORE = "/v2.2/stores/store-1"
-SLOW = settings(
-    suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50
-)  # orders are large, and travel twice
+FEW = settings(max_examples=50)  # orders are large, and travel twice
 
 
 ReadBack: TypeAlias = Callable[[Order], dict[str, Any]]
@@ -51,7 +49,7 @@ def read_back() -> Iterator[ReadBack]:
         yield lambda order: runner.run(read(order))
 
 
-@SLOW
+@FEW
 @given(documents())
 def test_no_order_differs_from_what_the_sandbox_shows_of_it(read_back: ReadBack, row: dict[str, Any]) -> None:
     order = order_of(row)
@@ -150,7 +148,7 @@ def test_no_value_is_ever_told(full: tuple[bytes, dict[str, Any]]) -> None:
     ]
 
 
-@SLOW
+@FEW
 @given(documents(), st.data())
 def test_a_line_item_that_was_tampered_with_is_named_in_any_order(
     read_back: ReadBack, row: dict[str, Any], data: st.DataObject

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from connector.model.orders import Order, Outcome, OutcomeKind, Place
 from connector.redo.answers import failed, parsed, pushed, strange, unanswered
-from connector.redo.words import Words
+from connector.redo.redaction import Words
 from connector.sandbox.app import Sandbox
 from connector.sandbox.replies import Reply, Silence
 from connector.sandbox.state import State

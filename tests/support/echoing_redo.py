@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 from urllib.parse import unquote
 
-from connector.sandbox.order import shown
+from connector.sandbox.read_api import shown
 from tests.support.redo_servers import accepting
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.orders import Order
 
 SEEN_AT = 1_714_557_600.0  # 2024-05-01T10:00:00Z

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.checkpoints.vault import Vault
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.errors import CheckpointsUnwritable
 from connector.model.orders import Order, OrderKey
 from connector.pipeline.control import Control
@@ -21,10 +21,10 @@ from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane
 from connector.pipeline.ports.records import Known, Settlement, Sweep
 from connector.pipeline.run import SETTING_UP_NOTE, Options
 from connector.sandbox.app import Sandbox
+from connector.sandbox.faults.switches import Switches
 from connector.sandbox.replies import Reply, problem
 from connector.sandbox.state import State
 from connector.sandbox.store import Flight, Store
-from connector.sandbox.switches import Switches
 from tests.support.direct_redo import DirectRedo
 from tests.support.virtual_time import VirtualTimeLoop
 from tests.system.life.oms import BY_CUSTOMER, BY_GIFT, REFUSED, Oms, OmsSource, Slot, SlotMaker, documents

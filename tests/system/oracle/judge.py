@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.contract.canonical import fingerprint, ignoring
-from connector.contract.compare import differences
+from connector.contract.field_diff import differences
 from connector.demo.verdict import IGNORED, answer
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.store import CheckpointStore

@@ -7,7 +7,7 @@ from collections import deque
 from email.utils import formatdate
 from typing import Final
 
-from connector.sandbox.switches import Switches
+from connector.sandbox.faults.switches import Switches
 
 FULL: Final = 1e-9
 """What rounding may take from a token."""

@@ -12,7 +12,7 @@ import pytest
 
 from connector.model.orders import Outcome, OutcomeKind
 from connector.redo.client import LARGEST_ANSWER, LARGEST_ORDER, RedoClient, orders_url
-from connector.redo.codings import Incomplete, Undecodable, decoded
+from connector.redo.content_encoding import Incomplete, Undecodable, decoded
 from tests.support.redo_servers import accepting, said, serving, small_order
 
 TAKEN = json.dumps({"message": "Order synced successfully", "orderId": "1", "redoId": "r1"}).encode()

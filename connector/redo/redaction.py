@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import unquote
 
-from connector.contract.shape import names, shape
+from connector.contract.schema.field_tree import field_names, field_tree
 
 LONGEST_MESSAGE: Final = 300
 LONGEST_WORD: Final = 40
@@ -26,7 +26,7 @@ LARGE: Final = 256 * 1024
 words of every validator are masked."""
 LEFT_OUT: Final = "(Redo's message is left out: it quotes the order)"
 
-FIELDS: Final = frozenset(names(shape()))
+FIELDS: Final = frozenset(field_names(field_tree()))
 """The field names of Redo's order: the only ones that may stand in a path."""
 
 _WORD: Final = re.compile(r"[^\W_]+")

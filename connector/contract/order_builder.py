@@ -1,6 +1,6 @@
 """One row of the mapping as the order that Redo takes, or everything that is wrong with it.
 
-The `Contract` of `pipeline.ports`: models, rules, canonical form, put together. No I/O.
+`RedoContract` implements `Contract` of `connector.pipeline.ports`. No I/O.
 """
 
 from __future__ import annotations
@@ -10,35 +10,28 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import orjson
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from connector.contract import digest, rules
-from connector.contract import traits as history
-from connector.contract.cancelling import cancelled_payload
-from connector.contract.canonical import Ignored, canonical, exact, fingerprint_of, ignoring
-from connector.contract.fields import Reading, utc
-from connector.contract.models import CustomOrder
-from connector.contract.shape import shape
-from connector.contract.violations import violations
+from connector.contract import exact_json, field_digest, rules, version_checks
+from connector.contract.canonical import Ignored, canonical, fingerprint_of, ignoring
+from connector.contract.schema.field_tree import field_tree
+from connector.contract.schema.fields import Reading, utc
+from connector.contract.schema.models import CustomOrder
+from connector.contract.schema.validation_errors import violations
 from connector.model.errors import ConfigurationError, InvalidOrder, Problem
-from connector.model.orders import Document, Order, OrderKey, Place, Suspicion, Violation
+from connector.model.orders import Document, Order, Place, Violation
 
-_NOT_TEXT: Final = (
-    "holds bytes that are no text in the database's encoding (see source.fallback_encoding),"
-    " or half of a surrogate pair"
-)
-DEEPEST: Final = 200
-"""Levels of nesting that the serialiser takes, with room to spare."""
+CANCEL_REASON: Final = "other"
+"""Redo's `cancelReason` for an order of which only its absence from the mapping is known."""
 
 
 class RedoContract:
-    """Redo's rules for one source.
+    """Puts the mapping's documents into the form that Redo takes.
 
-    `timezone` is an IANA name for zone-less times; `ignore` are the paths that alone make no difference. An order goes
-    to the store that its row names, one of `stores`, or else to `store_id`. Raises ConfigurationError when time zone
-    or paths name something that doesn't exist.
+    `timezone`: the IANA name for zone-less times. `ignore`: dotted paths whose changes alone make no difference. An
+    order goes to the store that its row names, one of `stores`, else to `store_id`. Raises ConfigurationError for a
+    time zone or a path that doesn't exist.
     """
 
     def __init__(
@@ -60,8 +53,8 @@ class RedoContract:
         self._ignored_if_cancelled = {name: below for name, below in self._ignored.items() if name != "cancelledAt"}
 
     def order(self, document: Document, seen_at: float) -> Order:
-        """The payload for one row of the mapping. `seen_at`, in seconds since 1970, is its `updatedAt` where the row
-        has none; such a time never makes a difference. Raises InvalidOrder with every violation found."""
+        """The order for one row of the mapping. `seen_at` (seconds since 1970) becomes `updatedAt` where the row has
+        none, and is then no part of the fingerprint. Raises InvalidOrder with every violation found."""
         row = dict(document)
         store_id, misplaced = self._store(row)
         timeless = _complete(row, seen_at)
@@ -81,29 +74,23 @@ class RedoContract:
             raise InvalidOrder(error.violations, store_id) from None
 
     def cancelled(self, payload: bytes, place: Place, now: float) -> Order | None:
-        """The body of an order that Redo accepted at a place, as a cancelled order; None when it was one already.
-        `now` in seconds since 1970."""
-        changed = cancelled_payload(payload, now)
-        return None if changed is None else _order(place, changed, self._ignored_if_cancelled)
+        """An order that left the mapping, as a cancelled one: the body that Redo accepted at a place with `cancelledAt`
+        and `updatedAt` at `now` (seconds since 1970). None when it was cancelled already."""
+        accepted: dict[str, Any] = exact_json.loads(payload)
+        if accepted.get("cancelledAt") is not None:
+            return None
+        moment = utc(datetime.fromtimestamp(now, UTC))
+        changed = accepted | {"cancelledAt": moment, "cancelReason": CANCEL_REASON, "updatedAt": moment}
+        return _order(place, changed, self._ignored_if_cancelled)
 
-    def suspicions(self, before: bytes, after: bytes) -> tuple[Suspicion, ...]:
-        """What is suspicious about an order's traits, given those that Redo accepted."""
-        return history.suspicions(before, after)
-
-    def line_items(self, traits: bytes) -> frozenset[int]:
-        """Hashes of the line item ids, each within the signed 64 bits."""
-        return history.line_items(traits)
-
-    def reused(self, traits: bytes, line_item: int, owner: OrderKey) -> Suspicion:
-        """The words for a line item id that another order has."""
-        return history.reused(traits, line_item, owner)
-
-    def changed_fields(self, before: bytes, after: bytes) -> tuple[str, ...]:
-        """The top-level fields in which two digests differ; empty when that can't be told."""
-        return digest.changed_fields(before, after)
+    suspicions = staticmethod(version_checks.suspicions)
+    line_items = staticmethod(version_checks.line_items)
+    reused = staticmethod(version_checks.reused)
+    changed_fields = staticmethod(field_digest.changed_fields)
 
     def _store(self, row: dict[str, Any]) -> tuple[str, list[Violation]]:
-        """Take the store out of the row: it says where the order goes and is no part of it. Empty when it's wrong."""
+        """Take the store's id, which is no field of Redo's order, out of the row: the id, empty when it is wrong, and
+        what is wrong with it."""
         given = [value for name in ("store_id", "storeId") if (value := row.pop(name, None)) is not None]
         if not given:
             return self._store_id, []
@@ -120,22 +107,15 @@ class RedoContract:
 
 
 def _order(place: Place, payload: Mapping[str, Any], ignored: Ignored) -> Order:
-    body = serialise(payload)
+    body = exact_json.dumps(payload)
     form = canonical(payload, ignored)
-    traits = history.traits(payload, place.store_id)
-    return Order(place.order_id, body, fingerprint_of(form), digest.digest(form), place.store_id, traits)
-
-
-def serialise(payload: Mapping[str, Any]) -> bytes:
-    """JSON with every digit kept. Raises InvalidOrder for what JSON in UTF-8 can't carry."""
-    try:
-        return orjson.dumps(payload, default=exact)
-    except TypeError:
-        return orjson.dumps(_portable(payload, "", 0), default=exact)
+    traits = version_checks.traits_of(payload, place.store_id)
+    return Order(place.order_id, body, fingerprint_of(form), field_digest.digest(form), place.store_id, traits)
 
 
 def respelled(value: Any, levels: int = 10) -> Any:
-    """A copy with all names in camelCase, for the rules to read where the models gave up. No rule reads deeper."""
+    """A copy with all names in camelCase, for the rules to read when the models have refused the row. No rule reads
+    deeper than `levels`."""
     if levels == 0:
         return None
     if isinstance(value, dict):
@@ -165,32 +145,6 @@ def _merge(first: Sequence[Violation], second: Sequence[Violation]) -> list[Viol
     return [*first, *(violation for violation in second if violation.path not in known)]
 
 
-def _portable(value: Any, path: str, depth: int) -> Any:
-    """The payload with integers beyond 64 bits spelled out. Raises InvalidOrder naming what can't be sent."""
-    if depth > DEEPEST:
-        raise InvalidOrder([Violation(path, "is nested too deeply to be sent")])
-    if isinstance(value, str):
-        return _utf8(value, path)
-    if isinstance(value, dict):
-        return {
-            _utf8(name, path): _portable(below, f"{path}.{name}" if path else name, depth + 1)
-            for name, below in value.items()
-        }
-    if isinstance(value, list):
-        return [_portable(below, f"{path}[{at}]", depth + 1) for at, below in enumerate(value)]
-    if type(value) is int and not -(2**63) <= value < 2**64:
-        return orjson.Fragment(str(value))
-    return value
-
-
-def _utf8(text: str, path: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidOrder([Violation(path, _NOT_TEXT)]) from None
-    return text
-
-
 def _unknown_zone(timezone: str) -> Iterator[Problem]:
     try:
         ZoneInfo(timezone)
@@ -201,7 +155,7 @@ def _unknown_zone(timezone: str) -> Iterator[Problem]:
 
 def _unknown_paths(paths: Sequence[str]) -> Iterator[Problem]:
     for path in paths:
-        level = shape()
+        level = field_tree()
         for step in path.split("."):
             name = to_camel(step)
             if name not in level:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.contract.contract import RedoContract
-from connector.contract.traits import suspicions
+from connector.contract.order_builder import RedoContract
+from connector.contract.version_checks import suspicions
 from connector.model.orders import Order, OrderKey, WarningKind
 from tests.support.redo_orders import SEEN_AT, document, documents, full_document, line_item, money, order_of
 
@@ -230,7 +230,6 @@ def test_the_same_line_item_id_in_another_store_is_another_line_item() -> None:
     assert CONTRACT.suspicions(main, outlet) == ()
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # orders are large, and other tests run beside this one
 @given(documents(), documents(), st.randoms(use_true_random=False))
 def test_whatever_passes_the_contract_has_traits_that_can_be_compared(
     one: dict[str, Any], other: dict[str, Any], random: Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.model.errors import ConfigurationError
-from connector.redo.endpoint import endpoint
+from connector.redo.addresses import endpoint
 
 SAME = [
     "https://api.getredo.com/v2.2/stores/a%2Fb/custom/orders",

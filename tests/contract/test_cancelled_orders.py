@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from connector.contract.canonical import fingerprint
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.orders import Order, Place
 from connector.sandbox.rules import errors_of
 from tests.support.redo_orders import (
@@ -95,7 +95,6 @@ def test_an_order_that_returns_differs_from_its_cancelled_self_whatever_is_ignor
     assert cancelled(accepted.body, contract).fingerprint != accepted.fingerprint
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # orders are large, and other tests run beside this one
 @given(documents())
 def test_whatever_was_accepted_can_be_cancelled_and_is_accepted_again(row: dict[str, Any]) -> None:
     accepted = order_of(row | {"cancelledAt": None})

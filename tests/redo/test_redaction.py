@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from connector.model.orders import Outcome
 from connector.redo.answers import meaning, pushed
 from connector.redo.client import RedoClient, orders_url
-from connector.redo.words import LEFT_OUT, LONGEST_MESSAGE, Words
+from connector.redo.redaction import LEFT_OUT, LONGEST_MESSAGE, Words
 from tests.support.redo_orders import document, order_of
 from tests.support.redo_servers import said, serving
 

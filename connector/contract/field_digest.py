@@ -1,7 +1,7 @@
-"""Which fields of an order differ from what Redo accepted, told from a few bytes a field.
+"""Which top-level fields of an order differ from what Redo accepted, by a CRC-32 of each.
 
-A checkpoint keeps no payload, only this digest beside the fingerprint. The fingerprint decides, the digest explains:
-two forms of a field share their 4 bytes once in four billion times.
+A checkpoint keeps no payload, only this digest beside the fingerprint. Only the fingerprint decides whether an order is
+pushed: two values of a field may share a CRC.
 """
 
 from __future__ import annotations
@@ -48,10 +48,9 @@ def digest(form: Mapping[str, Any]) -> bytes:
     return VERSION + _NUMBERS.pack(*[crc32(dump(form[name])) if name in form else 0 for name in FIELDS])
 
 
-def changed_fields(old: bytes, new: bytes) -> tuple[str, ...]:
-    """The top-level fields whose canonical forms differ. Empty when nothing differs, and when that isn't known: one of
-    the digests is empty or of another version."""
-    if old[:1] != VERSION or new[:1] != VERSION:
+def changed_fields(before: bytes, after: bytes) -> tuple[str, ...]:
+    """The top-level fields whose canonical forms differ. None when either digest is empty or of another version."""
+    if before[:1] != VERSION or after[:1] != VERSION:
         return ()
-    before, after = _NUMBERS.unpack_from(old, 1), _NUMBERS.unpack_from(new, 1)
-    return tuple(name for name, one, other in zip(FIELDS, before, after, strict=True) if one != other)
+    old, new = _NUMBERS.unpack_from(before, 1), _NUMBERS.unpack_from(after, 1)
+    return tuple(name for name, one, other in zip(FIELDS, old, new, strict=True) if one != other)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
-from connector.contract.compare import differences
+from connector.contract.field_diff import differences
 from tests.support.redo_orders import document, documents, full_document, line_item, order_of, payload_of
 
 
@@ -46,7 +46,6 @@ def test_what_the_fingerprint_ignores_by_nature_is_no_difference() -> None:
     assert between(full_document(), same) == []
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # orders are large, and other tests run beside this one
 @given(documents(), documents())
 def test_there_is_a_difference_just_when_the_fingerprints_differ(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert between(one, one) == []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.sandbox.switches import Switches
+from connector.sandbox.faults.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in plain words for whoever writes the mapping; a field's value is never repeated."""
+"""pydantic's errors as violations in plain words, for whoever writes the mapping. No message repeats a value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from connector.contract.shape import names, shape
+from connector.contract.schema.field_tree import field_names, field_tree
 from connector.model.orders import Violation
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -71,4 +71,4 @@ def _unknown(key: str) -> str:
 
 @cache
 def _known() -> frozenset[str]:
-    return frozenset(names(shape()))
+    return frozenset(field_names(field_tree()))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.contract.fields import Reading, as_timestamp
+from connector.contract.schema.fields import Reading, as_timestamp
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Violation
 from tests.support.redo_orders import (

@@ -1,7 +1,7 @@
-"""The scalars of Redo's order: how a value of the mapping becomes what the contract wants, or a plain-words error.
+"""The scalar fields of Redo's order: how a value of the mapping becomes what the contract asks for.
 
-Values come from JSON with exact numbers: str, int, Decimal, bool, None. No error here ever repeats a value.
-Knows nothing of whole orders; neighbours are `money` and `models`.
+Values come from JSON with exact numbers: str, int, Decimal, bool, None. Each `as_...` function raises `complaint` for a
+value that it can't convert; no message repeats a value.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function, with_info_plain_validator_function
 
 LONGEST: Final = 60
-"""Digits before or after the point beyond which a number is an accident, not an amount."""
+"""Digits allowed before or after the point: a longer number is a mistake, not an amount."""
 
 _PLAIN: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _NUMERIC: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -40,8 +40,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Annotates a type with the function that reads it. Leaner than pydantic's PlainValidator, which also calls a
-    Python function for each value it writes. `parts` names the fields of a value that is read by hand."""
+    """Annotates a type with the function that converts it, which gets the `Reading` too with `with_order`. Faster than
+    pydantic's PlainValidator, which also calls a Python function for each value it writes. `parts`: the model that has
+    the fields of the converted value."""
 
     function: Callable[[Any], Any] | Callable[[Any, Reading], Any]
     with_order: bool = False
@@ -54,17 +55,13 @@ class Read:
         return with_info_plain_validator_function(lambda value, info: function(value, info.context))
 
 
-def reading_of(info: ValidationInfo) -> Reading:
-    return cast("Reading", info.context)
-
-
 def complaint(message: str) -> PydanticCustomError:
     """An error whose message is ours and may be shown as it is."""
     return PydanticCustomError("redo", message)
 
 
 def plain(number: Decimal) -> str:
-    """Plain notation, digits kept: `10.00` stays `10.00`. Raises the complaint for NaN, infinity and absurd sizes."""
+    """Plain notation with every digit: `10.00` stays `10.00`. Raises for NaN, infinity and over `LONGEST` digits."""
     if not number.is_finite():
         raise complaint("must be a finite number")
     exponent = number.as_tuple().exponent
@@ -74,7 +71,7 @@ def plain(number: Decimal) -> str:
 
 
 def as_decimal(value: object) -> Decimal:
-    """A number or numeric text as an exact Decimal. Raises the complaint for anything else."""
+    """A number or numeric text as an exact Decimal."""
     if type(value) is Decimal:
         return value
     if type(value) is int:
@@ -162,9 +159,9 @@ def as_timestamp(value: Any, reading: Reading) -> str:
 
 
 def localise(moment: datetime, timezone: ZoneInfo) -> datetime:
-    """Give a zone-less time its zone, by Postgres's rule for clock changes: the offset just before a jump forward
-    for a time that never was, the offset just after a jump back for one that was twice
-    (https://www.postgresql.org/docs/current/datetime-invalid-input.html). Both are the smaller offset."""
+    """Give a zone-less time its zone, by Postgres's rule for clock changes: for a time that was skipped the offset
+    before the change, for one that came twice the offset after it
+    (https://www.postgresql.org/docs/current/datetime-invalid-input.html). In both cases that is the smaller offset."""
     first = moment.replace(tzinfo=timezone, fold=0)
     second = moment.replace(tzinfo=timezone, fold=1)
     one, two = first.utcoffset(), second.utcoffset()

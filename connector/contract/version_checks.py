@@ -1,7 +1,8 @@
-"""What later versions of an order are held against: its line items and refunds, in a few bytes.
+"""Checks that compare an order with the version that Redo accepted before.
 
-Returns refer to line items by id, so the ids have to last; refunds are sent as full sets, so none may vanish. Neither
-can be told from one payload alone. Traits hold ids, hashes of products and totals, no customer's data.
+Returns refer to line items by id, so an id must not change; refunds are sent as full sets, so none may vanish. What
+later versions are compared with is kept in the checkpoint as the order's traits: line item ids, hashes of products and
+refund totals, no customer's data.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 from zlib import crc32
 
@@ -18,7 +20,7 @@ from connector.contract import protection
 from connector.model.orders import OrderKey, Suspicion, WarningKind
 
 VERSION: Final = b"\x01"
-"""Raise it when the form below changes: traits of other versions say nothing."""
+"""Raise it when the traits' form changes: those of other versions are not compared."""
 
 LONGEST: Final = 40
 """Characters of an id that are kept; a longer one ends in its hash."""
@@ -33,41 +35,43 @@ Refunds: TypeAlias = list[tuple[str, str, dict[str, str]]]
 _UNKNOWN: Final[tuple[int, Lines, Refunds]] = (0, [], [])
 
 
-def traits(payload: Mapping[str, Any], store_id: str = "") -> bytes:
-    """Of a payload that the contract lets pass; the same whatever the order of its lists."""
+def traits_of(payload: Mapping[str, Any], store_id: str = "") -> bytes:
+    """The traits of a valid payload, the same whatever the order of its lists: the version, then a JSON array of the
+    store's hash, the line items and the refunds."""
     lines = sorted([(_short(line["id"]), _product(line)) for line in payload["lineItems"]])
     refunds = payload.get("refunds")
-    totals = sorted([_refund(refund) for refund in refunds], key=_by_id) if refunds else []
+    totals = sorted([_refund(refund) for refund in refunds], key=itemgetter(0)) if refunds else []
     return VERSION + orjson.dumps([crc32(store_id.encode()), lines, totals])
 
 
-def line_items(of: bytes) -> frozenset[int]:
-    """A hash of each line item's id and the store, within the signed 64 bits. Each store has ids of its own."""
-    store, lines, _ = _read(of)
+def line_items(traits: bytes) -> frozenset[int]:
+    """A signed 64-bit hash of each line item's id and the store: ids are unique within a store only."""
+    store, lines, _ = _parsed(traits)
     return frozenset([_hash(store, name) for name, _ in lines])
 
 
 def suspicions(before: bytes, after: bytes) -> tuple[Suspicion, ...]:
-    """What is suspicious about an order's new traits. Nothing is known of empty ones, or of another version's."""
+    """What is suspicious about an order's new traits, given the accepted ones. Nothing when either are empty or of
+    another version."""
     if before == after or before[:1] != VERSION or after[:1] != VERSION:
         return ()
-    _, old_lines, old_refunds = _read(before)
-    _, new_lines, new_refunds = _read(after)
+    _, old_lines, old_refunds = _parsed(before)
+    _, new_lines, new_refunds = _parsed(after)
     return (*_changed_ids(old_lines, new_lines), *_shrunk(old_refunds, new_refunds))
 
 
-def reused(of: bytes, line_item: int, owner: OrderKey) -> Suspicion:
-    """The words for a line item id (its hash) that the order of another key has."""
-    store, lines, _ = _read(of)
+def reused(traits: bytes, line_item: int, owner: OrderKey) -> Suspicion:
+    """The warning about a line item, given by its hash, that another order (`owner`) has too."""
+    store, lines, _ = _parsed(traits)
     name = next((name for name, _ in lines if _hash(store, name) == line_item), "?")
     message = f"line item {name} is one of order {owner}, too: returns can't tell the two apart"
     return Suspicion(WarningKind.LINE_ITEM_ID_REUSED, message)
 
 
-def _read(of: bytes) -> tuple[int, Lines, Refunds]:
-    if of[:1] != VERSION:
+def _parsed(traits: bytes) -> tuple[int, Lines, Refunds]:
+    if traits[:1] != VERSION:
         return _UNKNOWN
-    store, lines, refunds = orjson.loads(memoryview(of)[1:])
+    store, lines, refunds = orjson.loads(memoryview(traits)[1:])
     return store, lines, refunds
 
 
@@ -78,7 +82,8 @@ def _short(name: str) -> str:
 
 
 def _product(line: Mapping[str, Any]) -> int:
-    """The sku tells variants apart where no variant's id does. Nobody returns Redo's protection."""
+    """A hash of product and variant; the sku stands in where there is no variant id. 0 for Redo's protection line:
+    it is never returned, so its id may change."""
     if line["sku"] == protection.SKU:
         return 0
     variant = line.get("variantId")
@@ -108,16 +113,12 @@ def _amounts(refund: Mapping[str, Any], lines: Any) -> Iterator[Mapping[str, Any
                 yield row["taxAmountSet"]
 
 
-def _by_id(row: tuple[str, str, dict[str, str]]) -> str:
-    return row[0]
-
-
 def _hash(store: int, name: str) -> int:
     return int.from_bytes(blake2b(f"{store}\0{name}".encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _changed_ids(old: Lines, new: Lines) -> Iterator[Suspicion]:
-    """A product that lost one id and got another: also when its old id went to another product."""
+    """Products that lost one id and got another, also when the old id is another product's now."""
     before, after = {(name, product) for name, product in old}, {(name, product) for name, product in new}
     came: dict[int, list[str]] = {}
     for name, product in new:
@@ -146,7 +147,7 @@ def _shrunk(old: Refunds, new: Refunds) -> Iterator[Suspicion]:
 
 
 def _pays_less(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
-    """In any currency that both have: another currency's amounts tell nothing."""
+    """Compared in the currencies that both have: amounts in different currencies can't be compared."""
     if not after:
         return any(_smaller(amount, "0") for amount in before.values())
     return any(_smaller(amount, after[currency]) for currency, amount in before.items() if currency in after)

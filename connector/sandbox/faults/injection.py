@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from connector.sandbox.rates import retry_after
+from connector.sandbox.faults.rate_limits import retry_after
 from connector.sandbox.replies import HTML, Reply, Silence, error, problem
 from connector.sandbox.state import State, Store, Switches
 

@@ -1,13 +1,15 @@
-"""What differs between two payloads, field by field, for a person at a terminal. The only place that shows values."""
+"""Which fields of two payloads differ, with both values, for the commands that show an order to a person.
+
+Values are compared as in the canonical form. Nothing from here may go to a log or a metric.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
+from connector.contract import exact_json
 from connector.contract.canonical import IDENTITIES, Ignored, same_amount, same_number
 
 _PLACE: Final = re.compile(r"\[.*?\](?=[.\[]|$)")
@@ -17,10 +19,10 @@ Difference: TypeAlias = tuple[str, Any, Any]
 
 
 def differences(old: bytes | None, new: bytes) -> list[Difference]:
-    """Every field that differs, compared like the canonical form. Without `old`, every field of `new`. Objects with
-    an identity are named by it: `lineItems[id=77].quantity`."""
-    before = json.loads(old, parse_float=Decimal) if old else {}
-    return list(_object("", before, json.loads(new, parse_float=Decimal)))
+    """Every field that differs; without `old`, every field of `new`. Objects with an identity are named by it:
+    `lineItems[id=77].quantity`."""
+    before = exact_json.loads(old) if old else {}
+    return list(_object("", before, exact_json.loads(new)))
 
 
 def bare(path: str) -> str:
@@ -67,7 +69,7 @@ def _list(path: str, name: str, old: list[Any], new: list[Any]) -> Iterator[Diff
 
 
 def _by_identity(name: str, rows: list[Any]) -> dict[str, Any]:
-    """The rows by `id=77`, a repeated identity with its count; by place where rows have no identity."""
+    """The rows by identity (`id=77`, a repeated one with the row's index after it), else by index."""
     named: dict[str, Any] = {}
     for at, row in enumerate(rows):
         fields = [field for field in IDENTITIES.get(name, ()) if isinstance(row, dict) and field in row]
@@ -77,7 +79,7 @@ def _by_identity(name: str, rows: list[Any]) -> dict[str, Any]:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A value as it counts: nothing for null and empty, amounts by value, tags as a set."""
+    """A value for comparison: None for null and empty, amounts without trailing zeros, tags sorted."""
     if value is None or value == [] or value == {}:
         return None
     if isinstance(value, str):

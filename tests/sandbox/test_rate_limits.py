@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.sandbox.rates import Limiter, retry_after
+from connector.sandbox.faults.rate_limits import Limiter, retry_after
 from connector.sandbox.state import Switches
 from tests.support.sandbox_http import HandClock, push, serving, some_state, switch
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.contract.contract import RedoContract
+from connector.contract.order_builder import RedoContract
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Place
 from tests.support.redo_orders import SEEN_AT, document, full_document, line_item

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from connector.contract.fields import Count, Exact, Id, NoRows, Number, Omitted, Rows, Timestamp, Words
-from connector.contract.money import MoneySet, Part
+from connector.contract.schema.fields import Count, Exact, Id, NoRows, Number, Omitted, Rows, Timestamp, Words
+from connector.contract.schema.money import MoneySet, Part
 
 
 class Metafield(Part):
@@ -50,21 +50,6 @@ class Customer(Part):
     tags: Rows[str] = NoRows
 
 
-class ShippingAddress(Part):
-    """`custom-order-address`."""
-
-    address1: str
-    address2: str | None = None
-    city: str
-    company: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    province_code: str
-    zip: Words
-    country_code: str
-    phone: str | None = None
-
-
 class BillingAddress(Part):
     """`custom-order-billing-address`."""
 
@@ -78,6 +63,16 @@ class BillingAddress(Part):
     zip: Words | None = None
     country_code: str | None = None
     phone: str | None = None
+
+
+class ShippingAddress(BillingAddress):
+    """`custom-order-address`: the same fields, of which more are required."""
+
+    address1: str
+    city: str
+    province_code: str
+    zip: Words
+    country_code: str
 
 
 class Property(Part):

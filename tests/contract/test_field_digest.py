@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.contract.canonical import canonical, dump, ignoring
-from connector.contract.digest import FIELDS, VERSION, changed_fields, digest
-from connector.contract.shape import shape
+from connector.contract.field_digest import FIELDS, VERSION, changed_fields, digest
+from connector.contract.schema.field_tree import field_tree
 from tests.support.redo_orders import (
     document,
     documents,
@@ -30,7 +30,6 @@ def form_of(form: dict[str, Any], name: str) -> bytes | None:
     return dump(form[name]) if name in form else None
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # orders are large, and other tests run beside this one
 @given(documents(), st.sampled_from([document(), full_document()]), st.sets(st.sampled_from(FIELDS)))
 def test_a_field_is_named_if_and_only_if_its_canonical_form_differs(
     one: dict[str, Any], other: dict[str, Any], exchanged: set[str]
@@ -78,7 +77,7 @@ def test_nothing_is_named_when_one_side_is_not_known(unknown: bytes) -> None:
 
 
 def test_a_digest_covers_every_field_of_the_order_in_four_bytes_each() -> None:
-    assert set(FIELDS) == set(shape())
+    assert set(FIELDS) == set(field_tree())
     made = order_of(full_document()).digest
     assert (made[:1], len(made)) == (VERSION, 1 + 4 * len(FIELDS))
 
