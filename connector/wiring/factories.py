@@ -10,7 +10,8 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.contract.contract import RedoContract
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection, conninfo
+from connector.postgres.connections import connection
+from connector.postgres.dsn import conninfo
 from connector.projection import Access, Assembler, Projection
 from connector.redo.client import environment_proxy, orders_url
 from connector.redo.endpoint import endpoint

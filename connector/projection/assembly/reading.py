@@ -14,27 +14,20 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, sql
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from connector.model.changes import Lsn, Snapshot, parse_lsn
 from connector.model.charset import charset_of
 from connector.model.errors import SourceUnavailable
-from connector.postgres.as_stored import as_stored
 from connector.postgres.bounded import GRACE, SEARCH_PATH, BoundedConnection, NoAnswer
+from connector.postgres.dsn import conninfo, user_of
+from connector.postgres.errors import connections_exhausted, remedy
 from connector.postgres.pooler import refuse_lent
-from connector.postgres.refusals import full, remedy
+from connector.postgres.server_encoding import use_server_encoding
 from connector.postgres.session import settings_statement
 from connector.projection.catalog.search_path import SearchPath
 from connector.projection.failures import translated
 
-_DEFAULTS = {
-    "connect_timeout": "10",
-    "keepalives_idle": "10",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "application_name": "redo-connector",
-}
 # The analysis looks at the locks of a transaction. Should the process be stopped just then, no DDL of the OMS may wait
 # for it longer than that, nor what queues behind that.
 _SESSION = {
@@ -68,7 +61,7 @@ async def connect(
         settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
         settings["row_security"] = "off" if unfiltered else "on"
         await connection.execute(settings_statement(settings) + _LOCK_TIMEOUT)
-        await as_stored(connection)
+        await use_server_encoding(connection)
     except BaseException:  # cancelled: a connection of the OMS's must not be left open
         await connection.close()
         raise
@@ -76,11 +69,7 @@ async def connect(
 
 
 async def _connected(dsn: str, patience: float | None) -> BoundedConnection:
-    given = conninfo_to_dict(dsn)
-    missing: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
-    connection = await BoundedConnection.connect(dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing)
-    connection.patience = patience
-    return connection
+    return await BoundedConnection.open(conninfo(dsn), patience, cursor_factory=AsyncRawCursor)
 
 
 BRIEF = 10
@@ -165,8 +154,8 @@ class _Refused(Exception):
 
     def __init__(self, dsn: str, error: psycopg.OperationalError) -> None:
         words = " ".join(str(error).split())
-        self.full = full(words)
-        self.hint = remedy(words, str(conninfo_to_dict(dsn).get("user") or "..."))
+        self.full = connections_exhausted(words)
+        self.hint = remedy(words, user_of(dsn))
         super().__init__(f"no connection to read orders: {words}" + (f"; {self.hint}" if self.hint else ""))
 
 

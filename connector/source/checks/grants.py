@@ -16,7 +16,8 @@ import psycopg
 from psycopg import sql
 
 from connector.model.changes import TableName
-from connector.postgres.connections import connection, unavailable
+from connector.postgres.connections import connection
+from connector.postgres.errors import unavailable
 from connector.source.checks.hosting import WAYS, Hosting, read_hosting, replication
 from connector.source.checks.owners import Function, Owners, read_owners
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables

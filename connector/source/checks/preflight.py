@@ -15,8 +15,8 @@ from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection, explain, open_replication
-from connector.postgres.refusals import NEEDED
+from connector.postgres.connections import connection, open_replication
+from connector.postgres.errors import CONNECTIONS_NEEDED, explain
 from connector.source.checks.abandoned import publication_problems, read_abandoned
 from connector.source.checks.hosting import WAYS, Hosting, read_hosting, replication
 from connector.source.checks.limits import limit_problems
@@ -74,7 +74,7 @@ async def preflight(
     *,
     renews: bool = True,
     former_slots: Sequence[str] = (),
-    connections: int = NEEDED,
+    connections: int = CONNECTIONS_NEEDED,
 ) -> list[Problem]:
     """Everything that would keep the tables from being followed, as far as it can be seen from outside; and slots of
     ours that nobody reads (`former_slots`: names that were ours). Never raises for what the database says: that is a

@@ -10,8 +10,8 @@ from typing import Final
 import psycopg
 
 from connector.model.errors import Problem
-from connector.postgres.connections import connection, unavailable
-from connector.postgres.refusals import NEEDED
+from connector.postgres.connections import connection
+from connector.postgres.errors import CONNECTIONS_NEEDED, unavailable
 from connector.source.checks.limits import LOOKING, READING, limit_problems
 
 # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
@@ -32,7 +32,7 @@ async def replica_problems(dsn: str, read_dsn: str) -> list[Problem]:
 
 def connections_needed(dsn: str, read_dsn: str) -> int:
     """At `dsn`, the stream aside."""
-    return NEEDED if read_dsn == dsn else LOOKING
+    return CONNECTIONS_NEEDED if read_dsn == dsn else LOOKING
 
 
 async def _limits(read_dsn: str) -> list[Problem]:

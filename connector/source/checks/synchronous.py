@@ -13,7 +13,8 @@ from typing import Final
 from psycopg.conninfo import conninfo_to_dict
 
 from connector.model.errors import Problem
-from connector.postgres.connections import KeptConnection, conninfo
+from connector.postgres.connections import KeptConnection
+from connector.postgres.dsn import conninfo
 
 _METHOD: Final = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?\d+\s*\(", re.IGNORECASE)
 _NAME: Final = re.compile(r'"((?:[^"]|"")+)"|([^\s,()"]+)')

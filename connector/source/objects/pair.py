@@ -16,7 +16,8 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.postgres.connections import connection, unavailable
+from connector.postgres.connections import connection
+from connector.postgres.errors import unavailable
 from connector.source.objects.catalog import TableFacts
 from connector.source.objects.publication import (
     EVERYTHING,

@@ -17,7 +17,8 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import SourceUnavailable
-from connector.postgres.connections import KeptConnection, explain
+from connector.postgres.connections import KeptConnection
+from connector.postgres.errors import explain
 from connector.source.objects.commits import Commits
 from connector.source.objects.identities import ENDANGERED
 from connector.source.objects.pair import inserts_name

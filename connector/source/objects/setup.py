@@ -15,7 +15,8 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection, explain, unavailable
+from connector.postgres.connections import connection
+from connector.postgres.errors import explain, unavailable
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables, table_problems
 from connector.source.objects.pair import (
     Pair,

@@ -13,7 +13,8 @@ import psycopg
 from psycopg import sql
 
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection, explain, unavailable
+from connector.postgres.connections import connection
+from connector.postgres.errors import explain, unavailable
 from connector.source.objects.pair import inserts_name
 from connector.source.objects.publication import read_publications
 from connector.source.objects.slot import read_slot, slot_problems

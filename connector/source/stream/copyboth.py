@@ -18,7 +18,9 @@ from psycopg.rows import dict_row
 from connector.model.changes import StreamIdentity, StreamStart, parse_lsn
 from connector.model.charset import charset_of
 from connector.model.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
-from connector.postgres.connections import ANSWER, describe, explain, open_replication
+from connector.postgres.connections import ANSWER, open_replication
+from connector.postgres.dsn import describe
+from connector.postgres.errors import explain
 from connector.source.checks.synchronous import named
 from connector.source.objects.slot import lost_because
 from connector.source.stream.wire import Unreadable
