@@ -43,7 +43,7 @@ def resolve(
 ) -> tuple[Scope, list[Problem]]:
     """The mapping's top scope, and every problem found on the way. `swept`: tables that need no way. `twins`:
     identities of the SELECTs whose windows (or DISTINCT ON) put rows of several orders together."""
-    resolver = Resolver(mapping, catalog, swept, twins)
+    resolver = MappingResolver(mapping, catalog, swept, twins)
     top = resolver.scope(mapping.select, None, None, {})
     for cte in mapping.select.find_all(exp.CTE):
         if id(cte) not in resolver.read_ctes:
@@ -51,8 +51,8 @@ def resolve(
     return top, list(dict.fromkeys(resolver.problems))
 
 
-class Resolver:
-    """Builds scopes; each of them anew wherever its text is read."""
+class MappingResolver:
+    """Builds scopes; each of them anew wherever its text is read. Satisfies the port `Resolver`."""
 
     def __init__(self, mapping: Mapping, catalog: Catalog, swept: Set[TableName], twins: Set[int]) -> None:
         self.mapping = mapping

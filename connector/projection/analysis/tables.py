@@ -58,9 +58,7 @@ class TableReader:
         """A source for the outputs of a scope. A name that stands for two outputs can't be read: Postgres refuses it
         where it is."""
         if renamed and not inner.in_order:
-            self.resolver.note(
-                f"the columns of {alias} can't be told from their places", node, "name them instead of *"
-            )
+            self._out_of_order(alias, node)
         columns: dict[str, str | int] = {}
         twice = set()
         for number, output in enumerate(inner.outputs):
@@ -86,9 +84,7 @@ class TableReader:
         inner = self.resolver.cte(cte, self.scope)
         inner.is_cte = True
         if names and not inner.in_order:
-            self.resolver.note(
-                f"the columns of {alias} can't be told from their places", node, "name them instead of *"
-            )
+            self._out_of_order(alias, node)
         for output, new in zip(inner.outputs, names, strict=False):
             output.name = new
         return self.derived(node, alias, renamed, inner)
