@@ -20,7 +20,7 @@ from connector.inspect.preview import spread
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Document, Order, OrderKey, Violation
 from connector.projection import Assembler, Projection
-from connector.projection.failures import condition
+from connector.projection.sql.errors import condition
 from connector.settings.config import Settings
 from connector.wiring import factories
 

@@ -89,6 +89,6 @@ def _routed(mapping: Mapping, top: Scope, keys: Sequence[KeyUse], swept: frozens
 
 def _function_problems(mapping: Mapping, catalog: Catalog) -> list[Problem]:
     return [
-        mapping.problem(suspect.what, mapping.vocabulary.offset(suspect.name), suspect.hint)
+        mapping.problem(suspect.what, mapping.identifiers.offset(suspect.name), suspect.hint)
         for suspect in catalog.functions.suspects
     ]

@@ -38,10 +38,10 @@ from connector.projection.catalog.views import read_catalog
 from connector.projection.checks import server
 from connector.projection.checks.privileges import privilege_problems, read_functions, refused_problem
 from connector.projection.checks.row_security import row_security_problems, unfiltered
-from connector.projection.failures import translated
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.needs import Needs
 from connector.projection.routes.routes import Routes
+from connector.projection.sql.errors import translated
 from connector.projection.sql.keys import quoted
 from connector.projection.sql.mapping import Mapping
 
@@ -79,7 +79,7 @@ async def access(
     try:
         async with await connect(read_dsn, statement_timeout_ms) as connection:
             configured = await configured_path(connection)
-            catalog, _ = await read_catalog(connection, mapping.select, mapping.vocabulary, configured)
+            catalog, _ = await read_catalog(connection, mapping.select, mapping.identifiers, configured)
             found = analyse(mapping, catalog, frozenset(_table_name(name) for name in sweep_tables))
             stop(found.unread)
             if found.refusal is not None:
@@ -101,7 +101,7 @@ async def _analysed(
     mapping: Mapping, connection: AsyncConnection[Any], timezone: str, swept: frozenset[TableName]
 ) -> Projection:
     configured = await configured_path(connection)
-    catalog, views = await read_catalog(connection, mapping.select, mapping.vocabulary, configured)
+    catalog, views = await read_catalog(connection, mapping.select, mapping.identifiers, configured)
     found = analyse(mapping, catalog, swept)
     needs = found.needs(mapping, catalog)
     path = await _safe_path(mapping, connection, catalog, configured)
@@ -159,7 +159,7 @@ async def _safe_path(
     """Raises ConfigurationError when a name of the mapping may mean what somebody planted."""
     functions, tables = catalog.functions, [table.oid for table in catalog.tables.values()]
     path, planted = await running_path(names_of(functions.words, configured, tables), connection)
-    stop([mapping.problem(each.what, mapping.vocabulary.offset(each.name), each.hint) for each in planted])
+    stop([mapping.problem(each.what, mapping.identifiers.offset(each.name), each.hint) for each in planted])
     return path
 
 

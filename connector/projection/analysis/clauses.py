@@ -10,8 +10,7 @@ from connector.projection.analysis.conditions import stated
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Unresolved, named
 from connector.projection.analysis.scopes import Node, Output
-from connector.projection.sql.mapping import name_of
-from connector.projection.sql.syntax import bare, is_star, output_name, own_windows
+from connector.projection.sql.syntax import bare, is_star, name_of, output_name, own_windows
 
 
 class Clauses:

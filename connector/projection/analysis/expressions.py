@@ -12,8 +12,7 @@ from sqlglot import exp
 
 from connector.projection.analysis.names import Cte, Env, Resolver, Unresolved, named
 from connector.projection.analysis.scopes import Node, Scope, Source
-from connector.projection.sql.mapping import name_of
-from connector.projection.sql.syntax import QUERIES, is_star
+from connector.projection.sql.syntax import QUERIES, is_star, name_of
 
 _SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 

@@ -15,9 +15,9 @@ from sqlglot import exp
 from connector.model.errors import Problem
 from connector.projection.analysis.scopes import Node, Scope, Source
 from connector.projection.catalog.tables import Catalog
-from connector.projection.sql.mapping import Mapping, offset_of
-from connector.projection.sql.syntax import QUERIES, bare
-from connector.projection.sql.vocabulary import fold
+from connector.projection.sql.identifiers import fold
+from connector.projection.sql.mapping import Mapping
+from connector.projection.sql.syntax import QUERIES, bare, offset_of
 
 _TIMES = {
     exp.CurrentTimestamp: "now()",
@@ -67,7 +67,7 @@ def moving_problems(mapping: Mapping, top: Scope, catalog: Catalog) -> tuple[lis
 def _overlooked(mapping: Mapping, calls: list[_Call], catalog: Catalog) -> Iterator[Problem]:
     """Names in the text that the tree didn't show as a call: where they lead isn't known."""
     names = {call.name.removesuffix("()").rpartition(".")[2] for call in calls}
-    for name, at in mapping.vocabulary.functions.items():
+    for name, at in mapping.identifiers.functions.items():
         if name in (catalog.functions.volatile | _TIME_NAMES) and name not in names:
             yield mapping.problem(f"where {name}() leads can't be told: it may make orders differ at every look", at)
 

@@ -27,8 +27,8 @@ from connector.projection.analysis.scopes import (
     surely_there,
 )
 from connector.projection.catalog.tables import Catalog, Column, View, unites, widened
-from connector.projection.sql.mapping import Mapping, name_of, offset_of
-from connector.projection.sql.syntax import CAST_TYPES, QUERIES, bare
+from connector.projection.sql.mapping import Mapping
+from connector.projection.sql.syntax import CAST_TYPES, QUERIES, bare, name_of, offset_of
 
 _KNOWN = {"offset", "operation_modifiers"}.union(
     ["with_", "expressions", "from_", "joins", "where", "group", "having", "windows", "distinct", "order", "limit"]

@@ -10,7 +10,7 @@ from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Cte
 from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.catalog.tables import KINDS, Table
-from connector.projection.sql.mapping import name_of, offset_of
+from connector.projection.sql.syntax import name_of, offset_of
 
 _SYSTEM_SCHEMAS = ("pg_catalog", "information_schema")
 _KNOWN_PARTS = {"this", "db", "alias", "joins", "only"}

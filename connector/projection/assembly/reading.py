@@ -26,7 +26,7 @@ from connector.postgres.pooler import refuse_lent
 from connector.postgres.server_encoding import use_server_encoding
 from connector.postgres.session import settings_statement
 from connector.projection.catalog.search_path import SearchPath
-from connector.projection.failures import translated
+from connector.projection.sql.errors import translated
 
 # The analysis looks at the locks of a transaction. Should the process be stopped just then, no DDL of the OMS may wait
 # for it longer than that, nor what queues behind that.

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from connector.projection.sql.identifiers import OPERATORS, Identifiers
 from connector.projection.sql.keys import quoted
-from connector.projection.sql.vocabulary import OPERATORS, Vocabulary
 
 Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any, ...]]]]
 """Runs a query with parameters `$1`, `$2`, ... and gives its rows."""
@@ -131,7 +131,7 @@ class Names:
         return tuple(row[0] for row in await ask(_OPEN, [list(self.path), list(self.tables), []]))
 
 
-def names_of(words: Vocabulary, path: Sequence[str], tables: Sequence[int]) -> Names:
+def names_of(words: Identifiers, path: Sequence[str], tables: Sequence[int]) -> Names:
     parts = [each.rpartition(".")[2] for each in words.fields]
     return Names(
         tuple(path),

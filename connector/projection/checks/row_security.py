@@ -15,8 +15,8 @@ from psycopg import AsyncConnection, sql
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.projection.catalog.search_path import SearchPath, searched
-from connector.projection.failures import would_filter
 from connector.projection.routes.key import KeyUse
+from connector.projection.sql.errors import would_filter
 from connector.projection.sql.keys import array_literal
 
 # A row shows when some permissive policy shows it and all restrictive ones do; without any permissive one, none shows.

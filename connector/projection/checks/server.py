@@ -19,8 +19,8 @@ from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
 from connector.postgres.bounded import SEARCH_PATH
 from connector.projection.catalog.search_path import SearchPath, searched
-from connector.projection.failures import condition
 from connector.projection.routes.key import KeyUse
+from connector.projection.sql.errors import condition
 from connector.projection.sql.keys import array_literal, quoted
 from connector.projection.sql.mapping import Mapping
 

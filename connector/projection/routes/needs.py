@@ -18,8 +18,7 @@ from connector.projection.catalog.tables import Catalog
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.paths import Way
 from connector.projection.sql.mapping import Mapping as MappingText
-from connector.projection.sql.mapping import name_of
-from connector.projection.sql.syntax import QUERIES
+from connector.projection.sql.syntax import QUERIES, name_of
 
 
 @dataclass(frozen=True, slots=True)
