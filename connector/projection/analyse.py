@@ -14,10 +14,11 @@ from connector.projection.analysis.moving import moving_problems
 from connector.projection.analysis.resolve import resolve
 from connector.projection.analysis.scopes import Scope
 from connector.projection.catalog.tables import Catalog
-from connector.projection.routes.influence import apart
+from connector.projection.routes.equivalence import apart
 from connector.projection.routes.key import KeyUse, coupled_by_windows, find_key
-from connector.projection.routes.needs import Needs, needs_of
-from connector.projection.routes.paths import Way, find_ways
+from connector.projection.routes.required_privileges import Needs, needs_of
+from connector.projection.routes.route import Way
+from connector.projection.routes.search import find_ways
 from connector.projection.sql.mapping import Mapping
 
 

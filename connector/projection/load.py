@@ -39,7 +39,7 @@ from connector.projection.checks import server
 from connector.projection.checks.privileges import privilege_problems, read_functions, refused_problem
 from connector.projection.checks.row_security import row_security_problems, unfiltered
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.needs import Needs
+from connector.projection.routes.required_privileges import Needs
 from connector.projection.routes.routes import Routes
 from connector.projection.sql.errors import translated
 from connector.projection.sql.keys import quoted

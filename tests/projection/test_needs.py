@@ -15,7 +15,7 @@ from psycopg import sql
 from connector.model.changes import TableName
 from connector.projection import Projection, load
 from connector.projection.assembly import statements
-from connector.projection.routes.needs import Needs
+from connector.projection.routes.required_privileges import Needs
 from connector.projection.sql.keys import array_literal
 from tests.support.fix_postgres import Database, create_database, drop_database
 from tests.support.projection_cases import ACCEPTED, Case, shop, shop_template

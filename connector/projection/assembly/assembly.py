@@ -30,7 +30,7 @@ from connector.projection.assembly.key_shape import NOT_A_VALUE, misfits, plausi
 from connector.projection.assembly.projection import Projection
 from connector.projection.assembly.reading import Pool, Session, parse_snapshot
 from connector.projection.catalog.unchanged import Unchanged
-from connector.projection.routes.paths import Lookup as Reverse
+from connector.projection.routes.route import Lookup as Reverse
 from connector.projection.sql.errors import shown
 from connector.projection.sql.keys import array_literal, decode
 

@@ -44,12 +44,12 @@ def in_range(columns: Sequence[str], types: Sequence[str]) -> str:
     return f"($1::bool OR ({names}) >= ({low})) AND ($2::bool OR ({names}) < ({high}))"
 
 
-def parts_of(mapping: Mapping, top: Scope, keys: Sequence[KeyUse], edits: Sequence[Edit] = ()) -> tuple[Part, ...]:
+def parts_of(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> tuple[Part, ...]:
     """Those that can be run apart, in the order in which they depend on each other, except that those come last which
-    are read for the asked orders only. `edits`: of the text, as it is run."""
+    are read for the asked orders only."""
     pushed = pushed_places(top, keys)
     parts = [
-        _part(mapping, query, inner, keys, edits, pushed)
+        _part(mapping, query, inner, keys, pushed)
         for query in mapping.subqueries()
         if (inner := _inside(top, query)) is not None and not _correlated(inner)
     ]
@@ -71,7 +71,6 @@ def _part(
     query: Subquery,
     inner: Scope,
     keys: Sequence[KeyUse],
-    edits: Sequence[Edit],
     pushed: Sequence[int],
 ) -> Part:
     kind = f"the CTE {query.name}" if query.name else "the subquery"
@@ -81,20 +80,20 @@ def _part(
             f"{column} = ${n}::{kind}" for n, (column, kind) in enumerate(zip(columns, types, strict=True), 1)
         )
         ranged, alone = (
-            _whole(mapping, query, [*edits, *mapping.restriction(place, condition)])
+            _whole(mapping, query, mapping.restriction(place, condition))
             for condition in (in_range(columns, types), same)
         )
         break
     return Part(
         f"{kind} ({mapping.where(query.at)})",
-        _whole(mapping, query, edits),
+        _whole(mapping, query),
         ranged,
         alone,
         any(query.holds(place) for place in pushed),
     )
 
 
-def _whole(mapping: Mapping, query: Subquery, edits: Sequence[Edit]) -> str:
+def _whole(mapping: Mapping, query: Subquery, edits: Sequence[Edit] = ()) -> str:
     """A query for all of the query: `count(*)` alone would leave its columns uncomputed."""
     source = quoted(query.name) if query.name else f"(\n{mapping.piece(query.start, query.end, edits)}\n)"
     before = mapping.piece(0, query.ctes_end, edits) if query.ctes_end else ""

@@ -18,8 +18,8 @@ from connector.projection.catalog.resolution import PathName
 from connector.projection.catalog.search_path import SearchPath
 from connector.projection.catalog.tables import Column, Table
 from connector.projection.checks.privileges import Function
-from connector.projection.routes.needs import Needs
-from connector.projection.routes.paths import Hop, Index, Way
+from connector.projection.routes.required_privileges import Needs
+from connector.projection.routes.route import Hop, Index, Way
 from connector.projection.routes.routes import Routes
 from connector.projection.sql.keys import quoted
 

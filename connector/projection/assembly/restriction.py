@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from connector.model.errors import ConfigurationError
 from connector.projection.analysis.scopes import Node, Scope, Source
-from connector.projection.routes.influence import Influence, apart
+from connector.projection.routes.equivalence import Influence, apart
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.paths import asked
-from connector.projection.sql.keys import quoted
+from connector.projection.sql.keys import among, quoted
 from connector.projection.sql.mapping import Edit, Mapping
 
 RESERVED = "__order_"
@@ -44,7 +43,7 @@ def restricted(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> str:
         outputs = ", ".join(f"{e} AS {quoted(n)}" for e, n in zip(expressions, hidden_names(own[0]), strict=True))
         edits[mapping.more_output(at, outputs)] = None
         if not leaf.coupled:
-            edits |= dict.fromkeys(mapping.restriction(at, asked(expressions, _types(keys[0]))))
+            edits |= dict.fromkeys(mapping.restriction(at, among(expressions, _types(keys[0]))))
     for place, condition in [*_pushes(top, keys), *_partitions(top, keys)]:
         edits |= dict.fromkeys(mapping.restriction(place, condition))
     text = mapping.edited(list(edits))
@@ -52,7 +51,7 @@ def restricted(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> str:
         return text
     # The rows of other orders in the same partition have been read by then.
     names = [quoted(_AROUND, name) for name in hidden_names(keys[0])]
-    return f"SELECT * FROM (\n{text}\n) AS {quoted(_AROUND)} WHERE {asked(names, _types(keys[0]))}"
+    return f"SELECT * FROM (\n{text}\n) AS {quoted(_AROUND)} WHERE {among(names, _types(keys[0]))}"
 
 
 def pushed_places(top: Scope, keys: Sequence[KeyUse]) -> list[int]:
@@ -135,7 +134,7 @@ def _pushes(top: Scope, keys: Sequence[KeyUse]) -> Iterator[tuple[int, str]]:
         found = [_push(scope, [key for key in keys if not apart(scope, key.use.scope)]) for scope in scopes]
         first = found[0]
         if first is not None and all(other == first for other in found):
-            yield first[0], asked(first[1], _types(keys[0]))
+            yield first[0], among(first[1], _types(keys[0]))
 
 
 def _instances(top: Scope) -> dict[int, list[Scope]]:
@@ -199,8 +198,8 @@ def _partitions(top: Scope, keys: Sequence[KeyUse]) -> Iterator[tuple[int, str]]
             ours = ", ".join(_written((key.use, column)) for column in columns)
             theirs = ", ".join(quoted(_AROUND, str(column)) for column in columns)
             table = quoted(key.table.name.schema, key.table.name.name)
-            among = asked([quoted(_AROUND, name) for name in key.names], _types(key))
-            rows = f"SELECT {theirs} FROM {table} AS {quoted(_AROUND)} WHERE {among}"
+            those = among([quoted(_AROUND, name) for name in key.names], _types(key))
+            rows = f"SELECT {theirs} FROM {table} AS {quoted(_AROUND)} WHERE {those}"
             yield key.use.at, f"({ours}) IN ({rows})"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from connector.projection.assembly.projection import Projection
 from connector.projection.assembly.reading import snapshot_function
-from connector.projection.routes.paths import Index, Lookup, asked
-from connector.projection.sql.keys import quoted
+from connector.projection.routes.route import Index, Lookup
+from connector.projection.sql.keys import among, quoted
 
 ROW = "__order_row"
 """A row as a whole: must not be the name of one of its columns."""
@@ -86,7 +86,7 @@ def present(projection: Projection) -> str:
     """Texts of those of the asked keys that have a row."""
     columns = [quoted("t", name) for name in projection.key]
     texts = ", ".join(f"{column}::text" for column in columns)
-    return f"SELECT {texts} FROM {_order_table(projection)} AS t WHERE {asked(columns, list(projection.key_types))}"
+    return f"SELECT {texts} FROM {_order_table(projection)} AS t WHERE {among(columns, list(projection.key_types))}"
 
 
 def count(projection: Projection) -> str:

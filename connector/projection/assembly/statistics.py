@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from connector.model.changes import TableName
 from connector.projection.assembly.reading import Pool
 from connector.projection.catalog.tables import Table
-from connector.projection.routes.paths import Lookup
+from connector.projection.routes.route import Lookup
 
 _SPREADS = """
 SELECT DISTINCT ON (schemaname, tablename, attname)

@@ -17,7 +17,7 @@ from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.projection.routes.needs import Needs
+from connector.projection.routes.required_privileges import Needs
 
 _SCHEMAS = """
 SELECT nspname FROM pg_namespace WHERE nspname = ANY($1::text[]) AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.orders import Affected, Lookup, OrderKey, encoded
 from connector.projection.catalog.tables import Column
-from connector.projection.routes.paths import Way
+from connector.projection.routes.route import Way
 
 
 @dataclass(frozen=True, slots=True)

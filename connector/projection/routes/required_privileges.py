@@ -16,7 +16,7 @@ from connector.model.changes import TableName
 from connector.projection.analysis.scopes import AsText, Key, Scope, Source
 from connector.projection.catalog.tables import Catalog
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.paths import Way
+from connector.projection.routes.route import Way
 from connector.projection.sql.mapping import Mapping as MappingText
 from connector.projection.sql.syntax import QUERIES, name_of
 
