@@ -38,6 +38,16 @@ async def connection(
 
 
 @asynccontextmanager
+async def reading(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A read-only `connection`. Raises SourceUnavailable in place of any error of psycopg's."""
+    async with connection(dsn) as conn:
+        try:
+            yield conn
+        except psycopg.Error as error:
+            raise unavailable(dsn, error) from None
+
+
+@asynccontextmanager
 async def replication(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
     """A connection that takes replication commands, however long they take, closed at the end. Raises as `connection`
     does."""

@@ -23,7 +23,7 @@ from connector.projection.sql.mapping import Mapping
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Analysis:
     """`keys` and `ways` are empty when `refusal` says why there are none. `unread`: what the text itself can't mean."""
 
     top: Scope
@@ -37,20 +37,20 @@ class Found:
         return needs_of(mapping, catalog, self.top, self.keys, self.ways)
 
 
-def analyse(mapping: Mapping, catalog: Catalog, swept: frozenset[TableName]) -> Found:
+def analyse(mapping: Mapping, catalog: Catalog, swept: frozenset[TableName]) -> Analysis:
     """Never raises for what the mapping says."""
     top, problems = resolve(mapping, catalog, swept)
     problems += _function_problems(mapping, catalog)
     if problems:
-        return Found(top, tuple(problems))
+        return Analysis(top, tuple(problems))
     try:
         moving, warnings = moving_problems(mapping, top, catalog)
         stop(moving)
         top, keys = _keyed(mapping, catalog, swept, top)
         ways = _routed(mapping, top, keys, swept)
     except ConfigurationError as error:
-        return Found(top, (), refusal=error)
-    return Found(top, (), keys, ways, tuple(warnings))
+        return Analysis(top, (), refusal=error)
+    return Analysis(top, (), keys, ways, tuple(warnings))
 
 
 def stop(problems: Sequence[Problem]) -> None:

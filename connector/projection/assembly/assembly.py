@@ -28,7 +28,7 @@ from connector.projection.assembly import plans, sampling, statements
 from connector.projection.assembly.diagnosis import Diagnostician
 from connector.projection.assembly.key_shape import NOT_A_VALUE, misfits, plausible
 from connector.projection.assembly.projection import Projection
-from connector.projection.assembly.reading import Pool, Session, parse_snapshot
+from connector.projection.assembly.reading import Pool, ReadSettings, Session, parse_snapshot
 from connector.projection.catalog.unchanged import Unchanged
 from connector.projection.routes.route import Lookup as Reverse
 from connector.projection.sql.errors import shown
@@ -59,14 +59,9 @@ class Assembler:
     ) -> None:
         """`fallback_encoding`: of bytes that are no text in the database's own encoding, where it lets them in."""
         self._projection = projection
-        self._pool = Pool(
-            read_dsn,
-            statement_timeout_ms,
-            grace=grace,
-            fallback=fallback_encoding,
-            path=projection.search_path,
-            unfiltered=projection.basis.unfiltered,
-        )
+        path, unfiltered = projection.search_path, projection.basis.unfiltered
+        reading = ReadSettings(read_dsn, statement_timeout_ms, grace, fallback_encoding, path, unfiltered)
+        self._pool = Pool(reading)
         self.unchanged = Unchanged(projection.basis)
         self._width = len(projection.key)
         self._queries: dict[int, str] = {}
@@ -196,10 +191,10 @@ class Assembler:
         return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
 
     async def sample(self, size: int) -> tuple[OrderKey, ...]:
-        """Keys of some orders from all over the key range."""
+        """At most `size` keys, at equal distances, from all over the key range."""
         rows = await self.estimate()
         async with self._pool.session("sampling orders") as session:
-            found = await session.rows(sampling.query(self._projection, size, rows), [size])
+            found = await session.catalog_rows(sampling.query(self._projection, size, rows), [size])
         return tuple(encoded(row) for row in found)
 
     async def diagnose(self, sqlstate: str) -> Diagnosis | None:

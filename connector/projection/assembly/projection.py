@@ -11,7 +11,7 @@ from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.model.orders import KeyShape
 from connector.projection.assembly.parts import Part
-from connector.projection.assembly.statistics import NOTHING_KNOWN, Statistics
+from connector.projection.assembly.statistics import NO_STATISTICS, Statistics
 from connector.projection.catalog.definitions import Definitions
 from connector.projection.catalog.dependencies import Basis
 from connector.projection.catalog.resolution import PathName
@@ -109,7 +109,7 @@ class Projection:
         """What the reverse index holds, by name; several uses of a table with the same way share one."""
         return {use.way.index_name: use.way.index for use in self.uses if use.way.index_name and use.way.index}
 
-    def explain(self, statistics: Statistics = NOTHING_KNOWN) -> dict[str, Any]:
+    def explain(self, statistics: Statistics = NO_STATISTICS) -> dict[str, Any]:
         """How changes of each table lead to orders, as plain data."""
         tables: dict[TableName, list[dict[str, Any]]] = {}
         for use in self.uses:

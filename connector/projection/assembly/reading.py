@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -47,19 +48,29 @@ _LOCK_TIMEOUT = sql.SQL("""
 _FEWER_FOR = 30.0
 
 
-async def connect(
-    dsn: str, statement_timeout_ms: int, grace: float = GRACE, *, unfiltered: bool = False
-) -> BoundedConnection:
-    """A read-only session, whose server has `grace` seconds after its own time limit for each answer; names are looked
-    up in pg_catalog alone. `unfiltered`: rather than leave out rows that a policy hides, a query fails. Raises
-    psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
-    patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
-    connection = await _connected(dsn, patience)
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """`grace`: seconds that the server has for an answer after its own time limit. `fallback_encoding`: see `Charset`.
+    `path`: by which the mapping is run. `unfiltered`: rather than leave out rows that a policy hides, a query fails."""
+
+    dsn: str
+    statement_timeout_ms: int
+    grace: float = GRACE
+    fallback_encoding: str | None = None
+    path: SearchPath = field(default_factory=SearchPath)
+    unfiltered: bool = False
+
+
+async def connect(reading: ReadSettings) -> BoundedConnection:
+    """A read-only connection, on which names are looked up in pg_catalog alone. Raises psycopg.Error, and
+    SourceUnavailable for a pooler that keeps no sessions."""
+    limit = reading.statement_timeout_ms
+    patience = limit / 1000 + reading.grace if limit else None
+    connection = await _connected(reading.dsn, patience)
     try:
-        await refuse_lent(connection, lambda: _connected(dsn, patience))
+        await refuse_lent(connection, lambda: _connected(reading.dsn, patience))
         await connection.execute(SEARCH_PATH)
-        settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
-        settings["row_security"] = "off" if unfiltered else "on"
+        settings = {**_SESSION, "statement_timeout": str(limit), "row_security": "off" if reading.unfiltered else "on"}
         await connection.execute(settings_statement(settings) + _LOCK_TIMEOUT)
         await use_server_encoding(connection)
     except BaseException:  # cancelled: a connection of the OMS's must not be left open
@@ -79,27 +90,31 @@ BRIEF = 10
 class Session:
     """One connection and what is known of its server."""
 
-    def __init__(
-        self, connection: AsyncConnection[Any], standby: bool, fallback: str | None, statement_timeout_ms: int
-    ) -> None:
+    def __init__(self, connection: AsyncConnection[Any], reading: ReadSettings) -> None:
         self.connection = connection
-        self.standby = standby
-        self.path = SearchPath()
-        self._limit_ms = self._usual_ms = statement_timeout_ms
+        self.path = reading.path
+        self._limit_ms = self._usual_ms = reading.statement_timeout_ms
         self._began = time.monotonic()
-        self._charset = charset_of(connection.info.parameter_status("server_encoding"), fallback)
+        self._standby = True  # until it says otherwise
+        self._charset = charset_of(connection.info.parameter_status("server_encoding"), reading.fallback_encoding)
 
     @classmethod
-    async def open(
-        cls, dsn: str, statement_timeout_ms: int, grace: float, fallback: str | None, unfiltered: bool
-    ) -> Session:
-        connection = await connect(dsn, statement_timeout_ms, grace, unfiltered=unfiltered)
+    async def open(cls, reading: ReadSettings) -> Session:
+        """Raises _Refused when there was no connection at all, psycopg.Error, SourceUnavailable, MappingBroken."""
         try:
-            row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
-        except BaseException:  # the same
+            connection = await connect(reading)
+        except NoAnswer:
+            raise
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:
+                raise _Refused(reading.dsn, error) from None
+            raise
+        try:
+            await reading.path.enter(connection)
+        except BaseException:  # cancelled, too: a connection of the OMS's must not be left open
             await connection.close()
             raise
-        return cls(connection, bool(row and row[0]), fallback, statement_timeout_ms)
+        return cls(connection, reading)
 
     def document(self, text: str) -> str:
         """A text that came, for other eyes than ours: see `Charset.document`."""
@@ -142,11 +157,11 @@ class Session:
 
     async def replayed(self) -> Lsn | None:
         """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
-        if not self.standby:
+        if not self._standby:
             return None
         row = (await self.rows("SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"))[0]
-        self.standby = bool(row[0])
-        return parse_lsn(row[1]) if self.standby else None
+        self._standby = bool(row[0])
+        return parse_lsn(row[1]) if self._standby else None
 
 
 class _Refused(Exception):
@@ -160,25 +175,10 @@ class _Refused(Exception):
 
 
 class Pool:
-    """At most `size` sessions, opened when needed and again when broken. `grace` and `unfiltered` as in `connect`,
-    `fallback`: see `Charset`; `path`: by which they run the mapping."""
+    """At most `size` sessions, opened when needed and again when broken. Use as a context manager, or `aclose`."""
 
-    def __init__(
-        self,
-        dsn: str,
-        statement_timeout_ms: int,
-        size: int = 2,
-        grace: float = GRACE,
-        fallback: str | None = None,
-        path: SearchPath | None = None,
-        unfiltered: bool = False,
-    ) -> None:
-        self._path = path or SearchPath()
-        self._fallback = fallback
-        self._unfiltered = unfiltered
-        self._dsn = dsn
-        self._timeout_ms = statement_timeout_ms
-        self._grace = grace
+    def __init__(self, reading: ReadSettings, size: int = 2) -> None:
+        self._reading = reading
         self._free: list[Session] = []
         self._turns = asyncio.Semaphore(size)
         self._lent = 0
@@ -211,7 +211,7 @@ class Pool:
         while not self._free:
             if not self._lent or time.monotonic() >= self._fewer_until:
                 try:
-                    return self._lend(await self._open())
+                    return self._lend(await Session.open(self._reading))
                 except _Refused as error:
                     if not (self._lent and error.full):
                         raise SourceUnavailable(str(error), error.hint) from None
@@ -224,25 +224,11 @@ class Pool:
         self._lent += 1
         return session
 
-    async def _open(self) -> Session:
-        """Raises _Refused when there was no connection at all."""
-        try:
-            session = await Session.open(
-                self._dsn, self._timeout_ms, self._grace, self._fallback, unfiltered=self._unfiltered
-            )
-        except NoAnswer:
-            raise
-        except psycopg.OperationalError as error:
-            if error.sqlstate is None:
-                raise _Refused(self._dsn, error) from None
-            raise
-        try:
-            await self._path.enter(session.connection)
-        except BaseException:  # cancelled, too: a connection of the OMS's must not be left open
-            await session.connection.close()
-            raise
-        session.path = self._path
-        return session
+    async def __aenter__(self) -> Pool:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close what is free now, and what is in use when it comes back."""

@@ -1,14 +1,12 @@
 """Some order keys from all over the key range, for a person who wants to know how a mapping does.
 
-Not for sweeps: those walk the keys in order. Reads only.
+Not for sweeps: those walk the keys in order. No I/O: `Assembler.sample` runs it.
 """
 # ruff: noqa: S608  names come quoted from the catalog, values as parameters
 
 from __future__ import annotations
 
-from connector.model.orders import OrderKey, encoded
 from connector.projection.assembly.projection import Projection
-from connector.projection.assembly.reading import Pool
 from connector.projection.sql.keys import quoted
 
 _READ_WHOLE = 100_000
@@ -17,23 +15,12 @@ _SPARE = 400
 """Keys read for each one wanted. A page holds up to 200 or so, mostly neighbours: so about two pages for each."""
 
 
-async def sample(
-    projection: Projection, size: int, rows: int, *, read_dsn: str, statement_timeout_ms: int
-) -> tuple[OrderKey, ...]:
-    """At most `size` keys in key order, at equal distances, from the first to the last of those read. `rows`: about
-    how many orders there are. The same keys again as long as the table stays the same. Raises ConnectorError as
-    `Pool.session` does."""
-    pool = Pool(read_dsn, statement_timeout_ms, 1)
-    try:
-        async with pool.session("sampling orders") as session:
-            found = await session.rows(query(projection, size, rows), [size])
-    finally:
-        await pool.aclose()
-    return tuple(encoded(row) for row in found)
-
-
 def query(projection: Projection, size: int, rows: int) -> str:
-    """Its parameter is `size`. https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM, TABLESAMPLE."""
+    """At most `size` keys (the parameter) in key order, at equal distances, from the first to the last of those read.
+    `rows`: about how many orders there are. The same keys again as long as the table stays the same.
+
+    https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM, TABLESAMPLE
+    """
     percent = None if rows <= max(_READ_WHOLE, size * _SPARE) else 100 * size * _SPARE / rows
     columns = [quoted("t", name) for name in projection.key]
     names = [f"k{number}" for number in range(1, len(columns) + 1)]

@@ -12,12 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
 from psycopg import sql
 
 from connector.model.changes import TableName
-from connector.postgres.connections import connection
-from connector.postgres.errors import unavailable
+from connector.postgres.connections import reading
 from connector.source.checks.hosting import WAYS, Hosting, read_hosting, replication
 from connector.source.checks.owners import Function, Owners, read_owners
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables
@@ -44,17 +42,12 @@ class Access:
 async def grants(dsn: str, access: Access, publication: str, slot: str, hosting: Hosting | None = None) -> str:
     """The script, for the database as it is: what is there already isn't made again. `hosting`: as recognised, when
     left out. Raises SourceUnavailable, ConfigurationError."""
-    try:
-        async with connection(dsn) as conn:
-            where = hosting or await read_hosting(conn)
-            relations = sorted({*access.read, *access.followed})
-            owners = await read_owners(conn, access.role, where, relations, access.schemas, access.functions)
-            facts = [
-                each for each in await read_tables(conn, access.followed) if not kind_problem(each, access.followed)
-            ]
-            pair = await read_pair(conn, publication)
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
+    async with reading(dsn) as conn:
+        where = hosting or await read_hosting(conn)
+        relations = sorted({*access.read, *access.followed})
+        owners = await read_owners(conn, access.role, where, relations, access.schemas, access.functions)
+        facts = [each for each in await read_tables(conn, access.followed) if not kind_problem(each, access.followed)]
+        pair = await read_pair(conn, publication)
     parts = (
         _heading(owners, where),
         [*_role(access.role, owners, where), *_path(access)],

@@ -16,8 +16,7 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.postgres.connections import connection
-from connector.postgres.errors import unavailable
+from connector.postgres.connections import reading
 from connector.source.objects.catalog import TableFacts
 from connector.source.objects.publication import (
     EVERYTHING,
@@ -80,11 +79,8 @@ async def read_pair(conn: psycopg.AsyncConnection[Any], publication: str) -> Pai
 
 async def published_tables(dsn: str, publication: str) -> tuple[TableName, ...]:
     """Those that the two name; empty when there is no main one. Raises SourceUnavailable."""
-    try:
-        async with connection(dsn) as conn:
-            pair = await read_pair(conn, publication)
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
+    async with reading(dsn) as conn:
+        pair = await read_pair(conn, publication)
     if pair.main is None:
         return ()
     return tuple(sorted({table for each in pair.existing for table in each.listed}))

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection
+from connector.postgres.connections import connection, reading
 from connector.postgres.errors import explain, unavailable
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables, table_problems
 from connector.source.objects.pair import (
@@ -174,14 +174,11 @@ def slot_statement(slot: str, *, failover: bool = False) -> str:
 
 async def _look(dsn: str, slot: str, publication: str, tables: Sequence[TableName], strict: bool) -> _Found:
     """`strict`: raise ConfigurationError for tables that can't be followed, else leave them out."""
-    try:
-        async with connection(dsn) as conn:
-            if strict:
-                _demand(await table_problems(conn, tables))
-            facts = [fact for fact in await read_tables(conn, tables) if kind_problem(fact, tables) is None]
-            return _Found(facts, await read_pair(conn, publication), await read_slot(conn, slot))
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
+    async with reading(dsn) as conn:
+        if strict:
+            _demand(await table_problems(conn, tables))
+        facts = [fact for fact in await read_tables(conn, tables) if kind_problem(fact, tables) is None]
+        return _Found(facts, await read_pair(conn, publication), await read_slot(conn, slot))
 
 
 def _lost(found: _Found) -> str | None:
