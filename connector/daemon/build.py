@@ -43,6 +43,7 @@ from connector.source.checks.replica import replica_problems
 from connector.source.objects.setup import Ready, ensure
 from connector.source.objects.slot import OnWait, SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
+from connector.source.stream.session import StreamSettings
 from connector.source.stream.transactions import Known
 from connector.status.history import History
 from connector.status.metrics import Metrics
@@ -157,8 +158,8 @@ def _stream(settings: Settings, projection: Projection | Unmapped) -> PostgresSo
         source_dsn(settings),
         source.slot,
         source.publication,
-        known=_known(projection),
-        silence_timeout=source.silence_timeout,
+        StreamSettings(silence_timeout=source.silence_timeout),
+        _known(projection),
     )
 
 

@@ -32,8 +32,10 @@ Remember: TypeAlias = Callable[[Lsn], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """`status_interval` and `silence_timeout` in seconds, `buffer` in images plus transactions."""
+class StreamSettings:
+    """`status_interval` (s) is an upper bound: the server's wal_sender_timeout may ask for more status updates. After
+    `silence_timeout` (s) without a word the connection is given up. `buffer`: images plus transactions that may wait
+    for the consumer; `max_images`: images that a transaction is handed out with at once."""
 
     status_interval: float = 10.0
     silence_timeout: float = 60.0
@@ -52,17 +54,17 @@ class Session:
         self,
         copy: CopyBoth,
         interest: Interest,
-        limits: Limits,
+        settings: StreamSettings,
         remember: Remember | None = None,
         known: Known = NOTHING_KNOWN,
     ) -> None:
-        self._inlet = Inlet(copy.begins.confirmed, interest, limits.max_images, known, copy.text)
+        self._inlet = Inlet(copy.begins.confirmed, interest, settings.max_images, known, copy.text)
         self.flow = self._inlet.flow
         self.seen_at = time.monotonic()
         self.silent = False
         """True when the stream was given up because the server said nothing."""
         self._copy = copy
-        self._limits = limits
+        self._settings = settings
         self._buffer: deque[Transaction] = deque()
         self._size = 0
         self._ready = asyncio.Event()
@@ -174,7 +176,7 @@ class Session:
             self._take_in(frame)
             frames += 1
             size += len(frame)
-            if self._size >= self._limits.buffer:
+            if self._size >= self._settings.buffer:
                 await self._wait_for_room()
             elif frames >= _BURST_FRAMES or size >= _BURST_BYTES:
                 frames = size = 0
@@ -204,13 +206,13 @@ class Session:
 
     async def _inform(self) -> None:
         """Send status on a timer: at a third of what the server's patience is, whatever the reader does."""
-        interval = min(self._limits.status_interval, self._limits.silence_timeout / 4)
+        interval = min(self._settings.status_interval, self._settings.silence_timeout / 4)
         if self._copy.sender_timeout:
             interval = min(interval, self._copy.sender_timeout / 3)
         while True:
             await asyncio.sleep(interval)
-            ask = self.silence > self._limits.silence_timeout / 2
-            if self._asked and self.silence > self._limits.silence_timeout:
+            ask = self.silence > self._settings.silence_timeout / 2
+            if self._asked and self.silence > self._settings.silence_timeout:
                 self.silent = True
                 raise SourceUnavailable(
                     f"the server has said nothing for {self.silence:.0f} s, though it was asked to: connecting anew"
