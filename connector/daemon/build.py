@@ -40,11 +40,11 @@ from connector.projection.catalog.resolution import NAMES_NOTE, dump
 from connector.projection.remembered import altered, newly_hidden, recall, remember
 from connector.settings.config import Settings
 from connector.source.checks.replica import replica_problems
-from connector.source.objects.setup import Ready, ensure
+from connector.source.objects.setup import SetupResult, ensure
 from connector.source.objects.slot import OnWait, SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.source.stream.session import StreamSettings
-from connector.source.stream.transactions import Known
+from connector.source.stream.transactions import CatalogFacts
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from connector.wiring.bounds import longest_push, longest_read
@@ -232,11 +232,11 @@ async def admit(settings: Settings, parts: Parts, projection: Projection) -> Non
     await parts.objects.publish(projection.tables)
 
 
-def _known(projection: Projection | Unmapped) -> Known:
+def _known(projection: Projection | Unmapped) -> CatalogFacts:
     if isinstance(projection, Unmapped):
-        return Known()
+        return CatalogFacts()
     tables = projection.followed
-    return Known({table.oid: table.name for table in tables}, frozenset(t.name for t in tables if t.partial))
+    return CatalogFacts({table.oid: table.name for table in tables}, frozenset(t.name for t in tables if t.partial))
 
 
 async def _set_up(
@@ -269,7 +269,7 @@ async def _set_up(
     return made, "interrupted start" if interrupted and made is None else None
 
 
-def _made(ready: Ready, known: bool) -> Gap:
+def _made(ready: SetupResult, known: bool) -> Gap:
     if ready.slot_lost is not None:
         return Gap(f"slot_{ready.slot_lost}")
     return Gap.SLOT_GONE if known else Gap.NEW_SLOT

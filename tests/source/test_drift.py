@@ -14,9 +14,9 @@ from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.drift import Drift, ObjectWatch
-from connector.source.objects.pair import inserts_name
+from connector.source.objects.object_state import load
+from connector.source.objects.publication_pair import inserts_name
 from connector.source.objects.setup import ensure, mend
-from connector.source.objects.snapshot import load
 from tests.support.fix_connector import Rig
 from tests.support.fix_connector import eventually as eventually_so
 from tests.support.fix_postgres import Database

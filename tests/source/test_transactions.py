@@ -19,7 +19,7 @@ from connector.source.stream.pgoutput import (
     Truncate,
     Type,
 )
-from connector.source.stream.transactions import Known, Transactions
+from connector.source.stream.transactions import CatalogFacts, Transactions
 from connector.source.stream.wire import ProtocolError
 from tests.support.encode_pgoutput import AnyMessage, Delete, Insert, Update, encode
 
@@ -36,13 +36,13 @@ def relation(
     return Relation(oid, "shop", name, identity, tuple(Column(each, 25, -1, key=each == "id") for each in columns))
 
 
-def run(messages: Sequence[AnyMessage], max_images: int = 2000, known: Known | None = None) -> list[Transaction]:
-    transactions = Transactions(INTEREST, max_images, known or Known())
+def run(messages: Sequence[AnyMessage], max_images: int = 2000, known: CatalogFacts | None = None) -> list[Transaction]:
+    transactions = Transactions(INTEREST, max_images, known or CatalogFacts())
     given = [transactions.feed(encode(message)) for message in messages]
     return [each for each in given if each is not None]
 
 
-def images(messages: Sequence[AnyMessage], identity: str = "d", known: Known | None = None) -> tuple[Image, ...]:
+def images(messages: Sequence[AnyMessage], identity: str = "d", known: CatalogFacts | None = None) -> tuple[Image, ...]:
     [transaction] = run([BEGIN, relation(identity=identity), *messages, COMMIT], known=known)
     [changes] = transaction.changes
     return changes.images
@@ -89,7 +89,7 @@ def test_null_in_a_whole_old_row_is_null() -> None:
 
 
 def test_null_in_a_whole_old_row_is_unknown_where_a_partition_may_have_sent_its_key_alone() -> None:
-    known = Known(partial=frozenset({ORDERS}))
+    known = CatalogFacts(partial=frozenset({ORDERS}))
     assert images([Delete(1, "O", ("1", None, None))], "f", known) == ((UNKNOWN, "1"),)
     assert images([Update(1, "O", ("1", None, "b"), ("1", None, None))], "f", known) == (("b", "1"), (None, "1"))
 
@@ -97,9 +97,9 @@ def test_null_in_a_whole_old_row_is_unknown_where_a_partition_may_have_sent_its_
 def test_a_table_of_interest_is_followed_under_another_name_that_it_had_before_the_stream_began() -> None:
     messages: list[AnyMessage] = [BEGIN, relation(5, "attic"), Insert(5, ("1", "x", "c")), COMMIT]
     assert run(messages) == []
-    [transaction] = run(messages, known=Known({5: ORDERS}))
+    [transaction] = run(messages, known=CatalogFacts({5: ORDERS}))
     assert transaction.changes == (Changes(ORDERS, Operation.INSERT, 1, (("c", "1"),)),)
-    assert run(messages, known=Known({5: OTHERS})) == []
+    assert run(messages, known=CatalogFacts({5: OTHERS})) == []
 
 
 def test_an_unchanged_toast_value_is_taken_from_the_old_row_when_there_is_one() -> None:

@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import connection
 from connector.postgres.errors import CONNECTIONS_NEEDED
-from connector.source.checks.limits import READING, limit_problems
+from connector.source.checks.connection_limits import READING, limit_problems
 from connector.source.checks.replica import replica_problems
 from tests.support.fix_connector import Rig, eventually
 from tests.support.fix_postgres import Database

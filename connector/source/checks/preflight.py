@@ -18,12 +18,12 @@ from connector.model.errors import ConfigurationError, Problem, SourceUnavailabl
 from connector.postgres.connections import connection, open_replication
 from connector.postgres.errors import CONNECTIONS_NEEDED, explain
 from connector.source.checks.abandoned import publication_problems, read_abandoned
-from connector.source.checks.hosting import WAYS, Hosting, read_hosting, replication
-from connector.source.checks.limits import limit_problems
+from connector.source.checks.connection_limits import limit_problems
+from connector.source.checks.hosting import PROFILES, Hosting, read_hosting, replication
 from connector.source.checks.synchronous import standby_problems
 from connector.source.objects.catalog import TableFacts, read_tables, table_problems
-from connector.source.objects.pair import (
-    Pair,
+from connector.source.objects.publication_pair import (
+    PublicationPair,
     conflicts,
     danger_problems,
     pair_problems,
@@ -110,12 +110,12 @@ async def preflight(
 def _server_problems(server: _Server, hosting: Hosting) -> list[Problem]:
     found = []
     if server.wal_level != "logical":
-        found.append(Problem(f"wal_level is {server.wal_level}", WAYS[hosting].logical, "source.dsn"))
+        found.append(Problem(f"wal_level is {server.wal_level}", PROFILES[hosting].logical, "source.dsn"))
     if server.in_recovery and server.version < 160000:
         hint = "point source.dsn at the primary (logical decoding on a standby needs Postgres 16)"
         found.append(Problem("the server is a standby", hint, "source.dsn"))
     if not server.may_replicate:
-        hint = f"let {WAYS[hosting].administrator} run: {replication(hosting, server.role)}"
+        hint = f"let {PROFILES[hosting].administrator} run: {replication(hosting, server.role)}"
         found.append(Problem(f"role {server.role} may not replicate", hint, "source.dsn"))
     return found
 
@@ -148,7 +148,7 @@ def _object_problems(
     server: _Server,
     slot: str,
     facts: Sequence[TableFacts],
-    pair: Pair,
+    pair: PublicationPair,
     report: SlotReport | None,
     manage: bool,
     renews: bool,
@@ -165,7 +165,7 @@ def _object_problems(
     return problems + dangers + conflicts(pair, existing)
 
 
-def _may_repair(server: _Server, pair: Pair, facts: Sequence[TableFacts]) -> bool:
+def _may_repair(server: _Server, pair: PublicationPair, facts: Sequence[TableFacts]) -> bool:
     publications = all(each.owned for each in pair.existing)
     creating = pair.main is None or pair.inserts is None
     return publications and (server.may_create or not creating) and all(fact.owned for fact in facts)

@@ -12,7 +12,7 @@ import psycopg
 from connector.model.errors import Problem
 from connector.postgres.connections import reading
 from connector.postgres.errors import CONNECTIONS_NEEDED
-from connector.source.checks.limits import LOOKING, READING, limit_problems
+from connector.source.checks.connection_limits import LOOKING, READING, limit_problems
 
 # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
 _SYSTEM: Final = "SELECT system_identifier::text, current_database()::text FROM pg_control_system()"

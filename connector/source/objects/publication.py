@@ -1,7 +1,8 @@
 """One publication: what it publishes now, what is wrong with that, and the SQL that mends it.
 
 https://www.postgresql.org/docs/current/sql-createpublication.html. Never writes a column list: with one, dropping a
-column or changing a replica identity would break the OMS. Which tables belong into which is `pair`'s to know.
+column or changing a replica identity would break the OMS. Which tables belong into which is known to
+`publication_pair`.
 """
 
 from __future__ import annotations

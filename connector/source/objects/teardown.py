@@ -15,8 +15,8 @@ from psycopg import sql
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, reading
 from connector.postgres.errors import explain, unavailable
-from connector.source.objects.pair import inserts_name
 from connector.source.objects.publication import read_publications
+from connector.source.objects.publication_pair import inserts_name
 from connector.source.objects.slot import read_slot, slot_problems
 
 _LOCK_TIMEOUT: Final = 3.0

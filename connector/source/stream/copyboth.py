@@ -21,7 +21,7 @@ from connector.model.errors import ConfigurationError, ConnectorError, Problem, 
 from connector.postgres.connections import ANSWER, open_replication
 from connector.postgres.dsn import describe
 from connector.postgres.errors import explain
-from connector.source.checks.synchronous import named
+from connector.source.checks.synchronous import synchronous_entry
 from connector.source.objects.slot import lost_because
 from connector.source.stream.wire import Unreadable
 
@@ -78,7 +78,7 @@ class CopyBoth:
             followed = [each for each in publications if each in existing]
             standbys = await _one(conn, _STANDBYS)
         made = cls(conn, slot, name, followed, begins, sender_timeout)
-        made.waited_for = named(standbys["names"], standbys["ours"]) is not None
+        made.waited_for = synchronous_entry(standbys["names"], standbys["ours"]) is not None
         return made
 
     async def start(self) -> None:

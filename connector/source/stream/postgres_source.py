@@ -11,10 +11,10 @@ from dataclasses import replace
 from connector.model.changes import Interest, Lsn, StreamPosition, Transaction
 from connector.pipeline.ports.protocols import Journal
 from connector.postgres.connections import ANSWER
-from connector.source.objects.pair import inserts_name
+from connector.source.objects.publication_pair import inserts_name
 from connector.source.stream.copyboth import CopyBoth, NotDecodableYet
 from connector.source.stream.session import Session, StreamSettings
-from connector.source.stream.transactions import NOTHING_KNOWN, Known
+from connector.source.stream.transactions import NO_CATALOG_FACTS, CatalogFacts
 from connector.source.stream.wire import Unreadable
 
 _PATIENCE_DOUBLINGS = 16
@@ -31,16 +31,16 @@ class PostgresSource:
         slot: str,
         publication: str | Sequence[str],
         settings: StreamSettings = _USUAL,
-        known: Known = NOTHING_KNOWN,
+        facts: CatalogFacts = NO_CATALOG_FACTS,
     ) -> None:
-        """`publication`: the main one, with whose second one (see `pair`) the stream follows if there is one as it
-        starts; or all by name, of which the first must exist."""
+        """`publication`: the main one; the second of the two (see `publication_pair`) is followed, too, if there is one
+        as the stream starts. Or all by name, of which the first must exist."""
         self._dsn = dsn
         self._slot = slot
         self._publications = (publication, inserts_name(publication)) if isinstance(publication, str) else publication
         self._left_out = False
         self._unreadable = "", 0
-        self._known = known
+        self._facts = facts
         self._settings = settings
         self._patience = settings.silence_timeout
         self._session: Session | None = None
@@ -57,7 +57,7 @@ class PostgresSource:
         read any more, and ConfigurationError when a person must mend something first (a privilege is missing).
         """
         session = await self._open(interest, journal)
-        started_at = session.flow.received
+        started_at = session.lsns.received
         undecodable = False
         try:
             while True:
@@ -71,7 +71,7 @@ class PostgresSource:
             try:
                 await session.close()
             finally:
-                progressed = session.flow.received > started_at
+                progressed = session.lsns.received > started_at
                 # Whoever read on without the second publication may have read past its beginning by now.
                 self._left_out = undecodable or (self._left_out and not progressed)
                 self._learn(session, progressed)
@@ -88,7 +88,7 @@ class PostgresSource:
             await copy.close(0.0)
             raise
         settings = replace(self._settings, silence_timeout=self._patience)
-        self._session = Session(copy, interest, settings, None if journal is None else journal.remember, self._known)
+        self._session = Session(copy, interest, settings, None if journal is None else journal.remember, self._facts)
         self._session.waited_for(copy.waited_for)
         return self._session
 
@@ -144,8 +144,8 @@ class PostgresSource:
 
 
 def _position_of(session: Session, connected: bool) -> StreamPosition:
-    flow = session.flow
+    lsns = session.lsns
     silence = session.silence if connected else 0.0
     return StreamPosition(
-        flow.received, flow.flush, flow.server, session.seen_at, connected, session.told, silence, session.messages
+        lsns.received, lsns.flush, lsns.server, session.seen_at, connected, session.reported, silence, session.messages
     )

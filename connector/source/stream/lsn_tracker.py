@@ -11,7 +11,7 @@ from collections import deque
 from connector.model.changes import Lsn
 
 
-class Flow:
+class LsnTracker:
     """`flush` never passes a transaction that was emitted and not acknowledged, and never moves back.
 
     `complete` is the highest position before which everything of interest has been emitted.

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from connector.model.changes import TableName
 from connector.source.objects.catalog import TableFacts
-from connector.source.objects.pair import Pair
+from connector.source.objects.publication_pair import PublicationPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def load(text: str) -> State | None:
         return None
 
 
-def state_of(facts: Sequence[TableFacts], pair: Pair) -> State:
+def state_of(facts: Sequence[TableFacts], pair: PublicationPair) -> State:
     tables = {
         fact.table: TableState(
             fact.kind,
@@ -82,6 +82,6 @@ def state_of(facts: Sequence[TableFacts], pair: Pair) -> State:
     return State(tables, ",".join(each.stamp for each in pair.existing))
 
 
-def _published(pair: Pair, table: TableName) -> str:
+def _published(pair: PublicationPair, table: TableName) -> str:
     covering = [each for each in pair.existing if each.covers(table)]
     return ",".join(f"{each.name}:{each.listed.get(table, 'unnamed')}" for each in covering)
