@@ -36,8 +36,8 @@ from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection
+from connector.projection.basis_note import altered, newly_hidden, recall, remember
 from connector.projection.catalog.resolution import NAMES_NOTE, dump
-from connector.projection.remembered import altered, newly_hidden, recall, remember
 from connector.settings.config import Settings
 from connector.source.checks.replica import replica_problems
 from connector.source.objects.setup import SetupResult, ensure
@@ -119,7 +119,7 @@ async def build(
         options = replace(options, altered=altered(before, projection), basis=remember(projection))
     pipeline = Pipeline(ports, options)
     if isinstance(assembler, Assembler):
-        assembler.unchanged.doubt = pipeline.evidence.anew
+        assembler.dependencies.doubt = pipeline.evidence.anew
     health = _health(settings, pipeline, watchdog)
     looks = KeptConnection(made.dsn, made.within)
     stack.push_async_callback(looks.close)
@@ -211,7 +211,7 @@ async def _projected(settings: Settings, lasting: bool) -> Projection | Unmapped
 def _routes(projection: Projection | Unmapped) -> frozenset[str] | None:
     if isinstance(projection, Unmapped):
         return None
-    return frozenset(use.way.name for use in projection.uses) | projection.indexes.keys()
+    return frozenset(use.route.name for use in projection.uses) | projection.indexes.keys()
 
 
 async def _source_problems(settings: Settings, projection: Projection) -> list[Problem]:

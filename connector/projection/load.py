@@ -22,23 +22,23 @@ from connector.projection.assembly.projection import (
     Access,
     Projection,
     Use,
-    Used,
+    UsedDefinitions,
     table_names,
 )
-from connector.projection.assembly.reading import ReadSettings, connect
 from connector.projection.assembly.restriction import hidden_names, restricted
+from connector.projection.assembly.sessions import ReadSettings, connect
 from connector.projection.catalog.definitions import Definitions
 from connector.projection.catalog.dependencies import Basis, Dependencies, State, dependencies, difference
-from connector.projection.catalog.planted import Names, names_of
 from connector.projection.catalog.search_path import SearchPath, configured_path, rows, running_path
 from connector.projection.catalog.tables import Catalog
+from connector.projection.catalog.untrusted import LookedUpNames, looked_up_names
 from connector.projection.catalog.views import read_catalog
 from connector.projection.checks import server
 from connector.projection.checks.privileges import privilege_problems, read_functions, refused_problem
 from connector.projection.checks.row_security import row_security_problems, unfiltered
 from connector.projection.checks.unqualified_names import ambiguous_names, path_names, unqualified_names
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.required_privileges import Needs
+from connector.projection.routes.required_privileges import RequiredPrivileges
 from connector.projection.routes.routes import Routes
 from connector.projection.sql.errors import translated
 from connector.projection.sql.mapping import Mapping
@@ -81,12 +81,12 @@ async def access(
             stop(looked.analysis.unread)
             if looked.analysis.refusal is not None:
                 raise looked.analysis.refusal
-            functions = await read_functions(connection, looked.needs.called)
+            functions = await read_functions(connection, looked.privileges.called)
     except psycopg.Error as error:
         raise _as_unavailable(error) from None
     closed = tuple(function for function in functions if not function.by_all)
-    tables = table_names([way.table for way in looked.analysis.ways])
-    return Access(tables, looked.needs, closed, looked.configured)
+    tables = table_names([route.table for route in looked.analysis.routes])
+    return Access(tables, looked.privileges, closed, looked.configured)
 
 
 def _table_name(written: str) -> TableName:
@@ -105,7 +105,7 @@ class _Looked:
     catalog: Catalog
     views: Dictionary[TableName, str]
     analysis: Analysis
-    needs: Needs
+    privileges: RequiredPrivileges
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class _Watched:
     """What must stay as it is while orders are read."""
 
     path: SearchPath
-    used: Used
+    used: UsedDefinitions
     key_shape: KeyShape
     basis: Basis
     hidden: tuple[Problem, ...]
@@ -135,25 +135,25 @@ async def _look_up(mapping: Mapping, connection: AsyncConnection[Any], swept: fr
     configured = await configured_path(connection)
     catalog, views = await read_catalog(connection, mapping.select, mapping.identifiers, configured)
     analysis = analyse(mapping, catalog, swept)
-    return _Looked(mapping, swept, configured, catalog, views, analysis, analysis.needs(mapping, catalog))
+    return _Looked(mapping, swept, configured, catalog, views, analysis, analysis.privileges(mapping, catalog))
 
 
 async def _loaded(looked: _Looked, connection: AsyncConnection[Any], timezone: str) -> Projection:
-    catalog, needs = looked.catalog, looked.needs
+    catalog, privileges = looked.catalog, looked.privileges
     path = await _safe_path(looked, connection)
-    depends, before = await _stands_on(connection, catalog, path)
-    hidden = await row_security_problems(connection, needs.columns, catalog.views)
-    stop([*await privilege_problems(connection, needs), *(problem for problem in hidden if not problem.warning)])
+    depends, before = await _dependencies(connection, catalog, path)
+    hidden = await row_security_problems(connection, privileges.columns, catalog.views)
+    stop([*await privilege_problems(connection, privileges), *(problem for problem in hidden if not problem.warning)])
     try:
         accepted = await _accepted(looked, connection, path)
     except psycopg.errors.InsufficientPrivilege as error:
-        raise ConfigurationError([await refused_problem(connection, needs, error)]) from None
+        raise ConfigurationError([await refused_problem(connection, privileges, error)]) from None
     used = await _used(connection, catalog, path.names)
     shape = await read_key_shape(connection, looked.analysis.keys[0])
     stamp, state = await depends.read(partial(rows, connection))
     if altered := difference(before, state):
         raise SourceUnavailable(f"while the mapping was analysed, {altered}: it is tried again")
-    basis = Basis(depends, stamp, state, accepted.unfiltered and not _filters(state, needs))
+    basis = Basis(depends, stamp, state, accepted.unfiltered and not _filters(state, privileges))
     return _projection(looked, accepted, _Watched(path, used, shape, basis, tuple(hidden)), timezone)
 
 
@@ -172,12 +172,12 @@ async def _accepted(looked: _Looked, connection: AsyncConnection[Any], path: Sea
     key = found.keys[0]
     text = restricted(mapping, found.top, found.keys)
     columns = await server.described(mapping, connection, path, text, key)
-    known = {table.name for table in tables if table.refusal} | {way.table.name for way in found.ways}
+    known = {table.name for table in tables if table.refusal} | {route.table.name for route in found.routes}
     stop(await server.unplanned(connection, mapping, path, text, key, known))
     return _Accepted(mapping, names, text, columns, await unfiltered(connection, path, text, key))
 
 
-async def _stands_on(
+async def _dependencies(
     connection: AsyncConnection[Any], catalog: Catalog, path: SearchPath
 ) -> tuple[Dependencies, State]:
     """Raises SourceUnavailable when a table that was read a moment ago is gone."""
@@ -190,11 +190,11 @@ async def _stands_on(
 
 
 async def _safe_path(looked: _Looked, connection: AsyncConnection[Any]) -> SearchPath:
-    """Raises ConfigurationError when a name of the mapping may mean what somebody planted."""
+    """Raises ConfigurationError when a name of the mapping may mean an untrusted object."""
     mapping, functions = looked.mapping, looked.catalog.functions
     tables = [table.oid for table in looked.catalog.tables.values()]
-    path, planted = await running_path(names_of(functions.words, looked.configured, tables), connection)
-    stop([mapping.problem(each.what, mapping.identifiers.offset(each.name), each.hint) for each in planted])
+    path, untrusted = await running_path(looked_up_names(functions.words, looked.configured, tables), connection)
+    stop([mapping.problem(each.what, mapping.identifiers.offset(each.name), each.hint) for each in untrusted])
     return path
 
 
@@ -203,18 +203,18 @@ def _relations(catalog: Catalog) -> list[int]:
     return [table.oid for table in (*tables, *(child for table in tables for child in table.children))]
 
 
-def _filters(state: State, needs: Needs) -> bool:
+def _filters(state: State, privileges: RequiredPrivileges) -> bool:
     """Whether a policy applies to what the role reads itself, in queries of ours too."""
-    own = {str(name) for name in needs.columns}
+    own = {str(name) for name in privileges.columns}
     relations = state["relations"].values()
     return any(one["name"] in own and state["role"] in (one["row_security"] or {}) for one in relations)
 
 
-async def _used(connection: AsyncConnection[Any], catalog: Catalog, names: Names) -> Used:
+async def _used(connection: AsyncConnection[Any], catalog: Catalog, names: LookedUpNames) -> UsedDefinitions:
     tables = {table.name for table in catalog.tables.values()}
     called = tuple(sorted(catalog.functions.called))
     definitions = Definitions(tuple(sorted(catalog.views)), called, tuple(sorted(tables)), names)
-    return Used(definitions, await definitions.digest(partial(rows, connection)))
+    return UsedDefinitions(definitions, await definitions.digest(partial(rows, connection)))
 
 
 def _unread(found: Analysis, refused: list[Problem]) -> list[Problem]:
@@ -238,7 +238,7 @@ def _sweep_warnings(looked: _Looked) -> list[Problem]:
 
 def _projection(looked: _Looked, accepted: _Accepted, watched: _Watched, timezone: str) -> Projection:
     found, mapping = looked.analysis, accepted.mapping
-    key, ways = found.keys[0], found.ways
+    key, routes = found.keys[0], found.routes
     return Projection(
         path=mapping.path,
         order_table=key.table.name,
@@ -246,20 +246,20 @@ def _projection(looked: _Looked, accepted: _Accepted, watched: _Watched, timezon
         key_types=tuple(column.asked_as for column in key.columns),
         key_columns=key.columns,
         key_shape=watched.key_shape,
-        tables=table_names([way.table for way in ways]),
+        tables=table_names([route.table for route in routes]),
         columns=accepted.columns,
         fingerprint=_fingerprint(looked, accepted, watched.used, timezone),
-        routes=Routes(ways, key.table.name),
-        uses=tuple(Use(way.use.alias, mapping.line(way.use.at), way) for way in ways),
+        routes=Routes(routes, key.table.name),
+        uses=tuple(Use(route.use.alias, mapping.line(route.use.at), route) for route in routes),
         statement=mapping.statement,
         restricted=accepted.restricted,
         key_outputs=tuple(hidden_names(key)),
         order_table_key_is_primary=_is_primary(key),
         order_table_rows=key.table.rows,
-        needs=looked.needs,
+        privileges=looked.privileges,
         used=watched.used,
         basis=watched.basis,
-        moving=(*found.warnings, *_sweep_warnings(looked)),
+        nondeterministic=(*found.warnings, *_sweep_warnings(looked)),
         hidden=watched.hidden,
         path_names=path_names(mapping, accepted.names, looked.catalog),
         search_path=watched.path,
@@ -267,11 +267,11 @@ def _projection(looked: _Looked, accepted: _Accepted, watched: _Watched, timezon
     )
 
 
-def _fingerprint(looked: _Looked, accepted: _Accepted, used: Used, timezone: str) -> str:
+def _fingerprint(looked: _Looked, accepted: _Accepted, used: UsedDefinitions, timezone: str) -> str:
     key = looked.analysis.keys[0]
     outputs = [f"{name} {kind}" for name, kind in accepted.columns.items()]
     # A reverse index that is new must be filled by a sweep, as if the mapping had changed.
-    indexes = sorted({way.index_name for way in looked.analysis.ways if way.index_name})
+    indexes = sorted({route.index_name for route in looked.analysis.routes if route.index_name})
     meanings = [*(looked.views[name] for name in sorted(looked.views)), used.digest]
     order_key = f"{key.table.name}({','.join(key.names)})"
     return accepted.mapping.fingerprint(ANALYSIS_VERSION, order_key, timezone, *outputs, *indexes, *meanings)

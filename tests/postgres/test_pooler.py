@@ -13,7 +13,7 @@ from connector.inspect import survey
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.connections import connection, open_replication
-from connector.projection.assembly.reading import ReadSettings, connect
+from connector.projection.assembly.sessions import ReadSettings, connect
 from connector.sandbox.server import SandboxServer
 from connector.source.checks.preflight import preflight
 from tests.support.fix_connector import Rig

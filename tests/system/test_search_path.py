@@ -23,7 +23,7 @@ from connector.model.errors import ConfigurationError, MappingBroken, ReadingVoi
 from connector.model.orders import OrderKey
 from connector.postgres import connections
 from connector.projection import Assembler, Projection, access, load
-from connector.projection.assembly.reading import ReadSettings, Session, connect
+from connector.projection.assembly.sessions import ReadSettings, Session, connect
 from connector.source.checks.grants import Access, grants
 from tests.support.fix_postgres import Database
 

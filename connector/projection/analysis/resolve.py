@@ -41,7 +41,7 @@ _NAMES = {"locks": "FOR UPDATE and FOR SHARE are", "into": "SELECT INTO is", "wi
 def resolve(
     mapping: Mapping, catalog: Catalog, swept: Set[TableName] = frozenset(), twins: Set[int] = frozenset()
 ) -> tuple[Scope, list[Problem]]:
-    """The mapping's top scope, and every problem found on the way. `swept`: tables that need no way. `twins`:
+    """The mapping's top scope, and every problem found on the way. `swept`: tables that need no route. `twins`:
     identities of the SELECTs whose windows (or DISTINCT ON) put rows of several orders together."""
     resolver = MappingResolver(mapping, catalog, swept, twins)
     top = resolver.scope(mapping.select, None, None, {})

@@ -28,8 +28,8 @@ from connector.projection.assembly import plans, sampling, statements
 from connector.projection.assembly.diagnosis import Diagnostician
 from connector.projection.assembly.key_shape import NOT_A_VALUE, misfits, plausible
 from connector.projection.assembly.projection import Projection
-from connector.projection.assembly.reading import Pool, ReadSettings, Session, parse_snapshot
-from connector.projection.catalog.unchanged import Unchanged
+from connector.projection.assembly.sessions import Pool, ReadSettings, Session, parse_snapshot
+from connector.projection.catalog.dependencies import DependencyWatch
 from connector.projection.routes.route import Lookup as Reverse
 from connector.projection.sql.errors import shown
 from connector.projection.sql.keys import array_literal, decode
@@ -62,10 +62,10 @@ class Assembler:
         path, unfiltered = projection.search_path, projection.basis.unfiltered
         reading = ReadSettings(read_dsn, statement_timeout_ms, grace, fallback_encoding, path, unfiltered)
         self._pool = Pool(reading)
-        self.unchanged = Unchanged(projection.basis)
+        self.dependencies = DependencyWatch(projection.basis)
         self._width = len(projection.key)
         self._queries: dict[int, str] = {}
-        self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}
+        self._lookups = {use.route.name: use.route.lookup for use in projection.uses if use.route.lookup is not None}
 
     @property
     def fingerprint(self) -> str:
@@ -124,14 +124,14 @@ class Assembler:
         names = {lookup.route for lookup in lookups}
         if len(names) > 1:
             raise ValueError("lookups of several routes")
-        way = self._lookups.get(next(iter(names), ""))
-        if way is None:
+        route = self._lookups.get(next(iter(names), ""))
+        if route is None:
             return await self.scan(after, limit) if names else await self._page(None, [], after, 0)
         rows = [lookup.values for lookup in lookups]
         try:
-            return await self._page(way, [array_literal(column) for column in zip(*rows, strict=True)], after, limit)
+            return await self._page(route, [array_literal(column) for column in zip(*rows, strict=True)], after, limit)
         except OrderUnreadable as error:
-            if error.sqlstate not in NOT_A_VALUE or not await misfits(self._pool, way.value_types, rows):
+            if error.sqlstate not in NOT_A_VALUE or not await misfits(self._pool, route.value_types, rows):
                 raise
         return await self.scan(after, limit)
 
@@ -205,11 +205,14 @@ class Assembler:
 
     async def redefined(self) -> bool:
         """Whether a view, function, operator or type that the mapping uses is another one than as it was analysed, or
-        might be one that somebody planted."""
+        is no longer to be trusted."""
         used, path = self._projection.used, self._projection.search_path
         try:
-            async with self._pool.session("reading what the mapping uses") as session, path.left(session.connection):
-                await path.stand(session.connection)
+            async with (
+                self._pool.session("reading what the mapping uses") as session,
+                path.suspended(session.connection),
+            ):
+                await path.verify(session.connection)
                 opened = await path.names.open_schemas(session.rows)
                 return opened != path.open or await used.definitions.digest(session.rows) != used.digest
         except MappingBroken:
@@ -217,10 +220,10 @@ class Assembler:
 
     def superseded_by(self, projection: Projection) -> bool:
         """Whether what it stands on is otherwise than as this one was analysed, so that this one must not go on."""
-        return self.unchanged.differs(projection.basis)
+        return self.dependencies.differs(projection.basis)
 
     async def plan_problems(self) -> list[Problem]:
-        """Warnings: tables read whole, ways without an index, replica identities that lack a way's columns."""
+        """Warnings: tables read whole, routes without an index, replica identities that lack a route's columns."""
         keys = (await self.scan(None, 1)).keys
         async with self._pool.session("planning the mapping") as session:
             return await plans.plan_problems(session, self._projection, keys[0] if keys else None)
@@ -260,11 +263,11 @@ class Assembler:
     async def _read(self, session: Session, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows, when what they stand on was the same all the time. Raises ReadingVoid, SourceUnavailable."""
         for _ in range(_READ_AGAIN):
-            begun = self.unchanged.stamp
+            begun = self.dependencies.stamp
             rows = await session.rows(query, parameters)
-            if await self.unchanged.since(begun, session.catalog_rows):
+            if await self.dependencies.since(begun, session.catalog_rows):
                 return rows
-            await session.stand()
+            await session.verify_path()
         raise SourceUnavailable("tables or functions of the mapping are altered all the time: nothing can be read")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from connector.model.errors import ConfigurationError
 from connector.projection.analysis.scopes import Node, Scope, Source
-from connector.projection.routes.equivalence import Influence, apart
+from connector.projection.routes.equivalence import Equivalences, apart
 from connector.projection.routes.key import KeyUse
 from connector.projection.sql.keys import among, quoted
 from connector.projection.sql.mapping import Edit, Mapping
@@ -36,10 +36,10 @@ def restricted(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> str:
     edits: dict[Edit, None] = {}
     for leaf in top.leaves():
         own = [key for key in keys if key.use.scope.within(leaf)]
-        ways = [_lead_up(mapping, leaf, key, edits) for key in own]
-        if not ways or any(expressions != ways[0][0] for expressions, _ in ways):
+        led = [_lead_up(mapping, leaf, key, edits) for key in own]
+        if not led or any(expressions != led[0][0] for expressions, _ in led):
             raise ConfigurationError([mapping.problem("the order key is not at one place in this SELECT", leaf.at)])
-        expressions, at = ways[0]
+        expressions, at = led[0]
         outputs = ", ".join(f"{e} AS {quoted(n)}" for e, n in zip(expressions, hidden_names(own[0]), strict=True))
         edits[mapping.more_output(at, outputs)] = None
         if not leaf.coupled:
@@ -158,7 +158,7 @@ def _pushed(scope: Scope, key: KeyUse) -> tuple[int, list[str]] | None:
     holder = scope.holder
     if holder is None or holder not in holder.scope.sources:
         return None
-    influence = Influence(holder, key.use)
+    equivalences = Equivalences(holder, key.use)
     nodes = []
     for wanted in key.nodes():
         equal = [
@@ -167,7 +167,7 @@ def _pushed(scope: Scope, key: KeyUse) -> tuple[int, list[str]] | None:
             if output.node is not None
             and output.node[0].scope is scope
             and scope.why_coupled(output.node) is None
-            and influence.equal((holder, number), wanted)
+            and equivalences.equal((holder, number), wanted)
         ]
         if not equal:
             return None

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from connector.projection.assembly.projection import Projection
-from connector.projection.assembly.reading import snapshot_function
+from connector.projection.assembly.sessions import snapshot_function
 from connector.projection.routes.route import Index, Lookup
 from connector.projection.sql.keys import among, quoted
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connector.model.changes import TableName
-from connector.projection.assembly.reading import Pool, ReadSettings
+from connector.projection.assembly.sessions import Pool, ReadSettings
 from connector.projection.catalog.tables import Table
 from connector.projection.routes.route import Lookup
 

@@ -115,7 +115,7 @@ class _Function:
     body: str
     own_path: str
     names_no_table: bool
-    needs: Sequence[int]
+    calls: Sequence[int]
 
     @property
     def written(self) -> bool:
@@ -195,7 +195,7 @@ class _Graph:
             if found.oid in self._found:
                 continue
             self._found[found.oid] = found
-            self._waits |= {oid for oid in found.needs if oid not in self._found}
+            self._waits |= {oid for oid in found.calls if oid not in self._found}
             body = found.words()
             # What a body in another language calls is watched, but not judged: a word in it may be anything.
             self._bodies[found.oid] = body if found.language == "sql" else Identifiers()
@@ -209,7 +209,7 @@ class _Graph:
         keys = list(_keys(words))
         keys += [key for key in self._meant if key[0] == "cast" and key not in keys]
         suspects = [suspect for key in keys for suspect in self._suspects(key)]
-        volatile = frozenset(name for kind, name in keys if kind == "function" and self._moves((kind, name)))
+        volatile = frozenset(name for kind, name in keys if kind == "function" and self._is_volatile((kind, name)))
         called = frozenset({*known.functions, *(found.name for found in self._found.values())})
         return Functions(tuple(suspects), volatile, called, known)
 
@@ -223,14 +223,14 @@ class _Graph:
             said = why if own else f"calls {self._found[reader].name}, which {why}"
             hint = "declare it IMMUTABLE if it reads no table, or write its tables into the mapping"
             yield Suspect(name, f"{what} may read tables whose changes could not be followed: it {said}", hint)
-        elif kind != "function" and self._moves(key):
+        elif kind != "function" and self._is_volatile(key):
             yield Suspect(
                 name,
                 f"{what} answers anew on each call: the order would differ at every look",
                 "take it from a column instead",
             )
 
-    def _moves(self, key: _Key) -> bool:
+    def _is_volatile(self, key: _Key) -> bool:
         return any(self._found[oid].volatile for oid in self._reached(key))
 
     def _reached(self, key: _Key) -> list[int]:
@@ -238,8 +238,8 @@ class _Graph:
         found = sorted(self._meant.get(key, ()))
         for oid in found:
             inner = [self._meant.get(each, ()) for each in _keys(self._bodies[oid])]
-            needs = [need for need in self._found[oid].needs if need in self._found]
-            found += sorted({each for group in (*inner, needs) for each in group} - set(found))
+            calls = [call for call in self._found[oid].calls if call in self._found]
+            found += sorted({each for group in (*inner, calls) for each in group} - set(found))
         return found
 
 

@@ -11,10 +11,10 @@ from psycopg import AsyncConnection
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.projection.analysis.scopes import Scope, Source
-from connector.projection.catalog.planted import revoked
 from connector.projection.catalog.resolution import PathName
 from connector.projection.catalog.search_path import SearchPath
 from connector.projection.catalog.tables import Catalog, schemas_with
+from connector.projection.catalog.untrusted import revoked
 from connector.projection.sql.keys import quoted
 from connector.projection.sql.mapping import Mapping
 
@@ -39,7 +39,7 @@ def _relation(source: Source) -> TableName | None:
 async def ambiguous_names(
     mapping: Mapping, connection: AsyncConnection[Any], names: dict[int, TableName], path: SearchPath
 ) -> list[Problem]:
-    """A table that is found before another one of its name, in a schema that others may create in, may be planted."""
+    """Tables that are found before another one of their name, in a schema that others may create in."""
     wanted = {at: name for at, name in names.items() if name.schema in path.open}
     there = await schemas_with(connection, sorted({name.name for name in wanted.values()}), path.names.path)
     return [

@@ -43,10 +43,10 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """For a way whose columns a deleted or moved row doesn't carry: what the reverse index must hold.
+    """For a route whose columns a deleted or moved row doesn't carry: what the reverse index must hold.
 
     `columns` is the table's replica identity. `sql` gives, for order keys as one array parameter a column, the rows
-    (`r1`, `r2`, ...) that have this way to them, and the key (`k1`, `k2`, ...).
+    (`r1`, `r2`, ...) that have this route to them, and the key (`k1`, `k2`, ...).
     """
 
     columns: tuple[Column, ...]
@@ -55,7 +55,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Route:
     """`columns` of the use are what the stream must carry: the order key's, or those that `lookup` starts from. A
     `sweep` has none: any change of the table makes all orders be looked at."""
 
@@ -68,7 +68,7 @@ class Way:
 
     @property
     def reads(self) -> Reads:
-        """What our own queries for this way read."""
+        """What our own queries for this route read."""
         return (*(self.lookup.reads if self.lookup else ()), *(self.index.reads if self.index else ()))
 
     @property
@@ -78,7 +78,7 @@ class Way:
 
     @property
     def name(self) -> str:
-        """The same for the same way, whatever else the mapping says."""
+        """The same for the same route, whatever else the mapping says."""
         text = self.lookup.sql if self.lookup else ""
         digest = hashlib.sha256("\0".join([text, *(column.name for column in self.columns)]).encode()).hexdigest()
         return f"{self.table.name}:{digest[:12]}"

@@ -1,7 +1,7 @@
-"""For every use of a table, the way from one of its rows to the orders that the row may change.
+"""For every use of a table, the route from one of its rows to the orders that the row may change.
 
-A way may lead to more orders than needed, never to fewer. It is found outwards from the key: first the uses that hold
-the order key themselves, then those joined to one with a way, and so on. Each way continues exactly as that of the use
+A route may lead to more orders than needed, never to fewer. It is found outwards from the key: first the uses that hold
+the order key themselves, then those joined to one with a route, and so on. Each continues exactly as that of the use
 it steps to; so when rows along it change too, the changed row nearest to the order still finds it. No I/O.
 """
 
@@ -16,29 +16,29 @@ from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.projection.analysis.scopes import AsText, Key, Scope, Source
 from connector.projection.catalog.tables import Column, Table, comparable, same_text
-from connector.projection.routes.equivalence import Influence
+from connector.projection.routes.equivalence import Equivalences
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.reverse_query import Chains, Step, index_of, lookup_of, table_of
-from connector.projection.routes.route import Way
+from connector.projection.routes.route import Route
 from connector.projection.sql.mapping import Mapping
 
 
-def find_ways(
+def find_routes(
     mapping: Mapping, uses: list[Source], key: KeyUse, swept: frozenset[TableName] = frozenset()
-) -> tuple[list[Way], list[Problem]]:
-    """A way for every use, and for every table that inherits from a use's; or a problem for it. Uses of `swept` tables
-    that have no other way are swept."""
-    ways: list[Way] = []
+) -> tuple[list[Route], list[Problem]]:
+    """A route for every use, and for every table that inherits from a use's; or a problem for it. Uses of `swept`
+    tables that have no other route are swept."""
+    routes: list[Route] = []
     problems = []
     for use in uses:
-        found = _ways_of(use, uses, key, frozenset(), {})
+        found = _routes_of(use, uses, key, frozenset(), {})
         if found is not None:
-            ways += found
+            routes += found
         elif table_of(use).name in swept:
-            ways += [Way(use, table, "sweep", ()) for table in _tables(use)]
+            routes += [Route(use, table, "sweep", ()) for table in _tables(use)]
         else:
-            problems.append(_no_way(mapping, use, key))
-    return ways, problems
+            problems.append(_no_route(mapping, use, key))
+    return routes, problems
 
 
 _Chosen: TypeAlias = frozenset[Source]
@@ -46,17 +46,17 @@ _Chosen: TypeAlias = frozenset[Source]
 _CHOICES = 4
 
 
-def _ways_of(
+def _routes_of(
     use: Source, uses: list[Source], key: KeyUse, chosen: _Chosen, known: dict[_Chosen, Chains]
-) -> list[Way] | None:
-    """The use's way; when a set operation lies on it, one by each of its branches. None when there is none."""
+) -> list[Route] | None:
+    """The use's route; when a set operation lies on it, one by each of its branches. None when there is none."""
     if chosen not in known:
-        influences = {other: Influence(other, key.use, chosen) for other in uses}
-        direct = {other: at for other in uses if (at := _key_columns(other, key, influences[other])) is not None}
-        known[chosen] = Chains(direct, _steps(uses, influences, set(direct)))
+        by_use = {other: Equivalences(other, key.use, chosen) for other in uses}
+        direct = {other: at for other in uses if (at := _key_columns(other, key, by_use[other])) is not None}
+        known[chosen] = Chains(direct, _steps(uses, by_use, set(direct)))
     chains = known[chosen]
     if use in chains.direct or use in chains.steps:
-        return [_way(use, table, key, chains) for table in _tables(use)]
+        return [_route(use, table, key, chains) for table in _tables(use)]
     if len(chosen) == _CHOICES:
         return None
     for scope in _set_operations(use, uses, key):
@@ -64,9 +64,9 @@ def _ways_of(
             continue
         # A row of A EXCEPT B or A INTERSECT B is one of A.
         branches = scope.sources if isinstance(scope.select, exp.Union) else scope.sources[:1]
-        found = [_ways_of(use, uses, key, chosen | {branch}, known) for branch in branches]
+        found = [_routes_of(use, uses, key, chosen | {branch}, known) for branch in branches]
         if all(found):
-            return list({way.name: way for ways in found for way in ways or ()}.values())
+            return list({route.name: route for routes in found for route in routes or ()}.values())
     return None
 
 
@@ -83,13 +83,13 @@ def _set_operations(use: Source, uses: list[Source], key: KeyUse) -> Iterator[Sc
     return (each for each in scopes if not use.scope.within(each) and not key.use.scope.within(each))
 
 
-def _way(use: Source, table: Table, key: KeyUse, chains: Chains) -> Way:
+def _route(use: Source, table: Table, key: KeyUse, chains: Chains) -> Route:
     if use in chains.direct:
         columns = chains.direct[use]
         kind: Literal["key", "column"] = "key" if use is key.use else "column"
-        return Way(use, table, kind, columns, None, index_of(use, table, columns, chains))
+        return Route(use, table, kind, columns, None, index_of(use, table, columns, chains))
     columns = tuple(column for column, _ in chains.steps[use].pairs)
-    return Way(use, table, "reverse", columns, lookup_of(use, chains), index_of(use, table, columns, chains))
+    return Route(use, table, "reverse", columns, lookup_of(use, chains), index_of(use, table, columns, chains))
 
 
 def _tables(use: Source) -> Iterable[Table]:
@@ -98,14 +98,14 @@ def _tables(use: Source) -> Iterable[Table]:
     return (table,) if use.only else (table, *(child for child in table.children if child.refusal is None))
 
 
-def _key_columns(use: Source, key: KeyUse, influence: Influence) -> tuple[Column, ...] | None:
+def _key_columns(use: Source, key: KeyUse, equivalences: Equivalences) -> tuple[Column, ...] | None:
     """The use's own columns that equal the order key's, with the same text; None unless all are there."""
     found = []
     for wanted, node in zip(key.columns, key.nodes(), strict=True):
         mine = [
             column
             for column in table_of(use).columns.values()
-            if column.streamed and influence.equal((use, column.name), node) and same_text(column, wanted)
+            if column.streamed and equivalences.equal((use, column.name), node) and same_text(column, wanted)
         ]
         if not mine:
             return None
@@ -115,7 +115,7 @@ def _key_columns(use: Source, key: KeyUse, influence: Influence) -> tuple[Column
     return tuple(found)
 
 
-def _steps(uses: list[Source], influences: dict[Source, Influence], done: set[Source]) -> dict[Source, Step]:
+def _steps(uses: list[Source], by_use: dict[Source, Equivalences], done: set[Source]) -> dict[Source, Step]:
     """For each use without the key its next use, breadth first. Joins by a primary key go before others: one by a
     tenant's number alone would lead to all orders of the tenant."""
     steps: dict[Source, Step] = {}
@@ -125,7 +125,7 @@ def _steps(uses: list[Source], influences: dict[Source, Influence], done: set[So
         layer = {}
         for use in uses:
             if use not in done and use not in steps:
-                step = _best_step(use, reached, influences[use], by_key)
+                step = _best_step(use, reached, by_use[use], by_key)
                 if step is not None:
                     layer[use] = step
         if not layer and not by_key:
@@ -135,9 +135,11 @@ def _steps(uses: list[Source], influences: dict[Source, Influence], done: set[So
         reached = [*reached, *layer]
 
 
-def _best_step(use: Source, reached: list[Source], influence: Influence, by_key: bool) -> Step | None:
+def _best_step(use: Source, reached: list[Source], equivalences: Equivalences, by_key: bool) -> Step | None:
     """The step that names the most columns; among equals one whose columns begin an index, then the nearest."""
-    found = [Step(to, pairs) for to in reached if to in influence.present and (pairs := _pairs(use, to, influence))]
+    found = [
+        Step(to, pairs) for to in reached if to in equivalences.present and (pairs := _pairs(use, to, equivalences))
+    ]
     if by_key:
         found = [step for step in found if _by_primary_key(use, step)]
     return max(found, key=lambda step: (len(step.pairs), _indexed(step)), default=None)
@@ -153,11 +155,11 @@ def _indexed(step: Step) -> bool:
     return table_of(step.to).serves([theirs.indexed_as for _, theirs in step.pairs])
 
 
-def _pairs(use: Source, to: Source, influence: Influence) -> tuple[tuple[Column, Column], ...]:
+def _pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[Column, Column], ...]:
     pairs = []
     for theirs_at, theirs in _terms(to):
         for mine_at, mine in _terms(use):
-            if mine.streamed and comparable(mine, theirs) and influence.equal((use, mine_at), (to, theirs_at)):
+            if mine.streamed and comparable(mine, theirs) and equivalences.equal((use, mine_at), (to, theirs_at)):
                 pairs.append((mine, theirs))
                 break
     return tuple(pairs)
@@ -173,7 +175,7 @@ def _terms(use: Source) -> Iterator[tuple[Key, Column]]:
             yield AsText(name), text
 
 
-def _no_way(mapping: Mapping, use: Source, key: KeyUse) -> Problem:
+def _no_route(mapping: Mapping, use: Source, key: KeyUse) -> Problem:
     name = table_of(use).name
     shown = f"{name} (alias {use.alias})" if use.alias != name.name else str(name)
     what = f"no way leads from a changed row of {shown} to the orders it changes"

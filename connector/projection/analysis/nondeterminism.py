@@ -42,11 +42,11 @@ class _Call:
     chance: bool
 
 
-def moving_problems(mapping: Mapping, top: Scope, catalog: Catalog) -> tuple[list[Problem], list[Problem]]:
+def nondeterminism_problems(mapping: Mapping, top: Scope, catalog: Catalog) -> tuple[list[Problem], list[Problem]]:
     """What is refused, and what is warned of."""
     refused, warnings = [], []
     calls = list(_calls(top, catalog))
-    flow = _Flow(top)
+    flow = _ValueFlow(top)
     for call in calls:
         at = _place(mapping, call)
         if call.chance:
@@ -77,12 +77,12 @@ def _calls(top: Scope, catalog: Catalog) -> Iterator[_Call]:
         if scope.twin:
             continue
         for node in own_nodes(scope.select):
-            found = _moves(node, catalog)
+            found = _nondeterministic(node, catalog)
             if found is not None:
                 yield _Call(scope, node, *found)
 
 
-def _moves(node: exp.Expr, catalog: Catalog) -> tuple[str, bool] | None:
+def _nondeterministic(node: exp.Expr, catalog: Catalog) -> tuple[str, bool] | None:
     """The name of a time or chance, and whether it is chance."""
     if isinstance(node, exp.Rand):
         return "random()", True
@@ -114,7 +114,7 @@ def own_nodes(query: exp.Expr) -> Iterator[exp.Expr]:
             waiting += node.iter_expressions()
 
 
-class _Flow:
+class _ValueFlow:
     """Where the value of an expression goes."""
 
     def __init__(self, top: Scope) -> None:

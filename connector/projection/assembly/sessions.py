@@ -130,7 +130,7 @@ class Session:
         limit = self._limit_ms / 1000
         return limit if 0 < limit <= time.monotonic() - self._began + 0.01 else None
 
-    async def hurry(self, *, brief: bool) -> None:
+    async def limit_time(self, *, brief: bool) -> None:
         """From now on every query has a tenth of the time, or all of it again."""
         limit = max(1, self._usual_ms // BRIEF) if brief and self._usual_ms else self._usual_ms
         if limit != self._limit_ms:
@@ -146,14 +146,14 @@ class Session:
         """Of a query of ours, in which no name is looked up where others may create."""
         if not self.path.exposed:
             return await self.rows(query, parameters)
-        async with self.path.left(self.connection):
+        async with self.path.suspended(self.connection):
             return await self.rows(query, parameters)
 
-    async def stand(self) -> None:
-        """Raises MappingBroken when something was planted on the path; psycopg.Error."""
+    async def verify_path(self) -> None:
+        """Raises MappingBroken when a name of the mapping may mean an untrusted object by now; psycopg.Error."""
         if self.path.exposed:
-            async with self.path.left(self.connection):
-                await self.path.stand(self.connection)
+            async with self.path.suspended(self.connection):
+                await self.path.verify(self.connection)
 
     async def replayed(self) -> Lsn | None:
         """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
@@ -190,13 +190,13 @@ class Pool:
     @asynccontextmanager
     async def session(self, doing: str, *, brief: bool = False) -> AsyncIterator[Session]:
         """A session for some statements; `brief`: with little time for each. Raises what `failures.translated` makes of
-        a database error, and MappingBroken when something was planted on the path."""
+        a database error, and MappingBroken when a name of the mapping may mean an untrusted object."""
         async with self._turns:
             session = None
             try:
                 session = await self._take()
-                await session.stand()
-                await session.hurry(brief=brief)
+                await session.verify_path()
+                await session.limit_time(brief=brief)
                 yield session
             except NoAnswer as error:
                 raise SourceUnavailable(f"the database gave {error} while {doing}") from None
