@@ -30,6 +30,7 @@ _TIME_NAMES = frozenset({"now", "statement_timestamp", "transaction_timestamp", 
 _TIME_WORDS = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
 _TIME_LITERALS = frozenset({"now", "today", "tomorrow", "yesterday"})
 _CONDITIONS = (exp.Where, exp.Having, exp.Join, exp.Order, exp.Group, exp.Limit, exp.Offset, exp.Distinct)
+_CLAUSES = ("where", "having", "order", "group", "limit", "offset", "distinct")
 _LISTS = {exp.ArrayAgg: "array_agg", exp.GroupConcat: "string_agg", exp.JSONArrayAgg: "json_agg"}
 _LIST_NAMES = frozenset({"jsonb_agg", "json_agg", "array_agg", "string_agg", "xmlagg"})
 
@@ -135,15 +136,7 @@ class _ValueFlow:
                 break
             here = here.parent
         if here is None or here.arg_key != "expressions":
-            return here is None or here.arg_key not in (
-                "where",
-                "having",
-                "order",
-                "group",
-                "limit",
-                "offset",
-                "distinct",
-            )
+            return here is None or here.arg_key not in _CLAUSES
         number = next(
             (n for n, o in enumerate(scope.outputs) if o.expression is not None and _holds(here, o.expression)), None
         )

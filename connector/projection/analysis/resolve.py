@@ -28,7 +28,7 @@ from connector.projection.analysis.scopes import (
 )
 from connector.projection.catalog.tables import Catalog, Column, View, unites, widened
 from connector.projection.sql.mapping import Mapping
-from connector.projection.sql.syntax import CAST_TYPES, QUERIES, bare, name_of, offset_of
+from connector.projection.sql.syntax import CAST_TYPES, QUERIES, bare, limits_rows, name_of, offset_of
 
 _KNOWN = {"offset", "operation_modifiers"}.union(
     ["with_", "expressions", "from_", "joins", "where", "group", "having", "windows", "distinct", "order", "limit"]
@@ -78,7 +78,7 @@ class MappingResolver:
         limited = False
         while isinstance(query, exp.Subquery) and isinstance(query.this, (exp.Subquery, *QUERIES)):
             self._refuse_parts(query, _KNOWN_OF_PARENTHESES)
-            limited = limited or _limits(query)
+            limited = limited or limits_rows(query)
             query = query.this
         if isinstance(query, exp.SetOperation):
             scope = self._set_operation(query, parent, env, ctes, None)
@@ -169,7 +169,7 @@ class MappingResolver:
             inner.holder = holder
             scope.sources.append(holder)
         scope.distinct = not (isinstance(query, exp.Union) and not query.args.get("distinct"))
-        scope.limited = _limits(query)
+        scope.limited = limits_rows(query)
         scope.outputs = _united(scope)
         return scope
 
@@ -199,10 +199,6 @@ class MappingResolver:
         twin.holder = holder
         scope.holders.append(holder)
         scope.conditions += [Condition(node, (holder, number), ()) for number, node in enumerate(own)]
-
-
-def _limits(query: exp.Expr) -> bool:
-    return any(query.args.get(part) is not None for part in ("limit", "offset"))
 
 
 def _reads(query: exp.Expr, name: str) -> bool:

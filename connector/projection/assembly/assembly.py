@@ -64,7 +64,7 @@ class Assembler:
         self._pool = Pool(reading)
         self.dependencies = DependencyWatch(projection.basis)
         self._width = len(projection.key)
-        self._queries: dict[int, str] = {}
+        self._query = statements.assemble(projection)
         self._lookups = {use.route.name: use.route.lookup for use in projection.uses if use.route.lookup is not None}
 
     @property
@@ -95,8 +95,7 @@ class Assembler:
         arrays = self._arrays(keys)
         async with self._pool.session(f"assembling {shown(list(keys))}", brief=brief) as session:
             replayed = await session.replayed()
-            query = self._assembling(session.connection.info.server_version)
-            rows = await self._read(session, query, [*arrays, LARGEST if largest is None else largest])
+            rows = await self._read(session, self._query, [*arrays, LARGEST if largest is None else largest])
         documents: dict[OrderKey, tuple[Document, ...]] = {}
         members: dict[OrderKey, dict[str, set[str]]] = {}
         oversized: dict[OrderKey, int] = {}
@@ -234,11 +233,6 @@ class Assembler:
         async with self._pool.session(f"comparing {shown(list(keys))} with the whole mapping") as session:
             return await plans.cross_check(session, self._projection, keys)
 
-    def _assembling(self, version: int) -> str:
-        if version not in self._queries:
-            self._queries[version] = statements.assemble(self._projection, version)
-        return self._queries[version]
-
     def _arrays(self, keys: Sequence[OrderKey]) -> list[str]:
         decoded = [decode(key, self._width) for key in keys]
         return [array_literal(column) for column in zip(*decoded, strict=True)] or [array_literal(())] * self._width
@@ -256,8 +250,7 @@ class Assembler:
         return KeyPage(parse_snapshot(snapshot, replayed), keys, keys[-1] if limit and len(keys) == limit else None)
 
     async def _paged(self, session: Session, query: str, parameters: list[Any]) -> tuple[str, list[list[str]]]:
-        version = session.connection.info.server_version
-        row = (await self._read(session, statements.with_snapshot(query, version), parameters))[0]
+        row = (await self._read(session, statements.with_snapshot(query), parameters))[0]
         return row[0], [json.loads(text) for text in row[1]]
 
     async def _read(self, session: Session, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -255,11 +255,3 @@ def parse_snapshot(text: str, replayed: Lsn | None) -> Snapshot:
     """`xmin:xmax:xip,...` (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT)."""
     xmin, xmax, running = text.split(":")
     return Snapshot(int(xmin), int(xmax), frozenset(int(xid) for xid in running.split(",") if xid), replayed)
-
-
-def snapshot_function(server_version: int) -> str:
-    return (
-        "pg_catalog.pg_current_snapshot()::text"
-        if server_version >= 130000
-        else "pg_catalog.txid_current_snapshot()::text"
-    )

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from connector.projection.assembly.projection import Projection
-from connector.projection.assembly.sessions import snapshot_function
 from connector.projection.routes.route import Index, Lookup
 from connector.projection.sql.keys import among, quoted
 
+_SNAPSHOT = "pg_catalog.pg_current_snapshot()::text"
 ROW = "__order_row"
 """A row as a whole: must not be the name of one of its columns."""
 
@@ -20,7 +20,7 @@ def documents(projection: Projection, query: str, keys: list[str]) -> str:
     return f"SELECT pg_catalog.row_to_json({ROW})::text{before} FROM {source}"
 
 
-def assemble(projection: Projection, server_version: int) -> str:
+def assemble(projection: Projection) -> str:
     """First a row with the snapshot; then a row for each document: NULL, the document (NULL when it has more bytes than
     the last parameter says), its bytes, the key's texts; then a row for each member of the reverse index: `@...`, the
     row's identity, NULL, the key's texts."""
@@ -36,7 +36,7 @@ def assemble(projection: Projection, server_version: int) -> str:
         f"CROSS JOIN LATERAL (SELECT pg_catalog.row_to_json({ROW})::text AS document OFFSET 0) AS d"
     )
     members = "".join(f" UNION ALL {_members(index, name)}" for name, index in projection.indexes.items())
-    return f"SELECT {snapshot_function(server_version)}{nulls} UNION ALL {rows}{members}"
+    return f"SELECT {_SNAPSHOT}{nulls} UNION ALL {rows}{members}"
 
 
 def _members(index: Index, name: str) -> str:
@@ -72,9 +72,9 @@ def scan(projection: Projection) -> str:
     return f"SELECT DISTINCT {outputs} FROM {_order_table(projection)} AS t WHERE {there}"
 
 
-def with_snapshot(query: str, server_version: int) -> str:
+def with_snapshot(query: str) -> str:
     """One row: the snapshot, and the query's rows in order, each a JSON list of texts."""
-    return f"SELECT {snapshot_function(server_version)}, ARRAY(SELECT {_texts(query)} FROM ({query}) AS page)"
+    return f"SELECT {_SNAPSHOT}, ARRAY(SELECT {_texts(query)} FROM ({query}) AS page)"
 
 
 def _texts(query: str) -> str:

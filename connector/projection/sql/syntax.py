@@ -56,6 +56,11 @@ def is_comma(join: exp.Join) -> bool:
     return not any(join.args.get(part) for part in ("kind", "side", "method", "on", "using"))
 
 
+def limits_rows(query: exp.Expr) -> bool:
+    """LIMIT, OFFSET or FETCH stands at its end."""
+    return any(query.args.get(part) is not None for part in ("limit", "offset"))
+
+
 def is_star(column: exp.Column) -> bool:
     return isinstance(column.this, exp.Star)
 

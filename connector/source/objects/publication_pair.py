@@ -227,14 +227,6 @@ def insert_only(pair: PublicationPair, facts: Sequence[TableFacts]) -> tuple[Tab
     return tuple(fact.table for fact in facts if not fact.identified or main is None or not main.covers(fact.table))
 
 
-def moved(pair: PublicationPair, facts: Sequence[TableFacts]) -> tuple[TableName, ...]:
-    """Tables that `pair_repairs` takes from one publication to the other."""
-    named = {table for _, table in unidentified(pair)}
-    lost = [fact.table for fact in facts if fact.table in named]
-    whole, _ = _split(facts)
-    return (*lost, *gained(pair, whole))
-
-
 def _split(facts: Sequence[TableFacts]) -> tuple[list[TableName], list[TableName]]:
     """Those that the main publication may have, and the others."""
     return [fact.table for fact in facts if fact.identified], [fact.table for fact in facts if not fact.identified]

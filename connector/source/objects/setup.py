@@ -22,7 +22,6 @@ from connector.source.objects.publication_pair import (
     PublicationPair,
     conflicts,
     insert_only,
-    moved,
     pair_problems,
     pair_repairs,
     read_pair,
@@ -53,19 +52,12 @@ class SetupResult:
     """Why there was a slot to be made anew: `lost` or `undecodable`, as of SlotLost."""
     tables_added: tuple[TableName, ...] = ()
     """Now published, and in no publication before."""
-    tables_moved: tuple[TableName, ...] = ()
-    """Now in the other publication, because they lost or gained a replica identity."""
     tables_by_insert_only: tuple[TableName, ...] = ()
     """All whose updates and deletes the stream doesn't carry: only a sweep finds those."""
     publications_changed: bool = False
     """Any statement was run on a publication."""
     resubscribe: bool = False
     """A publication was made that a running stream doesn't follow yet: see `PostgresSource.reconnect`."""
-
-    @property
-    def sweep_due(self) -> bool:
-        """Earlier changes may be missing from the stream: every order must be looked at."""
-        return self.slot_created or self.publications_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +131,6 @@ async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None, old:
         created,
         slot_lost=lost,
         tables_added=tuple(fact.table for fact in facts if not pair.covers(fact.table)),
-        tables_moved=moved(pair, facts),
         tables_by_insert_only=keyless,
         publications_changed=bool(statements),
         resubscribe=bool(keyless) and pair.inserts is None and not created,

@@ -230,9 +230,9 @@ async def _start(
 ) -> None:
     # 0/0: the server starts where the slot stands, which is always safe.
     command = 'START_REPLICATION SLOT {} LOGICAL 0/0 ("proto_version" \'1\', "publication_names" {})'
-    listed = "'" + ",".join(map(_quoted, publications)).replace("'", "''") + "'"
+    listed = "'" + ",".join(sql.Identifier(name).as_string() for name in publications).replace("'", "''") + "'"
     try:
-        await conn.execute(write(command.format(_quoted(slot), listed)))
+        await conn.execute(write(command.format(sql.Identifier(slot).as_string(), listed)))
     except psycopg.errors.ObjectInUse:
         query = sql.SQL("SELECT active_pid FROM pg_replication_slots WHERE slot_name = {}").format(sql.Literal(slot))
         row = await (await conn.execute(query)).fetchone()
@@ -241,10 +241,6 @@ async def _start(
             f"{name} is in use by pid {pid}: stop the other connector, or, if its host is gone, wait for the server's"
             f" wal_sender_timeout or run SELECT pg_terminate_backend({pid})"
         ) from None
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _refused(name: str, sqlstate: str | None, why: str) -> ConnectorError:

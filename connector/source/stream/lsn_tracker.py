@@ -29,11 +29,6 @@ class LsnTracker:
         self._complete = confirmed
         self._pending: deque[Lsn] = deque()
 
-    @property
-    def idle(self) -> bool:
-        """True when everything that was emitted is acknowledged."""
-        return not self._pending
-
     def heard(self, received: int, server: int) -> None:
         """A message came whose own position is `received`; the server was at `server`."""
         # A conditional is quicker than max(), and this is done for every row.
