@@ -8,7 +8,7 @@ knows a single one, `setup` acts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import psycopg
@@ -23,15 +23,11 @@ from connector.source.objects.publication import (
     GENERATED_SINCE,
     INSERTS,
     Publication,
+    Target,
     drop_statement,
-    mending,
-    missing_tables,
-    narrowing_problems,
     options_statement,
     read_exposed,
     read_publications,
-    repairs,
-    shortcomings,
 )
 
 _SUFFIX: Final = "_inserts"
@@ -67,6 +63,15 @@ class PublicationPair:
     def covers(self, table: TableName) -> bool:
         return any(each.covers(table) for each in self.existing)
 
+    def targets(self, facts: Sequence[TableFacts]) -> tuple[Target, Target]:
+        """What the main publication shall carry, and the second one."""
+        whole = [fact.table for fact in facts if fact.identified]
+        keyless = [fact.table for fact in facts if not fact.identified]
+        return (
+            Target(self.name, self.main, whole, EVERYTHING, self.generated),
+            Target(self.inserts_name, self.inserts, keyless, INSERTS, self.generated),
+        )
+
 
 async def read_pair(conn: psycopg.AsyncConnection[Any], publication: str) -> PublicationPair:
     names = (publication, inserts_name(publication))
@@ -92,13 +97,13 @@ def pair_repairs(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[sql
     Both publications are made together, before the slot, though the second is seldom needed: servers before 18 can't
     decode what was written before a publication existed.
     """
-    whole, keyless = _split(facts)
+    main, inserts = pair.targets(facts)
     statements = urgent_repairs(pair)
     if not _would_expose(pair):
-        statements += repairs(pair.name, pair.main, whole, EVERYTHING, pair.generated)
-    if keyless or pair.main is None or (pair.inserts is not None and not pair.inserts.generated):
-        statements += repairs(pair.inserts_name, pair.inserts, keyless, INSERTS, pair.generated)
-    return statements + [drop_statement(pair.inserts_name, table) for table in gained(pair, whole)]
+        statements += main.repairs()
+    if inserts.tables or pair.main is None or (pair.inserts is not None and not pair.inserts.generated):
+        statements += inserts.repairs()
+    return statements + [drop_statement(pair.inserts_name, table) for table in gained(pair, main.tables)]
 
 
 def urgent_repairs(pair: PublicationPair) -> list[sql.Composed]:
@@ -126,24 +131,22 @@ def unidentified(pair: PublicationPair) -> list[tuple[Publication, TableName]]:
 
 def pair_problems(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[Problem]:
     """What keeps the two from carrying what can be carried of the tables, with the SQL that mends it."""
-    whole, keyless = _split(facts)
+    main, inserts = pair.targets(facts)
     partitioned = frozenset(fact.table for fact in facts if fact.partitioned)
-    late = gained(pair, missing_tables(pair.main, whole)) if pair.main is not None else []
-    prompt = [table for table in whole if table not in late]
+    late = gained(pair, main.missing) if pair.main is not None else []
     problems = danger_problems(pair, facts) + _unnamed_danger_problems(pair, facts)
     if not _would_expose(pair):
-        problems += shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned, pair.generated)
-    if keyless:
-        problems += shortcomings(pair.inserts_name, pair.inserts, keyless, INSERTS, partitioned, pair.generated)
-    return problems + [_late_problem(pair, table) for table in late]
+        problems += replace(main, tables=[table for table in main.tables if table not in late]).shortcomings(
+            partitioned
+        )
+    if inserts.tables:
+        problems += inserts.shortcomings(partitioned)
+    return problems + [_late_problem(pair, replace(main, tables=[table])) for table in late]
 
 
 def conflicts(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[Problem]:
     """What can't be mended by adding a table or taking one out."""
-    whole, keyless = _split(facts)
-    found = [] if pair.main is None else narrowing_problems(pair.main, whole)
-    if pair.inserts is not None:
-        found += narrowing_problems(pair.inserts, keyless)
+    found = [problem for target in pair.targets(facts) for problem in target.conflicts()]
     return found + _unnamed_danger_problems(pair, facts)
 
 
@@ -227,25 +230,21 @@ def insert_only(pair: PublicationPair, facts: Sequence[TableFacts]) -> tuple[Tab
     return tuple(fact.table for fact in facts if not fact.identified or main is None or not main.covers(fact.table))
 
 
-def _split(facts: Sequence[TableFacts]) -> tuple[list[TableName], list[TableName]]:
-    """Those that the main publication may have, and the others."""
-    return [fact.table for fact in facts if fact.identified], [fact.table for fact in facts if not fact.identified]
-
-
 def _endangering(pair: PublicationPair) -> list[Publication]:
     return [each for each in pair.existing if each.needs_identities]
 
 
 def narrowed(pair: PublicationPair, facts: Sequence[TableFacts]) -> tuple[str, ...]:
     """Publications that carry less of their tables' changes than they should. Of the second one only when needed."""
+    partitioned = {fact.table for fact in facts if fact.partitioned}
     found = []
-    for each, operations, identified in ((pair.main, EVERYTHING, True), (pair.inserts, INSERTS, False)):
-        theirs = [fact for fact in facts if fact.identified == identified]
-        if each is None or not theirs:
+    for target in pair.targets(facts):
+        each = target.publication
+        if each is None or not target.tables:
             continue
-        lacking = not each.operations.issuperset(operations)
-        by_partition = not each.via_root and any(fact.partitioned for fact in theirs)
-        if lacking or by_partition or any(fact.table in each.row_filters for fact in theirs):
+        lacking = not each.operations.issuperset(target.operations)
+        by_partition = not each.via_root and not partitioned.isdisjoint(target.tables)
+        if lacking or by_partition or not each.row_filters.isdisjoint(target.tables):
             found.append(each.name)
     return tuple(found)
 
@@ -255,8 +254,8 @@ def gained(pair: PublicationPair, whole: Sequence[TableName]) -> list[TableName]
     return [] if pair.inserts is None else [table for table in whole if table in pair.inserts.listed]
 
 
-def _late_problem(pair: PublicationPair, table: TableName) -> Problem:
-    add = mending(pair.name, pair.main, [table], EVERYTHING, pair.generated)
+def _late_problem(pair: PublicationPair, target: Target) -> Problem:
+    [table] = target.tables
     drop = f"{drop_statement(pair.inserts_name, table).as_string()};"
     what = "it has a replica identity by now, but its updates and deletes are not published yet"
-    return Problem(what, f"{add} {drop}".strip(), str(table), warning=True)
+    return Problem(what, f"{target.mending()} {drop}".strip(), str(table), warning=True)
