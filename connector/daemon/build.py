@@ -37,7 +37,7 @@ from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Op
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection
 from connector.projection.basis_note import altered, newly_hidden, recall, remember
-from connector.projection.catalog.resolution import NAMES_NOTE, dump
+from connector.projection.checks.unqualified_names import NAMES_NOTE, dump
 from connector.settings.config import Settings
 from connector.source.checks.replica import replica_problems
 from connector.source.objects.setup import SetupResult, ensure

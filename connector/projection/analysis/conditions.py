@@ -7,16 +7,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from connector.projection.analysis.scopes import (
-    AsText,
-    Condition,
-    Implied,
-    Node,
-    Region,
-    Scope,
-    Source,
-    column_of,
-)
+from connector.projection.analysis.scopes import AsText, Condition, Implied, Node, Region, Scope, Source, column_of
 from connector.projection.catalog.tables import comparable, widened
 from connector.projection.sql.syntax import CAST_TYPES, bare, items, offset_of, terms
 

@@ -77,12 +77,7 @@ class FromClause:
         return [name for name in ours if name in theirs]
 
     def _using(
-        self,
-        left: Group,
-        right: Group,
-        shared: Iterable[tuple[str, exp.Expr]],
-        guard: tuple[Region, ...],
-        side: str,
+        self, left: Group, right: Group, shared: Iterable[tuple[str, exp.Expr]], guard: tuple[Region, ...], side: str
     ) -> list[Condition]:
         made = []
         for name, place in shared:

@@ -12,19 +12,9 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
-from connector.model.orders import (
-    Assembly,
-    Diagnosis,
-    Document,
-    KeyPage,
-    KeyShape,
-    Lookup,
-    Members,
-    OrderKey,
-    encoded,
-)
+from connector.model.orders import Assembly, Diagnosis, Document, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
 from connector.postgres.bounded import GRACE
-from connector.projection.assembly import plans, sampling, statements
+from connector.projection.assembly import plans, statements
 from connector.projection.assembly.diagnosis import Diagnostician
 from connector.projection.assembly.key_shape import NOT_A_VALUE, misfits, plausible
 from connector.projection.assembly.projection import Projection
@@ -193,7 +183,7 @@ class Assembler:
         """At most `size` keys, at equal distances, from all over the key range."""
         rows = await self.estimate()
         async with self._pool.session("sampling orders") as session:
-            found = await session.catalog_rows(sampling.query(self._projection, size, rows), [size])
+            found = await session.catalog_rows(statements.sample(self._projection, size, rows), [size])
         return tuple(encoded(row) for row in found)
 
     async def diagnose(self, sqlstate: str) -> Diagnosis | None:

@@ -66,13 +66,7 @@ def _correlated(root: Scope) -> bool:
     return any(not node[0].scope.within(root) for scope in root.all_scopes() for node in scope.references.values())
 
 
-def _part(
-    mapping: Mapping,
-    query: Subquery,
-    inner: Scope,
-    keys: Sequence[KeyUse],
-    pushed: Sequence[int],
-) -> Part:
+def _part(mapping: Mapping, query: Subquery, inner: Scope, keys: Sequence[KeyUse], pushed: Sequence[int]) -> Part:
     kind = f"the CTE {query.name}" if query.name else "the subquery"
     ranged, alone, types = None, "", [column.asked_as for column in keys[0].columns]
     for place, columns in key_columns(inner, keys):

@@ -14,10 +14,10 @@ from connector.projection.assembly.parts import Part
 from connector.projection.assembly.statistics import NO_STATISTICS, Statistics
 from connector.projection.catalog.definitions import Definitions
 from connector.projection.catalog.dependencies import Basis
-from connector.projection.catalog.resolution import PathName
 from connector.projection.catalog.search_path import SearchPath
 from connector.projection.catalog.tables import Column, Table
 from connector.projection.checks.privileges import Function
+from connector.projection.checks.unqualified_names import PathName
 from connector.projection.routes.required_privileges import RequiredPrivileges
 from connector.projection.routes.route import Hop, Index, Route
 from connector.projection.routes.routes import Routes

@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from connector.model.errors import ReadingVoid
-
-Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any, ...]]]]
-"""Runs a query with parameters `$1`, `$2`, ... and gives its rows."""
+from connector.projection.catalog.untrusted import Ask
 
 State: TypeAlias = Mapping[str, Any]
 """As `_STATE` gives it. Plain data, so that it can be kept as JSON."""

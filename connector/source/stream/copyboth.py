@@ -222,11 +222,7 @@ async def _one(conn: psycopg.AsyncConnection[Any], query: sql.SQL | sql.Composed
 
 
 async def _start(
-    conn: psycopg.AsyncConnection[Any],
-    slot: str,
-    publications: Sequence[str],
-    name: str,
-    write: Callable[[str], bytes],
+    conn: psycopg.AsyncConnection[Any], slot: str, publications: Sequence[str], name: str, write: Callable[[str], bytes]
 ) -> None:
     # 0/0: the server starts where the slot stands, which is always safe.
     command = 'START_REPLICATION SLOT {} LOGICAL 0/0 ("proto_version" \'1\', "publication_names" {})'

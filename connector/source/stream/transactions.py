@@ -10,17 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.model.changes import (
-    UNKNOWN,
-    Changes,
-    Image,
-    Interest,
-    Lsn,
-    Operation,
-    TableName,
-    Transaction,
-    Value,
-)
+from connector.model.changes import UNKNOWN, Changes, Image, Interest, Lsn, Operation, TableName, Transaction, Value
 from connector.source.stream.pgoutput import Begin, Commit, Message, Relation, Truncate, decode
 from connector.source.stream.rows import DELETE, INSERT, KEY, OLD, UPDATE, Text, read_change, relation_of
 from connector.source.stream.wire import ProtocolError, unix_seconds
