@@ -36,14 +36,15 @@ from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection
-from connector.projection.catalog.resolution import NAMES_NOTE, dump
-from connector.projection.remembered import altered, newly_hidden, recall, remember
+from connector.projection.basis_note import altered, newly_hidden, recall, remember
+from connector.projection.checks.unqualified_names import NAMES_NOTE, dump
 from connector.settings.config import Settings
 from connector.source.checks.replica import replica_problems
-from connector.source.objects.setup import Ready, ensure
+from connector.source.objects.setup import SetupResult, ensure
 from connector.source.objects.slot import OnWait, SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
-from connector.source.stream.transactions import Known
+from connector.source.stream.session import StreamSettings
+from connector.source.stream.transactions import CatalogFacts
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from connector.wiring.bounds import longest_push, longest_read
@@ -118,7 +119,7 @@ async def build(
         options = replace(options, altered=altered(before, projection), basis=remember(projection))
     pipeline = Pipeline(ports, options)
     if isinstance(assembler, Assembler):
-        assembler.unchanged.doubt = pipeline.evidence.anew
+        assembler.dependencies.doubt = pipeline.evidence.anew
     health = _health(settings, pipeline, watchdog)
     looks = KeptConnection(made.dsn, made.within)
     stack.push_async_callback(looks.close)
@@ -157,8 +158,8 @@ def _stream(settings: Settings, projection: Projection | Unmapped) -> PostgresSo
         source_dsn(settings),
         source.slot,
         source.publication,
-        known=_known(projection),
-        silence_timeout=source.silence_timeout,
+        StreamSettings(silence_timeout=source.silence_timeout),
+        _known(projection),
     )
 
 
@@ -210,7 +211,7 @@ async def _projected(settings: Settings, lasting: bool) -> Projection | Unmapped
 def _routes(projection: Projection | Unmapped) -> frozenset[str] | None:
     if isinstance(projection, Unmapped):
         return None
-    return frozenset(use.way.name for use in projection.uses) | projection.indexes.keys()
+    return frozenset(use.route.name for use in projection.uses) | projection.indexes.keys()
 
 
 async def _source_problems(settings: Settings, projection: Projection) -> list[Problem]:
@@ -231,11 +232,11 @@ async def admit(settings: Settings, parts: Parts, projection: Projection) -> Non
     await parts.objects.publish(projection.tables)
 
 
-def _known(projection: Projection | Unmapped) -> Known:
+def _known(projection: Projection | Unmapped) -> CatalogFacts:
     if isinstance(projection, Unmapped):
-        return Known()
+        return CatalogFacts()
     tables = projection.followed
-    return Known({table.oid: table.name for table in tables}, frozenset(t.name for t in tables if t.partial))
+    return CatalogFacts({table.oid: table.name for table in tables}, frozenset(t.name for t in tables if t.partial))
 
 
 async def _set_up(
@@ -268,7 +269,7 @@ async def _set_up(
     return made, "interrupted start" if interrupted and made is None else None
 
 
-def _made(ready: Ready, known: bool) -> Gap:
+def _made(ready: SetupResult, known: bool) -> Gap:
     if ready.slot_lost is not None:
         return Gap(f"slot_{ready.slot_lost}")
     return Gap.SLOT_GONE if known else Gap.NEW_SLOT

@@ -16,11 +16,10 @@ from typing import Any, Final, TypeAlias
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.field_diff import bare, differences, makes_none
 from connector.contract.order_builder import RedoContract
-from connector.inspect.preview import spread
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Document, Order, OrderKey, Violation
 from connector.projection import Assembler, Projection
-from connector.projection.failures import condition
+from connector.projection.sql.errors import condition
 from connector.settings.config import Settings
 from connector.wiring import factories
 
@@ -62,7 +61,7 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
         assemblers = [factories.new_assembler(settings, projection) for projection in (present, proposed)]
         for assembler in assemblers:
             stack.push_async_callback(assembler.aclose)
-        wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await spread(settings, assemblers[0], size)
+        wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await assemblers[0].sample(size)
         readers = [Reader(assembler, contract, time.time()) for assembler in assemblers]
         pairs = await answer_pairs(readers[0], readers[1], wanted)
     return {"mapping": str(path), "orders": len(pairs), **_summary(pairs, ignoring(ignored), values=values)}

@@ -12,8 +12,6 @@ from connector.contract.field_diff import differences, makes_none
 from connector.inspect.one_order import Accepted, preview_one
 from connector.inspect.waiting import changed_endpoints
 from connector.model.orders import OrderKey
-from connector.projection import Assembler
-from connector.projection.assembly.sampling import sample
 from connector.settings.config import Settings
 from connector.wiring import factories
 
@@ -35,7 +33,7 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
     async with AsyncExitStack() as stack:
         assembler = factories.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)
-        wanted = [OrderKey(key) for key in keys] or await spread(settings, assembler, size)
+        wanted = [OrderKey(key) for key in keys] or await assembler.sample(size)
         accepted = await _accepted(settings, wanted, values=values)
         found = [await preview_one(assembler, contract, key, accepted.get(key)) for key in wanted]
     for one in found:
@@ -54,17 +52,6 @@ def _values(accepted: Accepted, body: bytes, ignored: Ignored) -> list[dict[str,
         return None
     found = differences(accepted.payload, body)
     return [{"path": path, "old": old, "new": new} for path, old, new in found if not makes_none(path, ignored)]
-
-
-async def spread(settings: Settings, assembler: Assembler, size: int) -> Sequence[OrderKey]:
-    """Keys from all over the key range."""
-    return await sample(
-        assembler.projection,
-        size,
-        await assembler.estimate(),
-        read_dsn=factories.read_dsn(settings),
-        statement_timeout_ms=factories.timeout_ms(settings),
-    )
 
 
 async def _accepted(settings: Settings, keys: Sequence[OrderKey], *, values: bool) -> dict[OrderKey, Accepted]:

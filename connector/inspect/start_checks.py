@@ -10,7 +10,7 @@ from connector.checkpoints.slots import former_slots
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
 from connector.projection import Projection
-from connector.projection.catalog.resolution import NAMES_NOTE, moved
+from connector.projection.checks.unqualified_names import NAMES_NOTE, moved
 from connector.settings.config import Settings
 from connector.source.checks.preflight import preflight
 from connector.source.checks.replica import connections_needed

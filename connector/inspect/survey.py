@@ -134,7 +134,7 @@ async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> lis
 async def explain(settings: Settings) -> dict[str, Any]:
     """How a changed row of each table leads to orders, as `Projection.explain` has it, with what the planner knows."""
     projection = await factories.load_projection(settings)
-    read = {hop.table.name for use in projection.uses if use.way.lookup for hop in use.way.lookup.hops}
+    read = {hop.table.name for use in projection.uses if use.route.lookup for hop in use.route.lookup.hops}
     statistics = await read_statistics(
         sorted(read), read_dsn=factories.read_dsn(settings), statement_timeout_ms=factories.timeout_ms(settings)
     )
@@ -144,7 +144,7 @@ async def explain(settings: Settings) -> dict[str, Any]:
 async def grants(settings: Settings, role: str, hosting: str | None) -> str:
     """The script that lets a role in, for a database hosted there (None: as recognised)."""
     wanted = await factories.load_access(settings)
-    needs = wanted.needs
+    needs = wanted.privileges
     access = Access(
         role,
         wanted.tables,

@@ -1,7 +1,7 @@
 """A connection to Postgres that gives up by itself on a server that no longer answers.
 
 `statement_timeout` works on the server only: where packets are dropped without a word, a client waits for ever. Knows
-psycopg; must not know what is asked. Both rooms that ask the OMS use it.
+psycopg; must not know what is asked.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ class BoundedConnection(psycopg.AsyncConnection[Any]):
     """
 
     patience: float | None = None
+
+    @classmethod
+    async def open(cls, info: str, patience: float | None, **options: Any) -> BoundedConnection:
+        """In autocommit mode. Raises psycopg.Error."""
+        connection = await cls.connect(info, autocommit=True, **options)
+        connection.patience = patience
+        return connection
 
     async def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
         if self.patience is None:

@@ -1,103 +1,25 @@
-"""Opening connections to the OMS, and saying in plain words why one failed.
-
-The one place that reads a DSN. No message made here holds a password, a DSN or a row.
-"""
+"""Opening connections whose server must answer within a bound, and keeping one open for short queries."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.model.errors import SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.bounded import GRACE, SEARCH_PATH, BoundedConnection
-from connector.postgres.refusals import remedy
+from connector.postgres.dsn import conninfo, describe
+from connector.postgres.errors import unavailable
 from connector.postgres.session import settings_statement
 
-SILENCE: Final = 60.0
-"""Seconds within which a peer that vanished without a word is noticed, unless said otherwise."""
 ANSWER: Final = 2 * GRACE
 """Seconds in which a short query must be answered, unless said otherwise."""
 _SHORT: Final = 0.5
 """Seconds that a look waits for a lock: others wait for their turn meanwhile."""
-
-# What PgBouncer before 1.23 and RDS Proxy answer to a replication connection.
-_NO_STREAMS: Final = re.compile(
-    r"unsupported startup parameter: replication|doesn't support streaming replication mode"
-)
-
-
-def conninfo(dsn: str, silence: float = SILENCE, **override: str) -> str:
-    """The DSN with our defaults where it is silent, so that a peer that vanished is noticed in less than `silence`
-    seconds. Raises ConfigurationError, without quoting any of it."""
-    try:
-        given = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        raise _unreadable() from None
-    # libpq would quote a password whose special characters split the URI in the wrong place.
-    ports = str(given.get("port") or "").replace(",", "")
-    if (ports and not ports.isdigit()) or "@" in str(given.get("host") or ""):
-        raise _unreadable()
-    own = {name: str(value) for name, value in given.items() if value is not None}
-    return make_conninfo(**{**_defaults(silence), **own, "client_encoding": "UTF8", **override})
-
-
-def connecting(silence: float) -> int:
-    """Seconds that opening a connection may take, unless the DSN says otherwise; libpq takes whole ones, from 2 on."""
-    return min(10, max(2, round(silence / 6)))
-
-
-def _defaults(silence: float) -> dict[str, str]:
-    """Kernel and libpq look for a vanished peer in about two thirds of the time; what they can't see, we see."""
-    sixth = str(max(1, round(silence / 6)))
-    return {
-        "application_name": "redo-connector",
-        "connect_timeout": str(connecting(silence)),
-        "keepalives_idle": sixth,
-        "keepalives_interval": sixth,
-        "keepalives_count": "3",
-        "tcp_user_timeout": str(round(500 * silence)),
-    }
-
-
-def _unreadable() -> ConfigurationError:
-    hint = (
-        "write postgresql://user@host:5432/database, with @ : / % in names and password percent-encoded, "
-        "or host=... dbname=... user=..."
-    )
-    return ConfigurationError([Problem("the connection string can't be read", hint, "source.dsn")])
-
-
-def describe(dsn: str) -> str:
-    """Host, port and database, fit for messages."""
-    parts = conninfo_to_dict(conninfo(dsn))
-    host = parts.get("host") or parts.get("hostaddr") or "local socket"
-    return f"{host}:{parts.get('port') or 5432}/{parts.get('dbname') or parts.get('user') or ''}"
-
-
-def explain(error: psycopg.Error) -> str:
-    """One line for people: the server's main sentence and SQLSTATE. No DETAIL and no context: they may quote rows."""
-    if error.diag.message_primary:
-        return f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def unavailable(dsn: str, error: psycopg.Error) -> SourceUnavailable:
-    why = explain(error)
-    return SourceUnavailable(f"the database {describe(dsn)} is not available: {why}", _remedy(dsn, why))
-
-
-def _remedy(dsn: str, why: str) -> str:
-    """By the server's words: libpq gives no SQLSTATE for a refused connection."""
-    if _NO_STREAMS.search(why):
-        return f"a connection pooler stands before it: {pooler.HINT}"
-    return remedy(why, str(conninfo_to_dict(dsn).get("user") or "..."))
 
 
 @asynccontextmanager
@@ -111,8 +33,34 @@ async def connection(
     """
     patience = statement_timeout + GRACE if statement_timeout else None
     conn = await open_connection(dsn, read_only, statement_timeout, lock_timeout, patience)
-    try:
+    async with _closing(conn, dsn):
         yield conn
+
+
+@asynccontextmanager
+async def reading(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A read-only `connection`. Raises SourceUnavailable in place of any error of psycopg's."""
+    async with connection(dsn) as conn:
+        try:
+            yield conn
+        except psycopg.Error as error:
+            raise unavailable(dsn, error) from None
+
+
+@asynccontextmanager
+async def replication(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection that takes replication commands, however long they take, closed at the end. Raises as `connection`
+    does."""
+    conn = await open_replication(dsn)
+    conn.patience = None
+    async with _closing(conn, dsn):
+        yield conn
+
+
+@asynccontextmanager
+async def _closing(conn: BoundedConnection, dsn: str) -> AsyncIterator[None]:
+    try:
+        yield
     except psycopg.OperationalError as error:
         if conn.broken:
             raise unavailable(dsn, error) from None
@@ -133,6 +81,54 @@ async def open_connection(
         "synchronous_commit": "local",
     }
     return await _connect(dsn, conninfo(dsn), settings, patience)
+
+
+async def open_replication(dsn: str, within: float = ANSWER) -> BoundedConnection:
+    """A connection for replication commands (https://www.postgresql.org/docs/current/protocol-replication.html), which
+    prints values the way the rest of the connector expects. `within`: seconds for each answer until a stream begins.
+    Raises SourceUnavailable."""
+    settings = {"statement_timeout": "0"}
+    return await _connect(dsn, conninfo(dsn, replication="database"), settings, within)
+
+
+async def _connect(dsn: str, info: str, settings: dict[str, str], patience: float | None) -> BoundedConnection:
+    conn = await _connected(dsn, info, ANSWER if patience is None else patience)
+    try:
+        if "replication" in conn.info.get_parameters():
+            await _demand_walsender(conn, dsn)
+        else:
+            await pooler.refuse_lent(conn, lambda: _connected(dsn, info, ANSWER))
+        # Before anything is looked up by a path that is the role's: SET calls no function. Simple, for a walsender.
+        await conn.execute(SEARCH_PATH)
+        await conn.execute(settings_statement(settings))
+    except psycopg.Error as error:
+        await conn.close()
+        raise unavailable(dsn, error) from None
+    except BaseException:  # cancelled: a connection of the OMS's must not be left open
+        await conn.close()
+        raise
+    conn.patience = patience
+    return conn
+
+
+async def _connected(dsn: str, info: str, patience: float) -> BoundedConnection:
+    try:
+        return await BoundedConnection.open(info, patience)
+    except psycopg.Error as error:
+        raise unavailable(dsn, error) from None
+
+
+async def _demand_walsender(conn: psycopg.AsyncConnection[Any], dsn: str) -> None:
+    """A pooler told to ignore startup parameters makes an ordinary connection of it, and lends that to others."""
+    try:
+        await conn.execute("IDENTIFY_SYSTEM")
+    except psycopg.errors.SyntaxError:
+        what = "was asked for a replication connection and gave an ordinary one: a connection pooler stands before it"
+        raise SourceUnavailable(f"{describe(dsn)} {what}", pooler.HINT) from None
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
 
 
 class KeptConnection:
@@ -178,69 +174,3 @@ class KeptConnection:
     async def close(self) -> None:
         if self._conn is not None:
             await self._conn.close()
-
-
-@asynccontextmanager
-async def replication(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """A connection that takes replication commands, however long they take, closed at the end. Raises as `connection`
-    does."""
-    conn = await open_replication(dsn)
-    conn.patience = None
-    try:
-        yield conn
-    except psycopg.OperationalError as error:
-        if conn.broken:
-            raise unavailable(dsn, error) from None
-        raise
-    finally:
-        await conn.close()
-
-
-async def open_replication(dsn: str, within: float = ANSWER) -> BoundedConnection:
-    """A connection for replication commands (https://www.postgresql.org/docs/current/protocol-replication.html), which
-    prints values the way the rest of the connector expects. `within`: seconds for each answer until a stream begins.
-    Raises SourceUnavailable."""
-    settings = {"statement_timeout": "0"}
-    return await _connect(dsn, conninfo(dsn, replication="database"), settings, within)
-
-
-async def _connect(dsn: str, info: str, settings: dict[str, str], patience: float | None) -> BoundedConnection:
-    conn = await _connected(dsn, info, ANSWER if patience is None else patience)
-    try:
-        if "replication" in conn.info.get_parameters():
-            await _demand_walsender(conn, dsn)
-        else:
-            await pooler.refuse_lent(conn, lambda: _connected(dsn, info, ANSWER))
-        # Before anything is looked up by a path that is the role's: SET calls no function. Simple, for a walsender.
-        await conn.execute(SEARCH_PATH)
-        await conn.execute(settings_statement(settings))
-    except psycopg.Error as error:
-        await conn.close()
-        raise unavailable(dsn, error) from None
-    except BaseException:  # cancelled: a connection of the OMS's must not be left open
-        await conn.close()
-        raise
-    conn.patience = patience
-    return conn
-
-
-async def _connected(dsn: str, info: str, patience: float) -> BoundedConnection:
-    try:
-        conn = await BoundedConnection.connect(info, autocommit=True)
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
-    conn.patience = patience
-    return conn
-
-
-async def _demand_walsender(conn: psycopg.AsyncConnection[Any], dsn: str) -> None:
-    """A pooler told to ignore startup parameters makes an ordinary connection of it, and lends that to others."""
-    try:
-        await conn.execute("IDENTIFY_SYSTEM")
-    except psycopg.errors.SyntaxError:
-        what = "was asked for a replication connection and gave an ordinary one: a connection pooler stands before it"
-        raise SourceUnavailable(f"{describe(dsn)} {what}", pooler.HINT) from None
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(round(seconds * 1000))

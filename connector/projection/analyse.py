@@ -1,4 +1,4 @@
-"""The pure part of loading: from a mapping and the catalog to the order key and the ways, with the reasons why not.
+"""The pure part of loading: from a mapping and the catalog to the order key and the routes, with the reasons why not.
 
 No I/O; what the server says of it is `load`'s to ask.
 """
@@ -10,46 +10,47 @@ from dataclasses import dataclass
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
-from connector.projection.analysis.moving import moving_problems
+from connector.projection.analysis.nondeterminism import nondeterminism_problems
 from connector.projection.analysis.resolve import resolve
 from connector.projection.analysis.scopes import Scope
 from connector.projection.catalog.tables import Catalog
-from connector.projection.routes.influence import apart
+from connector.projection.routes.equivalence import apart
 from connector.projection.routes.key import KeyUse, coupled_by_windows, find_key
-from connector.projection.routes.needs import Needs, needs_of
-from connector.projection.routes.paths import Way, find_ways
+from connector.projection.routes.required_privileges import RequiredPrivileges, required_privileges
+from connector.projection.routes.route import Route
+from connector.projection.routes.search import find_routes
 from connector.projection.sql.mapping import Mapping
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """`keys` and `ways` are empty when `refusal` says why there are none. `unread`: what the text itself can't mean."""
+class Analysis:
+    """`unread`: what the text itself can't mean. `refusal`: why `keys` and `routes` are empty."""
 
     top: Scope
     unread: tuple[Problem, ...]
     keys: Sequence[KeyUse] = ()
-    ways: Sequence[Way] = ()
+    routes: Sequence[Route] = ()
     warnings: tuple[Problem, ...] = ()
     refusal: ConfigurationError | None = None
 
-    def needs(self, mapping: Mapping, catalog: Catalog) -> Needs:
-        return needs_of(mapping, catalog, self.top, self.keys, self.ways)
+    def privileges(self, mapping: Mapping, catalog: Catalog) -> RequiredPrivileges:
+        return required_privileges(mapping, catalog, self.top, self.keys, self.routes)
 
 
-def analyse(mapping: Mapping, catalog: Catalog, swept: frozenset[TableName]) -> Found:
+def analyse(mapping: Mapping, catalog: Catalog, swept: frozenset[TableName]) -> Analysis:
     """Never raises for what the mapping says."""
     top, problems = resolve(mapping, catalog, swept)
     problems += _function_problems(mapping, catalog)
     if problems:
-        return Found(top, tuple(problems))
+        return Analysis(top, tuple(problems))
     try:
-        moving, warnings = moving_problems(mapping, top, catalog)
-        stop(moving)
+        refused, warnings = nondeterminism_problems(mapping, top, catalog)
+        stop(refused)
         top, keys = _keyed(mapping, catalog, swept, top)
-        ways = _routed(mapping, top, keys, swept)
+        routes = _routed(mapping, top, keys, swept)
     except ConfigurationError as error:
-        return Found(top, (), refusal=error)
-    return Found(top, (), keys, ways, tuple(warnings))
+        return Analysis(top, (), refusal=error)
+    return Analysis(top, (), keys, routes, tuple(warnings))
 
 
 def stop(problems: Sequence[Problem]) -> None:
@@ -73,22 +74,22 @@ def _keyed(
     return top, keys
 
 
-def _routed(mapping: Mapping, top: Scope, keys: Sequence[KeyUse], swept: frozenset[TableName]) -> list[Way]:
+def _routed(mapping: Mapping, top: Scope, keys: Sequence[KeyUse], swept: frozenset[TableName]) -> list[Route]:
     followed = [use for use in top.uses() if use.table is not None and not use.table.refusal]
-    ways: dict[tuple[int, str], Way] = {}
+    routes: dict[tuple[int, str], Route] = {}
     problems: list[Problem] = []
     for key in keys:
         # Rows of another branch of a set operation never meet this key; they have one of their own.
         uses = [use for use in followed if not apart(use.scope, key.use.scope)]
-        found, more = find_ways(mapping, uses, key, swept)
-        ways |= {(id(way.use), way.name): way for way in found}
+        found, more = find_routes(mapping, uses, key, swept)
+        routes |= {(id(route.use), route.name): route for route in found}
         problems += more
     stop(problems)
-    return list(ways.values())
+    return list(routes.values())
 
 
 def _function_problems(mapping: Mapping, catalog: Catalog) -> list[Problem]:
     return [
-        mapping.problem(suspect.what, mapping.vocabulary.offset(suspect.name), suspect.hint)
+        mapping.problem(suspect.what, mapping.identifiers.offset(suspect.name), suspect.hint)
         for suspect in catalog.functions.suspects
     ]

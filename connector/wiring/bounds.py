@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from connector.postgres.bounded import GRACE
-from connector.postgres.connections import connecting
+from connector.postgres.dsn import connect_timeout
 from connector.settings.config import Settings
 
 LONGEST_LOOK_MS: Final = 5_000
@@ -15,7 +15,7 @@ LONGEST_LOOK_MS: Final = 5_000
 def longest_read(settings: Settings) -> float:
     """Seconds: waiting for one of the connections, opening it, and one query."""
     source = settings.source
-    return connecting(source.silence_timeout) + 2 * (source.statement_timeout + grace(settings))
+    return connect_timeout(source.silence_timeout) + 2 * (source.statement_timeout + grace(settings))
 
 
 def longest_push(settings: Settings) -> float:

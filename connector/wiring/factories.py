@@ -10,7 +10,8 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.contract.order_builder import RedoContract
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection, conninfo
+from connector.postgres.connections import connection
+from connector.postgres.dsn import conninfo
 from connector.projection import Access, Assembler, Projection
 from connector.redo.addresses import endpoint
 from connector.redo.client import environment_proxy, orders_url

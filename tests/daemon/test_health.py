@@ -20,6 +20,7 @@ from connector.pipeline.ports.records import SweepKind
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
+from connector.source.stream.session import StreamSettings
 from connector.status.facts import Facts, State, ready
 from tests.support.fault_proxy import FaultProxy, Way
 from tests.support.fixtures.connector import Rig, eventually
@@ -155,7 +156,7 @@ async def test_a_server_that_does_not_hear_us_is_told_apart_and_the_stream_is_op
 
 async def test_wal_that_grows_while_nothing_is_decoded_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.overrides = {section: dict(values) for section, values in QUICK.items()}
-    monkeypatch.setattr(build, "PostgresSource", partial(PostgresSource, buffer=100, max_images=20))
+    monkeypatch.setattr(build, "StreamSettings", partial(StreamSettings, buffer=100, max_images=20))
     await rig.start()
     await rig.quiet()
     pipeline = rig.running.pipeline

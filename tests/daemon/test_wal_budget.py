@@ -12,7 +12,7 @@ from connector.daemon.health.wal_watch import EVERY, WalWatch
 from connector.daemon.health.watchdog import Watchdog
 from connector.model.changes import Lsn, parse_lsn
 from connector.source.objects.slot import SlotReport
-from connector.source.objects.wal import BUDGET, SERVER_LIMIT, Forecast, Outlook
+from connector.source.objects.wal_forecast import BUDGET, SERVER_LIMIT, Forecast, Outlook
 from tests.support.fixtures.connector import Rig, eventually
 
 GB = 1024**3

@@ -13,7 +13,7 @@ from connector.inspect import survey
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.connections import connection, open_replication
-from connector.projection.assembly import reading
+from connector.projection.assembly.sessions import ReadSettings, connect
 from connector.sandbox.server import SandboxServer
 from connector.source.checks.preflight import preflight
 from tests.support.fixtures.connector import Rig
@@ -58,13 +58,13 @@ async def test_a_pooler_in_transaction_mode_is_refused_before_anything_is_set(
         assert caught.value.hint == pooler.HINT
         assert f"127.0.0.1:{port}/{database.name}" in str(caught.value)
         with pytest.raises(SourceUnavailable, match=SHARED):
-            await reading.connect(dsn, 1000)
+            await connect(ReadSettings(dsn, 1000))
         assert read_only(dsn) == {"off"}
 
 
 async def test_a_pooler_in_session_mode_may_be_read_through(pooling: Pooling, database: Database) -> None:
     with pooling("session") as port:
-        session = await reading.connect(through(port, database), 1000)
+        session = await connect(ReadSettings(through(port, database), 1000))
         try:
             cursor = await session.execute("SHOW default_transaction_isolation")
             assert await cursor.fetchone() == ("repeatable read",)
@@ -74,7 +74,7 @@ async def test_a_pooler_in_session_mode_may_be_read_through(pooling: Pooling, da
 
 async def test_a_pooler_in_statement_mode_is_refused(pooling: Pooling, database: Database) -> None:
     with pooling("statement") as port, pytest.raises(SourceUnavailable, match=SHARED):
-        await reading.connect(through(port, database), 1000)
+        await connect(ReadSettings(through(port, database), 1000))
 
 
 async def test_a_pooler_that_refuses_replication_is_named_as_one(pooling: Pooling, database: Database) -> None:
@@ -112,7 +112,7 @@ async def test_a_pooler_that_gives_no_second_session_is_not_taken_for_one_that_k
     monkeypatch.setattr(pooler, "_PATIENCE", 0.2)
     full = pytest.raises(SourceUnavailable, match="gave no second session")
     with small_pooler(database.cluster, "session", limit=1) as port, full:
-        await reading.connect(through(port, database), 1000)
+        await connect(ReadSettings(through(port, database), 1000))
 
 
 @pytest.mark.parametrize("setting", ["dsn", "read_dsn"])

@@ -381,6 +381,6 @@ async def test_a_key_is_wider_than_the_columns_that_refer_to_it(shop: Database, 
         WHERE k.parent = p.id) AS n FROM shop.wide_parent p"""
     )
     assert len((await assembler.assemble(keys("1", "3000000000"))).documents) == 2
-    [route] = [use.way.name for use in assembler.projection.uses if use.alias == "g"]
+    [route] = [use.route.name for use in assembler.projection.uses if use.alias == "g"]
     found = await assembler.resolve([Lookup(route, ("7",)), Lookup(route, ("3000000000",))], None, 10)
     assert found.keys == (OrderKey("1"),)

@@ -33,7 +33,7 @@ async def test_an_accepted_mapping_has_the_expected_key_and_routes(case: Case, s
     assert sorted(uses_of(projection)) == sorted(case.uses)
     if case.restricted is not None:
         assert projection.restricted.count("$1") == case.restricted
-    warned = [f"{problem.where.removeprefix('mapping.sql:')} {problem.what}" for problem in projection.moving]
+    warned = [f"{problem.where.removeprefix('mapping.sql:')} {problem.what}" for problem in projection.nondeterministic]
     assert len(warned) == len(case.warnings), warned
     for found, expected in zip(sorted(warned), sorted(case.warnings), strict=True):
         assert found.startswith(expected)

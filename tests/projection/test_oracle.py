@@ -152,7 +152,7 @@ async def affected_keys(projection: Projection, assembler: Assembler, changes: l
     for change in changes:
         affected = projection.routes.affected(change)
         if affected.sweep is not None:
-            swept = {use.way.table.name for use in projection.uses if use.way.kind == "sweep"}
+            swept = {use.route.table.name for use in projection.uses if use.route.kind == "sweep"}
             assert change.table in swept
             keys |= set((await assembler.scan(None, 1000)).keys)
         keys |= affected.keys

@@ -13,7 +13,7 @@ from connector.model.errors import ConfigurationError
 from connector.postgres.connections import KeptConnection
 from connector.source.checks.preflight import preflight
 from connector.source.objects.drift import ObjectWatch
-from connector.source.objects.rescue import Rescuer
+from connector.source.objects.publication_repair import PublicationRepair
 from connector.source.objects.setup import ensure, mend
 from tests.support.fixtures.postgres import Database
 from tests.support.postgres.followed_database import Followed
@@ -79,7 +79,7 @@ async def test_a_connector_that_runs_tells_it_and_leaves_the_publication_alone(
 ) -> None:
     publish(shop, database, clause, "insert, update, delete, truncate")
     await ensure(shop.dsn, shop.name, shop.name, TABLES, manage=True)
-    watch, rescuer = ObjectWatch(looks, shop.name, shop.name, TABLES), Rescuer(looks, shop.name)
+    watch, repair = ObjectWatch(looks, shop.name, shop.name, TABLES), PublicationRepair(looks, shop.name)
     drift = await watch.look()
     assert drift.exposed == (TableName("public", "audit"),)
     assert not drift.to_mend
@@ -89,7 +89,7 @@ async def test_a_connector_that_runs_tells_it_and_leaves_the_publication_alone(
     assert drift.endangered == (ORDERS,)
     stamp = f"SELECT concat_ws(' ', oid, xmin) FROM pg_publication WHERE pubname = '{shop.name}'"
     before = shop.ask(stamp)
-    assert await rescuer.look() == []
+    assert await repair.look() == []
     with pytest.raises(ConfigurationError, match=r"covers public\.orders without naming them"):
         await mend(shop.dsn, shop.name, shop.name, TABLES)
     assert shop.ask(stamp) == before

@@ -14,9 +14,9 @@ from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.drift import Drift, ObjectWatch
-from connector.source.objects.pair import inserts_name
+from connector.source.objects.object_state import load
+from connector.source.objects.publication_pair import inserts_name
 from connector.source.objects.setup import ensure, mend
-from connector.source.objects.snapshot import load
 from tests.support.fixtures.connector import Rig
 from tests.support.fixtures.connector import eventually as eventually_so
 from tests.support.fixtures.postgres import Database
@@ -113,7 +113,7 @@ async def test_ddl_is_seen_and_the_oms_goes_on_writing_before_and_after_mending(
     ready = await mend(shop.dsn, shop.name, shop.name, TABLES)
     assert ready.tables_added == drift.unpublished
     assert ready.tables_by_insert_only == drift.by_insert_only
-    assert ready.sweep_due == bool(drift.unpublished)
+    assert ready.publications_changed == bool(drift.unpublished)
     clerk.work()
     await watch.look()
     watch.accept()
@@ -136,7 +136,7 @@ async def test_a_lost_and_a_regained_identity_are_seen_and_mended(
     shop.execute("ALTER TABLE lines DROP CONSTRAINT lines_pkey")
     lost = Drift(endangered=(LINES,), by_insert_only=(LINES,), identity_changed=(LINES,))
     assert await watch.look() == lost
-    assert (await mend(shop.dsn, shop.name, shop.name, TABLES)).tables_moved == (LINES,)
+    assert (await mend(shop.dsn, shop.name, shop.name, TABLES)).publications_changed
     clerk.work()
     assert await watch.look() == replace(lost, endangered=(), republished=(LINES,))
     watch.accept()
@@ -144,7 +144,7 @@ async def test_a_lost_and_a_regained_identity_are_seen_and_mended(
     clerk.work()
     gained = Drift(identity_gained=(LINES,), identity_changed=(LINES,))
     assert await watch.look() == gained
-    assert (await mend(shop.dsn, shop.name, shop.name, TABLES)).tables_moved == (LINES,)
+    assert (await mend(shop.dsn, shop.name, shop.name, TABLES)).publications_changed
     assert await watch.look() == replace(gained, identity_gained=(), republished=(LINES,))
     watch.accept()
     assert not await watch.look()
@@ -163,7 +163,7 @@ async def test_a_new_partition_without_key_endangers_its_root_until_mended(
     shop.execute("CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (100) TO (200)")
     watch = ObjectWatch(looks, shop.name, shop.name, [parted])
     assert (await watch.look()).endangered == (parted,)
-    assert (await mend(shop.dsn, shop.name, shop.name, [parted])).tables_moved == (parted,)
+    assert (await mend(shop.dsn, shop.name, shop.name, [parted])).tables_by_insert_only == (parted,)
     clerk.work("parted")
 
 

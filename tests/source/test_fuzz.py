@@ -18,7 +18,7 @@ from random import Random
 import pytest
 
 from connector.model.changes import Lsn, Transaction
-from connector.source.stream.inlet import Inlet
+from connector.source.stream.frame_decoder import FrameDecoder
 from connector.source.stream.wire import ProtocolError
 from tests.source.tapes import INTEREST, load, record, versions
 from tests.source.tapes.reference import FIXED, FREE, MARK, PART, Refused, Stream, read
@@ -29,9 +29,9 @@ Frames = Sequence[bytes]
 
 def decoded(frames: Frames) -> list[Transaction] | None:
     """What ours makes of a stream, in whole transactions; None: it is refused."""
-    inlet = Inlet(Lsn(0), INTEREST, 1_000_000)
+    decoder = FrameDecoder(Lsn(0), INTEREST, 1_000_000)
     try:
-        return [transaction for frame in frames if (transaction := inlet.take(frame)) is not None]
+        return [transaction for frame in frames if (transaction := decoder.take(frame)) is not None]
     except ProtocolError:
         return None
 
@@ -77,12 +77,12 @@ def values(role: str, before: int, random: Random) -> set[int]:
 
 def test_every_byte_changed_on_its_own_is_refused_or_read_as_it_stands() -> None:
     frames, random = load(max(versions())), Random(1)  # noqa: S311 -- to be repeated
-    inlet, stream = Inlet(Lsn(0), INTEREST, 1_000_000), Stream(INTEREST)
+    decoder, stream = FrameDecoder(Lsn(0), INTEREST, 1_000_000), Stream(INTEREST)
     passed = refused = 0
     for number, frame in enumerate(frames):
         # Copied by pickle, because that is quicker.
-        ours, theirs = pickle.dumps(inlet), pickle.dumps(stream)
-        inlet.take(frame)
+        ours, theirs = pickle.dumps(decoder), pickle.dumps(stream)
+        decoder.take(frame)
         for offset, role in enumerate(stream.frame(frame)):
             if role == FREE and random.random() < 0.6:
                 continue
@@ -100,9 +100,9 @@ def test_every_byte_changed_on_its_own_is_refused_or_read_as_it_stands() -> None
     assert passed > 500
 
 
-def rest(inlet: Inlet, frames: Frames) -> list[Transaction] | None:
+def rest(decoder: FrameDecoder, frames: Frames) -> list[Transaction] | None:
     try:
-        return [transaction for frame in frames if (transaction := inlet.take(frame)) is not None]
+        return [transaction for frame in frames if (transaction := decoder.take(frame)) is not None]
     except ProtocolError:
         return None
 
@@ -167,11 +167,11 @@ def test_a_refused_stream_names_its_place_and_no_value() -> None:
     frames = load(max(versions()))
     at = next(number for number, frame in enumerate(frames) if b"mug" in frame)
     frames[at] = frames[at][:-1]
-    inlet = Inlet(Lsn(0), INTEREST, 100)
+    decoder = FrameDecoder(Lsn(0), INTEREST, 100)
     for frame in frames[:at]:
-        inlet.take(frame)
+        decoder.take(frame)
     with pytest.raises(ProtocolError) as caught:
-        inlet.take(frames[at])
+        decoder.take(frames[at])
     start = int.from_bytes(frames[at][1:9], "big")
     assert str(caught.value).startswith(f"replication stream at 0/{start:X}: message 'I' is malformed at byte ")
     assert "mug" not in str(caught.value)
@@ -180,19 +180,19 @@ def test_a_refused_stream_names_its_place_and_no_value() -> None:
 @pytest.mark.parametrize("frame", [b"", b"w", b"k", b"z", b"w" + bytes(20), b"k" + bytes(15), b"k" + bytes(18)])
 def test_a_stump_of_a_frame_is_a_protocol_error(frame: bytes) -> None:
     with pytest.raises(ProtocolError):
-        Inlet(Lsn(0), INTEREST, 100).take(frame)
+        FrameDecoder(Lsn(0), INTEREST, 100).take(frame)
 
 
 def test_a_wrong_end_of_a_transaction_never_moves_the_flush_position() -> None:
     frames = load(max(versions()))
     at = next(number for number, frame in enumerate(frames) if frame[25:26] == b"C")
     for place in (slice(1, 9), slice(35, 43)):
-        inlet = Inlet(Lsn(0), INTEREST, 100)
+        decoder = FrameDecoder(Lsn(0), INTEREST, 100)
         changed = bytearray(frames[at])
         changed[place] = (int.from_bytes(changed[place], "big") + 1_000_000).to_bytes(8, "big")
         for frame in frames[:at]:
-            inlet.take(frame)
-        before = inlet.flow.flush
+            decoder.take(frame)
+        before = decoder.lsns.flush
         with pytest.raises(ProtocolError, match="it ends elsewhere than it stands"):
-            inlet.take(bytes(changed))
-        assert inlet.flow.flush == before
+            decoder.take(bytes(changed))
+        assert decoder.lsns.flush == before

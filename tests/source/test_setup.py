@@ -12,7 +12,7 @@ import pytest
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
 from connector.source.checks.preflight import preflight
-from connector.source.objects.setup import Ready, ensure
+from connector.source.objects.setup import SetupResult, ensure
 from connector.source.objects.slot import Blocker, create_slot
 from tests.support.fixtures.postgres import Database, MakeCluster
 from tests.support.postgres.followed_database import Followed, eventually
@@ -34,7 +34,7 @@ def needs(database: Database, version: int) -> None:
         pytest.skip(f"Postgres {version} brought this")
 
 
-async def make(shop: Followed, *tables: TableName, manage: bool = True) -> Ready:
+async def make(shop: Followed, *tables: TableName, manage: bool = True) -> SetupResult:
     return await ensure(shop.dsn, shop.name, shop.name, tables or (ORDERS,), manage)
 
 
@@ -50,14 +50,14 @@ def published(shop: Followed) -> list[str]:
 
 
 async def test_publication_and_slot_are_made_once_and_the_publication_first(shop: Followed) -> None:
-    assert await make(shop, ORDERS, LINES) == Ready(
+    assert await make(shop, ORDERS, LINES) == SetupResult(
         slot_created=True, tables_added=(ORDERS, LINES), publications_changed=True
     )
     assert published(shop) == ["public.lines", "public.orders"]
     assert shop.slot("plugin || ' ' || database") == f"pgoutput {shop.dsn.rsplit('/', 1)[1]}"
     older = shop.slot(f"(SELECT p.xmin::text::int8 FROM pg_publication p WHERE pubname = '{shop.name}')")
     assert older < shop.slot("catalog_xmin::text::int8")
-    assert await make(shop, ORDERS, LINES) == Ready(slot_created=False, tables_added=())
+    assert await make(shop, ORDERS, LINES) == SetupResult(slot_created=False, tables_added=())
 
 
 async def test_the_publication_has_explicit_tables_all_operations_the_roots_name_and_no_column_list(
@@ -81,7 +81,7 @@ async def test_newly_mapped_tables_are_added_and_other_peoples_tables_stay(shop:
     shop.execute("CREATE TABLE theirs (id int PRIMARY KEY)")
     await make(shop)
     shop.execute(f"ALTER PUBLICATION {shop.name} ADD TABLE theirs")
-    assert await make(shop, ORDERS, LINES) == Ready(
+    assert await make(shop, ORDERS, LINES) == SetupResult(
         slot_created=False, tables_added=(LINES,), publications_changed=True
     )
     assert published(shop) == ["public.lines", "public.orders", "public.theirs"]
@@ -91,8 +91,7 @@ async def test_a_publication_that_leaves_operations_out_is_mended(shop: Followed
     shop.execute(f"CREATE PUBLICATION {shop.name} FOR TABLE orders WITH (publish = 'insert')")
     await create_slot(shop.dsn, shop.name)
     ready = await make(shop)
-    assert ready == Ready(slot_created=False, publications_changed=True)
-    assert ready.sweep_due, "what was left out so far is in no stream"
+    assert ready == SetupResult(slot_created=False, publications_changed=True)
     assert shop.ask(f"SELECT pubdelete AND pubviaroot FROM pg_publication WHERE pubname = '{shop.name}'")
 
 
@@ -128,7 +127,7 @@ async def test_unmanaged_tells_the_sql_and_passes_once_a_dba_ran_it(shop: Follow
     assert [problem.what for problem in found] == ["there is no such publication", "there is no such slot"]
     assert published(shop) == []
     shop.execute(*[problem.hint for problem in found])
-    assert await make(shop, ORDERS, LINES, manage=False) == Ready(slot_created=False, tables_added=())
+    assert await make(shop, ORDERS, LINES, manage=False) == SetupResult(slot_created=False, tables_added=())
 
 
 INCOMPLETE = {
@@ -175,7 +174,7 @@ async def test_a_column_list_is_tolerated(shop: Followed, database: Database) ->
 async def test_a_publication_for_all_tables_covers_everything(shop: Followed) -> None:
     shop.execute(f"CREATE PUBLICATION {shop.name} FOR ALL TABLES")
     assert (await make(shop, ORDERS, LINES)).tables_added == ()
-    assert await make(shop, ORDERS, LINES) == Ready(slot_created=False)
+    assert await make(shop, ORDERS, LINES) == SetupResult(slot_created=False)
 
 
 async def test_ddl_gives_up_a_lock_instead_of_queueing_the_oms_behind_it(shop: Followed) -> None:
@@ -278,7 +277,7 @@ async def test_a_publication_of_a_dbas_that_nothing_is_wrong_with_is_used_as_it_
         clerk = Followed(shop.dsn.replace("postgres@", f"{shop.name}@", 1), shop.name)
         ready = await make(clerk)
         assert (ready.slot_created, ready.publications_changed) == (True, False)
-        assert await make(clerk) == Ready(slot_created=False, tables_added=())
+        assert await make(clerk) == SetupResult(slot_created=False, tables_added=())
     finally:
         shop.execute(
             f"SELECT pg_drop_replication_slot('{shop.name}')", f"DROP OWNED BY {shop.name}", f"DROP ROLE {shop.name}"

@@ -28,11 +28,10 @@ from connector.model.errors import ConfigurationError, SlotLost, SourceUnavailab
 from connector.source.stream import pgoutput
 from connector.source.stream.copyboth import CopyBoth
 from connector.source.stream.frames import XLOG_HEADER
-from connector.source.stream.pgoutput import PgMessage, decode
 from connector.source.stream.postgres_source import PostgresSource
 from tests.support.fixtures.postgres import Database, MakeCluster
 from tests.support.postgres.followed_database import Followed, eventually, follow
-from tests.support.postgres.pgoutput_encoder import encode
+from tests.support.postgres.pgoutput_encoder import AnyMessage, decode_any, encode
 
 DDL = """
 CREATE TABLE orders (id int PRIMARY KEY, note text, customer text);
@@ -87,7 +86,7 @@ async def test_every_message_of_a_server_decodes_and_encodes_to_the_same_bytes(d
     )
     copy = await CopyBoth.connect(shop.dsn, name, [name])
     await copy.start()
-    messages: list[PgMessage] = []
+    messages: list[AnyMessage] = []
     try:
         while not (len(messages) > 1 and isinstance(messages[-2], pgoutput.Truncate)):
             frame = copy.receive()
@@ -95,7 +94,7 @@ async def test_every_message_of_a_server_decodes_and_encodes_to_the_same_bytes(d
                 await copy.readable()
             elif frame[0] == ord("w") and len(frame) > XLOG_HEADER:
                 message = bytes(frame[XLOG_HEADER:])
-                messages.append(decode(message))
+                messages.append(decode_any(message))
                 assert encode(messages[-1]) == message
     finally:
         await copy.close(5)

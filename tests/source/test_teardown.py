@@ -8,7 +8,7 @@ import pytest
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError
-from connector.source.objects.pair import inserts_name
+from connector.source.objects.publication_pair import inserts_name
 from connector.source.objects.setup import ensure
 from connector.source.objects.teardown import leftovers, statements, teardown
 from tests.support.fixtures.postgres import Database, MakeCluster

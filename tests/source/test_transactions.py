@@ -13,19 +13,15 @@ from connector.source.stream.pgoutput import (
     Begin,
     Column,
     Commit,
-    Delete,
-    Insert,
     Message,
     Origin,
-    PgMessage,
     Relation,
     Truncate,
     Type,
-    Update,
 )
-from connector.source.stream.transactions import Known, Transactions
+from connector.source.stream.transactions import CatalogFacts, Transactions
 from connector.source.stream.wire import ProtocolError
-from tests.support.postgres.pgoutput_encoder import encode
+from tests.support.postgres.pgoutput_encoder import AnyMessage, Delete, Insert, Update, encode
 
 ORDERS = TableName("shop", "orders")
 OTHERS = TableName("shop", "others")
@@ -40,13 +36,13 @@ def relation(
     return Relation(oid, "shop", name, identity, tuple(Column(each, 25, -1, key=each == "id") for each in columns))
 
 
-def run(messages: Sequence[PgMessage], max_images: int = 2000, known: Known | None = None) -> list[Transaction]:
-    transactions = Transactions(INTEREST, max_images, known or Known())
+def run(messages: Sequence[AnyMessage], max_images: int = 2000, known: CatalogFacts | None = None) -> list[Transaction]:
+    transactions = Transactions(INTEREST, max_images, known or CatalogFacts())
     given = [transactions.feed(encode(message)) for message in messages]
     return [each for each in given if each is not None]
 
 
-def images(messages: Sequence[PgMessage], identity: str = "d", known: Known | None = None) -> tuple[Image, ...]:
+def images(messages: Sequence[AnyMessage], identity: str = "d", known: CatalogFacts | None = None) -> tuple[Image, ...]:
     [transaction] = run([BEGIN, relation(identity=identity), *messages, COMMIT], known=known)
     [changes] = transaction.changes
     return changes.images
@@ -93,17 +89,17 @@ def test_null_in_a_whole_old_row_is_null() -> None:
 
 
 def test_null_in_a_whole_old_row_is_unknown_where_a_partition_may_have_sent_its_key_alone() -> None:
-    known = Known(partial=frozenset({ORDERS}))
+    known = CatalogFacts(partial=frozenset({ORDERS}))
     assert images([Delete(1, "O", ("1", None, None))], "f", known) == ((UNKNOWN, "1"),)
     assert images([Update(1, "O", ("1", None, "b"), ("1", None, None))], "f", known) == (("b", "1"), (None, "1"))
 
 
 def test_a_table_of_interest_is_followed_under_another_name_that_it_had_before_the_stream_began() -> None:
-    messages: list[PgMessage] = [BEGIN, relation(5, "attic"), Insert(5, ("1", "x", "c")), COMMIT]
+    messages: list[AnyMessage] = [BEGIN, relation(5, "attic"), Insert(5, ("1", "x", "c")), COMMIT]
     assert run(messages) == []
-    [transaction] = run(messages, known=Known({5: ORDERS}))
+    [transaction] = run(messages, known=CatalogFacts({5: ORDERS}))
     assert transaction.changes == (Changes(ORDERS, Operation.INSERT, 1, (("c", "1"),)),)
-    assert run(messages, known=Known({5: OTHERS})) == []
+    assert run(messages, known=CatalogFacts({5: OTHERS})) == []
 
 
 def test_an_unchanged_toast_value_is_taken_from_the_old_row_when_there_is_one() -> None:
@@ -120,7 +116,7 @@ def test_a_wanted_column_that_the_relation_lost_is_unknown_from_then_on() -> Non
 
 def test_tables_outside_the_interest_are_left_out_and_an_empty_transaction_only_moves_the_end() -> None:
     transactions = Transactions(INTEREST)
-    messages: list[PgMessage] = [BEGIN, relation(2, "others"), Insert(2, ("1", "x", "c"))]
+    messages: list[AnyMessage] = [BEGIN, relation(2, "others"), Insert(2, ("1", "x", "c"))]
     for message in [*messages, Truncate((2,), False, False), COMMIT]:
         assert transactions.feed(encode(message)) is None
     assert transactions.end_lsn == 100
@@ -135,7 +131,7 @@ def test_truncate_names_every_table_of_interest_once() -> None:
 
 
 def test_origins_types_and_logical_messages_change_nothing() -> None:
-    extra: list[PgMessage] = [
+    extra: list[AnyMessage] = [
         Origin(Lsn(5), "upstream"),
         Type(9, "shop", "state"),
         Message(True, Lsn(5), "app", b"secret"),
@@ -151,7 +147,7 @@ def test_parts_of_a_large_transaction_hold_every_image_and_only_the_last_has_an_
 ) -> None:
     transactions = Transactions(INTEREST, bound)
     updates = [Update(1, "O", (str(key), None, "a"), (str(key), None, "b")) for key in keys]
-    messages: list[PgMessage] = [BEGIN, relation(identity="f"), *updates, COMMIT]
+    messages: list[AnyMessage] = [BEGIN, relation(identity="f"), *updates, COMMIT]
     parts = []
     for message in messages:
         part = transactions.feed(encode(message))
@@ -163,7 +159,7 @@ def test_parts_of_a_large_transaction_hold_every_image_and_only_the_last_has_an_
     assert seen == {(customer, str(key)) for key in keys for customer in "ab"}
 
 
-OUT_OF_ORDER: dict[str, list[PgMessage]] = {
+OUT_OF_ORDER: dict[str, list[AnyMessage]] = {
     "a change outside a transaction": [BEGIN, relation(), COMMIT, Insert(1, ("1", "x", "c"))],
     "a relation outside a transaction": [relation()],
     "a type outside a transaction": [Type(9, "shop", "state")],
@@ -187,7 +183,7 @@ OUT_OF_ORDER: dict[str, list[PgMessage]] = {
 
 
 @pytest.mark.parametrize("messages", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
-def test_a_stream_out_of_order_is_a_protocol_error(messages: list[PgMessage]) -> None:
+def test_a_stream_out_of_order_is_a_protocol_error(messages: list[AnyMessage]) -> None:
     run(messages[:-1])
     with pytest.raises(ProtocolError):
         run(messages)

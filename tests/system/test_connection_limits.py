@@ -11,8 +11,8 @@ from psycopg.conninfo import make_conninfo
 
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import connection
-from connector.postgres.refusals import NEEDED
-from connector.source.checks.limits import READING, limit_problems
+from connector.postgres.errors import CONNECTIONS_NEEDED
+from connector.source.checks.connection_limits import READING, limit_problems
 from connector.source.checks.replica import replica_problems
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import Database
@@ -67,7 +67,7 @@ async def test_why_the_server_lets_us_not_in_is_told_with_what_to_do(
 async def test_check_says_beforehand_that_the_limits_of_role_or_database_are_too_low(
     oms: Database, reader: str
 ) -> None:
-    async def told(needed: int = NEEDED) -> list[tuple[str, bool]]:
+    async def told(needed: int = CONNECTIONS_NEEDED) -> list[tuple[str, bool]]:
         async with connection(reader) as conn:
             return [(each.hint, each.warning) for each in await limit_problems(conn, needed, "source.dsn")]
 
@@ -114,7 +114,7 @@ async def test_a_running_connector_holds_no_more_connections_than_it_says(
             counting.cancel()
             await asyncio.gather(counting, return_exceptions=True)
     assert most["walsender"] == 1
-    assert 2 <= most["client backend"] <= NEEDED
+    assert 2 <= most["client backend"] <= CONNECTIONS_NEEDED
 
 
 def published(rig: Rig) -> bool:

@@ -18,8 +18,8 @@ import pytest
 from connector.daemon.source.source_objects import CAUSE
 from connector.pipeline.ports.records import SweepKind
 from connector.postgres.connections import KeptConnection
-from connector.source.objects.pair import inserts_name
-from connector.source.objects.rescue import Rescuer
+from connector.source.objects.publication_pair import inserts_name
+from connector.source.objects.publication_repair import PublicationRepair
 from tests.support.fixtures.connector import eventually
 from tests.support.fixtures.postgres import Database
 from tests.support.oms.ddl_scenario import DdlScenario, ddl_scenario
@@ -40,7 +40,7 @@ async def rescued(scenario: DdlScenario, ddl: str) -> None:
     altered = await scenario.ddl(ddl)
     looks = KeptConnection(scenario.rig.dsn)
     try:
-        await eventually("its publication lets go of it", partial(_safe, Rescuer(looks, "redo_connector")))
+        await eventually("its publication lets go of it", partial(_safe, PublicationRepair(looks, "redo_connector")))
     finally:
         await looks.close()
     over = time.monotonic()
@@ -53,8 +53,8 @@ async def rescued(scenario: DdlScenario, ddl: str) -> None:
     scenario.fine()
 
 
-async def _safe(rescuer: Rescuer) -> bool:
-    return not await rescuer.look()
+async def _safe(repair: PublicationRepair) -> bool:
+    return not await repair.look()
 
 
 async def compared(scenario: DdlScenario) -> None:

@@ -23,7 +23,7 @@ from connector.model.errors import ConfigurationError, MappingBroken, ReadingVoi
 from connector.model.orders import OrderKey
 from connector.postgres import connections
 from connector.projection import Assembler, Projection, access, load
-from connector.projection.assembly.reading import Session, connect
+from connector.projection.assembly.sessions import ReadSettings, Session, connect
 from connector.source.checks.grants import Access, grants
 from tests.support.fixtures.postgres import Database
 
@@ -276,7 +276,7 @@ async def test_what_is_planted_while_running_stops_the_very_next_reading_until_i
 
 
 async def test_a_process_that_is_stopped_while_it_analyses_keeps_no_lock(shop: Shop) -> None:
-    connection = await connect(shop.dsn(shop.reader), 30_000)
+    connection = await connect(ReadSettings(shop.dsn(shop.reader), 30_000))
     try:
         await connection.execute("BEGIN")
         await connection.execute("PREPARE seen AS SELECT id FROM public.orders")
@@ -395,7 +395,7 @@ async def test_every_session_of_ours_looks_its_own_names_up_in_pg_catalog_alone(
         assert await path(conn) == "pg_catalog, pg_temp"
     async with connections.replication(dsn) as conn:
         assert await path(conn) == "pg_catalog, pg_temp"
-    async with await connect(dsn, 30_000) as conn:
+    async with await connect(ReadSettings(dsn, 30_000)) as conn:
         assert await path(conn) == "pg_catalog, pg_temp"
     assembler = shop.assembler(await shop.load("SELECT o.id, o.email FROM public.orders o"))
     try:

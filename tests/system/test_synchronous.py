@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from connector.demo import oms as demo_oms
 from connector.sandbox.server import SandboxServer
 from connector.source.checks.preflight import preflight
-from connector.source.checks.synchronous import named
+from connector.source.checks.synchronous import synchronous_entry
 from connector.source.stream import session
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import MakeCluster, create_database
@@ -38,7 +38,7 @@ PATCH = "UPDATE oms.order_header SET tag_list = %s WHERE ord_id = 1"
     ],
 )
 def test_every_form_of_the_setting_is_understood(setting: str, entry: str | None) -> None:
-    assert named(setting, "redo-connector") == entry
+    assert synchronous_entry(setting, "redo-connector") == entry
 
 
 @pytest.fixture

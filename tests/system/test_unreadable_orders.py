@@ -19,7 +19,7 @@ from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import DeadLetter, Settlement
 from connector.pipeline.sweeps import second_looks
-from connector.projection.assembly.reading import Session
+from connector.projection.assembly.sessions import Session
 from connector.sandbox.server import SandboxServer
 from connector.status.facts import State
 from connector.wiring.factories import checkpoints

@@ -9,7 +9,7 @@ from __future__ import annotations
 import structlog
 
 from connector.source.objects.slot import SlotReport
-from connector.source.objects.wal import Forecast, Outlook
+from connector.source.objects.wal_forecast import Forecast, Outlook
 from connector.status.facts import duration, size
 
 log = structlog.get_logger("connector.wal")

@@ -23,7 +23,7 @@ from connector.model.errors import (
 from connector.model.orders import Affected, Assembly, Diagnosis, KeyPage, Lookup, OrderKey
 from connector.pipeline.run import MAPPING_NOTE
 from connector.projection import Projection
-from connector.source.objects.pair import published_tables
+from connector.source.objects.publication_pair import published_tables
 
 CAUSE = "the mapping did not fit"
 

@@ -23,9 +23,9 @@ from connector.pipeline.run import RECONNECT, Pipeline
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.checks.synchronous import StandbyWatch
 from connector.source.objects.drift import Drift, ObjectWatch, ReplicaWatch
-from connector.source.objects.rescue import Rescuer, statements
-from connector.source.objects.setup import Ready, mend
-from connector.source.objects.snapshot import State, load
+from connector.source.objects.object_state import State, load
+from connector.source.objects.publication_repair import PublicationRepair, statements
+from connector.source.objects.setup import SetupResult, mend
 from connector.source.stream.postgres_source import PostgresSource
 
 log = structlog.get_logger("connector.source")
@@ -84,7 +84,7 @@ class SourceObjects:
         self._watch = ObjectWatch(looks, source.slot, source.publication, source.tables)
         self._replica = ReplicaWatch(source.read_dsn, source.within)
         self._standby = StandbyWatch(looks, source.slot)
-        self._rescuer = Rescuer(looks, source.publication)
+        self._repair = PublicationRepair(looks, source.publication)
         self.heartbeat = Heartbeat("object guard", "keeping the publications from failing the OMS's statements")
         self.heartbeat.allowance = RESCUING
         self._pending: _Pending | None = None
@@ -136,7 +136,7 @@ class SourceObjects:
                 attempt = 0
             except SourceUnavailable:
                 attempt += 1  # the stream's own trouble says it better
-            await asyncio.sleep(RECONNECT.delay(attempt) if attempt else self._rescuer.pause(RESCUE_EVERY))
+            await asyncio.sleep(RECONNECT.delay(attempt) if attempt else self._repair.pause(RESCUE_EVERY))
 
     async def publish(self, tables: Sequence[TableName]) -> None:
         """Have the publications cover these tables, for a mapping that is about to be taken up. Raises
@@ -165,7 +165,7 @@ class SourceObjects:
             await self._notice()
         await self._compare(drift)
 
-    async def _mend(self, tables: Sequence[TableName]) -> Ready:
+    async def _mend(self, tables: Sequence[TableName]) -> SetupResult:
         source = self._source
         ready = await mend(source.dsn, source.slot, source.publication, tables)
         if ready.resubscribe:
@@ -211,14 +211,14 @@ class SourceObjects:
     # what makes the OMS fail
 
     async def _keep_writable(self) -> None:
-        found = await self._rescuer.look()
+        found = await self._repair.look()
         self._rounds_in_danger = self._rounds_in_danger + 1 if found else 0
         if not found:
             return
         problem = None
         if self._source.manage:
             try:
-                await self._rescuer.rescue(found)
+                await self._repair.repair(found)
             except SourceUnavailable as error:
                 problem = str(error)  # somebody else may just have altered it; the next round is soon
             else:

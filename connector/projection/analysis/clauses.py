@@ -10,8 +10,7 @@ from connector.projection.analysis.conditions import stated
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Unresolved, named
 from connector.projection.analysis.scopes import Node, Output
-from connector.projection.sql.mapping import name_of
-from connector.projection.sql.syntax import bare, is_star, output_name, own_windows
+from connector.projection.sql.syntax import bare, is_star, limits_rows, name_of, output_name, own_windows
 
 
 class Clauses:
@@ -36,7 +35,7 @@ class Clauses:
         self._sorted(query, env)
         self._windows(query, env)
         # Under FETCH FIRST ROWS WITH TIES too.
-        self.scope.limited = any(query.args.get(part) is not None for part in ("limit", "offset"))
+        self.scope.limited = limits_rows(query)
 
     def _outputs(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
         if isinstance(expression, exp.Star) or (isinstance(expression, exp.Column) and is_star(expression)):

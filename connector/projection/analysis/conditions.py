@@ -7,19 +7,9 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from connector.projection.analysis.scopes import (
-    AsText,
-    Condition,
-    Implied,
-    Node,
-    Region,
-    Scope,
-    Source,
-    column_of,
-)
+from connector.projection.analysis.scopes import AsText, Condition, Implied, Node, Region, Scope, Source, column_of
 from connector.projection.catalog.tables import comparable, widened
-from connector.projection.sql.mapping import offset_of
-from connector.projection.sql.syntax import CAST_TYPES, bare, items, terms
+from connector.projection.sql.syntax import CAST_TYPES, bare, items, offset_of, terms
 
 
 def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: tuple[Region, ...]) -> list[Condition]:

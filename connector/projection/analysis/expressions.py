@@ -7,17 +7,12 @@ level's own sources first, then the levels around it. No I/O.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from connector.projection.analysis.names import Cte, Env, Unresolved, named
+from connector.projection.analysis.names import Cte, Env, Resolver, Unresolved, named
 from connector.projection.analysis.scopes import Node, Scope, Source
-from connector.projection.sql.mapping import name_of
-from connector.projection.sql.syntax import QUERIES, is_star
-
-if TYPE_CHECKING:
-    from connector.projection.analysis.resolve import Resolver
+from connector.projection.sql.syntax import QUERIES, is_star, name_of
 
 _SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 

@@ -11,9 +11,8 @@ from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Group, Unresolved, named
 from connector.projection.analysis.scopes import Condition, Region, Source
 from connector.projection.analysis.tables import TableReader
-from connector.projection.sql.mapping import name_of
-from connector.projection.sql.syntax import is_comma
-from connector.projection.sql.vocabulary import fold
+from connector.projection.sql.identifiers import fold
+from connector.projection.sql.syntax import is_comma, name_of
 
 
 class FromClause:
@@ -78,12 +77,7 @@ class FromClause:
         return [name for name in ours if name in theirs]
 
     def _using(
-        self,
-        left: Group,
-        right: Group,
-        shared: Iterable[tuple[str, exp.Expr]],
-        guard: tuple[Region, ...],
-        side: str,
+        self, left: Group, right: Group, shared: Iterable[tuple[str, exp.Expr]], guard: tuple[Region, ...], side: str
     ) -> list[Condition]:
         made = []
         for name, place in shared:

@@ -1,13 +1,17 @@
-"""Where a name is looked up: the sources of one level of a query, and the levels around it. No I/O."""
+"""Where a name is looked up: the sources of one level of a query, the levels around it, and the port through which the
+readers of a SELECT's clauses have the queries nested in it resolved. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from sqlglot import exp
 
+from connector.model.changes import TableName
 from connector.projection.analysis.scopes import Condition, Node, Region, Scope, Source
+from connector.projection.catalog.tables import Catalog, View
 
 
 @dataclass(eq=False, slots=True)
@@ -53,6 +57,33 @@ class Cte:
     recursive: bool = False
     later: bool = False
     around: Scope | None = None
+
+
+class Resolver(Protocol):
+    """What the readers of a SELECT's clauses ask for, satisfied by `resolve`. `swept`: tables that need no route;
+    `read_ctes`: identities of the CTEs that some FROM names."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    @property
+    def swept(self) -> Set[TableName]: ...
+
+    @property
+    def read_ctes(self) -> set[int]: ...
+
+    def note(self, what: str, at: exp.Expr, hint: str = "") -> None:
+        """Report a problem."""
+
+    def at(self, node: exp.Expr) -> int:
+        """Where the node stands in the mapping; what stands in a view is where the mapping names the view."""
+
+    def scope(self, query: exp.Expr, parent: Scope | None, env: Env | None, ctes: dict[str, Cte]) -> Scope:
+        """Resolve a nested query. What can't be read becomes a problem and an empty scope."""
+
+    def cte(self, cte: Cte, parent: Scope) -> Scope: ...
+
+    def view(self, view: View, node: exp.Table, parent: Scope) -> Scope: ...
 
 
 class Unresolved(Exception):

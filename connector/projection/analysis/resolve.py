@@ -17,18 +17,10 @@ from connector.projection.analysis.clauses import Clauses
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.from_clause import FromClause
 from connector.projection.analysis.names import Cte, Env
-from connector.projection.analysis.scopes import (
-    Condition,
-    Node,
-    Output,
-    Scope,
-    Source,
-    column_of,
-    surely_there,
-)
+from connector.projection.analysis.scopes import Condition, Node, Output, Scope, Source, column_of, surely_there
 from connector.projection.catalog.tables import Catalog, Column, View, unites, widened
-from connector.projection.sql.mapping import Mapping, name_of, offset_of
-from connector.projection.sql.syntax import CAST_TYPES, QUERIES, bare
+from connector.projection.sql.mapping import Mapping
+from connector.projection.sql.syntax import CAST_TYPES, QUERIES, bare, limits_rows, name_of, offset_of
 
 _KNOWN = {"offset", "operation_modifiers"}.union(
     ["with_", "expressions", "from_", "joins", "where", "group", "having", "windows", "distinct", "order", "limit"]
@@ -41,9 +33,9 @@ _NAMES = {"locks": "FOR UPDATE and FOR SHARE are", "into": "SELECT INTO is", "wi
 def resolve(
     mapping: Mapping, catalog: Catalog, swept: Set[TableName] = frozenset(), twins: Set[int] = frozenset()
 ) -> tuple[Scope, list[Problem]]:
-    """The mapping's top scope, and every problem found on the way. `swept`: tables that need no way. `twins`:
+    """The mapping's top scope, and every problem found on the way. `swept`: tables that need no route. `twins`:
     identities of the SELECTs whose windows (or DISTINCT ON) put rows of several orders together."""
-    resolver = Resolver(mapping, catalog, swept, twins)
+    resolver = MappingResolver(mapping, catalog, swept, twins)
     top = resolver.scope(mapping.select, None, None, {})
     for cte in mapping.select.find_all(exp.CTE):
         if id(cte) not in resolver.read_ctes:
@@ -51,8 +43,8 @@ def resolve(
     return top, list(dict.fromkeys(resolver.problems))
 
 
-class Resolver:
-    """Builds scopes; each of them anew wherever its text is read."""
+class MappingResolver:
+    """Builds scopes; each of them anew wherever its text is read. Satisfies the port `Resolver`."""
 
     def __init__(self, mapping: Mapping, catalog: Catalog, swept: Set[TableName], twins: Set[int]) -> None:
         self.mapping = mapping
@@ -78,7 +70,7 @@ class Resolver:
         limited = False
         while isinstance(query, exp.Subquery) and isinstance(query.this, (exp.Subquery, *QUERIES)):
             self._refuse_parts(query, _KNOWN_OF_PARENTHESES)
-            limited = limited or _limits(query)
+            limited = limited or limits_rows(query)
             query = query.this
         if isinstance(query, exp.SetOperation):
             scope = self._set_operation(query, parent, env, ctes, None)
@@ -169,7 +161,7 @@ class Resolver:
             inner.holder = holder
             scope.sources.append(holder)
         scope.distinct = not (isinstance(query, exp.Union) and not query.args.get("distinct"))
-        scope.limited = _limits(query)
+        scope.limited = limits_rows(query)
         scope.outputs = _united(scope)
         return scope
 
@@ -199,10 +191,6 @@ class Resolver:
         twin.holder = holder
         scope.holders.append(holder)
         scope.conditions += [Condition(node, (holder, number), ()) for number, node in enumerate(own)]
-
-
-def _limits(query: exp.Expr) -> bool:
-    return any(query.args.get(part) is not None for part in ("limit", "offset"))
 
 
 def _reads(query: exp.Expr, name: str) -> bool:

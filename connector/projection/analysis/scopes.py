@@ -3,7 +3,7 @@
 A *scope* is one SELECT, or one set operation, as it stands in one place (a CTE that is read twice makes two). A
 *source* is one item of its FROM: a base table's *use*, a derived table (CTE, view) with the scope inside, or a
 function; the sources of a set operation are its branches. A *node* is one column of one source. Built by `resolve`,
-asked by `influence`, `key`, `routes` and `restriction`. No I/O.
+asked by `equivalence`, `key`, `search` and `restriction`. No I/O.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Cte
 from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.catalog.tables import KINDS, Table
-from connector.projection.sql.mapping import name_of, offset_of
+from connector.projection.sql.syntax import name_of, offset_of
 
 _SYSTEM_SCHEMAS = ("pg_catalog", "information_schema")
 _KNOWN_PARTS = {"this", "db", "alias", "joins", "only"}
@@ -58,9 +58,7 @@ class TableReader:
         """A source for the outputs of a scope. A name that stands for two outputs can't be read: Postgres refuses it
         where it is."""
         if renamed and not inner.in_order:
-            self.resolver.note(
-                f"the columns of {alias} can't be told from their places", node, "name them instead of *"
-            )
+            self._out_of_order(alias, node)
         columns: dict[str, str | int] = {}
         twice = set()
         for number, output in enumerate(inner.outputs):
@@ -86,9 +84,7 @@ class TableReader:
         inner = self.resolver.cte(cte, self.scope)
         inner.is_cte = True
         if names and not inner.in_order:
-            self.resolver.note(
-                f"the columns of {alias} can't be told from their places", node, "name them instead of *"
-            )
+            self._out_of_order(alias, node)
         for output, new in zip(inner.outputs, names, strict=False):
             output.name = new
         return self.derived(node, alias, renamed, inner)

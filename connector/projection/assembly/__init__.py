@@ -1,0 +1,1 @@
+"""The analysed mapping, as SQL that is run for some orders. Must not know why an order is asked for."""

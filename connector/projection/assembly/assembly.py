@@ -12,26 +12,16 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
-from connector.model.orders import (
-    Assembly,
-    Diagnosis,
-    Document,
-    KeyPage,
-    KeyShape,
-    Lookup,
-    Members,
-    OrderKey,
-    encoded,
-)
+from connector.model.orders import Assembly, Diagnosis, Document, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
 from connector.postgres.bounded import GRACE
-from connector.projection.assembly import plans, sampling, statements
+from connector.projection.assembly import plans, statements
 from connector.projection.assembly.diagnosis import Diagnostician
 from connector.projection.assembly.key_shape import NOT_A_VALUE, misfits, plausible
 from connector.projection.assembly.projection import Projection
-from connector.projection.assembly.reading import Pool, Session, parse_snapshot
-from connector.projection.catalog.unchanged import Unchanged
-from connector.projection.failures import shown
-from connector.projection.routes.paths import Lookup as Reverse
+from connector.projection.assembly.sessions import Pool, ReadSettings, Session, parse_snapshot
+from connector.projection.catalog.dependencies import DependencyWatch
+from connector.projection.routes.route import Lookup as Reverse
+from connector.projection.sql.errors import shown
 from connector.projection.sql.keys import array_literal, decode
 
 T = TypeVar("T")
@@ -59,18 +49,13 @@ class Assembler:
     ) -> None:
         """`fallback_encoding`: of bytes that are no text in the database's own encoding, where it lets them in."""
         self._projection = projection
-        self._pool = Pool(
-            read_dsn,
-            statement_timeout_ms,
-            grace=grace,
-            fallback=fallback_encoding,
-            path=projection.search_path,
-            unfiltered=projection.basis.unfiltered,
-        )
-        self.unchanged = Unchanged(projection.basis)
+        path, unfiltered = projection.search_path, projection.basis.unfiltered
+        reading = ReadSettings(read_dsn, statement_timeout_ms, grace, fallback_encoding, path, unfiltered)
+        self._pool = Pool(reading)
+        self.dependencies = DependencyWatch(projection.basis)
         self._width = len(projection.key)
-        self._queries: dict[int, str] = {}
-        self._lookups = {use.way.name: use.way.lookup for use in projection.uses if use.way.lookup is not None}
+        self._query = statements.assemble(projection)
+        self._lookups = {use.route.name: use.route.lookup for use in projection.uses if use.route.lookup is not None}
 
     @property
     def fingerprint(self) -> str:
@@ -100,8 +85,7 @@ class Assembler:
         arrays = self._arrays(keys)
         async with self._pool.session(f"assembling {shown(list(keys))}", brief=brief) as session:
             replayed = await session.replayed()
-            query = self._assembling(session.connection.info.server_version)
-            rows = await self._read(session, query, [*arrays, LARGEST if largest is None else largest])
+            rows = await self._read(session, self._query, [*arrays, LARGEST if largest is None else largest])
         documents: dict[OrderKey, tuple[Document, ...]] = {}
         members: dict[OrderKey, dict[str, set[str]]] = {}
         oversized: dict[OrderKey, int] = {}
@@ -129,14 +113,14 @@ class Assembler:
         names = {lookup.route for lookup in lookups}
         if len(names) > 1:
             raise ValueError("lookups of several routes")
-        way = self._lookups.get(next(iter(names), ""))
-        if way is None:
+        route = self._lookups.get(next(iter(names), ""))
+        if route is None:
             return await self.scan(after, limit) if names else await self._page(None, [], after, 0)
         rows = [lookup.values for lookup in lookups]
         try:
-            return await self._page(way, [array_literal(column) for column in zip(*rows, strict=True)], after, limit)
+            return await self._page(route, [array_literal(column) for column in zip(*rows, strict=True)], after, limit)
         except OrderUnreadable as error:
-            if error.sqlstate not in NOT_A_VALUE or not await misfits(self._pool, way.value_types, rows):
+            if error.sqlstate not in NOT_A_VALUE or not await misfits(self._pool, route.value_types, rows):
                 raise
         return await self.scan(after, limit)
 
@@ -196,10 +180,10 @@ class Assembler:
         return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
 
     async def sample(self, size: int) -> tuple[OrderKey, ...]:
-        """Keys of some orders from all over the key range."""
+        """At most `size` keys, at equal distances, from all over the key range."""
         rows = await self.estimate()
         async with self._pool.session("sampling orders") as session:
-            found = await session.rows(sampling.query(self._projection, size, rows), [size])
+            found = await session.catalog_rows(statements.sample(self._projection, size, rows), [size])
         return tuple(encoded(row) for row in found)
 
     async def diagnose(self, sqlstate: str) -> Diagnosis | None:
@@ -210,11 +194,14 @@ class Assembler:
 
     async def redefined(self) -> bool:
         """Whether a view, function, operator or type that the mapping uses is another one than as it was analysed, or
-        might be one that somebody planted."""
+        is no longer to be trusted."""
         used, path = self._projection.used, self._projection.search_path
         try:
-            async with self._pool.session("reading what the mapping uses") as session, path.left(session.connection):
-                await path.stand(session.connection)
+            async with (
+                self._pool.session("reading what the mapping uses") as session,
+                path.suspended(session.connection),
+            ):
+                await path.verify(session.connection)
                 opened = await path.names.open_schemas(session.rows)
                 return opened != path.open or await used.definitions.digest(session.rows) != used.digest
         except MappingBroken:
@@ -222,10 +209,10 @@ class Assembler:
 
     def superseded_by(self, projection: Projection) -> bool:
         """Whether what it stands on is otherwise than as this one was analysed, so that this one must not go on."""
-        return self.unchanged.differs(projection.basis)
+        return self.dependencies.differs(projection.basis)
 
     async def plan_problems(self) -> list[Problem]:
-        """Warnings: tables read whole, ways without an index, replica identities that lack a way's columns."""
+        """Warnings: tables read whole, routes without an index, replica identities that lack a route's columns."""
         keys = (await self.scan(None, 1)).keys
         async with self._pool.session("planning the mapping") as session:
             return await plans.plan_problems(session, self._projection, keys[0] if keys else None)
@@ -235,11 +222,6 @@ class Assembler:
         keys = (await self.scan(None, sample)).keys
         async with self._pool.session(f"comparing {shown(list(keys))} with the whole mapping") as session:
             return await plans.cross_check(session, self._projection, keys)
-
-    def _assembling(self, version: int) -> str:
-        if version not in self._queries:
-            self._queries[version] = statements.assemble(self._projection, version)
-        return self._queries[version]
 
     def _arrays(self, keys: Sequence[OrderKey]) -> list[str]:
         decoded = [decode(key, self._width) for key in keys]
@@ -258,18 +240,17 @@ class Assembler:
         return KeyPage(parse_snapshot(snapshot, replayed), keys, keys[-1] if limit and len(keys) == limit else None)
 
     async def _paged(self, session: Session, query: str, parameters: list[Any]) -> tuple[str, list[list[str]]]:
-        version = session.connection.info.server_version
-        row = (await self._read(session, statements.with_snapshot(query, version), parameters))[0]
+        row = (await self._read(session, statements.with_snapshot(query), parameters))[0]
         return row[0], [json.loads(text) for text in row[1]]
 
     async def _read(self, session: Session, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows, when what they stand on was the same all the time. Raises ReadingVoid, SourceUnavailable."""
         for _ in range(_READ_AGAIN):
-            begun = self.unchanged.stamp
+            begun = self.dependencies.stamp
             rows = await session.rows(query, parameters)
-            if await self.unchanged.since(begun, session.catalog_rows):
+            if await self.dependencies.since(begun, session.catalog_rows):
                 return rows
-            await session.stand()
+            await session.verify_path()
         raise SourceUnavailable("tables or functions of the mapping are altered all the time: nothing can be read")
 
 

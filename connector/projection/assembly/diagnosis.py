@@ -18,11 +18,11 @@ from connector.model.orders import Diagnosis, encoded
 from connector.projection.assembly import statements
 from connector.projection.assembly.parts import Part, in_range
 from connector.projection.assembly.projection import Projection
-from connector.projection.assembly.reading import Session
+from connector.projection.assembly.sessions import Session
 
 SECONDS = 30.0
 QUERIES = 300
-WAYS = 8
+DIVISIONS = 8
 """A range of orders that fails is divided into so many."""
 
 Bound = tuple[str, ...] | None
@@ -79,7 +79,7 @@ class Diagnostician:
             f"SELECT {order}, row_number() OVER (ORDER BY {order}) - 1 AS nth, count(*) OVER () AS total "
             f"FROM ({statements.scan(self._projection)}) AS q WHERE {in_range(names, types)}"
         )
-        step = f"greatest(1, (total + {WAYS - 1}) / {WAYS})"
+        step = f"greatest(1, (total + {DIVISIONS - 1}) / {DIVISIONS})"
         query = f"SELECT {texts} FROM ({numbered}) AS n WHERE nth % {step} = 0 ORDER BY nth"
         if self._spent():
             return []
@@ -101,7 +101,7 @@ class Diagnostician:
         """Whether it fails in the way that is looked for."""
         if self._spent():
             return False
-        await self._session.stand()  # a search lasts long enough for something to be planted
+        await self._session.verify_path()  # others may have created an object meanwhile
         try:
             await self._session.rows(query, parameters)
         except psycopg.Error as error:

@@ -15,7 +15,8 @@ from connector.projection.analysis.scopes import Scope
 from connector.projection.assembly.restriction import RESERVED, key_columns, pushed_places
 from connector.projection.routes.key import KeyUse
 from connector.projection.sql.keys import quoted
-from connector.projection.sql.mapping import Edit, Group, Mapping
+from connector.projection.sql.layout import Subquery
+from connector.projection.sql.mapping import Edit, Mapping
 
 _PART = RESERVED + "part"
 
@@ -43,21 +44,21 @@ def in_range(columns: Sequence[str], types: Sequence[str]) -> str:
     return f"($1::bool OR ({names}) >= ({low})) AND ($2::bool OR ({names}) < ({high}))"
 
 
-def parts_of(mapping: Mapping, top: Scope, keys: Sequence[KeyUse], edits: Sequence[Edit] = ()) -> tuple[Part, ...]:
+def parts_of(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> tuple[Part, ...]:
     """Those that can be run apart, in the order in which they depend on each other, except that those come last which
-    are read for the asked orders only. `edits`: of the text, as it is run."""
+    are read for the asked orders only."""
     pushed = pushed_places(top, keys)
     parts = [
-        _part(mapping, group, inner, keys, edits, pushed)
-        for group in mapping.groups()
-        if (inner := _inside(top, group)) is not None and not _correlated(inner)
+        _part(mapping, query, inner, keys, pushed)
+        for query in mapping.subqueries()
+        if (inner := _inside(top, query)) is not None and not _correlated(inner)
     ]
     return tuple(sorted(parts, key=lambda part: part.apart))
 
 
-def _inside(top: Scope, group: Group) -> Scope | None:
-    """The scope of a group in parentheses."""
-    return next((scope for scope in top.all_scopes() if scope.view is None and group.holds(scope.at)), None)
+def _inside(top: Scope, query: Subquery) -> Scope | None:
+    """The scope of a query in parentheses."""
+    return next((scope for scope in top.all_scopes() if scope.view is None and query.holds(scope.at)), None)
 
 
 def _correlated(root: Scope) -> bool:
@@ -65,36 +66,29 @@ def _correlated(root: Scope) -> bool:
     return any(not node[0].scope.within(root) for scope in root.all_scopes() for node in scope.references.values())
 
 
-def _part(
-    mapping: Mapping,
-    group: Group,
-    inner: Scope,
-    keys: Sequence[KeyUse],
-    edits: Sequence[Edit],
-    pushed: Sequence[int],
-) -> Part:
-    kind = f"the CTE {group.name}" if group.name else "the subquery"
+def _part(mapping: Mapping, query: Subquery, inner: Scope, keys: Sequence[KeyUse], pushed: Sequence[int]) -> Part:
+    kind = f"the CTE {query.name}" if query.name else "the subquery"
     ranged, alone, types = None, "", [column.asked_as for column in keys[0].columns]
     for place, columns in key_columns(inner, keys):
         same = " AND ".join(
             f"{column} = ${n}::{kind}" for n, (column, kind) in enumerate(zip(columns, types, strict=True), 1)
         )
         ranged, alone = (
-            _whole(mapping, group, [*edits, *mapping.restriction(place, condition)])
+            _whole(mapping, query, mapping.restriction(place, condition))
             for condition in (in_range(columns, types), same)
         )
         break
     return Part(
-        f"{kind} ({mapping.where(group.at)})",
-        _whole(mapping, group, edits),
+        f"{kind} ({mapping.where(query.at)})",
+        _whole(mapping, query),
         ranged,
         alone,
-        any(group.holds(place) for place in pushed),
+        any(query.holds(place) for place in pushed),
     )
 
 
-def _whole(mapping: Mapping, group: Group, edits: Sequence[Edit]) -> str:
-    """A query for all of the group: `count(*)` alone would leave its columns uncomputed."""
-    source = quoted(group.name) if group.name else f"(\n{mapping.piece(group.start, group.end, edits)}\n)"
-    before = mapping.piece(0, group.ctes_end, edits) if group.ctes_end else ""
+def _whole(mapping: Mapping, query: Subquery, edits: Sequence[Edit] = ()) -> str:
+    """A query for all of the query: `count(*)` alone would leave its columns uncomputed."""
+    source = quoted(query.name) if query.name else f"(\n{mapping.piece(query.start, query.end, edits)}\n)"
+    before = mapping.piece(0, query.ctes_end, edits) if query.ctes_end else ""
     return f"{before} SELECT sum(length({_PART}::text)) FROM {source} AS {_PART}"

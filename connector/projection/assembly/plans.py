@@ -15,7 +15,7 @@ from connector.model.errors import Problem
 from connector.model.orders import OrderKey
 from connector.projection.assembly import statements
 from connector.projection.assembly.projection import Projection, Use
-from connector.projection.assembly.reading import Session
+from connector.projection.assembly.sessions import Session
 from connector.projection.sql.keys import array_literal, decode, quoted
 
 LARGE_ROWS = 10_000
@@ -24,34 +24,34 @@ LARGE_ROWS = 10_000
 
 async def plan_problems(session: Session, projection: Projection, key: OrderKey | None) -> list[Problem]:
     """Warnings about plans and replica identities. `key` is any order's, to plan for; None when there are no orders."""
-    problems = [*projection.hidden, *projection.moving, *projection.search_path.problems()]
+    problems = [*projection.hidden, *projection.nondeterministic, *projection.search_path.problems()]
     problems += [problem for use in projection.uses for problem in _use_problems(projection, use)]
     if key is not None:
         arrays = [array_literal([text]) for text in decode(key, len(projection.key))]
         rows = await session.rows(f"EXPLAIN (VERBOSE, FORMAT JSON) {projection.restricted}", arrays)
         names = sorted(set(_scanned(rows[0][0][0]["Plan"])))
-        async with projection.search_path.left(session.connection):
+        async with projection.search_path.suspended(session.connection):
             counts = await _row_counts(session, names)
         problems += [_scan_problem(projection, name) for name in names if counts[name] > LARGE_ROWS]
     return list(dict.fromkeys(problems))
 
 
 def _use_problems(projection: Projection, use: Use) -> Iterator[Problem]:
-    way, where = use.way, f"{projection.path}:{use.line}"
-    lookup = way.lookup
+    route, where = use.route, f"{projection.path}:{use.line}"
+    lookup = route.lookup
     if lookup is not None and not lookup.first.serves(lookup.first_columns):
-        what = f"no index serves the way from {way.table.name} to its orders: {lookup.first.name} is read whole"
+        what = f"no index serves the way from {route.table.name} to its orders: {lookup.first.name} is read whole"
         yield Problem(what, _create_index(lookup.first.name, lookup.first_columns), where, warning=True)
-    if way.kind == "sweep":
-        what = f"no way leads from {way.table.name} to single orders: any change of it makes all orders be looked at"
+    if route.kind == "sweep":
+        what = f"no way leads from {route.table.name} to single orders: any change of it makes all orders be looked at"
         yield Problem(what, "as mapping.sweep_tables says; fine for a table that seldom changes", where, warning=True)
-    missing = [column.name for column in way.columns if column.name not in way.table.identity]
-    if missing and way.index is None:
+    missing = [column.name for column in route.columns if column.name not in route.table.identity]
+    if missing and route.index is None:
         what = (
-            f"the replica identity of {way.table.name} lacks {', '.join(missing)}: a deleted row makes all orders be "
+            f"the replica identity of {route.table.name} lacks {', '.join(missing)}: a deleted row makes all orders be "
             "looked at, and an order that a row is moved away from is only mended by the next reconcile"
         )
-        hint = f"ALTER TABLE {quoted(way.table.name.schema, way.table.name.name)} REPLICA IDENTITY FULL;"
+        hint = f"ALTER TABLE {quoted(route.table.name.schema, route.table.name.name)} REPLICA IDENTITY FULL;"
         yield Problem(what, hint, where, warning=True)
 
 
@@ -71,8 +71,8 @@ async def _row_counts(session: Session, names: Sequence[TableName]) -> dict[Tabl
 
 
 def _scan_problem(projection: Projection, name: TableName) -> Problem:
-    use = next((use for use in projection.uses if use.way.table.name == name), None)
-    columns = tuple(column.name for column in use.way.columns) if use else ()
+    use = next((use for use in projection.uses if use.route.table.name == name), None)
+    columns = tuple(column.name for column in use.route.columns) if use else ()
     where = f"{projection.path}:{use.line}" if use else projection.path
     hint = _create_index(name, columns) if columns else "look at its plan with EXPLAIN"
     return Problem(f"{name} is read whole to assemble a single order", hint, where, warning=True)

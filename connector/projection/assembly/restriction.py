@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from connector.model.errors import ConfigurationError
 from connector.projection.analysis.scopes import Node, Scope, Source
-from connector.projection.routes.influence import Influence, apart
+from connector.projection.routes.equivalence import Equivalences, apart
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.paths import asked
-from connector.projection.sql.keys import quoted
+from connector.projection.sql.keys import among, quoted
 from connector.projection.sql.mapping import Edit, Mapping
 
 RESERVED = "__order_"
@@ -37,14 +36,14 @@ def restricted(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> str:
     edits: dict[Edit, None] = {}
     for leaf in top.leaves():
         own = [key for key in keys if key.use.scope.within(leaf)]
-        ways = [_lead_up(mapping, leaf, key, edits) for key in own]
-        if not ways or any(expressions != ways[0][0] for expressions, _ in ways):
+        led = [_lead_up(mapping, leaf, key, edits) for key in own]
+        if not led or any(expressions != led[0][0] for expressions, _ in led):
             raise ConfigurationError([mapping.problem("the order key is not at one place in this SELECT", leaf.at)])
-        expressions, at = ways[0]
+        expressions, at = led[0]
         outputs = ", ".join(f"{e} AS {quoted(n)}" for e, n in zip(expressions, hidden_names(own[0]), strict=True))
         edits[mapping.more_output(at, outputs)] = None
         if not leaf.coupled:
-            edits |= dict.fromkeys(mapping.restriction(at, asked(expressions, _types(keys[0]))))
+            edits |= dict.fromkeys(mapping.restriction(at, among(expressions, _types(keys[0]))))
     for place, condition in [*_pushes(top, keys), *_partitions(top, keys)]:
         edits |= dict.fromkeys(mapping.restriction(place, condition))
     text = mapping.edited(list(edits))
@@ -52,7 +51,7 @@ def restricted(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> str:
         return text
     # The rows of other orders in the same partition have been read by then.
     names = [quoted(_AROUND, name) for name in hidden_names(keys[0])]
-    return f"SELECT * FROM (\n{text}\n) AS {quoted(_AROUND)} WHERE {asked(names, _types(keys[0]))}"
+    return f"SELECT * FROM (\n{text}\n) AS {quoted(_AROUND)} WHERE {among(names, _types(keys[0]))}"
 
 
 def pushed_places(top: Scope, keys: Sequence[KeyUse]) -> list[int]:
@@ -135,7 +134,7 @@ def _pushes(top: Scope, keys: Sequence[KeyUse]) -> Iterator[tuple[int, str]]:
         found = [_push(scope, [key for key in keys if not apart(scope, key.use.scope)]) for scope in scopes]
         first = found[0]
         if first is not None and all(other == first for other in found):
-            yield first[0], asked(first[1], _types(keys[0]))
+            yield first[0], among(first[1], _types(keys[0]))
 
 
 def _instances(top: Scope) -> dict[int, list[Scope]]:
@@ -159,7 +158,7 @@ def _pushed(scope: Scope, key: KeyUse) -> tuple[int, list[str]] | None:
     holder = scope.holder
     if holder is None or holder not in holder.scope.sources:
         return None
-    influence = Influence(holder, key.use)
+    equivalences = Equivalences(holder, key.use)
     nodes = []
     for wanted in key.nodes():
         equal = [
@@ -168,7 +167,7 @@ def _pushed(scope: Scope, key: KeyUse) -> tuple[int, list[str]] | None:
             if output.node is not None
             and output.node[0].scope is scope
             and scope.why_coupled(output.node) is None
-            and influence.equal((holder, number), wanted)
+            and equivalences.equal((holder, number), wanted)
         ]
         if not equal:
             return None
@@ -199,8 +198,8 @@ def _partitions(top: Scope, keys: Sequence[KeyUse]) -> Iterator[tuple[int, str]]
             ours = ", ".join(_written((key.use, column)) for column in columns)
             theirs = ", ".join(quoted(_AROUND, str(column)) for column in columns)
             table = quoted(key.table.name.schema, key.table.name.name)
-            among = asked([quoted(_AROUND, name) for name in key.names], _types(key))
-            rows = f"SELECT {theirs} FROM {table} AS {quoted(_AROUND)} WHERE {among}"
+            those = among([quoted(_AROUND, name) for name in key.names], _types(key))
+            rows = f"SELECT {theirs} FROM {table} AS {quoted(_AROUND)} WHERE {those}"
             yield key.use.at, f"({ours}) IN ({rows})"
 
 

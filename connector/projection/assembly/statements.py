@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from connector.projection.assembly.projection import Projection
-from connector.projection.assembly.reading import snapshot_function
-from connector.projection.routes.paths import Index, Lookup, asked
-from connector.projection.sql.keys import quoted
+from connector.projection.routes.route import Index, Lookup
+from connector.projection.sql.keys import among, quoted
 
+_SNAPSHOT = "pg_catalog.pg_current_snapshot()::text"
 ROW = "__order_row"
 """A row as a whole: must not be the name of one of its columns."""
+_READ_WHOLE = 100_000
+"""Keys of a table with no more rows are all read; of a larger one, those on some of its pages."""
+_SPARE = 400
+"""Keys read for each one wanted. A page holds up to 200 or so, mostly neighbours: so about two pages for each."""
 
 
 def documents(projection: Projection, query: str, keys: list[str]) -> str:
@@ -20,7 +24,7 @@ def documents(projection: Projection, query: str, keys: list[str]) -> str:
     return f"SELECT pg_catalog.row_to_json({ROW})::text{before} FROM {source}"
 
 
-def assemble(projection: Projection, server_version: int) -> str:
+def assemble(projection: Projection) -> str:
     """First a row with the snapshot; then a row for each document: NULL, the document (NULL when it has more bytes than
     the last parameter says), its bytes, the key's texts; then a row for each member of the reverse index: `@...`, the
     row's identity, NULL, the key's texts."""
@@ -36,7 +40,7 @@ def assemble(projection: Projection, server_version: int) -> str:
         f"CROSS JOIN LATERAL (SELECT pg_catalog.row_to_json({ROW})::text AS document OFFSET 0) AS d"
     )
     members = "".join(f" UNION ALL {_members(index, name)}" for name, index in projection.indexes.items())
-    return f"SELECT {snapshot_function(server_version)}{nulls} UNION ALL {rows}{members}"
+    return f"SELECT {_SNAPSHOT}{nulls} UNION ALL {rows}{members}"
 
 
 def _members(index: Index, name: str) -> str:
@@ -72,9 +76,9 @@ def scan(projection: Projection) -> str:
     return f"SELECT DISTINCT {outputs} FROM {_order_table(projection)} AS t WHERE {there}"
 
 
-def with_snapshot(query: str, server_version: int) -> str:
+def with_snapshot(query: str) -> str:
     """One row: the snapshot, and the query's rows in order, each a JSON list of texts."""
-    return f"SELECT {snapshot_function(server_version)}, ARRAY(SELECT {_texts(query)} FROM ({query}) AS page)"
+    return f"SELECT {_SNAPSHOT}, ARRAY(SELECT {_texts(query)} FROM ({query}) AS page)"
 
 
 def _texts(query: str) -> str:
@@ -86,7 +90,37 @@ def present(projection: Projection) -> str:
     """Texts of those of the asked keys that have a row."""
     columns = [quoted("t", name) for name in projection.key]
     texts = ", ".join(f"{column}::text" for column in columns)
-    return f"SELECT {texts} FROM {_order_table(projection)} AS t WHERE {asked(columns, list(projection.key_types))}"
+    return f"SELECT {texts} FROM {_order_table(projection)} AS t WHERE {among(columns, list(projection.key_types))}"
+
+
+def sample(projection: Projection, size: int, rows: int) -> str:
+    """Some keys from all over the key range, for a person who wants to know how a mapping does; sweeps walk the keys in
+    order. At most `size` (the parameter) in key order, at equal distances, from the first to the last of those read.
+    `rows`: about how many orders there are. The same keys again as long as the table stays the same.
+
+    https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM, TABLESAMPLE
+    """
+    percent = None if rows <= max(_READ_WHOLE, size * _SPARE) else 100 * size * _SPARE / rows
+    columns = [quoted("t", name) for name in projection.key]
+    names = [f"k{number}" for number in range(1, len(columns) + 1)]
+    outputs = ", ".join(f"{column} AS {name}" for column, name in zip(columns, names, strict=True))
+    there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    pages = "" if percent is None else f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (1)"
+    table = quoted(projection.order_table.schema, projection.order_table.name)
+    distinct = f"SELECT DISTINCT {outputs} FROM {table} AS t{pages} WHERE {there}"
+    order = ", ".join(names)
+    # By name the texts would be meant.
+    last = ", ".join(f"placed.{name}" for name in names)
+    texts = ", ".join(f"{name}::text" for name in names)
+    # Each key's place among the n picked ones; the first key of each place is taken.
+    place = "CASE WHEN last = 0 THEN 0 ELSE (number * ($1::int8 - 1)) / last END"
+    return (
+        f"WITH found AS ({distinct}), "
+        f"numbered AS (SELECT *, row_number() OVER (ORDER BY {order}) - 1 AS number, "
+        f"count(*) OVER () - 1 AS last FROM found), "
+        f"placed AS (SELECT *, row_number() OVER (PARTITION BY {place} ORDER BY number) AS nth FROM numbered) "
+        f"SELECT {texts} FROM placed WHERE nth = 1 ORDER BY {last}"
+    )
 
 
 def count(projection: Projection) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connector.model.changes import TableName
-from connector.projection.assembly.reading import Pool
+from connector.projection.assembly.sessions import Pool, ReadSettings
 from connector.projection.catalog.tables import Table
-from connector.projection.routes.paths import Lookup
+from connector.projection.routes.route import Lookup
 
 _SPREADS = """
 SELECT DISTINCT ON (schemaname, tablename, attname)
@@ -65,15 +65,15 @@ class Statistics:
         return filled / values if values >= 1 else 1.0
 
 
-NOTHING_KNOWN = Statistics()
+NO_STATISTICS = Statistics()
 
 
 async def read_statistics(tables: Sequence[TableName], *, read_dsn: str, statement_timeout_ms: int) -> Statistics:
     """Of columns that the role may read. Raises ConnectorError as `Pool.session` does."""
-    pool = Pool(read_dsn, statement_timeout_ms, 1)
-    try:
-        async with pool.session("reading the planner's statistics") as session:
-            rows = await session.rows(_SPREADS, [[name.schema for name in tables], [name.name for name in tables]])
-    finally:
-        await pool.aclose()
+    asked = [[name.schema for name in tables], [name.name for name in tables]]
+    async with (
+        Pool(ReadSettings(read_dsn, statement_timeout_ms), 1) as pool,
+        pool.session("reading the planner's statistics") as session,
+    ):
+        rows = await session.rows(_SPREADS, asked)
     return Statistics({(TableName(schema, table), column): Spread(*rest) for schema, table, column, *rest in rows})

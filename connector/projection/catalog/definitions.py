@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connector.model.changes import TableName
-from connector.projection.catalog.planted import Ask, Names
+from connector.projection.catalog.untrusted import Ask, LookedUpNames
 
 # ev_action is the view's query, as the server keeps it: unlike pg_get_viewdef it locks nothing. By `to_jsonb`, because
 # servers before 14 have no prosqlbody.
@@ -58,7 +58,7 @@ class Definitions:
     views: tuple[TableName, ...]
     functions: tuple[str, ...]
     tables: tuple[TableName, ...]
-    names: Names
+    names: LookedUpNames
 
     async def digest(self, ask: Ask) -> str:
         """Another one once any of them was replaced. Raises what `ask` raises."""

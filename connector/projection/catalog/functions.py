@@ -15,8 +15,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from sqlglot import exp
 
-from connector.projection.sql.mapping import read_query
-from connector.projection.sql.vocabulary import Vocabulary, vocabulary
+from connector.projection.sql.identifiers import Identifiers, identifiers_in
+from connector.projection.sql.syntax import read_query
 
 # `played`: types of which a value may turn up. An operator over other ones is none of the mapping's, whatever its name.
 # `unary`: what may be called as a part of a row or a value; not where each column of the word that the part is taken
@@ -101,7 +101,7 @@ class Functions:
     suspects: tuple[Suspect, ...] = ()
     volatile: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
-    words: Vocabulary = field(default_factory=Vocabulary)
+    words: Identifiers = field(default_factory=Identifiers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,18 @@ class _Function:
     body: str
     own_path: str
     names_no_table: bool
-    needs: Sequence[int]
+    calls: Sequence[int]
 
     @property
     def written(self) -> bool:
         """Its text is somebody's own."""
         return self.schema != "pg_catalog" and self.kind == "f" and self.language not in ("c", "internal")
 
-    def words(self) -> Vocabulary:
+    def words(self) -> Identifiers:
         """What its body names. In another language a word may be a table, too."""
         if not self.written:
-            return Vocabulary()
-        found = vocabulary(self.body)
+            return Identifiers()
+        found = identifiers_in(self.body)
         own_path = frozenset(name.strip(' "') for name in self.own_path.split(","))
         rows = found.rows if self.language == "sql" else found.types
         return replace(found, rows=rows, schemas=found.schemas | own_path)
@@ -141,12 +141,12 @@ _Key = tuple[str, str]
 
 
 async def read_functions(
-    connection: AsyncConnection[Any], words: Vocabulary, tables: Sequence[int], path: Sequence[str]
+    connection: AsyncConnection[Any], words: Identifiers, tables: Sequence[int], path: Sequence[str]
 ) -> Functions:
     """Judge every function that these words may call in the schemas of a path, and those that SQL functions among them
     call. `tables`: oids. Raises psycopg.Error."""
     graph = _Graph()
-    waiting, known = words, Vocabulary()
+    waiting, known = words, Identifiers()
     while graph.take(waiting):
         known = known | waiting
         asked = [waiting.functions, waiting.parts, waiting.columns, waiting.operators, known.rows]
@@ -174,11 +174,11 @@ class _Graph:
         self._found: dict[int, _Function] = {}
         self._meant: dict[_Key, set[int]] = {}
         self._reasons: dict[int, str] = {}
-        self._bodies: dict[int, Vocabulary] = {}
+        self._bodies: dict[int, Identifiers] = {}
         self._waits: set[int] = set()
         self._seen: set[_Key] = set()
 
-    def take(self, words: Vocabulary) -> bool:
+    def take(self, words: Identifiers) -> bool:
         """Whether there is anything to ask for."""
         self.asked = sorted(self._waits)
         self._waits = set()
@@ -186,30 +186,30 @@ class _Graph:
         self._seen |= new
         return bool(new or self.asked)
 
-    def add(self, rows: Iterable[Sequence[Any]]) -> Vocabulary:
+    def add(self, rows: Iterable[Sequence[Any]]) -> Identifiers:
         """Returns what the bodies of those not known before name."""
-        more = Vocabulary()
+        more = Identifiers()
         for kind, name, *row in rows:
             found = _Function(*row)
             self._meant.setdefault((kind, name), set()).add(found.oid)
             if found.oid in self._found:
                 continue
             self._found[found.oid] = found
-            self._waits |= {oid for oid in found.needs if oid not in self._found}
+            self._waits |= {oid for oid in found.calls if oid not in self._found}
             body = found.words()
             # What a body in another language calls is watched, but not judged: a word in it may be anything.
-            self._bodies[found.oid] = body if found.language == "sql" else Vocabulary()
+            self._bodies[found.oid] = body if found.language == "sql" else Identifiers()
             reason = _reason(found)
             if reason is not None:
                 self._reasons[found.oid] = reason
             more = more | body
         return more
 
-    def judged(self, words: Vocabulary, known: Vocabulary) -> Functions:
+    def judged(self, words: Identifiers, known: Identifiers) -> Functions:
         keys = list(_keys(words))
         keys += [key for key in self._meant if key[0] == "cast" and key not in keys]
         suspects = [suspect for key in keys for suspect in self._suspects(key)]
-        volatile = frozenset(name for kind, name in keys if kind == "function" and self._moves((kind, name)))
+        volatile = frozenset(name for kind, name in keys if kind == "function" and self._is_volatile((kind, name)))
         called = frozenset({*known.functions, *(found.name for found in self._found.values())})
         return Functions(tuple(suspects), volatile, called, known)
 
@@ -223,14 +223,14 @@ class _Graph:
             said = why if own else f"calls {self._found[reader].name}, which {why}"
             hint = "declare it IMMUTABLE if it reads no table, or write its tables into the mapping"
             yield Suspect(name, f"{what} may read tables whose changes could not be followed: it {said}", hint)
-        elif kind != "function" and self._moves(key):
+        elif kind != "function" and self._is_volatile(key):
             yield Suspect(
                 name,
                 f"{what} answers anew on each call: the order would differ at every look",
                 "take it from a column instead",
             )
 
-    def _moves(self, key: _Key) -> bool:
+    def _is_volatile(self, key: _Key) -> bool:
         return any(self._found[oid].volatile for oid in self._reached(key))
 
     def _reached(self, key: _Key) -> list[int]:
@@ -238,12 +238,12 @@ class _Graph:
         found = sorted(self._meant.get(key, ()))
         for oid in found:
             inner = [self._meant.get(each, ()) for each in _keys(self._bodies[oid])]
-            needs = [need for need in self._found[oid].needs if need in self._found]
-            found += sorted({each for group in (*inner, needs) for each in group} - set(found))
+            calls = [call for call in self._found[oid].calls if call in self._found]
+            found += sorted({each for group in (*inner, calls) for each in group} - set(found))
         return found
 
 
-def _keys(words: Vocabulary) -> Iterator[_Key]:
+def _keys(words: Identifiers) -> Iterator[_Key]:
     yield from (("function", name) for name in words.functions)
     yield from (("part", name) for name in {**words.columns, **words.parts})
     yield from (("field", name) for name in words.fields)

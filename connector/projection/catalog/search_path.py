@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 
 from connector.model.errors import MappingBroken, Problem
 from connector.postgres.bounded import SEARCH_PATH
-from connector.projection.catalog.planted import Candidate, Names, revoked
+from connector.projection.catalog.untrusted import Candidate, LookedUpNames, revoked
 from connector.projection.sql.keys import quoted
 
 
@@ -25,25 +25,25 @@ from connector.projection.sql.keys import quoted
 class SearchPath:
     """`schemas`: where names of functions, operators and types are looked up beside pg_catalog. Of those that others
     may create in (`open`), only the ones that hold something of a name that the mapping uses are among them. `exposed`:
-    something that it uses is in such a schema, so that before each reading it is asked whether more was planted."""
+    something that it uses is in such a schema, so that before each reading untrusted objects are looked for."""
 
     schemas: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     exposed: bool = False
-    names: Names = field(default_factory=lambda: Names((), (), (), (), (), (), ()))
+    names: LookedUpNames = field(default_factory=lambda: LookedUpNames((), (), (), (), (), (), ()))
 
     @property
     def statement(self) -> str:
         return f"SET search_path TO {', '.join(['pg_catalog', *map(quoted, self.schemas), 'pg_temp'])}"
 
     async def enter(self, connection: AsyncConnection[Any]) -> None:
-        """Have a session that looks up by pg_catalog alone run the mapping. Raises MappingBroken when something was
-        planted, psycopg.Error."""
-        await self.stand(connection)
+        """Have a session that looks up by pg_catalog alone run the mapping. Raises MappingBroken when a name of
+        it may mean an untrusted object, psycopg.Error."""
+        await self.verify(connection)
         await connection.execute(self.statement)
 
-    async def stand(self, connection: AsyncConnection[Any]) -> None:
-        """Raises MappingBroken when something was planted; psycopg.Error."""
+    async def verify(self, connection: AsyncConnection[Any]) -> None:
+        """Raises MappingBroken when a name of the mapping may mean an untrusted object; psycopg.Error."""
         if not self.names.path:
             return
         found = await self.names.candidates(partial(rows, connection))
@@ -52,7 +52,7 @@ class SearchPath:
             raise MappingBroken(f"{refused.what}; {refused.hint}")
 
     @asynccontextmanager
-    async def left(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
+    async def suspended(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
         """For queries of ours in a session that runs the mapping. Raises psycopg.Error."""
         await connection.execute(SEARCH_PATH)
         try:
@@ -89,7 +89,7 @@ async def configured_path(connection: AsyncConnection[Any]) -> tuple[str, ...]:
     return (*(() if "pg_catalog" in found else ("pg_catalog",)), *found)
 
 
-async def running_path(names: Names, connection: AsyncConnection[Any]) -> tuple[SearchPath, list[Candidate]]:
+async def running_path(names: LookedUpNames, connection: AsyncConnection[Any]) -> tuple[SearchPath, list[Candidate]]:
     """The path to run the mapping by, and what of it is refused. Raises psycopg.Error."""
     ask = partial(rows, connection)
     found = await names.candidates(ask)
@@ -101,7 +101,7 @@ async def running_path(names: Names, connection: AsyncConnection[Any]) -> tuple[
 
 
 @asynccontextmanager
-async def searched(connection: AsyncConnection[Any], path: SearchPath) -> AsyncIterator[None]:
+async def using_path(connection: AsyncConnection[Any], path: SearchPath) -> AsyncIterator[None]:
     """For statements of the mapping in a session of ours that looks up by pg_catalog alone. Raises psycopg.Error."""
     await connection.execute(path.statement)
     try:

@@ -194,12 +194,12 @@ SELECT b.root::bigint, n.nspname, c.relname FROM below b JOIN pg_class c ON c.oi
 JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2, 3
 """
 
-Names = Sequence[tuple[str | None, str]]
+TableNames = Sequence[tuple[str | None, str]]
 """Tables as the mapping writes them: schema, or None for the search path, and name."""
 
 
 async def read_tables(
-    connection: AsyncConnection[Any], names: Names, path: Sequence[str] = ()
+    connection: AsyncConnection[Any], names: TableNames, path: Sequence[str] = ()
 ) -> dict[tuple[str | None, str], Table]:
     """Those of the tables that there are, by how they were asked for; without a schema, the first in the schemas of
     `path`. Raises psycopg.Error."""

@@ -16,8 +16,8 @@ from sqlglot import exp
 from connector.model.changes import TableName
 from connector.projection.catalog.functions import read_functions
 from connector.projection.catalog.tables import Catalog, Table, View, read_tables
-from connector.projection.sql.mapping import name_of, offset_of, read_query
-from connector.projection.sql.vocabulary import Vocabulary, vocabulary
+from connector.projection.sql.identifiers import Identifiers, identifiers_in
+from connector.projection.sql.syntax import name_of, offset_of, read_query
 
 # Every name in the text comes with its schema, as pg_catalog alone is looked in. Servers before 15 know no invoker's
 # views.
@@ -29,7 +29,7 @@ FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relkind = 'v'
 
 
 async def read_catalog(
-    connection: AsyncConnection[Any], query: exp.Query, words: Vocabulary, path: Sequence[str]
+    connection: AsyncConnection[Any], query: exp.Query, words: Identifiers, path: Sequence[str]
 ) -> tuple[Catalog, Mapping[TableName, str]]:
     """The catalog, and the texts of the views. `words`: the query's; `path`: schemas that its names are looked up in.
     Raises psycopg.Error."""
@@ -48,7 +48,7 @@ async def read_catalog(
             read = read_query(text.rstrip().rstrip(";"))
             if read is not None:
                 views[table.name] = View(table.name, read, tuple(table.columns))
-                words = words | replace(vocabulary(text), columns={})
+                words = words | replace(identifiers_in(text), columns={})
                 wanted |= dict.fromkeys(name for name in table_names(read) if name not in tables)
         more = await read_tables(connection, list(wanted)) if wanted else {}
         tables |= more

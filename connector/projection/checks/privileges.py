@@ -17,7 +17,7 @@ from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.projection.routes.needs import Needs
+from connector.projection.routes.required_privileges import RequiredPrivileges
 
 _SCHEMAS = """
 SELECT nspname FROM pg_namespace WHERE nspname = ANY($1::text[]) AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY 1
@@ -59,32 +59,32 @@ class Function:
         return f"{sql.Identifier(self.schema, self.name).as_string()}({self.arguments})"
 
 
-async def privilege_problems(connection: AsyncConnection[Any], needs: Needs) -> list[Problem]:
+async def privilege_problems(connection: AsyncConnection[Any], privileges: RequiredPrivileges) -> list[Problem]:
     """All that is missing, as far as the catalog tells. Raises psycopg.Error."""
     role = await _role(connection)
     problems = []
-    rows = await (await connection.execute(_SCHEMAS, [sorted(needs.schemas)])).fetchall()
+    rows = await (await connection.execute(_SCHEMAS, [sorted(privileges.schemas)])).fetchall()
     if rows:
         listed = ", ".join(sql.Identifier(schema).as_string() for (schema,) in rows)
         what = f"use schema {', '.join(schema for (schema,) in rows)}"
         problems.append(_denied(role, what, f"USAGE ON SCHEMA {listed}"))
-    problems += await _table_problems(connection, needs, role)
-    functions = await read_functions(connection, needs.called)
+    problems += await _table_problems(connection, privileges, role)
+    functions = await read_functions(connection, privileges.called)
     denied = [function for function in functions if not function.by_us]
     # Where another function of the name may be called, that one may be meant; else the server will say.
     open_names = {function.name for function in functions if function.by_us}
     return problems + [_function_problem(role, function) for function in denied if function.name not in open_names]
 
 
-async def _table_problems(connection: AsyncConnection[Any], needs: Needs, role: str) -> list[Problem]:
-    names = sorted(needs.columns)
+async def _table_problems(connection: AsyncConnection[Any], privileges: RequiredPrivileges, role: str) -> list[Problem]:
+    names = sorted(privileges.columns)
     asked = [[name.schema for name in names], [name.name for name in names]]
     unread, problems = [], []
     for schema, relation, some, denied in await (await connection.execute(_TABLES, asked)).fetchall():
         name = TableName(schema, relation)
-        wanted = needs.columns[name]
+        wanted = privileges.columns[name]
         columns = [column for column in denied if wanted is None or column in wanted]
-        if (columns or not some) and (some or name not in needs.named):
+        if (columns or not some) and (some or name not in privileges.named):
             columns = columns or sorted(wanted or denied)
             listed = ", ".join(sql.Identifier(column).as_string() for column in columns)
             select = f"SELECT ({listed}) ON {_quoted(name)}"
@@ -103,7 +103,9 @@ async def read_functions(connection: AsyncConnection[Any], names: Collection[str
         return await (await cursor.execute(_FUNCTIONS, [sorted(names)])).fetchall()
 
 
-async def refused_problem(connection: AsyncConnection[Any], needs: Needs, error: psycopg.Error) -> Problem:
+async def refused_problem(
+    connection: AsyncConnection[Any], privileges: RequiredPrivileges, error: psycopg.Error
+) -> Problem:
     """What the server denied, though nothing that is known from the catalog is missing: in its own words, which name
     no row, with the SQL that mends it where the words tell."""
     role = await _role(connection)
@@ -116,7 +118,7 @@ async def refused_problem(connection: AsyncConnection[Any], needs: Needs, error:
         functions = await read_functions(connection, [match["name"]])
         grants = [_grant(role, f"EXECUTE ON FUNCTION {each.signature}") for each in functions if not each.by_us]
     elif match is not None:
-        named = [name for name in needs.columns if name.name == match["name"]]
+        named = [name for name in privileges.columns if name.name == match["name"]]
         grants = [_grant(role, f"SELECT ON {_quoted(name)}") for name in named]
     hint = f"let a DBA run: {' '.join(grants)}" if grants else "`redo-connector grants` prints what the role needs"
     return Problem(f"{what} (role {role})", hint, "source.dsn")

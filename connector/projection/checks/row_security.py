@@ -14,9 +14,9 @@ from psycopg import AsyncConnection, sql
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.projection.catalog.search_path import SearchPath, searched
-from connector.projection.failures import would_filter
+from connector.projection.catalog.search_path import SearchPath, using_path
 from connector.projection.routes.key import KeyUse
+from connector.projection.sql.errors import would_filter
 from connector.projection.sql.keys import array_literal
 
 # A row shows when some permissive policy shows it and all restrictive ones do; without any permissive one, none shows.
@@ -72,7 +72,7 @@ async def unfiltered(connection: AsyncConnection[Any], path: SearchPath, text: s
     Raises psycopg.Error."""
     await connection.execute("SET row_security = off")
     try:
-        async with searched(connection, path):
+        async with using_path(connection, path):
             await connection.execute(f"EXPLAIN {text}", [array_literal(()) for _ in key.columns])
     except psycopg.errors.InsufficientPrivilege as error:
         if not would_filter(error):

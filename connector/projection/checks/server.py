@@ -18,9 +18,9 @@ from psycopg import AsyncConnection
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
 from connector.postgres.bounded import SEARCH_PATH
-from connector.projection.catalog.search_path import SearchPath, searched
-from connector.projection.failures import condition
+from connector.projection.catalog.search_path import SearchPath, using_path
 from connector.projection.routes.key import KeyUse
+from connector.projection.sql.errors import condition
 from connector.projection.sql.keys import array_literal, quoted
 from connector.projection.sql.mapping import Mapping
 
@@ -91,7 +91,7 @@ async def unplanned(
     """Every relation that the planner would read for some orders must be routed, or be a part of one that is. Sees
     through SQL functions that are inlined, and through policies of row security."""
     query = f"EXPLAIN (VERBOSE, FORMAT JSON) {text}"
-    async with searched(connection, path):
+    async with using_path(connection, path):
         plan = (await (await connection.execute(query, [array_literal(()) for _ in key.columns])).fetchall())[0][0]
     names = sorted(set(_relations(plan[0]["Plan"])))
     asked = [[name.schema for name in names], [name.name for name in names]]
@@ -149,7 +149,7 @@ def _not_on_path(mapping: Mapping, path: SearchPath, error: psycopg.Error) -> Co
 async def _described(
     connection: AsyncConnection[Any], path: SearchPath, text: str, parameters: list[str]
 ) -> list[tuple[str, str]]:
-    async with searched(connection, path):
+    async with using_path(connection, path):
         cursor = await connection.execute(f"SELECT * FROM (\n{text}\n) AS {quoted('m')} LIMIT 0", parameters)
     columns = [(column.name, column.type_code) for column in cursor.description or ()]
     oids = [oid for _, oid in columns]

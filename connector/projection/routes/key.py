@@ -14,8 +14,9 @@ from sqlglot import exp
 from connector.model.errors import Problem
 from connector.projection.analysis.scopes import Node, Output, Scope, Source
 from connector.projection.catalog.tables import Column, Table
-from connector.projection.routes.influence import apart
-from connector.projection.sql.mapping import Mapping, offset_of
+from connector.projection.routes.equivalence import apart
+from connector.projection.sql.mapping import Mapping
+from connector.projection.sql.syntax import offset_of
 
 _HINT = "say which: add a line  -- order_key: schema.table(column)"
 

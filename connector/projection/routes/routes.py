@@ -1,4 +1,4 @@
-"""From changed rows to orders: pure, fast, made once from the ways that `paths` found.
+"""From changed rows to orders: pure, fast, made once from the routes that `search` found.
 
 Must not know SQL or a connection: it reads images by position.
 """
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.orders import Affected, Lookup, OrderKey, encoded
 from connector.projection.catalog.tables import Column
-from connector.projection.routes.paths import Way
+from connector.projection.routes.route import Route
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """How to read one way from an image: positions of its columns, and which of them are char(n), whose stream text is
-    padded with blanks while `::text` is not. `name` is None when the columns are the key itself. `before` reads the
-    row's identity, by which the reverse index knows the orders that an updated or deleted row belonged to."""
+class RouteReader:
+    """Reads one route's columns from an image, by position. `name` is None when the columns are the key itself.
+    `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not. `before`
+    reads the row's identity, by which the reverse index knows the orders that an updated or deleted row belonged to."""
 
     name: str | None
     columns: tuple[str, ...]
     positions: tuple[int, ...]
     padded: tuple[bool, ...]
-    before: Route | None = None
+    before: RouteReader | None = None
 
     def read(self, image: Image) -> tuple[str, ...] | str | None:
         """The texts; None when one is NULL (`=` is never true for it); a str names a column that is not known."""
@@ -44,20 +44,20 @@ class Route:
 class Routes:
     """Satisfies the pipeline's port of this name."""
 
-    def __init__(self, ways: Sequence[Way], order_table: TableName | None = None) -> None:
+    def __init__(self, routes: Sequence[Route], order_table: TableName | None = None) -> None:
         self._order_table = order_table
         wanted: dict[TableName, set[str]] = {}
-        for way in ways:
-            known = wanted.setdefault(way.table.name, set())
-            known.update(column.name for column in way.columns)
-            known.update(column.name for column in (way.index.columns if way.index else ()))
-        tables = {way.table.name: way.table for way in ways}
+        for route in routes:
+            known = wanted.setdefault(route.table.name, set())
+            known.update(column.name for column in route.columns)
+            known.update(column.name for column in (route.index.columns if route.index else ()))
+        tables = {route.table.name: route.table for route in routes}
         self._interest = {
             name: tuple(column for column in tables[name].columns if column in columns)
             for name, columns in sorted(wanted.items())
         }
-        self._routes: dict[TableName, tuple[Route, ...]] = {
-            name: tuple(dict.fromkeys(self._route(way) for way in ways if way.table.name == name))
+        self._readers: dict[TableName, tuple[RouteReader, ...]] = {
+            name: tuple(dict.fromkeys(self._reader(route) for route in routes if route.table.name == name))
             for name in self._interest
         }
 
@@ -66,32 +66,32 @@ class Routes:
         return self._interest
 
     @property
-    def by_table(self) -> Mapping[TableName, tuple[Route, ...]]:
-        return self._routes
+    def by_table(self) -> Mapping[TableName, tuple[RouteReader, ...]]:
+        return self._readers
 
     def affected(self, changes: Changes) -> Affected:
         """The orders that the changes may concern. A table that the mapping doesn't read concerns none."""
-        routes = self._routes.get(changes.table, ())
-        if not routes:
+        readers = self._readers.get(changes.table, ())
+        if not readers:
             return Affected()
         if changes.operation is Operation.TRUNCATE:
             return Affected(sweep=f"truncate of {changes.table}")
         keys: set[OrderKey] = set()
         lookups: set[Lookup] = set()
         sweep = None
-        for route in routes:
-            if not route.columns:
+        for reader in readers:
+            if not reader.columns:
                 sweep = f"{changes.operation} on {changes.table}, of which no way leads to single orders"
                 continue
-            before = route.before if changes.operation is not Operation.INSERT else None
+            before = reader.before if changes.operation is not Operation.INSERT else None
             for image in changes.images:
-                found = route.read(image)
+                found = reader.read(image)
                 if isinstance(found, str) and before is None:
                     sweep = f"{changes.operation} on {changes.table} does not carry {found}"
-                elif isinstance(found, tuple) and route.name is None:
+                elif isinstance(found, tuple) and reader.name is None:
                     keys.add(encoded(found))
-                elif isinstance(found, tuple) and route.name is not None:
-                    lookups.add(Lookup(route.name, found))
+                elif isinstance(found, tuple) and reader.name is not None:
+                    lookups.add(Lookup(reader.name, found))
                 if before is not None:
                     row = before.read(image)
                     if isinstance(row, tuple) and before.name is not None:
@@ -101,11 +101,12 @@ class Routes:
         own = frozenset(keys) if changes.table == self._order_table else frozenset()
         return Affected(frozenset(keys), frozenset(lookups), sweep, own)
 
-    def _route(self, way: Way) -> Route:
+    def _reader(self, route: Route) -> RouteReader:
         before = None
-        if way.index is not None:
-            before = Route(way.index_name, *self._read_by(way.table.name, way.index.columns))
-        return Route(way.name if way.lookup else None, *self._read_by(way.table.name, way.columns), before)
+        if route.index is not None:
+            before = RouteReader(route.index_name, *self._read_by(route.table.name, route.index.columns))
+        name = route.name if route.lookup else None
+        return RouteReader(name, *self._read_by(route.table.name, route.columns), before)
 
     def _read_by(
         self, table: TableName, columns: Sequence[Column]

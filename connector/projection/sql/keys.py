@@ -1,7 +1,8 @@
-"""Order keys as text, and lists of texts as Postgres array literals.
+"""Order keys as text, lists of texts as Postgres array literals, and the SQL that compares columns with those.
 
-Leaf of this room: no SQL, no catalog.
+Leaf of this room: no catalog.
 """
+# ruff: noqa: S608  names come quoted from the catalog, values as parameters
 
 from __future__ import annotations
 
@@ -40,3 +41,24 @@ def array_literal(texts: Iterable[str]) -> str:
 def quoted(*names: str) -> str:
     """A dotted SQL name, quoted."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def among(columns: list[str], types: list[str]) -> str:
+    """The condition that a row is among those given as one array parameter a column (`$1`, `$2`, ...)."""
+    if any(map(_may_be_array, types)):
+        names = [f"v{number}" for number in range(1, len(types) + 1)]
+        texts = ", ".join(f"${number}::text[]" for number in range(1, len(types) + 1))
+        values = ", ".join(f"{name}::{kind}" for name, kind in zip(names, types, strict=True))
+        unnest = "pg_catalog.unnest" if len(types) == 1 else "unnest"
+        given = f"{unnest}({texts}) AS given({', '.join(names)})"
+        return f"({', '.join(columns)}) IN (SELECT {values} FROM {given})"
+    arrays = [f"${number}::{name}[]" for number, name in enumerate(types, 1)]
+    if len(columns) == 1:
+        return f"{columns[0]} = ANY ({arrays[0]})"
+    # Of several arrays it is pg_catalog's by the grammar, and may have no schema.
+    return f"({', '.join(columns)}) IN (SELECT * FROM unnest({', '.join(arrays)}))"
+
+
+def _may_be_array(type_name: str) -> bool:
+    """An array's own type begins with an underscore, and has no array of arrays."""
+    return type_name.rpartition(".")[2].lstrip('"').startswith("_")

@@ -19,52 +19,14 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
+from connector.projection.sql.identifiers import Identifiers, fold, of_tokens, qualifiers, unquoted
 from connector.projection.sql.keys import quoted
-from connector.projection.sql.vocabulary import Vocabulary, fold, of_tokens, qualifiers
+from connector.projection.sql.layout import Layout, Subquery
+from connector.projection.sql.syntax import offset_of
 
 ORDER_KEY = re.compile(r"^\s*--\s*order_key\s*:\s*(?P<rest>.*?)\s*$", re.MULTILINE)
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\uffff][\w$]*)'
 _ORDER_KEY_VALUE = re.compile(rf"^({_NAME})\s*\.\s*({_NAME})\s*\(\s*({_NAME}(?:\s*,\s*{_NAME})*)\s*\)\s*;?$")
-
-_CLAUSES = {
-    TokenType.FROM: "from",
-    TokenType.WHERE: "where",
-    TokenType.GROUP_BY: "group",
-    TokenType.HAVING: "having",
-    TokenType.WINDOW: "window",
-    TokenType.ORDER_BY: "order",
-    TokenType.LIMIT: "limit",
-    TokenType.OFFSET: "offset",
-    TokenType.FETCH: "fetch",
-    TokenType.FOR: "for",
-}
-_SET_OPERATIONS = (TokenType.UNION, TokenType.INTERSECT, TokenType.EXCEPT)
-_AFTER_FROM = ("where", "group", "having", "window", "order", "limit", "offset", "fetch", "for")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One SELECT in the text: half-open range of token indexes, and the index of each clause's first token."""
-
-    first: int
-    end: int
-    clauses: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A CTE or subquery of the outermost query, in parentheses: `start` to `end` are the offsets of what is inside.
-    `name`: of a CTE, else empty; `at`: where it begins for a person; `ctes_end`: up to there stand the CTEs that it may
-    read (itself, when it is one), 0 when there are none."""
-
-    start: int
-    end: int
-    at: int
-    name: str
-    ctes_end: int
-
-    def holds(self, offset: int) -> bool:
-        return self.start <= offset < self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +45,10 @@ class Mapping:
         self.path = path
         self._tokens = self._tokenize()
         self._schemas: dict[int, str] = {}
-        self.vocabulary: Vocabulary = of_tokens(self._tokens, text)
+        self.identifiers: Identifiers = of_tokens(self._tokens, text)
         self.select = self._parse()
-        self._spans = list(self._find_spans())
-        if len(self._spans) != sum(1 for _ in self.select.find_all(exp.Select)):
+        self._layout = Layout(self._tokens, text)
+        if len(self._layout.spans) != sum(1 for _ in self.select.find_all(exp.Select)):
             # `TABLE name` is a SELECT without the word; edits would land in the query around it.
             raise ConfigurationError([self.problem("TABLE is not supported: write SELECT", 0)])
 
@@ -140,7 +102,7 @@ class Mapping:
         found: dict[str, int] = {}
         for index, token in enumerate(self._tokens):
             word = fold(self.text[token.start : token.end + 1])
-            if word in wanted and not self._is_name(index):
+            if word in wanted and not self._layout.is_name(index):
                 found.setdefault(word, token.start)
         return found
 
@@ -154,29 +116,12 @@ class Mapping:
         if value is None:
             hint = "write it as: -- order_key: schema.table(column)"
             raise ConfigurationError([self.problem("the order_key line can't be read", at, hint)])
-        columns = tuple(_fold_written(name) for name in re.findall(_NAME, value[3]))
-        return TableName(_fold_written(value[1]), _fold_written(value[2])), columns, at
+        columns = tuple(unquoted(name) for name in re.findall(_NAME, value[3]))
+        return TableName(unquoted(value[1]), unquoted(value[2])), columns, at
 
-    def groups(self) -> Iterator[Group]:
+    def subqueries(self) -> Iterator[Subquery]:
         """The outermost query's CTEs and subqueries, in the order of the text."""
-        ctes = self._tokens[0].token_type == TokenType.WITH
-        ctes_end, index = 0, 0
-        while index < len(self._tokens):
-            token = self._tokens[index]
-            if token.token_type == TokenType.SELECT:
-                ctes = False
-            if token.token_type != TokenType.L_PAREN or not (ctes or self._is_query(index)):
-                index += 1
-                continue
-            end = self._closing(index)
-            if self._is_query(index):
-                name = self._cte_name(index) if ctes else None
-                before, inside = self._tokens[index], self._tokens[end]
-                ctes_end = inside.end + 1 if name is not None else ctes_end
-                at = name.start if name is not None else self._tokens[index + 1].start
-                written = "" if name is None else self.text[name.start : name.end + 1]
-                yield Group(before.end + 1, inside.start, at, _fold_written(written), ctes_end)
-            index = end + 1
+        return self._layout.subqueries()
 
     # editing
 
@@ -196,17 +141,16 @@ class Mapping:
 
     def restriction(self, inside: int, condition: str) -> list[Edit]:
         """Edits that add a condition to the WHERE of the SELECT around an offset."""
-        span = self._span(inside)
+        span = self._layout.span(inside)
         first = span.clauses.get("where")
-        end = min([at for name, at in span.clauses.items() if name in _AFTER_FROM and name != "where"] + [span.end])
-        after = self._tokens[end - 1].end + 1
+        after = self._tokens[span.condition_end - 1].end + 1
         if first is None:
             return [Edit(after, f"\nWHERE {condition}")]
         return [Edit(self._tokens[first].end + 1, f" {condition} AND ("), Edit(after, ")")]
 
     def more_output(self, inside: int, columns: str) -> Edit:
         """The edit that adds output columns at the end of the select list of the SELECT around an offset."""
-        first = self._span(inside).clauses["from"]
+        first = self._layout.span(inside).clauses["from"]
         return Edit(self._tokens[first - 1].end + 1, f", {columns}")
 
     def edited(self, edits: Sequence[Edit]) -> str:
@@ -262,100 +206,6 @@ class Mapping:
     def _token_problem(self, error: TokenError) -> Problem:
         hint = "look for a quote or a comment that is never closed"
         return Problem(f"the SQL can't be read: {_plain(error).lower()}", hint, f"{self.path}:1:1")
-
-    def _find_spans(self) -> Iterator[Span]:
-        for first, token in enumerate(self._tokens):
-            if token.token_type != TokenType.SELECT or self._is_name(first):
-                continue
-            clauses: dict[str, int] = {}
-            depth, end = 0, len(self._tokens)
-            for index in range(first + 1, len(self._tokens)):
-                kind = self._tokens[index].token_type
-                if kind == TokenType.L_PAREN:
-                    depth += 1
-                elif kind == TokenType.R_PAREN:
-                    depth -= 1
-                    if depth < 0:
-                        end = index
-                        break
-                elif depth == 0 and kind in _SET_OPERATIONS and not self._is_name(index):
-                    end = index
-                    break
-                elif depth == 0 and kind in _CLAUSES and not self._is_name(index):
-                    clauses.setdefault(_CLAUSES[kind], index)
-            yield Span(first, end, clauses)
-
-    def _is_name(self, index: int) -> bool:
-        """A clause's word that is no clause here: after a dot or AS, or the FROM of IS DISTINCT FROM."""
-        before = self._tokens[index - 1].token_type if index else None
-        if before in (TokenType.DOT, TokenType.ALIAS):
-            return True
-        if before == TokenType.DISTINCT and self._tokens[index].token_type == TokenType.FROM:
-            return self._tokens[index - 2].token_type in (TokenType.IS, TokenType.NOT)
-        return False
-
-    def _is_query(self, index: int) -> bool:
-        """Whether a query stands in the parentheses that open here."""
-        after = self._tokens[index + 1].token_type if index + 1 < len(self._tokens) else None
-        return after in (TokenType.SELECT, TokenType.WITH)
-
-    def _closing(self, index: int) -> int:
-        """Where the parentheses close that open here."""
-        depth = 0
-        for at in range(index, len(self._tokens)):
-            kind = self._tokens[at].token_type
-            depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
-            if depth == 0:
-                return at
-        return len(self._tokens) - 1
-
-    def _cte_name(self, index: int) -> Token:
-        """Of the CTE whose parentheses open here: name [(columns)] AS [NOT] [MATERIALIZED] ("""
-        at = index
-        while self._tokens[at].token_type != TokenType.ALIAS:
-            at -= 1
-        at -= 1
-        if self._tokens[at].token_type == TokenType.R_PAREN:
-            while self._tokens[at].token_type != TokenType.L_PAREN:
-                at -= 1
-            at -= 1
-        return self._tokens[at]
-
-    def _span(self, offset: int) -> Span:
-        around = [
-            span for span in self._spans if self._tokens[span.first].start <= offset <= self._tokens[span.end - 1].end
-        ]
-        return max(around, key=lambda span: span.first)
-
-
-def read_query(text: str) -> exp.Query | None:
-    """One query that is no mapping (a view's, a function's); None when it isn't one."""
-    try:
-        trees = [tree for tree in sqlglot.parse(text, read="postgres") if tree is not None]
-    except (ParseError, TokenError):
-        return None
-    if len(trees) != 1 or not isinstance(trees[0], (exp.Select, exp.SetOperation)):
-        return None
-    return trees[0]
-
-
-def name_of(identifier: exp.Identifier) -> str:
-    return str(identifier.this) if identifier.args.get("quoted") else fold(str(identifier.this))
-
-
-def offset_of(node: exp.Expr) -> int:
-    """Where a node begins: its first name, or that of the nearest node around it that has one."""
-    around: exp.Expr | None = node
-    while around is not None:
-        starts = [found.meta["start"] for found in around.find_all(exp.Identifier) if "start" in found.meta]
-        if starts:
-            return int(min(starts))
-        around = around.parent
-    return 0
-
-
-def _fold_written(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else fold(name)
 
 
 def _plain(error: Exception) -> str:

@@ -1,12 +1,14 @@
-"""Small questions about sqlglot's tree that need no catalog: what is a term, a star, a comma, an output's name."""
+"""Small questions about sqlglot's tree that need no catalog: a name, a place, a term, a star, an output's name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import sqlglot
 from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
 
-from connector.projection.sql.mapping import name_of
+from connector.projection.sql.identifiers import fold
 
 QUERIES = (exp.Select, exp.SetOperation, exp.DML, exp.Values)
 _Type = exp.DType
@@ -24,8 +26,39 @@ CAST_TYPES = {
 """pg_type's names of some types that a cast may name."""
 
 
+def read_query(text: str) -> exp.Query | None:
+    """One query that is no mapping (a view's, a function's); None when it isn't one."""
+    try:
+        trees = [tree for tree in sqlglot.parse(text, read="postgres") if tree is not None]
+    except (ParseError, TokenError):
+        return None
+    if len(trees) != 1 or not isinstance(trees[0], (exp.Select, exp.SetOperation)):
+        return None
+    return trees[0]
+
+
+def name_of(identifier: exp.Identifier) -> str:
+    return str(identifier.this) if identifier.args.get("quoted") else fold(str(identifier.this))
+
+
+def offset_of(node: exp.Expr) -> int:
+    """Where a node begins: its first name, or that of the nearest node around it that has one."""
+    around: exp.Expr | None = node
+    while around is not None:
+        starts = [found.meta["start"] for found in around.find_all(exp.Identifier) if "start" in found.meta]
+        if starts:
+            return int(min(starts))
+        around = around.parent
+    return 0
+
+
 def is_comma(join: exp.Join) -> bool:
     return not any(join.args.get(part) for part in ("kind", "side", "method", "on", "using"))
+
+
+def limits_rows(query: exp.Expr) -> bool:
+    """LIMIT, OFFSET or FETCH stands at its end."""
+    return any(query.args.get(part) is not None for part in ("limit", "offset"))
 
 
 def is_star(column: exp.Column) -> bool:

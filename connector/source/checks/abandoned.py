@@ -19,6 +19,7 @@ from psycopg.rows import class_row
 
 from connector.model.errors import Problem
 from connector.source.objects.publication import read_exposed, read_publications
+from connector.source.objects.slot import drop_slot_statement
 
 # By `to_jsonb`, because servers before 17 don't know since when. https://www.postgresql.org/docs/current/view-pg-replication-slots.html
 _ABANDONED: Final = """
@@ -48,7 +49,7 @@ class Abandoned:
     since: datetime | None
 
     def problem(self) -> Problem:
-        drop = sql.SQL("SELECT pg_drop_replication_slot({});").format(sql.Literal(self.name)).as_string()
+        drop = drop_slot_statement(self.name)
         kept = "it keeps no WAL any more" if self.retained is None else f"it keeps {_size(self.retained)} of WAL"
         since = "" if self.since is None else f" since {self.since:%Y-%m-%d %H:%M} UTC"
         what = (

@@ -12,15 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
 from psycopg import sql
 
 from connector.model.changes import TableName
-from connector.postgres.connections import connection, unavailable
-from connector.source.checks.hosting import WAYS, Hosting, read_hosting, replication
-from connector.source.checks.owners import Function, Owners, read_owners
+from connector.postgres.connections import reading
+from connector.source.checks.hosting import PROFILES, Hosting, read_hosting, replication
+from connector.source.checks.ownership import Function, Ownership, read_ownership
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables
-from connector.source.objects.pair import Pair, pair_repairs, read_pair
+from connector.source.objects.publication_pair import PublicationPair, pair_repairs, read_pair
 from connector.source.objects.setup import slot_statement
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -43,49 +42,44 @@ class Access:
 async def grants(dsn: str, access: Access, publication: str, slot: str, hosting: Hosting | None = None) -> str:
     """The script, for the database as it is: what is there already isn't made again. `hosting`: as recognised, when
     left out. Raises SourceUnavailable, ConfigurationError."""
-    try:
-        async with connection(dsn) as conn:
-            where = hosting or await read_hosting(conn)
-            relations = sorted({*access.read, *access.followed})
-            owners = await read_owners(conn, access.role, where, relations, access.schemas, access.functions)
-            facts = [
-                each for each in await read_tables(conn, access.followed) if not kind_problem(each, access.followed)
-            ]
-            pair = await read_pair(conn, publication)
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
+    async with reading(dsn) as conn:
+        where = hosting or await read_hosting(conn)
+        relations = sorted({*access.read, *access.followed})
+        ownership = await read_ownership(conn, access.role, where, relations, access.schemas, access.functions)
+        facts = [each for each in await read_tables(conn, access.followed) if not kind_problem(each, access.followed)]
+        pair = await read_pair(conn, publication)
     parts = (
-        _heading(owners, where),
-        [*_role(access.role, owners, where), *_path(access)],
-        _reading(access, owners),
-        _publishing(pair, facts, owners),
-        _slot(slot, owners),
+        _heading(ownership, where),
+        [*_role(access.role, ownership, where), *_path(access)],
+        _reading(access, ownership),
+        _publishing(pair, facts, ownership),
+        _slot(slot, ownership),
     )
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
-def _heading(owners: Owners, hosting: Hosting) -> Iterator[str]:
-    ways = WAYS[hosting]
-    yield _comment(f"What redo-connector needs in database {owners.database}, on {ways.title}.")
-    if owners.wal_level != "logical":
-        yield _comment(f"wal_level is {owners.wal_level}: {ways.logical}.")
-    yield from map(_comment, ways.notes)
+def _heading(ownership: Ownership, hosting: Hosting) -> Iterator[str]:
+    profile = PROFILES[hosting]
+    yield _comment(f"What redo-connector needs in database {ownership.database}, on {profile.title}.")
+    if ownership.wal_level != "logical":
+        yield _comment(f"wal_level is {ownership.wal_level}: {profile.logical}.")
+    yield from map(_comment, profile.notes)
 
 
-def _role(role: str, owners: Owners, hosting: Hosting) -> Iterator[str]:
+def _role(role: str, ownership: Ownership, hosting: Hosting) -> Iterator[str]:
     name = sql.Identifier(role)
-    attribute = WAYS[hosting].by_role is None
-    yield _comment(f"1. The role. Run this as {WAYS[hosting].administrator}.")
-    if owners.role is None:
+    attribute = PROFILES[hosting].by_role is None
+    yield _comment(f"1. The role. Run this as {PROFILES[hosting].administrator}.")
+    if ownership.role is None:
         create = sql.SQL("CREATE ROLE {} LOGIN REPLICATION;" if attribute else "CREATE ROLE {} LOGIN;")
         yield create.format(name).as_string()
         yield _comment(f"Give it a password, in psql: \\password {name.as_string()}")
-    elif not owners.role[0]:
+    elif not ownership.role[0]:
         yield sql.SQL("ALTER ROLE {} LOGIN;").format(name).as_string()
-    if not (attribute if owners.role is None else owners.role[1]):
+    if not (attribute if ownership.role is None else ownership.role[1]):
         yield replication(hosting, role)
     connect = sql.SQL("GRANT CONNECT ON DATABASE {} TO {};")
-    yield connect.format(sql.Identifier(owners.database), name).as_string()
+    yield connect.format(sql.Identifier(ownership.database), name).as_string()
 
 
 def _path(access: Access) -> Iterator[str]:
@@ -97,10 +91,10 @@ def _path(access: Access) -> Iterator[str]:
         yield statement.as_string()
 
 
-def _reading(access: Access, owners: Owners) -> Iterator[str]:
+def _reading(access: Access, ownership: Ownership) -> Iterator[str]:
     """By owner, because only owners (and superusers) may grant."""
     by_owner: dict[str, list[str]] = {}
-    for owner, statement in _reads(access, owners):
+    for owner, statement in _reads(access, ownership):
         by_owner.setdefault(owner, []).append(statement)
     yield _comment("2. What it reads, and nothing else. Run each part as the role named, or all as a superuser.")
     for owner in sorted(by_owner):
@@ -108,14 +102,14 @@ def _reading(access: Access, owners: Owners) -> Iterator[str]:
         yield from by_owner[owner]
 
 
-def _reads(access: Access, owners: Owners) -> Iterator[tuple[str, str]]:
+def _reads(access: Access, ownership: Ownership) -> Iterator[tuple[str, str]]:
     role = sql.Identifier(access.role)
     for schema in sorted(access.schemas):
         grant = sql.SQL("GRANT USAGE ON SCHEMA {} TO {};").format(sql.Identifier(schema), role)
-        yield owners.schemas.get(schema, "its owner"), grant.as_string()
+        yield ownership.schemas.get(schema, "its owner"), grant.as_string()
     whole: dict[str, list[TableName]] = {}
     for table in sorted(table for table, columns in access.read.items() if columns is None):
-        whole.setdefault(owners.relations.get(table, "its owner"), []).append(table)
+        whole.setdefault(ownership.relations.get(table, "its owner"), []).append(table)
     for owner, tables in whole.items():
         listed = sql.SQL(", ").join(map(_named, tables))
         yield owner, sql.SQL("GRANT SELECT ON {} TO {};").format(listed, role).as_string()
@@ -123,31 +117,31 @@ def _reads(access: Access, owners: Owners) -> Iterator[tuple[str, str]]:
         if columns is not None:
             listed = sql.SQL(", ").join(map(sql.Identifier, columns))
             grant = sql.SQL("GRANT SELECT ({}) ON {} TO {};").format(listed, _named(table), role)
-            yield owners.relations.get(table, "its owner"), grant.as_string()
+            yield ownership.relations.get(table, "its owner"), grant.as_string()
     for function in sorted(access.functions):
         schema, name, arguments = function
         signature = f"{sql.Identifier(schema, name).as_string()}({arguments})"
         grant_text = f"GRANT EXECUTE ON FUNCTION {signature} TO {role.as_string()};"
-        yield owners.functions.get(function, "its owner"), grant_text
-    for table in sorted(owners.guarded & access.read.keys()):
+        yield ownership.functions.get(function, "its owner"), grant_text
+    for table in sorted(ownership.guarded & access.read.keys()):
         # With row-level security on, a role that no policy names sees no row.
         policy = sql.SQL("CREATE POLICY {0} ON {1} FOR SELECT TO {0} USING (true);")
-        yield owners.relations[table], policy.format(role, _named(table)).as_string()
+        yield ownership.relations[table], policy.format(role, _named(table)).as_string()
 
 
-def _publishing(pair: Pair, facts: Sequence[TableFacts], owners: Owners) -> Iterator[str]:
+def _publishing(pair: PublicationPair, facts: Sequence[TableFacts], ownership: Ownership) -> Iterator[str]:
     statements = pair_repairs(pair, facts)
     if not statements:
         yield _comment("3. The publications are there, and carry what they should.")
         return
     by_owner: dict[str, list[str]] = {}
     for fact in facts:
-        by_owner.setdefault(owners.relations.get(fact.table, "its owner"), []).append(str(fact.table))
-    yield from map(_comment, _publishers(by_owner, owners))
+        by_owner.setdefault(ownership.relations.get(fact.table, "its owner"), []).append(str(fact.table))
+    yield from map(_comment, _publishers(by_owner, ownership))
     yield from (f"{statement.as_string()};" for statement in statements)
 
 
-def _publishers(by_owner: Mapping[str, Sequence[str]], owners: Owners) -> Iterator[str]:
+def _publishers(by_owner: Mapping[str, Sequence[str]], ownership: Ownership) -> Iterator[str]:
     """Who may run it: the owner of every table that it names, with CREATE on the database. Only publications of all
     tables or of whole schemas would need a superuser."""
     if len(by_owner) > 1:
@@ -156,17 +150,17 @@ def _publishers(by_owner: Mapping[str, Sequence[str]], owners: Owners) -> Iterat
         return
     owner = next(iter(by_owner), "a role with CREATE on the database")
     yield f"3. The publications. Run this as {owner}, who owns the tables, or as a superuser."
-    if owner in owners.may_not_create:
-        grant = sql.SQL("GRANT CREATE ON DATABASE {} TO {};").format(*map(sql.Identifier, (owners.database, owner)))
+    if owner in ownership.may_not_create:
+        grant = sql.SQL("GRANT CREATE ON DATABASE {} TO {};").format(*map(sql.Identifier, (ownership.database, owner)))
         yield f"{owner} needs for that: {grant.as_string()}"
 
 
-def _slot(slot: str, owners: Owners) -> Iterator[str]:
+def _slot(slot: str, ownership: Ownership) -> Iterator[str]:
     yield _comment(
         "4. The slot: nothing to run. The connector makes it as it starts; from then on the server keeps WAL for it."
     )
     yield _comment("With source.manage = false it doesn't; then run this shortly before its first start:")
-    yield _comment(slot_statement(slot, failover=owners.version >= 17))
+    yield _comment(slot_statement(slot, failover=ownership.version >= 17))
 
 
 def _named(table: TableName) -> sql.Identifier:

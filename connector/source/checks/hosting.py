@@ -31,7 +31,7 @@ class Hosting(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class HostingProfile:
     """`title`: its name for people. `administrator`: who may make the role. `logical`: how wal_level becomes logical.
     `by_role`: the role whose members may replicate, None where the attribute REPLICATION does. `notes`: what else
     there is to know."""
@@ -43,39 +43,39 @@ class Ways:
     notes: tuple[str, ...] = ()
 
 
-WAYS: Final[Mapping[Hosting, Ways]] = {
-    Hosting.SELF_HOSTED: Ways(
+PROFILES: Final[Mapping[Hosting, HostingProfile]] = {
+    Hosting.SELF_HOSTED: HostingProfile(
         "a server of your own",
         "a superuser",
         "ALTER SYSTEM SET wal_level = 'logical'; then restart the server",
         notes=("pg_hba.conf must let the role into this database; the keyword `replication` there is not needed.",),
     ),
-    Hosting.RDS: Ways(
+    Hosting.RDS: HostingProfile(
         "Amazon RDS",
         "a member of rds_superuser",
         "set rds.logical_replication = 1 in the DB parameter group, then reboot the instance",
         "rds_replication",
         ("RDS Proxy passes no replication connections: source.dsn is the instance's own endpoint.",),
     ),
-    Hosting.AURORA: Ways(
+    Hosting.AURORA: HostingProfile(
         "Amazon Aurora",
         "a member of rds_superuser",
         "set rds.logical_replication = 1 in the DB cluster parameter group, then reboot the writer",
         "rds_replication",
         ("RDS Proxy passes no replication connections: source.dsn is the cluster's writer endpoint.",),
     ),
-    Hosting.CLOUD_SQL: Ways(
+    Hosting.CLOUD_SQL: HostingProfile(
         "Google Cloud SQL",
         "a member of cloudsqlsuperuser (postgres is one)",
         "set the flag cloudsql.logical_decoding = on, then restart the instance",
     ),
-    Hosting.AZURE: Ways(
+    Hosting.AZURE: HostingProfile(
         "Azure Database for PostgreSQL, flexible server",
         "the server's administrator (a member of azure_pg_admin)",
         "set the server parameter wal_level = logical, then restart the server",
         notes=("Its built-in PgBouncer listens on port 6432: source.dsn has port 5432.",),
     ),
-    Hosting.SUPABASE: Ways(
+    Hosting.SUPABASE: HostingProfile(
         "Supabase",
         "postgres",
         "it is logical there from the start: ask Supabase's support what changed it",
@@ -109,7 +109,7 @@ async def read_hosting(conn: psycopg.AsyncConnection[Any]) -> Hosting:
 
 def replication(hosting: Hosting, role: str) -> str:
     """The SQL that lets an existing role replicate."""
-    by_role = WAYS[hosting].by_role
+    by_role = PROFILES[hosting].by_role
     name = sql.Identifier(role)
     if by_role is not None:
         return sql.SQL("GRANT {} TO {};").format(sql.Identifier(by_role), name).as_string()

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection, explain, open_replication
-from connector.postgres.refusals import NEEDED
+from connector.postgres.connections import connection, open_replication
+from connector.postgres.errors import CONNECTIONS_NEEDED, explain
 from connector.source.checks.abandoned import publication_problems, read_abandoned
-from connector.source.checks.hosting import WAYS, Hosting, read_hosting, replication
-from connector.source.checks.limits import limit_problems
+from connector.source.checks.connection_limits import limit_problems
+from connector.source.checks.hosting import PROFILES, Hosting, read_hosting, replication
 from connector.source.checks.synchronous import standby_problems
 from connector.source.objects.catalog import TableFacts, read_tables, table_problems
-from connector.source.objects.pair import (
-    Pair,
+from connector.source.objects.publication_pair import (
+    PublicationPair,
     conflicts,
     danger_problems,
     pair_problems,
@@ -65,6 +65,15 @@ class _Server:
     may_replicate: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    slot: str
+    server: _Server
+    facts: Sequence[TableFacts]
+    pair: PublicationPair
+    report: SlotReport | None
+
+
 async def preflight(
     dsn: str,
     slot: str,
@@ -74,28 +83,27 @@ async def preflight(
     *,
     renews: bool = True,
     former_slots: Sequence[str] = (),
-    connections: int = NEEDED,
+    connections: int = CONNECTIONS_NEEDED,
 ) -> list[Problem]:
     """Everything that would keep the tables from being followed, as far as it can be seen from outside; and slots of
     ours that nobody reads (`former_slots`: names that were ours). Never raises for what the database says: that is a
     Problem too. `renews`: with `manage`, a lost slot will be made anew. `connections`: how many are needed there."""
     try:
         async with connection(dsn) as conn:
-            async with conn.cursor(row_factory=class_row(_Server)) as cursor:
-                server = await (await cursor.execute(_SERVER)).fetchone()
+            server = await _read_server(conn)
             if server is None or server.version < _OLDEST:
                 return [Problem("the server is older than Postgres 13", "upgrade it", "source.dsn")]
-            facts = await read_tables(conn, tables)
             pair = await read_pair(conn, publication)
             report = await read_slot(conn, slot)
+            found = _Found(slot, server, await read_tables(conn, tables), pair, report)
             return [
                 *_server_problems(server, await read_hosting(conn)),
                 *await _stream_problems(dsn, server),
-                *_capacity_problems(server, slot, report),
+                *_capacity_problems(found),
                 *await limit_problems(conn, connections, "source.dsn"),
                 *standby_problems(dsn, server.standby_names),
                 *await table_problems(conn, tables),
-                *_object_problems(server, slot, facts, pair, report, manage, renews),
+                *_object_problems(found, manage, renews),
                 *(each.problem() for each in await read_abandoned(conn, slot, former_slots)),
                 *await publication_problems(conn, (pair.name, pair.inserts_name)),
             ]
@@ -107,30 +115,36 @@ async def preflight(
         return [Problem(f"a check failed: {explain(error)}", "see the server's log", "source.dsn")]
 
 
+async def _read_server(conn: psycopg.AsyncConnection[Any]) -> _Server | None:
+    async with conn.cursor(row_factory=class_row(_Server)) as cursor:
+        return await (await cursor.execute(_SERVER)).fetchone()
+
+
 def _server_problems(server: _Server, hosting: Hosting) -> list[Problem]:
     found = []
     if server.wal_level != "logical":
-        found.append(Problem(f"wal_level is {server.wal_level}", WAYS[hosting].logical, "source.dsn"))
+        found.append(Problem(f"wal_level is {server.wal_level}", PROFILES[hosting].logical, "source.dsn"))
     if server.in_recovery and server.version < 160000:
         hint = "point source.dsn at the primary (logical decoding on a standby needs Postgres 16)"
         found.append(Problem("the server is a standby", hint, "source.dsn"))
     if not server.may_replicate:
-        hint = f"let {WAYS[hosting].administrator} run: {replication(hosting, server.role)}"
+        hint = f"let {PROFILES[hosting].administrator} run: {replication(hosting, server.role)}"
         found.append(Problem(f"role {server.role} may not replicate", hint, "source.dsn"))
     return found
 
 
-def _capacity_problems(server: _Server, slot: str, report: SlotReport | None) -> list[Problem]:
-    found = []
+def _capacity_problems(found: _Found) -> list[Problem]:
+    server, report, where = found.server, found.report, f"slot {found.slot}"
+    problems = []
     if report is None and server.slots >= server.max_slots:
         hint = (
             f"raise max_replication_slots above {server.max_slots} (needs a restart), or drop a slot that nobody uses"
         )
-        found.append(Problem(f"all {server.max_slots} replication slots are taken", hint, f"slot {slot}"))
+        problems.append(Problem(f"all {server.max_slots} replication slots are taken", hint, where))
     if (report is None or report.active_pid is None) and server.senders >= server.max_senders:
         hint = f"raise max_wal_senders above {server.max_senders} (needs a restart)"
-        found.append(Problem(f"all {server.max_senders} WAL senders are taken", hint, f"slot {slot}"))
-    return found
+        problems.append(Problem(f"all {server.max_senders} WAL senders are taken", hint, where))
+    return problems
 
 
 async def _stream_problems(dsn: str, server: _Server) -> list[Problem]:
@@ -144,20 +158,13 @@ async def _stream_problems(dsn: str, server: _Server) -> list[Problem]:
     return []
 
 
-def _object_problems(
-    server: _Server,
-    slot: str,
-    facts: Sequence[TableFacts],
-    pair: Pair,
-    report: SlotReport | None,
-    manage: bool,
-    renews: bool,
-) -> list[Problem]:
-    existing = [fact for fact in facts if fact.kind is not None]
+def _object_problems(found: _Found, manage: bool, renews: bool) -> list[Problem]:
+    pair, report = found.pair, found.report
+    existing = [fact for fact in found.facts if fact.kind is not None]
     if not manage:
-        return verify_problems(slot, existing, pair, report)
-    problems = [] if report is None else slot_problems(slot, report, renewed=renews)
-    if pair_repairs(pair, existing) and not _may_repair(server, pair, existing):
+        return verify_problems(found.slot, existing, pair, report)
+    problems = [] if report is None else slot_problems(found.slot, report, renewed=renews)
+    if pair_repairs(pair, existing) and not _may_repair(found.server, pair, existing):
         # What a DBA would have to run is just what the connector itself may not.
         return problems + pair_problems(pair, existing)
     # What the connector mends as it starts is worth knowing sooner, because the OMS suffers from it.
@@ -165,7 +172,7 @@ def _object_problems(
     return problems + dangers + conflicts(pair, existing)
 
 
-def _may_repair(server: _Server, pair: Pair, facts: Sequence[TableFacts]) -> bool:
+def _may_repair(server: _Server, pair: PublicationPair, facts: Sequence[TableFacts]) -> bool:
     publications = all(each.owned for each in pair.existing)
     creating = pair.main is None or pair.inserts is None
     return publications and (server.may_create or not creating) and all(fact.owned for fact in facts)

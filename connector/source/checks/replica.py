@@ -10,9 +10,9 @@ from typing import Final
 import psycopg
 
 from connector.model.errors import Problem
-from connector.postgres.connections import connection, unavailable
-from connector.postgres.refusals import NEEDED
-from connector.source.checks.limits import LOOKING, READING, limit_problems
+from connector.postgres.connections import reading
+from connector.postgres.errors import CONNECTIONS_NEEDED
+from connector.source.checks.connection_limits import LOOKING, READING, limit_problems
 
 # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
 _SYSTEM: Final = "SELECT system_identifier::text, current_database()::text FROM pg_control_system()"
@@ -32,23 +32,18 @@ async def replica_problems(dsn: str, read_dsn: str) -> list[Problem]:
 
 def connections_needed(dsn: str, read_dsn: str) -> int:
     """At `dsn`, the stream aside."""
-    return NEEDED if read_dsn == dsn else LOOKING
+    return CONNECTIONS_NEEDED if read_dsn == dsn else LOOKING
 
 
 async def _limits(read_dsn: str) -> list[Problem]:
-    try:
-        async with connection(read_dsn) as conn:
-            return await limit_problems(conn, READING, "source.read_dsn")
-    except psycopg.Error as error:
-        raise unavailable(read_dsn, error) from None
+    async with reading(read_dsn) as conn:
+        return await limit_problems(conn, READING, "source.read_dsn")
 
 
 async def _identity(dsn: str) -> tuple[str, str] | None:
-    try:
-        async with connection(dsn) as conn:
+    async with reading(dsn) as conn:
+        try:
             row = await (await conn.execute(_SYSTEM)).fetchone()
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
-        return None  # a managed service may have closed it
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
+            return None  # a managed service may have closed it
     return None if row is None else (row[0], row[1])

@@ -13,7 +13,8 @@ from typing import Final
 from psycopg.conninfo import conninfo_to_dict
 
 from connector.model.errors import Problem
-from connector.postgres.connections import KeptConnection, conninfo
+from connector.postgres.connections import KeptConnection
+from connector.postgres.dsn import conninfo
 
 _METHOD: Final = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?\d+\s*\(", re.IGNORECASE)
 _NAME: Final = re.compile(r'"((?:[^"]|"")+)"|([^\s,()"]+)')
@@ -24,7 +25,7 @@ FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid W
 """
 
 
-def named(standby_names: str, application_name: str) -> str | None:
+def synchronous_entry(standby_names: str, application_name: str) -> str | None:
     """The entry of `synchronous_standby_names` that means a walsender of that name; None when none does."""
     method = _METHOD.match(standby_names)
     listed = standby_names[method.end() :] if method else standby_names
@@ -35,7 +36,7 @@ def named(standby_names: str, application_name: str) -> str | None:
 def standby_problems(dsn: str, standby_names: str) -> list[Problem]:
     """Before a stream runs: whether it would be one of them."""
     application_name = str(conninfo_to_dict(conninfo(dsn)).get("application_name") or "")
-    entry = named(standby_names, application_name)
+    entry = synchronous_entry(standby_names, application_name)
     if entry is None:
         return []
     what = f"the server would take the connector for a synchronous standby, by {_entry(entry)}: {_MEANING}"
@@ -78,6 +79,6 @@ class StandbyWatch:
         self.waited_for = state in ("sync", "quorum", "potential")
         if row is None or before or not self.waited_for:
             return None
-        entry = named(row[1], row[2]) or "*"
+        entry = synchronous_entry(row[1], row[2]) or "*"
         what = f"the connector is a synchronous standby of the OMS ({state}), by {_entry(entry)}: {_MEANING}"
         return Problem(what, remedy(entry), f"slot {self._slot}", warning=True)

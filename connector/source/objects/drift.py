@@ -17,8 +17,8 @@ from connector.model.changes import Lsn, TableName, format_lsn, parse_lsn
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables
 from connector.source.objects.commits import Commits
-from connector.source.objects.pair import Pair, endangered, exposed, gained, narrowed, read_pair
-from connector.source.objects.snapshot import State, TableState, state_of
+from connector.source.objects.object_state import State, TableState, state_of
+from connector.source.objects.publication_pair import PublicationPair, endangered, exposed, gained, narrowed, read_pair
 
 _SLOT: Final = "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"
 _TRUSTED_FOR: Final = 60.0
@@ -104,7 +104,7 @@ class ObjectWatch:
         self._base: State | None = None
         self._last: State | None = None
         self._commits = Commits(_TRUSTED_FOR)
-        self._found: tuple[Pair, Sequence[TableFacts]] | None = None
+        self._found: tuple[PublicationPair, Sequence[TableFacts]] | None = None
         self.moment = Moment(Lsn(0))
         """Of the last look: what it saw was so by then."""
 
@@ -144,14 +144,14 @@ class ObjectWatch:
         """What the last look saw is how the objects shall be from now on."""
         self._base = self._last
 
-    async def _read(self, conn: psycopg.AsyncConnection[Any]) -> tuple[Pair, Sequence[TableFacts]]:
+    async def _read(self, conn: psycopg.AsyncConnection[Any]) -> tuple[PublicationPair, Sequence[TableFacts]]:
         """What takes the server some work with thousands of partitions, so not while it is as it was."""
         if self._found is None or not await self._commits.none_since(conn):
             self._found = None
             self._found = await read_pair(conn, self._publication), await read_tables(conn, self._tables)
         return self._found
 
-    def _drift(self, slot: bool, pair: Pair, facts: Sequence[TableFacts]) -> Drift:
+    def _drift(self, slot: bool, pair: PublicationPair, facts: Sequence[TableFacts]) -> Drift:
         there = [fact for fact in facts if fact.kind is not None]
         fit = [fact for fact in there if kind_problem(fact, self._tables) is None]
         base = self._base.tables if self._base is not None else {}
@@ -206,7 +206,7 @@ def _where(both: Sequence[tuple[TableName, TableState, TableState]], what: str) 
     return tuple(name for name, was, now in both if getattr(was, what) != getattr(now, what))
 
 
-def _gone(pair: Pair, facts: Sequence[TableFacts]) -> tuple[str, ...]:
+def _gone(pair: PublicationPair, facts: Sequence[TableFacts]) -> tuple[str, ...]:
     names = [] if pair.main is not None else [pair.name]
     if pair.inserts is None and not all(fact.identified for fact in facts):
         names.append(pair.inserts_name)

@@ -1,7 +1,8 @@
 """One publication: what it publishes now, what is wrong with that, and the SQL that mends it.
 
 https://www.postgresql.org/docs/current/sql-createpublication.html. Never writes a column list: with one, dropping a
-column or changing a replica identity would break the OMS. Which tables belong into which is `pair`'s to know.
+column or changing a replica identity would break the OMS. Which tables belong into which is known to
+`publication_pair`.
 """
 
 from __future__ import annotations
@@ -153,49 +154,78 @@ def _publication(
     )
 
 
-def missing_tables(publication: Publication | None, tables: Sequence[TableName]) -> list[TableName]:
-    """Those that the publication doesn't cover."""
-    return [table for table in tables if publication is None or not publication.covers(table)]
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A publication as it is, None where there is none, and the tables and operations that it shall carry.
+    `generated`: the server publishes stored generated columns only when told."""
 
+    name: str
+    publication: Publication | None
+    tables: Sequence[TableName]
+    operations: Operations
+    generated: bool
 
-def repairs(
-    name: str, publication: Publication | None, tables: Sequence[TableName], operations: Operations, generated: bool
-) -> list[sql.Composed]:
-    """The statements that make the publication cover the tables, none when it does. One a table, so that none holds the
-    lock on one table while it waits for another's: whoever of the OMS wants both would wait too, or be cancelled in a
-    deadlock. `generated`: the server publishes stored generated columns only when told."""
-    statements = []
-    if publication is None:
-        statements.append(create_statement(name, (), operations, generated))
-    elif _differs(publication, operations):
-        statements.append(options_statement(name, operations, generated))
-    return statements + [add_statement(name, [table]) for table in missing_tables(publication, tables)]
+    @property
+    def missing(self) -> list[TableName]:
+        """The tables that the publication doesn't cover."""
+        found = self.publication
+        return [table for table in self.tables if found is None or not found.covers(table)]
 
+    def repairs(self) -> list[sql.Composed]:
+        """The statements that make the publication cover the tables, none when it does. One a table, so that none holds
+        the lock on one table while it waits for another's: whoever of the OMS wants both would wait too, or be
+        cancelled in a deadlock."""
+        return [*self._made(()), *(add_statement(self.name, [table]) for table in self.missing)]
 
-def _differs(publication: Publication, operations: Operations) -> bool:
-    return publication.operations != frozenset(operations) or not publication.via_root or not publication.generated
+    def mending(self) -> str:
+        """What `repairs` would do, in as few statements as possible, for a person to run."""
+        statements = self._made(self.tables)
+        if self.publication is not None and self.missing:
+            statements.append(add_statement(self.name, self.missing))
+        return " ".join(f"{statement.as_string()};" for statement in statements)
 
+    def _made(self, tables: Sequence[TableName]) -> list[sql.Composed]:
+        """Makes the publication, with these tables, or sets its options."""
+        found = self.publication
+        if found is None:
+            clause = sql.SQL("FOR TABLE {} ").format(_listed(tables)) if tables else sql.SQL("")
+            create = sql.SQL("CREATE PUBLICATION {} {}WITH ({})")
+            return [create.format(sql.Identifier(self.name), clause, _options(self.operations, self.generated))]
+        if found.operations == frozenset(self.operations) and found.via_root and found.generated:
+            return []
+        return [options_statement(self.name, self.operations, self.generated)]
 
-def mending(
-    name: str, publication: Publication | None, tables: Sequence[TableName], operations: Operations, generated: bool
-) -> str:
-    """What `repairs` would do, in as few statements as possible, for a person to run."""
-    if publication is None:
-        return f"{create_statement(name, tables, operations, generated).as_string()};"
-    statements = []
-    if _differs(publication, operations):
-        statements.append(options_statement(name, operations, generated))
-    if missing := missing_tables(publication, tables):
-        statements.append(add_statement(name, missing))
-    return " ".join(f"{statement.as_string()};" for statement in statements)
+    def shortcomings(self, partitioned: Collection[TableName]) -> list[Problem]:
+        """What keeps the publication from carrying those operations of the tables, with the SQL that mends it."""
+        found, where, mend = self.publication, f"publication {self.name}", self.mending()
+        if found is None:
+            return [Problem("there is no such publication", mend, where)]
+        problems = []
+        if self.missing:
+            problems.append(Problem(f"it does not cover {', '.join(map(str, self.missing))}", mend, where))
+        if lacking := [operation for operation in self.operations if operation not in found.operations]:
+            what = f"it does not publish all of {_and(self.operations)}: {_and(lacking)} is left out"
+            problems.append(Problem(what, mend, where))
+        if not found.via_root and any(table in partitioned for table in self.tables):
+            problems.append(Problem("it publishes partitions under their own names", mend, where))
+        return problems + self.conflicts()
 
-
-def create_statement(
-    name: str, tables: Sequence[TableName], operations: Operations, generated: bool = False
-) -> sql.Composed:
-    clause = sql.SQL("FOR TABLE {} ").format(_listed(tables)) if tables else sql.SQL("")
-    create = sql.SQL("CREATE PUBLICATION {} {}WITH ({})")
-    return create.format(sql.Identifier(name), clause, _options(operations, generated))
+    def conflicts(self) -> list[Problem]:
+        """Row filters hide changes; column lists are dangerous to the OMS. Only their maker can say what they are
+        for."""
+        if self.publication is None:
+            return []
+        problems = []
+        for table in self.tables:
+            again = sql.SQL("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};")
+            mend = again.format(sql.Identifier(self.name), sql.Identifier(table.schema, table.name)).as_string()
+            if table in self.publication.row_filters:
+                what = f"its row filter on {table} hides changes"
+                problems.append(Problem(what, mend, f"publication {self.name}"))
+            if table in self.publication.column_lists:
+                what = f"its column list on {table} hides columns, and can make the table's own UPDATEs fail"
+                problems.append(Problem(what, mend, f"publication {self.name}", warning=True))
+        return problems
 
 
 def options_statement(name: str, operations: Operations, generated: bool) -> sql.Composed:
@@ -210,46 +240,6 @@ def add_statement(name: str, tables: Sequence[TableName]) -> sql.Composed:
 def drop_statement(name: str, table: TableName) -> sql.Composed:
     drop = sql.SQL("ALTER PUBLICATION {} DROP TABLE {}")
     return drop.format(sql.Identifier(name), _listed([table]))
-
-
-def shortcomings(
-    name: str,
-    publication: Publication | None,
-    tables: Sequence[TableName],
-    operations: Operations,
-    partitioned: Collection[TableName],
-    generated: bool,
-) -> list[Problem]:
-    """What keeps the publication from carrying those operations of the tables, with the SQL that mends it."""
-    where = f"publication {name}"
-    mend = mending(name, publication, tables, operations, generated)
-    if publication is None:
-        return [Problem("there is no such publication", mend, where)]
-    found = []
-    if missing := missing_tables(publication, tables):
-        found.append(Problem(f"it does not cover {', '.join(map(str, missing))}", mend, where))
-    if lacking := [operation for operation in operations if operation not in publication.operations]:
-        found.append(
-            Problem(f"it does not publish all of {_and(operations)}: {_and(lacking)} is left out", mend, where)
-        )
-    if not publication.via_root and any(table in partitioned for table in tables):
-        found.append(Problem("it publishes partitions under their own names", mend, where))
-    return found + narrowing_problems(publication, tables)
-
-
-def narrowing_problems(publication: Publication, tables: Sequence[TableName]) -> list[Problem]:
-    """Row filters hide changes; column lists are dangerous to the OMS. Only their maker can say what they are for."""
-    where = f"publication {publication.name}"
-    found = []
-    for table in tables:
-        named = sql.SQL("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};")
-        mend = named.format(sql.Identifier(publication.name), sql.Identifier(table.schema, table.name)).as_string()
-        if table in publication.row_filters:
-            found.append(Problem(f"its row filter on {table} hides changes", mend, where))
-        if table in publication.column_lists:
-            what = f"its column list on {table} hides columns, and can make the table's own UPDATEs fail"
-            found.append(Problem(what, mend, where, warning=True))
-    return found
 
 
 def _options(operations: Operations, generated: bool) -> sql.Composed:

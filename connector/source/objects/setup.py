@@ -15,17 +15,17 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection, explain, unavailable
+from connector.postgres.connections import connection, reading
+from connector.postgres.errors import explain, unavailable
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables, table_problems
-from connector.source.objects.pair import (
-    Pair,
+from connector.source.objects.publication_pair import (
+    PublicationPair,
     conflicts,
     insert_only,
-    moved,
     pair_problems,
     pair_repairs,
     read_pair,
-    rescues,
+    urgent_repairs,
 )
 from connector.source.objects.slot import (
     OnWait,
@@ -44,7 +44,7 @@ OldSlot: TypeAlias = Literal["keep", "mend", "anew"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class SetupResult:
     """What was done, and what the stream carries now."""
 
     slot_created: bool
@@ -52,8 +52,6 @@ class Ready:
     """Why there was a slot to be made anew: `lost` or `undecodable`, as of SlotLost."""
     tables_added: tuple[TableName, ...] = ()
     """Now published, and in no publication before."""
-    tables_moved: tuple[TableName, ...] = ()
-    """Now in the other publication, because they lost or gained a replica identity."""
     tables_by_insert_only: tuple[TableName, ...] = ()
     """All whose updates and deletes the stream doesn't carry: only a sweep finds those."""
     publications_changed: bool = False
@@ -61,16 +59,11 @@ class Ready:
     resubscribe: bool = False
     """A publication was made that a running stream doesn't follow yet: see `PostgresSource.reconnect`."""
 
-    @property
-    def sweep_due(self) -> bool:
-        """Earlier changes may be missing from the stream: every order must be looked at."""
-        return self.slot_created or self.publications_changed
-
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     facts: Sequence[TableFacts]
-    pair: Pair
+    pair: PublicationPair
     slot: SlotReport | None
 
 
@@ -83,7 +76,7 @@ async def ensure(
     on_wait: OnWait | None = None,
     *,
     keep_slot: bool = False,
-) -> Ready:
+) -> SetupResult:
     """Have publications that cover the tables and a slot that decodes them.
 
     With `manage` they are created or extended, tables that lost or gained a replica identity change over, and a slot
@@ -94,27 +87,29 @@ async def ensure(
     found = await _look(dsn, slot, publication, tables, strict=True)
     if not manage:
         _demand(verify_problems(slot, found.facts, found.pair, found.slot))
-        return Ready(slot_created=False, tables_by_insert_only=insert_only(found.pair, found.facts))
+        return SetupResult(slot_created=False, tables_by_insert_only=insert_only(found.pair, found.facts))
     if keep_slot and found.slot is None:
         _demand([_no_slot(slot)])
     return await _make(dsn, slot, found, on_wait, "keep" if keep_slot else "mend")
 
 
-async def renew(dsn: str, slot: str, publication: str, tables: Sequence[TableName], on_wait: OnWait | None) -> Ready:
+async def renew(
+    dsn: str, slot: str, publication: str, tables: Sequence[TableName], on_wait: OnWait | None
+) -> SetupResult:
     """As `ensure` with `manage`, for a slot that turned out to be lost: it is made anew in any case. Nobody may read it
     meanwhile. Tables that can't be followed at all are left out, as by `mend`."""
     found = await _look(dsn, slot, publication, tables, strict=False)
     return await _make(dsn, slot, found, on_wait, "anew")
 
 
-async def mend(dsn: str, slot: str, publication: str, tables: Sequence[TableName]) -> Ready:
+async def mend(dsn: str, slot: str, publication: str, tables: Sequence[TableName]) -> SetupResult:
     """The publications as `ensure` with `manage` has them, while running: tables that can't be followed at all
     (dropped, say) are left out instead of refused, so that they don't keep the others from being mended. Changes
     nothing where nothing is wrong. The slot is `renew`'s: only who follows it knows what was missed."""
     return await _make(dsn, slot, await _look(dsn, slot, publication, tables, strict=False), None, "keep")
 
 
-async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None, old: OldSlot) -> Ready:
+async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None, old: OldSlot) -> SetupResult:
     pair, facts = found.pair, found.facts
     lost = _lost(found) if old != "keep" else None
     unfit = _unfit(slot, found, old)
@@ -132,11 +127,10 @@ async def _make(dsn: str, slot: str, found: _Found, on_wait: OnWait | None, old:
     except psycopg.Error as error:
         raise _translate(dsn, slot, found, error) from None
     keyless = tuple(fact.table for fact in facts if not fact.identified)
-    return Ready(
+    return SetupResult(
         created,
         slot_lost=lost,
         tables_added=tuple(fact.table for fact in facts if not pair.covers(fact.table)),
-        tables_moved=moved(pair, facts),
         tables_by_insert_only=keyless,
         publications_changed=bool(statements),
         resubscribe=bool(keyless) and pair.inserts is None and not created,
@@ -149,11 +143,13 @@ def _statements(found: _Found, unfit: Sequence[Problem]) -> list[sql.Composed]:
     pair, facts = found.pair, found.facts
     theirs = pair.main is not None and not all(each.owned for each in pair.existing)
     if _serious(unfit) or (theirs and not pair_problems(pair, facts)):
-        return rescues(pair)
+        return urgent_repairs(pair)
     return pair_repairs(pair, facts)
 
 
-def verify_problems(slot: str, facts: Sequence[TableFacts], pair: Pair, report: SlotReport | None) -> list[Problem]:
+def verify_problems(
+    slot: str, facts: Sequence[TableFacts], pair: PublicationPair, report: SlotReport | None
+) -> list[Problem]:
     """What a DBA still has to do when the connector may not: the SQL is in each hint."""
     problems = pair_problems(pair, facts)
     if report is None:
@@ -173,14 +169,11 @@ def slot_statement(slot: str, *, failover: bool = False) -> str:
 
 async def _look(dsn: str, slot: str, publication: str, tables: Sequence[TableName], strict: bool) -> _Found:
     """`strict`: raise ConfigurationError for tables that can't be followed, else leave them out."""
-    try:
-        async with connection(dsn) as conn:
-            if strict:
-                _demand(await table_problems(conn, tables))
-            facts = [fact for fact in await read_tables(conn, tables) if kind_problem(fact, tables) is None]
-            return _Found(facts, await read_pair(conn, publication), await read_slot(conn, slot))
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
+    async with reading(dsn) as conn:
+        if strict:
+            _demand(await table_problems(conn, tables))
+        facts = [fact for fact in await read_tables(conn, tables) if kind_problem(fact, tables) is None]
+        return _Found(facts, await read_pair(conn, publication), await read_slot(conn, slot))
 
 
 def _lost(found: _Found) -> str | None:

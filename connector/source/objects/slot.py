@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import class_row
 
 from connector.model.changes import Lsn
 from connector.model.errors import ConnectorError, Problem
@@ -23,10 +24,10 @@ _WAIT_AGAIN: Final = 10.0
 
 # By `to_jsonb`, because servers before 16 have neither column.
 _STATE: Final = """
-SELECT slot_type, plugin, database, active_pid, wal_status, safe_wal_size,
-       to_jsonb(s)->>'invalidation_reason' AS invalidation, (to_jsonb(s)->>'conflicting')::boolean AS conflicting,
-       confirmed_flush_lsn - '0/0'::pg_lsn AS confirmed, here.lsn - restart_lsn AS retained,
-       here.lsn - '0/0'::pg_lsn AS current, current_database() AS this
+SELECT slot_type AS kind, plugin::text, database::text, active_pid, wal_status, safe_wal_size AS safe,
+       (confirmed_flush_lsn - '0/0'::pg_lsn)::int8 AS confirmed_flush_lsn, (here.lsn - restart_lsn)::int8 AS retained,
+       (here.lsn - '0/0'::pg_lsn)::int8 AS current_lsn, current_database()::text AS this_database,
+       to_jsonb(s)->>'invalidation_reason' AS invalidation, (to_jsonb(s)->>'conflicting')::boolean AS conflicting
 FROM pg_replication_slots s, LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
                                                 ELSE pg_current_wal_lsn() END AS lsn) AS here
 WHERE slot_name = %s
@@ -65,8 +66,13 @@ class SlotReport:
     retained: int | None
     current_lsn: Lsn
     this_database: str
-    lost: str | None = None
-    """Why the slot can't be read any more; None while it can."""
+    invalidation: str | None = None
+    conflicting: bool | None = None
+
+    @property
+    def lost(self) -> str | None:
+        """Why the slot can't be read any more; None while it can."""
+        return lost_because(self.wal_status, self.invalidation, self.conflicting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +95,8 @@ OnWait: TypeAlias = Callable[[Sequence[Blocker]], None]
 
 async def read_slot(conn: psycopg.AsyncConnection[Any], slot: str) -> SlotReport | None:
     """None when there is no such slot."""
-    row = await (await conn.execute(_STATE, (slot,))).fetchone()
-    if row is None:
-        return None
-    kind, plugin, database, pid, status, safe, invalidation, conflicting, confirmed, retained, current, this = row
-    return SlotReport(
-        kind,
-        plugin,
-        database,
-        pid,
-        status,
-        safe,
-        None if confirmed is None else Lsn(int(confirmed)),
-        None if retained is None else int(retained),
-        Lsn(int(current)),
-        this,
-        lost_because(status, invalidation, conflicting),
-    )
+    async with conn.cursor(row_factory=class_row(SlotReport)) as cursor:
+        return await (await cursor.execute(_STATE, (slot,))).fetchone()
 
 
 def lost_because(wal_status: str | None, invalidation: str | None, conflicting: bool | None) -> str | None:

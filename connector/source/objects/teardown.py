@@ -13,9 +13,10 @@ import psycopg
 from psycopg import sql
 
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
-from connector.postgres.connections import connection, explain, unavailable
-from connector.source.objects.pair import inserts_name
+from connector.postgres.connections import connection, reading
+from connector.postgres.errors import explain, unavailable
 from connector.source.objects.publication import read_publications
+from connector.source.objects.publication_pair import inserts_name
 from connector.source.objects.slot import read_slot, slot_problems
 
 _LOCK_TIMEOUT: Final = 3.0
@@ -39,11 +40,8 @@ class Leftovers:
 
 async def leftovers(dsn: str, slot: str, publication: str) -> Leftovers:
     """What `teardown` would drop; nothing changes. Raises as `teardown` does."""
-    try:
-        async with connection(dsn) as conn:
-            return await _found(conn, slot, publication)
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
+    async with reading(dsn) as conn:
+        return await _found(conn, slot, publication)
 
 
 async def teardown(dsn: str, slot: str, publication: str) -> Leftovers:

@@ -18,8 +18,10 @@ from psycopg.rows import dict_row
 from connector.model.changes import StreamIdentity, StreamStart, parse_lsn
 from connector.model.charset import charset_of
 from connector.model.errors import ConfigurationError, ConnectorError, Problem, SlotLost, SourceUnavailable
-from connector.postgres.connections import ANSWER, describe, explain, open_replication
-from connector.source.checks.synchronous import named
+from connector.postgres.connections import ANSWER, open_replication
+from connector.postgres.dsn import describe
+from connector.postgres.errors import explain
+from connector.source.checks.synchronous import synchronous_entry
 from connector.source.objects.slot import lost_because
 from connector.source.stream.wire import Unreadable
 
@@ -76,7 +78,7 @@ class CopyBoth:
             followed = [each for each in publications if each in existing]
             standbys = await _one(conn, _STANDBYS)
         made = cls(conn, slot, name, followed, begins, sender_timeout)
-        made.waited_for = named(standbys["names"], standbys["ours"]) is not None
+        made.waited_for = synchronous_entry(standbys["names"], standbys["ours"]) is not None
         return made
 
     async def start(self) -> None:
@@ -220,17 +222,13 @@ async def _one(conn: psycopg.AsyncConnection[Any], query: sql.SQL | sql.Composed
 
 
 async def _start(
-    conn: psycopg.AsyncConnection[Any],
-    slot: str,
-    publications: Sequence[str],
-    name: str,
-    write: Callable[[str], bytes],
+    conn: psycopg.AsyncConnection[Any], slot: str, publications: Sequence[str], name: str, write: Callable[[str], bytes]
 ) -> None:
     # 0/0: the server starts where the slot stands, which is always safe.
     command = 'START_REPLICATION SLOT {} LOGICAL 0/0 ("proto_version" \'1\', "publication_names" {})'
-    listed = "'" + ",".join(map(_quoted, publications)).replace("'", "''") + "'"
+    listed = "'" + ",".join(sql.Identifier(name).as_string() for name in publications).replace("'", "''") + "'"
     try:
-        await conn.execute(write(command.format(_quoted(slot), listed)))
+        await conn.execute(write(command.format(sql.Identifier(slot).as_string(), listed)))
     except psycopg.errors.ObjectInUse:
         query = sql.SQL("SELECT active_pid FROM pg_replication_slots WHERE slot_name = {}").format(sql.Literal(slot))
         row = await (await conn.execute(query)).fetchone()
@@ -239,10 +237,6 @@ async def _start(
             f"{name} is in use by pid {pid}: stop the other connector, or, if its host is gone, wait for the server's"
             f" wal_sender_timeout or run SELECT pg_terminate_backend({pid})"
         ) from None
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _refused(name: str, sqlstate: str | None, why: str) -> ConnectorError:

@@ -1,21 +1,18 @@
-"""The pgoutput messages of Postgres's logical replication stream, protocol version 1: bytes in, frozen data out.
+"""The pgoutput messages of Postgres's logical replication stream, protocol version 1, except changes of rows, which
+`rows` reads: bytes in, frozen data out. No I/O.
 
 https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
-No I/O. Every message is decoded whole here; `transactions` takes row changes from `rows` instead, which is faster.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
-from connector.model.changes import Lsn, Value
-from connector.source.stream.rows import DELETE, INSERT, UPDATE, Text, read_row
+from connector.model.changes import Lsn
+from connector.source.stream.rows import Text
 from connector.source.stream.wire import I32, I64, U8, U16, U32, Cursor, ProtocolError
-
-Row: TypeAlias = tuple[Value, ...]
-"""All columns in the relation's order; UNKNOWN stands for a TOAST value that the UPDATE left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +65,6 @@ class Type:
 
 
 @dataclass(frozen=True, slots=True)
-class Insert:
-    relation: int
-    new: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    relation: int
-    old_kind: Literal["K", "O"] | None
-    """`K`: only the replica identity's columns of `old` mean anything, the rest are NULL. `O`: the whole old row."""
-    old: Row | None
-    new: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    relation: int
-    old_kind: Literal["K", "O"]
-    old: Row
-
-
-@dataclass(frozen=True, slots=True)
 class Truncate:
     relations: tuple[int, ...]
     cascade: bool
@@ -106,12 +81,11 @@ class Message:
     content: bytes
 
 
-PgMessage: TypeAlias = Begin | Commit | Origin | Relation | Type | Insert | Update | Delete | Truncate | Message
+PgMessage: TypeAlias = Begin | Commit | Origin | Relation | Type | Truncate | Message
 
 
 def decode(frame: bytes, text: Text = bytes.decode) -> PgMessage:
-    """One whole message; `text` reads the bytes of its names. Raises ProtocolError, also for a type that protocol
-    version 1 doesn't have."""
+    """`text` reads the bytes of names. Raises ProtocolError, also for a type that protocol version 1 doesn't have."""
     cursor = Cursor(frame, text)
     decoder = _DECODERS.get(cursor.kind)
     if decoder is None:
@@ -153,43 +127,6 @@ def _type(cursor: Cursor) -> Type:
     return Type(cursor.number(U32), cursor.text(), cursor.text())
 
 
-def _insert(cursor: Cursor) -> Insert:
-    relation = cursor.number(U32)
-    _part(cursor, "N")
-    return Insert(relation, _row(cursor))
-
-
-def _update(cursor: Cursor) -> Update:
-    relation = cursor.number(U32)
-    part = _part(cursor, "KON")
-    if part == "N":
-        return Update(relation, None, None, _row(cursor))
-    old = _row(cursor)
-    _part(cursor, "N")
-    return Update(relation, "K" if part == "K" else "O", old, _row(cursor))
-
-
-def _delete(cursor: Cursor) -> Delete:
-    relation = cursor.number(U32)
-    part = _part(cursor, "KO")
-    return Delete(relation, "K" if part == "K" else "O", _row(cursor))
-
-
-def _row(cursor: Cursor) -> Row:
-    at = cursor.at
-    count = cursor.number(U16)
-    values, cursor.at = read_row(cursor.frame, at, range(count), count)
-    return tuple(values)
-
-
-def _part(cursor: Cursor, allowed: str) -> str:
-    part = chr(cursor.number(U8))
-    if part not in allowed:
-        cursor.at -= 1
-        raise cursor.fail("it has an unknown part")
-    return part
-
-
 def _truncate(cursor: Cursor) -> Truncate:
     count, flags = cursor.number(U32), cursor.flags(3)
     if count * 4 != len(cursor.frame) - cursor.at:
@@ -208,9 +145,6 @@ _DECODERS: Final[dict[int, Callable[[Cursor], PgMessage]]] = {
     ord("O"): _origin,
     ord("R"): _relation,
     ord("Y"): _type,
-    INSERT: _insert,
-    UPDATE: _update,
-    DELETE: _delete,
     ord("T"): _truncate,
     ord("M"): _message,
 }

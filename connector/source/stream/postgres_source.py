@@ -11,14 +11,15 @@ from dataclasses import replace
 from connector.model.changes import Interest, Lsn, StreamPosition, Transaction
 from connector.pipeline.ports.protocols import Journal
 from connector.postgres.connections import ANSWER
-from connector.source.objects.pair import inserts_name
+from connector.source.objects.publication_pair import inserts_name
 from connector.source.stream.copyboth import CopyBoth, NotDecodableYet
-from connector.source.stream.session import Limits, Session
-from connector.source.stream.transactions import NOTHING_KNOWN, Known
+from connector.source.stream.session import Session, StreamSettings
+from connector.source.stream.transactions import NO_CATALOG_FACTS, CatalogFacts
 from connector.source.stream.wire import Unreadable
 
 _PATIENCE_DOUBLINGS = 16
 _OFTEN = 3
+_USUAL = StreamSettings()
 
 
 class PostgresSource:
@@ -29,26 +30,19 @@ class PostgresSource:
         dsn: str,
         slot: str,
         publication: str | Sequence[str],
-        *,
-        status_interval: float = 10.0,
-        silence_timeout: float = 60.0,
-        buffer: int = 20_000,
-        max_images: int = 2_000,
-        known: Known = NOTHING_KNOWN,
+        settings: StreamSettings = _USUAL,
+        facts: CatalogFacts = NO_CATALOG_FACTS,
     ) -> None:
-        """`publication`: the main one, with whose second one (see `pair`) the stream follows if there is one as it
-        starts; or all by name, of which the first must exist.
-
-        `status_interval` (s) is an upper bound: the server's wal_sender_timeout may ask for more status updates.
-        After `silence_timeout` (s) without a word the connection is given up."""
+        """`publication`: the main one; the second of the two (see `publication_pair`) is followed, too, if there is one
+        as the stream starts. Or all by name, of which the first must exist."""
         self._dsn = dsn
         self._slot = slot
         self._publications = (publication, inserts_name(publication)) if isinstance(publication, str) else publication
         self._left_out = False
         self._unreadable = "", 0
-        self._known = known
-        self._limits = Limits(status_interval, silence_timeout, buffer, max_images)
-        self._patience = silence_timeout
+        self._facts = facts
+        self._settings = settings
+        self._patience = settings.silence_timeout
         self._session: Session | None = None
         self._position = StreamPosition(Lsn(0), Lsn(0), Lsn(0), 0.0, connected=False)
 
@@ -63,7 +57,7 @@ class PostgresSource:
         read any more, and ConfigurationError when a person must mend something first (a privilege is missing).
         """
         session = await self._open(interest, journal)
-        started_at = session.flow.received
+        started_at = session.lsns.received
         undecodable = False
         try:
             while True:
@@ -77,14 +71,14 @@ class PostgresSource:
             try:
                 await session.close()
             finally:
-                progressed = session.flow.received > started_at
+                progressed = session.lsns.received > started_at
                 # Whoever read on without the second publication may have read past its beginning by now.
                 self._left_out = undecodable or (self._left_out and not progressed)
                 self._learn(session, progressed)
 
     async def _open(self, interest: Interest, journal: Journal | None) -> Session:
         publications = self._publications[:1] if self._left_out else self._publications
-        within = min(ANSWER, self._limits.silence_timeout)
+        within = min(ANSWER, self._settings.silence_timeout)
         copy = await CopyBoth.connect(self._dsn, self._slot, publications, within)
         try:
             if journal is not None:
@@ -93,8 +87,8 @@ class PostgresSource:
         except BaseException:
             await copy.close(0.0)
             raise
-        limits = replace(self._limits, silence_timeout=self._patience)
-        self._session = Session(copy, interest, limits, None if journal is None else journal.remember, self._known)
+        settings = replace(self._settings, silence_timeout=self._patience)
+        self._session = Session(copy, interest, settings, None if journal is None else journal.remember, self._facts)
         self._session.waited_for(copy.waited_for)
         return self._session
 
@@ -142,7 +136,7 @@ class PostgresSource:
         attempt after the same time would repeat it for ever, so silence makes the next attempt more patient."""
         self._position = _position_of(session, connected=False)
         self._session = None
-        limit = self._limits.silence_timeout
+        limit = self._settings.silence_timeout
         if session.silent:
             self._patience = min(self._patience * 2, limit * _PATIENCE_DOUBLINGS)
         elif progressed:
@@ -150,8 +144,8 @@ class PostgresSource:
 
 
 def _position_of(session: Session, connected: bool) -> StreamPosition:
-    flow = session.flow
+    lsns = session.lsns
     silence = session.silence if connected else 0.0
     return StreamPosition(
-        flow.received, flow.flush, flow.server, session.seen_at, connected, session.told, silence, session.messages
+        lsns.received, lsns.flush, lsns.server, session.seen_at, connected, session.reported, silence, session.messages
     )

@@ -18,13 +18,13 @@ from typing import Any, Final, TypeAlias
 from connector.model.changes import Interest, Lsn, Transaction
 from connector.model.errors import SourceUnavailable
 from connector.source.stream.copyboth import CopyBoth
+from connector.source.stream.frame_decoder import FrameDecoder
 from connector.source.stream.frames import status_update
-from connector.source.stream.inlet import Inlet
-from connector.source.stream.transactions import NOTHING_KNOWN, Known
+from connector.source.stream.transactions import NO_CATALOG_FACTS, CatalogFacts
 
 _BURST_FRAMES: Final = 500
 _BURST_BYTES: Final = 1_000_000
-_TELL_EVERY: Final = 0.2
+_REPORT_EVERY: Final = 0.2
 _CLOSE_TIMEOUT: Final = 2.0
 
 
@@ -32,8 +32,10 @@ Remember: TypeAlias = Callable[[Lsn], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """`status_interval` and `silence_timeout` in seconds, `buffer` in images plus transactions."""
+class StreamSettings:
+    """`status_interval` (s) is an upper bound: the server's wal_sender_timeout may ask for more status updates. After
+    `silence_timeout` (s) without a word the connection is given up. `buffer`: images plus transactions that may wait
+    for the consumer; `max_images`: images that a transaction is handed out with at once."""
 
     status_interval: float = 10.0
     silence_timeout: float = 60.0
@@ -52,17 +54,17 @@ class Session:
         self,
         copy: CopyBoth,
         interest: Interest,
-        limits: Limits,
+        settings: StreamSettings,
         remember: Remember | None = None,
-        known: Known = NOTHING_KNOWN,
+        facts: CatalogFacts = NO_CATALOG_FACTS,
     ) -> None:
-        self._inlet = Inlet(copy.begins.confirmed, interest, limits.max_images, known, copy.text)
-        self.flow = self._inlet.flow
+        self._decoder = FrameDecoder(copy.begins.confirmed, interest, settings.max_images, facts, copy.text)
+        self.lsns = self._decoder.lsns
         self.seen_at = time.monotonic()
         self.silent = False
         """True when the stream was given up because the server said nothing."""
         self._copy = copy
-        self._limits = limits
+        self._settings = settings
         self._buffer: deque[Transaction] = deque()
         self._size = 0
         self._ready = asyncio.Event()
@@ -71,10 +73,10 @@ class Session:
         self._listening_since: float | None = self.seen_at
         self._asked = False
         self._remember = remember
-        self._told = self.flow.flush
+        self._reported = self.lsns.flush
         self._prompt = asyncio.Event()
         self._moved = asyncio.Event()
-        jobs = {"read": self._read(), "inform": self._inform(), "tell": self._tell()}
+        jobs = {"read": self._read(), "inform": self._inform(), "tell": self._report()}
         self._tasks = [self._start(job, name) for name, job in jobs.items()]
 
     @property
@@ -84,7 +86,7 @@ class Session:
     @property
     def messages(self) -> int:
         """Of the WAL, read so far."""
-        return self._inlet.messages
+        return self._decoder.messages
 
     @property
     def buffered(self) -> int:
@@ -92,9 +94,9 @@ class Session:
         return self._size
 
     @property
-    def told(self) -> Lsn:
+    def reported(self) -> Lsn:
         """The flush position that the server was told."""
-        return self._told
+        return self._reported
 
     @property
     def silence(self) -> float:
@@ -118,7 +120,7 @@ class Session:
 
     def acknowledge(self, lsn: Lsn) -> None:
         """Tell the server at once, but no more often than every 200 ms, unless commits wait for it."""
-        if self.flow.acknowledge(lsn):
+        if self.lsns.acknowledge(lsn):
             self._moved.set()
 
     def waited_for(self, waited: bool) -> None:
@@ -142,7 +144,7 @@ class Session:
                 self._failure = SourceUnavailable("the stream is closed")
                 with suppress(TimeoutError, SourceUnavailable):
                     async with asyncio.timeout(_CLOSE_TIMEOUT):
-                        await self._tell_flush()
+                        await self._report_flush()
         finally:
             self._ready.set()
             await self._copy.close(_CLOSE_TIMEOUT)
@@ -174,7 +176,7 @@ class Session:
             self._take_in(frame)
             frames += 1
             size += len(frame)
-            if self._size >= self._limits.buffer:
+            if self._size >= self._settings.buffer:
                 await self._wait_for_room()
             elif frames >= _BURST_FRAMES or size >= _BURST_BYTES:
                 frames = size = 0
@@ -191,26 +193,26 @@ class Session:
         self._listening_since = time.monotonic()
 
     def _take_in(self, frame: memoryview) -> None:
-        before = self.flow.flush
-        transaction = self._inlet.take(frame)
+        before = self.lsns.flush
+        transaction = self._decoder.take(frame)
         if transaction is not None:
             self._buffer.append(transaction)
             self._size += 1 + sum(len(changes.images) for changes in transaction.changes)
             self._ready.set()
-        if self.flow.flush > before:
+        if self.lsns.flush > before:
             self._moved.set()
-        if self._inlet.asked:
+        if self._decoder.asked:
             self._send_status()
 
     async def _inform(self) -> None:
         """Send status on a timer: at a third of what the server's patience is, whatever the reader does."""
-        interval = min(self._limits.status_interval, self._limits.silence_timeout / 4)
+        interval = min(self._settings.status_interval, self._settings.silence_timeout / 4)
         if self._copy.sender_timeout:
             interval = min(interval, self._copy.sender_timeout / 3)
         while True:
             await asyncio.sleep(interval)
-            ask = self.silence > self._limits.silence_timeout / 2
-            if self._asked and self.silence > self._limits.silence_timeout:
+            ask = self.silence > self._settings.silence_timeout / 2
+            if self._asked and self.silence > self._settings.silence_timeout:
                 self.silent = True
                 raise SourceUnavailable(
                     f"the server has said nothing for {self.silence:.0f} s, though it was asked to: connecting anew"
@@ -218,24 +220,24 @@ class Session:
             self._asked = self._asked or ask
             self._send_status(ask)
 
-    async def _tell(self) -> None:
+    async def _report(self) -> None:
         """Remember how far the slot may let go, then say so. While that takes its time, `_inform` still answers."""
         while True:
             await self._moved.wait()
             self._moved.clear()
-            await self._tell_flush()
+            await self._report_flush()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_TELL_EVERY):
+                async with asyncio.timeout(_REPORT_EVERY):
                     await self._prompt.wait()
 
-    async def _tell_flush(self) -> None:
-        flush = self.flow.flush
-        if flush > self._told:
+    async def _report_flush(self) -> None:
+        flush = self.lsns.flush
+        if flush > self._reported:
             if self._remember is not None:
                 await self._remember(flush)
-            self._told = flush
+            self._reported = flush
         self._send_status()
 
     def _send_status(self, ask: bool = False) -> None:
-        received = max(self.flow.received, self._told)
-        self._copy.send(status_update(received, self._told, time.time(), ask))
+        received = max(self.lsns.received, self._reported)
+        self._copy.send(status_update(received, self._reported, time.time(), ask))

@@ -10,17 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.model.changes import (
-    UNKNOWN,
-    Changes,
-    Image,
-    Interest,
-    Lsn,
-    Operation,
-    TableName,
-    Transaction,
-    Value,
-)
+from connector.model.changes import UNKNOWN, Changes, Image, Interest, Lsn, Operation, TableName, Transaction, Value
 from connector.source.stream.pgoutput import Begin, Commit, Message, Relation, Truncate, decode
 from connector.source.stream.rows import DELETE, INSERT, KEY, OLD, UPDATE, Text, read_change, relation_of
 from connector.source.stream.wire import ProtocolError, unix_seconds
@@ -38,7 +28,7 @@ _TIMES: Final = range(-63_000_000_000_000_000, 252_000_000_000_000_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CatalogFacts:
     """What the catalog says of tables of interest, beyond their names. `oids`: whose rows are followed under other
     names, too, because a table may be renamed and be back before anyone looks. `partial`: partitioned tables whose old
     rows come as whole ones, though some partitions send their key alone."""
@@ -47,7 +37,7 @@ class Known:
     partial: frozenset[TableName] = frozenset()
 
 
-NOTHING_KNOWN: Final = Known()
+NO_CATALOG_FACTS: Final = CatalogFacts()
 
 
 class _Plan:
@@ -90,13 +80,13 @@ class Transactions:
         self,
         interest: Interest,
         max_images: int = 2000,
-        known: Known = NOTHING_KNOWN,
+        facts: CatalogFacts = NO_CATALOG_FACTS,
         text: Text = bytes.decode,
     ) -> None:
         """`text` reads the bytes of a value or a name."""
         self._text = text
         self._interest = interest
-        self._known_tables = known
+        self._facts = facts
         self._max_images = max_images
         self._plans: dict[int, _Plan | None] = {}
         self._begin: Begin | None = None
@@ -174,7 +164,7 @@ class Transactions:
     def _change(self, kind: int, frame: bytes) -> Transaction | None:
         begin = self._inside(kind)
         oid = relation_of(frame)
-        plan = self._known(oid, kind)
+        plan = self._plan_of(oid, kind)
         if plan is None:
             return None
         old_kind, old, new = read_change(frame, plan.slots, plan.width, self._text)
@@ -198,7 +188,7 @@ class Transactions:
 
     def _truncate(self, truncate: Truncate) -> None:
         for oid in truncate.relations:
-            plan = self._known(oid, _TRUNCATE)
+            plan = self._plan_of(oid, _TRUNCATE)
             if plan is not None:
                 tally = self._tallies.setdefault((oid, _TRUNCATE), _Tally(plan.table, Operation.TRUNCATE))
                 tally.rows = 1
@@ -215,13 +205,13 @@ class Transactions:
         if table not in self._interest:
             # A table of interest that was renamed, perhaps for a moment: its rows may be back before anyone looks.
             earlier = self._plans.get(relation.oid)
-            named = earlier.table if earlier is not None else self._known_tables.oids.get(relation.oid)
+            named = earlier.table if earlier is not None else self._facts.oids.get(relation.oid)
             if named is None or named not in self._interest:
                 return None
             table = named
-        return _Plan(relation, table, self._interest[table], table in self._known_tables.partial)
+        return _Plan(relation, table, self._interest[table], table in self._facts.partial)
 
-    def _known(self, oid: int, kind: int) -> _Plan | None:
+    def _plan_of(self, oid: int, kind: int) -> _Plan | None:
         try:
             return self._plans[oid]
         except KeyError:

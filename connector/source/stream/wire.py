@@ -39,11 +39,11 @@ class ProtocolError(Unreadable):
         name = chr(kind) if 32 < kind < 127 else f"0x{kind:02x}"
         place = "" if at is None else f" at {format_lsn(at)}"
         super().__init__(f"replication stream{place}: message {name!r} is malformed at byte {offset}: {what}")
-        self._told = kind, offset, what
+        self._parts = kind, offset, what
 
     def at(self, lsn: int) -> ProtocolError:
         """The same, with its place."""
-        return ProtocolError(*self._told, lsn)
+        return ProtocolError(*self._parts, lsn)
 
 
 def unix_seconds(microseconds: int) -> float:

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from connector.source.stream.postgres_source import PostgresSource
+from connector.source.stream.session import StreamSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Followed:
         return self.ask(f"SELECT {column} FROM pg_replication_slots WHERE slot_name = '{self.name}'")
 
     def source(self, **settings: Any) -> PostgresSource:
-        return PostgresSource(self.dsn, self.name, self.name, **settings)
+        return PostgresSource(self.dsn, self.name, self.name, StreamSettings(**settings))
 
 
 def follow(dsn: str, name: str, ddl: str, tables: str) -> Followed:

@@ -1,27 +1,73 @@
-"""The other direction of connector.source.pgoutput: messages to bytes, for property tests. Written from the manual:
+"""The other direction of connector.source.stream: messages to bytes, for property tests. Written from the manual:
 https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from struct import pack
+from typing import TypeAlias
 
-from connector.model.changes import UNKNOWN
+from connector.model.changes import UNKNOWN, Value
 from connector.source.stream.pgoutput import (
     Begin,
     Column,
     Commit,
-    Delete,
-    Insert,
     Message,
     Origin,
     PgMessage,
     Relation,
-    Row,
     Truncate,
     Type,
-    Update,
+    decode,
 )
+from connector.source.stream.rows import read_change, relation_of
+
+Row: TypeAlias = tuple[Value, ...]
+"""All columns in the relation's order; UNKNOWN stands for a TOAST value that the UPDATE left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    relation: int
+    new: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """`old_kind`: `K` for the replica identity's columns alone, `O` for the whole old row."""
+
+    relation: int
+    old_kind: str | None
+    old: Row | None
+    new: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    relation: int
+    old_kind: str
+    old: Row
+
+
+RowChange: TypeAlias = Insert | Update | Delete
+AnyMessage: TypeAlias = PgMessage | RowChange
+
+
+def decode_any(frame: bytes) -> AnyMessage:
+    """As the connector reads it, with all of its columns."""
+    if frame[:1] not in (b"I", b"U", b"D"):
+        return decode(frame)
+    width = int.from_bytes(frame[6:8], "big")
+    kind, old, new = read_change(frame, range(width), width)
+    relation, old_kind = relation_of(frame), chr(kind) if kind else None
+    if new is None:
+        assert old_kind is not None
+        assert old is not None
+        return Delete(relation, old_kind, tuple(old))
+    if frame[:1] == b"I":
+        return Insert(relation, tuple(new))
+    return Update(relation, old_kind, None if old is None else tuple(old), tuple(new))
 
 
 def text(value: str) -> bytes:
@@ -45,7 +91,7 @@ def column(value: Column) -> bytes:
     return pack(">B", value.key) + text(value.name) + pack(">Ii", value.type_oid, value.modifier)
 
 
-def encode(message: PgMessage) -> bytes:
+def encode(message: AnyMessage) -> bytes:
     match message:
         case Begin(final_lsn, commit_time, xid):
             return b"B" + pack(">QqI", final_lsn, commit_time, xid)
@@ -66,7 +112,7 @@ def encode(message: PgMessage) -> bytes:
             return encode_change(message)
 
 
-def encode_change(message: Insert | Update | Delete) -> bytes:
+def encode_change(message: RowChange) -> bytes:
     match message:
         case Insert(relation, new):
             return b"I" + pack(">I", relation) + b"N" + row(new)

@@ -13,8 +13,8 @@ from connector.model.changes import Interest, Operation, TableName
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.source.checks.grants import Access, grants
 from connector.source.checks.preflight import preflight
-from connector.source.objects.pair import inserts_name
-from connector.source.objects.setup import Ready, ensure, mend
+from connector.source.objects.publication_pair import inserts_name
+from connector.source.objects.setup import SetupResult, ensure, mend
 from connector.source.objects.slot import create_slot
 from connector.source.objects.teardown import Leftovers, leftovers, statements, teardown
 from connector.source.stream.copyboth import NotDecodableYet
@@ -34,7 +34,7 @@ def shop(database: Database) -> Followed:
     return shop
 
 
-async def make(shop: Followed, manage: bool = True) -> Ready:
+async def make(shop: Followed, manage: bool = True) -> SetupResult:
     return await ensure(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage)
 
 
@@ -82,8 +82,7 @@ async def test_a_table_without_usable_replica_identity_is_published_by_insert_al
     assert "reconcile.every" in warning.what
     shop.execute(sql_of(warning.hint))
     ready = await make(shop)
-    assert ready == Ready(slot_created=False, tables_moved=(ODD,), publications_changed=True)
-    assert ready.sweep_due
+    assert ready == SetupResult(slot_created=False, publications_changed=True)
     assert published(shop) == (["odd", "orders"], [])
     work(shop)
     assert await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True) == []
@@ -133,10 +132,10 @@ async def test_a_table_that_loses_its_identity_while_published_is_writable_again
     assert all(problem.warning for problem in found)
     assert any(problem.what.startswith("its own UPDATEs and DELETEs fail now") for problem in found)
     ready = await mend(shop.dsn, shop.name, shop.name, [ORDERS, ODD])
-    assert (ready.tables_moved, ready.tables_by_insert_only, ready.sweep_due) == ((ODD,), (ODD,), True)
+    assert (ready.tables_by_insert_only, ready.publications_changed) == ((ODD,), True)
     work(shop)
     assert published(shop) == (["orders"], ["odd"])
-    assert await mend(shop.dsn, shop.name, shop.name, [ORDERS, ODD]) == Ready(False, tables_by_insert_only=(ODD,))
+    assert await mend(shop.dsn, shop.name, shop.name, [ORDERS, ODD]) == SetupResult(False, tables_by_insert_only=(ODD,))
 
 
 async def test_nobodys_table_is_left_in_danger_by_what_else_is_wrong(shop: Followed) -> None:
@@ -179,13 +178,13 @@ async def test_unmanaged_tells_a_dba_what_to_run_when_a_table_lost_its_identity_
     assert lost.what.startswith("its own UPDATEs and DELETEs fail now")
     shop.execute(lost.hint, *uncovered.hint.split("; "))
     work(shop)
-    assert await make(shop, manage=False) == Ready(slot_created=False, tables_by_insert_only=(ODD,))
+    assert await make(shop, manage=False) == SetupResult(slot_created=False, tables_by_insert_only=(ODD,))
     shop.execute("ALTER TABLE odd ADD PRIMARY KEY (id)")
-    assert await make(shop, manage=False) == Ready(slot_created=False, tables_by_insert_only=(ODD,))
+    assert await make(shop, manage=False) == SetupResult(slot_created=False, tables_by_insert_only=(ODD,))
     [warning] = await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=False)
     assert warning.warning
     shop.execute(*warning.hint.split("; "))
-    assert await make(shop, manage=False) == Ready(slot_created=False)
+    assert await make(shop, manage=False) == SetupResult(slot_created=False)
 
 
 async def test_a_publication_for_all_tables_is_not_used_while_it_endangers_a_mapped_table(shop: Followed) -> None:
@@ -206,7 +205,7 @@ async def test_grants_keep_such_a_table_out_of_the_main_publication(shop: Follow
     await create_slot(shop.dsn, shop.name)
     assert published(shop) == (["orders"], ["odd"])
     work(shop)
-    assert await make(shop, manage=False) == Ready(slot_created=False, tables_by_insert_only=(ODD,))
+    assert await make(shop, manage=False) == SetupResult(slot_created=False, tables_by_insert_only=(ODD,))
 
 
 async def test_teardown_drops_both_publications_and_so_does_what_it_tells_a_dba(shop: Followed) -> None:
@@ -263,4 +262,6 @@ async def test_a_long_name_is_shortened_as_the_server_would(database: Database) 
     assert len(inserts_name(name).encode()) <= 63
     await ensure(shop.dsn, shop.name, name, [ODD], manage=True)
     await create_slot(shop.dsn, shop.name)
-    assert await ensure(shop.dsn, shop.name, name, [ODD], manage=True) == Ready(False, tables_by_insert_only=(ODD,))
+    assert await ensure(shop.dsn, shop.name, name, [ODD], manage=True) == SetupResult(
+        False, tables_by_insert_only=(ODD,)
+    )

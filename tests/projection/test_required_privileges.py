@@ -15,7 +15,7 @@ from psycopg import sql
 from connector.model.changes import TableName
 from connector.projection import Projection, load
 from connector.projection.assembly import statements
-from connector.projection.routes.needs import Needs
+from connector.projection.routes.required_privileges import RequiredPrivileges
 from connector.projection.sql.keys import array_literal
 from tests.projection.cases import ACCEPTED, Case, shop, shop_template
 from tests.support.fixtures.postgres import Database, create_database, drop_database
@@ -49,17 +49,17 @@ async def loaded(case: Case, database: Database, user: str = "postgres") -> Proj
     )
 
 
-def queries(projection: Projection, version: int) -> list[tuple[str, int]]:
+def queries(projection: Projection) -> list[tuple[str, int]]:
     """All that is ever run for a mapping, with how many arrays each takes."""
     keys = len(projection.key)
     found = [
-        (statements.assemble(projection, version).replace(f"${keys + 1}::int8", "1"), keys),
+        (statements.assemble(projection).replace(f"${keys + 1}::int8", "1"), keys),
         (statements.present(projection), keys),
         (statements.page(projection, None, continued=False).replace("$1::int8", "1"), 0),
         (statements.explain_count(projection).removeprefix("EXPLAIN (FORMAT JSON) "), 0),
     ]
     for use in projection.uses:
-        lookup = use.way.lookup
+        lookup = use.route.lookup
         if lookup is not None:
             arrays = len(lookup.value_types)
             query = statements.page(projection, lookup, continued=False)
@@ -72,12 +72,12 @@ def columns_of(conn: psycopg.Connection, name: TableName) -> list[str]:
     return [row[0] for row in conn.execute(query, (sql.Identifier(name.schema, name.name).as_string(),)).fetchall()]
 
 
-def let(conn: psycopg.Connection, needs: Needs) -> list[tuple[TableName, str]]:
+def let(conn: psycopg.Connection, privileges: RequiredPrivileges) -> list[tuple[TableName, str]]:
     """Give the role what is needed, column by column."""
-    for schema in needs.schemas:
+    for schema in privileges.schemas:
         conn.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), sql.Identifier(ROLE)))
     given = []
-    for name, columns in needs.columns.items():
+    for name, columns in privileges.columns.items():
         wanted = columns_of(conn, name) if columns is None else sorted(columns)
         for column in wanted or columns_of(conn, name)[:1]:
             change(conn, "GRANT", name, column)
@@ -111,9 +111,9 @@ def refusal(conn: psycopg.Connection, asked: list[tuple[str, int]]) -> str | Non
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.name)
 async def test_what_is_needed_is_enough_and_no_column_too_many(case: Case, needy: Database) -> None:
     projection = await loaded(case, needy)
-    asked = queries(projection, needy.cluster.version * 10_000)
+    asked = queries(projection)
     with psycopg.connect(needy.dsn) as conn:
-        given = let(conn, projection.needs)
+        given = let(conn, projection.privileges)
         assert refusal(conn, asked) is None
         spare = []
         for name, column in given:
@@ -131,9 +131,9 @@ async def test_a_cte_is_not_taken_for_a_function_of_its_name(needy: Database) ->
     with needy.connect() as conn:
         conn.execute("CREATE FUNCTION shop.lines(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'")
         conn.execute("REVOKE EXECUTE ON FUNCTION shop.lines(int) FROM PUBLIC")
-        let(conn, (await loaded(Case("lines", text), needy)).needs)
+        let(conn, (await loaded(Case("lines", text), needy)).privileges)
     try:
-        assert "lines" not in (await loaded(Case("lines", text), needy, ROLE)).needs.called
+        assert "lines" not in (await loaded(Case("lines", text), needy, ROLE)).privileges.called
     finally:
         with needy.connect() as conn:
             conn.execute(f"DROP OWNED BY {ROLE}")

@@ -11,8 +11,8 @@ from connector.model.changes import TableName
 from connector.postgres.connections import KeptConnection, connection
 from connector.source.objects.catalog import read_tables
 from connector.source.objects.drift import ObjectWatch
-from connector.source.objects.pair import inserts_name, pair_repairs, read_pair
-from connector.source.objects.rescue import Endangered, Rescuer
+from connector.source.objects.publication_pair import inserts_name, pair_repairs, read_pair
+from connector.source.objects.publication_repair import FailingTable, PublicationRepair
 from connector.source.objects.setup import ensure, mend
 from tests.support.fixtures.postgres import Database
 from tests.support.postgres.followed_database import Followed
@@ -40,8 +40,8 @@ async def looks(shop: Followed) -> AsyncIterator[KeptConnection]:
 
 
 @pytest.fixture
-async def rescuer(shop: Followed, looks: KeptConnection) -> Rescuer:
-    made = Rescuer(looks, shop.name)
+async def repair(shop: Followed, looks: KeptConnection) -> PublicationRepair:
+    made = PublicationRepair(looks, shop.name)
     assert await made.look() == []
     return made
 
@@ -67,53 +67,55 @@ LOST = {
 
 @pytest.mark.parametrize(("ddl", "table"), LOST.values(), ids=LOST)
 async def test_a_table_that_loses_its_identity_is_writable_again_after_one_look(
-    shop: Followed, rescuer: Rescuer, ddl: str, table: TableName
+    shop: Followed, repair: PublicationRepair, ddl: str, table: TableName
 ) -> None:
     shop.execute(ddl, f"INSERT INTO {table.name} (id) VALUES (1)")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
         shop.execute(f"UPDATE {table.name} SET id = id")
-    found = await rescuer.look()
-    assert found == [Endangered(shop.name, table, by_option=False)]
-    await rescuer.rescue(found)
+    found = await repair.look()
+    assert found == [FailingTable(shop.name, table, by_option=False)]
+    await repair.repair(found)
     work(shop, table.name)
-    assert await rescuer.look() == []
+    assert await repair.look() == []
     ready = await mend(shop.dsn, shop.name, shop.name, TABLES)
-    assert (ready.tables_by_insert_only, ready.sweep_due) == ((table,), True)
+    assert (ready.tables_by_insert_only, ready.publications_changed) == ((table,), True)
 
 
 async def test_a_rescue_waits_for_no_lock_and_all_is_published_again_once_the_table_is_free(
-    shop: Followed, rescuer: Rescuer
+    shop: Followed, repair: PublicationRepair
 ) -> None:
     """An index is built concurrently, say, right after the primary key was dropped."""
     shop.execute("ALTER TABLE orders DROP CONSTRAINT orders_pkey")
     with psycopg.connect(shop.dsn) as other:
         other.execute("LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE")
-        await rescuer.rescue(await rescuer.look())
+        await repair.repair(await repair.look())
         assert operations(shop) == [True, False, False, True]
-        assert await rescuer.look() == []
+        assert await repair.look() == []
         work(shop)
     await mend(shop.dsn, shop.name, shop.name, TABLES)
     assert operations(shop) == [True] * 4
     work(shop)
-    assert await rescuer.look() == []
+    assert await repair.look() == []
 
 
 async def test_no_look_waits_for_a_locked_table_or_partition(
-    shop: Followed, rescuer: Rescuer, looks: KeptConnection
+    shop: Followed, repair: PublicationRepair, looks: KeptConnection
 ) -> None:
     watch = ObjectWatch(looks, shop.name, shop.name, TABLES)
     with psycopg.connect(shop.dsn) as other:
         other.execute("ALTER TABLE orders ADD extra int; ALTER TABLE lines_1 ADD CHECK (id > 0)")
         assert not await watch.look()
-        assert await rescuer.look() == []
+        assert await repair.look() == []
 
 
-async def test_a_table_that_vanished_before_its_rescue_hinders_no_other(shop: Followed, rescuer: Rescuer) -> None:
+async def test_a_table_that_vanished_before_its_rescue_hinders_no_other(
+    shop: Followed, repair: PublicationRepair
+) -> None:
     shop.execute("ALTER TABLE orders REPLICA IDENTITY NOTHING", "ALTER TABLE lines_1 REPLICA IDENTITY NOTHING")
-    found = await rescuer.look()
+    found = await repair.look()
     assert len(found) == 2
     shop.execute("DROP TABLE lines")
-    await rescuer.rescue(found)
+    await repair.repair(found)
     work(shop)
 
 
@@ -132,7 +134,7 @@ def generated_columns(database: Database) -> None:
 
 
 async def test_an_identity_that_holds_stored_generated_columns_keeps_the_table_writable_and_streamed_whole(
-    shop: Followed, rescuer: Rescuer, database: Database
+    shop: Followed, repair: PublicationRepair, database: Database
 ) -> None:
     generated_columns(database)
     shop.execute("ALTER TABLE orders REPLICA IDENTITY FULL")
@@ -143,11 +145,11 @@ async def test_an_identity_that_holds_stored_generated_columns_keeps_the_table_w
         await mend(shop.dsn, shop.name, shop.name, [*TABLES, TableName("public", "odd")])
     ).tables_by_insert_only == ()
     work(shop, "odd")
-    assert await rescuer.look() == []
+    assert await repair.look() == []
 
 
 async def test_a_publication_made_without_generated_columns_is_told_to_publish_them_before_the_oms_is_left_failing(
-    shop: Followed, rescuer: Rescuer, database: Database
+    shop: Followed, repair: PublicationRepair, database: Database
 ) -> None:
     generated_columns(database)
     for name in (shop.name, inserts_name(shop.name)):
@@ -156,17 +158,17 @@ async def test_a_publication_made_without_generated_columns_is_told_to_publish_t
     shop.execute("ALTER TABLE orders ADD twice int GENERATED ALWAYS AS (id * 2) STORED")
     with pytest.raises(psycopg.errors.InvalidColumnReference):
         work(shop)
-    found = await rescuer.look()
-    assert found == [Endangered(shop.name, ORDERS, by_option=True)]
-    await rescuer.rescue(found)
+    found = await repair.look()
+    assert found == [FailingTable(shop.name, ORDERS, by_option=True)]
+    await repair.repair(found)
     work(shop)
     ready = await mend(shop.dsn, shop.name, shop.name, TABLES)
-    assert (ready.tables_moved, ready.tables_by_insert_only) == ((), ())
+    assert ready.tables_by_insert_only == ()
     work(shop)
 
 
 async def test_virtual_generated_columns_make_a_full_identity_unusable(
-    shop: Followed, rescuer: Rescuer, database: Database
+    shop: Followed, repair: PublicationRepair, database: Database
 ) -> None:
     generated_columns(database)
     shop.execute("ALTER TABLE orders REPLICA IDENTITY FULL")
@@ -174,7 +176,7 @@ async def test_virtual_generated_columns_make_a_full_identity_unusable(
     shop.execute("ALTER TABLE orders ADD twice int GENERATED ALWAYS AS (id * 2) VIRTUAL")
     with pytest.raises(psycopg.errors.InvalidColumnReference):
         work(shop)
-    await rescuer.rescue(await rescuer.look())
+    await repair.repair(await repair.look())
     work(shop)
     assert (await mend(shop.dsn, shop.name, shop.name, TABLES)).tables_by_insert_only == (ORDERS,)
     work(shop)

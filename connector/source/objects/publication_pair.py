@@ -8,7 +8,7 @@ knows a single one, `setup` acts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import psycopg
@@ -16,22 +16,18 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.postgres.connections import connection, unavailable
+from connector.postgres.connections import reading
 from connector.source.objects.catalog import TableFacts
 from connector.source.objects.publication import (
     EVERYTHING,
     GENERATED_SINCE,
     INSERTS,
     Publication,
+    Target,
     drop_statement,
-    mending,
-    missing_tables,
-    narrowing_problems,
     options_statement,
     read_exposed,
     read_publications,
-    repairs,
-    shortcomings,
 )
 
 _SUFFIX: Final = "_inserts"
@@ -45,7 +41,7 @@ def inserts_name(publication: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PublicationPair:
     """Both publications as they are, None where there is none. `generated`: the server publishes stored generated
     columns only when told. Both are told alike, or a table that is in both for a moment would end the stream."""
 
@@ -67,44 +63,50 @@ class Pair:
     def covers(self, table: TableName) -> bool:
         return any(each.covers(table) for each in self.existing)
 
+    def targets(self, facts: Sequence[TableFacts]) -> tuple[Target, Target]:
+        """What the main publication shall carry, and the second one."""
+        whole = [fact.table for fact in facts if fact.identified]
+        keyless = [fact.table for fact in facts if not fact.identified]
+        return (
+            Target(self.name, self.main, whole, EVERYTHING, self.generated),
+            Target(self.inserts_name, self.inserts, keyless, INSERTS, self.generated),
+        )
 
-async def read_pair(conn: psycopg.AsyncConnection[Any], publication: str) -> Pair:
+
+async def read_pair(conn: psycopg.AsyncConnection[Any], publication: str) -> PublicationPair:
     names = (publication, inserts_name(publication))
     found = await read_publications(conn, names)
     generated = conn.info.server_version >= GENERATED_SINCE
     unnamed = [each.name for each in found.values() if each.covers_unnamed]
     exposed = await read_exposed(conn, unnamed) if unnamed else {}
-    return Pair(publication, found.get(names[0]), found.get(names[1]), generated, exposed)
+    return PublicationPair(publication, found.get(names[0]), found.get(names[1]), generated, exposed)
 
 
 async def published_tables(dsn: str, publication: str) -> tuple[TableName, ...]:
     """Those that the two name; empty when there is no main one. Raises SourceUnavailable."""
-    try:
-        async with connection(dsn) as conn:
-            pair = await read_pair(conn, publication)
-    except psycopg.Error as error:
-        raise unavailable(dsn, error) from None
+    async with reading(dsn) as conn:
+        pair = await read_pair(conn, publication)
     if pair.main is None:
         return ()
     return tuple(sorted({table for each in pair.existing for table in each.listed}))
 
 
-def pair_repairs(pair: Pair, facts: Sequence[TableFacts]) -> list[sql.Composed]:
+def pair_repairs(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[sql.Composed]:
     """The statements that put each table where it belongs, none when all do; the most urgent first.
 
     Both publications are made together, before the slot, though the second is seldom needed: servers before 18 can't
     decode what was written before a publication existed.
     """
-    whole, keyless = _split(facts)
-    statements = rescues(pair)
+    main, inserts = pair.targets(facts)
+    statements = urgent_repairs(pair)
     if not _would_expose(pair):
-        statements += repairs(pair.name, pair.main, whole, EVERYTHING, pair.generated)
-    if keyless or pair.main is None or (pair.inserts is not None and not pair.inserts.generated):
-        statements += repairs(pair.inserts_name, pair.inserts, keyless, INSERTS, pair.generated)
-    return statements + [drop_statement(pair.inserts_name, table) for table in gained(pair, whole)]
+        statements += main.repairs()
+    if inserts.tables or pair.main is None or (pair.inserts is not None and not pair.inserts.generated):
+        statements += inserts.repairs()
+    return statements + [drop_statement(pair.inserts_name, table) for table in gained(pair, main.tables)]
 
 
-def rescues(pair: Pair) -> list[sql.Composed]:
+def urgent_repairs(pair: PublicationPair) -> list[sql.Composed]:
     """The statements that let every table be updated again. One a table, so that a lock on one is no other's trouble.
     Even tables that nobody maps are taken out: they may have been mapped under an earlier name."""
     statements = []
@@ -117,7 +119,7 @@ def rescues(pair: Pair) -> list[sql.Composed]:
     return statements + [drop_statement(each.name, table) for each, table in unidentified(pair)]
 
 
-def unidentified(pair: Pair) -> list[tuple[Publication, TableName]]:
+def unidentified(pair: PublicationPair) -> list[tuple[Publication, TableName]]:
     """What may not be in a publication that publishes updates. The main one needn't do so now: it shall."""
     return [
         (each, table)
@@ -127,31 +129,29 @@ def unidentified(pair: Pair) -> list[tuple[Publication, TableName]]:
     ]
 
 
-def pair_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
+def pair_problems(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[Problem]:
     """What keeps the two from carrying what can be carried of the tables, with the SQL that mends it."""
-    whole, keyless = _split(facts)
+    main, inserts = pair.targets(facts)
     partitioned = frozenset(fact.table for fact in facts if fact.partitioned)
-    late = gained(pair, missing_tables(pair.main, whole)) if pair.main is not None else []
-    prompt = [table for table in whole if table not in late]
+    late = gained(pair, main.missing) if pair.main is not None else []
     problems = danger_problems(pair, facts) + _unnamed_danger_problems(pair, facts)
     if not _would_expose(pair):
-        problems += shortcomings(pair.name, pair.main, prompt, EVERYTHING, partitioned, pair.generated)
-    if keyless:
-        problems += shortcomings(pair.inserts_name, pair.inserts, keyless, INSERTS, partitioned, pair.generated)
-    return problems + [_late_problem(pair, table) for table in late]
+        problems += replace(main, tables=[table for table in main.tables if table not in late]).shortcomings(
+            partitioned
+        )
+    if inserts.tables:
+        problems += inserts.shortcomings(partitioned)
+    return problems + [_late_problem(pair, replace(main, tables=[table])) for table in late]
 
 
-def conflicts(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
+def conflicts(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[Problem]:
     """What can't be mended by adding a table or taking one out."""
-    whole, keyless = _split(facts)
-    found = [] if pair.main is None else narrowing_problems(pair.main, whole)
-    if pair.inserts is not None:
-        found += narrowing_problems(pair.inserts, keyless)
+    found = [problem for target in pair.targets(facts) for problem in target.conflicts()]
     return found + _unnamed_danger_problems(pair, facts)
 
 
-def danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
-    """Tables whose own UPDATEs and DELETEs fail because a publication names them: `rescues` would help."""
+def danger_problems(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[Problem]:
+    """Tables whose own UPDATEs and DELETEs fail because a publication names them: `urgent_repairs` would help."""
     wanted = frozenset(fact.table for fact in facts)
     what = "its own UPDATEs and DELETEs fail now: it has no usable replica identity, and publication {} publishes them"
     found = []
@@ -165,7 +165,7 @@ def danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
     return found
 
 
-def _unnamed_danger_problems(pair: Pair, facts: Sequence[TableFacts]) -> list[Problem]:
+def _unnamed_danger_problems(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[Problem]:
     """The same of tables that a publication covers without naming them, so that they can't be taken out. Such a
     publication is a DBA's, for more than us: it is left as it is."""
     hint = _LIST_THEM
@@ -191,7 +191,7 @@ _LIST_THEM: Final = (
 )
 
 
-def _narrow_problem(pair: Pair) -> Problem:
+def _narrow_problem(pair: PublicationPair) -> Problem:
     what = (
         "it covers tables without naming them, and not all of their changes; publishing UPDATE and DELETE, too, would"
         f" make those of {_some(pair.exposed[pair.name])} fail, which have no usable replica identity"
@@ -199,12 +199,12 @@ def _narrow_problem(pair: Pair) -> Problem:
     return Problem(what, _LIST_THEM, f"publication {pair.name}")
 
 
-def _would_expose(pair: Pair) -> bool:
+def _would_expose(pair: PublicationPair) -> bool:
     """To have the main publication publish everything would make the OMS fail where it doesn't now."""
     return pair.main is not None and not pair.main.needs_identities and bool(pair.exposed.get(pair.name))
 
 
-def exposed(pair: Pair, facts: Sequence[TableFacts]) -> frozenset[TableName]:
+def exposed(pair: PublicationPair, facts: Sequence[TableFacts]) -> frozenset[TableName]:
     """Tables that nobody maps and whose UPDATEs and DELETEs fail now, because a publication of ours that somebody else
     made covers them without naming them."""
     failing = [pair.exposed.get(each.name, frozenset()) for each in _endangering(pair)]
@@ -217,57 +217,45 @@ def _some(tables: Iterable[TableName]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def endangered(pair: Pair, facts: Sequence[TableFacts]) -> frozenset[TableName]:
+def endangered(pair: PublicationPair, facts: Sequence[TableFacts]) -> frozenset[TableName]:
     """Tables, mapped or not, whose own UPDATEs and DELETEs fail now because a publication of ours has them."""
     named = [each.endangered for each in pair.existing]
     covered = [f.table for f in facts if not f.identified and any(each.covers(f.table) for each in _endangering(pair))]
     return frozenset(covered).union(*named)
 
 
-def insert_only(pair: Pair, facts: Sequence[TableFacts]) -> tuple[TableName, ...]:
+def insert_only(pair: PublicationPair, facts: Sequence[TableFacts]) -> tuple[TableName, ...]:
     """Tables whose updates and deletes the stream doesn't carry."""
     main = pair.main
     return tuple(fact.table for fact in facts if not fact.identified or main is None or not main.covers(fact.table))
 
 
-def moved(pair: Pair, facts: Sequence[TableFacts]) -> tuple[TableName, ...]:
-    """Tables that `pair_repairs` takes from one publication to the other."""
-    named = {table for _, table in unidentified(pair)}
-    lost = [fact.table for fact in facts if fact.table in named]
-    whole, _ = _split(facts)
-    return (*lost, *gained(pair, whole))
-
-
-def _split(facts: Sequence[TableFacts]) -> tuple[list[TableName], list[TableName]]:
-    """Those that the main publication may have, and the others."""
-    return [fact.table for fact in facts if fact.identified], [fact.table for fact in facts if not fact.identified]
-
-
-def _endangering(pair: Pair) -> list[Publication]:
+def _endangering(pair: PublicationPair) -> list[Publication]:
     return [each for each in pair.existing if each.needs_identities]
 
 
-def narrowed(pair: Pair, facts: Sequence[TableFacts]) -> tuple[str, ...]:
+def narrowed(pair: PublicationPair, facts: Sequence[TableFacts]) -> tuple[str, ...]:
     """Publications that carry less of their tables' changes than they should. Of the second one only when needed."""
+    partitioned = {fact.table for fact in facts if fact.partitioned}
     found = []
-    for each, operations, identified in ((pair.main, EVERYTHING, True), (pair.inserts, INSERTS, False)):
-        theirs = [fact for fact in facts if fact.identified == identified]
-        if each is None or not theirs:
+    for target in pair.targets(facts):
+        each = target.publication
+        if each is None or not target.tables:
             continue
-        lacking = not each.operations.issuperset(operations)
-        by_partition = not each.via_root and any(fact.partitioned for fact in theirs)
-        if lacking or by_partition or any(fact.table in each.row_filters for fact in theirs):
+        lacking = not each.operations.issuperset(target.operations)
+        by_partition = not each.via_root and not partitioned.isdisjoint(target.tables)
+        if lacking or by_partition or not each.row_filters.isdisjoint(target.tables):
             found.append(each.name)
     return tuple(found)
 
 
-def gained(pair: Pair, whole: Sequence[TableName]) -> list[TableName]:
+def gained(pair: PublicationPair, whole: Sequence[TableName]) -> list[TableName]:
     """Tables that have a replica identity by now and are still named by the second publication."""
     return [] if pair.inserts is None else [table for table in whole if table in pair.inserts.listed]
 
 
-def _late_problem(pair: Pair, table: TableName) -> Problem:
-    add = mending(pair.name, pair.main, [table], EVERYTHING, pair.generated)
+def _late_problem(pair: PublicationPair, target: Target) -> Problem:
+    [table] = target.tables
     drop = f"{drop_statement(pair.inserts_name, table).as_string()};"
     what = "it has a replica identity by now, but its updates and deletes are not published yet"
-    return Problem(what, f"{add} {drop}".strip(), str(table), warning=True)
+    return Problem(what, f"{target.mending()} {drop}".strip(), str(table), warning=True)

@@ -1,7 +1,8 @@
-"""Why a server let nobody in, and what to do about it.
+"""Errors of a connection in plain words, and what to do about them.
 
-By the server's English words: of a connection that never came to be, libpq tells no SQLSTATE. Words in another language
-(`lc_messages`) are passed on without a remedy.
+Why a server let nobody in is told by its English words: of a connection that never came to be, libpq gives no SQLSTATE.
+Words in another language (`lc_messages`) are passed on without a remedy. No message made here holds a password, a DSN
+or a row.
 """
 
 from __future__ import annotations
@@ -9,9 +10,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import psycopg
 from psycopg import sql
 
-NEEDED: Final = 4
+from connector.model.errors import SourceUnavailable
+from connector.postgres import pooler
+from connector.postgres.dsn import describe, user_of
+
+CONNECTIONS_NEEDED: Final = 4
 """Ordinary connections that a running connector has at most, reading included: see docs/hosting.md."""
 
 _LOGIN: Final = re.compile(r'role "(.+)" is not permitted to log in')
@@ -23,15 +29,33 @@ _CLOSED: Final = re.compile(r'database "(.+)" is not currently accepting connect
 _UNKNOWN: Final = re.compile(r'role "(.+)" does not exist')
 _PASSWORD: Final = re.compile(r'password authentication failed for user "(.+)"')
 _HBA: Final = re.compile(r"no pg_hba\.conf entry for")
+# What PgBouncer before 1.23 and RDS Proxy answer to a replication connection.
+_NO_STREAMS: Final = re.compile(
+    r"unsupported startup parameter: replication|doesn't support streaming replication mode"
+)
 
 
-def full(words: str) -> bool:
+def explain(error: psycopg.Error) -> str:
+    """One line for people: the server's main sentence and SQLSTATE. No DETAIL and no context: they may quote rows."""
+    if error.diag.message_primary:
+        return f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def unavailable(dsn: str, error: psycopg.Error) -> SourceUnavailable:
+    why = explain(error)
+    return SourceUnavailable(f"the database {describe(dsn)} is not available: {why}", remedy(why, user_of(dsn)))
+
+
+def connections_exhausted(words: str) -> bool:
     """The server has no connection left for us, so that one of those we have must do."""
     return any(each.search(words) for each in (_ROLE_FULL, _DATABASE_FULL, _SERVER_FULL))
 
 
 def remedy(words: str, role: str) -> str:
     """The next step, with the SQL for a DBA; empty where the words say nothing that we know. `role`: who logs in."""
+    if _NO_STREAMS.search(words):
+        return f"a connection pooler stands before it: {pooler.HINT}"
     if found := _LOGIN.search(words):
         return f"the role may not log in; let a DBA run: {_alter('ROLE', found[1], 'LOGIN')}"
     if found := _ROLE_FULL.search(words):
@@ -60,7 +84,7 @@ def _room(what: str, name: str, column: str) -> str:
 
 
 def _need() -> str:
-    return f"the connector needs {NEEDED} at most, besides its stream"
+    return f"the connector needs {CONNECTIONS_NEEDED} at most, besides its stream"
 
 
 def _alter(what: str, name: str, how: str) -> str:

@@ -10,31 +10,25 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, sql
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from connector.model.changes import Lsn, Snapshot, parse_lsn
 from connector.model.charset import charset_of
 from connector.model.errors import SourceUnavailable
-from connector.postgres.as_stored import as_stored
 from connector.postgres.bounded import GRACE, SEARCH_PATH, BoundedConnection, NoAnswer
+from connector.postgres.dsn import conninfo, user_of
+from connector.postgres.errors import connections_exhausted, remedy
 from connector.postgres.pooler import refuse_lent
-from connector.postgres.refusals import full, remedy
+from connector.postgres.server_encoding import use_server_encoding
 from connector.postgres.session import settings_statement
 from connector.projection.catalog.search_path import SearchPath
-from connector.projection.failures import translated
+from connector.projection.sql.errors import translated
 
-_DEFAULTS = {
-    "connect_timeout": "10",
-    "keepalives_idle": "10",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "application_name": "redo-connector",
-}
 # The analysis looks at the locks of a transaction. Should the process be stopped just then, no DDL of the OMS may wait
 # for it longer than that, nor what queues behind that.
 _SESSION = {
@@ -54,21 +48,31 @@ _LOCK_TIMEOUT = sql.SQL("""
 _FEWER_FOR = 30.0
 
 
-async def connect(
-    dsn: str, statement_timeout_ms: int, grace: float = GRACE, *, unfiltered: bool = False
-) -> BoundedConnection:
-    """A read-only session, whose server has `grace` seconds after its own time limit for each answer; names are looked
-    up in pg_catalog alone. `unfiltered`: rather than leave out rows that a policy hides, a query fails. Raises
-    psycopg.Error, and SourceUnavailable for a pooler that keeps no sessions."""
-    patience = statement_timeout_ms / 1000 + grace if statement_timeout_ms else None
-    connection = await _connected(dsn, patience)
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """`grace`: seconds that the server has for an answer after its own time limit. `fallback_encoding`: see `Charset`.
+    `path`: by which the mapping is run. `unfiltered`: rather than leave out rows that a policy hides, a query fails."""
+
+    dsn: str
+    statement_timeout_ms: int
+    grace: float = GRACE
+    fallback_encoding: str | None = None
+    path: SearchPath = field(default_factory=SearchPath)
+    unfiltered: bool = False
+
+
+async def connect(reading: ReadSettings) -> BoundedConnection:
+    """A read-only connection, on which names are looked up in pg_catalog alone. Raises psycopg.Error, and
+    SourceUnavailable for a pooler that keeps no sessions."""
+    limit = reading.statement_timeout_ms
+    patience = limit / 1000 + reading.grace if limit else None
+    connection = await _connected(reading.dsn, patience)
     try:
-        await refuse_lent(connection, lambda: _connected(dsn, patience))
+        await refuse_lent(connection, lambda: _connected(reading.dsn, patience))
         await connection.execute(SEARCH_PATH)
-        settings = {**_SESSION, "statement_timeout": str(statement_timeout_ms)}
-        settings["row_security"] = "off" if unfiltered else "on"
+        settings = {**_SESSION, "statement_timeout": str(limit), "row_security": "off" if reading.unfiltered else "on"}
         await connection.execute(settings_statement(settings) + _LOCK_TIMEOUT)
-        await as_stored(connection)
+        await use_server_encoding(connection)
     except BaseException:  # cancelled: a connection of the OMS's must not be left open
         await connection.close()
         raise
@@ -76,11 +80,7 @@ async def connect(
 
 
 async def _connected(dsn: str, patience: float | None) -> BoundedConnection:
-    given = conninfo_to_dict(dsn)
-    missing: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
-    connection = await BoundedConnection.connect(dsn, autocommit=True, cursor_factory=AsyncRawCursor, **missing)
-    connection.patience = patience
-    return connection
+    return await BoundedConnection.open(conninfo(dsn), patience, cursor_factory=AsyncRawCursor)
 
 
 BRIEF = 10
@@ -90,27 +90,31 @@ BRIEF = 10
 class Session:
     """One connection and what is known of its server."""
 
-    def __init__(
-        self, connection: AsyncConnection[Any], standby: bool, fallback: str | None, statement_timeout_ms: int
-    ) -> None:
+    def __init__(self, connection: AsyncConnection[Any], reading: ReadSettings) -> None:
         self.connection = connection
-        self.standby = standby
-        self.path = SearchPath()
-        self._limit_ms = self._usual_ms = statement_timeout_ms
+        self.path = reading.path
+        self._limit_ms = self._usual_ms = reading.statement_timeout_ms
         self._began = time.monotonic()
-        self._charset = charset_of(connection.info.parameter_status("server_encoding"), fallback)
+        self._standby = True  # until it says otherwise
+        self._charset = charset_of(connection.info.parameter_status("server_encoding"), reading.fallback_encoding)
 
     @classmethod
-    async def open(
-        cls, dsn: str, statement_timeout_ms: int, grace: float, fallback: str | None, unfiltered: bool
-    ) -> Session:
-        connection = await connect(dsn, statement_timeout_ms, grace, unfiltered=unfiltered)
+    async def open(cls, reading: ReadSettings) -> Session:
+        """Raises _Refused when there was no connection at all, psycopg.Error, SourceUnavailable, MappingBroken."""
         try:
-            row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
-        except BaseException:  # the same
+            connection = await connect(reading)
+        except NoAnswer:
+            raise
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:
+                raise _Refused(reading.dsn, error) from None
+            raise
+        try:
+            await reading.path.enter(connection)
+        except BaseException:  # cancelled, too: a connection of the OMS's must not be left open
             await connection.close()
             raise
-        return cls(connection, bool(row and row[0]), fallback, statement_timeout_ms)
+        return cls(connection, reading)
 
     def document(self, text: str) -> str:
         """A text that came, for other eyes than ours: see `Charset.document`."""
@@ -126,7 +130,7 @@ class Session:
         limit = self._limit_ms / 1000
         return limit if 0 < limit <= time.monotonic() - self._began + 0.01 else None
 
-    async def hurry(self, *, brief: bool) -> None:
+    async def limit_time(self, *, brief: bool) -> None:
         """From now on every query has a tenth of the time, or all of it again."""
         limit = max(1, self._usual_ms // BRIEF) if brief and self._usual_ms else self._usual_ms
         if limit != self._limit_ms:
@@ -142,22 +146,22 @@ class Session:
         """Of a query of ours, in which no name is looked up where others may create."""
         if not self.path.exposed:
             return await self.rows(query, parameters)
-        async with self.path.left(self.connection):
+        async with self.path.suspended(self.connection):
             return await self.rows(query, parameters)
 
-    async def stand(self) -> None:
-        """Raises MappingBroken when something was planted on the path; psycopg.Error."""
+    async def verify_path(self) -> None:
+        """Raises MappingBroken when a name of the mapping may mean an untrusted object by now; psycopg.Error."""
         if self.path.exposed:
-            async with self.path.left(self.connection):
-                await self.path.stand(self.connection)
+            async with self.path.suspended(self.connection):
+                await self.path.verify(self.connection)
 
     async def replayed(self) -> Lsn | None:
         """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
-        if not self.standby:
+        if not self._standby:
             return None
         row = (await self.rows("SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"))[0]
-        self.standby = bool(row[0])
-        return parse_lsn(row[1]) if self.standby else None
+        self._standby = bool(row[0])
+        return parse_lsn(row[1]) if self._standby else None
 
 
 class _Refused(Exception):
@@ -165,31 +169,16 @@ class _Refused(Exception):
 
     def __init__(self, dsn: str, error: psycopg.OperationalError) -> None:
         words = " ".join(str(error).split())
-        self.full = full(words)
-        self.hint = remedy(words, str(conninfo_to_dict(dsn).get("user") or "..."))
+        self.full = connections_exhausted(words)
+        self.hint = remedy(words, user_of(dsn))
         super().__init__(f"no connection to read orders: {words}" + (f"; {self.hint}" if self.hint else ""))
 
 
 class Pool:
-    """At most `size` sessions, opened when needed and again when broken. `grace` and `unfiltered` as in `connect`,
-    `fallback`: see `Charset`; `path`: by which they run the mapping."""
+    """At most `size` sessions, opened when needed and again when broken. Use as a context manager, or `aclose`."""
 
-    def __init__(
-        self,
-        dsn: str,
-        statement_timeout_ms: int,
-        size: int = 2,
-        grace: float = GRACE,
-        fallback: str | None = None,
-        path: SearchPath | None = None,
-        unfiltered: bool = False,
-    ) -> None:
-        self._path = path or SearchPath()
-        self._fallback = fallback
-        self._unfiltered = unfiltered
-        self._dsn = dsn
-        self._timeout_ms = statement_timeout_ms
-        self._grace = grace
+    def __init__(self, reading: ReadSettings, size: int = 2) -> None:
+        self._reading = reading
         self._free: list[Session] = []
         self._turns = asyncio.Semaphore(size)
         self._lent = 0
@@ -201,13 +190,13 @@ class Pool:
     @asynccontextmanager
     async def session(self, doing: str, *, brief: bool = False) -> AsyncIterator[Session]:
         """A session for some statements; `brief`: with little time for each. Raises what `failures.translated` makes of
-        a database error, and MappingBroken when something was planted on the path."""
+        a database error, and MappingBroken when a name of the mapping may mean an untrusted object."""
         async with self._turns:
             session = None
             try:
                 session = await self._take()
-                await session.stand()
-                await session.hurry(brief=brief)
+                await session.verify_path()
+                await session.limit_time(brief=brief)
                 yield session
             except NoAnswer as error:
                 raise SourceUnavailable(f"the database gave {error} while {doing}") from None
@@ -222,7 +211,7 @@ class Pool:
         while not self._free:
             if not self._lent or time.monotonic() >= self._fewer_until:
                 try:
-                    return self._lend(await self._open())
+                    return self._lend(await Session.open(self._reading))
                 except _Refused as error:
                     if not (self._lent and error.full):
                         raise SourceUnavailable(str(error), error.hint) from None
@@ -235,25 +224,11 @@ class Pool:
         self._lent += 1
         return session
 
-    async def _open(self) -> Session:
-        """Raises _Refused when there was no connection at all."""
-        try:
-            session = await Session.open(
-                self._dsn, self._timeout_ms, self._grace, self._fallback, unfiltered=self._unfiltered
-            )
-        except NoAnswer:
-            raise
-        except psycopg.OperationalError as error:
-            if error.sqlstate is None:
-                raise _Refused(self._dsn, error) from None
-            raise
-        try:
-            await self._path.enter(session.connection)
-        except BaseException:  # cancelled, too: a connection of the OMS's must not be left open
-            await session.connection.close()
-            raise
-        session.path = self._path
-        return session
+    async def __aenter__(self) -> Pool:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close what is free now, and what is in use when it comes back."""
@@ -280,11 +255,3 @@ def parse_snapshot(text: str, replayed: Lsn | None) -> Snapshot:
     """`xmin:xmax:xip,...` (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT)."""
     xmin, xmax, running = text.split(":")
     return Snapshot(int(xmin), int(xmax), frozenset(int(xid) for xid in running.split(",") if xid), replayed)
-
-
-def snapshot_function(server_version: int) -> str:
-    return (
-        "pg_catalog.pg_current_snapshot()::text"
-        if server_version >= 130000
-        else "pg_catalog.txid_current_snapshot()::text"
-    )

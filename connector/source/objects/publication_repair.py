@@ -1,8 +1,8 @@
-"""Letting the OMS write again when a publication of ours makes its statements fail.
+"""Taking tables out of our publications, or narrowing what these publish, when the OMS's own statements fail for them.
 
 A table that loses its replica identity fails its own UPDATEs and DELETEs from that moment on, until it leaves the
-publication. Nothing tells us of it, so somebody has to look often: `Rescuer.look` waits for no lock. What else drifted
-has time (`drift`, `setup.mend`).
+publication. No event announces it, so it is looked for often, without waiting for a lock. Other drift of the source's
+objects can wait (`drift`, `setup.mend`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from psycopg import sql
 
 from connector.model.changes import TableName
 from connector.model.errors import SourceUnavailable
-from connector.postgres.connections import KeptConnection, explain
+from connector.postgres.connections import KeptConnection
+from connector.postgres.errors import explain
 from connector.source.objects.commits import Commits
 from connector.source.objects.identities import ENDANGERED
-from connector.source.objects.pair import inserts_name
 from connector.source.objects.publication import (
     EVERYTHING,
     INSERTS,
@@ -28,6 +28,7 @@ from connector.source.objects.publication import (
     options_statement,
     read_publications,
 )
+from connector.source.objects.publication_pair import inserts_name
 
 # The lock on a table may be held for hours: by VACUUM, ANALYZE or CREATE INDEX CONCURRENTLY.
 _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'"
@@ -36,7 +37,7 @@ _TRUSTED_FOR: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Endangered:
+class FailingTable:
     """A table, mapped or not, whose own UPDATEs and DELETEs fail. `by_option`: they don't once the publication
     publishes stored generated columns, too."""
 
@@ -45,7 +46,7 @@ class Endangered:
     by_option: bool
 
 
-class Rescuer:
+class PublicationRepair:
     """Looks and acts over the connection that all looks share."""
 
     def __init__(self, looks: KeptConnection, publication: str) -> None:
@@ -54,7 +55,7 @@ class Rescuer:
         self._commits = Commits(_TRUSTED_FOR)
         self._took = 0.0
 
-    async def look(self) -> list[Endangered]:
+    async def look(self) -> list[FailingTable]:
         """Raises SourceUnavailable."""
         async with self._looks.use() as conn:
             if await self._commits.none_since(conn):
@@ -68,33 +69,33 @@ class Rescuer:
             self._took = time.monotonic() - began
         if rows:
             self._commits.forget()
-        return [Endangered(row[0], TableName(row[1], row[2]), row[3]) for row in rows]
+        return [FailingTable(row[0], TableName(row[1], row[2]), row[3]) for row in rows]
 
     def pause(self, least: float) -> float:
         """Seconds until the next look: `least`, unless so many partitions are looked at that this would cost the
         server more than a twentieth of a core."""
         return max(least, min(20 * self._took, _TRUSTED_FOR))
 
-    async def rescue(self, found: Sequence[Endangered]) -> None:
+    async def repair(self, found: Sequence[FailingTable]) -> None:
         """Take them out of the publication. Where a lock on the table keeps us from that, the publication stops
         publishing updates and deletes at all, which needs none. `setup.mend` puts both right later. Raises
         SourceUnavailable."""
         async with self._looks.use() as conn:
             try:
-                await self._rescue(conn, found)
+                await self._repair(conn, found)
             except psycopg.Error as error:
                 tables = ", ".join(sorted({str(each.table) for each in found}))
                 what = f"{tables} could not be taken out of the publication: {explain(error)}"
                 raise SourceUnavailable(what) from None
 
-    async def _rescue(self, conn: psycopg.AsyncConnection[Any], found: Sequence[Endangered]) -> None:
+    async def _repair(self, conn: psycopg.AsyncConnection[Any], found: Sequence[FailingTable]) -> None:
         await _publish_generated(conn, {each.publication for each in found if each.by_option})
         locked = [each for each in found if not each.by_option and not await _dropped(conn, each)]
         for name in sorted({each.publication for each in locked}):
             await _alter(conn, options_statement(name, INSERTS, generated=False))
 
 
-def statements(found: Sequence[Endangered]) -> str:
+def statements(found: Sequence[FailingTable]) -> str:
     """The SQL that takes them out of danger."""
     told = [
         options_statement(each.publication, EVERYTHING, generated=True)
@@ -118,7 +119,7 @@ async def _alter(conn: psycopg.AsyncConnection[Any], statement: sql.Composed) ->
         await conn.execute(statement)
 
 
-async def _dropped(conn: psycopg.AsyncConnection[Any], each: Endangered) -> bool:
+async def _dropped(conn: psycopg.AsyncConnection[Any], each: FailingTable) -> bool:
     """False when the table is locked."""
     try:
         await _alter(conn, drop_statement(each.publication, each.table))

@@ -31,7 +31,7 @@ def _around(scope: Scope | None) -> Iterator[Source]:
         scope = scope.parent
 
 
-class Influence:
+class Equivalences:
     """The equalities that hold on every joined row with a row of `use` and one of `key_use`."""
 
     def __init__(self, use: Source, key_use: Source, chosen: Collection[Source] = ()) -> None:

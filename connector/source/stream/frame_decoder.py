@@ -6,14 +6,14 @@ Pure: bytes in, no I/O and no clock. `session` waits for the frames and answers 
 from __future__ import annotations
 
 from connector.model.changes import Interest, Lsn, Transaction
-from connector.source.stream.flow import Flow
 from connector.source.stream.frames import KEEPALIVE, XLOG_DATA, XLOG_HEADER, keepalive, xlog_positions
+from connector.source.stream.lsn_tracker import LsnTracker
 from connector.source.stream.rows import Text
-from connector.source.stream.transactions import NOTHING_KNOWN, Known, Transactions
+from connector.source.stream.transactions import NO_CATALOG_FACTS, CatalogFacts, Transactions
 from connector.source.stream.wire import ProtocolError
 
 
-class Inlet:
+class FrameDecoder:
     """Takes every frame of a connection, in order. After an error it must not be used any more."""
 
     def __init__(
@@ -21,16 +21,16 @@ class Inlet:
         confirmed: Lsn,
         interest: Interest,
         max_images: int,
-        known: Known = NOTHING_KNOWN,
+        facts: CatalogFacts = NO_CATALOG_FACTS,
         text: Text = bytes.decode,
     ) -> None:
         """`confirmed`: where the slot stands as the stream starts. `text` reads the bytes of a value or a name."""
-        self.flow = Flow(confirmed)
+        self.lsns = LsnTracker(confirmed)
         self.messages = 0
         """Of the WAL, taken so far."""
         self.asked = False
         """The frame taken last asks for a status update at once."""
-        self._transactions = Transactions(interest, max_images, known, text)
+        self._transactions = Transactions(interest, max_images, facts, text)
 
     def take(self, frame: bytes | memoryview) -> Transaction | None:
         """What the frame completed, if anything. Raises ProtocolError."""
@@ -40,14 +40,14 @@ class Inlet:
             self.messages += 1
             start, server = xlog_positions(frame)
             transaction = self._feed(bytes(frame[XLOG_HEADER:]), start)
-            self.flow.heard(start, server)
+            self.lsns.heard(start, server)
             return transaction
         if kind != KEEPALIVE:
             raise ProtocolError(kind, 0, "its type is unknown")
         alive = keepalive(frame)
-        self.flow.heard(alive.wal_end, alive.wal_end)
+        self.lsns.heard(alive.wal_end, alive.wal_end)
         if not self._transactions.inside:
-            self.flow.passed(alive.wal_end)
+            self.lsns.passed(alive.wal_end)
         self.asked = alive.reply
         return None
 
@@ -63,7 +63,7 @@ class Inlet:
         except ProtocolError as error:
             raise error.at(at) from None
         if transaction is not None and transaction.end_lsn is not None:
-            self.flow.emitted(transaction.end_lsn)
+            self.lsns.emitted(transaction.end_lsn)
         elif ended != before:
-            self.flow.passed(ended)  # nothing of interest was in it
+            self.lsns.passed(ended)  # nothing of interest was in it
         return transaction

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from connector.model.changes import TableName
 from connector.source.objects.catalog import TableFacts
-from connector.source.objects.pair import Pair
+from connector.source.objects.publication_pair import PublicationPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,8 @@ class State:
     publications: str
 
     def dump(self) -> str:
-        tables = [[*table_of(name), asdict(state)] for name, state in sorted(self.tables.items())]
+        tables = [[name.schema, name.name, asdict(state)] for name, state in sorted(self.tables.items())]
         return json.dumps({"tables": tables, "publications": self.publications}, separators=(",", ":"))
-
-
-def table_of(name: TableName) -> tuple[str, str]:
-    return name.schema, name.name
 
 
 def load(text: str) -> State | None:
@@ -63,25 +59,16 @@ def load(text: str) -> State | None:
         return None
 
 
-def state_of(facts: Sequence[TableFacts], pair: Pair) -> State:
-    tables = {
-        fact.table: TableState(
-            fact.kind,
-            fact.persistence,
-            fact.oid,
-            fact.columns,
-            fact.identity,
-            fact.identified,
-            fact.partitions,
-            ",".join(fact.children),
-            _published(pair, fact.table),
-            fact.row_security,
-        )
-        for fact in facts
-    }
+def state_of(facts: Sequence[TableFacts], pair: PublicationPair) -> State:
+    tables = {fact.table: _state_of(fact, _published(pair, fact.table)) for fact in facts}
     return State(tables, ",".join(each.stamp for each in pair.existing))
 
 
-def _published(pair: Pair, table: TableName) -> str:
+def _state_of(fact: TableFacts, published: str) -> TableState:
+    same = {each.name: getattr(fact, each.name) for each in fields(TableState) if each.name != "published"}
+    return TableState(**{**same, "children": ",".join(fact.children)}, published=published)
+
+
+def _published(pair: PublicationPair, table: TableName) -> str:
     covering = [each for each in pair.existing if each.covers(table)]
     return ",".join(f"{each.name}:{each.listed.get(table, 'unnamed')}" for each in covering)

@@ -14,13 +14,13 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from connector.model.errors import Problem
-from connector.postgres.refusals import NEEDED
+from connector.postgres.errors import CONNECTIONS_NEEDED
 
 LOOKING: Final = 2
 """Those to the source when orders are read elsewhere: one for all looks, and one at times that mends what drifted."""
 READING: Final = 3
 """Those to where orders are read elsewhere: two that read, and one at times that analyses a mapping."""
-_FEWEST: Final = {NEEDED: 3, LOOKING: 1, READING: 2}
+_FEWEST: Final = {CONNECTIONS_NEEDED: 3, LOOKING: 1, READING: 2}
 """With fewer it could not do its work at all."""
 
 # Our own sessions are among those needed, so they don't count as in use.

@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 
 from connector.model.changes import TableName
-from connector.source.checks.hosting import WAYS, Hosting
+from connector.source.checks.hosting import PROFILES, Hosting
 from connector.source.objects.identities import by_name
 
 _SERVER: Final = """
@@ -58,7 +58,7 @@ Function = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Owners:
+class Ownership:
     """`role`: (may log in, may replicate) of the role that is to be let in; None when there is none yet. `guarded`:
     tables with row-level security and no policy of the role's name. `may_not_create`: owners who may not make a
     publication in this database."""
@@ -74,18 +74,18 @@ class Owners:
     may_not_create: frozenset[str]
 
 
-async def read_owners(
+async def read_ownership(
     conn: psycopg.AsyncConnection[Any],
     role: str,
     hosting: Hosting,
     relations: Sequence[TableName],
     schemas: Sequence[str],
     functions: Sequence[Function],
-) -> Owners:
+) -> Ownership:
     """What isn't there has no owner. Raises psycopg.Error."""
     async with conn.transaction():
         database, wal_level, version = await (await conn.execute(_SERVER)).fetchone() or ("", "", 0)
-        found = await (await conn.execute(_ROLE, {"role": role, "by_role": WAYS[hosting].by_role or ""})).fetchone()
+        found = await (await conn.execute(_ROLE, {"role": role, "by_role": PROFILES[hosting].by_role or ""})).fetchone()
         rows = await (await conn.execute(_RELATIONS, {**by_name(relations), "role": role})).fetchall()
         belonging = {TableName(schema, name): owner for schema, name, owner, _ in rows}
         of_schemas = dict(await (await conn.execute(_SCHEMAS, (list(schemas),))).fetchall())
@@ -93,7 +93,7 @@ async def read_owners(
         asked = parts or {"schemas": [], "names": [], "arguments": []}
         of_functions = await (await conn.execute(_FUNCTIONS, asked)).fetchall()
         barred = await (await conn.execute(_MAY_CREATE, (list(set(belonging.values())),))).fetchall()
-    return Owners(
+    return Ownership(
         database,
         wal_level,
         version,

@@ -11,7 +11,7 @@ from collections import deque
 from connector.model.changes import Lsn
 
 
-class Flow:
+class LsnTracker:
     """`flush` never passes a transaction that was emitted and not acknowledged, and never moves back.
 
     `complete` is the highest position before which everything of interest has been emitted.
@@ -28,11 +28,6 @@ class Flow:
         self.flush = confirmed
         self._complete = confirmed
         self._pending: deque[Lsn] = deque()
-
-    @property
-    def idle(self) -> bool:
-        """True when everything that was emitted is acknowledged."""
-        return not self._pending
 
     def heard(self, received: int, server: int) -> None:
         """A message came whose own position is `received`; the server was at `server`."""

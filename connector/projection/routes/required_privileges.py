@@ -16,14 +16,13 @@ from connector.model.changes import TableName
 from connector.projection.analysis.scopes import AsText, Key, Scope, Source
 from connector.projection.catalog.tables import Catalog
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.paths import Way
+from connector.projection.routes.route import Route
 from connector.projection.sql.mapping import Mapping as MappingText
-from connector.projection.sql.mapping import name_of
-from connector.projection.sql.syntax import QUERIES
+from connector.projection.sql.syntax import QUERIES, name_of
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class RequiredPrivileges:
     """`columns`: what is read of each table or view, None for all of it. `named`: those of them that the mapping reads;
     the others are read by our own queries alone. `schemas`: where they, functions and types are. `called`: names of
     functions, at any depth."""
@@ -34,25 +33,27 @@ class Needs:
     called: frozenset[str]
 
 
-def needs_of(mapping: MappingText, catalog: Catalog, top: Scope, keys: Sequence[KeyUse], ways: Sequence[Way]) -> Needs:
-    """`keys` and `ways` may be empty, when the mapping can't be followed yet: then it is what the mapping reads."""
+def required_privileges(
+    mapping: MappingText, catalog: Catalog, top: Scope, keys: Sequence[KeyUse], routes: Sequence[Route]
+) -> RequiredPrivileges:
+    """`keys` and `routes` may be empty, when the mapping can't be followed yet: then it is what the mapping reads."""
     reading = _Reading(catalog)
     for scope in top.all_scopes():
         reading.take(scope)
     named = frozenset(reading.columns)
     for key in keys:
         reading.add(key.table.name, key.names)
-    for table, names in (read for way in ways for read in way.reads):
+    for table, names in (read for route in routes for read in route.reads):
         reading.add(table.name, names)
     columns = {name: None if found is None else frozenset(found) for name, found in reading.columns.items()}
     # Parameters of ours are cast to the types of what they are compared with.
     compared = [
         *(column for key in keys for column in key.columns),
-        *(column for way in ways for column in way.columns),
+        *(column for route in routes for column in route.columns),
     ]
     schemas = {name.schema for name in columns} | {column.type_schema for column in compared} | mapping.schemas()
     called = catalog.functions.called - set(_aliases([mapping.select, *(view.tree for view in catalog.views.values())]))
-    return Needs(columns, named, frozenset(schemas - {"pg_catalog"}), called)
+    return RequiredPrivileges(columns, named, frozenset(schemas - {"pg_catalog"}), called)
 
 
 class _Reading:

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.abc import Buffer
-from psycopg.adapt import Dumper, Loader
+from psycopg.adapt import AdaptersMap, Dumper, Loader
 from psycopg.errors import UntranslatableCharacter
 
 from connector.model.charset import charset_of
@@ -20,14 +20,13 @@ _TEXTS = ("text", "varchar", "bpchar", "name")
 _JSON = ("json", "jsonb")
 
 
-async def as_stored(connection: AsyncConnection[Any]) -> None:
+async def use_server_encoding(connection: AsyncConnection[Any]) -> None:
     """Have text come and go as it is stored, if the database's encoding is one for `Charset`. Raises psycopg.Error."""
     encoding = connection.info.parameter_status("server_encoding")
     charset = charset_of(encoding)
     if charset is None:
         return
     await connection.execute("SELECT set_config('client_encoding', $1, false)", [encoding])
-    read = charset.read
 
     def write(text: str) -> bytes:
         try:
@@ -38,6 +37,11 @@ async def as_stored(connection: AsyncConnection[Any]) -> None:
     class Cursor(_Cursor):
         encode = staticmethod(write)
 
+    connection.cursor_factory = Cursor
+    _register(connection.adapters, charset.read, write)
+
+
+def _register(adapters: AdaptersMap, read: Callable[[bytes], str], write: Callable[[str], bytes]) -> None:
     class TextLoader(Loader):
         def load(self, data: Buffer) -> str:
             return read(bytes(data))
@@ -50,12 +54,11 @@ async def as_stored(connection: AsyncConnection[Any]) -> None:
         def dump(self, obj: str) -> bytes:
             return write(obj)
 
-    connection.cursor_factory = Cursor
     for name in _TEXTS:
-        connection.adapters.register_loader(name, TextLoader)
+        adapters.register_loader(name, TextLoader)
     for name in _JSON:
-        connection.adapters.register_loader(name, JsonLoader)
-    connection.adapters.register_dumper(str, TextDumper)
+        adapters.register_loader(name, JsonLoader)
+    adapters.register_dumper(str, TextDumper)
 
 
 class _Cursor(AsyncRawCursor[Any]):

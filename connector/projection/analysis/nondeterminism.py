@@ -15,9 +15,9 @@ from sqlglot import exp
 from connector.model.errors import Problem
 from connector.projection.analysis.scopes import Node, Scope, Source
 from connector.projection.catalog.tables import Catalog
-from connector.projection.sql.mapping import Mapping, offset_of
-from connector.projection.sql.syntax import QUERIES, bare
-from connector.projection.sql.vocabulary import fold
+from connector.projection.sql.identifiers import fold
+from connector.projection.sql.mapping import Mapping
+from connector.projection.sql.syntax import QUERIES, bare, offset_of
 
 _TIMES = {
     exp.CurrentTimestamp: "now()",
@@ -30,6 +30,7 @@ _TIME_NAMES = frozenset({"now", "statement_timestamp", "transaction_timestamp", 
 _TIME_WORDS = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
 _TIME_LITERALS = frozenset({"now", "today", "tomorrow", "yesterday"})
 _CONDITIONS = (exp.Where, exp.Having, exp.Join, exp.Order, exp.Group, exp.Limit, exp.Offset, exp.Distinct)
+_CLAUSES = ("where", "having", "order", "group", "limit", "offset", "distinct")
 _LISTS = {exp.ArrayAgg: "array_agg", exp.GroupConcat: "string_agg", exp.JSONArrayAgg: "json_agg"}
 _LIST_NAMES = frozenset({"jsonb_agg", "json_agg", "array_agg", "string_agg", "xmlagg"})
 
@@ -42,11 +43,11 @@ class _Call:
     chance: bool
 
 
-def moving_problems(mapping: Mapping, top: Scope, catalog: Catalog) -> tuple[list[Problem], list[Problem]]:
+def nondeterminism_problems(mapping: Mapping, top: Scope, catalog: Catalog) -> tuple[list[Problem], list[Problem]]:
     """What is refused, and what is warned of."""
     refused, warnings = [], []
     calls = list(_calls(top, catalog))
-    flow = _Flow(top)
+    flow = _ValueFlow(top)
     for call in calls:
         at = _place(mapping, call)
         if call.chance:
@@ -67,7 +68,7 @@ def moving_problems(mapping: Mapping, top: Scope, catalog: Catalog) -> tuple[lis
 def _overlooked(mapping: Mapping, calls: list[_Call], catalog: Catalog) -> Iterator[Problem]:
     """Names in the text that the tree didn't show as a call: where they lead isn't known."""
     names = {call.name.removesuffix("()").rpartition(".")[2] for call in calls}
-    for name, at in mapping.vocabulary.functions.items():
+    for name, at in mapping.identifiers.functions.items():
         if name in (catalog.functions.volatile | _TIME_NAMES) and name not in names:
             yield mapping.problem(f"where {name}() leads can't be told: it may make orders differ at every look", at)
 
@@ -77,12 +78,12 @@ def _calls(top: Scope, catalog: Catalog) -> Iterator[_Call]:
         if scope.twin:
             continue
         for node in own_nodes(scope.select):
-            found = _moves(node, catalog)
+            found = _nondeterministic(node, catalog)
             if found is not None:
                 yield _Call(scope, node, *found)
 
 
-def _moves(node: exp.Expr, catalog: Catalog) -> tuple[str, bool] | None:
+def _nondeterministic(node: exp.Expr, catalog: Catalog) -> tuple[str, bool] | None:
     """The name of a time or chance, and whether it is chance."""
     if isinstance(node, exp.Rand):
         return "random()", True
@@ -114,7 +115,7 @@ def own_nodes(query: exp.Expr) -> Iterator[exp.Expr]:
             waiting += node.iter_expressions()
 
 
-class _Flow:
+class _ValueFlow:
     """Where the value of an expression goes."""
 
     def __init__(self, top: Scope) -> None:
@@ -135,15 +136,7 @@ class _Flow:
                 break
             here = here.parent
         if here is None or here.arg_key != "expressions":
-            return here is None or here.arg_key not in (
-                "where",
-                "having",
-                "order",
-                "group",
-                "limit",
-                "offset",
-                "distinct",
-            )
+            return here is None or here.arg_key not in _CLAUSES
         number = next(
             (n for n, o in enumerate(scope.outputs) if o.expression is not None and _holds(here, o.expression)), None
         )

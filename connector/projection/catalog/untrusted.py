@@ -1,9 +1,9 @@
-"""What somebody without privileges put, or could put, where names of the mapping are looked up.
+"""Untrusted objects: what a role without privileges put, or could put, where names of the mapping are looked up.
 
 Postgres takes the function or operator whose types fit best, in whichever schema of the path it is: one for varchar in
 `public` wins over pg_catalog's for text, and runs with our privileges. So each of a name that the mapping uses must
-belong to somebody who may do with the mapped tables as they like anyhow, or to an extension of theirs. A cast can't be
-planted: it is chosen for a function that takes its type, and that would have to be planted, too. Reads the catalog.
+belong to somebody who may do with the mapped tables as they like anyhow, or to an extension of theirs. Casts need no
+look: one is chosen for a function that takes its type, and that would have to be untrusted, too. Reads the catalog.
 """
 # ruff: noqa: S608  both are this module's own words
 
@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from connector.projection.sql.identifiers import OPERATORS, Identifiers
 from connector.projection.sql.keys import quoted
-from connector.projection.sql.vocabulary import OPERATORS, Vocabulary
 
 Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any, ...]]]]
 """Runs a query with parameters `$1`, `$2`, ... and gives its rows."""
@@ -73,7 +73,7 @@ FROM judged WHERE open OR (NOT trusted AND rival) ORDER BY 7 DESC, kind, place, 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A function, operator, type or collation that a name of the mapping may mean. `open`: in a schema that others may
-    create in; `refused`: by its owner, it may have been planted."""
+    create in; `refused`: by its owner, it is not trusted."""
 
     kind: str
     name: str
@@ -109,7 +109,7 @@ def _printable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class LookedUpNames:
     """What is looked up by the path when the mapping runs. `tables`: their oids."""
 
     path: tuple[str, ...]
@@ -131,9 +131,9 @@ class Names:
         return tuple(row[0] for row in await ask(_OPEN, [list(self.path), list(self.tables), []]))
 
 
-def names_of(words: Vocabulary, path: Sequence[str], tables: Sequence[int]) -> Names:
+def looked_up_names(words: Identifiers, path: Sequence[str], tables: Sequence[int]) -> LookedUpNames:
     parts = [each.rpartition(".")[2] for each in words.fields]
-    return Names(
+    return LookedUpNames(
         tuple(path),
         tuple(sorted(tables)),
         tuple(sorted({*words.functions, *words.parts, *words.columns, *parts})),

@@ -23,7 +23,7 @@ _NAMED = (TokenType.DCOLON, TokenType.ALIAS)
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Identifiers:
     """Each name with its first offset. `functions`: before a parenthesis. `parts`: `name` of `(expression).name`;
     `fields`: `word.name` of `(word).name` and of `(other.word).name`; `columns`: `name` of `word.name`; the name may be
     a function's in all of them. `types`: every name, since it may be a type's; `rows`: after `::` or AS, or before a
@@ -43,28 +43,21 @@ class Vocabulary:
         found = (self.functions, self.parts, self.fields, self.columns, self.operators, self.rows, self.types)
         return next((names[name] for names in found if name in names), 0)
 
-    def __or__(self, other: Vocabulary) -> Vocabulary:
-        return Vocabulary(
-            {**other.functions, **self.functions},
-            {**other.parts, **self.parts},
-            {**other.fields, **self.fields},
-            {**other.columns, **self.columns},
-            {**other.operators, **self.operators},
-            {**other.types, **self.types},
-            {**other.rows, **self.rows},
-            self.schemas | other.schemas,
-        )
+    def __or__(self, other: Identifiers) -> Identifiers:
+        kinds = ("functions", "parts", "fields", "columns", "operators", "types", "rows")
+        names = {kind: {**getattr(other, kind), **getattr(self, kind)} for kind in kinds}
+        return Identifiers(**names, schemas=self.schemas | other.schemas)
 
 
-def vocabulary(text: str) -> Vocabulary:
+def identifiers_in(text: str) -> Identifiers:
     """Of SQL, or of a language whose names and operators look like SQL's; nothing of what can't be split into words."""
     try:
         return of_tokens(sqlglot.tokenize(text, read="postgres"), text)
     except TokenError:
-        return Vocabulary()
+        return Identifiers()
 
 
-def of_tokens(tokens: Sequence[Token], text: str) -> Vocabulary:
+def of_tokens(tokens: Sequence[Token], text: str) -> Identifiers:
     kinds = ("functions", "parts", "fields", "columns", "types", "rows")
     names: dict[str, dict[str, int]] = {kind: {} for kind in kinds}
     schemas: set[str] = set()
@@ -88,7 +81,7 @@ def of_tokens(tokens: Sequence[Token], text: str) -> Vocabulary:
             names["columns"].setdefault(name, token.start)
         if after == TokenType.STRING or (start and tokens[start - 1].token_type in _NAMED):
             names["rows"].setdefault(name, token.start)
-    return Vocabulary(**names, operators=dict(_operators(tokens, text)), schemas=frozenset(schemas))
+    return Identifiers(**names, operators=dict(_operators(tokens, text)), schemas=frozenset(schemas))
 
 
 def qualifiers(tokens: Sequence[Token], text: str) -> frozenset[str]:
@@ -150,3 +143,8 @@ def _operators(tokens: Sequence[Token], text: str) -> list[tuple[str, int]]:
 def fold(name: str) -> str:
     """An unquoted name as Postgres stores it: ASCII letters lowered."""
     return "".join(letter.lower() if letter.isascii() else letter for letter in name)
+
+
+def unquoted(name: str) -> str:
+    """A name as Postgres stores it, of how it is written."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else fold(name)

@@ -1,0 +1,84 @@
+"""Routes as plain data: how a changed row of one use of a table leads to the keys of the orders that it may change.
+
+Found by `search`, compiled for the rows of the stream by `routes`, run by assembly. No I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from connector.projection.analysis.scopes import Source
+from connector.projection.catalog.tables import Column, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A table that a reverse query reads, the columns that it is entered by, and how an index names them."""
+
+    table: Table
+    columns: tuple[str, ...]
+    indexed_as: tuple[str, ...]
+
+
+Reads: TypeAlias = tuple[tuple[Table, frozenset[str]], ...]
+"""Tables that a query of ours reads, each with the columns that it reads there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A reverse query. `sql` has one array parameter a column (`$1`, `$2`, ...) and gives `key_types` columns
+    `k1`, `k2`, ...; `first` and `first_columns` are what it is restricted by."""
+
+    sql: str
+    value_types: tuple[str, ...]
+    key_types: tuple[str, ...]
+    first: Table
+    first_columns: tuple[str, ...]
+    hops: tuple[Hop, ...] = ()
+    """Each table that the query reads, `first` first."""
+    reads: Reads = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """For a route whose columns a deleted or moved row doesn't carry: what the reverse index must hold.
+
+    `columns` is the table's replica identity. `sql` gives, for order keys as one array parameter a column, the rows
+    (`r1`, `r2`, ...) that have this route to them, and the key (`k1`, `k2`, ...).
+    """
+
+    columns: tuple[Column, ...]
+    sql: str
+    reads: Reads = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`columns` of the use are what the stream must carry: the order key's, or those that `lookup` starts from. A
+    `sweep` has none: any change of the table makes all orders be looked at."""
+
+    use: Source
+    table: Table
+    kind: Literal["key", "column", "reverse", "sweep"]
+    columns: tuple[Column, ...]
+    lookup: Lookup | None = None
+    index: Index | None = None
+
+    @property
+    def reads(self) -> Reads:
+        """What our own queries for this route read."""
+        return (*(self.lookup.reads if self.lookup else ()), *(self.index.reads if self.index else ()))
+
+    @property
+    def index_name(self) -> str | None:
+        """The reverse index that resolves what the stream doesn't carry; None: it carries all, or nothing can help."""
+        return None if self.index is None else f"@{self.name}"
+
+    @property
+    def name(self) -> str:
+        """The same for the same route, whatever else the mapping says."""
+        text = self.lookup.sql if self.lookup else ""
+        digest = hashlib.sha256("\0".join([text, *(column.name for column in self.columns)]).encode()).hexdigest()
+        return f"{self.table.name}:{digest[:12]}"
