@@ -1,8 +1,10 @@
-"""Fixtures live in the named `fix_*.py` plugins."""
+"""Fixtures are in the plugins that pyproject.toml names: tests/support/fixtures."""
 
 import signal
 
 from hypothesis import HealthCheck, settings
+
+import tests.support.certificates  # noqa: F401 -- for its effect
 
 # What a shell runs in the background ignores SIGINT, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -107,7 +107,7 @@ async def _follow(
         request = _found(await asyncio.to_thread(inbox.get, number), number)
         on_progress(request)
         if request.finished or not running:
-            return Asked(request, running)
+            return Asked(request, running or request.finished)  # who finished it may have ended since
         looks += 1
         await asyncio.sleep(LOOK_EVERY)
 

@@ -20,14 +20,14 @@ from tests.support.fixtures.served_connector import look_often, serving
 
 
 @pytest.fixture
-def reader(oms: Database) -> Iterator[str]:
+def reader(filled_oms: Database) -> Iterator[str]:
     """A DSN whose role may read the OMS and nothing else."""
-    with oms.connect() as conn:
+    with filled_oms.connect() as conn:
         conn.execute("CREATE ROLE reader LOGIN")
         conn.execute("GRANT USAGE ON SCHEMA oms TO reader")
         conn.execute("GRANT SELECT ON ALL TABLES IN SCHEMA oms TO reader")
-    yield make_conninfo(oms.dsn, user="reader")
-    with oms.connect() as conn:
+    yield make_conninfo(filled_oms.dsn, user="reader")
+    with filled_oms.connect() as conn:
         conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'")
         conn.execute("DROP OWNED BY reader")
         conn.execute("DROP ROLE reader")
@@ -51,35 +51,35 @@ REFUSED = {
 
 @pytest.mark.parametrize(("statement", "remedy"), REFUSED.values(), ids=REFUSED)
 async def test_why_the_server_lets_us_not_in_is_told_with_what_to_do(
-    oms: Database, reader: str, statement: str, remedy: str
+    filled_oms: Database, reader: str, statement: str, remedy: str
 ) -> None:
-    alter(oms, statement.format(oms.name))
+    alter(filled_oms, statement.format(filled_oms.name))
     try:
         with pytest.raises(SourceUnavailable) as caught:
             async with connection(reader):
                 pass
     finally:
         if "RENAME" in statement:
-            alter(oms, "ALTER ROLE other RENAME TO reader")
+            alter(filled_oms, "ALTER ROLE other RENAME TO reader")
     assert remedy in caught.value.hint
 
 
 async def test_check_says_beforehand_that_the_limits_of_role_or_database_are_too_low(
-    oms: Database, reader: str
+    filled_oms: Database, reader: str
 ) -> None:
     async def told(needed: int = CONNECTIONS_NEEDED) -> list[tuple[str, bool]]:
         async with connection(reader) as conn:
             return [(each.hint, each.warning) for each in await limit_problems(conn, needed, "source.dsn")]
 
     assert await told() == []
-    alter(oms, "ALTER ROLE reader CONNECTION LIMIT 4", f"ALTER DATABASE {oms.name} CONNECTION LIMIT 5")
+    alter(filled_oms, "ALTER ROLE reader CONNECTION LIMIT 4", f"ALTER DATABASE {filled_oms.name} CONNECTION LIMIT 5")
     assert await told() == []
     with psycopg.connect(make_conninfo(reader, application_name="a report")):
         assert await told() == [('let a DBA run: ALTER ROLE "reader" CONNECTION LIMIT 5;', True)]
-    alter(oms, "ALTER ROLE reader CONNECTION LIMIT 2")
+    alter(filled_oms, "ALTER ROLE reader CONNECTION LIMIT 2")
     assert await told() == [('let a DBA run: ALTER ROLE "reader" CONNECTION LIMIT 4;', False)]
     assert await told(READING) == [('let a DBA run: ALTER ROLE "reader" CONNECTION LIMIT 3;', True)]
-    found = await replica_problems(oms.dsn, reader)
+    found = await replica_problems(filled_oms.dsn, reader)
     assert [each.where for each in found] == ["source.read_dsn"]
 
 

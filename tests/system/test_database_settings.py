@@ -51,9 +51,9 @@ PLAIN = "to_jsonb(string_to_array(o.tag_list, ',')) AS tags"
 
 
 @pytest.fixture
-def nasty(oms: Database) -> Iterator[str]:
+def nasty(filled_oms: Database) -> Iterator[str]:
     """A DSN whose role has it all set, and becomes another one as it logs in."""
-    with oms.connect() as conn:
+    with filled_oms.connect() as conn:
         conn.execute("CREATE VIEW oms.channel AS SELECT ord_id, chan_cd FROM oms.order_header")
         conn.execute("CREATE ROLE nasty SUPERUSER LOGIN")
         conn.execute("CREATE ROLE nobody_else")
@@ -63,8 +63,8 @@ def nasty(oms: Database) -> Iterator[str]:
                 setting = sql.SQL("ALTER ROLE nasty SET {} = {}")
                 listed = sql.SQL(", ").join(sql.Literal(part) for part in value.split(", "))
                 conn.execute(setting.format(sql.Identifier(name), listed))
-    yield make_conninfo(oms.dsn, user="nasty")
-    with oms.connect() as conn:
+    yield make_conninfo(filled_oms.dsn, user="nasty")
+    with filled_oms.connect() as conn:
         conn.execute("DROP OWNED BY nasty")
         conn.execute("DROP ROLE nasty")
         conn.execute("DROP ROLE nobody_else")

@@ -12,6 +12,7 @@ from connector.daemon.health.watchdog import Watchdog
 from connector.pipeline.deliver import failing_orders
 from connector.status.facts import explained, ready
 from tests.support.fixtures.connector import Rig, eventually
+from tests.support.narrowing import narrowed
 from tests.support.processes import forked
 
 BAD = ["1", "2", "3"]
@@ -43,7 +44,7 @@ async def printed(rig: Rig, *arguments: str) -> str:
     return ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("how", ["500", "403", "409", "cut"])
+@pytest.mark.parametrize("how", narrowed(["500", "403", "409", "cut"], "403", "cut"))
 async def test_orders_that_always_fail_delay_no_other_are_named_and_set_aside(rig: Rig, how: str) -> None:
     rig.watchdog = Watchdog(60.0, None)
     await rig.start()

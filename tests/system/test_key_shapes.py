@@ -26,6 +26,7 @@ from connector.sandbox.server import SandboxServer
 from tests.support.fixtures.connector import eventually
 from tests.support.fixtures.postgres import Database
 from tests.support.fixtures.served_connector import Served, look_often, serving
+from tests.support.narrowing import narrowed
 from tests.support.oms.key_shapes import (
     COPIED,
     KEY,
@@ -64,6 +65,14 @@ CHANGES: Final = {
         "ALTER TABLE store.orders ALTER label TYPE store.day USING placed"),
     "the table is partitioned": (None, PARTITIONED),
 }  # fmt: skip
+NOTICED: Final = (
+    "a column more, as a partitioned table needs",
+    "another column of the same type and name",
+    "a whole number becomes text",
+    "an enum's labels are swapped",
+    "a domain over another type",
+)
+"""One of each way in which a running connector notices a changed key; a partitioned table has tests of its own."""
 KEEPING: Final = {
     "a wider whole number": (None, "ALTER TABLE store.orders ALTER id TYPE bigint"),
     "a label more": (KEY.format("channel, id"), "ALTER TYPE store.channel ADD VALUE 'mail' BEFORE 'web'"),
@@ -114,7 +123,7 @@ async def test_a_key_whose_texts_stay_the_same_is_the_same_key(shop: Shop, chang
     await shop.goes_on()
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", narrowed(CHANGES, *NOTICED))
 async def test_a_key_of_another_shape_while_running_is_taken_up_by_itself(
     shop: Shop, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,9 +17,11 @@ from connector.sandbox.server import SandboxServer
 from connector.status.facts import State, explained
 from connector.wiring import factories
 from tests.support.fixtures.connector import Rig, eventually
+from tests.support.narrowing import narrowed_pairs
 from tests.support.processes.crashes import armed, killed
 
 ORDERS = 40
+POINTS = ("before_rebind", "within_rebind", "after_rebind")
 
 
 @pytest.fixture
@@ -356,8 +358,10 @@ async def test_a_store_from_before_addresses_were_remembered_is_bound_to_the_fir
     assert not [entry for entry in logs if entry["event"] == "checkpoints_bound"]
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgres"])
-@pytest.mark.parametrize("point", ["before_rebind", "within_rebind", "after_rebind"])
+@pytest.mark.parametrize(
+    ("point", "store"),
+    narrowed_pairs(POINTS, ["sqlite", "postgres"], *((point, "sqlite") for point in POINTS), (POINTS[1], "postgres")),
+)
 async def test_a_kill_while_the_address_is_taken_up_lets_nothing_go_there_before_it_is_approved(
     rig: Rig, production: SandboxServer, point: str, store: str, schema_of_its_own: Address
 ) -> None:

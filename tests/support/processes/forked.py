@@ -30,9 +30,10 @@ from typing import IO, Any, Final, Protocol
 import connector
 
 _context: Final = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
-    [each.name for each in pkgutil.walk_packages(connector.__path__, "connector.") if "__main__" not in each.name]
-)
+_modules = [
+    each.name for each in pkgutil.walk_packages(connector.__path__, "connector.") if "__main__" not in each.name
+]
+_context.set_forkserver_preload([*_modules, "tests.support.certificates"])
 
 
 class _Stream(Protocol):

@@ -101,7 +101,8 @@ def read_tables(connection: psycopg.Connection[Any], world: World) -> dict[str, 
         if not any(ours in known.columns for known in references[name]):
             references[name].append(Reference((ours,), target, (theirs,)))
     made = {name: Table(name, spelled[name], tuple(columns[name]), tuple(references[name])) for name in columns}
-    return {name: made[name] for name in _parents_first(made) if not world.only or name in world.only}
+    chosen = set(world.only or made) - world.apart
+    return {name: made[name] for name in _parents_first(made) if name in chosen}
 
 
 def _parents_first(tables: Mapping[str, Table]) -> list[str]:

@@ -33,6 +33,8 @@ class World:
     still: frozenset[str] = frozenset()
     only: frozenset[str] = frozenset()
     """When not empty, the only tables to fill and change."""
+    apart: frozenset[str] = frozenset()
+    """Tables that are neither filled nor changed."""
     swept: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By mapping, its `mapping.sweep_tables`."""
     keys: bool = True
