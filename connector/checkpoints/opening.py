@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
+import time
+from collections.abc import Callable
+from pathlib import Path
 
-from connector.checkpoints import requests
 from connector.checkpoints.address import SETTING, Address
-from connector.checkpoints.memory import MemoryCheckpoints
-from connector.checkpoints.postgres.reader import NoStore, ReadOnlyPostgres
-from connector.checkpoints.postgres.requests import PostgresRequests, has_writer
-from connector.checkpoints.postgres.store import PostgresCheckpoints
-from connector.checkpoints.readonly import ReadOnlyCheckpoints
-from connector.checkpoints.requests import Inbox, Requests, requests_path
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.postgres.claim import Claim
+from connector.checkpoints.postgres.engine import NoStore, PostgresEngine
+from connector.checkpoints.postgres.inbox import InboxTable, has_writer
+from connector.checkpoints.reading import ReadOnlyCheckpoints
+from connector.checkpoints.requests import Inbox
+from connector.checkpoints.sqlite import file, inbox
+from connector.checkpoints.sqlite.engine import SqliteEngine
+from connector.checkpoints.store import Checkpoints
 from connector.checkpoints.vault import Vault
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
-from connector.pipeline.ports.store import CheckpointStore
-
-ReadOnly: TypeAlias = ReadOnlyCheckpoints | ReadOnlyPostgres
 
 
-def open_checkpoints(address: Address, vault: Vault | None = None) -> CheckpointStore:
+def in_memory(vault: Vault | None = None, clock: Callable[[], float] = time.time) -> Checkpoints:
+    """A new store that nothing outlives. Its methods never wait."""
+    return Checkpoints(SqliteEngine(file.open_memory()), vault, clock)
+
+
+def in_file(path: Path, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> Checkpoints:
+    """The store in an SQLite file."""
+    connection, lock = file.open_writer(path)
+    return Checkpoints(SqliteEngine(connection, path, lock), vault, clock)
+
+
+def in_postgres(address: Address, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> Checkpoints:
+    """The store in a schema of a Postgres database."""
+    return Checkpoints(PostgresEngine(address, Claim(address, clock)), vault, clock)
+
+
+def open_checkpoints(address: Address, vault: Vault | None = None) -> Checkpoints:
     """Open the store for the one process that writes it, making file or schema when there is none.
 
     `sqlite:///relative.db`, `sqlite:////absolute/path.db`, `postgresql://...`, or `memory:` (nothing outlives the
@@ -29,20 +44,22 @@ def open_checkpoints(address: Address, vault: Vault | None = None) -> Checkpoint
     Raises ConfigurationError (a bad URL, a store that is not ours, newer, or in use) and CheckpointsUnwritable.
     """
     if address.in_memory:
-        return MemoryCheckpoints(vault)
-    return PostgresCheckpoints(address, vault) if address.in_postgres else SqliteCheckpoints(address.path, vault)
+        return in_memory(vault)
+    return in_postgres(address, vault) if address.in_postgres else in_file(address.path, vault)
 
 
-def open_readonly(address: Address, vault: Vault | None = None) -> ReadOnly:
+def open_readonly(address: Address, vault: Vault | None = None) -> ReadOnlyCheckpoints:
     """Look into the store of a connector that may be running; may wait as `open_checkpoints` does. Raises
     ConfigurationError, also when there is none yet, and CheckpointsUnwritable."""
     if address.in_memory:
         hint = "name a file instead: sqlite:///connector.db"
         raise ConfigurationError([Problem("a store in memory can only be seen by its own process", hint, SETTING)])
-    return ReadOnlyPostgres(address, vault) if address.in_postgres else ReadOnlyCheckpoints(address.path, vault)
+    if address.in_postgres:
+        return ReadOnlyCheckpoints(PostgresEngine(address), vault)
+    return ReadOnlyCheckpoints(SqliteEngine(file.open_reader(address.path), address.path), vault)
 
 
-async def open_if_any(address: Address, vault: Vault | None = None) -> ReadOnly | None:
+async def open_if_any(address: Address, vault: Vault | None = None) -> ReadOnlyCheckpoints | None:
     """The same; None when there is none yet, or it can't be seen from here."""
     if address.in_memory or (not address.in_postgres and not address.path.exists()):
         return None
@@ -70,9 +87,9 @@ async def noted(address: Address, note: str) -> str | None:
 
 def open_requests(address: Address) -> Inbox:
     """The inbox of the connector with this store. Raises ConfigurationError for a store in memory."""
-    return PostgresRequests(address) if address.in_postgres else Requests(requests_path(address.url))
+    return Inbox(InboxTable(address) if address.in_postgres else inbox.InboxFile(inbox.requests_path(address.url)))
 
 
 def is_running(address: Address) -> bool:
     """Whether a process writes the store. Raises ConfigurationError, CheckpointsUnwritable."""
-    return has_writer(address) if address.in_postgres else requests.is_running(address.url)
+    return has_writer(address) if address.in_postgres else inbox.is_running(address.url)

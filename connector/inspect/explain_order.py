@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import httpx2 as httpx
 
-from connector.checkpoints.opening import ReadOnly, open_if_any
+from connector.checkpoints.opening import open_if_any
+from connector.checkpoints.reading import ReadOnlyCheckpoints
 from connector.inspect.order_story import Generation, Teller, terms
 from connector.inspect.survey import address
 from connector.model.orders import OrderKey, Place
@@ -57,7 +58,7 @@ async def story(settings: Settings, key: str) -> dict[str, Any]:
         return {"running": False, **as_json(await teller.story(OrderKey(key)))}
 
 
-async def _remembered(settings: Settings, stack: AsyncExitStack) -> _Nothing | ReadOnly:
+async def _remembered(settings: Settings, stack: AsyncExitStack) -> _Nothing | ReadOnlyCheckpoints:
     vault = factories.payload_vault(settings) if settings.status.show_values else None
     store = await open_if_any(factories.checkpoints(settings), vault)
     if store is None:

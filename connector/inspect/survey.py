@@ -11,9 +11,9 @@ from typing import Any, Final
 import httpx2 as httpx
 
 from connector.checkpoints.address import SETTING, Address
-from connector.checkpoints.file import open_reader
 from connector.checkpoints.opening import open_if_any
 from connector.checkpoints.postgres.preflight import preflight as store_preflight
+from connector.checkpoints.sqlite.file import open_reader
 from connector.contract.order_builder import RedoContract
 from connector.inspect import waiting
 from connector.inspect.database_identity import store_neighbours

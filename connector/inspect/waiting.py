@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
-from connector.checkpoints.opening import ReadOnly, open_if_any, open_readonly
+from connector.checkpoints.opening import open_if_any, open_readonly
+from connector.checkpoints.reading import ReadOnlyCheckpoints
 from connector.model.errors import Problem
 from connector.model.orders import OrderKey, delivery_id
 from connector.pipeline.holds.endpoints import Change, compare
@@ -24,7 +25,7 @@ _SWEEPS: Final = 50
 
 
 @asynccontextmanager
-async def store_of(settings: Settings) -> AsyncIterator[ReadOnly]:
+async def store_of(settings: Settings) -> AsyncIterator[ReadOnlyCheckpoints]:
     """The store, opened for reading. Raises ConfigurationError when there is none yet, CheckpointsUnwritable."""
     store = await asyncio.to_thread(open_readonly, factories.checkpoints(settings))
     try:
@@ -67,7 +68,7 @@ async def dead_letters_of(settings: Settings, names: Sequence[str], limit: int) 
     }
 
 
-async def _letters(store: ReadOnly, keys: Sequence[OrderKey]) -> list[DeadLetter]:
+async def _letters(store: ReadOnlyCheckpoints, keys: Sequence[OrderKey]) -> list[DeadLetter]:
     found: list[DeadLetter] = []
     for at in range(0, len(keys), _PAGE):
         page = keys[at : at + _PAGE]
@@ -97,7 +98,7 @@ async def holds(settings: Settings) -> list[dict[str, Any]]:
         return await holds_in(store)
 
 
-async def holds_in(store: ReadOnly) -> list[dict[str, Any]]:
+async def holds_in(store: ReadOnlyCheckpoints) -> list[dict[str, Any]]:
     found = await store.holds()
     summaries = [await store.summarise(hold.number, _SAMPLES) for hold in found]
     # A hold may have been released between the two looks.
@@ -120,7 +121,7 @@ async def last_reconcile(settings: Settings) -> dict[str, Any] | None:
         return await last_reconcile_in(store)
 
 
-async def last_reconcile_in(store: ReadOnly) -> dict[str, Any] | None:
+async def last_reconcile_in(store: ReadOnlyCheckpoints) -> dict[str, Any] | None:
     done = (sweep for sweep in await store.sweeps(_SWEEPS) if sweep.kind is SweepKind.RECONCILE)
     return next((_sweep(sweep) for sweep in done), None)
 

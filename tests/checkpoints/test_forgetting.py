@@ -9,8 +9,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from connector.checkpoints import sqlite
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file
+from connector.checkpoints.tables import membership
 from connector.model.orders import OrderKey
 
 MANY = {OrderKey(f"{n}"): {"old": frozenset({f"{n}", f"{n + 1}"}), "kept": frozenset({"7"})} for n in range(100)}
@@ -28,8 +28,8 @@ def left(file: Path) -> tuple[int, int]:
 
 
 async def test_other_calls_get_in_between(checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_FORGET_STEP", 10)
-    store = SqliteCheckpoints(checkpoint_file)
+    monkeypatch.setattr(membership, "STEP", 10)
+    store = in_file(checkpoint_file)
     await store.enroll(MANY)
     forgetting = asyncio.create_task(store.forget_indexes(frozenset({"kept"})))
     await asyncio.sleep(0)  # lets it submit its first step
@@ -44,8 +44,8 @@ async def test_other_calls_get_in_between(checkpoint_file: Path, monkeypatch: py
 async def test_what_was_not_finished_is_finished_by_the_next_call(
     checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_FORGET_STEP", 10)
-    store = SqliteCheckpoints(checkpoint_file)
+    monkeypatch.setattr(membership, "STEP", 10)
+    store = in_file(checkpoint_file)
     await store.enroll(MANY)
     forgetting = asyncio.create_task(store.forget_indexes(frozenset({"kept"})))
     await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def test_what_was_not_finished_is_finished_by_the_next_call(
     assert 100 < members <= 300
     assert indexes == 2
 
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     await store.enroll({OrderKey("1"): {"old": frozenset({"1"})}})
     assert await store.enrolled("old", ["1", "2"], None, 9) == ["1"]
     await store.forget_indexes(frozenset({"old", "kept"}))
@@ -67,7 +67,7 @@ async def test_what_was_not_finished_is_finished_by_the_next_call(
 
 
 async def test_enrolling_what_is_there_writes_nothing(checkpoint_file: Path) -> None:
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     await store.enroll(MANY)
     wal = checkpoint_file.with_name(checkpoint_file.name + "-wal")
     before = wal.stat().st_mtime_ns, wal.stat().st_size

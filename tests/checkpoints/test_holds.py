@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from connector.checkpoints.address import Address
-from connector.checkpoints.opening import open_readonly
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file, open_readonly
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState
@@ -165,7 +164,7 @@ async def test_numbers_are_never_used_twice(memory: CheckpointStore) -> None:
 
 
 async def test_holds_outlive_the_process_and_a_reader_sees_them(checkpoint_file: Path) -> None:
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     hold = await gather(store, "a", "b")
     await store.mark_hold(hold.number, HoldState.HELD)
     await store.close()

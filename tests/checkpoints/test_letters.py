@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from connector.checkpoints import suspicions
-from connector.checkpoints.letters import letter_group
-from connector.checkpoints.memory import MemoryCheckpoints
-from connector.checkpoints.progress import SWEEPS_KEPT
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file, in_memory
+from connector.checkpoints.tables import suspicions
+from connector.checkpoints.tables.letters import letter_group
+from connector.checkpoints.tables.progress import SWEEPS_KEPT
 from connector.model.orders import OrderKey, Suspicion, WarningKind
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
@@ -77,8 +76,8 @@ def timed(request: pytest.FixtureRequest, checkpoint_file: Path) -> tuple[Checkp
     """A store that goes by a clock of the test's."""
     clock = Clock()
     if request.param == "memory":
-        return MemoryCheckpoints(clock=clock), clock
-    return SqliteCheckpoints(checkpoint_file, clock=clock), clock
+        return in_memory(clock=clock), clock
+    return in_file(checkpoint_file, clock=clock), clock
 
 
 async def test_a_warning_is_remembered_with_how_often_it_arose(timed: tuple[CheckpointStore, Clock]) -> None:

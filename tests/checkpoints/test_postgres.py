@@ -12,16 +12,25 @@ import pytest
 from psycopg import sql
 
 from connector.checkpoints.address import Address
-from connector.checkpoints.opening import is_running, open_checkpoints, open_if_any, open_readonly, open_requests
+from connector.checkpoints.engine import Durability, Session
+from connector.checkpoints.opening import (
+    in_postgres,
+    is_running,
+    open_checkpoints,
+    open_if_any,
+    open_readonly,
+    open_requests,
+)
 from connector.checkpoints.postgres import claim, lock, migrations
 from connector.checkpoints.postgres.connection import StoreConnection, connect
+from connector.checkpoints.postgres.engine import PostgresEngine
 from connector.checkpoints.postgres.preflight import preflight
-from connector.checkpoints.postgres.store import PostgresCheckpoints
 from connector.checkpoints.requests import RequestState
+from connector.checkpoints.store import Checkpoints
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Arrival, Entry, Lane
-from connector.pipeline.ports.records import Checkpoint, DeadLetter, Rebinding, Settlement
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement
 from tests.support.fixtures.pooler import small_pooler
 from tests.support.fixtures.postgres import Database, MakeCluster, create_database, drop_database
 
@@ -37,8 +46,16 @@ def accepted(entry: Entry) -> Settlement:
     return Settlement(entry, Checkpoint(entry.key, "1", b"f", 1.0))
 
 
-async def take(store: PostgresCheckpoints) -> dict[str, Entry]:
+async def take(store: Checkpoints) -> dict[str, Entry]:
     return {entry.key: entry for entry in await store.take(9, 5.0, NOBODY, tuple(Lane))}
+
+
+def connection_of(store: Checkpoints) -> StoreConnection:
+    """The one that the store writes through."""
+    engine = store._engine
+    assert isinstance(engine, PostgresEngine)
+    assert engine._session is not None
+    return engine._session.connection
 
 
 def session_of(database: Database, schema: str) -> int:
@@ -75,19 +92,19 @@ async def test_a_second_writer_is_told_who_holds_the_schema(
 ) -> None:
     monkeypatch.setattr(claim, "PATIENCE", 0.1)
     assert not is_running(emptied_schema)
-    store = PostgresCheckpoints(emptied_schema)
+    store = in_postgres(emptied_schema)
     told = refusal(emptied_schema)
     assert f"schema {emptied_schema.schema}: redo-connector of postgres, process " in told
     assert "from 127.0.0.1" in told
     assert "stop that one first" in told
     assert is_running(emptied_schema)
     await store.close()
-    await PostgresCheckpoints(emptied_schema).close()
+    await in_postgres(emptied_schema).close()
 
 
 async def test_schemas_of_one_database_have_writers_of_their_own(schema_of_its_own: Address) -> None:
     other = Address(schema_of_its_own.url, f"{schema_of_its_own.schema}_b")
-    first, second = PostgresCheckpoints(schema_of_its_own), PostgresCheckpoints(other)
+    first, second = in_postgres(schema_of_its_own), in_postgres(other)
     await first.note("whose", "first")
     assert await second.noted("whose") is None
     await first.close()
@@ -105,7 +122,7 @@ async def test_a_killed_writers_schema_is_free_for_the_next(emptied_schema: Addr
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         process.kill()
-    store = PostgresCheckpoints(emptied_schema)
+    store = in_postgres(emptied_schema)
     await store.close()
 
 
@@ -113,7 +130,7 @@ async def test_a_lost_session_is_replaced_and_what_was_in_flight_is_confirmed(
     checkpoint_database: Database, emptied_schema: Address
 ) -> None:
     """The server may have lost how an order was settled; a standby that takes over may."""
-    store = PostgresCheckpoints(emptied_schema, clock=lambda: 100.0)
+    store = in_postgres(emptied_schema, clock=lambda: 100.0)
     await store.recover(late_until=160.0)
     await store.arrive([arrival(1, "a"), arrival(2, "b")], [])
     await store.settle([accepted((await take(store))["a"])])
@@ -132,9 +149,9 @@ async def test_a_writer_that_lost_its_session_never_writes_after_another_one(
     checkpoint_database: Database, emptied_schema: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "PATIENCE", 0.1)
-    old = PostgresCheckpoints(emptied_schema)
+    old = in_postgres(emptied_schema)
     end_session(checkpoint_database, session_of(checkpoint_database, emptied_schema.schema))
-    new = PostgresCheckpoints(emptied_schema)
+    new = in_postgres(emptied_schema)
     with pytest.raises(CheckpointsUnwritable):
         await old.note("whose", "old")
     with pytest.raises(CheckpointsLost, match="another redo-connector took it over: redo-connector of postgres"):
@@ -152,9 +169,9 @@ async def test_a_writer_that_lost_its_session_never_writes_after_another_one(
 async def test_a_writer_that_another_one_wrote_after_does_not_go_on(
     checkpoint_database: Database, emptied_schema: Address
 ) -> None:
-    old = PostgresCheckpoints(emptied_schema)
+    old = in_postgres(emptied_schema)
     end_session(checkpoint_database, session_of(checkpoint_database, emptied_schema.schema))
-    await PostgresCheckpoints(emptied_schema).close()
+    await in_postgres(emptied_schema).close()
     with pytest.raises(CheckpointsUnwritable):
         await old.unseen()
     with pytest.raises(CheckpointsLost, match="another redo-connector has written there"):
@@ -165,7 +182,7 @@ async def test_a_writer_that_another_one_wrote_after_does_not_go_on(
 async def test_a_database_that_went_back_in_time_is_not_written_any_more(
     checkpoint_database: Database, emptied_schema: Address
 ) -> None:
-    store = PostgresCheckpoints(emptied_schema)
+    store = in_postgres(emptied_schema)
     with checkpoint_database.connect() as conn:
         before = conn.execute(f"SELECT writes FROM {emptied_schema.schema}.census").fetchone()
         assert before is not None
@@ -183,14 +200,13 @@ async def test_a_former_session_that_the_server_still_keeps_is_ended(
     emptied_schema: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half-open: our end is closed, the server's isn't."""
-    store = PostgresCheckpoints(emptied_schema)
+    store = in_postgres(emptied_schema)
     kept: list[StoreConnection] = []
     monkeypatch.setattr(StoreConnection, "closed", property(lambda self: self in kept or self.pgconn.status == 1))
-    session = store._thread._session
-    assert session is not None
+    session = connection_of(store)
     kept.append(session)
     await store.note("x", "y")
-    assert store._thread._session is not session
+    assert connection_of(store) is not session
     assert await store.noted("x") == "y"
     await store.close()
     kept.clear()
@@ -198,10 +214,10 @@ async def test_a_former_session_that_the_server_still_keeps_is_ended(
 
 
 async def test_a_server_that_says_nothing_is_given_up(emptied_schema: Address, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = PostgresCheckpoints(emptied_schema)
+    store = in_postgres(emptied_schema)
     monkeypatch.setattr(StoreConnection, "patience", 0.2)
     with pytest.raises(CheckpointsUnwritable, match=r"no answer for 0\.2 s"):
-        await store._thread.read(lambda connection: connection.execute("SELECT pg_sleep(3)"))
+        await store._engine.read(lambda _: connection_of(store).execute("SELECT pg_sleep(3)"))
     monkeypatch.undo()
     assert await store.unseen() == []
     await store.close()
@@ -209,7 +225,7 @@ async def test_a_server_that_says_nothing_is_given_up(emptied_schema: Address, m
 
 async def test_a_standby_is_no_place_to_write_and_another_server_is_looked_for(own: Database) -> None:
     address = Address(own.dsn, "mine")
-    store = PostgresCheckpoints(address)
+    store = in_postgres(address)
     with own.connect() as conn:
         name = sql.Identifier(own.name)
         conn.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
@@ -228,7 +244,7 @@ async def test_a_standby_is_no_place_to_write_and_another_server_is_looked_for(o
 async def test_a_schema_of_a_newer_version_or_of_others_is_refused_and_left_alone(own: Database) -> None:
     with own.connect() as conn:
         conn.execute("CREATE SCHEMA theirs; CREATE TABLE theirs.store (one int); CREATE SCHEMA empty")
-        await PostgresCheckpoints(Address(own.dsn, "newer")).close()
+        await in_postgres(Address(own.dsn, "newer")).close()
         conn.execute("UPDATE newer.store SET version = 99")
         told = refusal(Address(own.dsn, "newer"))
         assert f"written by a newer redo-connector (schema 99, this one knows {len(migrations.MIGRATIONS)})" in told
@@ -237,26 +253,31 @@ async def test_a_schema_of_a_newer_version_or_of_others_is_refused_and_left_alon
             open_readonly(Address(own.dsn, "newer"))
         tables = conn.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'theirs'").fetchall()
         assert tables == [("theirs", "store")]
-    await PostgresCheckpoints(Address(own.dsn, "empty")).close()
+    await in_postgres(Address(own.dsn, "empty")).close()
 
 
-async def test_an_old_schema_is_read_as_it_is_and_upgraded_by_the_next_start(
+async def test_a_schema_of_an_older_version_is_upgraded_by_the_next_start(
     own: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address, entry = Address(own.dsn, "old"), Entry(OrderKey("1"), 1, 1, 1.0, Lane.LIVE, 0, False)
-    with monkeypatch.context() as before:
-        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
-        store = PostgresCheckpoints(address)
-        await store.settle([Settlement(entry, Checkpoint(entry.key, "#1", b"f", 1.0, store_id="eu"))])
-        await store.close()
-    reader = open_readonly(address)
-    assert (await reader.endpoints(), (await reader.tally()).checkpoints) == ([], 1)
-    await reader.close()
-    store = PostgresCheckpoints(address)
-    await store.rebind(Rebinding({"eu": "http://one"}, True, Arrival(9, 9.0, Lane.SWEEP)))
-    (endpoint,) = await store.endpoints()
-    assert (endpoint.url, endpoint.approved, endpoint.orders) == ("http://one", True, 1)
+    address, older = Address(own.dsn, "old"), migrations.MIGRATIONS
+    entry = Entry(OrderKey("1"), 1, 1, 1.0, Lane.LIVE, 0, False)
+    store = in_postgres(address)
+    await store.settle([accepted(entry)])
     await store.close()
+    monkeypatch.setattr(
+        migrations, "MIGRATIONS", (*older, "CREATE TABLE added (one int); INSERT INTO added VALUES (7)")
+    )
+    reader = open_readonly(address)
+    assert (await reader.tally()).checkpoints == 1
+    await reader.close()
+    for _ in range(2):
+        store = in_postgres(address)
+        assert (await store.tally()).checkpoints == 1
+        await store.close()
+    with own.connect() as conn:
+        assert conn.execute("SELECT one, (SELECT version FROM old.store) FROM old.added").fetchall() == [(7, 2)]
+    monkeypatch.setattr(migrations, "MIGRATIONS", older)
+    assert "written by a newer redo-connector (schema 2, this one knows 1)" in refusal(address)
 
 
 async def test_a_reader_needs_a_store_and_never_makes_one(own: Database) -> None:
@@ -273,7 +294,7 @@ async def test_a_reader_needs_a_store_and_never_makes_one(own: Database) -> None
 async def test_a_reader_reads_beside_a_writer_and_outlives_its_session(
     checkpoint_database: Database, emptied_schema: Address
 ) -> None:
-    store = PostgresCheckpoints(emptied_schema)
+    store = in_postgres(emptied_schema)
     reader = open_readonly(emptied_schema)
     await store.arrive([arrival(1, "a", "b")], [])
     assert (await reader.tally()).affected == 2
@@ -305,7 +326,7 @@ async def test_a_role_with_a_schema_made_for_it_is_enough_and_what_is_missing_is
         assert problem.hint == f'let a DBA run: GRANT USAGE, CREATE ON SCHEMA "kept" TO "{role}";'
         conn.execute(sql.SQL(problem.hint.removeprefix("let a DBA run: ")))
         assert preflight(address) == []
-        store = PostgresCheckpoints(address)
+        store = in_postgres(address)
         await store.arrive([arrival(1, "a")], [])
         await store.close()
         assert preflight(address) == []
@@ -314,7 +335,7 @@ async def test_a_role_with_a_schema_made_for_it_is_enough_and_what_is_missing_is
 
 async def test_what_no_text_can_hold_is_kept_nevertheless(emptied_schema: Address) -> None:
     """Redo's words of a refused order may be anything."""
-    store = PostgresCheckpoints(emptied_schema)
+    store = in_postgres(emptied_schema)
     letter = DeadLetter(
         A, "rejected", "no\0\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), (), None, 1.0, 1.0, 1
     )
@@ -334,7 +355,7 @@ async def test_a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_i
     assert "a connection pooler in transaction mode" in told
     assert "give the address of Postgres itself" in told
     with small_pooler(own.cluster, "session") as port:
-        await PostgresCheckpoints(through(port)).close()
+        await in_postgres(through(port)).close()
 
 
 async def test_a_database_in_another_encoding_is_refused(checkpoint_database: Database) -> None:
@@ -349,19 +370,20 @@ async def test_a_database_in_another_encoding_is_refused(checkpoint_database: Da
 async def test_what_is_durable_waits_for_the_disk_and_an_enrolment_of_nothing_writes_nothing(
     checkpoint_database: Database, emptied_schema: Address
 ) -> None:
-    store = PostgresCheckpoints(emptied_schema)
+    store = in_postgres(emptied_schema)
 
     def flushed() -> tuple[object, ...] | None:
         with checkpoint_database.connect() as conn:
             return conn.execute("SELECT pg_current_wal_insert_lsn(), pg_current_wal_insert_lsn()").fetchone()
 
-    async def durability(durable: bool) -> str:
-        def ask(connection: psycopg.Connection[object]) -> object:
-            return connection.execute("SHOW synchronous_commit").fetchone()
+    async def synchronous(durability: Durability) -> str:
+        def ask(_: Session) -> object:
+            return connection_of(store).execute("SHOW synchronous_commit").fetchone()
 
-        return str(await store._thread.write(ask, durable=durable))
+        return str(await store._engine.write(ask, durability))
 
-    assert (await durability(True), await durability(False)) == ("('on',)", "('off',)")
+    told = {durability: await synchronous(durability) for durability in Durability}
+    assert told == {**dict.fromkeys(Durability, "('on',)"), Durability.UNSYNCED: "('off',)"}
     await store.enroll({A: {"item": frozenset({"1", "2"})}})
     before = flushed()
     await store.enroll({A: {"item": frozenset({"1", "2"})}})
@@ -406,7 +428,7 @@ def session_of_other(database: Database) -> int:
 
 async def test_a_server_that_was_stopped_is_gone_on_with(make_cluster: MakeCluster) -> None:
     cluster = make_cluster()
-    store = PostgresCheckpoints(Address(cluster.dsn(), "mine"))
+    store = in_postgres(Address(cluster.dsn(), "mine"))
     await store.arrive([arrival(1, "a")], [])
     cluster.stop()
     for _ in range(2):

@@ -15,7 +15,8 @@ import pytest
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
-from connector.checkpoints.requests import KEPT_FOR, Requests, RequestState, is_running, requests_path
+from connector.checkpoints.requests import KEPT_FOR, Inbox, RequestState
+from connector.checkpoints.sqlite.inbox import InboxFile, is_running, requests_path
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from tests.support.fixtures.cli import ROOT
 
@@ -26,22 +27,22 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inbox(path: Path) -> Iterator[Requests]:
+def inbox(path: Path) -> Iterator[Inbox]:
     """The connector's side."""
-    made = Requests(path, clock=lambda: 100.0)
+    made = Inbox(InboxFile(path), clock=lambda: 100.0)
     yield made
     made.close()
 
 
 @pytest.fixture
-def command(path: Path) -> Iterator[Requests]:
+def command(path: Path) -> Iterator[Inbox]:
     """The asking side."""
-    made = Requests(path)
+    made = Inbox(InboxFile(path))
     yield made
     made.close()
 
 
-def test_what_is_asked_is_found_in_its_order_and_is_followed_to_its_end(inbox: Requests, command: Requests) -> None:
+def test_what_is_asked_is_found_in_its_order_and_is_followed_to_its_end(inbox: Inbox, command: Inbox) -> None:
     first = command.ask("redrive", {"keys": ["7", "ü"]}, 10.0)
     second = command.ask("reconcile", {}, 11.0)
     taken = inbox.next()
@@ -66,7 +67,7 @@ def test_what_is_asked_is_found_in_its_order_and_is_followed_to_its_end(inbox: R
     assert inbox.next() is None
 
 
-def test_waiting_says_whether_next_would_find_something(path: Path, inbox: Requests, command: Requests) -> None:
+def test_waiting_says_whether_next_would_find_something(path: Path, inbox: Inbox, command: Inbox) -> None:
     assert not inbox.waiting()
     assert inbox.next() is None
     assert inbox.get(1) is None
@@ -80,13 +81,13 @@ def test_waiting_says_whether_next_would_find_something(path: Path, inbox: Reque
     assert inbox.waiting()
 
 
-def test_what_was_begun_before_a_kill_waits_again(path: Path, inbox: Requests) -> None:
+def test_what_was_begun_before_a_kill_waits_again(path: Path, inbox: Inbox) -> None:
     done, begun = inbox.ask("reconcile", {}, 1.0), inbox.ask("backfill", {}, 2.0)
     inbox.next()
     inbox.finish(done, True, "")
     inbox.next()
     inbox.progress(begun, 5, 6)
-    again = Requests(path)
+    again = Inbox(InboxFile(path))
     again.recover()
     taken = again.next()
     assert taken is not None
@@ -95,7 +96,7 @@ def test_what_was_begun_before_a_kill_waits_again(path: Path, inbox: Requests) -
     again.close()
 
 
-def test_finished_ones_go_after_a_week_and_their_numbers_are_not_used_again(inbox: Requests) -> None:
+def test_finished_ones_go_after_a_week_and_their_numbers_are_not_used_again(inbox: Inbox) -> None:
     old, open_still = inbox.ask("reconcile", {}, 1.0), inbox.ask("backfill", {}, 1.0)
     inbox.next()
     inbox.finish(old, True, "")
@@ -107,16 +108,16 @@ def test_finished_ones_go_after_a_week_and_their_numbers_are_not_used_again(inbo
     assert newest == 4
 
 
-def test_a_start_forgets_old_ones_too(path: Path, inbox: Requests) -> None:
+def test_a_start_forgets_old_ones_too(path: Path, inbox: Inbox) -> None:
     old = inbox.ask("reconcile", {}, 1.0)
     inbox.finish(old, True, "")
-    later = Requests(path, clock=lambda: 101.0 + KEPT_FOR)
+    later = Inbox(InboxFile(path), clock=lambda: 101.0 + KEPT_FOR)
     later.recover()
     assert later.get(old) is None
     later.close()
 
 
-def test_only_the_owner_may_read_it(path: Path, command: Requests) -> None:
+def test_only_the_owner_may_read_it(path: Path, command: Inbox) -> None:
     before = os.umask(0)
     try:
         command.ask("reconcile", {}, 1.0)
@@ -130,14 +131,14 @@ def test_what_root_asks_belongs_to_the_owner_of_the_checkpoint_file(tmp_path: Pa
     store = tmp_path / "connector.db"
     store.touch()
     os.chown(store, 4711, 4712)
-    inbox = Requests(path)
+    inbox = Inbox(InboxFile(path))
     inbox.ask("reconcile", {}, 1.0)
     inbox.close()
     assert (path.stat().st_uid, path.stat().st_gid) == (4711, 4712)
 
 
 def test_a_file_that_was_moved_away_is_made_anew_and_seen_by_who_had_it_open(
-    path: Path, inbox: Requests, command: Requests
+    path: Path, inbox: Inbox, command: Inbox
 ) -> None:
     command.ask("reconcile", {}, 1.0)
     assert inbox.waiting()
@@ -149,9 +150,9 @@ def test_a_file_that_was_moved_away_is_made_anew_and_seen_by_who_had_it_open(
     assert taken.verb == "backfill"
 
 
-def test_many_who_ask_at_once_are_all_heard(path: Path, inbox: Requests) -> None:
+def test_many_who_ask_at_once_are_all_heard(path: Path, inbox: Inbox) -> None:
     def ask() -> None:
-        mine = Requests(path)
+        mine = Inbox(InboxFile(path))
         for at in range(10):
             mine.ask("resend", {"keys": [str(at)]}, 1.0)
         mine.close()
@@ -168,7 +169,7 @@ def test_many_who_ask_at_once_are_all_heard(path: Path, inbox: Requests) -> None
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be read as one", None])
-def test_a_file_that_is_not_an_inbox_is_refused_untouched(path: Path, content: bytes | None, command: Requests) -> None:
+def test_a_file_that_is_not_an_inbox_is_refused_untouched(path: Path, content: bytes | None, command: Inbox) -> None:
     if content is None:
         with apsw.Connection(str(path)) as other:
             other.execute("CREATE TABLE mine (x)")
@@ -183,7 +184,7 @@ def test_a_file_that_is_not_an_inbox_is_refused_untouched(path: Path, content: b
 
 def test_a_missing_folder_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist\n  create it"):
-        Requests(tmp_path / "nowhere" / "x.requests").ask("reconcile", {}, 1.0)
+        Inbox(InboxFile(tmp_path / "nowhere" / "x.requests")).ask("reconcile", {}, 1.0)
 
 
 def test_the_inbox_is_beside_the_checkpoint_file_and_a_store_in_memory_has_none() -> None:
@@ -199,7 +200,7 @@ async def test_a_connector_runs_while_a_process_holds_the_store(checkpoint_file:
     assert not is_running(url)
     store = open_checkpoints(Address(url))
     assert is_running(url)
-    program = f"from connector.checkpoints.requests import is_running; print(is_running({url!r}))"
+    program = f"from connector.checkpoints.sqlite.inbox import is_running; print(is_running({url!r}))"
     told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout == "True\n"
     await store.close()

@@ -13,21 +13,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from connector.checkpoints import (
-    accepted,
-    holds,
-    ledger,
-    letters,
-    line_items,
-    membership,
-    progress,
-    suspicions,
-    walks,
-)
 from connector.checkpoints.address import Address
-from connector.checkpoints.migrations import APPLICATION_ID, MIGRATIONS
-from connector.checkpoints.opening import open_checkpoints, open_readonly
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file, open_checkpoints, open_readonly
+from connector.checkpoints.sqlite import migrations
+from connector.checkpoints.sqlite.migrations import APPLICATION_ID, MIGRATIONS
+from connector.checkpoints.statements import statements
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Again, Arrival, Lane
@@ -52,7 +42,7 @@ def refusal(url: str) -> str:
 async def test_the_file_and_all_beside_it_are_private(checkpoint_file: Path) -> None:
     before = os.umask(0)
     try:
-        store = SqliteCheckpoints(checkpoint_file)
+        store = in_file(checkpoint_file)
         await store.arrive([arrival(1, "a")], [])
     finally:
         os.umask(before)
@@ -62,26 +52,26 @@ async def test_the_file_and_all_beside_it_are_private(checkpoint_file: Path) -> 
 
 
 async def test_a_file_that_others_could_read_becomes_private(checkpoint_file: Path) -> None:
-    await SqliteCheckpoints(checkpoint_file).close()
+    await in_file(checkpoint_file).close()
     checkpoint_file.chmod(0o644)
-    await SqliteCheckpoints(checkpoint_file).close()
+    await in_file(checkpoint_file).close()
     assert stat.S_IMODE(checkpoint_file.stat().st_mode) == 0o600
 
 
 async def test_everything_is_there_after_closing_and_opening(checkpoint_file: Path) -> None:
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     await store.arrive([arrival(1, "a", "b")], [])
     await store.note("mapping", "1")
     before = await store.tally()
     await store.close()
     assert not checkpoint_file.with_name("connector.db-wal").exists()
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     assert (await store.tally(), await store.noted("mapping"), await store.recover()) == (before, "1", 1)
     await store.close()
 
 
 async def test_closing_finishes_what_was_asked_before(checkpoint_file: Path) -> None:
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     asked = [asyncio.create_task(store.arrive([arrival(n, f"{n}")], [])) for n in range(1, 30)]
     await asyncio.sleep(0)  # lets every task submit its work
     await store.close()
@@ -92,14 +82,14 @@ async def test_closing_finishes_what_was_asked_before(checkpoint_file: Path) -> 
 
 
 async def test_a_closed_store_says_so(checkpoint_file: Path) -> None:
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     await store.close()
     with pytest.raises(CheckpointsUnwritable, match="has been closed"):
         await store.tally()
 
 
 async def test_a_second_process_is_refused(checkpoint_file: Path) -> None:
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     script = (
         "from connector.checkpoints.address import Address; from connector.checkpoints.opening import open_checkpoints;"
         f"open_checkpoints(Address('sqlite:///{checkpoint_file}'))"
@@ -137,7 +127,7 @@ def test_a_reader_of_no_store_says_how_to_make_one(checkpoint_file: Path, make: 
 
 
 async def test_a_file_of_a_newer_version_is_refused(checkpoint_file: Path) -> None:
-    await SqliteCheckpoints(checkpoint_file).close()
+    await in_file(checkpoint_file).close()
     other = apsw.Connection(str(checkpoint_file))
     other.pragma("user_version", len(MIGRATIONS) + 1)
     other.close()
@@ -168,7 +158,7 @@ async def test_a_refused_file_is_not_left_locked(checkpoint_file: Path) -> None:
     checkpoint_file.write_text("[source]\n" * 200)
     refusal(f"sqlite:///{checkpoint_file}")
     checkpoint_file.unlink()
-    await SqliteCheckpoints(checkpoint_file).close()
+    await in_file(checkpoint_file).close()
 
 
 def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
@@ -192,6 +182,44 @@ def test_any_other_url_is_a_problem_that_shows_no_password(url: str, words: str)
     assert "hunter2" not in message
 
 
+async def test_a_file_of_an_older_version_is_upgraded_by_the_next_start(
+    checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = in_file(checkpoint_file)
+    await store.arrive([arrival(1, "a")], [])
+    await store.close()
+    monkeypatch.setattr(
+        migrations, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE added (one); INSERT INTO added VALUES (7)")
+    )
+    reader = open_readonly(Address(f"sqlite:///{checkpoint_file}"))
+    assert (await reader.tally()).affected == 1
+    await reader.close()
+    for _ in range(2):
+        store = in_file(checkpoint_file)
+        assert (await store.tally()).affected == 1
+        await store.close()
+    other = apsw.Connection(str(checkpoint_file))
+    assert (other.pragma("user_version"), other.execute("SELECT one FROM added").get) == (2, 7)
+    other.close()
+    monkeypatch.setattr(migrations, "MIGRATIONS", MIGRATIONS)
+    assert "written by a newer redo-connector (schema 2, this one knows 1)" in refusal(f"sqlite:///{checkpoint_file}")
+
+
+async def test_a_failed_upgrade_leaves_the_file_as_it_was(
+    checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await in_file(checkpoint_file).close()
+    with monkeypatch.context() as broken:
+        broken.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE added (one); SELECT nonsense"))
+        with pytest.raises(CheckpointsUnwritable, match="no such column"):
+            in_file(checkpoint_file)
+    other = apsw.Connection(str(checkpoint_file))
+    found = other.pragma("user_version"), other.table_exists("main", "added")
+    other.close()
+    assert found == (1, False)
+    await in_file(checkpoint_file).close()
+
+
 async def test_a_relative_url_is_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     await open_checkpoints(Address("sqlite:///mine.db")).close()
@@ -199,7 +227,7 @@ async def test_a_relative_url_is_in_the_working_folder(tmp_path: Path, monkeypat
 
 
 async def test_the_file_carries_our_mark_and_version(checkpoint_file: Path) -> None:
-    await SqliteCheckpoints(checkpoint_file).close()
+    await in_file(checkpoint_file).close()
     other = apsw.Connection(str(checkpoint_file))
     marks = other.pragma("application_id"), other.pragma("user_version"), other.pragma("journal_mode")
     other.close()
@@ -209,12 +237,12 @@ async def test_the_file_carries_our_mark_and_version(checkpoint_file: Path) -> N
 FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file
 from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.ports.entries import Arrival, Lane
 
 async def main(path):
-    store = SqliteCheckpoints(path)
+    store = in_file(path)
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({"first"}))], [])
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.with_name(path.name + "-wal").stat().st_size + 5000, hard))
@@ -246,12 +274,12 @@ def test_a_full_disk_is_told_and_the_store_goes_on_when_there_is_space(checkpoin
 BUSY_LOOP = """
 import asyncio, sys
 from pathlib import Path
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement
 
 async def main(path):
-    store = SqliteCheckpoints(path)
+    store = in_file(path)
     for revision in range(1, 1_000_000):
         await store.arrive([Arrival(revision, 1.0, Lane.LIVE, frozenset({f"{revision}-{n}" for n in range(20)}))], [])
         print(revision, flush=True)
@@ -277,7 +305,7 @@ async def test_a_killed_process_leaves_a_whole_file_with_every_arrival(checkpoin
     other = apsw.Connection(str(checkpoint_file))
     assert other.execute("PRAGMA integrity_check").get == "ok"
     other.close()
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     assert await store.recover() in (told[-1], told[-1] + 1)
     waiting = await store.take(1_000_000, 1.0, NOBODY, [Lane.LIVE])
     accepted = await store.page_checkpoints(None, 1_000_000)
@@ -290,7 +318,7 @@ async def test_a_killed_process_leaves_a_whole_file_with_every_arrival(checkpoin
 
 
 async def test_counts_stay_right_over_many_settlements(checkpoint_file: Path) -> None:
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     await store.arrive([arrival(1, *(f"{n}" for n in range(300)))], [])
     entries = await store.take(300, 1.0, NOBODY, [Lane.LIVE])
     for missing in (False, True):
@@ -302,37 +330,43 @@ async def test_counts_stay_right_over_many_settlements(checkpoint_file: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("index", "statement", "bindings"),
+    ("index", "name"),
     [
-        ("ledger_next", ledger._NEVER_DELAYED, (0, 10)),
-        ("ledger_next", ledger._DELAY_OVER, (0, 1.0, 10)),
-        ("ledger_next", ledger._EARLIEST, (0, 10)),
-        ("lookup_unread", walks._OLDEST_UNREAD, ()),
-        ("lookup_begun", walks._OLDEST_BEGUN, ()),
-        ("lookup_together", walks._TOGETHER, ("route", None, 10)),
-        ("PRIMARY KEY (index_id=? AND row_key=? AND order_key>?)", membership._ORDERS_OF, (1, "7", "", 10)),
-        ("PRIMARY KEY (index_id=? AND row_key=? AND order_key>?)", membership._ORDERS_OF_ANY, (1, "[]", "", 10)),
-        ("COVERING INDEX member_order", membership._OF_ORDERS, ("[]",)),
-        ("PRIMARY KEY (index_id=?)", membership._EMPTY, (1, 10)),
-        ("PRIMARY KEY (line=?)", line_items._OWNERS, (1,)),
-        ("COVERING INDEX line_item_order", line_items._OF_ORDERS, ("[]",)),
-        ("checkpoint_order_id", accepted._OWNERS, ("[]",)),
-        ("checkpoint_unadopted", accepted._ADOPT, ("eu", 10)),
-        ("held_spread", holds._SPREAD, (1, 10)),
-        ("COVERING INDEX held_fields", holds._FIELDS, (1,)),
-        ("COVERING INDEX held_since", progress._TALLY, ()),
-        ("COVERING INDEX dead_letter_group", letters._GROUPS, ()),
-        ("COVERING INDEX dead_letter_group", letters._GROUP_KEYS, ("0a", "", 10)),
-        ("COVERING INDEX warning_kind", suspicions._COUNTS, ()),
-        ("warning_latest", suspicions._LATEST, (10,)),
+        ("ledger_next (lane=? AND due=?)", "ledger_due"),
+        ("ledger_next (lane=? AND due>? AND due<?)", "ledger_due"),
+        ("ledger_failing (lane=? AND due>? AND due<?)", "ledger_failing"),
+        ("ledger_next (lane=?)", "ledger_earliest"),
+        ("ledger_failing (lane=? AND due>?)", "ledger_earliest_failing"),
+        ("ledger_next (lane=? AND due>?)", "ledger_hasten_delayed"),
+        ("ledger_failing (lane=? AND due>?)", "ledger_hasten_failing"),
+        ("lookup_unread", "lookup_oldest_unread"),
+        ("lookup_begun", "lookup_oldest_begun"),
+        ("lookup_together", "lookup_together_unread"),
+        ("lookup_together", "lookup_together_begun"),
+        ("PRIMARY KEY (index_id=? AND row_key=? AND order_key>?)", "member_orders"),
+        ("COVERING INDEX member_order", "members"),
+        ("PRIMARY KEY (index_id=?)", "member_empty"),
+        ("PRIMARY KEY (line=?)", "line_item_owners"),
+        ("COVERING INDEX line_item_order", "line_items"),
+        ("checkpoint_order_id", "checkpoint_owners"),
+        ("checkpoint_unadopted", "checkpoint_adopt"),
+        ("held_spread", "held_spread"),
+        ("COVERING INDEX held_fields", "held_fields"),
+        ("COVERING INDEX held_since", "tally"),
+        ("COVERING INDEX dead_letter_group", "letter_groups"),
+        ("COVERING INDEX dead_letter_group", "letter_group_keys"),
+        ("COVERING INDEX warning_kind", "warning_counts"),
+        ("warning_latest", "warning_latest"),
     ],
 )
 async def test_what_waits_and_what_is_enrolled_is_found_through_an_index(
-    checkpoint_file: Path, index: str, statement: str, bindings: tuple[str | int, ...]
+    checkpoint_file: Path, index: str, name: str
 ) -> None:
-    await SqliteCheckpoints(checkpoint_file).close()
+    await in_file(checkpoint_file).close()
+    statement = statements("sqlite")[name]
     other = apsw.Connection(str(checkpoint_file))
-    plan = " ".join(str(row[3]) for row in other.execute(f"EXPLAIN QUERY PLAN {statement}", bindings))
+    bindings = ("[]",) * (len(statement.columns) + len(statement.parameters))
+    plan = " ".join(str(row[3]) for row in other.execute(f"EXPLAIN QUERY PLAN {statement.text}", bindings))
     other.close()
     assert index in plan
     # A group's stores, told apart in a set of their own, are a handful; rows are never sorted.
@@ -343,7 +377,7 @@ COUNTED_SYNCS = """
 import asyncio, sys
 from pathlib import Path
 import apsw
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file
 from connector.model.orders import Lookup
 from connector.pipeline.ports.entries import Arrival, Commit, Lane
 from connector.pipeline.ports.records import Settlement, Sweep, SweepKind
@@ -368,7 +402,7 @@ class File(apsw.VFSFile):
 
 async def main(path):
     vfs = Vfs()
-    store = SqliteCheckpoints(path)
+    store = in_file(path)
     async def show(name, work):
         before = Vfs.syncs
         answer = await work
@@ -404,7 +438,7 @@ def test_what_may_be_acknowledged_is_forced_to_the_disk_and_the_rest_costs_no_sy
 
 
 async def test_hastening_reaches_every_entry_of_a_large_ledger(checkpoint_file: Path) -> None:
-    store = SqliteCheckpoints(checkpoint_file)
+    store = in_file(checkpoint_file)
     await store.arrive([arrival(1, *(f"{n}" for n in range(20_001)))], [])
     entries = await store.take(30_000, 1.0, NOBODY, [Lane.LIVE])
     await store.settle([Settlement(entry, again=Again(1e9, 1, False)) for entry in entries])

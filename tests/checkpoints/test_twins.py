@@ -1,9 +1,10 @@
-"""Whatever is asked of them, in whatever order, each durable store and the one in memory answer alike."""
+"""Whatever is asked of them, in whatever order, stores on all engines answer alike, and what they count is there."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from connector.checkpoints.memory import MemoryCheckpoints
-from connector.checkpoints.postgres.store import PostgresCheckpoints
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file, in_memory, in_postgres
 from connector.checkpoints.vault import Vault
 from connector.model.orders import Lookup, Members, OrderKey, Place, Suspicion, WarningKind, former
 from connector.pipeline.ports.entries import Again, Arrival, Commit, Entry, Lane, PendingLookup
@@ -115,14 +114,14 @@ class Twins(RuleBasedStateMachine):
         self.clock = 0.0
         self.twins: tuple[CheckpointStore, CheckpointStore] = (
             self.durable(),
-            MemoryCheckpoints(VAULT, lambda: self.clock),
+            in_memory(VAULT, lambda: self.clock),
         )
         self.revision = 0
         self.taken: dict[OrderKey, Entry] = {}
         self.lookups: list[PendingLookup] = []
 
     def durable(self) -> CheckpointStore:
-        return SqliteCheckpoints(Path(self.folder.name) / "twin.db", VAULT, lambda: self.clock)
+        return in_file(Path(self.folder.name) / "twin.db", VAULT, lambda: self.clock)
 
     def teardown(self) -> None:
         self.both(lambda memory: memory.close())
@@ -308,21 +307,28 @@ class Twins(RuleBasedStateMachine):
     @invariant()
     def alike(self) -> None:
         busy = frozenset(self.taken)
-        self.both(lambda memory: memory.tally())
+        tally = self.both(lambda memory: memory.tally())
         self.both(lambda memory: memory.next_due(busy))
         self.both(lambda memory: memory.next_due(busy, failing=True))
-        self.both(lambda memory: memory.known(EVERYTHING))
-        self.both(lambda memory: memory.page_checkpoints(None, 9))
+        known = self.both(lambda memory: memory.known(EVERYTHING))
+        present = sorted(key for key, one in known.checkpoints.items() if not one.missing)
+        assert self.both(lambda memory: memory.page_checkpoints(None, 9)) == present[:9]
+        assert tally.checkpoints == len(known.checkpoints) == tally.missing + len(present)
+        assert tally.dead_letters == Counter(letter.reason for letter in known.dead_letters.values())
         self.both(lambda memory: memory.take_lookups(9, wide=False))
         self.both(lambda memory: memory.take_lookups(9, wide=True))
         self.both(lambda memory: memory.owners(PLACES))
         self.both(lambda memory: memory.line_item_owners(LINES))
-        self.both(lambda memory: memory.letter_groups())
+        groups = self.both(lambda memory: memory.letter_groups())
+        assert sum(group.orders for group in groups) == len(known.dead_letters)
         self.both(lambda memory: memory.letter_keys(None, OrderKey("a"), 3))
-        for group in self.both(lambda memory: memory.letter_groups()):
+        for group in groups:
             self.both(lambda memory, group=group: memory.letter_keys(group.group, None, 2))  # type: ignore[misc]
+        held = Counter(one.hold for one in known.held.values())
         for hold in self.both(lambda memory: memory.holds()):
+            assert hold.orders == held.pop(hold.number, 0)
             self.both(lambda memory, hold=hold: memory.summarise(hold.number, 3))  # type: ignore[misc]
+        assert not held
         self.both(lambda memory: memory.warned(9))
         self.both(lambda memory: memory.sweeps(9))
         self.both(lambda memory: memory.endpoints())
@@ -334,7 +340,7 @@ class Twins(RuleBasedStateMachine):
 
 
 Twins.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestTwins = Twins.TestCase
 
@@ -343,10 +349,10 @@ class TwinsInPostgres(Twins):
     database: ClassVar[Database]
 
     def durable(self) -> CheckpointStore:
-        return PostgresCheckpoints(emptied(self.database), VAULT, lambda: self.clock)
+        return in_postgres(emptied(self.database), VAULT, lambda: self.clock)
 
 
-TwinsInPostgres.TestCase.settings = settings(Twins.TestCase.settings, max_examples=5, stateful_step_count=25)
+TwinsInPostgres.TestCase.settings = settings(Twins.TestCase.settings, max_examples=8, stateful_step_count=25)
 TestTwinsInPostgres = pytest.mark.server(pytest.mark.usefixtures("given_a_database")(TwinsInPostgres.TestCase))
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from connector.checkpoints.file import open_writer
-from connector.checkpoints.requests import Request, Requests
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file
+from connector.checkpoints.requests import Inbox, Request
+from connector.checkpoints.sqlite.file import open_writer
+from connector.checkpoints.sqlite.inbox import InboxFile
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.holds import Held, HoldKind, HoldState
@@ -30,7 +31,7 @@ def keep(folder: Path, letters: Sequence[DeadLetter] = (), held: Sequence[Mappin
 
 
 async def _keep(path: Path, letters: Sequence[DeadLetter], held: Sequence[Mapping[str, Sequence[str]]]) -> None:
-    store = SqliteCheckpoints(path)
+    store = in_file(path)
     await store.settle([Settlement(_entry(one.key), dead_letter=one) for one in letters])
     for orders in held:
         hold = await store.open_hold(HoldKind.CHANGES, "mapping changed", 120.0)
@@ -50,7 +51,7 @@ def connector_played(folder: Path, message: str = "done as asked", *, ok: bool =
     path, taken, over = folder / "connector.db", list[Request](), threading.Event()
 
     def play() -> None:
-        inbox = Requests(path.with_name(path.name + ".requests"))
+        inbox = Inbox(InboxFile(path.with_name(path.name + ".requests")))
         while not over.wait(0.02):
             if (request := inbox.next()) is not None:
                 taken.append(request)
@@ -71,7 +72,7 @@ def connector_played(folder: Path, message: str = "done as asked", *, ok: bool =
 
 def left(folder: Path) -> list[tuple[str, Mapping[str, object]]]:
     """What waits in the inbox: verbs and arguments."""
-    inbox, found = Requests(folder / "connector.db.requests"), []
+    inbox, found = Inbox(InboxFile(folder / "connector.db.requests")), []
     while (request := inbox.next()) is not None:
         found.append((request.verb, request.arguments))
     inbox.close()

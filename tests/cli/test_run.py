@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 from psycopg.conninfo import make_conninfo
 
-from connector.checkpoints.migrations import APPLICATION_ID
+from connector.checkpoints.sqlite.migrations import APPLICATION_ID
 from tests.support.fault_proxy import FaultProxy
 from tests.support.fixtures.cli import WITHIN, Cli, LocalRedo, started, until
 from tests.support.fixtures.postgres import Database

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connector.checkpoints import ledger
+from connector.checkpoints.tables import ledger
 from connector.daemon.health.watchdog import Watchdog
 from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.ports.records import SweepKind

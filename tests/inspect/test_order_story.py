@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from connector.checkpoints.memory import MemoryCheckpoints
+from connector.checkpoints.opening import in_memory
 from connector.contract.order_builder import RedoContract
 from connector.daemon.mapping.mapping_watch import Parts
 from connector.inspect.order_story import Generation, Teller, Terms
@@ -165,7 +165,7 @@ async def test_a_look_that_cannot_begin_keeps_no_other_from_looking() -> None:
     def refuse() -> NoReturn:
         raise ConfigurationError([Problem("can't be read", "", "source.dsn")])
 
-    now = Generation(MemoryCheckpoints(), lambda _: False, refuse)
+    now = Generation(in_memory(), lambda _: False, refuse)
     asked = Teller(Terms(RedoContract(), {}, False), None, None, lambda: now)
     for _ in range(2):
         with pytest.raises(ConfigurationError):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from connector.checkpoints.memory import MemoryCheckpoints
+from connector.checkpoints.opening import in_memory
 from connector.contract.order_builder import RedoContract
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
 from connector.pipeline.clock import Clock
@@ -45,12 +45,12 @@ async def _nothing() -> None: ...
 
 
 def failing() -> Failing:
-    return Failing(MemoryCheckpoints(), Insist(), lambda: None, Clock(wall=lambda: NOW))
+    return Failing(in_memory(), Insist(), lambda: None, Clock(wall=lambda: NOW))
 
 
 def refused() -> tuple[Deliverer, Gates, Delivery]:
     gates = Gates(4, None, clock=Clock(wall=lambda: NOW))
-    hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
+    hand_pause = HandPause(in_memory(), Insist(), _nothing)
     deliverer = Deliverer(
         Refusing(), CONTRACT, gates, failing(), Metrics(), History(), hand_pause, Terms(), clock=lambda: NOW
     )
@@ -104,7 +104,7 @@ class Slow(Refusing):
 
 async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_for_its_turn_goes_back() -> None:
     redo, gates, history = Slow(), Gates(1, None, clock=Clock(wall=lambda: NOW)), History()
-    hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
+    hand_pause = HandPause(in_memory(), Insist(), _nothing)
     deliverer = Deliverer(redo, CONTRACT, gates, failing(), Metrics(), history, hand_pause, Terms(), clock=lambda: NOW)
     order = CONTRACT.order(document(), NOW)
     deliveries = [
@@ -130,7 +130,7 @@ async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_f
 
 async def test_nothing_that_would_be_taken_away_shows_whether_redo_is_up() -> None:
     """What is of a former key may be taken over yet, and what has left the mapping stays where it is."""
-    memory = MemoryCheckpoints()
+    memory = in_memory()
     keys = [former(OrderKey("1"), 1), OrderKey("2"), OrderKey("3")]
     for key in keys:
         entry = Entry(key, 1, 1, NOW, Lane.LIVE, 0, False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file
 from connector.model.orders import OrderKey
 from connector.pipeline.deliver.group_commit import Settler
 from connector.pipeline.insist import Insist
@@ -22,12 +22,12 @@ from tests.support.fixtures.connector import eventually
 async def test_what_became_of_an_order_is_written_though_the_writer_is_cancelled(
     tmp_path: Path, *, begun: bool
 ) -> None:
-    store, written = SqliteCheckpoints(tmp_path / "connector.db"), list[Settlement]()
+    store, written = in_file(tmp_path / "connector.db"), list[Settlement]()
     settler = Settler(store, Insist(), written.extend)
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({OrderKey("a")}))], [])
     (entry,) = await store.take(1, time.time(), frozenset(), tuple(Lane))
     release = threading.Event()
-    busy = asyncio.create_task(store._thread.read(lambda connection: release.wait()))
+    busy = asyncio.create_task(store._engine.read(lambda session: release.wait()))
     station = asyncio.create_task(settler.step())
     settler.settle(Settlement(entry))
     if begun:

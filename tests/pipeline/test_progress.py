@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from connector.checkpoints.memory import MemoryCheckpoints
+from connector.checkpoints.opening import in_memory
+from connector.checkpoints.store import Checkpoints
 from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction
 from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.insist import Insist
@@ -34,7 +35,7 @@ class NoOrders:
 class Road:
     """One run of a connector: a Progress and what it acts on. The memory outlives it."""
 
-    def __init__(self, memory: MemoryCheckpoints) -> None:
+    def __init__(self, memory: Checkpoints) -> None:
         insist = Insist()
         self.memory = memory
         self.visibility = Visibility(memory)
@@ -61,9 +62,9 @@ def commit(end: int, xid: int = 7, moment: float = 1.0, *, whole: bool = True) -
     return Transaction(xid, Lsn(end - 8), Lsn(end) if whole else None, moment, ())
 
 
-async def remembered(lsn: int = 500, *batch: Transaction) -> MemoryCheckpoints:
+async def remembered(lsn: int = 500, *batch: Transaction) -> Checkpoints:
     """What a run leaves that was told positions up to `lsn`."""
-    memory = MemoryCheckpoints()
+    memory = in_memory()
     road = await Road(memory).load(empty=True, made=Gap.NEW_SLOT)
     await road.progress.begin(at(100))
     assert road.gap is None
@@ -144,7 +145,7 @@ async def test_a_slot_that_was_made_for_a_known_reason_is_only_compared() -> Non
 
 
 async def test_a_store_that_knows_orders_but_no_position_is_compared_once() -> None:
-    memory = MemoryCheckpoints()
+    memory = in_memory()
     for expected in (Gap.UNKNOWN, None):
         road = await Road(memory).load()
         await road.progress.begin(at(400))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connector.checkpoints.memory import MemoryCheckpoints
+from connector.checkpoints.opening import in_memory
+from connector.checkpoints.store import Checkpoints
 from connector.model.orders import OrderKey
 from connector.pipeline.holds.vanished_rows import Evidence
 from connector.pipeline.insist import Insist
@@ -16,7 +17,7 @@ from tests.pipeline.test_progress import NoOrders
 
 
 class Stage:
-    def __init__(self, memory: MemoryCheckpoints) -> None:
+    def __init__(self, memory: Checkpoints) -> None:
         self.revisions = Revisions()
         insist = Insist()
         self.sweeper = Sweeper(memory, NoOrders(), self.revisions, Metrics("test"), insist, lambda: None, None)  # type: ignore[arg-type]
@@ -28,16 +29,16 @@ class Stage:
 
 
 @pytest.fixture
-def memory() -> MemoryCheckpoints:
-    return MemoryCheckpoints()
+def memory() -> Checkpoints:
+    return in_memory()
 
 
-async def test_nothing_is_doubted_at_first(memory: MemoryCheckpoints) -> None:
+async def test_nothing_is_doubted_at_first(memory: Checkpoints) -> None:
     assert Stage(memory).lacking("1") is None
 
 
 async def test_a_doubt_lasts_until_the_comparison_is_over_and_longer_for_what_came_before(
-    memory: MemoryCheckpoints,
+    memory: Checkpoints,
 ) -> None:
     stage = Stage(memory)
     await stage.evidence.anew("a partition was detached")
@@ -52,7 +53,7 @@ async def test_a_doubt_lasts_until_the_comparison_is_over_and_longer_for_what_ca
 
 
 async def test_an_order_that_is_only_pushed_again_is_judged_by_the_change_that_came_with_it(
-    memory: MemoryCheckpoints,
+    memory: Checkpoints,
 ) -> None:
     stage = Stage(memory)
     await stage.evidence.anew("a partition was detached")
@@ -64,7 +65,7 @@ async def test_an_order_that_is_only_pushed_again_is_judged_by_the_change_that_c
     assert stage.lacking("1", 0) == "a partition was detached"
 
 
-async def test_a_doubt_survives_a_restart(memory: MemoryCheckpoints) -> None:
+async def test_a_doubt_survives_a_restart(memory: Checkpoints) -> None:
     await Stage(memory).evidence.doubt("a view was redefined")
     stage = Stage(memory)
     await stage.evidence.load()
@@ -72,7 +73,7 @@ async def test_a_doubt_survives_a_restart(memory: MemoryCheckpoints) -> None:
     assert stage.lacking("1") == "a view was redefined"
 
 
-async def test_a_delete_that_the_stream_shows_counts_until_the_row_is_written_again(memory: MemoryCheckpoints) -> None:
+async def test_a_delete_that_the_stream_shows_counts_until_the_row_is_written_again(memory: Checkpoints) -> None:
     stage = Stage(memory)
     await stage.evidence.anew("a partition was detached")
     key = OrderKey("1")
@@ -85,7 +86,7 @@ async def test_a_delete_that_the_stream_shows_counts_until_the_row_is_written_ag
     assert stage.lacking("1") is not None
 
 
-async def test_a_new_doubt_needs_a_comparison_of_its_own(memory: MemoryCheckpoints) -> None:
+async def test_a_new_doubt_needs_a_comparison_of_its_own(memory: Checkpoints) -> None:
     stage = Stage(memory)
     await stage.evidence.anew("a partition was detached")
     first = stage.sweeper.current
@@ -96,7 +97,7 @@ async def test_a_new_doubt_needs_a_comparison_of_its_own(memory: MemoryCheckpoin
     assert stage.lacking("1") == "another one was detached"
 
 
-async def test_a_void_reading_is_doubted_once(memory: MemoryCheckpoints) -> None:
+async def test_a_void_reading_is_doubted_once(memory: Checkpoints) -> None:
     stage = Stage(memory)
     await stage.evidence.void("row-level security")
     asked = stage.sweeper.current
@@ -104,7 +105,7 @@ async def test_a_void_reading_is_doubted_once(memory: MemoryCheckpoints) -> None
     assert stage.sweeper.current == asked
 
 
-async def test_an_approval_from_before_a_doubt_is_none_of_a_removal(memory: MemoryCheckpoints) -> None:
+async def test_an_approval_from_before_a_doubt_is_none_of_a_removal(memory: Checkpoints) -> None:
     stage = Stage(memory)
     before = Entry(OrderKey("1"), 1, stage.revisions.next(), 0.0, Lane.SWEEP, 0, confirm=False, approved=True)
     assert stage.evidence.approved(before)

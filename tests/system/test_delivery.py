@@ -8,7 +8,8 @@ import orjson
 import pytest
 from cryptography.fernet import Fernet
 
-from connector.checkpoints.requests import Requests, requests_path
+from connector.checkpoints.address import Address
+from connector.checkpoints.opening import open_requests
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.holds import HoldState
 from tests.support.fixtures.connector import Rig, eventually
@@ -35,7 +36,7 @@ async def _known_id(rig: Rig, key: str) -> str:
 
 
 async def _ask(rig: Rig, verb: str, **arguments: Any) -> str:
-    requests = Requests(requests_path(rig.settings().checkpoints.url.get_secret_value()))
+    requests = open_requests(Address(rig.settings().checkpoints.url.get_secret_value()))
     number = requests.ask(verb, arguments, 0.0)
 
     def done() -> Any:

@@ -16,7 +16,8 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from connector.checkpoints.requests import Requests, requests_path
+from connector.checkpoints.address import Address
+from connector.checkpoints.opening import open_requests
 from connector.inspect import survey
 from connector.pipeline.holds.guard import Limits
 from connector.sandbox.server import SandboxServer
@@ -150,7 +151,7 @@ async def read_so_far(served: Served) -> None:
 
 
 async def approve(rig: Rig, hold: int) -> None:
-    requests = Requests(requests_path(rig.settings().checkpoints.url.get_secret_value()))
+    requests = open_requests(Address(rig.settings().checkpoints.url.get_secret_value()))
     number = requests.ask("approve", {"hold": hold, "limit": None}, 0.0)
 
     def done() -> bool:

@@ -1,4 +1,3 @@
-"""The checkpoint store in a Postgres database of its own: the mirror of the SQLite store, in SQL written for Postgres.
-
-It must not know why an order changed, nor the OMS's database, which others compare it with.
+"""Postgres as the checkpoint store's engine: a schema of a database. It must not know any table but its own marks, nor
+the OMS's database, which others compare it with.
 """

@@ -10,9 +10,10 @@ from typing import Final
 import psycopg
 
 from connector.checkpoints.address import SETTING, Address
-from connector.checkpoints.postgres import ledger, lock, progress
+from connector.checkpoints.postgres import lock
 from connector.checkpoints.postgres.connection import StoreConnection, connect, describe, unwritable
 from connector.checkpoints.postgres.migrations import migrate
+from connector.checkpoints.postgres.session import PostgresSession
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError, Problem
 
 PATIENCE: Final = 3.0
@@ -60,18 +61,20 @@ class Claim:
 
     def _begin(self, session: StoreConnection) -> None:
         migrate(session, self._address)
-        progress.begin_writing(session, self._writer)
-        self._begun, self.writes = True, progress.writer(session)[1]
+        store = PostgresSession(session)
+        store.run("writer_begin", writer=self._writer)
+        self._begun, self.writes = True, store.row("writer")[1]
 
     def _go_on(self, session: StoreConnection) -> None:
-        writer, writes = progress.writer(session)
+        store = PostgresSession(session)
+        writer, writes = store.row("writer")
         if writer != self._writer:
             raise self._lost_to("another redo-connector has written there since this one lost its session")
         if writes < self.writes:
             raise self._lost_to("it went back to an earlier state (a failover, or a restored backup)")
         # A standby that took over may lack how orders were settled last.
         late_until = None if self.late_for is None else self._clock() + self.late_for
-        ledger.doubt_in_flight(session, late_until)
+        store.run("ledger_doubt_in_flight", late_until=late_until)
 
     def _take_lock(self, session: StoreConnection) -> None:
         """Where a former session of this process still has it, the server hasn't noticed that it is over."""

@@ -5,18 +5,16 @@ The mark of ownership and the version are the row of `store`.
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any, Final
 
 from psycopg import Connection, sql
 
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import describe
+from connector.checkpoints.statements import script
 from connector.model.errors import ConfigurationError, Problem
 
-MIGRATIONS: Final = tuple(
-    files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "upgrade_2.sql")
-)
+MIGRATIONS: Final = (script("schema_postgres.sql"),)
 """One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
 
 _PROGRAM: Final = "redo-connector"
@@ -61,8 +59,8 @@ def migrate(connection: Connection[Any], address: Address) -> None:
     if version is None:
         # Not IF NOT EXISTS: that needs the privilege even where the schema exists.
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(address.schema)))
-    for number, script in enumerate(MIGRATIONS[version or 0 :], start=(version or 0) + 1):
+    for number, statements in enumerate(MIGRATIONS[version or 0 :], start=(version or 0) + 1):
         with connection.transaction():
-            connection.execute(script.encode())
+            connection.execute(statements.encode())
             connection.execute("DELETE FROM store")
             connection.execute("INSERT INTO store (program, version) VALUES (%s, %s)", (_PROGRAM, number))

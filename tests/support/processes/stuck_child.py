@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from connector.checkpoints import ledger
+from connector.checkpoints.tables import ledger
 from connector.cli.main import main
 from connector.pipeline.intake.intake import Intake
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from connector.checkpoints.sqlite import SqliteCheckpoints
+from connector.checkpoints.opening import in_file
 from connector.demo.postgres import Cluster, Template
 from connector.inspect import survey
 from connector.model.changes import parse_lsn
@@ -166,7 +166,7 @@ class Scene:
         """Once it is quiet. Stops the connector, because only one process may hold its store. An order sent twice alike
         isn't wrong after a fault: how many were is in the report."""
         await self.supervisor.stop()
-        memory = SqliteCheckpoints(self.store)
+        memory = in_file(self.store)
         try:
             belief = await believed(memory)
         finally:

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from connector.checkpoints.memory import MemoryCheckpoints
+from connector.checkpoints.sqlite.engine import SqliteEngine
+from connector.checkpoints.sqlite.file import open_memory
+from connector.checkpoints.store import Checkpoints
 from connector.checkpoints.vault import Vault
 from connector.contract.order_builder import RedoContract
 from connector.model.errors import CheckpointsUnwritable
@@ -59,11 +61,11 @@ class Setup:
     refusal: int = 400
 
 
-class WatchedCheckpoints(MemoryCheckpoints):
+class WatchedCheckpoints(Checkpoints):
     """The store in memory, whose callers a witness watches."""
 
     def __init__(self, witness: Witness, loop: VirtualTimeLoop) -> None:
-        super().__init__(VAULT, loop.wall)
+        super().__init__(SqliteEngine(open_memory()), VAULT, loop.wall)
         self._witness = witness
 
     async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:

@@ -1,0 +1,140 @@
+"""What the store's logic runs on: sessions that run named statements, and engines that run work on a session.
+
+The logic (`tables/`, `store`) knows no engine; an engine knows no table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from enum import Enum, auto
+from typing import Any, TypeVar
+
+from connector.model.errors import CheckpointsUnwritable
+from connector.pipeline.heartbeat import Heartbeat
+
+T = TypeVar("T")
+
+STEP = 10_000
+"""Rows changed in one transaction of a long piece of work (about 50 ms), so that other calls get in between."""
+
+
+class Durability(Enum):
+    """What is lost in a power cut, or when a server crashes. Nothing is when only the process is killed."""
+
+    SYNCED = auto()
+    """Nothing: it is on the disk when the call returns."""
+    SYNCED_IF_WRITTEN = auto()
+    """The same, of work that mostly finds nothing to write: that costs no sync."""
+    SYNCED_AFTER_CRASHES = auto()
+    """Only what the connector can't outlive: nothing in a server of its own, what was written last in a file."""
+    UNSYNCED = auto()
+    """What was written last."""
+
+
+class Session(ABC):
+    """Runs statements of `connector.checkpoints.statements` by their names. Values are parameters by name; lists are
+    lists. Boolean columns may come back as 0 and 1."""
+
+    @abstractmethod
+    def run(self, name: str, /, **values: Any) -> None:
+        """A statement of which no answer is needed."""
+
+    @abstractmethod
+    def run_rows(self, name: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """A statement with a table of parameters; nothing without a row. Rows that could meet in one row of the
+        database must be merged before."""
+
+    @abstractmethod
+    def changed(self, name: str, /, **values: Any) -> int:
+        """How many rows a statement changed."""
+
+    @abstractmethod
+    def rows(self, name: str, /, **values: Any) -> list[Any]:
+        """The rows that a query gives."""
+
+    @abstractmethod
+    def rows_of(self, name: str, rows: Iterable[Sequence[Any]], /, **values: Any) -> Iterable[Any]:
+        """The rows that a query gives for each row of its table of parameters."""
+
+    def row(self, name: str, /, **values: Any) -> Any:
+        """The only row, None where there is none."""
+        return next(iter(self.rows(name, **values)), None)
+
+    def value(self, name: str, /, **values: Any) -> Any:
+        """The only column of the only row, None where there is none."""
+        row = self.row(name, **values)
+        return None if row is None else row[0]
+
+    def at_length(self) -> AbstractContextManager[None]:
+        """Work that reads everything, and may take as long as it takes."""
+        return nullcontext()
+
+
+class Engine(ABC):
+    """Runs work on a session, one call after the other, on a thread of its own: cancelling a task must not cut a
+    transaction in two. A call whose task is cancelled may or may not have been carried out.
+
+    `where` is for messages. `inline`: there is no thread, and every call is over when it returns.
+    """
+
+    def __init__(self, where: str, place: str, *, inline: bool = False) -> None:
+        self.where = where
+        self.heartbeat = Heartbeat("checkpoint store", f"reading and writing {place}", root=True)
+        self._closed = False
+        self._executor = None if inline else ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Run `work` outside a transaction. Raises CheckpointsUnwritable, and what opening a session raises."""
+        return await self._submit(work)
+
+    async def write(self, work: Callable[[Session], T], durability: Durability = Durability.SYNCED) -> T:
+        """Run `work` in one transaction. Raises as `read` does."""
+        return await self._submit(lambda session: self._transact(session, work, durability))
+
+    def expect_late(self, seconds: float | None) -> None:  # noqa: B027 -- most engines needn't know
+        """So long after it was sent a request may still be carried out; None: that isn't known. For engines whose
+        session may be lost."""
+
+    async def close(self) -> None:
+        """Finish what was submitted and end the session. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._executor is None:
+            self._let_go()
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._let_go)
+        finally:
+            self._executor.shutdown(wait=False)
+
+    def _open_on_thread(self, open_session: Callable[[], object]) -> None:
+        """Open the first session on the thread that all others are opened on."""
+        assert self._executor is not None  # noqa: S101 -- an inline engine has no session to open
+        try:
+            self._executor.submit(open_session).result()
+        except BaseException:  # whatever it was, a thread would be left
+            self._executor.shutdown(wait=False)
+            raise
+
+    async def _submit(self, work: Callable[[Session], T]) -> T:
+        if self._closed:
+            raise CheckpointsUnwritable(f"{self.where}: it has been closed")
+        if self._executor is None:
+            return self._guarded(work)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._guarded, work)
+
+    @abstractmethod
+    def _guarded(self, work: Callable[[Session], T]) -> T:
+        """Run `work` while the heartbeat works, and say in words of ours what its errors mean."""
+
+    @abstractmethod
+    def _transact(self, session: Session, work: Callable[[Session], T], durability: Durability) -> T: ...
+
+    @abstractmethod
+    def _let_go(self) -> None:
+        """End the session."""

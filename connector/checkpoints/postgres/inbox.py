@@ -1,0 +1,75 @@
+"""The inbox in the schema of the store, for commands on whatever machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from connector.checkpoints.address import Address
+from connector.checkpoints.postgres import lock
+from connector.checkpoints.postgres.claim import Claim
+from connector.checkpoints.postgres.connection import StoreConnection, connect, unwritable
+from connector.checkpoints.postgres.migrations import version_of
+from connector.checkpoints.postgres.session import PostgresSession
+
+
+class InboxTable:
+    """`checkpoints.requests.InboxPlace`: a table, reached through a session of its own that holds no lock. Each
+    statement is a transaction."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._mutex = threading.Lock()
+        self._session: StoreConnection | None = None
+
+    def close(self) -> None:
+        with self._mutex:
+            self._let_go()
+
+    @contextmanager
+    def opened(self, *, make: bool = False, write: bool = True) -> Iterator[PostgresSession | None]:
+        with self._mutex:
+            session = self._current(make=make)
+            try:
+                yield None if session is None else PostgresSession(session)
+            except psycopg.Error as error:
+                self._let_go()
+                raise unwritable(self._address, error) from None
+
+    def _current(self, *, make: bool) -> StoreConnection | None:
+        if self._session is not None and not self._session.closed:
+            return self._session
+        session = connect(self._address, read_only=False)
+        try:
+            there = version_of(session, self._address)
+            if not there and make:
+                Claim(self._address, time.time).open().close()
+        except psycopg.Error as error:
+            session.close()
+            raise unwritable(self._address, error) from None
+        except BaseException:  # whatever it was, a session would be left
+            session.close()
+            raise
+        if not there and not make:
+            session.close()
+            return None
+        self._session = session
+        return session
+
+    def _let_go(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+
+def has_writer(address: Address) -> bool:
+    """Whether a session holds the writer's lock. Raises ConfigurationError, CheckpointsUnwritable."""
+    with connect(address, read_only=True) as session:
+        try:
+            return lock.holder(session, address.schema) is not None
+        except psycopg.Error as error:
+            raise unwritable(address, error) from None

@@ -1,0 +1,682 @@
+-- The statements of the checkpoint store that SQLite and Postgres run alike. `connector.checkpoints.statements` says how
+-- they are written and what each engine makes of them.
+
+
+-- The ledger: which orders wait to be looked at.
+
+-- name: ledger_arrive
+-- rows: key text, first_revision bigint, revision bigint, since float8, lane smallint, confirm boolean, approved boolean
+-- What failed is tried at once when it changes. It is never at due = 0, so that it is found without a walk over all that
+-- waits. What arrives while the order is in flight is also remembered apart (newer_*), because its settlement leaves
+-- exactly that part behind.
+INSERT INTO ledger (key, first_revision, revision, since, lane, confirm, approved)
+SELECT rows.key, rows.first_revision, rows.revision, rows.since, rows.lane, rows.confirm, rows.approved
+FROM rows WHERE true
+ON CONFLICT (key) DO UPDATE SET
+  first_revision = least(ledger.first_revision, excluded.first_revision),
+  revision = greatest(ledger.revision, excluded.revision),
+  since = least(ledger.since, excluded.since),
+  lane = least(ledger.lane, excluded.lane),
+  due = CASE WHEN ledger.attempts > 0 THEN greatest(0.001, least(ledger.due, excluded.since)) ELSE 0 END,
+  confirm = ledger.confirm OR excluded.confirm,
+  approved = ledger.approved OR excluded.approved,
+  newer_first = CASE WHEN ledger.in_flight
+    THEN least(coalesce(ledger.newer_first, excluded.first_revision), excluded.first_revision) END,
+  newer_since = CASE WHEN ledger.in_flight
+    THEN least(coalesce(ledger.newer_since, excluded.since), excluded.since) END,
+  newer_confirm = ledger.in_flight AND (ledger.newer_confirm OR excluded.confirm),
+  newer_approved = ledger.in_flight AND (ledger.newer_approved OR excluded.approved)
+
+-- name: ledger_due
+-- rows: lane smallint
+-- Two walks along the index ledger_next for each lane, each as long as its limit whatever waits behind.
+SELECT found.* FROM rows CROSS JOIN LATERAL (
+  SELECT * FROM (
+    SELECT key, first_revision, revision, since, ledger.lane, attempts, confirm, late_until, approved FROM ledger
+    WHERE ledger.lane = rows.lane AND attempts = 0 AND due = 0 ORDER BY revision LIMIT :page) AS never_delayed
+  UNION ALL SELECT * FROM (
+    SELECT key, first_revision, revision, since, ledger.lane, attempts, confirm, late_until, approved FROM ledger
+    WHERE ledger.lane = rows.lane AND attempts = 0 AND due > 0 AND due <= :now ORDER BY due LIMIT :page) AS delay_over
+) AS found
+
+-- name: ledger_failing
+-- rows: lane smallint
+SELECT found.* FROM rows CROSS JOIN LATERAL (
+  SELECT due, key, first_revision, revision, since, ledger.lane, attempts, confirm, late_until, approved FROM ledger
+  WHERE ledger.lane = rows.lane AND attempts > 0 AND due > 0 AND due <= :now ORDER BY due LIMIT :page
+) AS found
+
+-- name: ledger_mark
+-- From now on a request may be on its way for these.
+UPDATE ledger SET in_flight = true, newer_first = NULL, newer_since = NULL, newer_confirm = false,
+  newer_approved = false
+WHERE key = ANY (:keys)
+
+-- name: ledger_leave
+-- rows: key text, revision bigint
+DELETE FROM ledger USING rows WHERE ledger.key = rows.key AND ledger.revision <= rows.revision AND newer_first IS NULL
+
+-- name: ledger_stay
+-- rows: key text, revision bigint
+-- What has changed since it was taken. late_until stays: a request that may land late is none the less late for what
+-- arrived anew.
+UPDATE ledger SET first_revision = coalesce(newer_first, rows.revision + 1), since = coalesce(newer_since, since),
+  due = 0, attempts = 0, confirm = newer_confirm, approved = newer_approved, in_flight = false, newer_first = NULL,
+  newer_since = NULL, newer_confirm = false, newer_approved = false
+FROM rows WHERE ledger.key = rows.key AND (ledger.revision > rows.revision OR newer_first IS NOT NULL)
+
+-- name: ledger_set_since
+-- rows: key text, since float8
+-- Apart from ledger_again, because it moves the entry in the index ledger_since; and before it, because that forgets
+-- newer_since.
+UPDATE ledger SET since = least(rows.since, coalesce(newer_since, rows.since)) FROM rows WHERE ledger.key = rows.key
+
+-- name: ledger_again
+-- rows: key text, due float8, attempts integer, confirm boolean, late_until float8, approved boolean
+-- What arrived in flight ends the wait, and must not wait for a late request to be over.
+UPDATE ledger SET
+  due = CASE WHEN rows.attempts > 0 THEN greatest(0.001, least(rows.due, coalesce(newer_since, rows.due)))
+    WHEN newer_first IS NULL THEN rows.due ELSE 0 END,
+  attempts = rows.attempts, confirm = rows.confirm OR newer_confirm, late_until = rows.late_until,
+  approved = rows.approved OR newer_approved, in_flight = false, newer_first = NULL, newer_since = NULL,
+  newer_confirm = false, newer_approved = false
+FROM rows WHERE ledger.key = rows.key
+
+-- name: ledger_hasten_failing
+UPDATE ledger SET due = 0.001 WHERE key IN (
+  SELECT key FROM ledger WHERE lane = ANY (:lanes) AND attempts > 0 AND attempts <= :most_attempts AND due > 0.001
+  LIMIT :limit)
+
+-- name: ledger_hasten_delayed
+-- What is due exactly when nothing can land late any more isn't backing off: it waits for that moment, whether Redo
+-- answers or not.
+UPDATE ledger SET due = 0 WHERE key IN (
+  SELECT key FROM ledger WHERE lane = ANY (:lanes) AND attempts = 0 AND due > 0 AND due IS DISTINCT FROM late_until
+  LIMIT :limit)
+
+-- name: ledger_earliest
+-- rows: lane smallint
+SELECT first.key, first.due FROM rows CROSS JOIN LATERAL (
+  SELECT key, due FROM ledger WHERE ledger.lane = rows.lane AND attempts = 0 ORDER BY due, revision LIMIT :page
+) AS first
+
+-- name: ledger_earliest_failing
+-- rows: lane smallint
+SELECT first.key, first.due FROM rows CROSS JOIN LATERAL (
+  SELECT key, due FROM ledger WHERE ledger.lane = rows.lane AND attempts > 0 AND due > 0 ORDER BY due LIMIT :page
+) AS first
+
+-- name: ledger_confirm_in_flight
+-- Whoever took these is gone: Redo may hold what was on its way, or take it until late_until.
+UPDATE ledger SET confirm = true,
+  late_until = CASE WHEN late_until > :late_until THEN late_until ELSE coalesce(:late_until, late_until) END,
+  in_flight = false, newer_first = NULL, newer_since = NULL, newer_confirm = false, newer_approved = false
+WHERE in_flight
+
+-- name: ledger_late
+UPDATE ledger
+SET late_until = CASE WHEN late_until > :late_until THEN late_until ELSE coalesce(:late_until, late_until) END
+WHERE key = ANY (:keys)
+
+-- name: ledger_late_until
+SELECT max(late_until) FROM ledger
+
+-- name: ledger_disapprove
+UPDATE ledger SET approved = false, newer_approved = false WHERE approved OR newer_approved
+
+-- name: ledger_forgive
+UPDATE ledger SET attempts = 0, due = 0 WHERE attempts > 0
+
+-- name: ledger_forget
+DELETE FROM ledger WHERE key = ANY (:keys)
+
+-- name: ledger_forget_all
+DELETE FROM ledger
+
+
+-- Lookups: changed rows whose orders a query has yet to tell.
+
+-- name: lookup_arrive
+-- rows: route text, columns text, first_revision bigint, revision bigint, since float8, latest_since float8
+INSERT INTO lookup (route, columns, first_revision, revision, since, latest_since)
+SELECT rows.route, rows.columns, rows.first_revision, rows.revision, rows.since, rows.latest_since FROM rows WHERE true
+ON CONFLICT (route, columns) DO UPDATE SET revision = greatest(lookup.revision, excluded.revision),
+  since = least(lookup.since, excluded.since), latest_since = excluded.latest_since
+
+-- name: lookup_oldest_unread
+-- A partial index serves this one and the next: https://www.sqlite.org/partialindex.html
+SELECT route, cursor FROM lookup WHERE cursor IS NULL ORDER BY first_revision, route, columns LIMIT 1
+
+-- name: lookup_oldest_begun
+SELECT route, cursor FROM lookup WHERE cursor IS NOT NULL ORDER BY first_revision, route, columns LIMIT 1
+
+-- name: lookup_together_unread
+SELECT columns, first_revision, revision, since FROM lookup
+WHERE route = :route AND cursor IS NULL ORDER BY first_revision, columns LIMIT :limit
+
+-- name: lookup_together_begun
+SELECT columns, first_revision, revision, since FROM lookup
+WHERE route = :route AND cursor = :cursor ORDER BY first_revision, columns LIMIT :limit
+
+-- name: lookup_continue
+-- rows: route text, columns text, taken bigint, cursor text
+-- The revision that was taken with the first page becomes the walk's.
+UPDATE lookup SET walk_revision = CASE WHEN lookup.cursor IS NULL THEN rows.taken ELSE walk_revision END,
+  cursor = rows.cursor
+FROM rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
+
+-- name: lookup_finish
+-- rows: route text, columns text, taken bigint
+DELETE FROM lookup USING rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
+  AND revision <= CASE WHEN cursor IS NULL THEN rows.taken ELSE walk_revision END
+
+-- name: lookup_restart
+-- rows: route text, columns text, taken bigint
+UPDATE lookup SET first_revision = 1 + CASE WHEN cursor IS NULL THEN rows.taken ELSE walk_revision END,
+  since = latest_since, cursor = NULL, walk_revision = NULL
+FROM rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
+
+-- name: lookup_forget_all
+DELETE FROM lookup
+
+
+-- Checkpoints: what Redo accepted last.
+
+-- name: checkpoint_accept
+-- rows: key text, order_id text, fingerprint bytea, accepted_at float8, redo_id text, missing boolean, digest bytea, store_id text, traits bytea
+INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)
+SELECT rows.key, rows.order_id, rows.fingerprint, rows.accepted_at, rows.redo_id, rows.missing, rows.digest,
+  rows.store_id, rows.traits
+FROM rows WHERE true
+ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id, fingerprint = excluded.fingerprint,
+  accepted_at = excluded.accepted_at, redo_id = excluded.redo_id, missing = excluded.missing,
+  digest = excluded.digest, store_id = excluded.store_id, traits = excluded.traits
+
+-- name: checkpoint_forget
+DELETE FROM checkpoint WHERE key = ANY (:keys)
+
+-- name: checkpoints
+SELECT key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits FROM checkpoint
+WHERE key = ANY (:keys)
+
+-- name: checkpoint_owners
+SELECT store_id, order_id, key FROM checkpoint WHERE NOT missing AND order_id = ANY (:order_ids)
+
+-- name: checkpoint_page
+SELECT key FROM checkpoint WHERE NOT missing AND key > :after ORDER BY key LIMIT :limit
+
+-- name: checkpoint_sample
+SELECT key FROM checkpoint WHERE NOT missing ORDER BY random() LIMIT :limit
+
+-- name: checkpoint_adopt
+UPDATE checkpoint SET store_id = :store_id WHERE key IN (SELECT key FROM checkpoint WHERE store_id = '' LIMIT :limit)
+
+-- name: checkpoint_keys_before
+SELECT key FROM checkpoint WHERE key < :bound ORDER BY key LIMIT :limit
+
+-- name: checkpoint_keys_from
+SELECT key FROM checkpoint WHERE key >= :bound ORDER BY key LIMIT :limit
+
+-- name: checkpoint_doubt
+-- Redo may hold something else than it accepted last. Of an order in flight that isn't known so far.
+UPDATE checkpoint SET fingerprint = :unknown, digest = :unknown WHERE key = ANY (:keys) AND (
+  EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key AND (confirm OR late_until IS NOT NULL))
+  OR EXISTS (SELECT 1 FROM held WHERE held.key = checkpoint.key AND held.confirm))
+
+-- name: checkpoint_of_leftovers
+-- What Redo holds there isn't known, and no order may go without somebody knowing it: where there are several places,
+-- the first by order becomes the checkpoint's.
+INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, missing, digest, store_id, traits)
+SELECT key, order_id, :unknown, :now, false, :unknown, store_id, :unknown FROM leftover
+WHERE (:all_keys OR key = ANY (:keys))
+  AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE checkpoint.key = leftover.key)
+  AND NOT EXISTS (SELECT 1 FROM leftover AS other
+    WHERE other.key = leftover.key AND (other.order_id, other.store_id) < (leftover.order_id, leftover.store_id))
+
+-- name: checkpoint_former
+-- rows: key text, store_id text, order_id text
+-- Former keys at the places that orders without a checkpoint claim. One that left the mapping is second choice, and so is
+-- one that has had the place longer ago.
+SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
+  SELECT key FROM checkpoint
+  WHERE checkpoint.store_id = rows.store_id AND checkpoint.order_id = rows.order_id AND key >= :first AND key < :end
+    AND NOT EXISTS (SELECT 1 FROM checkpoint AS own WHERE own.key = rows.key)
+    AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key AND late_until IS NOT NULL)
+  ORDER BY missing, accepted_at DESC, key
+) AS there
+
+-- name: checkpoint_rename
+-- rows: was text, now text
+UPDATE checkpoint SET key = rows.now FROM rows WHERE key = rows.was
+
+
+-- Leftovers: places at which Redo may hold an order beside the checkpoint's.
+
+-- name: leftover_add
+-- rows: key text, store_id text, order_id text
+INSERT INTO leftover (key, store_id, order_id) SELECT rows.key, rows.store_id, rows.order_id FROM rows WHERE true
+ON CONFLICT DO NOTHING
+
+-- name: leftover_remove
+-- rows: key text, store_id text, order_id text
+DELETE FROM leftover USING rows
+WHERE leftover.key = rows.key AND leftover.store_id = rows.store_id AND leftover.order_id = rows.order_id
+
+-- name: leftovers
+SELECT key, store_id, order_id FROM leftover WHERE key = ANY (:keys) ORDER BY key, store_id, order_id
+
+-- name: leftover_adopt
+INSERT INTO leftover (key, store_id, order_id)
+SELECT key, CAST(:store_id AS text), order_id FROM leftover WHERE store_id = '' ON CONFLICT DO NOTHING
+
+-- name: leftover_forget_unadopted
+DELETE FROM leftover WHERE store_id = ''
+
+-- name: leftover_give_way
+-- rows: was text, now text
+DELETE FROM leftover USING rows WHERE leftover.key = rows.now AND EXISTS (SELECT 1 FROM leftover AS other
+  WHERE other.key = rows.was AND other.store_id = leftover.store_id AND other.order_id = leftover.order_id)
+
+-- name: leftover_rename
+-- rows: was text, now text
+UPDATE leftover SET key = rows.now FROM rows WHERE key = rows.was
+
+
+-- Payloads: sealed bodies that Redo accepted.
+
+-- name: payload_keep
+-- rows: key text, store_id text, order_id text, sealed bytea
+INSERT INTO payload (key, store_id, order_id, sealed)
+SELECT rows.key, rows.store_id, rows.order_id, rows.sealed FROM rows WHERE true
+ON CONFLICT (key, store_id, order_id) DO UPDATE SET sealed = excluded.sealed
+
+-- name: payload_keep_if_none
+-- rows: key text, store_id text, order_id text, sealed bytea
+INSERT INTO payload (key, store_id, order_id, sealed)
+SELECT rows.key, rows.store_id, rows.order_id, rows.sealed FROM rows WHERE true ON CONFLICT DO NOTHING
+
+-- name: payload_drop_strays
+-- A payload lives as long as its place is the checkpoint's or a leftover.
+DELETE FROM payload WHERE key = ANY (:keys)
+  AND NOT EXISTS (SELECT 1 FROM checkpoint AS here WHERE here.key = payload.key
+    AND here.store_id = payload.store_id AND here.order_id = payload.order_id)
+  AND NOT EXISTS (SELECT 1 FROM leftover AS there WHERE there.key = payload.key
+    AND there.store_id = payload.store_id AND there.order_id = payload.order_id)
+
+-- name: payload_sealed
+SELECT sealed FROM payload WHERE key = :key AND store_id = :store_id AND order_id = :order_id
+
+-- name: payloads
+SELECT key, store_id, order_id, sealed FROM payload WHERE key = ANY (:keys)
+
+-- name: payload_give_way
+-- rows: was text, now text
+DELETE FROM payload USING rows WHERE payload.key = rows.now AND EXISTS (SELECT 1 FROM payload AS other
+  WHERE other.key = rows.was AND other.store_id = payload.store_id AND other.order_id = payload.order_id)
+
+-- name: payload_rename
+-- rows: was text, now text
+UPDATE payload SET key = rows.now FROM rows WHERE key = rows.was
+
+
+-- Line items: which orders have one, by a hash of its id.
+
+-- name: line_items
+SELECT line, order_key FROM line_item WHERE order_key = ANY (:keys)
+
+-- name: line_item_add
+-- rows: line bigint, order_key text
+INSERT INTO line_item (line, order_key) SELECT rows.line, rows.order_key FROM rows WHERE true ON CONFLICT DO NOTHING
+
+-- name: line_item_remove
+-- rows: line bigint, order_key text
+DELETE FROM line_item USING rows WHERE line_item.line = rows.line AND line_item.order_key = rows.order_key
+
+-- name: line_item_owners
+-- rows: line bigint
+-- One short walk for each, because a bad mapping may give a million orders one line item.
+SELECT rows.line, part.order_key FROM rows CROSS JOIN LATERAL (
+  SELECT order_key FROM line_item WHERE line_item.line = rows.line ORDER BY order_key LIMIT 2
+) AS part
+
+-- name: line_item_give_way
+-- rows: was text, now text
+DELETE FROM line_item USING rows WHERE line_item.order_key = rows.now AND EXISTS (SELECT 1 FROM line_item AS other
+  WHERE other.order_key = rows.was AND other.line = line_item.line)
+
+-- name: line_item_rename
+-- rows: was text, now text
+UPDATE line_item SET order_key = rows.now FROM rows WHERE order_key = rows.was
+
+
+-- The reverse index: which orders a child row is part of.
+
+-- name: members
+SELECT (SELECT name FROM member_index WHERE id = index_id), row_key, order_key FROM member WHERE order_key = ANY (:keys)
+
+-- name: member_index_add
+-- rows: name text
+-- Not ON CONFLICT: that would use up a number each time.
+INSERT INTO member_index (name)
+SELECT rows.name FROM rows WHERE NOT EXISTS (SELECT 1 FROM member_index WHERE member_index.name = rows.name)
+
+-- name: member_add
+-- rows: name text, row_key text, order_key text
+INSERT INTO member (index_id, row_key, order_key)
+SELECT (SELECT id FROM member_index WHERE member_index.name = rows.name), rows.row_key, rows.order_key
+FROM rows WHERE true ON CONFLICT DO NOTHING
+
+-- name: member_remove
+-- rows: name text, row_key text, order_key text
+DELETE FROM member USING rows
+WHERE index_id = (SELECT id FROM member_index WHERE member_index.name = rows.name)
+  AND member.row_key = rows.row_key AND member.order_key = rows.order_key
+
+-- name: member_index_retire
+UPDATE member_index SET name = NULL WHERE name IS NOT NULL AND name <> ALL (:keep)
+
+-- name: member_index_retired
+SELECT id FROM member_index WHERE name IS NULL LIMIT 1
+
+-- name: member_empty
+DELETE FROM member WHERE (index_id, row_key, order_key) IN (
+  SELECT index_id, row_key, order_key FROM member WHERE index_id = :id LIMIT :limit)
+
+-- name: member_index_drop
+DELETE FROM member_index WHERE id = :id
+
+
+-- Holds: orders that aren't pushed until they are known to be few, or a person approves them.
+
+-- name: hold_open
+INSERT INTO hold (kind, cause, state, opened_at) VALUES (:kind, :cause, 'gathering', :now) RETURNING number
+
+-- name: hold_forget_ended
+DELETE FROM hold WHERE ended AND number <= :number
+
+-- name: holds
+SELECT number, kind, cause, state, opened_at, orders FROM hold WHERE NOT ended ORDER BY number
+
+-- name: hold
+SELECT number, kind, cause, state, opened_at, orders FROM hold WHERE NOT ended AND number = :number
+
+-- name: hold_mark
+UPDATE hold SET state = :state, ended = (orders = 0 AND :state = 'held') WHERE number = :number AND NOT ended
+
+-- name: hold_end
+UPDATE hold SET ended = true WHERE number = :number AND orders = 0
+
+-- name: hold_end_all
+UPDATE hold SET ended = true WHERE NOT ended
+
+-- name: hold_numbers
+SELECT number FROM hold WHERE number = ANY (:numbers)
+
+-- name: hold_counts
+SELECT state, CAST(sum(orders) AS bigint), count(*) FROM hold WHERE NOT ended AND orders > 0 GROUP BY state
+
+-- name: held_put
+-- rows: key text, hold bigint, spread bigint, fields text, since float8, confirm boolean
+INSERT INTO held (key, hold, spread, fields, since, confirm)
+SELECT rows.key, rows.hold, rows.spread, rows.fields, rows.since, rows.confirm FROM rows WHERE true
+ON CONFLICT (key) DO UPDATE SET hold = excluded.hold, fields = excluded.fields,
+  since = least(held.since, excluded.since), confirm = held.confirm OR excluded.confirm
+
+-- name: held_let_go
+DELETE FROM held WHERE key = ANY (:keys)
+
+-- name: held_forget_all
+DELETE FROM held
+
+-- name: held
+SELECT key, hold, fields, since, confirm FROM held WHERE key = ANY (:keys)
+
+-- name: held_spread
+SELECT key, since, confirm FROM held WHERE hold = :number ORDER BY spread LIMIT :limit
+
+-- name: held_fields
+SELECT fields, count(*) FROM held WHERE hold = :number GROUP BY fields
+
+
+-- Dead letters: orders refused for good.
+
+-- name: letter_bury
+-- rows: key text, reason text, message text, paths text, fingerprint bytea, first_seen float8, last_seen float8, attempts integer, status integer, cause text, store_id text, letter_group text
+INSERT INTO dead_letter
+  (key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id, letter_group)
+SELECT rows.key, rows.reason, rows.message, rows.paths, rows.fingerprint, rows.first_seen, rows.last_seen,
+  rows.attempts, rows.status, rows.cause, rows.store_id, rows.letter_group
+FROM rows WHERE true
+ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.message, paths = excluded.paths,
+  fingerprint = excluded.fingerprint, last_seen = excluded.last_seen,
+  attempts = dead_letter.attempts + excluded.attempts, status = excluded.status, cause = excluded.cause,
+  store_id = excluded.store_id, letter_group = excluded.letter_group
+
+-- name: letter_clear
+DELETE FROM dead_letter WHERE key = ANY (:keys)
+
+-- name: letter_forget_unplaced
+-- Orders that Redo refused, nobody knows where.
+DELETE FROM dead_letter WHERE store_id = '' AND fingerprint IS NOT NULL
+
+-- name: letter_forget_all
+DELETE FROM dead_letter
+
+-- name: letters
+SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id
+FROM dead_letter WHERE key = ANY (:keys)
+
+-- name: letter_page
+SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id
+FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
+
+-- name: letter_counts
+SELECT reason, count(*) FROM dead_letter GROUP BY reason
+
+-- name: letter_samples
+-- rows: name text
+SELECT rows.name, part.* FROM rows CROSS JOIN LATERAL (
+  SELECT key, reason, cause FROM dead_letter WHERE dead_letter.letter_group = rows.name ORDER BY key LIMIT :limit
+) AS part
+
+-- name: letter_keys
+SELECT key FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
+
+-- name: letter_group_keys
+SELECT key FROM dead_letter WHERE letter_group = :name AND key > :after ORDER BY key LIMIT :limit
+
+
+-- Warnings: suspicions about orders that were pushed nevertheless.
+
+-- name: warning_add
+-- rows: key text, kind text, message text, seen float8, times bigint
+INSERT INTO warning (key, kind, message, first_seen, last_seen, times)
+SELECT rows.key, rows.kind, rows.message, rows.seen, rows.seen, rows.times FROM rows WHERE true
+ON CONFLICT (key, kind) DO UPDATE SET message = excluded.message, last_seen = excluded.last_seen,
+  times = warning.times + excluded.times
+
+-- name: warning_forget_oldest
+-- The limit is there because SQLite knows no OFFSET without one.
+DELETE FROM warning WHERE (key, kind) IN (
+  SELECT key, kind FROM warning ORDER BY last_seen DESC, key DESC, kind DESC LIMIT 1000000000 OFFSET :kept)
+
+-- name: warning_latest
+SELECT key, kind, message, first_seen, last_seen, times FROM warning
+ORDER BY last_seen DESC, key DESC, kind DESC LIMIT :limit
+
+-- name: warning_counts
+SELECT kind, count(*) FROM warning GROUP BY kind
+
+-- name: warning_give_way
+-- rows: was text, now text
+DELETE FROM warning USING rows WHERE warning.key = rows.now AND EXISTS (SELECT 1 FROM warning AS other
+  WHERE other.key = rows.was AND other.kind = warning.kind)
+
+-- name: warning_rename
+-- rows: was text, now text
+UPDATE warning SET key = rows.now FROM rows WHERE key = rows.was
+
+
+-- Progress: commits that no snapshot has shown, sweeps, notes, the highest revision.
+
+-- name: revision_reach
+UPDATE census SET highest_revision = :revision WHERE highest_revision < :revision
+
+-- name: revision_highest
+SELECT highest_revision FROM census
+
+-- name: commit_add
+-- rows: revision bigint, xid bigint, end_lsn bigint
+INSERT INTO unseen (revision, xid, end_lsn) SELECT rows.revision, rows.xid, rows.end_lsn FROM rows WHERE true
+ON CONFLICT (revision) DO UPDATE SET xid = excluded.xid, end_lsn = excluded.end_lsn
+
+-- name: commits
+SELECT revision, xid, end_lsn FROM unseen ORDER BY revision
+
+-- name: commit_seen
+DELETE FROM unseen WHERE revision = ANY (:revisions)
+
+-- name: sweep_save
+INSERT INTO sweep (one, kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at,
+  missed, changed, extra, held)
+VALUES (true, :kind, :cause, :revision, :wanted_revision, :started_at, :phase, :cursor, :scanned, :finished_at,
+  :missed, :changed, :extra, :held)
+ON CONFLICT (one) DO UPDATE SET kind = excluded.kind, cause = excluded.cause, revision = excluded.revision,
+  wanted_revision = excluded.wanted_revision, started_at = excluded.started_at, phase = excluded.phase,
+  cursor = excluded.cursor, scanned = excluded.scanned, finished_at = excluded.finished_at, missed = excluded.missed,
+  changed = excluded.changed, extra = excluded.extra, held = excluded.held
+
+-- name: sweep_finish
+-- The same state, among the finished ones.
+INSERT INTO finished_sweep (kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at,
+  missed, changed, extra, held)
+SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at, missed, changed, extra,
+  held FROM sweep WHERE true
+ON CONFLICT (revision, started_at) DO UPDATE SET kind = excluded.kind, cause = excluded.cause,
+  wanted_revision = excluded.wanted_revision, phase = excluded.phase, cursor = excluded.cursor,
+  scanned = excluded.scanned, finished_at = excluded.finished_at, missed = excluded.missed, changed = excluded.changed,
+  extra = excluded.extra, held = excluded.held
+
+-- name: sweep
+SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at, missed, changed, extra,
+  held FROM sweep
+
+-- name: sweeps
+SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at, missed, changed, extra,
+  held FROM finished_sweep ORDER BY finished_at DESC, revision DESC, started_at DESC LIMIT :limit
+
+-- name: sweep_forget_oldest
+DELETE FROM finished_sweep WHERE (revision, started_at) IN (
+  SELECT revision, started_at FROM finished_sweep
+  ORDER BY finished_at DESC, revision DESC, started_at DESC LIMIT 1000000000 OFFSET :kept)
+
+-- name: sweep_forget_finished
+DELETE FROM finished_sweep
+
+-- name: note
+INSERT INTO note (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: noted
+SELECT value FROM note WHERE name = :name
+
+
+-- Endpoints: which address and store of Redo accepted what is remembered.
+
+-- name: endpoints
+SELECT store_id, url, active, approved, CASE WHEN active THEN
+  (SELECT count(*) FROM checkpoint WHERE checkpoint.store_id = endpoint.store_id AND NOT missing) ELSE orders END
+FROM endpoint ORDER BY store_id, url
+
+-- name: endpoint_active
+SELECT store_id, url, id FROM endpoint WHERE active
+
+-- name: endpoint_leave
+UPDATE endpoint SET active = false,
+  orders = (SELECT count(*) FROM checkpoint WHERE checkpoint.store_id = endpoint.store_id AND NOT missing)
+WHERE id = :endpoint
+
+-- name: endpoint_come
+INSERT INTO endpoint (store_id, url, active, approved, orders) VALUES (:store_id, :url, true, :approved, 0)
+ON CONFLICT (store_id, url) DO UPDATE SET active = true, approved = endpoint.approved OR excluded.approved
+RETURNING id
+
+-- name: endpoint_approve
+UPDATE endpoint SET approved = true WHERE active AND NOT approved
+
+-- name: {table}_park
+-- tables: checkpoint, leftover, payload, dead_letter
+INSERT INTO parked_{table} (endpoint, {columns}) SELECT :endpoint, {columns} FROM {table} WHERE store_id = :store_id
+
+-- name: {table}_parked
+-- tables: checkpoint, leftover, payload, dead_letter
+DELETE FROM {table} WHERE store_id = :store_id
+
+-- name: line_item_park
+INSERT INTO parked_line_item (endpoint, line, order_key) SELECT :endpoint, line, order_key FROM line_item
+WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
+
+-- name: line_item_parked
+DELETE FROM line_item WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
+
+-- name: {table}_bring_back
+-- tables: line_item, checkpoint, leftover, payload, dead_letter
+INSERT INTO {table} ({columns}) SELECT {columns} FROM parked_{table} WHERE endpoint = :endpoint ON CONFLICT DO NOTHING
+
+-- name: {table}_brought_back
+-- tables: line_item, checkpoint, leftover, payload, dead_letter
+DELETE FROM parked_{table} WHERE endpoint = :endpoint
+
+-- name: parked_doubt
+-- Of the keys that wait for a confirming push, Redo may hold something else than was accepted last.
+UPDATE parked_checkpoint SET fingerprint = :unknown, digest = :unknown WHERE endpoint = :endpoint AND (:doubted
+  OR key IN (SELECT key FROM ledger WHERE confirm OR in_flight OR late_until IS NOT NULL)
+  OR key IN (SELECT key FROM held WHERE confirm))
+
+-- name: parked_doubt_all
+UPDATE parked_checkpoint SET fingerprint = :unknown, digest = :unknown WHERE fingerprint <> :unknown
+
+-- name: parked_forget_warnings
+DELETE FROM warning WHERE key IN (SELECT key FROM parked_checkpoint WHERE endpoint = :endpoint)
+
+-- name: parked_at_both
+-- An order that went to another store meanwhile is at both.
+INSERT INTO leftover (key, store_id, order_id) SELECT key, store_id, order_id FROM parked_checkpoint
+WHERE endpoint = :endpoint AND NOT missing AND key IN (SELECT key FROM checkpoint) ON CONFLICT DO NOTHING
+
+-- name: parked_open
+-- Orders whose outcome was open when the endpoint was left.
+SELECT key FROM parked_checkpoint WHERE endpoint = :endpoint AND fingerprint = :unknown
+UNION SELECT key FROM parked_leftover WHERE endpoint = :endpoint
+
+-- name: endpoint_requeue
+SELECT key, since, confirm FROM held WHERE confirm
+UNION ALL SELECT DISTINCT key, CAST(:since AS double precision), false FROM leftover
+
+
+-- The inbox: what commands ask of a connector.
+
+-- name: request_ask
+INSERT INTO request (verb, arguments, asked_at) VALUES (:verb, :arguments, :asked_at) RETURNING number
+
+-- name: request_forget_old
+DELETE FROM request WHERE finished_at < :before
+
+-- name: request
+SELECT number, verb, arguments, asked_at, state, done, total, message, finished_at FROM request WHERE number = :number
+
+-- name: request_waiting
+SELECT EXISTS (SELECT 1 FROM request WHERE state = 'waiting' AND finished_at IS NULL)
+
+-- name: request_next
+UPDATE request SET state = 'running' WHERE number = (
+  SELECT min(number) FROM request WHERE state = 'waiting' AND finished_at IS NULL
+) RETURNING number, verb, arguments, asked_at, state, done, total, message, finished_at
+
+-- name: request_progress
+UPDATE request SET done = :done, total = :total WHERE number = :number
+
+-- name: request_finish
+UPDATE request SET state = :state, message = :message, finished_at = :finished_at WHERE number = :number
+
+-- name: request_wait_again
+UPDATE request SET state = 'waiting', done = 0, total = NULL WHERE state = 'running'

@@ -1,0 +1,129 @@
+"""One SQLite connection: its transactions and durability, and what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+import orjson
+
+from connector.checkpoints.engine import Durability, Engine, Session
+from connector.checkpoints.statements import Statement, statements
+from connector.model.errors import CheckpointsUnwritable
+
+T = TypeVar("T")
+
+_HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
+    (apsw.FullError, "the disk is full: free space there, the connector goes on by itself"),
+    (apsw.ReadOnlyError, "the file or its folder is read-only: make both writable for this user"),
+    (apsw.PermissionsError, "this user may not use the file: check the owner and mode of it and its folder"),
+    (apsw.CantOpenError, "it can't be opened: check that the folder exists and is writable for this user"),
+    (apsw.CorruptError, "the file is damaged: move it away, the next start pushes every order that differs"),
+    (apsw.NotADBError, "the file is damaged: move it away, the next start pushes every order that differs"),
+    (apsw.BusyError, "another program keeps the file locked: end that program"),
+    (apsw.IOError, "the disk fails or has no space left: check the disk, the connector goes on by itself"),
+)
+
+
+def unwritable(path: Path, error: apsw.Error) -> CheckpointsUnwritable:
+    """The same error for people: the file, what happened, what to do."""
+    hint = next((text for kind, text in _HINTS if isinstance(error, kind)), "see the message above")
+    return CheckpointsUnwritable(f"checkpoint file {path}: {error} ({type(error).__name__}); {hint}")
+
+
+class SqliteSession(Session):
+    """Statements on a connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+        self._statements = statements("sqlite")
+
+    def run(self, name: str, /, **values: Any) -> None:
+        statement = self._statements[name]
+        self.connection.execute(statement.text, _bound(statement, values))
+
+    def run_rows(self, name: str, rows: Iterable[Sequence[Any]], /) -> None:
+        self.connection.executemany(self._statements[name].text, rows)
+
+    def changed(self, name: str, /, **values: Any) -> int:
+        self.run(name, **values)
+        return self.connection.changes()
+
+    def rows(self, name: str, /, **values: Any) -> list[Any]:
+        statement = self._statements[name]
+        return self.connection.execute(statement.text, _bound(statement, values)).fetchall()
+
+    def rows_of(self, name: str, rows: Iterable[Sequence[Any]], /, **values: Any) -> Iterable[Any]:
+        statement = self._statements[name]
+        rest = _bound(statement, values)
+        return self.connection.executemany(statement.text, ((*row, *rest) for row in rows))
+
+
+def _bound(statement: Statement, values: dict[str, Any]) -> tuple[Any, ...]:
+    """A list is one JSON text."""
+    given = (values[name] for name in statement.parameters)
+    return tuple(orjson.dumps(value).decode() if isinstance(value, list) else value for value in given)
+
+
+class SqliteEngine(Engine):
+    """`path` is None for memory: then no call waits for a thread. `lock`: the writer's descriptor, closed with the
+    connection.
+    """
+
+    def __init__(self, connection: apsw.Connection, path: Path | None = None, lock: int | None = None) -> None:
+        super().__init__(f"checkpoint file {path}", str(path or "memory"), inline=path is None)
+        self._session = SqliteSession(connection)
+        self._path = path or Path(":memory:")
+        self._lock = lock
+        self._synchronous = ""
+
+    def _guarded(self, work: Callable[[Session], T]) -> T:
+        try:
+            with self.heartbeat.working():
+                return work(self._session)
+        except apsw.Error as error:
+            raise unwritable(self._path, error) from error
+
+    def _transact(self, session: Session, work: Callable[[Session], T], durability: Durability) -> T:
+        durable = durability in (Durability.SYNCED, Durability.SYNCED_IF_WRITTEN)
+        # FULL syncs the WAL at each commit, NORMAL only at a checkpoint; both survive a kill.
+        # https://www.sqlite.org/pragma.html#pragma_synchronous
+        synchronous = "FULL" if durable else "NORMAL"
+        if synchronous != self._synchronous:
+            self._session.connection.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronous = synchronous
+        with transaction(self._session.connection):
+            return work(session)
+
+    def _let_go(self) -> None:
+        """Write the WAL into the file, let go of the lock."""
+        lock, self._lock = self._lock, None
+        try:
+            # Where that fails (a full disk) nothing is lost: the WAL stays beside the file, and the next opening reads
+            # it.
+            with contextlib.suppress(apsw.Error):
+                if lock is not None:
+                    self._session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._session.connection.close()
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """BEGIN to COMMIT, or ROLLBACK when anything fails."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:  # whatever it was, half a transaction must not stay open
+        # SQLite has rolled back by itself after some errors: https://www.sqlite.org/lang_transaction.html
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,107 @@
+"""The store's SQL: named statements in `sql/`, read once and put into the words of one engine.
+
+`statements.sql` holds what both engines run, `statements_sqlite.sql` and `statements_postgres.sql` what only one does.
+
+    -- name: leftover_remove
+    -- rows: key text, store_id text, order_id text
+    -- Why, where it needs to be said.
+    DELETE FROM leftover USING rows WHERE leftover.key = rows.key AND ...
+
+- `:name` is a parameter, and `= ANY (:name)` or `<> ALL (:name)` compares with a list that is one.
+- `rows` is a table of parameters, whose columns and types the header names. Postgres gets all rows at once, each column
+  as an array; SQLite runs the statement once for each row, so that there `rows.key` is a parameter like others.
+  `FROM rows CROSS JOIN LATERAL (...)` is a query for each row, and `SELECT ... FROM rows WHERE true` is `VALUES (...)`,
+  which SQLite is twice as fast with.
+- `least` and `greatest` are `min` and `max` in SQLite, where NULL wins: none of their arguments may be NULL.
+- `{table}` and `{columns}`: one statement for each table that the header names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final, Literal
+
+Dialect = Literal["sqlite", "postgres"]
+
+PARKED: Final[Mapping[str, str]] = {
+    "line_item": "line, order_key",
+    "checkpoint": "key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits",
+    "leftover": "key, store_id, order_id",
+    "payload": "key, store_id, order_id, sealed",
+    "dead_letter": "key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause,"
+    " store_id, letter_group",
+}
+"""The tables that say what Redo holds, and their columns. The first finds its rows by what the second holds."""
+
+_PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
+_ROWS: Final = re.compile(r"\b(FROM|USING) rows\b")
+_HEADER: Final = re.compile(r"^-- (name|rows|tables): (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`columns` of its table of parameters, if it has one, and the names of its other parameters. In SQLite all of them
+    are numbered in that order."""
+
+    name: str
+    text: str
+    columns: tuple[str, ...]
+    parameters: tuple[str, ...]
+
+
+def script(name: str) -> str:
+    """The text of a file in `sql/`."""
+    return files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
+
+
+@cache
+def statements(dialect: Dialect) -> Mapping[str, Statement]:
+    """All statements by name, as the engine runs them."""
+    found = [*_read(script("statements.sql"), dialect), *_read(script(f"statements_{dialect}.sql"), dialect)]
+    return {statement.name: statement for statement in found}
+
+
+def _read(text: str, dialect: Dialect) -> Iterator[Statement]:
+    for part in re.split(r"^(?=-- name: )", text, flags=re.MULTILINE)[1:]:
+        header = dict(_HEADER.findall(part))
+        body = "\n".join(line for line in part.splitlines() if line and not line.startswith("--"))
+        types = dict(column.split(" ", 1) for column in header.get("rows", "").split(", ") if column)
+        for table in header.get("tables", "").split(", "):
+            names = {"{table}": table, "{columns}": PARKED.get(table, "")}
+            name, query = _filled(header["name"], names), _filled(body, names)
+            yield (_for_sqlite if dialect == "sqlite" else _for_postgres)(name, query, types)
+
+
+def _filled(text: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return text
+
+
+def _for_sqlite(name: str, query: str, types: Mapping[str, str]) -> Statement:
+    columns, parameters = tuple(types), _parameters(query)
+    query = re.sub(r"SELECT ((?:(?!SELECT rows).)*?)\s+FROM rows WHERE true", r"VALUES (\1)", query, flags=re.DOTALL)
+    query = _ROWS.sub("", query.replace("FROM rows CROSS JOIN LATERAL", "FROM"))
+    query = re.sub(r"\brows\.([a-z_]+)", lambda found: f"?{columns.index(found[1]) + 1}", query)
+    query = re.sub(r"= ANY \((:[a-z_]+)\)", r"IN (SELECT value FROM json_each(\1))", query)
+    query = re.sub(r"<> ALL \((:[a-z_]+)\)", r"NOT IN (SELECT value FROM json_each(\1))", query)
+    query = re.sub(r"\bleast\(", "min(", re.sub(r"\bgreatest\(", "max(", query))
+    query = _PARAMETER.sub(lambda found: f"?{len(columns) + parameters.index(found[1]) + 1}", query)
+    return Statement(name, query, columns, parameters)
+
+
+def _for_postgres(name: str, query: str, types: Mapping[str, str]) -> Statement:
+    """In psycopg's words. Bytes are sent as they are (%b)."""
+    parameters = _parameters(query)
+    arrays = (f"%({column}){'b' if kind == 'bytea' else 's'}::{kind}[]" for column, kind in types.items())
+    table = f"unnest({', '.join(arrays)}) AS rows ({', '.join(types)})"
+    query = _ROWS.sub(lambda found: f"{found[1]} {table}", _PARAMETER.sub(r"%(\1)s", query))
+    return Statement(name, query, tuple(types), parameters)
+
+
+def _parameters(query: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_PARAMETER.findall(query)))

@@ -1,0 +1,220 @@
+"""The checkpoint store: each method is one transaction, or a few for long pieces of work, on whatever engine.
+
+What others rely on is on the disk when a method returns (a synchronous standby's included where the server has one).
+Without that are `hasten`, `seen`, `save_sweep` and the removal of given up indexes, which lose nothing; and `settle` in
+a file, where a power cut ends the connector too: what it lost is settled again. A connector with a server would go on
+without noticing what that lost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from connector.checkpoints.engine import STEP, Durability, Engine, Session
+from connector.checkpoints.reading import ReadOnlyCheckpoints
+from connector.checkpoints.tables import (
+    accepted,
+    endpoints,
+    former,
+    holds,
+    ledger,
+    letters,
+    membership,
+    payloads,
+    pending_lookups,
+    progress,
+    suspicions,
+)
+from connector.checkpoints.vault import Vault
+from connector.model.orders import Members, OrderKey, Place
+from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
+from connector.pipeline.ports.records import Rebinding, Settlement, Sweep, Venture
+
+
+class Checkpoints(ReadOnlyCheckpoints):
+    """`pipeline.ports.store.CheckpointStore`. Only one process may hold it. With a server, what was carried out but
+    couldn't be told, because the session was lost, is asked again: each method may be carried out twice."""
+
+    def __init__(self, engine: Engine, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(engine, vault)
+        self._clock = clock
+
+    async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
+        def work(session: Session) -> None:
+            ledger.arrive(session, arrivals)
+            pending_lookups.arrive(session, arrivals)
+            progress.add_unseen(session, commits)
+            if sweep is not None:
+                progress.save_sweep(session, sweep)
+            revisions = [arrival.revision for arrival in arrivals] + [commit.revision for commit in commits]
+            progress.reach(session, revisions)
+
+        await self._engine.write(work)
+
+    async def take(
+        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
+    ) -> list[Entry]:
+        def work(session: Session) -> list[Entry]:
+            entries = (ledger.failing if failing else ledger.due)(session, limit, now, busy, lanes)
+            ledger.mark(session, entries)
+            return entries
+
+        return await self._engine.write(work)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        payloads.refuse_unsealed(settlements, self._vault)
+
+        def work(session: Session) -> None:
+            for some in _each_key_once(settlements):
+                self._settle(session, some)
+
+        await self._engine.write(work, Durability.SYNCED_AFTER_CRASHES)
+
+    def _settle(self, session: Session, settlements: Sequence[Settlement]) -> None:
+        ledger.settle(session, settlements)
+        accepted.settle(session, settlements)
+        letters.settle(session, settlements)
+        displaced = accepted.displaced(session, settlements)
+        accepted.settle(session, displaced)
+        with_displaced = [*settlements, *displaced]
+        membership.settle(session, with_displaced)
+        membership.settle_line_items(session, with_displaced)
+        payloads.settle(session, with_displaced, self._vault)
+        holds.settle(session, settlements)
+        suspicions.settle(session, settlements, self._clock())
+
+    async def venture(self, ventures: Sequence[Venture]) -> None:
+        payloads.refuse_unsealed(ventures, self._vault)
+
+        def work(session: Session) -> None:
+            accepted.venture(session, ventures)
+            payloads.venture(session, ventures, self._vault)
+
+        await self._engine.write(work)
+
+    async def hasten(self, most_attempts: int | None = None) -> None:
+        # The last step is the first that isn't full: what fails again meanwhile backs off anew.
+        while await self._engine.write(
+            lambda session: ledger.hasten(session, STEP, most_attempts), Durability.UNSYNCED
+        ):
+            pass
+
+    async def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
+        return await self._engine.read(lambda session: accepted.owners(session, places))
+
+    async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:
+        return await self._engine.read(lambda session: membership.line_item_owners(session, line_items))
+
+    async def adopt(self, store_id: str) -> None:
+        adopted = STEP if store_id else 0
+        while adopted == STEP:
+            adopted = await self._engine.write(lambda session: accepted.adopt(session, store_id, STEP))
+
+    async def rebind(self, rebinding: Rebinding) -> None:
+        with self.heartbeat.allowing(endpoints.LONGEST):
+            await self._engine.write(lambda session: endpoints.rebind(session, rebinding))
+
+    async def doubt_parked(self) -> None:
+        with self.heartbeat.allowing(endpoints.LONGEST):
+            await self._engine.write(endpoints.doubt)
+
+    async def approve_endpoints(self) -> None:
+        await self._engine.write(endpoints.approve)
+
+    async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
+        return await self._engine.write(lambda session: holds.open_hold(session, kind, cause, now))
+
+    async def mark_hold(self, number: int, state: HoldState) -> None:
+        await self._engine.write(lambda session: holds.mark(session, number, state))
+
+    async def release(self, number: int, arrival: Arrival, limit: int) -> int:
+        def work(session: Session) -> int:
+            progress.reach(session, [arrival.revision])
+            return holds.release(session, number, arrival, limit)
+
+        return await self._engine.write(work)
+
+    async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
+        return await self._engine.read(lambda session: pending_lookups.oldest(session, limit, begun=wide))
+
+    async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
+        await self._engine.write(lambda session: membership.enroll(session, members), Durability.SYNCED_IF_WRITTEN)
+
+    async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
+        return await self._engine.read(lambda session: membership.enrolled(session, index, rows, after, limit))
+
+    async def forget_indexes(self, keep: frozenset[str]) -> None:
+        await self._engine.write(lambda session: membership.retire(session, keep), Durability.SYNCED_IF_WRITTEN)
+        while await self._engine.write(
+            lambda session: membership.sweep_retired(session, membership.STEP), Durability.UNSYNCED
+        ):
+            pass
+
+    async def resolved(self, lookups: Sequence[PendingLookup], arrival: Arrival | None, cursor: str | None) -> None:
+        def work(session: Session) -> None:
+            pending_lookups.resolved(session, lookups, cursor)
+            if arrival is not None:
+                ledger.arrive(session, [arrival])
+                pending_lookups.arrive(session, [arrival])
+                progress.reach(session, [arrival.revision])
+
+        await self._engine.write(work)
+
+    async def unseen(self) -> list[Commit]:
+        return await self._engine.read(progress.unseen)
+
+    async def seen(self, revisions: Sequence[int]) -> None:
+        await self._engine.write(lambda session: progress.forget_unseen(session, revisions), Durability.UNSYNCED)
+
+    async def save_sweep(self, sweep: Sweep) -> None:
+        await self._engine.write(lambda session: progress.save_sweep(session, sweep), Durability.UNSYNCED)
+
+    async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
+        return await self._engine.read(lambda session: accepted.page_keys(session, after, limit))
+
+    async def late_until(self) -> float | None:
+        return await self._engine.read(former.late_until)
+
+    async def retire_all(self, shape: int) -> None:
+        await self._engine.write(lambda session: former.begin(session, self._clock()))
+        while await self._engine.write(lambda session: former.retire_some(session, shape)):
+            pass
+
+        def work(session: Session) -> None:
+            former.forget_waiting(session)
+            membership.retire(session, ())
+
+        await self._engine.write(work)
+
+    async def retire(self, keys: Sequence[OrderKey], shape: int) -> None:
+        await self._engine.write(lambda session: former.retire(session, keys, shape, self._clock()))
+
+    async def take_over(self, claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey]) -> frozenset[OrderKey]:
+        return await self._engine.write(lambda session: former.take_over(session, claims, busy, self._vault))
+
+    async def recover(self, *, late_until: float | None = None) -> int:
+        self._engine.expect_late(None if late_until is None else late_until - self._clock())
+
+        def work(session: Session) -> int:
+            ledger.confirm_in_flight(session, late_until)
+            return progress.highest_revision(session)
+
+        return await self._engine.write(work)
+
+    async def note(self, name: str, value: str) -> None:
+        await self._engine.write(lambda session: progress.note(session, name, value))
+
+    async def next_due(self, busy: frozenset[OrderKey], *, failing: bool = False) -> float | None:
+        return await self._engine.read(lambda session: ledger.next_due(session, busy, failed=failing))
+
+
+def _each_key_once(settlements: Sequence[Settlement]) -> list[list[Settlement]]:
+    """In parts, since no statement may touch a row twice. There is one part, unless an order is settled twice."""
+    parts: list[dict[OrderKey, Settlement]] = [{}]
+    for settlement in settlements:
+        if settlement.entry.key in parts[-1]:
+            parts.append({})
+        parts[-1][settlement.entry.key] = settlement
+    return [[*part.values()] for part in parts]

@@ -1,0 +1,1 @@
+"""The logic of the checkpoint store, table by table: functions on a session, inside the caller's transaction."""

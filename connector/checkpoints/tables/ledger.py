@@ -1,0 +1,118 @@
+"""The ledger: which orders wait to be looked at, and in what order. It must not know lookups, sweeps or checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
+
+from connector.checkpoints.engine import Session
+from connector.model.orders import OrderKey
+from connector.pipeline.ports.entries import Arrival, Entry, Lane
+from connector.pipeline.ports.records import Settlement
+
+MOST_ATTEMPTS: Final = 2**31 - 1
+
+_Row: TypeAlias = tuple[int, int, float, int, bool, bool]
+"""What arrives of a key: first revision, revision, since, lane, confirm, approved."""
+
+_LANES: Final = [int(lane) for lane in Lane]
+
+
+def arrive(session: Session, arrivals: Iterable[Arrival]) -> None:
+    """Add keys, merging with what waits."""
+    rows = ((one.keys, _row(one, one.since, one.confirm)) for one in arrivals)
+    _add(session, ((key, row) for keys, row in rows for key in keys))
+
+
+def put_back(session: Session, arrival: Arrival, rows: Iterable[tuple[OrderKey, float, bool]]) -> None:
+    """Add orders that were kept elsewhere, as the arrival says, but each with its own `since` and `confirm`."""
+    _add(session, ((key, _row(arrival, since, arrival.confirm or bool(confirm))) for key, since, confirm in rows))
+
+
+def _row(arrival: Arrival, since: float, confirm: bool) -> _Row:
+    first = arrival.revision if arrival.first_revision is None else arrival.first_revision
+    return first, arrival.revision, since, int(arrival.lane), confirm, arrival.approved
+
+
+def _add(session: Session, rows: Iterable[tuple[OrderKey, _Row]]) -> None:
+    """In key order, so that neighbours in the index are written together; each key once."""
+    merged: dict[OrderKey, _Row] = {}
+    for key, row in rows:
+        known = merged.get(key)
+        merged[key] = row if known is None else _joined(known, row)
+    session.run_rows("ledger_arrive", [(key, *merged[key]) for key in sorted(merged)])
+
+
+def _joined(one: _Row, other: _Row) -> _Row:
+    (first, latest, since, lane, confirm, approved), newer = one, other
+    return (
+        min(first, newer[0]),
+        max(latest, newer[1]),
+        min(since, newer[2]),
+        min(lane, newer[3]),
+        confirm or newer[4],
+        approved or newer[5],
+    )
+
+
+def due(session: Session, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+    """The next entries that haven't failed: by lane, then by revision. Of more than `limit` whose delay is over, those
+    due earliest."""
+    found = map(_entry, session.rows_of("ledger_due", _lanes(lanes), now=now, page=limit + len(busy)))
+    free = (entry for entry in found if entry.key not in busy)
+    return sorted(free, key=lambda entry: (entry.lane, entry.revision, entry.key))[:limit]
+
+
+def failing(session: Session, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+    """The next entries that failed, those due earliest first, so that each has its turn."""
+    found = session.rows_of("ledger_failing", _lanes(lanes), now=now, page=limit + len(busy))
+    return [_entry(row[1:]) for row in sorted(row for row in found if row[1] not in busy)[:limit]]
+
+
+def _lanes(lanes: Iterable[Lane]) -> list[tuple[int]]:
+    return [(int(lane),) for lane in sorted(set(lanes))]
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    key, first_revision, revision, since, lane, attempts, confirm, late_until, approved = row
+    return Entry(key, first_revision, revision, since, Lane(lane), attempts, bool(confirm), late_until, bool(approved))
+
+
+def mark(session: Session, entries: Sequence[Entry]) -> None:
+    """From now on a request may be on its way for these."""
+    if entries:
+        session.run("ledger_mark", keys=[entry.key for entry in entries])
+
+
+def settle(session: Session, settlements: Sequence[Settlement]) -> None:
+    """Take entries out, leave their newer part, or put them back for later."""
+    done = [(one.entry.key, one.entry.revision) for one in settlements if one.again is None]
+    session.run_rows("ledger_leave", done)
+    session.run_rows("ledger_stay", done)
+    later = [(one.entry.key, one.again) for one in settlements if one.again is not None]
+    session.run_rows("ledger_set_since", [(key, again.since) for key, again in later if again.since is not None])
+    session.run_rows(
+        "ledger_again",
+        [(key, again.due, again.attempts, again.confirm, again.late_until, again.approved) for key, again in later],
+    )
+
+
+def hasten(session: Session, limit: int, most_attempts: int | None) -> bool:
+    """Make up to `limit` entries of each kind due at once, but not those that only wait until nothing can land late any
+    more. False when that was all."""
+    most = MOST_ATTEMPTS if most_attempts is None else most_attempts
+    failing = session.changed("ledger_hasten_failing", lanes=_LANES, most_attempts=most, limit=limit)
+    delayed = session.changed("ledger_hasten_delayed", lanes=_LANES, limit=limit)
+    return limit in (failing, delayed)
+
+
+def next_due(session: Session, busy: frozenset[OrderKey], *, failed: bool) -> float | None:
+    """The earliest due time of what isn't busy, 0 for at once. `failed`: of what failed, or else of the others."""
+    name = "ledger_earliest_failing" if failed else "ledger_earliest"
+    rows = session.rows_of(name, _lanes(Lane), page=len(busy) + 1)
+    return min((due for key, due in rows if key not in busy), default=None)
+
+
+def confirm_in_flight(session: Session, late_until: float | None) -> None:
+    """Whoever took these is gone, and Redo may hold what was on its way, or take it until `late_until`."""
+    session.run("ledger_confirm_in_flight", late_until=late_until)
