@@ -30,7 +30,7 @@ from connector.model.orders import OutcomeKind, Place
 from connector.pipeline.sweeps.former_keys import KEY_NOTE, KeyNote
 from connector.projection import Assembler
 from connector.projection.assembly.statistics import read_statistics
-from connector.redo.stores import Stores
+from connector.redo.client import RedoClient
 from connector.settings import config
 from connector.settings.config import Settings
 from connector.settings.exposure import unverified
@@ -214,7 +214,7 @@ def address(settings: Settings) -> str:
     return f"http://{anywhere.get(host, host)}:{settings.status.port}"
 
 
-async def redo_problems(client: Stores, store_id: str) -> list[Problem]:
+async def redo_problems(client: RedoClient, store_id: str) -> list[Problem]:
     """Ask Redo for an order that doesn't exist: a refused token shows, and nothing changes there."""
     outcome = (await client.read(Place(store_id, "redo-connector-check"))).outcome
     if outcome.kind is OutcomeKind.REFUSED and outcome.status == 401:

@@ -20,8 +20,8 @@ from connector.inspect.waiting import changed_endpoints, store_of
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind
 from connector.pipeline.ports.records import Checkpoint
+from connector.redo.client import RedoClient
 from connector.redo.readback import differences_to_readback
-from connector.redo.stores import Stores
 from connector.settings.config import Settings
 from connector.wiring import factories
 
@@ -91,7 +91,7 @@ async def _settled(settings: Settings, reader: Reader, keys: Sequence[OrderKey])
     }
 
 
-async def _read_back(client: Stores, settled: Settled, ignored: Ignored) -> dict[OrderKey, Finding]:
+async def _read_back(client: RedoClient, settled: Settled, ignored: Ignored) -> dict[OrderKey, Finding]:
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def one(order: Order) -> Finding:

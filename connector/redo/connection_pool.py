@@ -1,75 +1,48 @@
-"""Kept-alive HTTP/1.1 connections to one host: one transport for each, the last used is used first.
+"""Kept-alive HTTP/1.1 connections to one host.
 
-httpx2's own pool walks all of its connections for every request, about a quarter of a request's CPU at 32 in flight;
-a stack of transports with one connection each does not. Timeouts are given with each request.
+A stack of httpx2 transports with one connection each, of which the last used is used first. httpx2's own pool walks all
+of its connections for every request, which took a quarter of a request's CPU time at 32 in flight.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Final, TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import httpx2 as httpx
 
 from connector.model.errors import ConfigurationError, Problem
 
 KEEP_ALIVE: Final = 30.0
-"""Seconds that an idle connection is kept: below what load balancers commonly allow (60)."""
+"""Seconds that an idle connection is kept: less than load balancers commonly do (60)."""
 
 
-class Lanes:
-    """At most `most` requests at a time; further ones wait their turn. `on_connect` is told of each new connection;
-    `keep_alive` is how many idle seconds it is kept. Raises ConfigurationError for a proxy or certificates that can't
-    be used."""
+class ConnectionPool:
+    """As many connections as there are requests at the same time. `keep_alive`: seconds that an idle one is kept.
+    Raises ConfigurationError for a proxy or certificates that can't be used."""
 
-    Turn: TypeAlias = asyncio.Semaphore
-
-    @staticmethod
-    def turns(most: int) -> Turn:
-        """To be shared by lanes to several hosts."""
-        return asyncio.Semaphore(most)
-
-    def __init__(
-        self,
-        most: int | Turn,
-        proxy: str | None = None,
-        on_connect: Callable[[], None] | None = None,
-        keep_alive: float = KEEP_ALIVE,
-    ) -> None:
-        self._turn = asyncio.Semaphore(most) if isinstance(most, int) else most
-        self._on_connect = on_connect
+    def __init__(self, proxy: str | None = None, keep_alive: float = KEEP_ALIVE) -> None:
         self._idle: list[httpx.AsyncHTTPTransport] = []
         self._all: list[httpx.AsyncHTTPTransport] = []
         self._proxy = None if proxy is None else _checked_proxy(proxy)
-        self._tls = _trusted()
+        self._tls = _trusted_certificates()
         self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive)
 
-    @asynccontextmanager
-    async def lane(self) -> AsyncIterator[httpx.AsyncHTTPTransport]:
-        """A transport for one request. Its connection survives, or is replaced when the request was cut short."""
-        async with self._turn:
-            transport = self._idle.pop() if self._idle else self._build()
-            try:
-                yield transport
-            finally:
-                self._idle.append(transport)
+    @contextmanager
+    def transport(self) -> Iterator[httpx.AsyncHTTPTransport]:
+        """A transport for one request. It opens a new connection where its last request was cut short."""
+        transport = self._idle.pop() if self._idle else self._new_transport()
+        try:
+            yield transport
+        finally:
+            self._idle.append(transport)
 
-    def _build(self) -> httpx.AsyncHTTPTransport:
+    def _new_transport(self) -> httpx.AsyncHTTPTransport:
         transport = httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits, proxy=self._proxy)
         self._all.append(transport)
         return transport
-
-    async def trace(self, event: str, _: object) -> None:
-        """httpx2's hook: told of each step of a request."""
-        if self._on_connect is not None and event == "connection.connect_tcp.complete":
-            self._on_connect()
-
-    @property
-    def traced(self) -> bool:
-        return self._on_connect is not None
 
     async def aclose(self) -> None:
         for transport in self._all:
@@ -78,7 +51,7 @@ class Lanes:
         self._idle.clear()
 
 
-def _trusted() -> ssl.SSLContext:
+def _trusted_certificates() -> ssl.SSLContext:
     """The machine's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR name."""
     try:
         return httpx.create_ssl_context()
@@ -89,7 +62,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 def _checked_proxy(text: str) -> httpx.Proxy:
-    """Its user name and password stay out of the message."""
+    """Raises ConfigurationError without the proxy's user name and password."""
     try:
         proxy = httpx.Proxy(text)
     except (ValueError, httpx.InvalidURL):

@@ -1,6 +1,6 @@
-"""Undoing the content codings of an answer, within a bound (RFC 9110, 8.4). No I/O.
+"""Decompression of an answer's body, to a bounded size (`Content-Encoding`, RFC 9110, 8.4). No I/O.
 
-We ask for none, but whatever stands between us and Redo may compress all the same.
+The client asks for no compression, but a proxy or CDN may compress all the same.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ _PLAIN: Final = frozenset({"", "identity"})
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _OTHERS: Final = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "aes128gcm", "exi", "pack200-gzip"})
 _MOST: Final = 5
-"""Codings on top of each other."""
+"""Codings applied one after the other."""
 _MAGIC: Final = b"\x1f\x8b"
 
 
 class Undecodable(Exception):
-    """The body can't be read; the message says why, fit for a person, and holds nothing of the answer."""
+    """The body can't be decoded. The message is for people and holds nothing of the answer."""
 
 
 class Incomplete(Exception):
@@ -25,8 +25,8 @@ class Incomplete(Exception):
 
 
 def decoded(body: bytes, content_encoding: str | None, most: int, *, whole: bool = True) -> bytes:
-    """At most `most` bytes of what was coded. `whole`: the body is all that was sent, not a part of it that was read.
-    Raises Undecodable, Incomplete."""
+    """At most `most` bytes of the decoded body. `whole`: all of the body is given, not only its beginning. Raises
+    Undecodable, Incomplete."""
     codings = [name.strip().lower() for name in (content_encoding or "").split(",")]
     wanted = [name for name in reversed(codings) if name not in _PLAIN]
     if len(wanted) > _MOST:
@@ -44,11 +44,11 @@ def decoded(body: bytes, content_encoding: str | None, most: int, *, whole: bool
 
 
 def _gunzipped(body: bytes, most: int, whole: bool) -> tuple[bytes, bool]:
-    """All members, one after the other; what follows them is padding."""
+    """All gzip members; bytes after them are padding."""
     parts: list[bytes] = []
     size = 0
     if body and not body.startswith(_MAGIC[: len(body)]):
-        return body, whole  # somebody on the way has decoded it, and left the header
+        return body, whole  # a proxy has decoded it and left the header
     while body.startswith(_MAGIC[: len(body)]) and size <= most:
         part, rest, ended = _run(zlib.decompressobj(16 + zlib.MAX_WBITS), body, most + 1 - size, whole)
         parts.append(part)
@@ -60,7 +60,7 @@ def _gunzipped(body: bytes, most: int, whole: bool) -> tuple[bytes, bool]:
 
 
 def _inflated(body: bytes, most: int, whole: bool) -> tuple[bytes, bool]:
-    """In zlib's wrapping, as HTTP has it, or bare, as some servers do."""
+    """With zlib's header, as HTTP requires, or without, as some servers send it."""
     try:
         part, _, ended = _run(zlib.decompressobj(), body, most + 1, whole)
     except zlib.error:
@@ -69,7 +69,7 @@ def _inflated(body: bytes, most: int, whole: bool) -> tuple[bytes, bool]:
 
 
 def _run(machine: zlib._Decompress, body: bytes, most: int, whole: bool) -> tuple[bytes, bytes, bool]:
-    """What came out, what is left of the input, and whether the end was reached. Raises zlib.error, Incomplete."""
+    """The output, the rest of the input, and whether the stream's end was reached. Raises zlib.error, Incomplete."""
     part = machine.decompress(body, most)
     if not machine.eof and len(part) < most and whole and body:
         raise Incomplete

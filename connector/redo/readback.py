@@ -1,40 +1,41 @@
-"""What differs between an order as it was sent and as Redo shows it. Paths only, no values.
+"""Which fields differ between an order as it was sent and as Redo shows it: paths only, no values.
 
-Redo's read API (`orders-api-get-order-response`) has a form of its own: amounts are numbers in the order's currency,
-addresses have other names, and much isn't there (cancellation, refunds, metafields, transactions). What is derived
-(totals, a fulfillment's status, the full name) isn't compared.
+Redo's read API (`orders-api-get-order-response`) has another form: amounts are numbers in the order's currency, some
+fields have other names, and cancellation, refunds, metafields and transactions are missing. Derived values (totals, a
+fulfillment's status, the full name) aren't compared.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
+from connector.contract import exact_json
+
 Json: TypeAlias = Mapping[str, Any]
 Same: TypeAlias = Callable[[Any, Any], bool]
 
-_DUST: Final = Decimal("1e-12")
-"""By how much of its size a sum of JSON numbers may be off: those are binary fractions in most languages."""
+_TOLERANCE: Final = Decimal("1e-12")
+"""Relative tolerance for numbers: in most languages JSON numbers become binary fractions."""
 
 _LARGEST: Final = 1000
-"""Digits before the point beyond which a number is an accident."""
+"""Digits before the point from which a number isn't compared as one."""
 
 _PRECISION: Final = timedelta(milliseconds=1)
-"""Of times in JavaScript, which cuts off the rest."""
+"""Of JavaScript's times, which drop microseconds."""
 
 
 def differences_to_readback(sent: bytes, answer: Json) -> list[str]:
     """Paths of the body's fields that Redo shows another value of; objects with an id are named by it, as in
     `lineItems[id=77].quantity`.
 
-    Compared is what the body has and the answer has, too. A null that was sent, or that is shown for something that was
-    sent, is a value; what the answer leaves out is none. Every line item must be there, and no other.
+    Only fields that both the body and the answer have are compared; null is a value. The line items must be the same
+    ones.
     """
-    order = json.loads(sent, parse_float=Decimal)
+    order = exact_json.loads(sent)
     shipping, sides = answer.get("shipping"), _sides(order, answer)
     return [
         *_fields(order, answer, "", _ORDER),
@@ -49,7 +50,7 @@ def differences_to_readback(sent: bytes, answer: Json) -> list[str]:
 
 
 def _same_text(sent: Any, shown: Any) -> bool:
-    """Null and empty are the same, and space at the ends doesn't count."""
+    """Null and empty are the same; whitespace at the ends makes no difference."""
     return _text(sent) == _text(shown)
 
 
@@ -69,7 +70,7 @@ def _text(value: Any) -> str:
 
 def _same_number(sent: Any, shown: Any) -> bool:
     one, other = _number(sent), _number(shown)
-    return one is not None and other is not None and abs(one - other) <= max(abs(one), abs(other)) * _DUST
+    return one is not None and other is not None and abs(one - other) <= max(abs(one), abs(other)) * _TOLERANCE
 
 
 def _number(value: Any) -> Decimal | None:
@@ -94,7 +95,7 @@ def _same_tags(sent: Any, shown: Any) -> bool:
 
 
 _Fields: TypeAlias = Mapping[str, tuple[str, Same]]
-"""By our name: the read API's name, and when two values are the same."""
+"""By the pushed field's name: the read API's name, and how two values are compared."""
 
 _ORDER: Final[_Fields] = {
     "id": ("orderId", _same_text),
@@ -133,7 +134,7 @@ def _fields(sent: Json, shown: Json, where: str, fields: _Fields) -> Iterator[st
 
 
 def _part(order: Json, answer: Json, name: str, fields: _Fields) -> Iterator[str]:
-    """An object of the order; an answer that shows none has left it out."""
+    """An object of the order, where the answer has it too."""
     sent, shown = order.get(name), answer.get(name)
     if isinstance(sent, dict) and isinstance(shown, dict):
         yield from _fields(sent, shown, f"{name}.", fields)
@@ -144,7 +145,7 @@ def _below(parent: Any, name: str) -> Any:
 
 
 Sides: TypeAlias = tuple[str, ...]
-"""In which of the order's two currencies the answer's amounts may be; none when it names a third."""
+"""Which of a money set's two amounts the answer may show; none when its currency is neither of the order's."""
 
 
 def _sides(order: Json, answer: Json) -> Sides:
@@ -161,7 +162,7 @@ def _same_amount(money_sets: Sequence[Json], shown: Any, sides: Sides) -> bool:
 
 
 def _shipping(order: Json, shown: Any, sides: Sides) -> Iterator[str]:
-    """`method` is one name and `cost` one number, whatever the number of shipping lines."""
+    """The answer has one `method` and one `cost`, the sum, for all shipping lines."""
     lines = order["shippingLines"]
     if not isinstance(shown, dict) or not lines:
         return
@@ -194,7 +195,7 @@ def _by_id(rows: Any) -> dict[str, Json]:
 
 
 def _fulfillments(order: Json, shown: Any) -> Iterator[str]:
-    """Quantities by line item: Redo may make other parts of what was shipped. The rest where the ids are the same."""
+    """Quantities by line item, since Redo may divide a shipment differently; the rest by the fulfillment's id."""
     if not isinstance(shown, list):
         return
     there = _by_id(shown)
@@ -217,7 +218,7 @@ def _fulfilled(rows: Sequence[Json]) -> defaultdict[str, Decimal]:
 
 
 def _shipment(sent: Json, shown: Json, where: str) -> Iterator[str]:
-    """Of several tracking numbers Redo shows one. A delivery that we don't know of, it may know from the carrier."""
+    """Redo shows one of several tracking numbers, and may know of a delivery from the carrier that the order lacks."""
     numbers = sent.get("trackingNumbers") or ()
     for name, theirs, same in (
         ("carrier", "trackingCompany", _same_name),

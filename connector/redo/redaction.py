@@ -1,7 +1,7 @@
-"""Redo's words without ours: what an answer says may quote the order, and outcomes end up in logs.
+"""Redaction of Redo's messages, which may quote the order and end up in logs.
 
-A message is kept word by word: words that occur in the order or in a secret are masked, however they are written
-(escaped, percent-encoded, in another case, with or without accents).
+A message is masked word by word: each word that occurs in the order or in a secret, however it is written (escaped,
+percent-encoded, in another case, with or without accents).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ LONGEST_WORD: Final = 40
 """Characters; a longer one is a token or something encoded, not a word."""
 MASK: Final = "…"
 LARGE: Final = 256 * 1024
-"""Bytes of an order with which an answer isn't compared: that takes seconds, and has most words by chance. All but the
-words of every validator are masked."""
+"""Bytes from which an order isn't compared with a message: that would take seconds, and so large an order has most
+words by chance. Then all words are masked but those in `_PLAIN`."""
 LEFT_OUT: Final = "(Redo's message is left out: it quotes the order)"
 
 FIELDS: Final = frozenset(field_names(field_tree()))
-"""The field names of Redo's order: the only ones that may stand in a path."""
+"""The field names of Redo's order: the only names shown in a violation's path."""
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _CAMEL: Final = re.compile(r"[A-Z]?[a-z]+|[0-9]+")
 _ADDRESS: Final = re.compile(r"\S*@\S*")
 _DIGITS: Final = re.compile(r"\d[\d ().-]{5,}\d")
 _LETTERS: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]+){2,}[^\W_](?![^\W_])")
-"""Something spelled out. It can't stand for anything that Redo has to say."""
+"""A word spelled letter by letter, which Redo's own messages never have."""
 _ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2}))")
 _MASKS: Final = re.compile(rf"{MASK}(?:\W{{0,3}}{MASK})+")
 _ROUNDS: Final = 3
@@ -50,62 +50,62 @@ _PLAIN: Final = frozenset(
         "where which with without zero "
     )
 ) | {word.casefold() for name in FIELDS for word in (name, *_CAMEL.findall(name))}
-"""Words of every validator: part of a value of ours by chance. Masked only when the order has them as words too."""
+"""Words that any validator uses. Masked only when the order has them as whole words, not when they are part of one."""
 
 
-class Words:
-    """Tells Redo's words from ours: those of the order (its body; None when it isn't known what Redo may quote) and of
-    the secrets. `order` is the order as parsed JSON."""
+class Redactor:
+    """Masks the words of an order and of the secrets in messages about that order. `body`: the order that was sent;
+    None when Redo may quote another one: then no message is kept."""
 
     def __init__(self, body: bytes | None, secrets: Sequence[str]) -> None:
         self._body = body
         self._large = len(body or b"") > LARGE
         self._secrets = secrets
-        self._judged: dict[str, str] = {}
+        self._redacted: dict[str, str] = {}
 
-    def safe(self, message: object) -> str:
-        """The message on one line, bounded, our words masked; empty when there is none."""
-        if not isinstance(message, str) or not message.strip():
+    def redact(self, message: object) -> str:
+        """The message on one line of at most `LONGEST_MESSAGE` characters, masked; empty when there is none."""
+        if self._body is None or not isinstance(message, str) or not message.strip():
             return ""
-        if self._body is None:
-            return ""
-        if message not in self._judged:
-            self._judged[message] = self._masked(message[: 4 * LONGEST_MESSAGE])
-        return self._judged[message]
+        if message not in self._redacted:
+            self._redacted[message] = self._masked(message[: 4 * LONGEST_MESSAGE])
+        return self._redacted[message]
 
     def _masked(self, message: str) -> str:
-        read = _read(message)
+        read = _decoded(message)
         if read is None or any(_compact(_folded(secret)) in _compact(_folded(read)) for secret in self._secrets):
             return LEFT_OUT
         read = _LETTERS.sub(MASK, _DIGITS.sub(MASK, _ADDRESS.sub(MASK, read)))
-        text = _WORD.sub(lambda word: MASK if self._ours(_folded(word[0])) else word[0], read)
+        text = _WORD.sub(lambda word: MASK if self._is_private(_folded(word[0])) else word[0], read)
         text = _MASKS.sub(MASK, text)[:LONGEST_MESSAGE].strip()
         words = [_folded(word) for word in _WORD.findall(text)]
-        return LEFT_OUT if not words or self._in_bits(words) else text
+        return LEFT_OUT if not words or self._split_up(words) else text
 
     @cached_property
     def order(self) -> Any:
+        """The order as JSON, its numbers as text."""
         return json.loads(self._body, parse_int=str, parse_float=str) if self._body else {}
 
     @cached_property
     def _values(self) -> frozenset[str]:
-        """Folded; decoded as well, since messages are."""
+        """The order's and the secrets' texts, folded; also decoded, since messages are."""
         found = {*_texts({name: value for name, value in self.order.items() if name != "type"}), *self._secrets}
-        return frozenset(_folded(text) for value in found for text in (value, _read(value) or value))
+        return frozenset(_folded(text) for value in found for text in (value, _decoded(value) or value))
 
     @cached_property
     def _whole(self) -> frozenset[str]:
+        """The words of those texts, without a secret's plain words."""
         secret = {word for value in self._secrets for word in _WORD.findall(_folded(value))} & _PLAIN
         return frozenset(word for value in self._values for word in _WORD.findall(value)) - secret
 
     @cached_property
     def _runs(self) -> frozenset[str]:
-        """All that stands in our values for three to five characters on end, without signs and spaces."""
+        """Every three to five consecutive letters and digits of those texts."""
         return frozenset(run for value in self._values for size in (3, 4, 5) for run in _cut(_compact(value), size))
 
-    def _ours(self, word: str) -> bool:
-        """Whether a folded word is ours, a part of ours, or has one in it. Single characters, and numbers below 100,
-        say nothing. Redo writes English, so a word in another script is ours."""
+    def _is_private(self, word: str) -> bool:
+        """Whether a folded word is one of the order's, part of one, or contains one. Single characters and numbers
+        below 100 are never masked; words in another script always are, since Redo writes English."""
         if len(word) > LONGEST_WORD or not word.isascii():
             return True
         if len(word) < 2 or (len(word) == 2 and word.isdigit()):
@@ -119,16 +119,16 @@ class Words:
         short = any(part in self._whole and part not in _PLAIN for part in _cut(word, 3))
         return short or any(part in self._runs for part in _cut(word, min(4, len(word))))
 
-    def _in_bits(self, words: Sequence[str]) -> bool:
-        """Whether words next to each other, none of them ours by itself, make some of ours together."""
+    def _split_up(self, words: Sequence[str]) -> bool:
+        """Whether neighbouring words, none of them the order's by itself, make one of its words together."""
         if self._large:
             return False
         bits = "".join(word for word in words if len(word) < 3 or word not in _PLAIN)
         return any(run in self._runs for run in _cut(bits, 5))
 
 
-def _read(message: str) -> str | None:
-    """Without escapes and invisible characters; None when there is no end to its escapes."""
+def _decoded(message: str) -> str | None:
+    """The message decoded, without invisible characters; None when it is escaped more than `_ROUNDS` times over."""
     for _ in range(_ROUNDS + 1):
         plain = html.unescape(unquote(_ESCAPE.sub(_unescaped, message)))
         if plain == message:

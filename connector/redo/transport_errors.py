@@ -1,5 +1,4 @@
-"""What kept a request from its answer: httpx2's errors to Outcomes. Nothing that fails before a connection stands can
-have been taken."""
+"""httpx2's and the system's errors as Outcomes: was the request never sent, or may Redo have taken the order?"""
 
 from __future__ import annotations
 
@@ -29,23 +28,23 @@ _MAYBE_SENT: Final[Mapping[type[Exception], str]] = {
 }
 _UNKNOWN_NAME: Final = frozenset({socket.EAI_NONAME, socket.EAI_FAIL, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _BROKEN_OFF: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-"""A handshake that the other side broke off says nothing about certificates: a server that restarts does that."""
+"""A handshake that the other side broke off, as a restarting server does: no fault of the certificates."""
 
 
-def trouble(error: Exception) -> Outcome:
-    """The outcome of a request that ended in an error of httpx2 or of the system."""
+def outcome_of_error(error: Exception) -> Outcome:
+    """`error`: an httpx2.HTTPError or OSError. The detail never holds any part of a request."""
     if isinstance(error, httpx.ConnectError):
         return unanswered(_connecting(error), _described(error))
     for kinds, reason in _NEVER_SENT.items():
         if isinstance(error, kinds):
-            # A proxy's words are its own, and may be anything.
+            # A proxy's message may hold anything, so only the error's class is shown.
             return unanswered(reason, type(error).__name__ if reason == "proxy" else _described(error))
     reason = next(reason for kind, reason in _MAYBE_SENT.items() if isinstance(error, kind))
     return unanswered(reason, type(error).__name__)
 
 
 def _connecting(error: httpx.ConnectError) -> str:
-    """Names and certificates don't mend themselves, the rest may: they are told apart."""
+    """The reason: an unknown name or a bad certificate has to be repaired by a person, the rest may pass."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
             return "connect" if isinstance(cause, _BROKEN_OFF) else "tls"
@@ -55,8 +54,8 @@ def _connecting(error: httpx.ConnectError) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Only what is named as the cause: the context may be an error that the caller is dealing with. httpcore2's pool
-    cuts off `__cause__`, but its errors carry the system's as their argument."""
+    """The error and its causes. Not `__context__`, which may be an error that the caller is handling. httpcore2's pool
+    drops `__cause__`, but its errors have the system's as an argument."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -65,6 +64,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _described(error: Exception) -> str:
-    """The error's class and the system's words (host, port, errno): no part of a request."""
+    """The error's class and the system's message (host, port, errno)."""
     words = "".join(sign for sign in str(error) if sign.isprintable()).strip()[:200]
     return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -1,7 +1,7 @@
-"""A local Redo: an ASGI app that enforces Redo's contract, keeps the orders, and misbehaves on demand.
+"""A local Redo as an ASGI app: it enforces Redo's contract, keeps the orders, and fails on demand.
 
-Answers in the documented shapes. `Sandbox` knows requests and replies, `create_app` makes HTTP of them. Its control
-door is `sandbox_control`, its misbehaviour `sandbox_trouble`, what it holds `sandbox_state`.
+`Sandbox` turns requests into replies of the documented shapes, `create_app` is the HTTP around it. `/_sandbox/...` is
+answered by `control`, failures come from `faults`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from connector.sandbox.control import Control
-from connector.sandbox.faults.injection import Trouble
+from connector.sandbox.faults.injection import FaultInjector
 from connector.sandbox.read_api import shown
 from connector.sandbox.replies import Reply, Silence, error, parse, problem, reply
 from connector.sandbox.rules import errors_of
-from connector.sandbox.state import State, Store
-from connector.sandbox.store import Flight, answering
+from connector.sandbox.state import State
+from connector.sandbox.store import Flight, Store, never_gone
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -45,7 +45,7 @@ def create_app(state: State) -> App:
                 there = control.answer(method, path[1:], body) if _loopback(scope) else problem(404, "Not found")
             else:
                 given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-                gone = scope.get("state", {}).get("gone", answering)
+                gone = scope.get("state", {}).get("gone", never_gone)
                 there = await sandbox.answer(method, path, given, body, gone)
             await _send(state, scope, send, there)
         except Silence as silence:
@@ -62,7 +62,7 @@ async def _send(state: State, scope: MutableMapping[str, Any], send: Send, there
     if not there.half and not there.drip:
         await send({"type": "http.response.body", "body": there.body})
         return
-    gone, parts = scope.get("state", {}).get("gone", answering), there.parts()
+    gone, parts = scope.get("state", {}).get("gone", never_gone), there.parts()
     for part in parts:
         if there.drip:
             await state.pause(there.drip / len(parts))
@@ -77,7 +77,7 @@ async def _send(state: State, scope: MutableMapping[str, Any], send: Send, there
 
 
 async def _close(scope: MutableMapping[str, Any], receive: Receive, silence: Silence) -> None:
-    """Raises the silence where the server has no way to close the connection."""
+    """Close the connection; raises the silence where the server has no way to do that."""
     abort = scope.get("state", {}).get("abort")
     if abort is None:
         raise silence
@@ -91,15 +91,14 @@ class Sandbox:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._trouble = Trouble(state)
+        self._faults = FaultInjector(state)
 
     async def answer(
-        self, method: str, path: list[str], given: bytes, body: bytes, gone: Callable[[], bool] = answering
+        self, method: str, path: list[str], given: bytes, body: bytes, gone: Callable[[], bool] = never_gone
     ) -> Reply:
-        """`path`: decoded parts; `given`: the Authorization header; `gone`: whether the client has stopped waiting.
-
-        Goes on with its work when the client has gone. Raises Silence when the connection is to be closed.
-        """
+        """`path`: its decoded parts. `given`: the Authorization header. `gone`: whether the client has closed its
+        connection; the request is carried out all the same. Raises Silence when the connection is to be closed without
+        an answer."""
         self._state.advance()
         if self._state.script.steps:
             self._state.script.count()
@@ -118,18 +117,18 @@ class Sandbox:
         self, store: Store | None, method: str, path: list[str], given: bytes, body: bytes, gone: Callable[[], bool]
     ) -> Reply:
         seen = store or self._state
-        refused, chosen = self._trouble.at_the_door(seen), None
+        refused, chosen = self._faults.on_arrival(seen), None
         if refused is None:
-            chosen = self._trouble.answered(seen.switches, method)
+            chosen = self._faults.next_answer(seen.switches, method)
             refused = chosen if chosen is not None and not seen.switches.answer_applies else self._gate(store, given)
         if refused is not None or store is None:
-            await self._trouble.latency(seen.switches)
+            await self._faults.latency(seen.switches)
             return refused or problem(404, "Store does not exist")
         there = await self._api(store, method, path, body, gone)
         return chosen or there
 
     def _gate(self, store: Store | None, given: bytes) -> Reply | None:
-        """Token, then store."""
+        """The refusal of a wrong token, then of a store that doesn't exist or isn't the token's."""
         kind, _, token = given.partition(b" ")
         seen = store or self._state
         switches = seen.switches
@@ -152,7 +151,7 @@ class Sandbox:
         if len(path) == 2 and path[0] == "orders" and method == "DELETE":
             with store.flying(store.find(path[1]) or path[1], gone, "delete-") as flight:
                 return await self._delete(store, flight)
-        await self._trouble.latency(store.switches)
+        await self._faults.latency(store.switches)
         return problem(404, "Not found")
 
     async def _push(self, store: Store, body: bytes, gone: Callable[[], bool]) -> Reply:
@@ -163,9 +162,9 @@ class Sandbox:
         except (ValueError, RecursionError):
             return error(400, "Request body is not valid JSON")
         order_id = order.get("id") if isinstance(order, dict) else None
-        with store.pushing(order_id if isinstance(order_id, str) else "", gone) as flight:
-            kept = await self._trouble.before(store.switches, "POST")
-            kept = kept or await self._trouble.always(store.switches, flight.order_id)
+        with store.flying(order_id if isinstance(order_id, str) else "", gone) as flight:
+            kept = await self._faults.before(store.switches, "POST")
+            kept = kept or await self._faults.of_order(store.switches, flight.order_id)
             return kept or await self._upsert(store, order, body, flight)
 
     async def _upsert(self, store: Store, order: Any, body: bytes, flight: Flight) -> Reply:
@@ -175,32 +174,32 @@ class Sandbox:
             return reply(400, {"error": "Invalid order data", **mirrored})
         if order["id"] in switches.reject:
             return reply(400, {"error": "Invalid order data", "errors": {"id": "Rejected by a switch"}})
-        await self._trouble.during(switches, "POST")
+        await self._faults.during(switches, "POST")
         redo_id = store.land(flight, body)
         good = reply(200, {"message": "Order synced successfully", "orderId": order["id"], "redoId": redo_id})
-        return await self._trouble.after(switches, "POST", good)
+        return await self._faults.after(switches, "POST", good)
 
     async def _read(self, store: Store, asked: str) -> Reply:
-        if kept := await self._trouble.before(store.switches, "GET"):
+        if kept := await self._faults.before(store.switches, "GET"):
             return kept
-        await self._trouble.during(store.switches, "GET")
+        await self._faults.during(store.switches, "GET")
         name = store.find(asked)
         if name is None:
             return error(404, "Order not found")
-        return await self._trouble.after(store.switches, "GET", reply(200, shown(parse(store.orders[name]))))
+        return await self._faults.after(store.switches, "GET", reply(200, shown(parse(store.orders[name]))))
 
     async def _delete(self, store: Store, flight: Flight) -> Reply:
         name = flight.order_id
-        if kept := await self._trouble.before(store.switches, "DELETE"):
+        if kept := await self._faults.before(store.switches, "DELETE"):
             return kept
-        if kept := await self._trouble.always(store.switches, name):
+        if kept := await self._faults.of_order(store.switches, name):
             return kept
         if name not in store.orders:
             return error(404, "Order not found")
-        await self._trouble.during(store.switches, "DELETE")
+        await self._faults.during(store.switches, "DELETE")
         redo_id = store.land(flight, None)
         good = reply(200, {"success": True, "orderId": redo_id, "externalOrderId": name})
-        return await self._trouble.after(store.switches, "DELETE", good)
+        return await self._faults.after(store.switches, "DELETE", good)
 
 
 async def _body(receive: Receive) -> bytes:

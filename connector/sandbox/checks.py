@@ -1,7 +1,7 @@
-"""Small checks of JSON values, from which the sandbox's rules are built.
+"""Checks of single JSON values, of which `rules` is built.
 
-A check takes a value and returns what is wrong in the shape of Redo's `errors`: None, a message, or an object that
-mirrors the value. Written for the sandbox alone, so that it shares no mistake with the connector's models.
+A check returns what is wrong with a value as Redo's `errors` has it: None, a message, or an object with the value's
+structure. Shares nothing with `connector.contract`, so that both can't have the same mistake.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ _MONEY_SET: Final = record({"presentmentMoney": _MONEY, "shopMoney": _MONEY})
 
 
 def money_set(value: Any) -> Errors:
-    """An amount in both currencies. Most of an order is these, so a good one is told at a glance."""
+    """An amount in both currencies. Most of an order is money sets, so valid ones take a short cut."""
     try:
         for money in (value["presentmentMoney"], value["shopMoney"]):
             if not (_AMOUNT.fullmatch(money["amount"]) and _CODE.fullmatch(money["currencyCode"])):

@@ -1,4 +1,4 @@
-"""The sandbox's control door, `/_sandbox/...`: needs no token, opens to loopback only.
+"""The sandbox's control interface, `/_sandbox/...`: without a token, from loopback only.
 
 `orders` (all payloads as NDJSON; `orders/{id}` one), `history/{id}`, `stats`, `log`, `switches` (GET, POST), `reset`
 (POST) are the main store's, and under `stores/{store}/` another one's; `stores` shows all stores' stats. `switches`
@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from connector.sandbox.replies import NDJSON, Reply, error, problem, reply
-from connector.sandbox.state import State, Store
+from connector.sandbox.state import State
+from connector.sandbox.store import Store
 
 
 class Control:

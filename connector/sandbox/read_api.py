@@ -9,7 +9,7 @@ Json = Mapping[str, Any]
 
 
 def shown(order: Json) -> dict[str, Any]:
-    """The read API's shape of a pushed order. Amounts there are numbers in the order's currency."""
+    """The read API's form of a pushed order; amounts are numbers in the presentment currency."""
     lines = {line["id"]: line for line in order["lineItems"]}
     return {
         "orderId": order["id"],
@@ -28,13 +28,14 @@ def _price(money_set: Json) -> float:
     return float(money_set["presentmentMoney"]["amount"])
 
 
+def _product(line: Json) -> dict[str, Any]:
+    names = ("id", "productId", "variantId", "title", "sku")
+    return {name: line.get(name) for name in names}
+
+
 def _line(line: Json) -> dict[str, Any]:
     return {
-        "id": line["id"],
-        "productId": line["productId"],
-        "variantId": line.get("variantId"),
-        "title": line["title"],
-        "sku": line["sku"],
+        **_product(line),
         "quantity": line["quantity"],
         "price": _price(line["priceSet"]),
         "imageUrl": line.get("image"),
@@ -79,17 +80,7 @@ def _fulfillment(row: Json, order: Json, lines: Mapping[str, Json]) -> dict[str,
     return {
         "id": row["id"],
         "createdAt": shipped or order["updatedAt"],
-        "lineItems": [
-            {
-                "id": part["id"],
-                "quantity": part["quantity"],
-                "title": lines[part["id"]]["title"],
-                "productId": lines[part["id"]]["productId"],
-                "variantId": lines[part["id"]].get("variantId"),
-                "sku": lines[part["id"]]["sku"],
-            }
-            for part in row["lineItems"]
-        ],
+        "lineItems": [{**_product(lines[part["id"]]), "quantity": part["quantity"]} for part in row["lineItems"]],
         "trackingCompany": numbers[0].get("carrier"),
         "trackingNumber": numbers[0].get("trackingNumber"),
         "status": "delivered" if delivered else "in_transit" if shipped else "pre_transit",

@@ -1,6 +1,6 @@
-"""Redo's contract as the sandbox enforces it: plain checks over JSON, after Redo's published schema and guide.
+"""Redo's contract as the sandbox enforces it: plain checks of JSON, from Redo's published schema and guide.
 
-Deliberately independent of `models` and `rules`: when the two disagree about an order, a test shows it.
+Shares nothing with `connector.contract` on purpose: where the two disagree about an order, a test fails.
 """
 
 from __future__ import annotations
@@ -187,10 +187,12 @@ def _coverage(errors: dict[str, Errors], lines: list[dict[str, Any]]) -> None:
 
 
 def _kinds(said: list[str]) -> set[str] | None:
-    kinds = set()
+    """The kinds of coverage in comma-separated words; None when any is unknown. `return` is an older word for
+    `returns`."""
+    kinds: set[str] = set()
     for word in ",".join(said).lower().split(","):
         plain = "-".join(word.replace("_", " ").replace("-", " ").split())
         if plain not in ("return", "returns", "package-protection", "both", "final-sale"):
             return None
-        kinds |= {"returns", "package-protection"} if plain == "both" else {plain.replace("returns", "return")}
-    return {"return" if kind == "returns" else kind for kind in kinds}
+        kinds |= {"returns", "package-protection"} if plain == "both" else {"returns" if plain == "return" else plain}
+    return kinds

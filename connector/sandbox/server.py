@@ -17,7 +17,8 @@ import uvloop
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from connector.sandbox.app import create_app
-from connector.sandbox.state import State, Switches
+from connector.sandbox.faults.switches import Switches
+from connector.sandbox.state import State
 
 
 class SandboxServer:

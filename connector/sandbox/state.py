@@ -1,6 +1,6 @@
-"""The sandbox's stores, clock and script: what tests look at and change directly. No HTTP.
+"""The sandbox's stores, clock and script, which tests read and change directly. No HTTP.
 
-The state is its main store as well; the others, when there are any, stand beside it.
+The state is also its main store; most sandboxes have no other.
 """
 
 from __future__ import annotations
@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connector.sandbox.faults.script import Script, steps_of
-from connector.sandbox.faults.switches import Switches
-from connector.sandbox.store import Event, Flight, Landing, Store
-
-__all__ = ["ALL", "Event", "Flight", "Landing", "State", "Store", "Switches"]
+from connector.sandbox.store import Store
 
 ALL: Final = "*"
 """Stands for every store where one is named."""
@@ -26,8 +23,8 @@ ALL: Final = "*"
 class State(Store):
     """The main store, others, and what they share.
 
-    `clock` is monotonic (s); latency, late answers and other waits go by `sleep`. `wall`: seconds since 1970, for HTTP
-    dates alone. `chance` decides which requests `error_rate` befalls.
+    `clock` is monotonic (s); all waits use `sleep`. `wall`: seconds since 1970, for HTTP dates only. `chance` decides
+    which requests fail by `error_rate`.
     """
 
     stores: dict[str, str] = field(default_factory=dict)
@@ -37,7 +34,7 @@ class State(Store):
     chance: random.Random = field(default_factory=random.Random)
     script: Script = field(default_factory=Script)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set at shutdown: whoever hangs lets go."""
+    """Set at shutdown: it ends all waits."""
     _others: dict[str, Store] = field(default_factory=dict)
 
     def now(self) -> float:
@@ -75,7 +72,7 @@ class State(Store):
         return "no such store" if store is None else store.switches.change(values)
 
     def play(self, steps: Sequence[Mapping[str, Any]]) -> None:
-        """Begin a script (`sandbox_script`) in place of what is left of the last. Raises ValueError for a wrong one."""
+        """Begin a script (its form: `faults.script`) in place of the last one. Raises ValueError for a wrong one."""
         found = steps_of(list(steps), frozenset(store.store_id for store in self.all_stores()))
         if isinstance(found, str):
             raise ValueError(found)
@@ -88,7 +85,7 @@ class State(Store):
             self.script.advance(self.clock(), self.change)
 
     async def pause(self, seconds: float) -> None:
-        """Sleep, but not beyond the sandbox's end."""
+        """Sleep, at most until the sandbox is closed."""
         if self.closed.is_set():
             return
         waits = {asyncio.ensure_future(self.sleep(seconds)), asyncio.ensure_future(self.closed.wait())}

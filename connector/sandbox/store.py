@@ -1,4 +1,4 @@
-"""What the sandbox holds for one store and has seen of it. No HTTP, no waiting."""
+"""What the sandbox holds for one store, and the record of its requests. No HTTP, no waiting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connector.sandbox.faults.switches import Switches
 LOG_LENGTH: Final = 200_000
 """Events kept; the oldest are forgotten first."""
 HISTORY_LENGTH: Final = 100
-"""What is kept of each order's history."""
+"""Landings kept of each order; the oldest are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Event:
 
 
 class Landing(NamedTuple):
-    """A body was accepted, or the order deleted. `at`: the sandbox's clock (s). `digest`: SHA-256 of the body in hex,
-    empty for a delete. `stale`: it came later than what it replaced, but had been sent before."""
+    """A push or delete that was applied. `what`: `accepted` or `deleted`. `at`: the sandbox's clock (s). `digest`:
+    SHA-256 of the body in hex, empty for a delete. `stale`: what it replaced had been sent after it."""
 
     at: float
     what: str
@@ -44,14 +44,14 @@ class Landing(NamedTuple):
     stale: bool
 
 
-def answering() -> bool:
-    """Somebody waits."""
+def never_gone() -> bool:
+    """For `gone`: the client waits for its answer, however long it takes."""
     return False
 
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """A push or delete that isn't over. `number`: the order in which they came. `gone()`: its client gave up."""
+    """A push or delete that isn't over. `number` counts them as they come in. `gone()`: its client gave up."""
 
     order_id: str
     number: int
@@ -94,19 +94,14 @@ class Store:
     _flown: int = 0
 
     @contextmanager
-    def pushing(self, order_id: str, gone: Callable[[], bool] = answering) -> Iterator[Flight]:
-        """Count and log one push while it lasts."""
-        self.pushes[order_id] += 1
-        with self.flying(order_id, gone) as flight:
-            yield flight
-
-    @contextmanager
-    def flying(self, order_id: str, gone: Callable[[], bool] = answering, prefix: str = "") -> Iterator[Flight]:
-        """Log a push or a delete (`prefix`), and count it as in flight, while it lasts."""
+    def flying(self, order_id: str, gone: Callable[[], bool] = never_gone, prefix: str = "") -> Iterator[Flight]:
+        """Log a push, or a delete (`prefix` is `delete-`), and count it as in flight, while it lasts."""
+        if not prefix:
+            self.pushes[order_id] += 1
         self._flown += 1
         flight = Flight(order_id, self._flown, gone, prefix)
         if self.in_flight[order_id] or len(self._flights) >= self.most_in_flight:
-            self._look_around()
+            self._leave_gone()
         self._flights[flight] = None
         self.in_flight[order_id] += 1
         running = self.in_flight[order_id]
@@ -120,7 +115,7 @@ class Store:
             self._leave(flight)
 
     def land(self, flight: Flight, body: bytes | None) -> str:
-        """Create or replace the flight's order, or delete it when there is no body; Redo's own id for it."""
+        """Apply a push, or a delete when there is no body. Returns Redo's own id of the order."""
         if flight.gone():
             self._leave(flight)
         order_id, held = flight.order_id, self.orders.get(flight.order_id)
@@ -179,8 +174,8 @@ class Store:
         if len(landings) > HISTORY_LENGTH:
             del landings[0]
 
-    def _look_around(self) -> None:
-        """Whose client has gone isn't in flight any more, though it may still land."""
+    def _leave_gone(self) -> None:
+        """Requests whose client has gone are no longer in flight, though they may still be applied."""
         for flight in [flight for flight in self._flights if flight.gone()]:
             self._leave(flight)
 

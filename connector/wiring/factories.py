@@ -13,9 +13,8 @@ from connector.model.errors import ConfigurationError, Problem, SourceUnavailabl
 from connector.postgres.connections import connection
 from connector.postgres.dsn import conninfo
 from connector.projection import Access, Assembler, Projection
-from connector.redo.addresses import endpoint
-from connector.redo.client import environment_proxy, orders_url
-from connector.redo.stores import Stores
+from connector.redo.addresses import endpoint, environment_proxy, orders_url
+from connector.redo.client import HttpSettings, RedoClient
 from connector.settings.config import Settings, environment
 from connector.wiring.bounds import LONGEST_LOOK_MS, grace
 
@@ -127,18 +126,19 @@ class Requests(Protocol):
     def http_connection(self) -> None: ...
 
 
-def redo_client(settings: Settings, observer: Requests | None) -> Stores:
-    """Clients for all stores. Raises ConfigurationError for an address or a secret that can't be sent."""
+def redo_client(settings: Settings, observer: Requests | None) -> RedoClient:
+    """Raises ConfigurationError for an address or a secret that can't be sent."""
     redo = settings.redo
     secrets = {redo.store_id: redo.api_secret, **{name: store.api_secret for name, store in redo.stores.items()}}
-    return Stores(
-        {name: (url, secrets[name].get_secret_value()) for name, url in _orders_urls(settings).items()},
+    http = HttpSettings(
         timeout=redo.timeout,
         max_connections=redo.max_concurrency,
         proxy=lambda url: environment_proxy(url, environment()),
         on_request=None if observer is None else observer.http_request,
         on_connect=None if observer is None else observer.http_connection,
     )
+    stores = {name: (url, secrets[name].get_secret_value()) for name, url in _orders_urls(settings).items()}
+    return RedoClient(stores, http)
 
 
 def redo_endpoints(settings: Settings) -> dict[str, str]:

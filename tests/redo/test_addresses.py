@@ -1,11 +1,14 @@
-"""Which addresses of Redo are the same one."""
+"""Addresses at Redo, which of them are the same one, and the proxy on the way."""
 
 from __future__ import annotations
 
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+
+import httpx2 as httpx
 import pytest
 
 from connector.model.errors import ConfigurationError
-from connector.redo.addresses import endpoint
+from connector.redo.addresses import endpoint, environment_proxy, order_url, orders_url
 
 SAME = [
     "https://api.getredo.com/v2.2/stores/a%2Fb/custom/orders",
@@ -42,3 +45,51 @@ def test_an_address_with_a_password_is_refused_without_repeating_it() -> None:
     with pytest.raises(ConfigurationError) as refused:
         endpoint("https://user:hunter2@redo.example/", "x")
     assert "hunter2" not in str(refused.value)
+
+
+def test_the_store_id_and_the_orders_are_percent_encoded() -> None:
+    url = orders_url("https://x/v2.2/", "a/b")
+    assert url == "https://x/v2.2/stores/a%2Fb/custom/orders"
+    assert str(order_url(httpx.URL(url), "A/1")) == "https://x/v2.2/stores/a%2Fb/orders/A%2F1"
+
+
+def test_an_endpoint_of_another_form_can_be_pushed_to_but_has_no_order_addresses() -> None:
+    assert order_url(httpx.URL("https://redo.example.com/beta/hook"), "1") is None
+
+
+ENVIRONMENTS: list[dict[str, str]] = [
+    {},
+    {"HTTPS_PROXY": "http://proxy:3128"},
+    {"https_proxy": "http://lower:1", "HTTPS_PROXY": "http://upper:1"},
+    {"HTTPS_PROXY": "http://upper:1", "https_proxy": ""},
+    {"HTTP_PROXY": "http://proxy:3128", "HTTPS_PROXY": ""},
+    {"HTTP_PROXY": "http://caller:1", "REQUEST_METHOD": "GET"},
+    {"HTTP_PROXY": "http://caller:1", "http_proxy": "http://ours:1", "REQUEST_METHOD": "GET"},
+    {"HTTPS_PROXY": "http://proxy:1", "HTTP_PROXY": "http://proxy:2", "NO_PROXY": "inside.example.com"},
+    {"HTTPS_PROXY": "http://proxy:1", "HTTP_PROXY": "http://proxy:2", "no_proxy": ".example.com, 10.0.0.1"},
+    {"HTTPS_PROXY": "http://proxy:1", "HTTP_PROXY": "http://proxy:2", "NO_PROXY": "*"},
+    {"HTTPS_PROXY": "http://proxy:1", "HTTP_PROXY": "http://proxy:2", "NO_PROXY": "inside.example.com:8443"},
+    {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "*", "no_proxy": ""},
+]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
+def test_the_environments_proxy_is_what_urllib_finds(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    known = getproxies_environment()
+    for scheme in ("http", "https"):
+        for host in ("inside.example.com", "inside.example.com:8443", "10.0.0.1", "api.getredo.com"):
+            expected = None if proxy_bypass_environment(host, known) else known.get(scheme)
+            assert environment_proxy(f"{scheme}://{host}/v2.2", environment) == expected
+
+
+def test_one_proxy_for_all_is_found_and_may_lack_its_scheme() -> None:
+    assert environment_proxy("https://x/", {"ALL_PROXY": "proxy:3128"}) == "http://proxy:3128"
+    assert environment_proxy("https://x/", {"all_proxy": "http://a:1", "HTTPS_PROXY": "http://b:1"}) == "http://b:1"
+    assert environment_proxy("https://x/", {"all_proxy": "http://a:1", "NO_PROXY": "x"}) is None

@@ -7,18 +7,15 @@ import socket
 import ssl
 from pathlib import Path
 from typing import Any
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import pytest
 
 from connector.model.errors import ConfigurationError
 from connector.model.orders import Outcome, OutcomeKind
-from connector.redo.client import RedoClient, environment_proxy, orders_url
-from connector.redo.connection_pool import Lanes
+from connector.redo.connection_pool import ConnectionPool
 from tests.support.redo_orders import until
-from tests.support.redo_servers import Authority, accepting, said, serving, small_order
+from tests.support.redo_servers import Authority, accepting, client_of, listening, said, serving, small_order
 
-SECRET = "s3cret-Token"
 ORDER = small_order("1001")
 
 
@@ -34,23 +31,19 @@ def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
     return authority
 
 
-async def push_to(base_url: str, **options: Any) -> Outcome:
-    client = RedoClient(orders_url(base_url, "s"), SECRET, **options)
-    try:
+async def push_to(base_url: str, **http: Any) -> Outcome:
+    async with client_of(base_url, **http) as client:
         return await client.push(ORDER)
-    finally:
-        await client.aclose()
 
 
 async def test_a_trusted_certificate_lets_orders_through_on_one_connection(trusted: Authority) -> None:
     connected: list[None] = []
-    async with serving(tls=trusted.server()) as seen:
-        client = RedoClient(
-            orders_url(seen.url, "s"), SECRET, lanes=Lanes(1, on_connect=lambda: connected.append(None))
-        )
+    async with (
+        serving(tls=trusted.server()) as seen,
+        client_of(seen.url, on_connect=lambda: connected.append(None)) as client,
+    ):
         for _ in range(20):
             assert (await client.push(ORDER)).kind is OutcomeKind.ACCEPTED
-        await client.aclose()
     assert (seen.connections, len(connected)) == (1, 1)
 
 
@@ -78,9 +71,8 @@ async def test_plain_http_on_the_tls_port_refuses_everybody() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(plain, "127.0.0.1", 0)
-    outcome = await push_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    server.close()
+    async with listening(plain) as address:
+        outcome = await push_to(f"https://{address}")
     assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.REFUSED, None, "tls")
 
 
@@ -89,9 +81,8 @@ async def test_a_handshake_that_is_broken_off_is_an_unreachable_redo() -> None:
         await reader.read(65536)
         writer.close()
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-    outcome = await push_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    server.close()
+    async with listening(hang_up) as address:
+        outcome = await push_to(f"https://{address}")
     assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNAVAILABLE, None, "connect")
 
 
@@ -102,10 +93,9 @@ async def test_a_handshake_without_an_answer_times_out_as_never_sent() -> None:
         await silence.wait()
         writer.close()
 
-    server = await asyncio.start_server(wait, "127.0.0.1", 0)
-    outcome = await push_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=0.1)
-    silence.set()
-    server.close()
+    async with listening(wait) as address:
+        outcome = await push_to(f"https://{address}", timeout=0.1)
+        silence.set()
     assert (outcome.kind, outcome.reason) == (OutcomeKind.UNAVAILABLE, "connect_timeout")
 
 
@@ -150,38 +140,22 @@ async def test_errors_that_the_caller_deals_with_are_no_cause() -> None:
     assert (outcome.kind, outcome.reason) == (OutcomeKind.UNAVAILABLE, "connect")
 
 
-async def test_200_requests_over_8_lanes_open_at_most_8_connections() -> None:
-    connected: list[None] = []
-    async with serving() as seen:
-        client = RedoClient(
-            orders_url(seen.url, "s"), SECRET, lanes=Lanes(8, on_connect=lambda: connected.append(None))
-        )
-        outcomes = await asyncio.gather(*(client.push(ORDER) for _ in range(200)))
-        await client.aclose()
-    assert {outcome.kind for outcome in outcomes} == {OutcomeKind.ACCEPTED}
-    assert seen.requests == 200
-    assert seen.connections == len(connected) <= 8
-    assert seen.most_at_once <= 8
-
-
 async def test_a_connection_that_the_server_closed_meanwhile_is_replaced_before_anything_is_sent() -> None:
-    async with serving(close=True) as seen:
-        client = RedoClient(orders_url(seen.url, "s"), SECRET)
+    async with serving(close=True) as seen, client_of(seen.url) as client:
         for number in range(1, 21):
             assert (await client.push(ORDER)).kind is OutcomeKind.ACCEPTED
             await until(lambda done=number: seen.closed == done)  # type: ignore[misc]
-        await client.aclose()
     assert (seen.requests, seen.connections) == (20, 20)
 
 
 async def test_a_connection_beyond_its_idle_time_is_replaced() -> None:
     connected: list[None] = []
-    lanes = Lanes(1, on_connect=lambda: connected.append(None), keep_alive=0.0)
-    async with serving() as seen:
-        client = RedoClient(orders_url(seen.url, "s"), SECRET, lanes=lanes)
+    async with (
+        serving() as seen,
+        client_of(seen.url, on_connect=lambda: connected.append(None), keep_alive=0.0) as client,
+    ):
         for _ in range(10):
             assert (await client.push(ORDER)).kind is OutcomeKind.ACCEPTED
-        await client.aclose()
     assert (seen.requests, len(connected)) == (10, 10)
 
 
@@ -189,10 +163,8 @@ async def test_a_request_on_a_connection_that_is_closed_just_then_is_not_taken_f
     def second_hangs_up(order_id: str, _: bytes) -> bytes:
         return accepting(order_id) if seen.requests != 2 else b""
 
-    async with serving(second_hangs_up) as seen:
-        client = RedoClient(orders_url(seen.url, "s"), SECRET, max_connections=1)
+    async with serving(second_hangs_up) as seen, client_of(seen.url) as client:
         outcomes = [await client.push(ORDER) for _ in range(3)]
-        await client.aclose()
     assert [outcome.reason for outcome in outcomes] == ["http_200", "cut", "http_200"]
     assert outcomes[1].kind is OutcomeKind.UNKNOWN
 
@@ -210,50 +182,12 @@ async def test_an_announcement_without_an_answer_is_an_unknown_outcome(status: i
     assert (outcome.kind, outcome.reason) == (OutcomeKind.UNKNOWN, "cut")
 
 
-ENVIRONMENTS: list[dict[str, str]] = [
-    {},
-    {"HTTPS_PROXY": "http://proxy:3128"},
-    {"https_proxy": "http://lower:1", "HTTPS_PROXY": "http://upper:1"},
-    {"HTTPS_PROXY": "http://upper:1", "https_proxy": ""},
-    {"HTTP_PROXY": "http://proxy:3128", "HTTPS_PROXY": ""},
-    {"HTTP_PROXY": "http://caller:1", "REQUEST_METHOD": "GET"},
-    {"HTTP_PROXY": "http://caller:1", "http_proxy": "http://ours:1", "REQUEST_METHOD": "GET"},
-    {"HTTPS_PROXY": "http://proxy:1", "HTTP_PROXY": "http://proxy:2", "NO_PROXY": "inside.example.com"},
-    {"HTTPS_PROXY": "http://proxy:1", "HTTP_PROXY": "http://proxy:2", "no_proxy": ".example.com, 10.0.0.1"},
-    {"HTTPS_PROXY": "http://proxy:1", "HTTP_PROXY": "http://proxy:2", "NO_PROXY": "*"},
-    {"HTTPS_PROXY": "http://proxy:1", "HTTP_PROXY": "http://proxy:2", "NO_PROXY": "inside.example.com:8443"},
-    {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "*", "no_proxy": ""},
-]
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
-def test_the_environments_proxy_is_what_urllib_finds(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
-) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    known = getproxies_environment()
-    for scheme in ("http", "https"):
-        for host in ("inside.example.com", "inside.example.com:8443", "10.0.0.1", "api.getredo.com"):
-            expected = None if proxy_bypass_environment(host, known) else known.get(scheme)
-            assert environment_proxy(f"{scheme}://{host}/v2.2", environment) == expected
-
-
-def test_one_proxy_for_all_is_found_and_may_lack_its_scheme() -> None:
-    assert environment_proxy("https://x/", {"ALL_PROXY": "proxy:3128"}) == "http://proxy:3128"
-    assert environment_proxy("https://x/", {"all_proxy": "http://a:1", "HTTPS_PROXY": "http://b:1"}) == "http://b:1"
-    assert environment_proxy("https://x/", {"all_proxy": "http://a:1", "NO_PROXY": "x"}) is None
-
-
 @pytest.mark.parametrize(
     "proxy", ["socks5://user:pa55@proxy:1", "proxy:3128", "http://", "ftp://user:pa55@x", "http://a:b:c"]
 )
 def test_a_proxy_that_cannot_be_used_is_a_configuration_error_without_its_password(proxy: str) -> None:
     with pytest.raises(ConfigurationError, match="proxy") as caught:
-        Lanes(1, proxy)
+        ConnectionPool(proxy)
     assert "pa55" not in str(caught.value)
 
 
@@ -262,7 +196,7 @@ def test_certificates_that_cannot_be_read_are_a_configuration_error(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
     with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
-        Lanes(1)
+        ConnectionPool()
 
 
 async def test_a_proxy_that_says_no_surely_sent_nothing_and_its_words_are_not_repeated() -> None:
@@ -271,9 +205,7 @@ async def test_a_proxy_that_says_no_surely_sent_nothing_and_its_words_are_not_re
         writer.write(b"HTTP/1.1 407 Who is pa55\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    outcome = await push_to("https://redo.example.com", lanes=Lanes(1, f"http://user:pa55@127.0.0.1:{port}"))
-    server.close()
+    async with listening(refuse) as address:
+        outcome = await push_to("https://redo.example.com", proxy=lambda _: f"http://user:pa55@{address}")
     assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNAVAILABLE, None, "proxy")
     assert "pa55" not in repr(outcome)

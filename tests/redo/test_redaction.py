@@ -18,11 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model.orders import Outcome
-from connector.redo.answers import meaning, pushed
-from connector.redo.client import RedoClient, orders_url
-from connector.redo.redaction import LEFT_OUT, LONGEST_MESSAGE, Words
+from connector.redo.answers import Answer, meaning, pushed
+from connector.redo.redaction import LEFT_OUT, LONGEST_MESSAGE, Redactor
 from tests.support.redo_orders import document, order_of
-from tests.support.redo_servers import said, serving
+from tests.support.redo_servers import client_of, said, serving
 
 SECRET = "rd_live_9fQ2xVbK7sTz"
 SHOPPER = {
@@ -129,7 +128,7 @@ BODIES = st.fixed_dictionaries(
 
 def outcome_of(status: int, body: object, ascii_only: bool = False) -> Outcome:
     raw = json.dumps(body, ensure_ascii=True).encode() if ascii_only else orjson.dumps(body)
-    return pushed(status, {}, raw, ORDER.order_id, Words(ORDER.body, (SECRET,)))
+    return pushed(Answer(status, {}, raw), ORDER.order_id, Redactor(ORDER.body, (SECRET,)))
 
 
 @given(BODIES, st.sampled_from([200, 302, 400, 401, 403, 404, 413, 422, 429, 500, 503]), st.booleans())
@@ -162,10 +161,8 @@ async def test_a_real_server_that_echoes_the_whole_request_leaks_nothing() -> No
             422, json.dumps({"error": text, "errors": {text: text, "customer": json.loads(ORDER.body)}}).encode()
         )
 
-    async with serving(echo) as seen:
-        client = RedoClient(orders_url(seen.url, "s"), SECRET)
+    async with serving(echo) as seen, client_of(seen.url, SECRET) as client:
         outcome = await client.push(ORDER)
-        await client.aclose()
     assert outcome.status == 422
     assert outcome.violations
     assert leaks(outcome) == []
@@ -186,7 +183,7 @@ async def test_a_real_server_that_echoes_the_whole_request_leaks_nothing() -> No
     ],
 )
 def test_words_of_redos_own_are_kept_as_they_are(said: str) -> None:
-    assert Words(ORDER.body, (SECRET,)).safe(said) == said
+    assert Redactor(ORDER.body, (SECRET,)).redact(said) == said
 
 
 @pytest.mark.parametrize(
@@ -204,12 +201,12 @@ def test_words_of_redos_own_are_kept_as_they_are(said: str) -> None:
     ],
 )
 def test_only_the_words_that_are_ours_are_masked(said: str, shown: str) -> None:
-    assert Words(ORDER.body, (SECRET,)).safe(said) == shown
+    assert Redactor(ORDER.body, (SECRET,)).redact(said) == shown
 
 
 @given(st.text(st.characters()) | st.text("\\u0%xX&#;1aF{}", max_size=40))
 def test_any_words_become_one_bounded_line_that_can_be_written(message: str) -> None:
-    shown = Words(ORDER.body, (SECRET,)).safe(message)
+    shown = Redactor(ORDER.body, (SECRET,)).redact(message)
     shown.encode()  # raises for half a surrogate pair
     assert shown.isprintable()
     assert len(shown) <= max(LONGEST_MESSAGE, len(LEFT_OUT))
@@ -217,12 +214,12 @@ def test_any_words_become_one_bounded_line_that_can_be_written(message: str) -> 
 
 def test_of_what_is_said_about_a_huge_order_only_a_validators_words_are_kept() -> None:
     body = orjson.dumps({"note": "lorem ipsum " * 2**20})
-    words = Words(body, [SECRET])
+    redactor = Redactor(body, [SECRET])
     began = time.process_time()
-    assert words.safe("Payload too large: Wilhelmina, limit is 8 MB") == "… too large: …, limit is 8 …"
-    assert words.safe(f"token {SECRET}") == LEFT_OUT
+    assert redactor.redact("Payload too large: Wilhelmina, limit is 8 MB") == "… too large: …, limit is 8 …"
+    assert redactor.redact(f"token {SECRET}") == LEFT_OUT
     assert time.process_time() - began < 0.5, "nothing else can run meanwhile"
 
 
 def test_nothing_is_kept_where_it_is_not_known_what_may_be_quoted() -> None:
-    assert Words(None, (SECRET,)).safe("Invalid email") == ""
+    assert Redactor(None, (SECRET,)).redact("Invalid email") == ""

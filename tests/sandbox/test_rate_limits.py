@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.sandbox.faults.rate_limits import Limiter, retry_after
-from connector.sandbox.state import Switches
+from connector.sandbox.faults.switches import Switches
 from tests.support.sandbox_http import HandClock, push, serving, some_state, switch
 
 KINDS = ("fixed", "sliding", "bucket")

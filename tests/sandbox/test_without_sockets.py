@@ -10,8 +10,8 @@ import pytest
 
 from connector.model.orders import Outcome, OutcomeKind, Place
 from connector.pipeline.ports.protocols import Redo
-from connector.redo.client import orders_url
-from connector.redo.stores import Stores
+from connector.redo.addresses import orders_url
+from connector.redo.client import HttpSettings, RedoClient
 from connector.sandbox.server import SandboxServer
 from connector.sandbox.state import State
 from tests.support.direct_redo import DirectRedo
@@ -84,7 +84,7 @@ async def test_every_trouble_has_the_outcome_that_the_real_client_gives(switches
     timeouts = (0.3 if long else 30.0, 0.3 if long and "fail" in switches else 30.0)
     async with SandboxServer(real_state) as server:
         stores = {"store-1": (orders_url(server.base_url, "store-1"), "s3cret")}
-        real = [Stores(stores, timeout=timeout) for timeout in timeouts]
+        real = [RedoClient(stores, HttpSettings(timeout=timeout)) for timeout in timeouts]
         wanted = await asked([*real], method)
         for client in real:
             await client.aclose()
@@ -171,11 +171,6 @@ def test_an_hour_of_script_passes_in_virtual_time() -> None:
 
     state = some_state()
     assert simulate(main) == [200, 503, 503, 200, 429, 200]
-
-
-def test_a_script_for_a_state_is_checked() -> None:
-    with pytest.raises(ValueError, match="step 0"):
-        some_state().play([{"at": 1, "set": {"nonsense": 1}}])
 
 
 async def test_closing_lets_go_of_whoever_hangs() -> None:

@@ -11,9 +11,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connector.model.orders import Order, Outcome, OutcomeKind, Place
-from connector.redo.answers import failed, parsed, pushed, strange, unanswered
-from connector.redo.redaction import Words
+from connector.model.orders import Order, Outcome, Place
+from connector.redo.answers import Answer, deleted, pushed, unanswered
+from connector.redo.redaction import Redactor
 from connector.sandbox.app import Sandbox
 from connector.sandbox.replies import Reply, Silence
 from connector.sandbox.state import State
@@ -65,20 +65,11 @@ class DirectRedo:
         got = await self._request(store_id, "POST", ["custom", "orders"], order.body)
         if isinstance(got, Outcome):
             return got
-        words = Words(order.body, tuple(self.secrets.values()))
-        return pushed(got.status, _headers(got), got.body, order.order_id, words)
+        return pushed(_answer(got), order.order_id, Redactor(order.body, tuple(self.secrets.values())))
 
     async def delete(self, place: Place) -> Outcome:
         got = await self._request(place.store_id or self.state.store_id, "DELETE", ["orders", place.order_id], b"")
-        if isinstance(got, Outcome):
-            return got
-        if got.status == 404 and isinstance(parsed(got.body).get("error"), str):
-            return unanswered("absent", status=404)
-        if got.status != 200:
-            return failed(got.status, _headers(got), got.body, Words(None, tuple(self.secrets.values())))
-        if parsed(got.body).get("success") is not True:
-            return strange(got.status)
-        return Outcome(OutcomeKind.ACCEPTED, got.status, f"http_{got.status}")
+        return got if isinstance(got, Outcome) else deleted(_answer(got))
 
     async def landed(self) -> None:
         """Until no request is at work at the sandbox any more, whether or not a client waits."""
@@ -132,5 +123,6 @@ class DirectRedo:
         return reply
 
 
-def _headers(reply: Reply) -> dict[str, str]:
-    return {"retry-after": reply.retry_after} if reply.retry_after is not None else {}
+def _answer(reply: Reply) -> Answer:
+    headers = {"retry-after": reply.retry_after} if reply.retry_after is not None else {}
+    return Answer(reply.status, headers, reply.body)

@@ -1,4 +1,4 @@
-"""Servers for the tests of the client: one that answers by a script, with or without TLS, and its certificates."""
+"""A client of Redo and servers for its tests: raw ones, one that answers by a script, and certificates for TLS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime
 import ipaddress
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from connector.model.orders import Order
+from connector.redo.addresses import orders_url
+from connector.redo.client import HttpSettings, RedoClient
 from tests.support.redo_orders import document, order_of
 
 ACCEPTED = {"message": "Order synced successfully", "redoId": "r1"}
@@ -27,7 +29,31 @@ Script: TypeAlias = Callable[[str, bytes], bytes]
 """An order's id and the request, as it came, to the answer, head and all. Empty: hang up."""
 
 
-def small_order(order_id: str, store_id: str = "s") -> Order:
+SECRET = "s3cret-Token"
+Handler: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def client_of(base_url: str, secret: str = SECRET, **http: Any) -> AsyncIterator[RedoClient]:
+    """A client of one store, which orders without a store id go to. `http`: for `HttpSettings`."""
+    client = RedoClient({"": (orders_url(base_url, "s"), secret)}, HttpSettings(**http))
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@asynccontextmanager
+async def listening(handler: Handler) -> AsyncIterator[str]:
+    """A raw server on localhost: its `host:port`."""
+    server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+def small_order(order_id: str, store_id: str = "") -> Order:
     """Enough of an order for a server that looks at the id alone."""
     return replace(_ORDER, order_id=order_id, store_id=store_id, body=json.dumps({"id": order_id}).encode())
 

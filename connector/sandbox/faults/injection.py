@@ -1,6 +1,6 @@
-"""What befalls requests at the sandbox by its switches: refused at the door, before, while and after applying.
+"""Faults that the switches inject into requests: on arrival, and before, during and after applying them.
 
-Each method spends what the switches still have to give. Whether anything is applied is the caller's business.
+Each method counts down the switches that it uses. Whether a request is applied is up to the caller.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from typing import Final
 import orjson
 
 from connector.sandbox.faults.rate_limits import retry_after
+from connector.sandbox.faults.switches import Switches
 from connector.sandbox.replies import HTML, Reply, Silence, error, problem
-from connector.sandbox.state import State, Store, Switches
+from connector.sandbox.state import State
+from connector.sandbox.store import Store
 
 PAUSE_FROM: Final = 1000.0
-"""Milliseconds of latency from which the sandbox's end is worth looking out for."""
+"""Milliseconds of latency from which closing the sandbox ends the wait."""
 
 _BLOCKED: Final = b"<!doctype html><title>Blocked</title><p>This request was blocked by a security rule."
 _PAGE: Final = b"<!doctype html><title>Sign in</title><p>Please sign in to this network to go on."
 
 
-class Trouble:
-    """One state's misbehaviour."""
+class FaultInjector:
+    """The faults of one state's stores. A method that returns a reply replaces the request's own answer by it."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def at_the_door(self, store: Store) -> Reply | None:
-        """Outage and limits, whatever is asked for."""
+    def on_arrival(self, store: Store) -> Reply | None:
+        """Outages, rate limits and random errors, for any request."""
         switches = store.switches
         if switches.outage:
             return problem(503, "Service unavailable", self._after(switches, switches.retry_after))
@@ -44,8 +46,8 @@ class Trouble:
             return error(500, "Failed to process order")
         return None
 
-    def answered(self, switches: Switches, method: str) -> Reply | None:
-        """The next of `answer`."""
+    def next_answer(self, switches: Switches, method: str) -> Reply | None:
+        """The next status of the switch `answer`."""
         if not switches.answer or method not in switches.methods:
             return None
         status = switches.answer.pop(0)
@@ -62,7 +64,7 @@ class Trouble:
         await wait(switches.latency_ms / 1000)
 
     async def before(self, switches: Switches, method: str) -> Reply | None:
-        """What keeps a request from being applied. Raises Silence."""
+        """Faults that keep a request from being applied. Raises Silence."""
         await self.latency(switches)
         if method not in switches.methods:
             return None
@@ -73,8 +75,8 @@ class Trouble:
             raise Silence(reset=switches.reset)
         return Reply(200, _PAGE, HTML, counted="html") if switches.spend("html") else None
 
-    async def always(self, switches: Switches, order_id: str) -> Reply | None:
-        """What befalls an order of `fail`. Raises Silence."""
+    async def of_order(self, switches: Switches, order_id: str) -> Reply | None:
+        """The fault of an order in the switch `fail`. Raises Silence."""
         if order_id not in switches.fail:
             return None
         if switches.fail_how == "hang":
@@ -87,12 +89,12 @@ class Trouble:
         return problem(status, "Failed", self._after(switches, switches.retry_after) if status == 503 else None)
 
     async def during(self, switches: Switches, method: str) -> None:
-        """What makes it late."""
+        """The wait of the switch `late`."""
         if switches.late and method in switches.methods and switches.spend("late"):
             await self._state.pause(switches.late_seconds)
 
     async def after(self, switches: Switches, method: str, good: Reply) -> Reply:
-        """What becomes of a success that was applied. Raises Silence."""
+        """The answer to a request that was applied. Raises Silence."""
         if method not in switches.methods:
             return good
         if switches.spend("cut"):

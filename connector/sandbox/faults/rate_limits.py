@@ -1,4 +1,4 @@
-"""Rate limits as servers keep them, by any clock, and the `Retry-After` that goes with a refusal. No waiting here."""
+"""The rate limits that servers use, for any clock, and the `Retry-After` of a refusal. No waiting here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 from connector.sandbox.faults.switches import Switches
 
 FULL: Final = 1e-9
-"""What rounding may take from a token."""
+"""Tolerance for rounding, in tokens and seconds."""
 
 
 class Limiter:
-    """Counts one store's requests against its switches. A refused request costs nothing of the limit."""
+    """The rate limit of one store, from its switches. Refused requests don't count against it."""
 
     def __init__(self) -> None:
         self._rules: tuple[object, ...] = ()

@@ -1,7 +1,7 @@
-"""A script: switches that change by themselves, at times or after numbers of requests. No waiting here.
+"""A script: switches that change at given times or after given numbers of requests. No waiting here.
 
-Steps are carried out in order, each when its time has come or its request is at hand, and only when the one before is
-done; the sandbox looks whenever a request comes in, so nobody can see that nothing happened in between.
+Steps are carried out in order, each when it is due and the one before it is done. The sandbox looks for due steps
+whenever a request comes in, which is early enough: nothing can be observed between requests.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Step:
 
 
 class Script:
-    """What is left of the script."""
+    """The steps that are not carried out yet."""
 
     def __init__(self) -> None:
         self.steps: deque[Step] = deque()
@@ -37,7 +37,7 @@ class Script:
         self._requests = 0
 
     def begin(self, steps: list[Step], now: float) -> None:
-        """In place of what was left."""
+        """Start a script, in place of the last one. `now` (s): the sandbox's clock."""
         self.steps = deque(steps)
         self._began, self._requests = now, 0
 
@@ -45,7 +45,7 @@ class Script:
         self.steps.clear()
 
     def advance(self, now: float, change: Callable[[str | None, Mapping[str, Any]], object]) -> None:
-        """Carry out the steps that are due: `change` is told store and switches."""
+        """Carry out the steps that are due: `change` is called with store and switches."""
         while self.steps:
             step = self.steps[0]
             due = now - self._began >= step.at if step.at is not None else self._requests >= (step.after_requests or 0)

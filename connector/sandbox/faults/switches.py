@@ -1,4 +1,4 @@
-"""The switches by which the sandbox misbehaves: their names, types and choices. No behaviour of their own."""
+"""The switches that make the sandbox fail: their names, types and values. What they do is in `injection`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NUMBERS: Final = ("answer", "token_flips")
 
 @dataclass(slots=True)
 class Switches:
-    """How one store misbehaves. Whole numbers named after a kind of trouble count the requests it still befalls.
+    """How one store fails. Whole numbers named after a fault count the requests that it still hits.
 
-    From `cut_before` to `drip` only requests of `methods` are befallen, and what happens after applying befalls only
-    those that would have succeeded.
+    `answer` and all from `cut_before` to `drip` hit requests of `methods` only; faults after applying hit only requests
+    that would have succeeded.
     """
 
     latency_ms: float = 0.0
@@ -44,7 +44,7 @@ class Switches:
     """`seconds`, `date` (an HTTP date) or `none` (no such header)."""
     unauthorized: bool = False
     token_flips: list[int] = field(default_factory=list)
-    """So many requests get a 401, then so many are let through, and so on; a switch that counts itself down."""
+    """Numbers of requests that by turns get a 401 and are let through; each is counted down."""
     accept: list[str] = field(default_factory=list)
     """API secrets that are accepted instead of the store's own; empty: its own."""
     forbidden: bool = False
@@ -55,7 +55,7 @@ class Switches:
     answer_applies: bool = False
     """Requests answered from `answer` are carried out all the same."""
     methods: list[str] = field(default_factory=lambda: list(METHODS))
-    """Whom the troubles below befall."""
+    """The requests that `answer` and the faults below hit."""
     cut_before: int = 0
     """Close the connection without applying or answering."""
     swallow: int = 0
@@ -90,7 +90,7 @@ class Switches:
     `hang_seconds`) or `cut` (the connection is closed)."""
 
     def wrong(self, values: Mapping[str, Any]) -> str | None:
-        """What is wrong with the first bad one of some values, None when all could be set."""
+        """What is wrong with the first bad value, None when all can be set."""
         known = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, value in values.items():
             if name not in known:
@@ -102,7 +102,7 @@ class Switches:
         return None
 
     def change(self, values: Mapping[str, Any]) -> str | None:
-        """Set some switches; what is wrong with the first bad one, or None and all are set."""
+        """Set switches. Returns what is wrong with the first bad value, and then sets none; None when all are set."""
         if wrong := self.wrong(values):
             return wrong
         for name, value in values.items():
@@ -110,7 +110,7 @@ class Switches:
         return None
 
     def spend(self, name: str) -> bool:
-        """True when this request is one of those that the trouble still befalls."""
+        """True when the fault hits this request; counts it down."""
         left: int = getattr(self, name)
         if left > 0:
             setattr(self, name, left - 1)

@@ -1,4 +1,4 @@
-"""The sandbox over real HTTP: documented answers, the control door, the switches."""
+"""The sandbox over real HTTP: documented answers, the control interface, the switches."""
 
 from __future__ import annotations
 
@@ -14,26 +14,18 @@ import pytest
 from connector.sandbox.server import SandboxServer
 from connector.sandbox.state import State
 from tests.support.redo_orders import document, full_document, line_item, order_of, until
+from tests.support.sandbox_http import PUSH, push, serving, some_state
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[SandboxServer]:
-    async with SandboxServer(State("store-1", "s3cret")) as server:
-        yield server
+def state() -> State:
+    return some_state()
 
 
 @pytest.fixture
-async def http(sandbox: SandboxServer) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"Authorization": "Bearer s3cret"}
-    async with httpx.AsyncClient(base_url=sandbox.base_url, headers=headers, timeout=20) as client:
+async def http(state: State) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(state) as client:
         yield client
-
-
-PUSH = "/v2.2/stores/store-1/custom/orders"
-
-
-async def push(http: httpx.AsyncClient, **changes: Any) -> httpx.Response:
-    return await http.post(PUSH, content=order_of(document(**changes)).body)
 
 
 async def test_a_good_order_is_stored_and_answered_as_documented(http: httpx.AsyncClient) -> None:
@@ -156,12 +148,10 @@ async def test_all_payloads_are_listed_as_ndjson(http: httpx.AsyncClient) -> Non
     assert [json.loads(line)["id"] for line in lines] == ["A", "B"]
 
 
-async def test_overlapping_pushes_of_one_order_are_counted_and_logged(
-    http: httpx.AsyncClient, sandbox: SandboxServer
-) -> None:
+async def test_overlapping_pushes_of_one_order_are_counted_and_logged(http: httpx.AsyncClient, state: State) -> None:
     await http.post("/_sandbox/switches", json={"late": 1, "late_seconds": 30})
     first = asyncio.create_task(push(http, id="A"))
-    await until(lambda: bool(sandbox.state.pushes))
+    await until(lambda: bool(state.pushes))
     await push(http, id="A")
     await push(http, id="B")
     first.cancel()
@@ -225,17 +215,10 @@ async def test_a_hanging_push_does_not_keep_the_sandbox_from_ending() -> None:
             await hanging
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b'{"nonsense": 1}', b'{"cut": "1"}', b'{"outage": 1}', b'{"cut": -1}'])
-async def test_a_wrong_switch_is_refused_and_changes_nothing(http: httpx.AsyncClient, body: bytes) -> None:
-    before = (await http.get("/_sandbox/switches")).json()
-    assert (await http.post("/_sandbox/switches", content=body)).status_code == 400
-    assert (await http.get("/_sandbox/switches")).json() == before
-
-
-async def test_reset_forgets_orders_and_keeps_switches(http: httpx.AsyncClient, sandbox: SandboxServer) -> None:
+async def test_reset_forgets_orders_and_keeps_switches(http: httpx.AsyncClient, state: State) -> None:
     await push(http)
-    sandbox.state.switches.latency_ms = 1
+    state.switches.latency_ms = 1
     await http.post("/_sandbox/reset")
     stats = (await http.get("/_sandbox/stats")).json()
     assert (stats["orders"], stats["requests"], stats["pushes"]) == (0, 0, {})
-    assert sandbox.state.switches.latency_ms == 1
+    assert state.switches.latency_ms == 1

@@ -1,4 +1,4 @@
-"""Several stores behind one door: own addresses, own secrets, one bound."""
+"""A client of several stores: own addresses, own secrets, one bound on requests."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from connector.model.errors import ConfigurationError
 from connector.model.orders import OutcomeKind, Place
 from connector.pipeline.ports.protocols import Redo
-from connector.redo.client import orders_url
-from connector.redo.stores import Stores
+from connector.redo.addresses import orders_url
+from connector.redo.client import HttpSettings, RedoClient
 from connector.sandbox.server import SandboxServer
 from connector.sandbox.state import State
 from tests.support.redo_orders import document, order_of, until
@@ -24,26 +21,26 @@ ORDER = order_of(document())
 
 
 @asynccontextmanager
-async def two_stores(**options: Any) -> AsyncIterator[tuple[Stores, State, State]]:
+async def two_stores(**http: Any) -> AsyncIterator[tuple[RedoClient, State, State]]:
     """Two sandboxes on addresses of their own, one store each."""
     async with (
         SandboxServer(State("east", "secret-of-east")) as east,
         SandboxServer(State("west", "other-west")) as west,
     ):
-        stores = Stores(
+        stores = RedoClient(
             {
                 "east": (orders_url(east.base_url, "east"), "secret-of-east"),
                 "west": (orders_url(west.base_url, "west"), "other-west"),
             },
-            **options,
+            HttpSettings(**http),
         )
         yield stores, east.state, west.state
         await stores.aclose()
 
 
 def test_it_is_what_the_pipeline_asks_for() -> None:
-    door: Redo = Stores({})
-    assert not door.serves("east")
+    redo: Redo = RedoClient({})
+    assert not redo.serves("east")
 
 
 async def test_an_order_goes_to_its_store_with_that_stores_secret() -> None:
@@ -70,16 +67,6 @@ async def test_reading_and_deleting_happen_at_the_place_alone() -> None:
         assert answer.order["orderId"] == "1001"
 
 
-async def test_a_store_that_redo_does_not_know_refuses_where_an_absent_order_does_not() -> None:
-    async with SandboxServer(State("east", "secret")) as sandbox:
-        stores = Stores({name: (orders_url(sandbox.base_url, name), "secret") for name in ("east", "typo")})
-        absent = await stores.delete(Place("east", "1001"))
-        refused = await stores.delete(Place("typo", "1001"))
-        await stores.aclose()
-    assert (absent.kind, absent.status, absent.reason) == (OutcomeKind.ACCEPTED, 404, "absent")
-    assert (refused.kind, refused.status, refused.reason) == (OutcomeKind.REFUSED, 404, "http_404")
-
-
 async def test_an_unknown_store_costs_no_request() -> None:
     asked: list[str] = []
     async with two_stores(on_request=lambda method, *_: asked.append(method)) as (stores, _, __):
@@ -100,10 +87,9 @@ async def test_one_bound_holds_for_all_stores_together_on_one_host() -> None:
     connected: list[None] = []
     async with serving() as seen:
         names = [f"store-{number}" for number in range(5)]
-        stores = Stores(
+        stores = RedoClient(
             {name: (orders_url(seen.url, name), f"secret-{name}") for name in names},
-            max_connections=3,
-            on_connect=lambda: connected.append(None),
+            HttpSettings(max_connections=3, on_connect=lambda: connected.append(None)),
         )
         orders = [small_order(str(number), name) for number in range(20) for name in names]
         outcomes = await asyncio.gather(*(stores.push(order) for order in orders))
@@ -120,7 +106,7 @@ async def test_one_bound_holds_for_stores_on_different_hosts_too() -> None:
         async with serving(seen=seen):
             west = orders_url(seen.url, "west")
             assert east.split("/stores/")[0] != west.split("/stores/")[0]
-            stores = Stores({"east": (east, "one"), "west": (west, "two")}, max_connections=2)
+            stores = RedoClient({"east": (east, "one"), "west": (west, "two")}, HttpSettings(max_connections=2))
             seen.hold = True
             orders = [small_order(str(number), name) for number in range(10) for name in ("east", "west")]
             pushes = asyncio.gather(*(stores.push(order) for order in orders))
@@ -135,7 +121,7 @@ async def test_one_bound_holds_for_stores_on_different_hosts_too() -> None:
 async def test_no_secret_of_any_store_is_repeated() -> None:
     words = b'{"error": "east has secret-of-east", "errors": {"id": "not other-west", "other-west": "x"}}'
     async with serving(lambda *_: said(400, words)) as seen:
-        stores = Stores(
+        stores = RedoClient(
             {
                 "east": (orders_url(seen.url, "east"), "secret-of-east"),
                 "west": (orders_url(seen.url, "west"), "other-west"),
@@ -148,13 +134,6 @@ async def test_no_secret_of_any_store_is_repeated() -> None:
     assert "other-west" not in repr(outcome)
 
 
-@pytest.mark.parametrize("store", [("not a url", "secret"), ("https://x/stores/s/custom/orders", "two words")])
-def test_a_store_that_cannot_be_asked_is_a_configuration_error(store: tuple[str, str]) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        Stores({"good": ("https://x/stores/good/custom/orders", "secret"), "bad": store})
-    assert "two words" not in str(caught.value)
-
-
 def test_each_address_is_reached_through_the_proxy_named_for_it() -> None:
     asked: list[str] = []
 
@@ -163,5 +142,5 @@ def test_each_address_is_reached_through_the_proxy_named_for_it() -> None:
         return "http://proxy:3128"
 
     urls = ["https://a/stores/1/custom/orders", "https://b/stores/2/custom/orders"]
-    Stores({url: (url, "secret") for url in urls}, proxy=proxy)
+    RedoClient({url: (url, "secret") for url in urls}, HttpSettings(proxy=proxy))
     assert asked == urls
