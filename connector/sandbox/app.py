@@ -19,7 +19,7 @@ from connector.sandbox.read_api import shown
 from connector.sandbox.replies import Reply, Silence, error, parse, problem, reply
 from connector.sandbox.rules import errors_of
 from connector.sandbox.state import State
-from connector.sandbox.store import Flight, Store, never_gone
+from connector.sandbox.store import Flight, Store, never_disconnected
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -45,7 +45,7 @@ def create_app(state: State) -> App:
                 there = control.answer(method, path[1:], body) if _loopback(scope) else problem(404, "Not found")
             else:
                 given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-                gone = scope.get("state", {}).get("gone", never_gone)
+                gone = scope.get("state", {}).get("gone", never_disconnected)
                 there = await sandbox.answer(method, path, given, body, gone)
             await _send(state, scope, send, there)
         except Silence as silence:
@@ -62,7 +62,7 @@ async def _send(state: State, scope: MutableMapping[str, Any], send: Send, there
     if not there.half and not there.drip:
         await send({"type": "http.response.body", "body": there.body})
         return
-    gone, parts = scope.get("state", {}).get("gone", never_gone), there.parts()
+    gone, parts = scope.get("state", {}).get("gone", never_disconnected), there.parts()
     for part in parts:
         if there.drip:
             await state.pause(there.drip / len(parts))
@@ -94,7 +94,7 @@ class Sandbox:
         self._faults = FaultInjector(state)
 
     async def answer(
-        self, method: str, path: list[str], given: bytes, body: bytes, gone: Callable[[], bool] = never_gone
+        self, method: str, path: list[str], given: bytes, body: bytes, gone: Callable[[], bool] = never_disconnected
     ) -> Reply:
         """`path`: its decoded parts. `given`: the Authorization header. `gone`: whether the client has closed its
         connection; the request is carried out all the same. Raises Silence when the connection is to be closed without
@@ -149,7 +149,7 @@ class Sandbox:
         if len(path) == 2 and path[0] == "orders" and method == "GET":
             return await self._read(store, path[1])
         if len(path) == 2 and path[0] == "orders" and method == "DELETE":
-            with store.flying(store.find(path[1]) or path[1], gone, "delete-") as flight:
+            with store.in_flight_request(store.find(path[1]) or path[1], gone, "delete-") as flight:
                 return await self._delete(store, flight)
         await self._faults.latency(store.switches)
         return problem(404, "Not found")
@@ -162,7 +162,7 @@ class Sandbox:
         except (ValueError, RecursionError):
             return error(400, "Request body is not valid JSON")
         order_id = order.get("id") if isinstance(order, dict) else None
-        with store.flying(order_id if isinstance(order_id, str) else "", gone) as flight:
+        with store.in_flight_request(order_id if isinstance(order_id, str) else "", gone) as flight:
             kept = await self._faults.before(store.switches, "POST")
             kept = kept or await self._faults.of_order(store.switches, flight.order_id)
             return kept or await self._upsert(store, order, body, flight)

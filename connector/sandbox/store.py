@@ -44,7 +44,7 @@ class Landing(NamedTuple):
     stale: bool
 
 
-def never_gone() -> bool:
+def never_disconnected() -> bool:
     """For `gone`: the client waits for its answer, however long it takes."""
     return False
 
@@ -94,7 +94,9 @@ class Store:
     _flown: int = 0
 
     @contextmanager
-    def flying(self, order_id: str, gone: Callable[[], bool] = never_gone, prefix: str = "") -> Iterator[Flight]:
+    def in_flight_request(
+        self, order_id: str, gone: Callable[[], bool] = never_disconnected, prefix: str = ""
+    ) -> Iterator[Flight]:
         """Log a push, or a delete (`prefix` is `delete-`), and count it as in flight, while it lasts."""
         if not prefix:
             self.pushes[order_id] += 1
