@@ -63,7 +63,7 @@ TROUBLES: list[dict[str, Any]] = [
 def prepared(switches: dict[str, Any], method: str) -> State:
     state = some_state()
     if method == "DELETE":
-        with state.flying("1001") as flight:
+        with state.in_flight_request("1001") as flight:
             state.land(flight, an_order().body)
     assert state.switches.change(switches) is None
     return state
