@@ -37,11 +37,13 @@ class TableReader:
             shown = f"{schema}.{name}" if schema else name
             self.resolver.note(f"there is no table {shown}", node, "correct the name, or write its schema before it")
         view = self.resolver.catalog.views.get(table.name) if table is not None else None
-        bare_at = offset_of(node.this) if schema is None and table is not None and self.scope.view is None else None
+        unqualified_at = (
+            offset_of(node.this) if schema is None and table is not None and self.scope.view is None else None
+        )
         if view is not None:
             inner = self.resolver.view(view, node, self.scope)
             source = self.derived(node, alias or name, renamed, inner)
-            source.bare_at = bare_at
+            source.unqualified_at = unqualified_at
             return source
         if table is not None:
             self._refuse(node, table)
@@ -51,7 +53,14 @@ class TableReader:
         only = bool(node.args.get("only"))
         at = self.resolver.at(node)
         return Source(
-            alias or name, self.scope, at, table=table, columns=columns, open=table is None, only=only, bare_at=bare_at
+            alias or name,
+            self.scope,
+            at,
+            table=table,
+            columns=columns,
+            open=table is None,
+            only=only,
+            unqualified_at=unqualified_at,
         )
 
     def derived(self, node: exp.Expr, alias: str, renamed: Sequence[str], inner: Scope) -> Source:
@@ -101,7 +110,7 @@ class TableReader:
             if name is not None:
                 columns[name] = number
         at = self.resolver.at(node)
-        return Source(alias, self.scope, at, columns=columns, again=around, open=not columns)
+        return Source(alias, self.scope, at, columns=columns, work_table=around, open=not columns)
 
     def _out_of_order(self, alias: str, node: exp.Expr) -> None:
         self.resolver.note(f"the columns of {alias} can't be told from their places", node, "name them instead of *")

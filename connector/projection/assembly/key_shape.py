@@ -95,7 +95,7 @@ def _invalid(types: Sequence[str]) -> str:
 
 
 async def _by_halves(pool: Pool, types: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Reading values is the server's art, and its error names none."""
+    """Only the server can read values of its types, and its error doesn't say which one it could not read."""
     if await _readable(pool, types, rows):
         return []
     if len(rows) == 1:

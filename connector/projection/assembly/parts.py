@@ -32,7 +32,7 @@ class Part:
     statement: str
     ranged: str | None
     alone: str
-    apart: bool
+    restricted: bool
 
 
 def in_range(columns: Sequence[str], types: Sequence[str]) -> str:
@@ -53,7 +53,7 @@ def parts_of(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> tuple[Part
         for query in mapping.subqueries()
         if (inner := _inside(top, query)) is not None and not _correlated(inner)
     ]
-    return tuple(sorted(parts, key=lambda part: part.apart))
+    return tuple(sorted(parts, key=lambda part: part.restricted))
 
 
 def _inside(top: Scope, query: Subquery) -> Scope | None:

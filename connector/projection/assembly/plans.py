@@ -1,4 +1,4 @@
-"""What `check` wants to know about a projection before it runs: plans that read whole tables, changes that the stream
+"""What `check` reports about a projection before it runs: plans that read whole tables, changes that the stream
 can't tell, and whether the restricted query answers as the mapping does. Reads only; returns problems, changes nothing.
 """
 # ruff: noqa: S608  names come quoted from the catalog, the mapping is the operator's SQL, values are parameters

@@ -117,7 +117,7 @@ class Session:
         return cls(connection, reading)
 
     def document(self, text: str) -> str:
-        """A text that came, for other eyes than ours: see `Charset.document`."""
+        """A text from the database, as it is passed on: see `Charset.document`."""
         return text if self._charset is None else self._charset.document(text)
 
     @property

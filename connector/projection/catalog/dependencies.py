@@ -45,7 +45,7 @@ _GUARDS: Final = """(
   FROM pg_roles a WHERE a.oid = ANY($4::oid[] || reader())
 )"""
 
-# Others may have functions of such names elsewhere, and make new ones all day long: none of them can be meant.
+# Functions of such names that others make elsewhere can't be called by the mapping, and may come and go at any time.
 _MEANT: Final = """f.proname = ANY($3::text[]) AND (
     f.pronamespace IN (SELECT s.oid FROM pg_namespace s WHERE s.nspname = ANY($5::text[]))
     OR f.proowner IN (SELECT a.oid FROM pg_roles a WHERE a.rolsuper)

@@ -79,7 +79,7 @@ async def privilege_problems(connection: AsyncConnection[Any], privileges: Requi
 async def _table_problems(connection: AsyncConnection[Any], privileges: RequiredPrivileges, role: str) -> list[Problem]:
     names = sorted(privileges.columns)
     asked = [[name.schema for name in names], [name.name for name in names]]
-    unread, problems = [], []
+    unreadable, problems = [], []
     for schema, relation, some, denied in await (await connection.execute(_TABLES, asked)).fetchall():
         name = TableName(schema, relation)
         wanted = privileges.columns[name]
@@ -90,10 +90,10 @@ async def _table_problems(connection: AsyncConnection[Any], privileges: Required
             select = f"SELECT ({listed}) ON {_quoted(name)}"
             problems.append(_denied(role, f"read {', '.join(columns)} of {name}", select))
         elif columns or not some:
-            unread.append(name)
-    if unread:
-        listed = ", ".join(map(_quoted, unread))
-        problems.insert(0, _denied(role, f"read {', '.join(map(str, unread))}", f"SELECT ON {listed}"))
+            unreadable.append(name)
+    if unreadable:
+        listed = ", ".join(map(_quoted, unreadable))
+        problems.insert(0, _denied(role, f"read {', '.join(map(str, unreadable))}", f"SELECT ON {listed}"))
     return problems
 
 

@@ -42,8 +42,8 @@ def unqualified_names(top: Scope) -> dict[int, TableName]:
     for scope in top.all_scopes():
         for source in scope.sources:
             name = _relation(source)
-            if name is not None and source.bare_at is not None:
-                found[source.bare_at] = name
+            if name is not None and source.unqualified_at is not None:
+                found[source.unqualified_at] = name
     return dict(sorted(found.items()))
 
 

@@ -16,7 +16,7 @@ import psycopg
 from connector.model.changes import Lsn, TableName, format_lsn, parse_lsn
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables
-from connector.source.objects.commits import Commits
+from connector.source.objects.commit_probe import CommitProbe
 from connector.source.objects.object_state import State, TableState, state_of
 from connector.source.objects.publication_pair import PublicationPair, endangered, exposed, gained, narrowed, read_pair
 
@@ -103,7 +103,7 @@ class ObjectWatch:
         self._tables = tuple(tables)
         self._base: State | None = None
         self._last: State | None = None
-        self._commits = Commits(_TRUSTED_FOR)
+        self._commits = CommitProbe(_TRUSTED_FOR)
         self._found: tuple[PublicationPair, Sequence[TableFacts]] | None = None
         self.moment = Moment(Lsn(0))
         """Of the last look: what it saw was so by then."""

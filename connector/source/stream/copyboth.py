@@ -30,7 +30,7 @@ _STANDBYS = sql.SQL(
     "SELECT current_setting('synchronous_standby_names') AS names, current_setting('application_name') AS ours"
 )
 _DATA = ("22", "54", "XX")
-"""Classes of SQLSTATE that speak of what is read, not of the connection or the server's state."""
+"""Classes of SQLSTATE about the data that is read, not about the connection or the server's state."""
 
 
 class NotDecodableYet(SourceUnavailable):
@@ -134,7 +134,7 @@ class CopyBoth:
             async with asyncio.timeout(within):
                 await self._end()
         except (TimeoutError, ConnectorError, psycopg.Error):
-            pass  # The stream is given up anyway; a server that didn't listen finds a closed socket.
+            pass  # The stream is given up anyway; the server then finds a closed socket.
         finally:
             await self._conn.close()
 

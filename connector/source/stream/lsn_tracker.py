@@ -24,7 +24,7 @@ class LsnTracker:
         self.received = confirmed
         """The position of the last message read."""
         self.server = confirmed
-        """The furthest position that the server spoke of."""
+        """The furthest position that the server sent."""
         self.flush = confirmed
         self._complete = confirmed
         self._pending: deque[Lsn] = deque()

@@ -132,8 +132,8 @@ class PostgresSource:
         )
 
     def _learn(self, session: Session, progressed: bool) -> None:
-        """Servers before 16 are mute while they decode a huge transaction that isn't published. Giving up on each
-        attempt after the same time would repeat it for ever, so silence makes the next attempt more patient."""
+        """Servers before 16 send nothing while they decode a huge transaction that isn't published. Giving up on each
+        attempt after the same time would repeat it for ever, so the next attempt waits twice as long."""
         self._position = _position_of(session, connected=False)
         self._session = None
         limit = self._settings.silence_timeout

@@ -14,7 +14,7 @@ import psycopg
 _SNAPSHOT: Final = "SELECT pg_current_snapshot()::text"
 
 
-class Commits:
+class CommitProbe:
     """Remembers the snapshot of one connection's last look. Another connection may lead to another server."""
 
     def __init__(self, trusted_for: float) -> None:
