@@ -1,6 +1,5 @@
-"""The pure part of loading: from a mapping and the catalog to the order key and the routes, with the reasons why not.
-
-No I/O; what the server says of it is `load`'s to ask.
+"""The part of loading without I/O: from a mapping and the catalog to the order key and the routes, or to the reasons
+why there are none. `load` asks the server what it makes of the mapping.
 """
 
 from __future__ import annotations

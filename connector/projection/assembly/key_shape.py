@@ -1,4 +1,4 @@
-"""What the texts of order keys stand for, and which texts stand for nothing any more.
+"""What the texts of stored order keys mean, and which of them can no longer be a key.
 
 A key's columns, their types and an enum's labels may change while keys are stored somewhere. Knows Postgres's types;
 must not know where keys are kept.

@@ -1,7 +1,7 @@
 """The mapping's CTEs and subqueries, each as a query that can be run apart from the rest.
 
-For whoever must find out which of them fails when every order does, and for which order's row. Built as the mapping is
-analysed; run by `diagnosis`. No I/O.
+For finding which of them fails when every order does, and for which order's row. Built as the mapping is analysed; run
+by `diagnosis`. No I/O.
 """
 
 # ruff: noqa: S608  the mapping is the operator's SQL, names come quoted from the catalog

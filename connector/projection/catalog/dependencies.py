@@ -1,9 +1,9 @@
-"""What a reading stands on: the relations that the mapping reads, their policies, partitions and view queries, the
+"""What a reading depends on: the relations that the mapping reads, their policies, partitions and view queries, the
 functions it calls, the role, the server. Rows can vanish or change with any of these, without a row being written.
 
 `Dependencies.stamp` is asked after each reading, in a later snapshot: the same answer as before the reading means that
-nothing moved meanwhile. Otherwise `Dependencies.read` says what, and `difference` whether rows may have vanished. Reads
-the catalog only. Must not know what is read, nor what becomes of a reading that doesn't count.
+nothing was altered meanwhile. Otherwise `Dependencies.read` says what, and `difference` whether rows may have vanished.
+Reads the catalog only. Must not know what is read, nor what becomes of a reading that doesn't count.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Row-level security: whether policies hide rows from the reading role.
 
-A hidden order is missing at Redo without a word, so a table of which no policy shows a row is refused, and one whose
-policies show only some is told. https://www.postgresql.org/docs/current/ddl-rowsecurity.html. Reads the catalog only.
+A hidden order is missing at Redo without any error, so a table of which no policy shows a row is refused, and one whose
+policies show only some is reported. https://www.postgresql.org/docs/current/ddl-rowsecurity.html. Reads the catalog
+only.
 """
 
 from __future__ import annotations

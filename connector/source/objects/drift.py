@@ -1,5 +1,4 @@
-"""What has become of the source's objects: tables, publications, slot. What is wrong with them now, and what is
-otherwise than it was.
+"""Drift of the source's objects (tables, publications, slot): what is wrong with them now, and what has changed.
 
 Reads only, waits for no lock on a table, cheap enough for every ten seconds. Says what is, not what to do about it;
 `setup.mend` can do a part.

@@ -1,6 +1,6 @@
 """The OMS's stream of transactions: connects, hands out batches, takes acknowledgements.
 
-This is the room's door for `pipeline` (its `Source`). Holds what outlives one connection; `session` is one connection.
+Satisfies the pipeline's port `Source`. Holds what outlives one connection; `session` is one connection.
 """
 
 from __future__ import annotations
