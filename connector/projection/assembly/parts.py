@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Scope
 from connector.projection.assembly.restriction import RESERVED, key_columns, pushed_places
 from connector.projection.routes.key import KeyUse
-from connector.projection.sql.keys import quoted
 from connector.projection.sql.layout import Subquery
 from connector.projection.sql.mapping import Edit, Mapping
 

@@ -13,10 +13,11 @@ from psycopg.errors import QueryCanceled
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.model.orders import OrderKey
+from connector.postgres.quoting import quoted
 from connector.projection.assembly import statements
 from connector.projection.assembly.projection import Projection, Use
 from connector.projection.assembly.sessions import Session
-from connector.projection.sql.keys import array_literal, decode, quoted
+from connector.projection.sql.keys import array_literal, decode
 
 LARGE_ROWS = 10_000
 """A table of more rows must not be read whole for one order."""

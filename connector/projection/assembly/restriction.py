@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from connector.model.errors import ConfigurationError
+from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Node, Scope, Source
 from connector.projection.routes.equivalence import Equivalences, exclusive
 from connector.projection.routes.key import KeyUse
-from connector.projection.sql.keys import among, quoted
+from connector.projection.sql.keys import among
 from connector.projection.sql.mapping import Edit, Mapping
 
 RESERVED = "__order_"

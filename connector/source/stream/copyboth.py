@@ -21,6 +21,7 @@ from connector.model.errors import ConfigurationError, ConnectorError, Problem, 
 from connector.postgres.connections import ANSWER, open_replication
 from connector.postgres.dsn import describe
 from connector.postgres.errors import explain
+from connector.postgres.quoting import quoted
 from connector.source.checks.synchronous import synchronous_entry
 from connector.source.objects.slot import lost_because
 from connector.source.stream.wire import Unreadable
@@ -226,9 +227,9 @@ async def _start(
 ) -> None:
     # 0/0: the server starts where the slot stands, which is always safe.
     command = 'START_REPLICATION SLOT {} LOGICAL 0/0 ("proto_version" \'1\', "publication_names" {})'
-    listed = "'" + ",".join(sql.Identifier(name).as_string() for name in publications).replace("'", "''") + "'"
+    listed = "'" + ",".join(map(quoted, publications)).replace("'", "''") + "'"
     try:
-        await conn.execute(write(command.format(sql.Identifier(slot).as_string(), listed)))
+        await conn.execute(write(command.format(quoted(slot), listed)))
     except psycopg.errors.ObjectInUse:
         query = sql.SQL("SELECT active_pid FROM pg_replication_slots WHERE slot_name = {}").format(sql.Literal(slot))
         row = await (await conn.execute(query)).fetchone()
