@@ -16,6 +16,7 @@ from psycopg import sql
 from connector.model.errors import SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.dsn import describe, user_of
+from connector.postgres.quoting import quoted
 
 CONNECTIONS_NEEDED: Final = 4
 """Ordinary connections that a running connector has at most, reading included: see docs/hosting.md."""
@@ -65,8 +66,7 @@ def remedy(words: str, role: str) -> str:
     if _SERVER_FULL.search(words):
         return f"end sessions that nobody needs, or raise max_connections (needs a restart); {_need()}"
     if found := _CONNECT.search(words):
-        grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO {};").format(*map(sql.Identifier, (found[1], role)))
-        return f"let a DBA run: {grant.as_string()}"
+        return f"let a DBA run: GRANT CONNECT ON DATABASE {quoted(found[1])} TO {quoted(role)};"
     if found := _CLOSED.search(words):
         return f"let a DBA run: {_alter('DATABASE', found[1], 'ALLOW_CONNECTIONS true')}"
     if found := _UNKNOWN.search(words):
@@ -88,4 +88,4 @@ def _need() -> str:
 
 
 def _alter(what: str, name: str, how: str) -> str:
-    return f"ALTER {what} {sql.Identifier(name).as_string()} {how};"
+    return f"ALTER {what} {quoted(name)} {how};"

@@ -1,7 +1,7 @@
 """Whether a connection leads to Postgres itself, or to a pooler that lends its own connections for a transaction each.
 
 Through such a pooler no setting may be made for a session: it would stay behind on a connection that serves others,
-and our `default_transaction_read_only` would fail the OMS's own writes. So `source` and `projection` ask here first.
+and our `default_transaction_read_only` would fail the OMS's own writes. So each connection is tested first.
 Reads process ids and sets nothing, so that its names are looked up wherever the role's search path says: they come
 with their schema.
 """

@@ -1,6 +1,5 @@
-"""The pure part of loading: from a mapping and the catalog to the order key and the routes, with the reasons why not.
-
-No I/O; what the server says of it is `load`'s to ask.
+"""The part of loading without I/O: from a mapping and the catalog to the order key and the routes, or to the reasons
+why there are none. `load` asks the server what it makes of the mapping.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from connector.projection.analysis.nondeterminism import nondeterminism_problems
 from connector.projection.analysis.resolve import resolve
 from connector.projection.analysis.scopes import Scope
 from connector.projection.catalog.tables import Catalog
-from connector.projection.routes.equivalence import apart
+from connector.projection.routes.equivalence import exclusive
 from connector.projection.routes.key import KeyUse, coupled_by_windows, find_key
 from connector.projection.routes.required_privileges import RequiredPrivileges, required_privileges
 from connector.projection.routes.route import Route
@@ -24,10 +23,10 @@ from connector.projection.sql.mapping import Mapping
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """`unread`: what the text itself can't mean. `refusal`: why `keys` and `routes` are empty."""
+    """`text_problems`: what the text itself can't mean. `refusal`: why `keys` and `routes` are empty."""
 
     top: Scope
-    unread: tuple[Problem, ...]
+    text_problems: tuple[Problem, ...]
     keys: Sequence[KeyUse] = ()
     routes: Sequence[Route] = ()
     warnings: tuple[Problem, ...] = ()
@@ -45,7 +44,7 @@ def analyse(mapping: Mapping, catalog: Catalog, swept: frozenset[TableName]) -> 
         return Analysis(top, tuple(problems))
     try:
         refused, warnings = nondeterminism_problems(mapping, top, catalog)
-        stop(refused)
+        raise_problems(refused)
         top, keys = _keyed(mapping, catalog, swept, top)
         routes = _routed(mapping, top, keys, swept)
     except ConfigurationError as error:
@@ -53,7 +52,7 @@ def analyse(mapping: Mapping, catalog: Catalog, swept: frozenset[TableName]) -> 
     return Analysis(top, (), keys, routes, tuple(warnings))
 
 
-def stop(problems: Sequence[Problem]) -> None:
+def raise_problems(problems: Sequence[Problem]) -> None:
     """Raises ConfigurationError when there are any."""
     if problems:
         # A CTE that is read twice has each of its problems twice.
@@ -65,12 +64,12 @@ def _keyed(
 ) -> tuple[Scope, Sequence[KeyUse]]:
     """The order key; with the scopes read again when a window above it sees several orders."""
     keys, problems = find_key(mapping, top)
-    twins = coupled_by_windows(top, keys)
-    if twins:
-        top, problems = resolve(mapping, catalog, swept, twins)
-        stop(problems)
+    self_joins = coupled_by_windows(top, keys)
+    if self_joins:
+        top, problems = resolve(mapping, catalog, swept, self_joins)
+        raise_problems(problems)
         keys, problems = find_key(mapping, top)
-    stop(problems)
+    raise_problems(problems)
     return top, keys
 
 
@@ -80,11 +79,11 @@ def _routed(mapping: Mapping, top: Scope, keys: Sequence[KeyUse], swept: frozens
     problems: list[Problem] = []
     for key in keys:
         # Rows of another branch of a set operation never meet this key; they have one of their own.
-        uses = [use for use in followed if not apart(use.scope, key.use.scope)]
+        uses = [use for use in followed if not exclusive(use.scope, key.use.scope)]
         found, more = find_routes(mapping, uses, key, swept)
         routes |= {(id(route.use), route.name): route for route in found}
         problems += more
-    stop(problems)
+    raise_problems(problems)
     return list(routes.values())
 
 

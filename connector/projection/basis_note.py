@@ -1,5 +1,5 @@
-"""What a mapping stood on when orders were last compared by it, kept with the checkpoints: what has become of it since,
-also while the connector was down.
+"""What a mapping depended on when orders were last compared by it, as a note that is kept with the checkpoints; and
+what has changed since, also while the connector was down.
 
 No I/O. It must not know where it is kept.
 """

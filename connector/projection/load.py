@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.model.orders import KeyShape
-from connector.projection.analyse import Analysis, analyse, stop
+from connector.projection.analyse import Analysis, analyse, raise_problems
 from connector.projection.assembly.key_shape import read_key_shape
 from connector.projection.assembly.parts import parts_of
 from connector.projection.assembly.projection import (
@@ -78,7 +78,7 @@ async def access(
     try:
         async with await connect(ReadSettings(read_dsn, statement_timeout_ms)) as connection:
             looked = await _look_up(mapping, connection, swept)
-            stop(looked.analysis.unread)
+            raise_problems(looked.analysis.text_problems)
             if looked.analysis.refusal is not None:
                 raise looked.analysis.refusal
             functions = await read_functions(connection, looked.privileges.called)
@@ -143,7 +143,9 @@ async def _loaded(looked: _Looked, connection: AsyncConnection[Any], timezone: s
     path = await _safe_path(looked, connection)
     depends, before = await _dependencies(connection, catalog, path)
     hidden = await row_security_problems(connection, privileges.columns, catalog.views)
-    stop([*await privilege_problems(connection, privileges), *(problem for problem in hidden if not problem.warning)])
+    raise_problems(
+        [*await privilege_problems(connection, privileges), *(problem for problem in hidden if not problem.warning)]
+    )
     try:
         accepted = await _accepted(looked, connection, path)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -161,19 +163,19 @@ async def _accepted(looked: _Looked, connection: AsyncConnection[Any], path: Sea
     """Have the server judge the mapping and what was made of it. Raises ConfigurationError, psycopg.Error."""
     mapping, found, catalog = looked.mapping, looked.analysis, looked.catalog
     refused, locked = await server.judged(mapping, connection, looked.configured)
-    stop(_unread(found, refused))
+    raise_problems(_text_problems(found, refused))
     tables = [use.table for use in found.top.uses() if use.table]
-    stop(server.unseen(mapping, {table.name for table in tables} | set(catalog.views), locked))
+    raise_problems(server.unseen(mapping, {table.name for table in tables} | set(catalog.views), locked))
     if found.refusal is not None:
         raise found.refusal
     names = unqualified_names(found.top)
-    stop(await ambiguous_names(mapping, connection, names, path))
+    raise_problems(await ambiguous_names(mapping, connection, names, path))
     mapping = mapping.with_schemas({at: name.schema for at, name in names.items()})
     key = found.keys[0]
     text = restricted(mapping, found.top, found.keys)
     columns = await server.described(mapping, connection, path, text, key)
     known = {table.name for table in tables if table.refusal} | {route.table.name for route in found.routes}
-    stop(await server.unplanned(connection, mapping, path, text, key, known))
+    raise_problems(await server.unplanned(connection, mapping, path, text, key, known))
     return _Accepted(mapping, names, text, columns, await unfiltered(connection, path, text, key))
 
 
@@ -194,7 +196,7 @@ async def _safe_path(looked: _Looked, connection: AsyncConnection[Any]) -> Searc
     mapping, functions = looked.mapping, looked.catalog.functions
     tables = [table.oid for table in looked.catalog.tables.values()]
     path, untrusted = await running_path(looked_up_names(functions.words, looked.configured, tables), connection)
-    stop([mapping.problem(each.what, mapping.identifiers.offset(each.name), each.hint) for each in untrusted])
+    raise_problems([mapping.problem(each.what, mapping.identifiers.offset(each.name), each.hint) for each in untrusted])
     return path
 
 
@@ -217,10 +219,10 @@ async def _used(connection: AsyncConnection[Any], catalog: Catalog, names: Looke
     return UsedDefinitions(definitions, await definitions.digest(partial(rows, connection)))
 
 
-def _unread(found: Analysis, refused: list[Problem]) -> list[Problem]:
+def _text_problems(found: Analysis, refused: list[Problem]) -> list[Problem]:
     """What analysis and server have against the text; where both do, analysis says it better."""
-    lines = {problem.where.rsplit(":", 1)[0] for problem in found.unread}
-    return [*found.unread, *(problem for problem in refused if problem.where.rsplit(":", 1)[0] not in lines)]
+    lines = {problem.where.rsplit(":", 1)[0] for problem in found.text_problems}
+    return [*found.text_problems, *(problem for problem in refused if problem.where.rsplit(":", 1)[0] not in lines)]
 
 
 def _sweep_warnings(looked: _Looked) -> list[Problem]:

@@ -85,7 +85,7 @@ async def test_a_stream_that_commits_wait_for_tells_what_is_durable_at_once(
     await rig.quiet()
     await wait_for(rig, "*")
     await rig.stop()
-    monkeypatch.setattr(session, "_TELL_EVERY", 3600.0)
+    monkeypatch.setattr(session, "_REPORT_EVERY", 3600.0)
     await rig.start()
     await commits(rig, 10)
 
@@ -96,7 +96,7 @@ async def test_it_is_said_while_it_runs_with_what_to_do_and_heeded(rig: Rig, mon
         async with serving(rig):
             await wait_for(rig, "ANY 1 (*)")
             await eventually("it is said", lambda: any(line["event"] == "synchronous_standby" for line in logs))
-            monkeypatch.setattr(session, "_TELL_EVERY", 3600.0)
+            monkeypatch.setattr(session, "_REPORT_EVERY", 3600.0)
             await commits(rig, 10)
             await wait_for(rig, "")
     said = [line for line in logs if line["event"] == "synchronous_standby"]

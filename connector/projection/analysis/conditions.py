@@ -102,7 +102,7 @@ def _column(scope: Scope, expression: exp.Expr) -> Node | None:
 def _remember(source: Source, key: str | int) -> None:
     """The cast is of the same column in every derived table that passes it on."""
     source.casts.add(key)
-    below = source.again.sources[:1] if source.again is not None else []
+    below = source.work_table.sources[:1] if source.work_table is not None else []
     for found in below:
         _remember(found, key)
     if source.inner is not None:

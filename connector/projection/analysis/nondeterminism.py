@@ -75,7 +75,7 @@ def _overlooked(mapping: Mapping, calls: list[_Call], catalog: Catalog) -> Itera
 
 def _calls(top: Scope, catalog: Catalog) -> Iterator[_Call]:
     for scope in top.all_scopes():
-        if scope.twin:
+        if scope.self_join:
             continue
         for node in own_nodes(scope.select):
             found = _nondeterministic(node, catalog)
@@ -120,7 +120,7 @@ class _ValueFlow:
 
     def __init__(self, top: Scope) -> None:
         self._top = top
-        self._scopes = [scope for scope in top.all_scopes() if not scope.twin]
+        self._scopes = [scope for scope in top.all_scopes() if not scope.self_join]
         self._seen: set[tuple[Scope, int]] = set()
 
     def reaches_payload(self, scope: Scope, node: exp.Expr) -> bool:
@@ -161,7 +161,7 @@ class _ValueFlow:
             return self._output(holder.scope, number)
         if holder not in holder.scope.sources:
             return False
-        readers = [holder, *(s for each in self._scopes for s in each.sources if s.again is scope)]
+        readers = [holder, *(s for each in self._scopes for s in each.sources if s.work_table is scope)]
         return any(self._column((source, number)) for source in readers)
 
     def _column(self, node: Node) -> bool:
@@ -190,7 +190,7 @@ def _holds(selected: exp.Expr, expression: exp.Expr) -> bool:
 
 def _lists(top: Scope) -> Iterator[tuple[Scope, exp.Expr]]:
     for scope in top.all_scopes():
-        if scope.twin or _ordered_source(scope):
+        if scope.self_join or _ordered_source(scope):
             continue
         for node in own_nodes(scope.select):
             if _list_name(node) is None or isinstance(node.parent, exp.WithinGroup):

@@ -31,11 +31,11 @@ _NAMES = {"locks": "FOR UPDATE and FOR SHARE are", "into": "SELECT INTO is", "wi
 
 
 def resolve(
-    mapping: Mapping, catalog: Catalog, swept: Set[TableName] = frozenset(), twins: Set[int] = frozenset()
+    mapping: Mapping, catalog: Catalog, swept: Set[TableName] = frozenset(), self_joins: Set[int] = frozenset()
 ) -> tuple[Scope, list[Problem]]:
-    """The mapping's top scope, and every problem found on the way. `swept`: tables that need no route. `twins`:
+    """The mapping's top scope, and every problem found on the way. `swept`: tables that need no route. `self_joins`:
     identities of the SELECTs whose windows (or DISTINCT ON) put rows of several orders together."""
-    resolver = MappingResolver(mapping, catalog, swept, twins)
+    resolver = MappingResolver(mapping, catalog, swept, self_joins)
     top = resolver.scope(mapping.select, None, None, {})
     for cte in mapping.select.find_all(exp.CTE):
         if id(cte) not in resolver.read_ctes:
@@ -46,13 +46,13 @@ def resolve(
 class MappingResolver:
     """Builds scopes; each of them anew wherever its text is read. Satisfies the port `Resolver`."""
 
-    def __init__(self, mapping: Mapping, catalog: Catalog, swept: Set[TableName], twins: Set[int]) -> None:
+    def __init__(self, mapping: Mapping, catalog: Catalog, swept: Set[TableName], self_joins: Set[int]) -> None:
         self.mapping = mapping
         self.catalog = catalog
         self.swept = swept
         self.problems: list[Problem] = []
         self.read_ctes: set[int] = set()
-        self._twins = twins
+        self._self_joins = self_joins
         self._views: list[tuple[TableName, int]] = []
 
     def note(self, what: str, at: exp.Expr, hint: str = "") -> None:
@@ -76,8 +76,8 @@ class MappingResolver:
             scope = self._set_operation(query, parent, env, ctes, None)
         elif isinstance(query, exp.Select):
             scope = self._select(query, parent, env, ctes)
-            if id(query) in self._twins:
-                self._add_twins(query, scope, env, ctes)
+            if id(query) in self._self_joins:
+                self._add_self_joins(query, scope, env, ctes)
         else:
             self.note(f"{query.key.upper()} is not supported", query)
             scope = self._new(exp.Select(), None, query)
@@ -167,28 +167,30 @@ class MappingResolver:
 
     # windows over several orders
 
-    def _add_twins(self, query: exp.Select, scope: Scope, env: Env | None, ctes: dict[str, Cte]) -> None:
+    def _add_self_joins(self, query: exp.Select, scope: Scope, env: Env | None, ctes: dict[str, Cte]) -> None:
         """A window makes each row depend on all rows of its partition: as if the scope were joined with a second
-        reading of itself by the partition's columns. One such twin a partition leads changed rows to all orders."""
+        reading of itself by the partition's columns. One such self-join a partition leads changed rows to all
+        orders."""
         partitions = {nodes for nodes, _ in scope.partitions}
         if scope.distinct_on is not None:
             # DISTINCT ON may choose by what a window says: then rows of both meet.
             partitions = {frozenset()} if partitions - {scope.distinct_on} else {scope.distinct_on}
         for nodes in partitions:
-            self._add_twin(query, scope, nodes, env, ctes)
+            self._add_self_join(query, scope, nodes, env, ctes)
         scope.partitions, scope.distinct_on, scope.coupled = [], None, True
 
-    def _add_twin(
+    def _add_self_join(
         self, query: exp.Select, scope: Scope, nodes: Iterable[Node], env: Env | None, ctes: dict[str, Cte]
     ) -> None:
-        twin = self._select(query, scope, env, ctes)
+        second = self._select(query, scope, env, ctes)
         places = {source: number for number, source in enumerate(scope.sources)}
         # NULLs share a partition, but no lookup finds them: only columns that are never NULL lead to the others.
         own = [node for node in nodes if node[0] in places and surely_there(node)]
-        twin.outputs = [Output(None, None, (twin.sources[places[source]], key)) for source, key in own]
-        twin.partitions, twin.distinct_on, twin.distinct, twin.limited, twin.twin = [], None, False, False, True
-        holder = Source("", scope, scope.at, inner=twin)
-        twin.holder = holder
+        second.outputs = [Output(None, None, (second.sources[places[source]], key)) for source, key in own]
+        second.partitions, second.distinct_on, second.self_join = [], None, True
+        second.distinct = second.limited = False
+        holder = Source("", scope, scope.at, inner=second)
+        second.holder = holder
         scope.holders.append(holder)
         scope.conditions += [Condition(node, (holder, number), ()) for number, node in enumerate(own)]
 
@@ -239,7 +241,7 @@ def _passes(scope: Scope, number: int, around: Scope) -> bool:
         source, key = node
         if source.scope.why_coupled(node) is not None or not isinstance(key, int):
             return False
-        if source.again is around:
+        if source.work_table is around:
             return key == number
         if source.inner is None:
             return False

@@ -40,8 +40,8 @@ class Region:
 class Source:
     """`columns`: visible name to a base column's name or to the position of the inner scope's output.
     `open`: may have columns that we don't know (functions). `casts`: columns that some condition casts to text.
-    `again`: the recursive CTE whose rows of the round before this source reads. `only`: without the tables that
-    inherit. `bare_at`: where a table or view is named in the mapping without its schema."""
+    `work_table`: the recursive CTE whose rows of the round before this source reads. `only`: without the tables that
+    inherit. `unqualified_at`: where a table or view is named in the mapping without its schema."""
 
     alias: str
     scope: Scope
@@ -52,9 +52,9 @@ class Source:
     columns: dict[str, str | int] = field(default_factory=dict)
     open: bool = False
     casts: set[str | int] = field(default_factory=set)
-    again: Scope | None = None
+    work_table: Scope | None = None
     only: bool = False
-    bare_at: int | None = None
+    unqualified_at: int | None = None
 
     def visible(self, key: Key) -> str:
         """The name by which the scope around calls a column."""
@@ -107,7 +107,8 @@ class Scope:
     without GROUP BY. `whole_rows`: sources read as a whole (`o.*`, `to_jsonb(o)`). `alternatives`: a set operation: a
     row comes from one of the sources, not from all; `recursive` when the last reads what the others gave. `view`: the
     view that this text belongs to. `not_null`: columns that WHERE says are not NULL. `shuffled`: a star over USING
-    columns, whose order is not known. `twin`: a second reading of the scope around, see `resolve`; `coupled`: has some.
+    columns, whose order is not known. `self_join`: a second reading of the scope around, see `resolve`; `coupled`:
+    has some.
     """
 
     select: exp.Query
@@ -134,7 +135,7 @@ class Scope:
     view: TableName | None = None
     not_null: set[Node] = field(default_factory=set)
     shuffled: bool = False
-    twin: bool = False
+    self_join: bool = False
     coupled: bool = False
 
     def within(self, other: Scope) -> bool:
@@ -219,8 +220,8 @@ def column_of(node: Node) -> Column | None:
 
 def _one_below(source: Source, number: int) -> Node | None:
     """The column of a derived table in the scope inside; of a set operation's, that of its first branch."""
-    if source.again is not None:
-        return source.again.sources[0], number
+    if source.work_table is not None:
+        return source.work_table.sources[0], number
     if source.inner is None or number >= len(source.inner.outputs):
         return None
     return next(iter(source.inner.outputs[number].nodes), None)

@@ -36,23 +36,22 @@ class TableReader:
         if table is None:
             shown = f"{schema}.{name}" if schema else name
             self.resolver.note(f"there is no table {shown}", node, "correct the name, or write its schema before it")
-        view = self.resolver.catalog.views.get(table.name) if table is not None else None
-        bare_at = offset_of(node.this) if schema is None and table is not None and self.scope.view is None else None
+            return Source(alias or name, self.scope, self.resolver.at(node), open=True)
+        source = self._table(node, table, alias or name, renamed)
+        if schema is None and self.scope.view is None:
+            source.unqualified_at = offset_of(node.this)
+        return source
+
+    def _table(self, node: exp.Table, table: Table, alias: str, renamed: Sequence[str]) -> Source:
+        view = self.resolver.catalog.views.get(table.name)
         if view is not None:
-            inner = self.resolver.view(view, node, self.scope)
-            source = self.derived(node, alias or name, renamed, inner)
-            source.bare_at = bare_at
-            return source
-        if table is not None:
-            self._refuse(node, table)
+            return self.derived(node, alias, renamed, self.resolver.view(view, node, self.scope))
+        self._refuse(node, table)
         columns: dict[str, str | int] = {}
-        for number, column in enumerate(table.columns if table else ()):
+        for number, column in enumerate(table.columns):
             columns[renamed[number] if number < len(renamed) else column] = column
         only = bool(node.args.get("only"))
-        at = self.resolver.at(node)
-        return Source(
-            alias or name, self.scope, at, table=table, columns=columns, open=table is None, only=only, bare_at=bare_at
-        )
+        return Source(alias, self.scope, self.resolver.at(node), table=table, columns=columns, only=only)
 
     def derived(self, node: exp.Expr, alias: str, renamed: Sequence[str], inner: Scope) -> Source:
         """A source for the outputs of a scope. A name that stands for two outputs can't be read: Postgres refuses it
@@ -101,7 +100,7 @@ class TableReader:
             if name is not None:
                 columns[name] = number
         at = self.resolver.at(node)
-        return Source(alias, self.scope, at, columns=columns, again=around, open=not columns)
+        return Source(alias, self.scope, at, columns=columns, work_table=around, open=not columns)
 
     def _out_of_order(self, alias: str, node: exp.Expr) -> None:
         self.resolver.note(f"the columns of {alias} can't be told from their places", node, "name them instead of *")

@@ -1,7 +1,7 @@
 """Which part of the mapping fails when every order does, and for which order's row: by running its parts apart, and
 then for ever smaller ranges of orders.
 
-Reads only. Bounded in queries and in time: when a bound is reached, less is known. Must not know why it is asked.
+Reads only. Bounded in queries and in time: when a bound is reached, less is known. Must not know what it is needed for.
 """
 
 # ruff: noqa: S608  names come quoted from the catalog, the mapping is the operator's SQL, values are parameters

@@ -1,4 +1,4 @@
-"""What the texts of order keys stand for, and which texts stand for nothing any more.
+"""What the texts of stored order keys mean, and which of them can no longer be a key.
 
 A key's columns, their types and an enum's labels may change while keys are stored somewhere. Knows Postgres's types;
 must not know where keys are kept.
@@ -95,7 +95,7 @@ def _invalid(types: Sequence[str]) -> str:
 
 
 async def _by_halves(pool: Pool, types: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Reading values is the server's art, and its error names none."""
+    """Only the server can read values of its types, and its error doesn't say which one it could not read."""
     if await _readable(pool, types, rows):
         return []
     if len(rows) == 1:

@@ -1,7 +1,7 @@
 """The mapping's CTEs and subqueries, each as a query that can be run apart from the rest.
 
-For whoever must find out which of them fails when every order does, and for which order's row. Built as the mapping is
-analysed; run by `diagnosis`. No I/O.
+For finding which of them fails when every order does, and for which order's row. Built as the mapping is analysed; run
+by `diagnosis`. No I/O.
 """
 
 # ruff: noqa: S608  the mapping is the operator's SQL, names come quoted from the catalog
@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Scope
 from connector.projection.assembly.restriction import RESERVED, key_columns, pushed_places
 from connector.projection.routes.key import KeyUse
-from connector.projection.sql.keys import quoted
 from connector.projection.sql.layout import Subquery
 from connector.projection.sql.mapping import Edit, Mapping
 
@@ -32,7 +32,7 @@ class Part:
     statement: str
     ranged: str | None
     alone: str
-    apart: bool
+    restricted: bool
 
 
 def in_range(columns: Sequence[str], types: Sequence[str]) -> str:
@@ -53,7 +53,7 @@ def parts_of(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> tuple[Part
         for query in mapping.subqueries()
         if (inner := _inside(top, query)) is not None and not _correlated(inner)
     ]
-    return tuple(sorted(parts, key=lambda part: part.apart))
+    return tuple(sorted(parts, key=lambda part: part.restricted))
 
 
 def _inside(top: Scope, query: Subquery) -> Scope | None:

@@ -1,4 +1,4 @@
-"""What `check` wants to know about a projection before it runs: plans that read whole tables, changes that the stream
+"""What `check` reports about a projection before it runs: plans that read whole tables, changes that the stream
 can't tell, and whether the restricted query answers as the mapping does. Reads only; returns problems, changes nothing.
 """
 # ruff: noqa: S608  names come quoted from the catalog, the mapping is the operator's SQL, values are parameters
@@ -13,10 +13,11 @@ from psycopg.errors import QueryCanceled
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.model.orders import OrderKey
+from connector.postgres.quoting import quoted
 from connector.projection.assembly import statements
 from connector.projection.assembly.projection import Projection, Use
 from connector.projection.assembly.sessions import Session
-from connector.projection.sql.keys import array_literal, decode, quoted
+from connector.projection.sql.keys import array_literal, decode
 
 LARGE_ROWS = 10_000
 """A table of more rows must not be read whole for one order."""

@@ -10,6 +10,7 @@ from typing import Any
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.model.orders import KeyShape
+from connector.postgres.quoting import quoted
 from connector.projection.assembly.parts import Part
 from connector.projection.assembly.statistics import NO_STATISTICS, Statistics
 from connector.projection.catalog.definitions import Definitions
@@ -21,7 +22,6 @@ from connector.projection.checks.unqualified_names import PathName
 from connector.projection.routes.required_privileges import RequiredPrivileges
 from connector.projection.routes.route import Hop, Index, Route
 from connector.projection.routes.routes import Routes
-from connector.projection.sql.keys import quoted
 
 ANALYSIS_VERSION = "4"
 """Raised when the same mapping begins to mean something else to us."""

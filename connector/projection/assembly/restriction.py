@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from connector.model.errors import ConfigurationError
+from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Node, Scope, Source
-from connector.projection.routes.equivalence import Equivalences, apart
+from connector.projection.routes.equivalence import Equivalences, exclusive
 from connector.projection.routes.key import KeyUse
-from connector.projection.sql.keys import among, quoted
+from connector.projection.sql.keys import among
 from connector.projection.sql.mapping import Edit, Mapping
 
 RESERVED = "__order_"
@@ -131,7 +132,7 @@ def _pushes(top: Scope, keys: Sequence[KeyUse]) -> Iterator[tuple[int, str]]:
     for scopes in _instances(top).values():
         if any(scope in leaves or scope.alternatives or scope.view is not None for scope in scopes):
             continue
-        found = [_push(scope, [key for key in keys if not apart(scope, key.use.scope)]) for scope in scopes]
+        found = [_push(scope, [key for key in keys if not exclusive(scope, key.use.scope)]) for scope in scopes]
         first = found[0]
         if first is not None and all(other == first for other in found):
             yield first[0], among(first[1], _types(keys[0]))
@@ -186,15 +187,15 @@ def _partitions(top: Scope, keys: Sequence[KeyUse]) -> Iterator[tuple[int, str]]
     partition is by columns of the key's own table, and all windows have the same."""
     for scopes in _instances(top).values():
         main = [scope for scope in scopes if scope.coupled and not _in_coupled(scope.parent)]
-        others = [scope for scope in scopes if not (scope.twin and scope.parent in main)]
+        others = [scope for scope in scopes if not (scope.self_join and scope.parent in main)]
         key = next((key for key in keys if [key.use.scope] == main == others), None)
-        twins = [holder.inner for holder in main[0].holders if holder.inner and holder.inner.twin] if key else []
-        if key is None or len(twins) != 1 or main[0].view is not None:
+        seconds = [holder.inner for holder in main[0].holders if holder.inner and holder.inner.self_join] if key else []
+        if key is None or len(seconds) != 1 or main[0].view is not None:
             continue
-        twin = twins[0]
+        [second] = seconds
         place = key.use.scope.sources.index(key.use)
-        columns = [output.node[1] for output in twin.outputs if output.node and output.node[0] is twin.sources[place]]
-        if columns and len(columns) == len(twin.outputs):
+        columns = [o.node[1] for o in second.outputs if o.node and o.node[0] is second.sources[place]]
+        if columns and len(columns) == len(second.outputs):
             ours = ", ".join(_written((key.use, column)) for column in columns)
             theirs = ", ".join(quoted(_AROUND, str(column)) for column in columns)
             table = quoted(key.table.name.schema, key.table.name.name)

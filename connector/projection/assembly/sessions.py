@@ -95,7 +95,7 @@ class Session:
         self.path = reading.path
         self._limit_ms = self._usual_ms = reading.statement_timeout_ms
         self._began = time.monotonic()
-        self._standby = True  # until it says otherwise
+        self._standby: bool | None = None
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), reading.fallback_encoding)
 
     @classmethod
@@ -117,7 +117,7 @@ class Session:
         return cls(connection, reading)
 
     def document(self, text: str) -> str:
-        """A text that came, for other eyes than ours: see `Charset.document`."""
+        """A text from the database, as it is passed on: see `Charset.document`."""
         return text if self._charset is None else self._charset.document(text)
 
     @property
@@ -157,6 +157,8 @@ class Session:
 
     async def replayed(self) -> Lsn | None:
         """On a standby, how far it has replayed; to be asked before the snapshot is taken."""
+        if self._standby is None:
+            self._standby = bool((await self.rows("SELECT pg_is_in_recovery()"))[0][0])
         if not self._standby:
             return None
         row = (await self.rows("SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"))[0]

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from connector.postgres.quoting import quoted
 from connector.projection.assembly.projection import Projection
 from connector.projection.routes.route import Index, Lookup
-from connector.projection.sql.keys import among, quoted
+from connector.projection.sql.keys import among
 
 _SNAPSHOT = "pg_catalog.pg_current_snapshot()::text"
 ROW = "__order_row"

@@ -1,9 +1,9 @@
-"""What a reading stands on: the relations that the mapping reads, their policies, partitions and view queries, the
+"""What a reading depends on: the relations that the mapping reads, their policies, partitions and view queries, the
 functions it calls, the role, the server. Rows can vanish or change with any of these, without a row being written.
 
 `Dependencies.stamp` is asked after each reading, in a later snapshot: the same answer as before the reading means that
-nothing moved meanwhile. Otherwise `Dependencies.read` says what, and `difference` whether rows may have vanished. Reads
-the catalog only. Must not know what is read, nor what becomes of a reading that doesn't count.
+nothing was altered meanwhile. Otherwise `Dependencies.read` says what, and `difference` whether rows may have vanished.
+Reads the catalog only. Must not know what is read, nor what becomes of a reading that doesn't count.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _GUARDS: Final = """(
   FROM pg_roles a WHERE a.oid = ANY($4::oid[] || reader())
 )"""
 
-# Others may have functions of such names elsewhere, and make new ones all day long: none of them can be meant.
+# Functions of such names that others make elsewhere can't be called by the mapping, and may come and go at any time.
 _MEANT: Final = """f.proname = ANY($3::text[]) AND (
     f.pronamespace IN (SELECT s.oid FROM pg_namespace s WHERE s.nspname = ANY($5::text[]))
     OR f.proowner IN (SELECT a.oid FROM pg_roles a WHERE a.rolsuper)

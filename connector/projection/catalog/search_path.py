@@ -17,8 +17,8 @@ from psycopg import AsyncConnection
 
 from connector.model.errors import MappingBroken, Problem
 from connector.postgres.bounded import SEARCH_PATH
+from connector.postgres.quoting import quoted
 from connector.projection.catalog.untrusted import Candidate, LookedUpNames, revoked
-from connector.projection.sql.keys import quoted
 
 
 @dataclass(frozen=True, slots=True)

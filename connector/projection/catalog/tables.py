@@ -15,8 +15,8 @@ from psycopg import AsyncConnection
 from sqlglot import exp
 
 from connector.model.changes import TableName
+from connector.postgres.quoting import quoted
 from connector.projection.catalog.functions import Functions
-from connector.projection.sql.keys import quoted
 
 _INTEGERS = frozenset({"int2", "int4", "int8"})
 _NUMBERS = _INTEGERS | {"numeric"}

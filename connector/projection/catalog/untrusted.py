@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from connector.postgres.quoting import quoted
 from connector.projection.sql.identifiers import OPERATORS, Identifiers
-from connector.projection.sql.keys import quoted
 
 Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any, ...]]]]
 """Runs a query with parameters `$1`, `$2`, ... and gives its rows."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
+from connector.postgres.quoting import quoted
 from connector.projection.routes.required_privileges import RequiredPrivileges
 
 _SCHEMAS = """
@@ -56,7 +57,7 @@ class Function:
 
     @property
     def signature(self) -> str:
-        return f"{sql.Identifier(self.schema, self.name).as_string()}({self.arguments})"
+        return f"{quoted(self.schema, self.name)}({self.arguments})"
 
 
 async def privilege_problems(connection: AsyncConnection[Any], privileges: RequiredPrivileges) -> list[Problem]:
@@ -65,7 +66,7 @@ async def privilege_problems(connection: AsyncConnection[Any], privileges: Requi
     problems = []
     rows = await (await connection.execute(_SCHEMAS, [sorted(privileges.schemas)])).fetchall()
     if rows:
-        listed = ", ".join(sql.Identifier(schema).as_string() for (schema,) in rows)
+        listed = ", ".join(quoted(schema) for (schema,) in rows)
         what = f"use schema {', '.join(schema for (schema,) in rows)}"
         problems.append(_denied(role, what, f"USAGE ON SCHEMA {listed}"))
     problems += await _table_problems(connection, privileges, role)
@@ -79,21 +80,21 @@ async def privilege_problems(connection: AsyncConnection[Any], privileges: Requi
 async def _table_problems(connection: AsyncConnection[Any], privileges: RequiredPrivileges, role: str) -> list[Problem]:
     names = sorted(privileges.columns)
     asked = [[name.schema for name in names], [name.name for name in names]]
-    unread, problems = [], []
+    unreadable, problems = [], []
     for schema, relation, some, denied in await (await connection.execute(_TABLES, asked)).fetchall():
         name = TableName(schema, relation)
         wanted = privileges.columns[name]
         columns = [column for column in denied if wanted is None or column in wanted]
         if (columns or not some) and (some or name not in privileges.named):
             columns = columns or sorted(wanted or denied)
-            listed = ", ".join(sql.Identifier(column).as_string() for column in columns)
+            listed = ", ".join(map(quoted, columns))
             select = f"SELECT ({listed}) ON {_quoted(name)}"
             problems.append(_denied(role, f"read {', '.join(columns)} of {name}", select))
         elif columns or not some:
-            unread.append(name)
-    if unread:
-        listed = ", ".join(map(_quoted, unread))
-        problems.insert(0, _denied(role, f"read {', '.join(map(str, unread))}", f"SELECT ON {listed}"))
+            unreadable.append(name)
+    if unreadable:
+        listed = ", ".join(map(_quoted, unreadable))
+        problems.insert(0, _denied(role, f"read {', '.join(map(str, unreadable))}", f"SELECT ON {listed}"))
     return problems
 
 
@@ -113,7 +114,7 @@ async def refused_problem(
     match = _DENIED.fullmatch(what)
     grants: Iterable[str] = ()
     if match is not None and match["kind"] == "schema":
-        grants = [_grant(role, f"USAGE ON SCHEMA {sql.Identifier(match['name']).as_string()}")]
+        grants = [_grant(role, f"USAGE ON SCHEMA {quoted(match['name'])}")]
     elif match is not None and match["kind"] in ("function", "procedure"):
         functions = await read_functions(connection, [match["name"]])
         grants = [_grant(role, f"EXECUTE ON FUNCTION {each.signature}") for each in functions if not each.by_us]
@@ -138,8 +139,8 @@ def _denied(role: str, what: str, privilege: str) -> Problem:
 
 
 def _grant(role: str, privilege: str) -> str:
-    return f"GRANT {privilege} TO {sql.Identifier(role).as_string()};"
+    return f"GRANT {privilege} TO {quoted(role)};"
 
 
 def _quoted(name: TableName) -> str:
-    return sql.Identifier(name.schema, name.name).as_string()
+    return quoted(name.schema, name.name)

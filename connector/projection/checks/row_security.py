@@ -1,7 +1,8 @@
 """Row-level security: whether policies hide rows from the reading role.
 
-A hidden order is missing at Redo without a word, so a table of which no policy shows a row is refused, and one whose
-policies show only some is told. https://www.postgresql.org/docs/current/ddl-rowsecurity.html. Reads the catalog only.
+A hidden order is missing at Redo without any error, so a table of which no policy shows a row is refused, and one whose
+policies show only some is reported. https://www.postgresql.org/docs/current/ddl-rowsecurity.html. Reads the catalog
+only.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from collections.abc import Collection
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
+from connector.postgres.quoting import quoted
 from connector.projection.catalog.search_path import SearchPath, using_path
 from connector.projection.routes.key import KeyUse
 from connector.projection.sql.errors import would_filter
@@ -85,7 +87,7 @@ async def unfiltered(connection: AsyncConnection[Any], path: SearchPath, text: s
 
 
 def _remedy(role: str, schema: str, table: str) -> str:
-    name, on = sql.Identifier(role), sql.Identifier(schema, table)
-    policy = sql.SQL("CREATE POLICY {0} ON {1} FOR SELECT TO {0} USING (true);").format(name, on).as_string()
-    bypass = sql.SQL("ALTER ROLE {} BYPASSRLS;").format(name).as_string()
+    name = quoted(role)
+    policy = f"CREATE POLICY {name} ON {quoted(schema, table)} FOR SELECT TO {name} USING (true);"
+    bypass = f"ALTER ROLE {name} BYPASSRLS;"
     return f"let its owner run: {policy} (or, where restrictive policies stand against that, a superuser: {bypass})"

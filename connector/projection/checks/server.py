@@ -18,10 +18,11 @@ from psycopg import AsyncConnection
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
 from connector.postgres.bounded import SEARCH_PATH
+from connector.postgres.quoting import quoted
 from connector.projection.catalog.search_path import SearchPath, using_path
 from connector.projection.routes.key import KeyUse
 from connector.projection.sql.errors import condition
-from connector.projection.sql.keys import array_literal, quoted
+from connector.projection.sql.keys import array_literal
 from connector.projection.sql.mapping import Mapping
 
 _LOCKED = """

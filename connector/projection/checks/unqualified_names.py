@@ -16,11 +16,11 @@ from psycopg import AsyncConnection
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
+from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.catalog.search_path import SearchPath
 from connector.projection.catalog.tables import Catalog, schemas_with
 from connector.projection.catalog.untrusted import revoked
-from connector.projection.sql.keys import quoted
 from connector.projection.sql.mapping import Mapping
 
 NAMES_NOTE: Final = "mapping_names"
@@ -42,8 +42,8 @@ def unqualified_names(top: Scope) -> dict[int, TableName]:
     for scope in top.all_scopes():
         for source in scope.sources:
             name = _relation(source)
-            if name is not None and source.bare_at is not None:
-                found[source.bare_at] = name
+            if name is not None and source.unqualified_at is not None:
+                found[source.unqualified_at] = name
     return dict(sorted(found.items()))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from connector.projection.analysis.scopes import AsText, Node, Region, Scope, Source
 
 
-def apart(one: Scope, other: Scope) -> bool:
+def exclusive(one: Scope, other: Scope) -> bool:
     """True when the two are in different branches of a set operation (no recursive one): no row comes from both."""
     branches = {holder.scope: holder for holder in _around(one)}
     return any(branches.get(holder.scope, holder) is not holder for holder in _around(other))

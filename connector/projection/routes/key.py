@@ -14,7 +14,7 @@ from sqlglot import exp
 from connector.model.errors import Problem
 from connector.projection.analysis.scopes import Node, Output, Scope, Source
 from connector.projection.catalog.tables import Column, Table
-from connector.projection.routes.equivalence import apart
+from connector.projection.routes.equivalence import exclusive
 from connector.projection.sql.mapping import Mapping
 from connector.projection.sql.syntax import offset_of
 
@@ -73,9 +73,9 @@ def _traced_key(mapping: Mapping, top: Scope) -> list[KeyUse] | Problem:
     if not uses:
         return mapping.problem("id can't be traced to a table's columns", at, _HINT)
     names = {use.table.name for use in uses if use.table}
-    if len(names) > 1 or not all(apart(one.scope, other.scope) for one, other in combinations(uses, 2)):
+    if len(names) > 1 or not all(exclusive(one.scope, other.scope) for one, other in combinations(uses, 2)):
         listed = ", ".join(sorted(map(str, names)))
-        if len(names) > 1 and all(apart(one.scope, other.scope) for one, other in combinations(uses, 2)):
+        if len(names) > 1 and all(exclusive(one.scope, other.scope) for one, other in combinations(uses, 2)):
             hint = "the key must be one table's: run a connector for each, or follow one table and join the other to it"
             return mapping.problem(f"the branches take id from different tables: {listed}", at, hint)
         return mapping.problem(f"id comes from several tables: {listed}", at, _HINT)
@@ -109,7 +109,7 @@ def _all_below(nodes: Sequence[Node | None]) -> dict[Node, None] | None:
 
 def _below(node: Node) -> dict[Node, None] | None:
     source, key = node
-    if source.again is not None:
+    if source.work_table is not None:
         # The round before gave it unchanged, and in the end the first branch did.
         return {}
     if source.inner is None:

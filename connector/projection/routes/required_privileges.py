@@ -1,4 +1,4 @@
-"""What the reading role must be allowed: exactly what the mapping and our own queries for it touch.
+"""The privileges that the reading role needs: exactly those for what the mapping and our own queries for it read.
 
 A view is read with the rights of its owner (https://www.postgresql.org/docs/current/rules-privileges.html), so its
 tables need no privilege for the mapping's sake; the queries that lead from a changed row to its orders read them by

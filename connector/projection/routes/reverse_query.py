@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Source
 from connector.projection.catalog.tables import Column, Table
 from connector.projection.routes.route import Hop, Index, Lookup, Reads
-from connector.projection.sql.keys import among, quoted
+from connector.projection.sql.keys import among
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,7 @@ def _why_none(use: Source) -> str:
     while scope is not None and scope.parent is not None:
         if scope.limited:
             return "rows of all orders compete under LIMIT, OFFSET or FETCH"
-        if scope.partitions or scope.twin:
+        if scope.partitions or scope.self_join:
             return "a window function sees rows of all orders"
         scope = scope.parent
     return "no equality of plain columns joins it to the order"

@@ -38,11 +38,6 @@ def array_literal(texts: Iterable[str]) -> str:
     return "{" + ",".join(quoted) + "}"
 
 
-def quoted(*names: str) -> str:
-    """A dotted SQL name, quoted."""
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
-
-
 def among(columns: list[str], types: list[str]) -> str:
     """The condition that a row is among those given as one array parameter a column (`$1`, `$2`, ...)."""
     if any(map(_may_be_array, types)):

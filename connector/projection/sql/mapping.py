@@ -19,8 +19,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
+from connector.postgres.quoting import quoted
 from connector.projection.sql.identifiers import Identifiers, fold, of_tokens, qualifiers, unquoted
-from connector.projection.sql.keys import quoted
 from connector.projection.sql.layout import Layout, Subquery
 from connector.projection.sql.syntax import offset_of
 

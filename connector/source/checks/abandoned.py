@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import class_row
 
 from connector.model.errors import Problem
+from connector.postgres.quoting import quoted
 from connector.source.objects.publication import read_exposed, read_publications
 from connector.source.objects.slot import drop_slot_statement
 
@@ -75,7 +75,7 @@ async def publication_problems(conn: psycopg.AsyncConnection[Any], own: Sequence
         if each.needs_identities and failing:
             tables = ", ".join(map(str, sorted(failing)))
             what = f"UPDATEs and DELETEs of {tables} fail, because this publication of ours publishes them"
-            drop = sql.SQL("DROP PUBLICATION {};").format(sql.Identifier(each.name)).as_string()
+            drop = f"DROP PUBLICATION {quoted(each.name)};"
             hint = f"if no connector needs it: {drop}"
             found.append(Problem(what, hint, f"publication {each.name}", warning=True))
     return found

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import class_row
 
 from connector.model.errors import Problem
 from connector.postgres.errors import CONNECTIONS_NEEDED
+from connector.postgres.quoting import quoted
 
 LOOKING: Final = 2
 """Those to the source when orders are read elsewhere: one for all looks, and one at times that mends what drifted."""
@@ -59,7 +59,7 @@ async def limit_problems(conn: psycopg.AsyncConnection[Any], needed: int, where:
         room = await (await cursor.execute(_ROOM)).fetchone()
     if room is None or room.superuser:
         return []
-    role, database = sql.Identifier(room.role).as_string(), sql.Identifier(room.database).as_string()
+    role, database = quoted(room.role), quoted(room.database)
     found = []
     for what, alter, limit, used in (
         (f"role {room.role}", f"ALTER ROLE {role}", room.role_limit, room.role_used),

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from psycopg import sql
-
 from connector.model.changes import TableName
 from connector.postgres.connections import reading
+from connector.postgres.quoting import quoted
 from connector.source.checks.hosting import PROFILES, Hosting, read_hosting, replication
 from connector.source.checks.ownership import Function, Ownership, read_ownership
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables
@@ -67,28 +66,24 @@ def _heading(ownership: Ownership, hosting: Hosting) -> Iterator[str]:
 
 
 def _role(role: str, ownership: Ownership, hosting: Hosting) -> Iterator[str]:
-    name = sql.Identifier(role)
+    name = quoted(role)
     attribute = PROFILES[hosting].by_role is None
     yield _comment(f"1. The role. Run this as {PROFILES[hosting].administrator}.")
     if ownership.role is None:
-        create = sql.SQL("CREATE ROLE {} LOGIN REPLICATION;" if attribute else "CREATE ROLE {} LOGIN;")
-        yield create.format(name).as_string()
-        yield _comment(f"Give it a password, in psql: \\password {name.as_string()}")
+        yield f"CREATE ROLE {name} LOGIN REPLICATION;" if attribute else f"CREATE ROLE {name} LOGIN;"
+        yield _comment(f"Give it a password, in psql: \\password {name}")
     elif not ownership.role[0]:
-        yield sql.SQL("ALTER ROLE {} LOGIN;").format(name).as_string()
+        yield f"ALTER ROLE {name} LOGIN;"
     if not (attribute if ownership.role is None else ownership.role[1]):
         yield replication(hosting, role)
-    connect = sql.SQL("GRANT CONNECT ON DATABASE {} TO {};")
-    yield connect.format(sql.Identifier(ownership.database), name).as_string()
+    yield f"GRANT CONNECT ON DATABASE {quoted(ownership.database)} TO {name};"
 
 
 def _path(access: Access) -> Iterator[str]:
     """What the mapping's names mean now stays so, whatever becomes of the database's own path."""
     if access.path:
-        listed = sql.SQL(", ").join(map(sql.Identifier, [*access.path, "pg_temp"]))
-        statement = sql.SQL("ALTER ROLE {} SET search_path = {};").format(sql.Identifier(access.role), listed)
         yield _comment("Where the mapping's names without a schema are looked up.")
-        yield statement.as_string()
+        yield f"ALTER ROLE {quoted(access.role)} SET search_path = {', '.join(map(quoted, [*access.path, 'pg_temp']))};"
 
 
 def _reading(access: Access, ownership: Ownership) -> Iterator[str]:
@@ -103,30 +98,25 @@ def _reading(access: Access, ownership: Ownership) -> Iterator[str]:
 
 
 def _reads(access: Access, ownership: Ownership) -> Iterator[tuple[str, str]]:
-    role = sql.Identifier(access.role)
+    role = quoted(access.role)
     for schema in sorted(access.schemas):
-        grant = sql.SQL("GRANT USAGE ON SCHEMA {} TO {};").format(sql.Identifier(schema), role)
-        yield ownership.schemas.get(schema, "its owner"), grant.as_string()
+        yield ownership.schemas.get(schema, "its owner"), f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {role};"
     whole: dict[str, list[TableName]] = {}
     for table in sorted(table for table, columns in access.read.items() if columns is None):
         whole.setdefault(ownership.relations.get(table, "its owner"), []).append(table)
     for owner, tables in whole.items():
-        listed = sql.SQL(", ").join(map(_named, tables))
-        yield owner, sql.SQL("GRANT SELECT ON {} TO {};").format(listed, role).as_string()
+        yield owner, f"GRANT SELECT ON {', '.join(map(_named, tables))} TO {role};"
     for table, columns in sorted(access.read.items()):
         if columns is not None:
-            listed = sql.SQL(", ").join(map(sql.Identifier, columns))
-            grant = sql.SQL("GRANT SELECT ({}) ON {} TO {};").format(listed, _named(table), role)
-            yield ownership.relations.get(table, "its owner"), grant.as_string()
+            grant = f"GRANT SELECT ({', '.join(map(quoted, columns))}) ON {_named(table)} TO {role};"
+            yield ownership.relations.get(table, "its owner"), grant
     for function in sorted(access.functions):
         schema, name, arguments = function
-        signature = f"{sql.Identifier(schema, name).as_string()}({arguments})"
-        grant_text = f"GRANT EXECUTE ON FUNCTION {signature} TO {role.as_string()};"
-        yield ownership.functions.get(function, "its owner"), grant_text
+        grant = f"GRANT EXECUTE ON FUNCTION {quoted(schema, name)}({arguments}) TO {role};"
+        yield ownership.functions.get(function, "its owner"), grant
     for table in sorted(ownership.guarded & access.read.keys()):
         # With row-level security on, a role that no policy names sees no row.
-        policy = sql.SQL("CREATE POLICY {0} ON {1} FOR SELECT TO {0} USING (true);")
-        yield ownership.relations[table], policy.format(role, _named(table)).as_string()
+        yield ownership.relations[table], f"CREATE POLICY {role} ON {_named(table)} FOR SELECT TO {role} USING (true);"
 
 
 def _publishing(pair: PublicationPair, facts: Sequence[TableFacts], ownership: Ownership) -> Iterator[str]:
@@ -151,8 +141,7 @@ def _publishers(by_owner: Mapping[str, Sequence[str]], ownership: Ownership) -> 
     owner = next(iter(by_owner), "a role with CREATE on the database")
     yield f"3. The publications. Run this as {owner}, who owns the tables, or as a superuser."
     if owner in ownership.may_not_create:
-        grant = sql.SQL("GRANT CREATE ON DATABASE {} TO {};").format(*map(sql.Identifier, (ownership.database, owner)))
-        yield f"{owner} needs for that: {grant.as_string()}"
+        yield f"{owner} needs for that: GRANT CREATE ON DATABASE {quoted(ownership.database)} TO {quoted(owner)};"
 
 
 def _slot(slot: str, ownership: Ownership) -> Iterator[str]:
@@ -163,8 +152,8 @@ def _slot(slot: str, ownership: Ownership) -> Iterator[str]:
     yield _comment(slot_statement(slot, failover=ownership.version >= 17))
 
 
-def _named(table: TableName) -> sql.Identifier:
-    return sql.Identifier(table.schema, table.name)
+def _named(table: TableName) -> str:
+    return quoted(table.schema, table.name)
 
 
 def _comment(text: str) -> str:

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
+
+from connector.postgres.quoting import quoted
 
 _RECOGNISED: Final = """
 SELECT ARRAY(SELECT rolname::text FROM pg_roles), EXISTS (SELECT FROM pg_proc WHERE proname = 'aurora_version')
@@ -110,7 +111,6 @@ async def read_hosting(conn: psycopg.AsyncConnection[Any]) -> Hosting:
 def replication(hosting: Hosting, role: str) -> str:
     """The SQL that lets an existing role replicate."""
     by_role = PROFILES[hosting].by_role
-    name = sql.Identifier(role)
     if by_role is not None:
-        return sql.SQL("GRANT {} TO {};").format(sql.Identifier(by_role), name).as_string()
-    return sql.SQL("ALTER ROLE {} REPLICATION;").format(name).as_string()
+        return f"GRANT {quoted(by_role)} TO {quoted(role)};"
+    return f"ALTER ROLE {quoted(role)} REPLICATION;"

@@ -1,4 +1,4 @@
-"""Whose the OMS's objects are, and what a role already is: who has to run which part of the grants.
+"""Who owns the OMS's objects, and which attributes a role has: who must run which part of the grants.
 
 Reads the catalog only.
 """

@@ -107,12 +107,21 @@ async def preflight(
                 *(each.problem() for each in await read_abandoned(conn, slot, former_slots)),
                 *await publication_problems(conn, (pair.name, pair.inserts_name)),
             ]
-    except ConfigurationError as error:
+    except (ConfigurationError, SourceUnavailable, psycopg.Error) as error:
+        return _as_problems(error)
+
+
+def _as_problems(error: ConfigurationError | SourceUnavailable | psycopg.Error) -> list[Problem]:
+    if isinstance(error, ConfigurationError):
         return list(error.problems)
-    except SourceUnavailable as error:
+    if isinstance(error, SourceUnavailable):
         return [Problem(str(error), error.hint or _UNREACHABLE, "source.dsn")]
-    except psycopg.Error as error:
-        return [Problem(f"a check failed: {explain(error)}", "see the server's log", "source.dsn")]
+    return [Problem(f"a check failed: {explain(error)}", "see the server's log", "source.dsn")]
+
+
+async def _read_server(conn: psycopg.AsyncConnection[Any]) -> _Server | None:
+    async with conn.cursor(row_factory=class_row(_Server)) as cursor:
+        return await (await cursor.execute(_SERVER)).fetchone()
 
 
 async def _read_server(conn: psycopg.AsyncConnection[Any]) -> _Server | None:
@@ -154,7 +163,7 @@ async def _stream_problems(dsn: str, server: _Server) -> list[Problem]:
     try:
         await (await open_replication(dsn)).close()
     except SourceUnavailable as error:
-        return [Problem(str(error), error.hint or _UNREACHABLE, "source.dsn")]
+        return _as_problems(error)
     return []
 
 

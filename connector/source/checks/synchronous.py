@@ -1,4 +1,4 @@
-"""Whether the server counts us among its synchronous standbys: then the OMS's commits wait for our word.
+"""Whether the server counts us among its synchronous standbys: then the OMS's commits wait for our status updates.
 
 https://www.postgresql.org/docs/current/runtime-config-replication.html#GUC-SYNCHRONOUS-STANDBY-NAMES. By
 `synchronous_standby_names = '*'`, or with a name that is ours by chance. Reads only, and changes nothing: only the DBA

@@ -15,7 +15,8 @@ from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.source.objects.identities import IDENTIFIED, LEAVES, by_name, identity_problems, quoted, read_identities
+from connector.postgres.quoting import quoted
+from connector.source.objects.identities import IDENTIFIED, LEAVES, by_name, identity_problems, read_identities
 
 _TABLES: Final = f"""
 SELECT wanted.schema, wanted.name, c.relkind::text AS kind, c.relpersistence::text AS persistence,
@@ -91,16 +92,16 @@ async def table_problems(conn: psycopg.AsyncConnection[Any], tables: Sequence[Ta
 
 def kind_problem(fact: TableFacts, wanted: Sequence[TableName]) -> Problem | None:
     """Why no publication can carry the table's changes."""
-    where = str(fact.table)
+    where, named = str(fact.table), quoted(fact.schema, fact.name)
     if fact.kind is None:
         return Problem("there is no such table", "correct the mapping, or create the table", where)
     if fact.kind not in "rp":
         return Problem("only ordinary and partitioned tables can be followed", "map the tables behind it", where)
     if fact.persistence != "p":
-        hint = f"ALTER TABLE {quoted(fact.table)} SET LOGGED;"
+        hint = f"ALTER TABLE {named} SET LOGGED;"
         return Problem("it is unlogged or temporary, so its changes are in no stream", hint, where)
     strangers = [child for child in fact.children if TableName(fact.schema, child) not in wanted]
     if strangers and not fact.partitioned:
-        hint = f"use ONLY {quoted(fact.table)} in the mapping and map the children themselves: {', '.join(strangers)}"
+        hint = f"use ONLY {named} in the mapping and map the children themselves: {', '.join(strangers)}"
         return Problem("rows of its inheritance children would change unnoticed", hint, where)
     return None

@@ -1,5 +1,4 @@
-"""What has become of the source's objects: tables, publications, slot. What is wrong with them now, and what is
-otherwise than it was.
+"""Drift of the source's objects (tables, publications, slot): what is wrong with them now, and what has changed.
 
 Reads only, waits for no lock on a table, cheap enough for every ten seconds. Says what is, not what to do about it;
 `setup.mend` can do a part.
@@ -16,7 +15,7 @@ import psycopg
 from connector.model.changes import Lsn, TableName, format_lsn, parse_lsn
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.objects.catalog import TableFacts, kind_problem, read_tables
-from connector.source.objects.commits import Commits
+from connector.source.objects.commit_probe import CommitProbe
 from connector.source.objects.object_state import State, TableState, state_of
 from connector.source.objects.publication_pair import PublicationPair, endangered, exposed, gained, narrowed, read_pair
 
@@ -103,7 +102,7 @@ class ObjectWatch:
         self._tables = tuple(tables)
         self._base: State | None = None
         self._last: State | None = None
-        self._commits = Commits(_TRUSTED_FOR)
+        self._commits = CommitProbe(_TRUSTED_FOR)
         self._found: tuple[PublicationPair, Sequence[TableFacts]] | None = None
         self.moment = Moment(Lsn(0))
         """Of the last look: what it saw was so by then."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
+from connector.postgres.quoting import quoted
 
 # An index serves as replica identity when it is valid, immediate and chosen; the whole row (FULL) when all of it is
 # published, which virtual generated columns (from Postgres 18 on) can't be. `m` is a row of pg_class, `i` of pg_index.
@@ -157,11 +157,11 @@ def _meaning(each: Identity) -> str:
 
 def cure(each: Identity) -> str:
     """The SQL that gives it a usable replica identity, the cheapest that there is."""
-    alter = f"ALTER TABLE {quoted(each.table)}"
+    alter = f"ALTER TABLE {quoted(each.schema, each.name)}"
     if each.primary_key:
         return f"{alter} REPLICA IDENTITY DEFAULT;"
     if each.candidate:
-        return f"{alter} REPLICA IDENTITY USING INDEX {sql.Identifier(each.candidate).as_string()};"
+        return f"{alter} REPLICA IDENTITY USING INDEX {quoted(each.candidate)};"
     return (
         f"{alter} ADD PRIMARY KEY (...); or, when nothing in it is unique, {alter} REPLICA IDENTITY FULL;"
         " (each UPDATE and DELETE then writes its whole old row to the WAL)"
@@ -171,8 +171,3 @@ def cure(each: Identity) -> str:
 def by_name(tables: Sequence[TableName]) -> dict[str, list[str]]:
     """Parameters for `unnest(%(schemas)s::text[], %(names)s::text[])`."""
     return {"schemas": [table.schema for table in tables], "names": [table.name for table in tables]}
-
-
-def quoted(table: TableName) -> str:
-    """The table as SQL spells it."""
-    return sql.Identifier(table.schema, table.name).as_string()

@@ -1,4 +1,4 @@
-"""The state of the source's objects in a form that can be kept: what may have changed when it is another one.
+"""The state of the source's objects in a form that can be stored and compared with a later one.
 
 Tables with their columns, identities and partitions, and what publishes them. No I/O.
 """

@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 
 from connector.model.changes import Operation, TableName
 from connector.model.errors import Problem
+from connector.postgres.quoting import quoted
 from connector.source.objects.identities import IDENTIFIED, NEEDS_GENERATED
 
 Operations: TypeAlias = tuple[Operation, ...]
@@ -217,8 +218,8 @@ class Target:
             return []
         problems = []
         for table in self.tables:
-            again = sql.SQL("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};")
-            mend = again.format(sql.Identifier(self.name), sql.Identifier(table.schema, table.name)).as_string()
+            alter, named = f"ALTER PUBLICATION {quoted(self.name)}", quoted(table.schema, table.name)
+            mend = f"{alter} DROP TABLE {named}; {alter} ADD TABLE {named};"
             if table in self.publication.row_filters:
                 what = f"its row filter on {table} hides changes"
                 problems.append(Problem(what, mend, f"publication {self.name}"))

@@ -19,7 +19,7 @@ from connector.model.changes import TableName
 from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import KeptConnection
 from connector.postgres.errors import explain
-from connector.source.objects.commits import Commits
+from connector.source.objects.commit_probe import CommitProbe
 from connector.source.objects.identities import ENDANGERED
 from connector.source.objects.publication import (
     EVERYTHING,
@@ -52,7 +52,7 @@ class PublicationRepair:
     def __init__(self, looks: KeptConnection, publication: str) -> None:
         self._looks = looks
         self._names = [publication, inserts_name(publication)]
-        self._commits = Commits(_TRUSTED_FOR)
+        self._commits = CommitProbe(_TRUSTED_FOR)
         self._took = 0.0
 
     async def look(self) -> list[FailingTable]:

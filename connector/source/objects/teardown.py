@@ -1,7 +1,7 @@
-"""Taking back what the connector put into the OMS database: its slot, then its publications.
+"""Dropping what the connector made in the OMS database: its slot, then its publications.
 
 The slot goes first: without its publications it could not be decoded, yet would keep WAL. Only what the role may drop
-is dropped; the rest is told, with the SQL for those who may.
+is dropped; the rest is reported, with the SQL for those who may.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long the server's disk, or a budget, goes on bearing the WAL that the slot keeps: arithmetic on slot reports.
+"""How long the server's disk, or a budget, can hold the WAL that the slot keeps: arithmetic on slot reports.
 
 https://www.postgresql.org/docs/current/view-pg-replication-slots.html (safe_wal_size). Pure: no clock, no I/O.
 """

@@ -21,6 +21,7 @@ from connector.model.errors import ConfigurationError, ConnectorError, Problem, 
 from connector.postgres.connections import ANSWER, open_replication
 from connector.postgres.dsn import describe
 from connector.postgres.errors import explain
+from connector.postgres.quoting import quoted
 from connector.source.checks.synchronous import synchronous_entry
 from connector.source.objects.slot import lost_because
 from connector.source.stream.wire import Unreadable
@@ -30,7 +31,7 @@ _STANDBYS = sql.SQL(
     "SELECT current_setting('synchronous_standby_names') AS names, current_setting('application_name') AS ours"
 )
 _DATA = ("22", "54", "XX")
-"""Classes of SQLSTATE that speak of what is read, not of the connection or the server's state."""
+"""Classes of SQLSTATE about the data that is read, not about the connection or the server's state."""
 
 
 class NotDecodableYet(SourceUnavailable):
@@ -134,7 +135,7 @@ class CopyBoth:
             async with asyncio.timeout(within):
                 await self._end()
         except (TimeoutError, ConnectorError, psycopg.Error):
-            pass  # The stream is given up anyway; a server that didn't listen finds a closed socket.
+            pass  # The stream is given up anyway; the server then finds a closed socket.
         finally:
             await self._conn.close()
 
@@ -226,9 +227,9 @@ async def _start(
 ) -> None:
     # 0/0: the server starts where the slot stands, which is always safe.
     command = 'START_REPLICATION SLOT {} LOGICAL 0/0 ("proto_version" \'1\', "publication_names" {})'
-    listed = "'" + ",".join(sql.Identifier(name).as_string() for name in publications).replace("'", "''") + "'"
+    listed = "'" + ",".join(map(quoted, publications)).replace("'", "''") + "'"
     try:
-        await conn.execute(write(command.format(sql.Identifier(slot).as_string(), listed)))
+        await conn.execute(write(command.format(quoted(slot), listed)))
     except psycopg.errors.ObjectInUse:
         query = sql.SQL("SELECT active_pid FROM pg_replication_slots WHERE slot_name = {}").format(sql.Literal(slot))
         row = await (await conn.execute(query)).fetchone()

@@ -1,4 +1,4 @@
-"""What one connection's frames come to: transactions of interest, and how far the slot may let go.
+"""From the frames of one connection to transactions of interest, and to the LSNs that the server may be told.
 
 Pure: bytes in, no I/O and no clock. `session` waits for the frames and answers the server.
 """

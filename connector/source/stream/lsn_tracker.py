@@ -1,7 +1,7 @@
-"""How far the slot may let go: the flush LSN's arithmetic, without I/O or clocks.
+"""The LSNs of one connection: what was received, what was emitted, and the flush LSN that the server may be told.
 
-One instance belongs to one connection: after a failover, what another server's LSNs meant must be forgotten.
-Doesn't know what makes a transaction durable; it is told.
+No I/O, no clock. One instance belongs to one connection: after a failover, another server's LSNs mean something else.
+What is durable is said by `acknowledge`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class LsnTracker:
         self.received = confirmed
         """The position of the last message read."""
         self.server = confirmed
-        """The furthest position that the server spoke of."""
+        """The furthest position that the server sent."""
         self.flush = confirmed
         self._complete = confirmed
         self._pending: deque[Lsn] = deque()

@@ -1,6 +1,6 @@
 """The OMS's stream of transactions: connects, hands out batches, takes acknowledgements.
 
-This is the room's door for `pipeline` (its `Source`). Holds what outlives one connection; `session` is one connection.
+Satisfies the pipeline's port `Source`. Holds what outlives one connection; `session` is one connection.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ class PostgresSource:
         )
 
     def _learn(self, session: Session, progressed: bool) -> None:
-        """Servers before 16 are mute while they decode a huge transaction that isn't published. Giving up on each
-        attempt after the same time would repeat it for ever, so silence makes the next attempt more patient."""
+        """Servers before 16 send nothing while they decode a huge transaction that isn't published. Giving up on each
+        attempt after the same time would repeat it for ever, so the next attempt waits twice as long."""
         self._position = _position_of(session, connected=False)
         self._session = None
         limit = self._settings.silence_timeout

@@ -100,7 +100,7 @@ class Session:
 
     @property
     def silence(self) -> float:
-        """Seconds since the server last spoke, 0 while it is us who don't listen."""
+        """Seconds since the server last sent anything, 0 while we don't read."""
         if self._listening_since is None:
             return 0.0
         return time.monotonic() - max(self.seen_at, self._listening_since)

@@ -1,7 +1,7 @@
 """From pgoutput messages to Transactions: only the tables and columns of an Interest, distinct images, bounded parts.
 
-Pure: frames in, `changes` out, no I/O. One instance reads one connection's stream, because relation ids live as long.
-Doesn't know what an image is good for, or when a transaction is done with.
+Pure: frames in, `changes` out, no I/O. One instance reads one connection's stream, because relation ids are valid for
+as long. Doesn't know what an image is good for, or when a transaction is done with.
 """
 
 from __future__ import annotations

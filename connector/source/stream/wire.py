@@ -1,4 +1,4 @@
-"""Reading one binary message from front to back, and what a malformed one is called.
+"""Reading one binary message from front to back, and the error for a malformed one.
 
 Neighbours: `pgoutput` and `frames` read whole messages with it; `rows` reads rows faster on its own.
 """

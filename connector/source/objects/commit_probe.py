@@ -1,7 +1,8 @@
-"""Whether anything was committed at all since one looked: what a look costs an idle OMS.
+"""Whether anything was committed since the last look, so that looks at an idle source cost little.
 
 Catalog rows change only by transactions that write, in whatever database of the server. The one exception: before
-Postgres 14, DROP INDEX CONCURRENTLY marks an index invalid in place; so nobody may rely on this for long.
+Postgres 14, DROP INDEX CONCURRENTLY marks an index invalid in place; so a full look is due from time to time all the
+same.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import psycopg
 _SNAPSHOT: Final = "SELECT pg_current_snapshot()::text"
 
 
-class Commits:
+class CommitProbe:
     """Remembers the snapshot of one connection's last look. Another connection may lead to another server."""
 
     def __init__(self, trusted_for: float) -> None:
