@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from connector.contract.canonical import Ignored, ignoring
-from connector.contract.compare import bare, differences, makes_none
-from connector.contract.contract import RedoContract
+from connector.contract.field_diff import bare, differences, makes_none
+from connector.contract.order_builder import RedoContract
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Document, Order, OrderKey, Violation
 from connector.projection import Assembler, Projection

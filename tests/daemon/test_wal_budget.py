@@ -13,7 +13,7 @@ from connector.daemon.health.watchdog import Watchdog
 from connector.model.changes import Lsn, parse_lsn
 from connector.source.objects.slot import SlotReport
 from connector.source.objects.wal_forecast import BUDGET, SERVER_LIMIT, Forecast, Outlook
-from tests.support.fix_connector import Rig, eventually
+from tests.support.fixtures.connector import Rig, eventually
 
 GB = 1024**3
 REPORT = SlotReport("logical", "pgoutput", "shop", 17, "reserved", None, Lsn(10 * GB), 0, Lsn(10 * GB), "shop")

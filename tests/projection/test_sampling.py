@@ -10,8 +10,8 @@ from connector.contract.order_builder import RedoContract
 from connector.inspect.compare_mappings import Answer, Reader, answer_pairs
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
-from tests.support.fix_cli import MAPPING
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.cli import MAPPING
+from tests.support.fixtures.postgres import Database
 
 TIMEOUT_MS = 30_000
 

@@ -17,10 +17,10 @@ from connector.source.objects.drift import Drift, ObjectWatch
 from connector.source.objects.object_state import load
 from connector.source.objects.publication_pair import inserts_name
 from connector.source.objects.setup import ensure, mend
-from tests.support.fix_connector import Rig
-from tests.support.fix_connector import eventually as eventually_so
-from tests.support.fix_postgres import Database
-from tests.support.streaming import Followed, eventually
+from tests.support.fixtures.connector import Rig
+from tests.support.fixtures.connector import eventually as eventually_so
+from tests.support.fixtures.postgres import Database
+from tests.support.postgres.followed_database import Followed, eventually
 
 ORDERS = TableName("public", "orders")
 LINES = TableName("public", "lines")

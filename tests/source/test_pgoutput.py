@@ -19,7 +19,16 @@ from connector.source.stream.pgoutput import (
 )
 from connector.source.stream.rows import read_change
 from connector.source.stream.wire import ProtocolError, unix_seconds
-from tests.support.encode_pgoutput import AnyMessage, Delete, Insert, Row, RowChange, Update, decode_any, encode
+from tests.support.postgres.pgoutput_encoder import (
+    AnyMessage,
+    Delete,
+    Insert,
+    Row,
+    RowChange,
+    Update,
+    decode_any,
+    encode,
+)
 
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

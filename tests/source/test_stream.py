@@ -29,9 +29,9 @@ from connector.source.stream import pgoutput
 from connector.source.stream.copyboth import CopyBoth
 from connector.source.stream.frames import XLOG_HEADER
 from connector.source.stream.postgres_source import PostgresSource
-from tests.support.encode_pgoutput import AnyMessage, decode_any, encode
-from tests.support.fix_postgres import Database, MakeCluster
-from tests.support.streaming import Followed, eventually, follow
+from tests.support.fixtures.postgres import Database, MakeCluster
+from tests.support.postgres.followed_database import Followed, eventually, follow
+from tests.support.postgres.pgoutput_encoder import AnyMessage, decode_any, encode
 
 DDL = """
 CREATE TABLE orders (id int PRIMARY KEY, note text, customer text);

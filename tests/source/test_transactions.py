@@ -21,7 +21,7 @@ from connector.source.stream.pgoutput import (
 )
 from connector.source.stream.transactions import CatalogFacts, Transactions
 from connector.source.stream.wire import ProtocolError
-from tests.support.encode_pgoutput import AnyMessage, Delete, Insert, Update, encode
+from tests.support.postgres.pgoutput_encoder import AnyMessage, Delete, Insert, Update, encode
 
 ORDERS = TableName("shop", "orders")
 OTHERS = TableName("shop", "others")

@@ -20,9 +20,9 @@ from connector.pipeline.ports.records import SweepKind
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.publication_pair import inserts_name
 from connector.source.objects.publication_repair import PublicationRepair
-from tests.support.ddl_stage import Stage, staged
-from tests.support.fix_connector import eventually
-from tests.support.fix_postgres import Database
+from tests.support.fixtures.connector import eventually
+from tests.support.fixtures.postgres import Database
+from tests.support.oms.ddl_scenario import DdlScenario, ddl_scenario
 
 WINDOW = 5.0
 """Seconds; half a second where nobody else needs the machine."""

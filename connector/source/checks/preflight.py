@@ -124,11 +124,6 @@ async def _read_server(conn: psycopg.AsyncConnection[Any]) -> _Server | None:
         return await (await cursor.execute(_SERVER)).fetchone()
 
 
-async def _read_server(conn: psycopg.AsyncConnection[Any]) -> _Server | None:
-    async with conn.cursor(row_factory=class_row(_Server)) as cursor:
-        return await (await cursor.execute(_SERVER)).fetchone()
-
-
 def _server_problems(server: _Server, hosting: Hosting) -> list[Problem]:
     found = []
     if server.wal_level != "logical":
