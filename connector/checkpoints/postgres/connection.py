@@ -11,12 +11,13 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import StrDumper
 
 from connector.checkpoints.address import SETTING, Address
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem, SourceUnavailable
-from connector.postgres import pooler
+from connector.postgres import dsn, pooler
+from connector.postgres.bounded import NoAnswer
+from connector.postgres.errors import explain
 from connector.postgres.session import settings_statement
 
 RV = TypeVar("RV")
@@ -26,14 +27,6 @@ STATEMENT: Final = 30.0
 ANSWER: Final = STATEMENT + 10.0
 """Seconds within which each answer must come, else the server counts as gone."""
 
-_DEFAULTS: Final = {
-    "application_name": "redo-connector",
-    "connect_timeout": "10",
-    "keepalives_idle": "10",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-}
 # The server looks for us as we look for it: the session of a connector whose machine is gone must let go of its lock.
 # Every query here walks along an index. The planner can't know: a plan that was made while a table was empty would read
 # all of it for each batch of a backfill, until somebody analyses it.
@@ -63,12 +56,13 @@ _HINTS: Final = {
     "28P01": "check the user and password",
     "28000": "check the user, pg_hba.conf and TLS settings",
 }
+_UNREADABLE: Final = Problem(
+    "the URL can't be read",
+    "write postgresql://user@host:5432/database, with @ : / % in names and password percent-encoded",
+    SETTING,
+)
 _READ_ONLY: Final = "session is read-only"
 _AWAY: Final = "check that it runs and can be reached; a running connector goes on by itself once it does"
-
-
-class NoAnswer(psycopg.OperationalError):
-    """The server said nothing for as long as we were willing to wait; the connection is closed."""
 
 
 class StoreConnection(psycopg.Connection[Any]):
@@ -99,28 +93,14 @@ class _Text(StrDumper):
 
 def conninfo(address: Address, *, read_only: bool) -> str:
     """The URL with our defaults where it is silent. Raises ConfigurationError, without quoting any of it."""
-    hint = "write postgresql://user@host:5432/database, with @ : / % in names and password percent-encoded"
-    unreadable = ConfigurationError([Problem("the URL can't be read", hint, SETTING)])
-    try:
-        given = conninfo_to_dict(address.url)
-    except psycopg.ProgrammingError:
-        raise unreadable from None
-    # libpq would quote a password whose special characters split the URI in the wrong place.
-    ports = str(given.get("port") or "").replace(",", "")
-    if (ports and not ports.isdigit()) or "@" in str(given.get("host") or ""):
-        raise unreadable
-    own = {name: str(value) for name, value in given.items() if value is not None}
     # Of several hosts the one that takes writes, whichever that is by now.
     wanted = {} if read_only else {"target_session_attrs": "read-write"}
-    return make_conninfo(**{**_DEFAULTS, **wanted, **own, "client_encoding": "UTF8"})
+    return dsn.conninfo(address.url, defaults=wanted, unreadable=_UNREADABLE)
 
 
 def describe(address: Address) -> str:
-    """Host, port, database and schema, fit for messages."""
-    parts = conninfo_to_dict(conninfo(address, read_only=True))
-    host = parts.get("host") or parts.get("hostaddr") or "local socket"
-    database = parts.get("dbname") or parts.get("user") or ""
-    return f"{host}:{parts.get('port') or 5432}/{database}, schema {address.schema}"
+    """Host, port, database and schema, fit for messages. Raises as `conninfo` does."""
+    return f"{dsn.describe(conninfo(address, read_only=True))}, schema {address.schema}"
 
 
 def connect(address: Address, *, read_only: bool) -> StoreConnection:
@@ -181,15 +161,8 @@ def _refuse_lent(address: Address, connection: StoreConnection, info: str) -> No
 
 def unwritable(address: Address, error: psycopg.Error) -> CheckpointsUnwritable:
     """The same error for people: where, what happened, what to do."""
-    words = _words(error)
+    words = explain(error)
     state = "25006" if _READ_ONLY in words else error.sqlstate or ""
     away = not state or state.startswith(("08", "57P"))
     hint = _HINTS.get(state, _AWAY if away else "see the message above")
     return CheckpointsUnwritable(f"checkpoint database {describe(address)}: {words}; {hint}")
-
-
-def _words(error: psycopg.Error) -> str:
-    """The server's main sentence and SQLSTATE. No DETAIL and no context: they may quote rows."""
-    if error.diag.message_primary:
-        return f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
-    return " ".join(str(error).split()) or type(error).__name__
