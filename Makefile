@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 MATRIX ?= 13 14 15 16 17 18
+ROOM ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 LINEARITY_ARGS ?=
@@ -20,8 +21,8 @@ help:  ## what there is
 demo: $(VENV)/demo.stamp  ## the whole connector against an embedded Postgres and a local Redo, 30 seconds
 	@$(BIN)/redo-connector demo $(DEMO_ARGS)
 
-test: $(VENV)/dev.stamp  ## the tests, against a real Postgres that they start themselves
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+test: $(VENV)/dev.stamp  ## the tests, against a real Postgres that they start themselves; of one room: ROOM=contract
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) $(ROOM:%=tests/%)
 
 test-matrix: $(VENV)/dev.stamp  ## the tests that use a server, on each version of Postgres: MATRIX="13 14" PYTEST_ARGS="-m source"
 	$(BIN)/python -m tests.support.programs.version_matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m 'server and not long' $(PYTEST_ARGS)

@@ -130,7 +130,7 @@ async def build(
     objects = SourceObjects(made, looks, stream, pipeline)
     mapped_anew = await memory.noted(MAPPING_NOTE) != projection.fingerprint or options.altered is not None
     await objects.begin(compared=mapped_anew or slot_made is not None or sweep_cause is not None)
-    inbox = Inbox(checkpoints(settings), pipeline.control)
+    inbox = Inbox(checkpoints(settings), pipeline.control, pipeline.prepared)
     await inbox.start(stack)
     return Parts(projection, pipeline, metrics, facts_collector, objects, assembler, inbox.heartbeat)
 

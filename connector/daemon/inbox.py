@@ -28,11 +28,12 @@ EVERY: Final = 0.3
 
 
 class Inbox:
-    """`address`: of the checkpoints; a store in memory has no inbox."""
+    """`address`: of the checkpoints; a store in memory has no inbox. Nothing is taken from it before `prepared`."""
 
-    def __init__(self, address: Address, control: Control) -> None:
+    def __init__(self, address: Address, control: Control, prepared: asyncio.Event) -> None:
         self._requests = None if address.in_memory else open_requests(address)
         self._control = control
+        self._prepared = prepared
         self._tasks: set[asyncio.Task[None]] = set()
         self.heartbeat = Heartbeat("inbox", "looking for what commands asked")
 
@@ -52,6 +53,8 @@ class Inbox:
             self._requests.close()
 
     async def _watch(self, requests: Requests) -> None:
+        with self.heartbeat.resting():
+            await self._prepared.wait()
         while True:
             self.heartbeat.beat()
             try:

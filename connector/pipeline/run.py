@@ -145,6 +145,8 @@ class Pipeline:
             lambda: log.info("checkpoints_writable"),
         )
         self.revisions = Revisions()
+        self.prepared = asyncio.Event()
+        """What the last run left is loaded: before that no revision may be given out."""
         self.visibility = Visibility(ports.store)
         self.reader = Reader(ports.assembler, self.visibility, ports.observer, self._enroll, clock.timer)
         self.sweeper = Sweeper(
@@ -414,6 +416,7 @@ class Pipeline:
         key_changed = await self.former.load()
         await self.guard.load()
         await self._maybe_sweep(swept=key_changed)
+        self.prepared.set()
 
     async def _changing(self, *, returns: bool) -> None:
         """Other endpoints are about to count, and every hold is about to end. `returns`: what was accepted at one that

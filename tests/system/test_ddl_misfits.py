@@ -139,5 +139,6 @@ async def test_a_mapping_that_fails_only_when_it_is_run_starts_no_generation_aft
 
     await eventually("it was tried again and again", looked_often)
     assert len(scenario.generations) == 2
+    scenario.round_over()
     await scenario.ddl(broken.replace("missing", "upper"))
     await scenario.well()

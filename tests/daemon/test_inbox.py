@@ -1,0 +1,37 @@
+"""What commands asked while no connector ran."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from connector.checkpoints.requests import Requests, requests_path
+from connector.pipeline.run import Pipeline
+from tests.support.fixtures.connector import Rig, eventually
+
+
+async def test_a_request_that_waits_at_a_start_is_taken_once_the_last_run_is_loaded(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would be answered by a comparison of the last run."""
+    await rig.start()
+    await rig.quiet()
+    await rig.stop()
+    requests = Requests(requests_path(rig.settings().checkpoints.url.get_secret_value()))
+    number = requests.ask("reconcile", {}, 0.0)
+    prepare = Pipeline.prepare
+
+    async def late(self: Pipeline) -> None:
+        await asyncio.sleep(1.0)
+        await prepare(self)
+
+    monkeypatch.setattr(Pipeline, "prepare", late)
+    await rig.start()
+
+    def answer() -> str:
+        request = requests.get(number)
+        return request.message if request is not None and request.finished else ""
+
+    assert await eventually("it is done", answer) == "40 orders compared: 0 missed, 0 changed, 0 extra"
+    requests.close()
