@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from connector.checkpoints.requests import Requests, requests_path
+from connector.checkpoints.opening import open_requests
 from connector.pipeline.run import Pipeline
+from connector.wiring import factories
 from tests.support.fixtures.connector import Rig, eventually
 
 
@@ -18,7 +19,7 @@ async def test_a_request_that_waits_at_a_start_is_taken_once_the_last_run_is_loa
     await rig.start()
     await rig.quiet()
     await rig.stop()
-    requests = Requests(requests_path(rig.settings().checkpoints.url.get_secret_value()))
+    requests = open_requests(factories.checkpoints(rig.settings()))
     number = requests.ask("reconcile", {}, 0.0)
     prepare = Pipeline.prepare
 
