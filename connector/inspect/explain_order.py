@@ -1,5 +1,5 @@
 """`explain-order`: the story of one order, from the running connector, or, when none answers, from the store and the
-mapping. Between the rooms, like `survey`."""
+mapping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from connector.checkpoints.opening import ReadOnly, open_if_any
-from connector.inspect.order_story import Generation, Teller, terms
+from connector.inspect.order_story import OrderSources, OrderStories, story_terms
 from connector.inspect.survey import address
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Endpoint, Known
@@ -50,11 +50,13 @@ async def story(settings: Settings, key: str) -> dict[str, Any]:
         pass  # nobody there, or still starting: then what can be seen without
     projection = await factories.load_projection(settings)
     async with AsyncExitStack() as stack:
-        memory = await _remembered(settings, stack)
-        urls = {one.store_id: one.url for one in await memory.endpoints() if one.active}
-        now = Generation(memory, lambda _: False, lambda: factories.assembler_for_a_person(settings, projection), urls)
-        teller = Teller(terms(settings), None, None, lambda: now)
-        return {"running": False, **as_json(await teller.story(OrderKey(key)))}
+        store = await _remembered(settings, stack)
+        urls = {one.store_id: one.url for one in await store.endpoints() if one.active}
+        sources = OrderSources(
+            store, lambda _: False, lambda: factories.assembler_for_a_person(settings, projection), urls
+        )
+        stories = OrderStories(story_terms(settings), None, None, lambda: sources)
+        return {"running": False, **as_json(await stories.story(OrderKey(key)))}
 
 
 async def _remembered(settings: Settings, stack: AsyncExitStack) -> _Nothing | ReadOnly:

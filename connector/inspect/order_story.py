@@ -1,5 +1,7 @@
-"""The story of one order: what is remembered, what happened, and what the mapping says now. Between the rooms, like
-`judging`; reads only, and never more than one order at once from the OMS."""
+"""The story of one order: what is remembered, what happened, and what the mapping says now.
+
+Reads only, and never more than one order at once from the OMS.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ _UNREAD: Final = ("22P02", "22003", "22007", "22008")
 """SQLSTATEs of a text that its type can't be read from: that is no key."""
 
 
-class Remembers(Protocol):
+class OrderStore(Protocol):
     """The part of a store that a story needs."""
 
     async def known(self, keys: list[OrderKey]) -> Known: ...
@@ -38,26 +40,26 @@ class Remembers(Protocol):
     async def payload(self, key: OrderKey, place: Place) -> bytes | None: ...
 
 
-class ForOne(Assembles, Protocol):
-    """Reads one order, once."""
+class OneOrderAssembler(Assembles, Protocol):
+    """Reads one order, and is closed then."""
 
     async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """What was built for the present mapping. `in_flight`: whether an order is in work."""
+class OrderSources:
+    """Where a story is read from under the present mapping. `in_flight`: whether an order is in work."""
 
-    memory: Remembers
+    store: OrderStore
     in_flight: Callable[[OrderKey], bool]
-    new_assembler: Callable[[], ForOne]
+    new_assembler: Callable[[], OneOrderAssembler]
     """With a bound for its statements; it is closed after each look."""
     urls: Mapping[str, str] = field(default_factory=dict)
     """Where each store's checkpoints count."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class StoryTerms:
     """How values are shown, if they are."""
 
     contract: RedoContract
@@ -65,16 +67,20 @@ class Terms:
     show_values: bool
 
 
-def terms(settings: Settings) -> Terms:
+def story_terms(settings: Settings) -> StoryTerms:
     """How stories are told under these settings. Raises ConfigurationError as `redo_contract`."""
-    return Terms(redo_contract(settings), ignoring(settings.mapping.ignore), settings.status.show_values)
+    return StoryTerms(redo_contract(settings), ignoring(settings.mapping.ignore), settings.status.show_values)
 
 
-class Teller:
+class OrderStories:
     """Satisfies the page's port `Orders`. `current` is None until something was built."""
 
     def __init__(
-        self, terms: Terms, history: History | None, since: float | None, current: Callable[[], Generation | None]
+        self,
+        terms: StoryTerms,
+        history: History | None,
+        since: float | None,
+        current: Callable[[], OrderSources | None],
     ) -> None:
         self._terms = terms
         self._history = history
@@ -84,65 +90,65 @@ class Teller:
 
     async def story(self, key: OrderKey) -> Story:
         """Raises CheckpointsUnwritable, and SourceUnavailable while nothing was built yet."""
-        now = self._generation()
-        before = await self._remembered(now, key, UNREAD)
-        projection = await self._look(now, key, before.checkpoint)
+        sources = self._present_sources()
+        before = await self._remembered(sources, key, UNREAD)
+        projection = await self._look(sources, key, before.checkpoint)
         # Whatever was noticed during the look counts as later than it.
-        after = self._happened(now, replace(before, projection=projection))
+        after = self._happened(sources, replace(before, projection=projection))
         return replace(after, looked=before.mark)
 
     async def remembered(self, key: OrderKey, projection: Projection) -> Story:
         """The same without asking the OMS; raises the same."""
-        return await self._remembered(self._generation(), key, projection)
+        return await self._remembered(self._present_sources(), key, projection)
 
-    def _generation(self) -> Generation:
-        now = self._current()
-        if now is None:
+    def _present_sources(self) -> OrderSources:
+        sources = self._current()
+        if sources is None:
             raise SourceUnavailable("the connector is still starting: ask again in a moment")
-        return now
+        return sources
 
-    async def _remembered(self, now: Generation, key: OrderKey, projection: Projection) -> Story:
-        known = await now.memory.known([key])
+    async def _remembered(self, sources: OrderSources, key: OrderKey, projection: Projection) -> Story:
+        known = await sources.store.known([key])
         checkpoint = known.checkpoints.get(key)
         story = Story(
             key=key,
             as_of=time.time(),
             projection=projection,
             checkpoint=checkpoint,
-            url=None if checkpoint is None else now.urls.get(checkpoint.store_id),
+            url=None if checkpoint is None else sources.urls.get(checkpoint.store_id),
             dead_letter=known.dead_letters.get(key),
             held=known.held.get(key),
             since=self._since,
         )
-        return self._happened(now, story)
+        return self._happened(sources, story)
 
-    def _happened(self, now: Generation, story: Story) -> Story:
+    def _happened(self, sources: OrderSources, story: Story) -> Story:
         key, history = OrderKey(story.key), self._history
         return replace(
             story,
-            in_flight=now.in_flight(key),
+            in_flight=sources.in_flight(key),
             changes=history.changes_of(key) if history is not None else (),
             attempts=history.attempts_of(key) if history is not None else (),
         )
 
-    async def _look(self, now: Generation, key: OrderKey, checkpoint: Checkpoint | None) -> Projection:
+    async def _look(self, sources: OrderSources, key: OrderKey, checkpoint: Checkpoint | None) -> Projection:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._one_look.acquire()
         except TimeoutError:
             return Projection("unknown", ("others look at orders just now, and one is read at a time: look again",))
         try:
-            async with aclosing(now.new_assembler()) as assembler:
+            async with aclosing(sources.new_assembler()) as assembler:
                 accepted = None if checkpoint is None else Accepted(checkpoint)
                 found = await preview_one(assembler, self._terms.contract, key, accepted)
         except (SourceUnavailable, MappingBroken) as error:
             return Projection("unknown", (str(error),))
         finally:
             self._one_look.release()
-        return await self._shown(now, key, checkpoint, found)
+        return await self._shown(sources, key, checkpoint, found)
 
     async def _shown(
-        self, now: Generation, key: OrderKey, checkpoint: Checkpoint | None, found: dict[str, Any]
+        self, sources: OrderSources, key: OrderKey, checkpoint: Checkpoint | None, found: dict[str, Any]
     ) -> Projection:
         verdict = "absent" if found["sqlstate"] in _UNREAD else found["verdict"]
         problems = tuple(found["problems"]) if verdict != "absent" else ()
@@ -150,7 +156,7 @@ class Teller:
         plain = Projection(verdict, problems, tuple(found["changed_fields"]), shapes(payload or {}))
         if not self._terms.show_values or payload is None:
             return plain
-        before = None if checkpoint is None else await now.memory.payload(key, checkpoint.place)
+        before = None if checkpoint is None else await sources.store.payload(key, checkpoint.place)
         values = None if before is None else self._values(before, found["body"])
         whole = json.dumps(payload, indent=2, ensure_ascii=False)
         return Projection(verdict, problems, plain.changed_fields, plain.shapes, whole, values)

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from connector.model.changes import format_lsn
 from connector.status import road, sayings
 from connector.status.facts import Facts, duration, explained
-from connector.status.ports import Asked
+from connector.status.ports import RequestStatus
 from connector.status.story import Story
 
 
@@ -58,7 +58,7 @@ class Visitor:
     seal: str | None = None
 
 
-def parts(facts: Facts, visitor: Visitor, asked: Asked | None) -> dict[str, str]:
+def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[str, str]:
     """Every part's HTML, and the document's `title`."""
     view = {
         "facts": facts,
@@ -77,18 +77,18 @@ def parts(facts: Facts, visitor: Visitor, asked: Asked | None) -> dict[str, str]
     return {"title": f"{view['headline']} · redo-connector", **found}
 
 
-def status(facts: Facts, visitor: Visitor, asked: Asked | None) -> str:
+def status(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> str:
     """The whole page."""
     return _render("status.html", visitor, parts=parts(facts, visitor, asked), facts=facts, asked=asked)
 
 
-def order_parts(story: Story, asked: Asked | None) -> dict[str, str]:
+def order_parts(story: Story, asked: RequestStatus | None) -> dict[str, str]:
     """The parts of an order's page that need no look at the OMS."""
     module: Any = _ENVIRONMENT.get_template("order_parts.html").module
     return {name: str(getattr(module, name)({"story": story, "asked": asked})).strip() for name in ORDER_PARTS}
 
 
-def order(story: Story, visitor: Visitor, asked: Asked | None, *, show_values: bool) -> str:
+def order(story: Story, visitor: Visitor, asked: RequestStatus | None, *, show_values: bool) -> str:
     """The page of one order."""
     look = {"look": story.looked or "", "at": story.as_of, "verdict": story.projection.verdict}
     query = urlencode(look | ({} if asked is None else {"asked": asked.number}))

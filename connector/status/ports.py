@@ -12,7 +12,7 @@ from connector.status.story import Projection, Story
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestStatus:
     """What became of an action: `state` is `waiting`, `running`, `done` or `failed`."""
 
     number: int
@@ -21,14 +21,14 @@ class Asked:
     message: str
 
 
-class Desk(Protocol):
+class Requests(Protocol):
     """Takes what a person asks for, durably; the running pipeline carries it out. Both raise ConnectorError."""
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> int:
         """The request's number."""
         ...
 
-    async def get(self, number: int) -> Asked | None: ...
+    async def get(self, number: int) -> RequestStatus | None: ...
 
 
 class Orders(Protocol):
@@ -42,18 +42,18 @@ class Orders(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class SiteContext:
     """What there is beside the facts. `token`: who knows it may act; None: nobody may. `hosts`: names by which the page
     may be asked for, beside addresses and names without a dot."""
 
     token: str | None = None
     hosts: tuple[str, ...] = ()
     show_values: bool = False
-    desk: Desk | None = None
+    requests: Requests | None = None
     orders: Orders | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server stops: live streams end then."""
 
     @property
     def acts(self) -> bool:
-        return self.token is not None and self.desk is not None
+        return self.token is not None and self.requests is not None

@@ -1,5 +1,5 @@
 """The HTTP side of status: which path answers what. Facts and stories come from outside; nothing is changed but through
-the panel's desk.
+the requests that are left with the connector.
 
 Metrics and health answer to any name, because scrapers and probes use what they like and neither holds an order's key.
 """
@@ -27,7 +27,7 @@ from connector.status.facts import Facts, ready
 from connector.status.facts import as_json as facts_as_json
 from connector.status.live import Live
 from connector.status.metrics import CONTENT_TYPE, Metrics
-from connector.status.ports import Asked, Panel
+from connector.status.ports import RequestStatus, SiteContext
 from connector.status.story import Projection, Story
 from connector.status.visits import Visits
 
@@ -40,12 +40,12 @@ _FILES: Final[Mapping[str, tuple[bytes, str]]] = {
 
 
 class Site:
-    def __init__(self, metrics: Metrics, facts: Callable[[], Facts], panel: Panel) -> None:
+    def __init__(self, metrics: Metrics, facts: Callable[[], Facts], context: SiteContext) -> None:
         self._metrics = metrics
         self._facts = facts
-        self._panel = panel
-        self.visits = Visits(panel)
-        self._live = Live(panel.closing)
+        self._context = context
+        self.visits = Visits(context)
+        self._live = Live(context.closing)
 
     async def exposition(self, _: Request) -> Response:
         self._metrics.update(self._facts())
@@ -76,7 +76,7 @@ class Site:
 
     async def order_events(self, request: Request) -> Response:
         """The parts of an order's page that need no look at the OMS. The query tells of the look that is shown."""
-        orders, key, query = self._panel.orders, OrderKey(request.path_params["key"]), request.query_params
+        orders, key, query = self._context.orders, OrderKey(request.path_params["key"]), request.query_params
         verdict, at = query.get("verdict", ""), _moment(query.get("at", ""))
         if orders is None or "\0" in key or at is None:
             return says(404, "Nothing here", "An order's page asks for this by itself.")
@@ -107,7 +107,7 @@ class Site:
         if not story.known:
             return says(404, "No such order", f"Neither the connector nor the mapping knows an order {story.key}.")
         visitor, asked = self.visits.visitor(request), await self._asked(request)
-        return html(page.order(story, visitor, asked, show_values=self._panel.show_values))
+        return html(page.order(story, visitor, asked, show_values=self._context.show_values))
 
     async def order_json(self, request: Request) -> Response:
         story = await self._story(request.path_params["key"])
@@ -124,20 +124,20 @@ class Site:
     async def _story(self, key: str) -> Story | Response:
         if "\0" in key:
             return says(404, "No such order", "No order key has a zero byte in it.")
-        if self._panel.orders is None:
+        if self._context.orders is None:
             return says(503, "Not yet", "The connector is still starting: ask again in a moment.")
         try:
-            return await self._panel.orders.story(OrderKey(key))
+            return await self._context.orders.story(OrderKey(key))
         except ConnectorError as error:
             return says(503, "The order can't be read", str(error))
 
-    async def _asked(self, request: Request) -> Asked | None:
+    async def _asked(self, request: Request) -> RequestStatus | None:
         number = request.query_params.get("asked", "")
-        desk = self._panel.desk
-        if desk is None or not (number.isdecimal() and len(number) < 10):
+        requests = self._context.requests
+        if requests is None or not (number.isdecimal() and len(number) < 10):
             return None
         try:
-            return await desk.get(int(number))
+            return await requests.get(int(number))
         except ConnectorError:
             return None  # the pipeline's own trouble says it better
 
@@ -151,14 +151,14 @@ def _moment(text: str) -> float | None:
     return moment if 0 <= moment < 32_500_000_000 else None
 
 
-def create_app(metrics: Metrics, facts: Callable[[], Facts], panel: Panel | None = None) -> ASGIApp:
+def create_app(metrics: Metrics, facts: Callable[[], Facts], context: SiteContext | None = None) -> ASGIApp:
     """The application. `facts` is called for each request and must be cheap; it must not block."""
-    panel = panel or Panel()
-    site = Site(metrics, facts, panel)
+    context = context or SiteContext()
+    site = Site(metrics, facts, context)
 
     def ours(answer: Answer) -> Answer:
         async def guarded(request: Request) -> Response:
-            return stranger(request, panel.hosts) or await answer(request)
+            return stranger(request, context.hosts) or await answer(request)
 
         return guarded
 

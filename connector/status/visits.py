@@ -1,4 +1,4 @@
-"""Who visits, and what they ask for: signing in and out, and the actions. Each action goes to the desk, none is done
+"""Signing in and out, and the actions of the page. Each action is left as a request for the connector; none is done
 here."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from connector.model.errors import ConnectorError
 from connector.status import page
 from connector.status.answers import HEADERS, html, says
 from connector.status.page import Visitor
-from connector.status.ports import Desk, Panel
+from connector.status.ports import Requests, SiteContext
 from connector.status.sessions import LASTS, Sessions
 
 COOKIE: Final = "redo_connector_session"
@@ -47,23 +47,23 @@ ACTIONS: Final[Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]]] = {
 
 
 class Visits:
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
-        self._sessions = Sessions(panel.token) if panel.token is not None else None
+    def __init__(self, context: SiteContext) -> None:
+        self._context = context
+        self._sessions = Sessions(context.token) if context.token is not None else None
 
     def visitor(self, request: Request) -> Visitor:
         session = request.cookies.get(COOKIE)
-        if not self._panel.acts or self._sessions is None or not self._sessions.is_open(session):
-            return Visitor(self._panel.acts)
+        if not self._context.acts or self._sessions is None or not self._sessions.is_open(session):
+            return Visitor(self._context.acts)
         return Visitor(acts=True, seal=self._sessions.seal(session or ""))
 
     async def sign_in_form(self, request: Request) -> Response:
-        if not self._panel.acts:
+        if not self._context.acts:
             return _off()
         return html(page.sign_in(self.visitor(request), "", _path(request.query_params.get("then", "/"))))
 
     async def sign_in(self, request: Request) -> Response:
-        if not self._panel.acts or self._sessions is None:
+        if not self._context.acts or self._sessions is None:
             return _off()
         form = await _form(request)
         then = _path(form.get("then", "/"))
@@ -97,17 +97,17 @@ class Visits:
             arguments = ACTIONS[verb](form)
         except (KeyError, ValueError):
             return says(400, "Not a form of this page", "The form lacks something. Go back, and send it again.")
-        assert self._panel.desk is not None  # noqa: S101 -- nobody is let in without
+        assert self._context.requests is not None  # noqa: S101 -- nobody is let in without
         try:
-            number = await self._panel.desk.ask(verb, arguments)
-            await _shortly(self._panel.desk, number)
+            number = await self._context.requests.ask(verb, arguments)
+            await _shortly(self._context.requests, number)
         except ConnectorError as error:
             return says(503, "It can't be asked for", str(error))
         where = page.order_path(form["key"]) if "key" in form else "/"
         return _go(f"{where}?asked={number}")
 
     def _refused(self, request: Request, form: Mapping[str, str]) -> Response | None:
-        if not self._panel.acts or self._sessions is None:
+        if not self._context.acts or self._sessions is None:
             return _off()
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return says(403, "Not from here", "That form was sent by another site's page, so nothing was done.")
@@ -117,10 +117,10 @@ class Visits:
         return None
 
 
-async def _shortly(desk: Desk, number: int) -> None:
+async def _shortly(requests: Requests, number: int) -> None:
     """Most requests are done at once: then the next page can say so."""
     for _ in range(_LOOKS):
-        asked = await desk.get(number)
+        asked = await requests.get(number)
         if asked is None or asked.state in ("done", "failed"):
             return
         await asyncio.sleep(_LOOK_EVERY)

@@ -18,7 +18,7 @@ from connector.pipeline.ports.chronicle import Attempt, SourceChange
 from connector.pipeline.ports.records import Checkpoint, DeadLetter
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics
-from connector.status.ports import Panel
+from connector.status.ports import SiteContext
 from connector.status.site import create_app
 from connector.status.story import Projection, Story, shapes
 from connector.status.web import WebServer
@@ -62,7 +62,7 @@ def library() -> Library:
 @pytest.fixture
 async def client(library: Library) -> AsyncIterator[httpx.AsyncClient]:
     facts = Facts(now=1_000.0, state=State.STREAMING, started_at=900.0, version="1.2.3")
-    server = WebServer(create_app(Metrics("1.2.3"), lambda: facts, Panel(orders=library)), "127.0.0.1", 0)
+    server = WebServer(create_app(Metrics("1.2.3"), lambda: facts, SiteContext(orders=library)), "127.0.0.1", 0)
     await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
         yield client

@@ -19,7 +19,7 @@ from connector.status.answers import is_ours
 from connector.status.facts import Facts, State
 from connector.status.live import MOST
 from connector.status.metrics import Metrics
-from connector.status.ports import Asked, Panel
+from connector.status.ports import RequestStatus, SiteContext
 from connector.status.sessions import LASTS, Sessions
 from connector.status.site import create_app
 from connector.status.web import WebServer
@@ -47,10 +47,10 @@ class WrittenDown:
         self.asked.append((verb, dict(arguments)))
         return len(self.asked)
 
-    async def get(self, number: int) -> Asked | None:
+    async def get(self, number: int) -> RequestStatus | None:
         if number > len(self.asked):
             return None
-        return Asked(number, self.asked[number - 1][0], "done", "2 orders are on the way to Redo")
+        return RequestStatus(number, self.asked[number - 1][0], "done", "2 orders are on the way to Redo")
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ def desk() -> WrittenDown:
 
 
 @pytest.fixture
-async def panel(desk: WrittenDown) -> Panel:
-    return Panel(TOKEN, ("connector.shop.example",), desk=desk)
+async def context(desk: WrittenDown) -> SiteContext:
+    return SiteContext(TOKEN, ("connector.shop.example",), requests=desk)
 
 
 @pytest.fixture
-async def client(panel: Panel) -> AsyncIterator[httpx.AsyncClient]:
-    server = WebServer(create_app(Metrics("1.2.3"), lambda: WELL, panel), "127.0.0.1", 0, panel.closing)
+async def client(context: SiteContext) -> AsyncIterator[httpx.AsyncClient]:
+    server = WebServer(create_app(Metrics("1.2.3"), lambda: WELL, context), "127.0.0.1", 0, context.closing)
     await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
         yield client
@@ -185,7 +185,11 @@ async def test_a_form_that_lacks_something_and_a_full_disk_are_told(
     assert "the disk is full" in answer.text
 
 
-@pytest.mark.parametrize("panel", [Panel(), Panel(TOKEN), Panel(None, desk=WrittenDown())], ids=["", "desk", "token"])
+@pytest.mark.parametrize(
+    "context",
+    [SiteContext(), SiteContext(TOKEN), SiteContext(None, requests=WrittenDown())],
+    ids=["", "no requests", "no token"],
+)
 async def test_without_a_token_or_an_inbox_there_are_no_actions(client: httpx.AsyncClient) -> None:
     text = (await client.get("/")).text
     assert "Sign in" not in text
@@ -224,8 +228,8 @@ def test_a_session_ends_by_itself() -> None:
     assert not sessions.is_open(opened)
 
 
-async def test_live_pages_get_the_whole_at_first_and_end_when_the_server_stops(panel: Panel) -> None:
-    server = WebServer(create_app(Metrics("1.2.3"), lambda: WELL, panel), "127.0.0.1", 0, panel.closing)
+async def test_live_pages_get_the_whole_at_first_and_end_when_the_server_stops(context: SiteContext) -> None:
+    server = WebServer(create_app(Metrics("1.2.3"), lambda: WELL, context), "127.0.0.1", 0, context.closing)
     await server.start()
     base = f"http://127.0.0.1:{server.port}"
     got: list[str] = []

@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.daemon import app, build
-from connector.daemon.mapping.mapping_watch import Parts
+from connector.daemon.generation import Generation
 from connector.demo.verdict import Verdict
 from connector.projection import load
 from connector.sandbox.server import SandboxServer
@@ -37,14 +37,14 @@ class Stage:
     rig: Rig
     served: Served
     clients: Clients
-    generations: list[Parts]
+    generations: list[Generation]
     logs: list[MutableMapping[str, Any]]
     _seeds: int = 0
     _heard: int = 0
     _last: tuple[str, ...] = ()
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> Generation:
         return self.generations[-1]
 
     async def ddl(self, *transactions: str) -> float:
@@ -141,10 +141,10 @@ async def staged(
     with database.connect() as conn:
         conn.execute(SCHEMA.encode())
     look_often(monkeypatch)
-    generations: list[Parts] = []
+    generations: list[Generation] = []
     original = build.build
 
-    async def recording(*arguments: Any, **named: Any) -> Parts:
+    async def recording(*arguments: Any, **named: Any) -> Generation:
         generations.append(await original(*arguments, **named))
         return generations[-1]
 

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from connector.daemon import build
+from connector.daemon.generation import Generation, ProcessWide
 from connector.daemon.health.watchdog import Watchdog
-from connector.daemon.mapping.mapping_watch import Parts
 from connector.demo import oms as demo_oms
 from connector.demo.verdict import Verdict, compare
 from connector.model.changes import parse_lsn
@@ -57,7 +57,7 @@ class Rig:
     """With one, the whole is judged too, as `serve` does it; start and stop it yourself."""
     approve_endpoints: bool = False
     """As `run --yes`."""
-    parts: Parts | None = None
+    parts: Generation | None = None
     _stack: AsyncExitStack | None = None
     _task: asyncio.Task[None] | None = None
     _stop: asyncio.Event | None = None
@@ -67,7 +67,7 @@ class Rig:
         return self.database.dsn
 
     @property
-    def running(self) -> Parts:
+    def running(self) -> Generation:
         assert self.parts is not None, "the connector is not running"
         return self.parts
 
@@ -106,11 +106,14 @@ class Rig:
         """Slots belong to the server, which tests share."""
         return f"slot_{self.database.name}"
 
-    async def start(self) -> Parts:
+    async def start(self) -> Generation:
         """Build and run; returns once the first backfill is over (or the pipeline has picked up where it was)."""
         self._stack = AsyncExitStack()
         self.parts = await build.build(
-            self.settings(), self._stack, watchdog=self.watchdog, approve_endpoints=self.approve_endpoints
+            self.settings(),
+            self._stack,
+            ProcessWide(watchdog=self.watchdog),
+            approve_endpoints=self.approve_endpoints,
         )
         if self.watchdog is not None:
             await self.parts.facts_collector.start(self._stack)

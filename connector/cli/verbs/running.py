@@ -22,12 +22,12 @@ def run(config_path: str | None, *, yes: bool) -> None:
     pushed there, once `approve` (or --yes) lets it.
     """
     settings = settings_of(config_path)
-    from connector.daemon import app, build
+    from connector.daemon import app, preparation
     from connector.logs import setup
     from connector.settings.exposure import readable_by_all
 
     setup.configure(settings.log.format, settings.log.level)
-    build.warn(readable_by_all(config_path))
+    preparation.warn(readable_by_all(config_path))
     sys.exit(logged(app.run(settings, approve_endpoints=yes), as_json=setup.writes_json(settings.log.format)))
 
 

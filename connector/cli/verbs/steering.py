@@ -259,4 +259,4 @@ async def perform(settings: Settings, number: int) -> None:
     """A whole connector in this process, until the request is finished. Imported only where it is needed."""
     from connector.daemon import app
 
-    await app.perform(settings, number)
+    await app.run_until_finished(settings, number)

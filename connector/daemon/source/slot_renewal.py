@@ -1,6 +1,6 @@
 """What becomes of a slot that can't be read any more: made anew, or left for a person.
 
-Between the rooms, like `app`: the pipeline knows when, the source knows how, the settings say whether.
+The pipeline knows when, the source knows how, the settings say whether.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from connector.daemon.source.source_objects import Source
+from connector.daemon.source.source_objects import SourceConfig
 from connector.model.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
 from connector.source.objects.setup import renew, slot_statement
 from connector.source.objects.slot import Blocker
@@ -20,7 +20,7 @@ log = structlog.get_logger("connector.source")
 class SlotRenewal:
     """`pipeline.ports.Slot`. `keep`: a person wants to look first (`source.on_slot_loss = "stop"`)."""
 
-    def __init__(self, source: Source, keep: bool, on_wait: Callable[[Sequence[Blocker]], None]) -> None:
+    def __init__(self, source: SourceConfig, keep: bool, on_wait: Callable[[Sequence[Blocker]], None]) -> None:
         self._source = source
         self._keep = keep
         self._on_wait = on_wait

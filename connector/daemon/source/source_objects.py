@@ -1,6 +1,6 @@
 """The source's objects while the connector runs: tables, publications, slot.
 
-Between the rooms, like `app`. What makes the OMS's statements fail is taken back twice a second; what else drifted is
+What makes the OMS's statements fail is taken back twice a second; what else drifted is
 mended every ten seconds, where that is ours to do. Wherever changes may have been missed, or a table's rows may mean
 something else than before, every order is compared with its checkpoint. How the objects were is remembered together
 with that, so that nothing escapes while the connector is down.
@@ -46,7 +46,7 @@ CAUSE = "tables of the source changed"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceConfig:
     """How the source's objects are named, and whether we may make and mend them. `read_dsn`: where orders are read
     when that is another server. `within`: seconds in which a short query must be answered."""
 
@@ -74,10 +74,10 @@ class _Pending:
     compared: bool = False
 
 
-class SourceObjects:
+class SourceObjectsWatch:
     """`looks`: the connection that whoever looks at the source's state shares."""
 
-    def __init__(self, source: Source, looks: KeptConnection, stream: PostgresSource, pipeline: Pipeline) -> None:
+    def __init__(self, source: SourceConfig, looks: KeptConnection, stream: PostgresSource, pipeline: Pipeline) -> None:
         self._source = source
         self._stream = stream
         self._pipeline = pipeline

@@ -1,7 +1,7 @@
 """What stands in for a mapping that doesn't fit the database as the connector starts, so that the slot is read all the
 same: a restart must not make the OMS keep WAL until somebody has mended the mapping.
 
-Between the rooms, like `app`. Only where orders were followed before. Nobody can tell which orders a change concerns,
+Only where orders were followed before. Nobody can tell which orders a change concerns,
 so any change makes every order be compared, once that can be done again.
 """
 
@@ -29,7 +29,7 @@ CAUSE = "the mapping did not fit"
 
 
 @dataclass(frozen=True, slots=True)
-class Unmapped:
+class UnusableMapping:
     """The pipeline's ports Routes and Assembler. `tables` are those that were published for the mapping before;
     `fingerprint` is that mapping's."""
 
@@ -89,7 +89,9 @@ class Unmapped:
         raise MappingBroken(str(self.problem))
 
 
-async def unmapped(address: Address, dsn: str, publication: str, error: ConfigurationError) -> Unmapped | None:
+async def unusable_mapping(
+    address: Address, dsn: str, publication: str, error: ConfigurationError
+) -> UnusableMapping | None:
     """For a mapping that can't be loaded for this error; None where nothing was followed before, or nothing can be
     now. `address`: of the checkpoints."""
     fingerprint = await noted(address, MAPPING_NOTE)
@@ -99,4 +101,4 @@ async def unmapped(address: Address, dsn: str, publication: str, error: Configur
         tables = await published_tables(dsn, publication)
     except SourceUnavailable:
         return None
-    return Unmapped(tables, fingerprint, error.problems[0]) if tables else None
+    return UnusableMapping(tables, fingerprint, error.problems[0]) if tables else None

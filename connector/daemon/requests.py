@@ -1,4 +1,4 @@
-"""Carries out what commands left in the inbox, on the running pipeline. Between the rooms, like `app`."""
+"""Requests of commands and of the status page: left in the inbox, and carried out on the running pipeline."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import structlog
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
-from connector.checkpoints.requests import Inbox as Requests
-from connector.checkpoints.requests import Request
+from connector.checkpoints.requests import Inbox, Request
 from connector.model.errors import CheckpointsUnwritable, ConnectorError
 from connector.model.orders import OrderKey
 from connector.pipeline.control import Control
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Sweep, SweepKind
-from connector.status.ports import Asked
+from connector.status.ports import RequestStatus
 
 log = structlog.get_logger("connector.daemon.inbox")
 
@@ -27,39 +26,39 @@ EVERY: Final = 0.3
 """Seconds between two looks into the inbox."""
 
 
-class Inbox:
+class RequestRunner:
     """`address`: of the checkpoints; a store in memory has no inbox."""
 
     def __init__(self, address: Address, control: Control) -> None:
-        self._requests = None if address.in_memory else open_requests(address)
+        self._inbox = None if address.in_memory else open_requests(address)
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
         self.heartbeat = Heartbeat("inbox", "looking for what commands asked")
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Look in the background until the stack closes. What a former run had begun is carried out again."""
-        if self._requests is None:
+        if self._inbox is None:
             return
-        await asyncio.to_thread(self._requests.recover)
-        self._tasks.add(asyncio.create_task(self._watch(self._requests), name="inbox"))
+        await asyncio.to_thread(self._inbox.recover)
+        self._tasks.add(asyncio.create_task(self._watch(self._inbox), name="inbox"))
         stack.push_async_callback(self._end)
 
     async def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._requests is not None:
-            self._requests.close()
+        if self._inbox is not None:
+            self._inbox.close()
 
-    async def _watch(self, requests: Requests) -> None:
+    async def _watch(self, inbox: Inbox) -> None:
         while True:
             self.heartbeat.beat()
             try:
-                while await asyncio.to_thread(requests.waiting):
-                    request = await asyncio.to_thread(requests.next)
+                while await asyncio.to_thread(inbox.waiting):
+                    request = await asyncio.to_thread(inbox.next)
                     if request is None:
                         break
-                    task = asyncio.create_task(self._carry_out(requests, request))
+                    task = asyncio.create_task(self._carry_out(inbox, request))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
             except ConnectorError as error:
@@ -69,29 +68,29 @@ class Inbox:
             with self.heartbeat.resting():
                 await asyncio.sleep(EVERY)
 
-    async def _carry_out(self, requests: Requests, request: Request) -> None:
+    async def _carry_out(self, inbox: Inbox, request: Request) -> None:
         log.info("request", number=request.number, verb=request.verb)
         try:
-            message = await self._do(requests, request)
+            message = await self._do(inbox, request)
         except ConnectorError as error:
-            await self._finish(requests, request, ok=False, message=str(error))
+            await self._finish(inbox, request, ok=False, message=str(error))
         else:
             ok = message is not None
-            await self._finish(requests, request, ok=ok, message=message or "this version knows no such request")
+            await self._finish(inbox, request, ok=ok, message=message or "this version knows no such request")
 
-    async def _finish(self, requests: Requests, request: Request, *, ok: bool, message: str) -> None:
+    async def _finish(self, inbox: Inbox, request: Request, *, ok: bool, message: str) -> None:
         log.info("request_finished", number=request.number, verb=request.verb, ok=ok, result=message)
         try:
-            await asyncio.to_thread(requests.finish, request.number, ok, message)
+            await asyncio.to_thread(inbox.finish, request.number, ok, message)
         except CheckpointsUnwritable as error:
             log.warning("inbox_unusable", problem=str(error))
 
-    async def _do(self, requests: Requests, request: Request) -> str | None:
+    async def _do(self, inbox: Inbox, request: Request) -> str | None:
         """What came of it; None for a verb that isn't known."""
         arguments = request.arguments
         match request.verb:
             case "redrive" | "resend":
-                return f"{_orders(await self._resend(requests, request))} on the way to Redo"
+                return f"{_orders(await self._resend(inbox, request))} on the way to Redo"
             case "set-aside":
                 return await self._set_aside(arguments)
             case "approve":
@@ -103,12 +102,12 @@ class Inbox:
                 ended = await self._control.resume()
                 return "delivery to Redo goes on" if ended else "delivery to Redo was not paused"
             case "reconcile":
-                return await self._sweep(requests, request, SweepKind.RECONCILE)
+                return await self._sweep(inbox, request, SweepKind.RECONCILE)
             case "backfill":
-                return await self._sweep(requests, request, SweepKind.BACKFILL)
+                return await self._sweep(inbox, request, SweepKind.BACKFILL)
         return None
 
-    async def _resend(self, requests: Requests, request: Request) -> int:
+    async def _resend(self, inbox: Inbox, request: Request) -> int:
         arguments = request.arguments
         if "keys" in arguments:
             return await self._control.resend([OrderKey(key) for key in arguments["keys"]])
@@ -116,7 +115,7 @@ class Inbox:
         total = await self._control.letters(group)
 
         async def told(so_far: int) -> None:
-            await asyncio.to_thread(requests.progress, request.number, so_far, max(so_far, total))
+            await asyncio.to_thread(inbox.progress, request.number, so_far, max(so_far, total))
 
         return await self._control.redrive(group, told)
 
@@ -135,7 +134,7 @@ class Inbox:
             return f"hold {arguments['hold']} is gone: nothing waits there any more"
         return f"{_orders(released)} on the way to Redo"
 
-    async def _sweep(self, requests: Requests, request: Request, kind: SweepKind) -> str:
+    async def _sweep(self, inbox: Inbox, request: Request, kind: SweepKind) -> str:
         if self._control.paused:
             raise ConnectorError("delivery is paused by hand: `redo-connector resume`, then ask again")
         resend = bool(request.arguments.get("resend"))
@@ -143,26 +142,26 @@ class Inbox:
         while (done := self._control.finished(revision)) is None:
             await asyncio.sleep(EVERY)
             walked, total = self._control.progress()
-            await asyncio.to_thread(requests.progress, request.number, walked, total)
+            await asyncio.to_thread(inbox.progress, request.number, walked, total)
         return f"{done.scanned:,} orders looked at and pushed again, equal or not" if resend else _found(done)
 
 
-class Desk:
-    """Where the status page leaves what a person asks for: the same inbox as the commands'."""
+class PageRequests:
+    """What a person asks for on the status page, left in the same inbox as the commands leave theirs."""
 
     def __init__(self, address: Address) -> None:
         """Raises ConfigurationError for a store in memory."""
-        self._requests = open_requests(address)
+        self._inbox = open_requests(address)
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> int:
-        return await asyncio.to_thread(self._requests.ask, verb, arguments, time.time())
+        return await asyncio.to_thread(self._inbox.ask, verb, arguments, time.time())
 
-    async def get(self, number: int) -> Asked | None:
-        found = await asyncio.to_thread(self._requests.get, number)
-        return None if found is None else Asked(found.number, found.verb, found.state.value, found.message)
+    async def get(self, number: int) -> RequestStatus | None:
+        found = await asyncio.to_thread(self._inbox.get, number)
+        return None if found is None else RequestStatus(found.number, found.verb, found.state.value, found.message)
 
     def close(self) -> None:
-        self._requests.close()
+        self._inbox.close()
 
 
 def _orders(number: int) -> str:
