@@ -16,8 +16,8 @@ from connector.status.facts import Facts
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from connector.status.ports import SiteContext
-from connector.status.site import create_app
-from connector.status.web import WebServer
+from connector.status.server.site import create_app
+from connector.status.server.web_server import WebServer
 from connector.wiring import factories
 
 

@@ -16,7 +16,7 @@ from connector.inspect.survey import address
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Endpoint, Known
 from connector.settings.config import Settings
-from connector.status.story import as_json
+from connector.status.order_story import as_json
 from connector.wiring import factories
 from connector.wiring.bounds import LONGEST_LOOK_MS
 

@@ -22,10 +22,10 @@ from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Checkpoint, Known
 from connector.settings.config import Settings
 from connector.status.history import History
-from connector.status.story import Projection, Story, shapes
+from connector.status.order_story import OrderPreview, OrderStory, shapes
 from connector.wiring.factories import redo_contract
 
-UNREAD: Final = Projection("unknown")
+UNREAD: Final = OrderPreview("unknown")
 _PATIENCE: Final = 10.0
 """Seconds that one waits for the others who look."""
 _UNREAD: Final = ("22P02", "22003", "22007", "22008")
@@ -88,7 +88,7 @@ class OrderStories:
         self._current = current
         self._one_look = asyncio.Semaphore(1)
 
-    async def story(self, key: OrderKey) -> Story:
+    async def story(self, key: OrderKey) -> OrderStory:
         """Raises CheckpointsUnwritable, and SourceUnavailable while nothing was built yet."""
         sources = self._present_sources()
         before = await self._remembered(sources, key, UNREAD)
@@ -97,7 +97,7 @@ class OrderStories:
         after = self._happened(sources, replace(before, projection=projection))
         return replace(after, looked=before.mark)
 
-    async def remembered(self, key: OrderKey, projection: Projection) -> Story:
+    async def remembered(self, key: OrderKey, projection: OrderPreview) -> OrderStory:
         """The same without asking the OMS; raises the same."""
         return await self._remembered(self._present_sources(), key, projection)
 
@@ -107,10 +107,10 @@ class OrderStories:
             raise SourceUnavailable("the connector is still starting: ask again in a moment")
         return sources
 
-    async def _remembered(self, sources: OrderSources, key: OrderKey, projection: Projection) -> Story:
+    async def _remembered(self, sources: OrderSources, key: OrderKey, projection: OrderPreview) -> OrderStory:
         known = await sources.store.known([key])
         checkpoint = known.checkpoints.get(key)
-        story = Story(
+        story = OrderStory(
             key=key,
             as_of=time.time(),
             projection=projection,
@@ -122,7 +122,7 @@ class OrderStories:
         )
         return self._happened(sources, story)
 
-    def _happened(self, sources: OrderSources, story: Story) -> Story:
+    def _happened(self, sources: OrderSources, story: OrderStory) -> OrderStory:
         key, history = OrderKey(story.key), self._history
         return replace(
             story,
@@ -131,35 +131,35 @@ class OrderStories:
             attempts=history.attempts_of(key) if history is not None else (),
         )
 
-    async def _look(self, sources: OrderSources, key: OrderKey, checkpoint: Checkpoint | None) -> Projection:
+    async def _look(self, sources: OrderSources, key: OrderKey, checkpoint: Checkpoint | None) -> OrderPreview:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._one_look.acquire()
         except TimeoutError:
-            return Projection("unknown", ("others look at orders just now, and one is read at a time: look again",))
+            return OrderPreview("unknown", ("others look at orders just now, and one is read at a time: look again",))
         try:
             async with aclosing(sources.new_assembler()) as assembler:
                 accepted = None if checkpoint is None else Accepted(checkpoint)
                 found = await preview_one(assembler, self._terms.contract, key, accepted)
         except (SourceUnavailable, MappingBroken) as error:
-            return Projection("unknown", (str(error),))
+            return OrderPreview("unknown", (str(error),))
         finally:
             self._one_look.release()
         return await self._shown(sources, key, checkpoint, found)
 
     async def _shown(
         self, sources: OrderSources, key: OrderKey, checkpoint: Checkpoint | None, found: dict[str, Any]
-    ) -> Projection:
+    ) -> OrderPreview:
         verdict = "absent" if found["sqlstate"] in _UNREAD else found["verdict"]
         problems = tuple(found["problems"]) if verdict != "absent" else ()
         payload = found["payload"]
-        plain = Projection(verdict, problems, tuple(found["changed_fields"]), shapes(payload or {}))
+        plain = OrderPreview(verdict, problems, tuple(found["changed_fields"]), shapes(payload or {}))
         if not self._terms.show_values or payload is None:
             return plain
         before = None if checkpoint is None else await sources.store.payload(key, checkpoint.place)
         values = None if before is None else self._values(before, found["body"])
         whole = json.dumps(payload, indent=2, ensure_ascii=False)
-        return Projection(verdict, problems, plain.changed_fields, plain.shapes, whole, values)
+        return OrderPreview(verdict, problems, plain.changed_fields, plain.shapes, whole, values)
 
     def _values(self, before: bytes, body: bytes) -> tuple[tuple[str, str, str], ...]:
         found = differences(before, body)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.model.errors import Problem
-from connector.settings import config
+from connector.settings import sources
 
 _WEAK: Final = {
     "disable": "nothing is encrypted",
@@ -32,7 +32,7 @@ def readable_by_all(path: str | None) -> list[Problem]:
             where,
             warning=True,
         )
-        for where, file in config.files_with_secrets(path)
+        for where, file in sources.files_with_secrets(path)
         if _exposed(file)
     ]
 

@@ -26,7 +26,7 @@ from prometheus_client import (
 from connector import __version__
 from connector.model.changes import Changes, TableName
 from connector.pipeline.ports.records import SweepKind
-from connector.status import names
+from connector.status import metric_names as names
 from connector.status.facts import Facts, State
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from connector.model.orders import OrderKey
-from connector.status.story import Projection, Story
+from connector.status.order_story import OrderPreview, OrderStory
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Requests(Protocol):
 
 
 class Orders(Protocol):
-    async def story(self, key: OrderKey) -> Story:
+    async def story(self, key: OrderKey) -> OrderStory:
         """Read from the store and, with a bound, from the OMS. Raises CheckpointsUnwritable."""
         ...
 
-    async def remembered(self, key: OrderKey, projection: Projection) -> Story:
+    async def remembered(self, key: OrderKey, projection: OrderPreview) -> OrderStory:
         """The same without asking the OMS, beside what was read from it before. Raises CheckpointsUnwritable."""
         ...
 

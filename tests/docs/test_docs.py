@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from connector.cli.main import main
-from connector.status import names
+from connector.status import metric_names as names
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

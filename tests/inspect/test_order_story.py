@@ -18,9 +18,9 @@ from connector.model.orders import OrderKey
 from connector.pipeline.ports.chronicle import Attempt
 from connector.projection import Assembler, Projection
 from connector.settings.config import Settings
-from connector.status import story as stories
+from connector.status import order_story as stories
 from connector.status.history import EACH, RECENT, History
-from connector.status.story import Story, as_json
+from connector.status.order_story import OrderStory, as_json
 from connector.wiring import factories
 from tests.support.fix_connector import Rig
 
@@ -45,7 +45,7 @@ def teller(rig: Rig, *, values: bool = False) -> OrderStories:
     return OrderStories(terms, generation.pipeline.ports.chronicle, 900.0, lambda: now)
 
 
-async def told(rig: Rig, *, values: bool = False) -> Story:
+async def told(rig: Rig, *, values: bool = False) -> OrderStory:
     return await teller(rig, values=values).story(KEY)
 
 
@@ -124,7 +124,7 @@ async def test_what_is_noticed_during_a_look_counts_as_later_than_it(rig: Rig, m
     asked, history = teller(rig), rig.running.pipeline.ports.chronicle
     look = asked._look
 
-    async def slow(*arguments: Any) -> stories.Projection:
+    async def slow(*arguments: Any) -> stories.OrderPreview:
         found = await look(*arguments)
         history.attempted(Attempt(KEY, 1.0, "again"))
         return found

@@ -15,14 +15,14 @@ import pytest
 from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import LetterGroup, Tally
-from connector.status.answers import is_ours
 from connector.status.facts import Facts, State
-from connector.status.live import MOST
 from connector.status.metrics import Metrics
 from connector.status.ports import RequestStatus, SiteContext
-from connector.status.sessions import LASTS, Sessions
-from connector.status.site import create_app
-from connector.status.web import WebServer
+from connector.status.server.event_streams import MOST
+from connector.status.server.responses import is_known_host
+from connector.status.server.sessions import LASTS, Sessions
+from connector.status.server.site import create_app
+from connector.status.server.web_server import WebServer
 
 TOKEN = "open-sesame-0123456789"
 WELL = Facts(
@@ -213,9 +213,9 @@ async def test_another_sites_name_that_leads_here_is_told_nothing(client: httpx.
 
 def test_addresses_and_names_without_a_dot_are_ours() -> None:
     for host in ("127.0.0.1:9464", "10.1.2.3", "[::1]:9464", "[::1]", "localhost:80", "connector", "a.example."):
-        assert is_ours(host, ["A.example"]), host
+        assert is_known_host(host, ["A.example"]), host
     for host in ("", "evil.example", "127.0.0.1.evil.example:9464", "localhost.evil.example", ":9464"):
-        assert not is_ours(host, ["a.example"]), host
+        assert not is_known_host(host, ["a.example"]), host
 
 
 def test_a_session_ends_by_itself() -> None:

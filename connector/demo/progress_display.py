@@ -35,7 +35,7 @@ def order_results(now: Scrape, before: Scrape) -> dict[str, int]:
     return {name: int(now.value("orders_total", name) - before.value("orders_total", name)) for name in results}
 
 
-class Screen:
+class ProgressDisplay:
     """On a terminal a live table; elsewhere a line every few seconds."""
 
     def __init__(self, console: Console) -> None:
@@ -43,7 +43,7 @@ class Screen:
         self._live: Live | None = None
         self._said = 0.0
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> ProgressDisplay:
         if self.console.is_terminal:
             self._live = Live(console=self.console, refresh_per_second=8, transient=True)
             self._live.start()

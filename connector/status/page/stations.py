@@ -1,4 +1,4 @@
-"""The road as a person sees it: its stations with their numbers, and the facts beside it. Facts in, words out."""
+"""The stations between OMS and Redo with their numbers, and the facts beside them. Facts in, words out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from connector.model.changes import format_lsn
 from connector.status.facts import READY_STATES, Facts, State, duration, ready, size
-from connector.status.sayings import clock
+from connector.status.page.headline import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,43 +23,30 @@ class Station:
 
 def stations(facts: Facts) -> list[Station]:
     """From the source to the checkpoints, in the order of `connector.pipeline.run`."""
-    lag, tally, accepted, rate = (
-        facts.replication_lag_bytes,
-        facts.tally,
-        facts.last_accepted_at,
-        facts.accepted_per_minute,
-    )
+    lag, tally = facts.replication_lag_bytes, facts.tally
+    accepted = tally.checkpoints - tally.missing
+    pace = "" if facts.pace is None else f"Redo bears {facts.pace:,.1f} a second"
+    gone = f"{tally.missing:,} left the mapping" if tally.missing else ""
+    limit = f"request{_s(facts.in_flight)} of {facts.concurrency_limit:,} at once"
     return [
         Station("OMS", "unknown" if lag is None else size(lag), "WAL not yet read", _lag(facts)),
         Station(
-            "Ledger",
-            f"{tally.affected:,}",
-            f"order{_s(tally.affected)} waiting",
-            _lookups(tally.lookups),
-            "routes",
+            "Ledger", f"{tally.affected:,}", f"order{_s(tally.affected)} waiting", _lookups(tally.lookups), "routes"
         ),
-        Station(
-            "In flight",
-            f"{facts.in_flight:,}",
-            f"request{_s(facts.in_flight)} of {facts.concurrency_limit:,} at once",
-            "" if facts.pace is None else f"Redo bears {facts.pace:,.1f} a second",
-            "assemble, diff",
-        ),
-        Station(
-            "Redo",
-            "unknown" if rate is None else f"{rate:,}",
-            "accepted per minute",
-            "none since the start" if accepted is None else f"last one {duration(facts.now - accepted)} ago",
-            "push",
-        ),
-        Station(
-            "Checkpoints",
-            f"{tally.checkpoints - tally.missing:,}",
-            f"order{_s(tally.checkpoints - tally.missing)} accepted",
-            f"{tally.missing:,} left the mapping" if tally.missing else "",
-            "remember",
-        ),
+        Station("In flight", f"{facts.in_flight:,}", limit, pace, "assemble, diff"),
+        Station("Redo", _rate(facts), "accepted per minute", _last_accepted(facts), "push"),
+        Station("Checkpoints", f"{accepted:,}", f"order{_s(accepted)} accepted", gone, "remember"),
     ]
+
+
+def _rate(facts: Facts) -> str:
+    return "unknown" if facts.accepted_per_minute is None else f"{facts.accepted_per_minute:,}"
+
+
+def _last_accepted(facts: Facts) -> str:
+    if facts.last_accepted_at is None:
+        return "none since the start"
+    return f"last one {duration(facts.now - facts.last_accepted_at)} ago"
 
 
 def beside(facts: Facts) -> Iterator[tuple[str, str, str]]:

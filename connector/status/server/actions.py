@@ -1,4 +1,4 @@
-"""Signing in and out, and the actions of the page. Each action is left as a request for the connector; none is done
+"""Signing in and out, and the actions of the render. Each action is left as a request for the connector; none is done
 here."""
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connector.model.errors import ConnectorError
-from connector.status import page
-from connector.status.answers import HEADERS, html, says
-from connector.status.page import Visitor
+from connector.status.page import render
+from connector.status.page.render import Visitor
 from connector.status.ports import Requests, SiteContext
-from connector.status.sessions import LASTS, Sessions
+from connector.status.server.responses import HEADERS, html, message_page
+from connector.status.server.sessions import LASTS, Sessions
 
 COOKIE: Final = "redo_connector_session"
 _LONGEST: Final = 16_384
@@ -46,7 +46,7 @@ ACTIONS: Final[Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]]] = {
 """From a form's fields to the arguments of a request. Raise KeyError and ValueError for a form that lacks them."""
 
 
-class Visits:
+class PageActions:
     def __init__(self, context: SiteContext) -> None:
         self._context = context
         self._sessions = Sessions(context.token) if context.token is not None else None
@@ -60,7 +60,7 @@ class Visits:
     async def sign_in_form(self, request: Request) -> Response:
         if not self._context.acts:
             return _off()
-        return html(page.sign_in(self.visitor(request), "", _path(request.query_params.get("then", "/"))))
+        return html(render.sign_in(self.visitor(request), "", _path(request.query_params.get("then", "/"))))
 
     async def sign_in(self, request: Request) -> Response:
         if not self._context.acts or self._sessions is None:
@@ -69,7 +69,7 @@ class Visits:
         then = _path(form.get("then", "/"))
         session = self._sessions.open(form.get("token", "").strip())
         if session is None:
-            return html(page.sign_in(self.visitor(request), "That is not the token.", then), 403)
+            return html(render.sign_in(self.visitor(request), "That is not the token.", then), 403)
         answer = _go(then)
         secure = request.url.scheme == "https"
         answer.set_cookie(COOKIE, session, max_age=int(LASTS), httponly=True, samesite="strict", secure=secure)
@@ -92,28 +92,28 @@ class Visits:
         if (refused := self._refused(request, form)) is not None:
             return refused
         if verb not in ACTIONS:
-            return says(404, "No such action", "There is no such action.")
+            return message_page(404, "No such action", "There is no such action.")
         try:
             arguments = ACTIONS[verb](form)
         except (KeyError, ValueError):
-            return says(400, "Not a form of this page", "The form lacks something. Go back, and send it again.")
+            return message_page(400, "Not a form of this page", "The form lacks something. Go back, and send it again.")
         assert self._context.requests is not None  # noqa: S101 -- nobody is let in without
         try:
             number = await self._context.requests.ask(verb, arguments)
             await _shortly(self._context.requests, number)
         except ConnectorError as error:
-            return says(503, "It can't be asked for", str(error))
-        where = page.order_path(form["key"]) if "key" in form else "/"
+            return message_page(503, "It can't be asked for", str(error))
+        where = render.order_path(form["key"]) if "key" in form else "/"
         return _go(f"{where}?asked={number}")
 
     def _refused(self, request: Request, form: Mapping[str, str]) -> Response | None:
         if not self._context.acts or self._sessions is None:
             return _off()
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return says(403, "Not from here", "That form was sent by another site's page, so nothing was done.")
+            return message_page(403, "Not from here", "That form was sent by another site's page, so nothing was done.")
         if not self._sessions.sealed(request.cookies.get(COOKIE), form.get("seal", "")):
             text = "Sign in with the token first, then send the form again. Nothing was done."
-            return says(403, "Not signed in", text)
+            return message_page(403, "Not signed in", text)
         return None
 
 
@@ -141,7 +141,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _off() -> Response:
     text = "Nothing can be changed here: no status.token is set, or the store is in memory. Use the command instead."
-    return says(403, "Actions are off", text)
+    return message_page(403, "Actions are off", text)
 
 
 def _path(text: str) -> str:

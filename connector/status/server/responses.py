@@ -1,4 +1,4 @@
-"""What every answer carries, and who is answered at all: security headers, names that no foreign page can borrow."""
+"""HTTP responses: the security headers that all carry, and the refusal of hosts that no page of ours is asked by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from connector.status import page
+from connector.status.page import render
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
@@ -37,12 +37,12 @@ def html(text: str, status: int = 200) -> Response:
     return Response(text, status, HEADERS, "text/html")
 
 
-def says(status: int, title: str, text: str) -> Response:
+def message_page(status: int, title: str, text: str) -> Response:
     """A page that says one thing."""
-    return html(page.sentence(title, text), status)
+    return html(render.sentence(title, text), status)
 
 
-def is_ours(host: str, names: Sequence[str]) -> bool:
+def is_known_host(host: str, names: Sequence[str]) -> bool:
     """Whether a browser that asked for this host (and port) surely meant us. A page of somebody else's can have its own
     name lead here (DNS rebinding); it can't have an address, nor a name without a dot."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() and not host.endswith("]") else host
@@ -56,9 +56,9 @@ def is_ours(host: str, names: Sequence[str]) -> bool:
     return True
 
 
-def stranger(request: Request, names: Sequence[str]) -> Response | None:
+def refuse_foreign_host(request: Request, names: Sequence[str]) -> Response | None:
     """What to answer to somebody who asked for another host."""
-    if is_ours(request.headers.get("host", ""), names):
+    if is_known_host(request.headers.get("host", ""), names):
         return None
     text = "This page was asked for by a name that it doesn't know. Add the name to status.hosts, or use the address."
-    return says(421, "Not here", text)
+    return message_page(421, "Not here", text)

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
-from connector.demo.binaries import Installation, find_installation
-from connector.demo.scratch import Account, Scratch
+from connector.demo.postgres.binaries import Installation, find_installation
+from connector.demo.postgres.scratch import Account, Scratch
 from connector.model.errors import ConnectorError
 
 SETTINGS: Final[Mapping[str, str]] = {

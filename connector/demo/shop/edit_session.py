@@ -1,4 +1,4 @@
-"""Where the demo's edits are made: a connection, a source of chance, and the shop's own calendar.
+"""What an edit of the demo's orders works with: a connection, a source of chance, and the shop's own calendar.
 
 Knows how to run statements and how to find an order to work on; what is done to it is `edits`'s.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection, sql
 
 from connector.demo.oms import SEEDED_DAYS
-from connector.demo.shop import COLUMNS, OPENED, Row, Rows, Shop
+from connector.demo.shop.rows import COLUMNS, OPENED, Row, Rows, ShopRows
 
 # The first order of the state from a point that chance lays between its oldest and its newest. States come in runs, so
 # that walking the primary key would pass over thousands of others; `BETWEEN` and the row comparison keep the planner
@@ -37,18 +37,18 @@ _ORDER: Final = """
 
 
 @dataclass(slots=True)
-class Desk:
+class EditSession:
     """All methods work inside the caller's transaction. Queries name their values (`%(order)s`)."""
 
     conn: AsyncConnection[Any]
     random: Random
-    shop: Shop = field(init=False)
+    shop: ShopRows = field(init=False)
     now: datetime = OPENED + timedelta(days=SEEDED_DAYS + 20)
     spoiled: dict[int, str] = field(default_factory=dict)
     """Customers whose address was broken on purpose, with the right one."""
 
     def __post_init__(self) -> None:
-        self.shop = Shop(self.random)
+        self.shop = ShopRows(self.random)
         self.shop.catalogue()
 
     async def change(self, query: str, **values: object) -> int:

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from connector.demo import edits
-from connector.demo.desk import Desk
+from connector.demo.shop import edits
+from connector.demo.shop.edit_session import EditSession
 
 
 class Kind(StrEnum):
@@ -66,7 +66,7 @@ WEIGHTS: Final[Mapping[Kind, int]] = {
 }
 """How often each kind happens, out of their sum."""
 
-_EDITS: Final[Mapping[Kind, Callable[[Desk], Awaitable[int]]]] = {
+_EDITS: Final[Mapping[Kind, Callable[[EditSession], Awaitable[int]]]] = {
     Kind.NEW_ORDER: edits.place_order,
     Kind.QUANTITY: edits.change_quantity,
     Kind.ITEM_ADDED: edits.add_item,
@@ -107,16 +107,16 @@ class Traffic:
 
     def __init__(self, conn: AsyncConnection[Any], seed: int) -> None:
         self._random = Random(seed)  # noqa: S311
-        self._desk = Desk(conn, self._random)
+        self._session = EditSession(conn, self._random)
         self._steps = 0
         self._mend_at = 0
 
     async def do(self, kind: Kind) -> Edit | None:
         """One edit of this kind, committed; None when no order is in a state for it."""
-        self._desk.now += timedelta(seconds=1)
+        self._session.now += timedelta(seconds=1)
         undo = kind is Kind.ROLLED_BACK
-        async with self._desk.conn.transaction(force_rollback=undo):
-            rows = await _EDITS[kind](self._desk)
+        async with self._session.conn.transaction(force_rollback=undo):
+            rows = await _EDITS[kind](self._session)
         if kind is Kind.SPOILED and rows:
             self._mend_at = self._steps + _MEND_AFTER
         return Edit(kind, 0 if undo else rows) if rows else None
@@ -124,7 +124,7 @@ class Traffic:
     async def step(self) -> Edit:
         """One edit of a kind that chance chooses; where it can't be made, a new order instead."""
         self._steps += 1
-        if self._desk.spoiled and self._steps >= self._mend_at:
+        if self._session.spoiled and self._steps >= self._mend_at:
             return await self.mend() or Edit(Kind.MENDED, 0)
         kind = self._random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         edit = await self.do(kind)

@@ -14,7 +14,7 @@ from connector.pipeline.ports.records import FAILING, Checkpoint, DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
-class Projection:
+class OrderPreview:
     """What the mapping says the order is now. `verdict`: `new`, `changed`, `unchanged`, `absent`, `invalid`,
     `unreadable`, `duplicate`, or `unknown` (it couldn't be read just now, `problems` say why).
 
@@ -31,13 +31,13 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class OrderStory:
     """`as_of`, `since`: seconds since 1970; `since` is when changes and attempts began to be remembered, None where no
     connector runs. `looked`: the story's mark when its projection was read."""
 
     key: str
     as_of: float
-    projection: Projection
+    projection: OrderPreview
     checkpoint: Checkpoint | None = None
     dead_letter: DeadLetter | None = None
     held: Held | None = None
@@ -134,7 +134,7 @@ def _shape(value: object) -> str:
     return "number"
 
 
-def as_json(story: Story) -> dict[str, Any]:
+def as_json(story: OrderStory) -> dict[str, Any]:
     """Plain JSON types: no fingerprints' bytes, LSNs as Postgres prints them."""
     plain = asdict(story)
     del plain["looked"]

@@ -16,7 +16,7 @@ MOST: Final = 20
 """Streams at once."""
 
 
-class Live:
+class EventStreams:
     """`closing` ends all streams: the server is about to stop."""
 
     def __init__(self, closing: asyncio.Event, every: float = EVERY) -> None:

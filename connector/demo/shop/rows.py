@@ -68,7 +68,7 @@ def cents(amount: Decimal) -> Decimal:
     return amount.quantize(Decimal("0.01"))
 
 
-class Shop:
+class ShopRows:
     """Makes rows. All ids are the caller's."""
 
     def __init__(self, random: Random) -> None:

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector.demo.scratch import Scratch
+from connector.demo.postgres.scratch import Scratch
 from connector.model.errors import ConnectorError
 
 

@@ -10,10 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from connector.model.changes import format_lsn
-from connector.status import road, sayings
 from connector.status.facts import Facts, duration, explained
+from connector.status.order_story import OrderStory
+from connector.status.page import headline, stations
 from connector.status.ports import RequestStatus
-from connector.status.story import Story
 
 
 def order_path(key: str) -> str:
@@ -28,14 +28,14 @@ def _prose(text: str) -> Markup:
 
 
 _ENVIRONMENT: Final = Environment(
-    loader=PackageLoader("connector.status"),
+    loader=PackageLoader("connector.status.page"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters |= {
-    "clock": sayings.clock,
+    "clock": headline.clock,
     "duration": duration,
     "lsn": format_lsn,
     "number": lambda value: f"{value:,}",
@@ -62,12 +62,12 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
     """Every part's HTML, and the document's `title`."""
     view = {
         "facts": facts,
-        "headline": sayings.headline(facts),
-        "tone": road.tone(facts),
+        "headline": headline.headline(facts),
+        "tone": stations.tone(facts),
         "explained": explained(facts),
         "next": facts.next_step.rstrip("."),
-        "stations": road.stations(facts),
-        "beside": list(road.beside(facts)),
+        "stations": stations.stations(facts),
+        "beside": list(stations.beside(facts)),
         "asked": asked,
         "paused_by_hand": facts.paused_reason == "by_hand",
         "visitor": visitor,
@@ -82,13 +82,13 @@ def status(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> str:
     return _render("status.html", visitor, parts=parts(facts, visitor, asked), facts=facts, asked=asked)
 
 
-def order_parts(story: Story, asked: RequestStatus | None) -> dict[str, str]:
+def order_parts(story: OrderStory, asked: RequestStatus | None) -> dict[str, str]:
     """The parts of an order's page that need no look at the OMS."""
     module: Any = _ENVIRONMENT.get_template("order_parts.html").module
     return {name: str(getattr(module, name)({"story": story, "asked": asked})).strip() for name in ORDER_PARTS}
 
 
-def order(story: Story, visitor: Visitor, asked: RequestStatus | None, *, show_values: bool) -> str:
+def order(story: OrderStory, visitor: Visitor, asked: RequestStatus | None, *, show_values: bool) -> str:
     """The page of one order."""
     look = {"look": story.looked or "", "at": story.as_of, "verdict": story.projection.verdict}
     query = urlencode(look | ({} if asked is None else {"asked": asked.number}))
