@@ -35,7 +35,7 @@ class Group(click.Group):
         """Before anything quotes them: no option takes a secret, and one was given."""
         problem = on_command_line(args)
         if problem is not None:
-            from connector.cli.report.looks import show_problems
+            from connector.cli.report.problems import show_problems
 
             show_problems([problem])
             ctx.exit(2)
@@ -45,7 +45,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except ConnectorError as error:
-            from connector.cli.report.looks import show_problems
+            from connector.cli.report.problems import show_problems
 
             show_problems(_problems(error))
             ctx.exit(_exit_code(error))

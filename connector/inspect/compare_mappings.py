@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from connector.contract.canonical import Ignored, ignoring
-from connector.contract.compare import bare, differences, makes_none
+from connector.contract.compare import bare
 from connector.contract.contract import RedoContract
+from connector.inspect.order_preview import changed_values
 from connector.inspect.preview import spread
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Document, Order, OrderKey, Violation
@@ -171,8 +172,7 @@ def _fate(present: Answer, proposed: Answer) -> str:
 def _changes(present: Answer, proposed: Answer, ignored: Ignored) -> list[tuple[str, Any, Any]]:
     if present.order is None or proposed.order is None:
         return []
-    found = differences(present.order.body, proposed.order.body)
-    return [change for change in found if not makes_none(change[0], ignored)]
+    return changed_values(present.order.body, proposed.order.body, ignored)
 
 
 def _rejections(answers: Iterable[tuple[OrderKey, Answer]]) -> list[dict[str, Any]]:

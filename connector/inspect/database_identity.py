@@ -1,6 +1,6 @@
 """Whether checkpoints in Postgres would be written into the OMS's own database, or onto its server.
 
-Between the rooms, like `app`: asks both databases who they are, and changes nothing.
+Asks both databases who they are, and changes nothing.
 """
 
 from __future__ import annotations

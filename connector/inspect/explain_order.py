@@ -4,15 +4,13 @@ mapping."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-import httpx2 as httpx
-
-from connector.checkpoints.opening import ReadOnly, open_if_any
+from connector.inspect import running_connector
 from connector.inspect.order_story import OrderSources, OrderStories, story_terms
-from connector.inspect.survey import address
+from connector.inspect.store import store_if_any
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Endpoint, Known
 from connector.settings.config import Settings
@@ -24,7 +22,7 @@ _PATIENCE = 3 * LONGEST_LOOK_MS / 1000
 """Seconds that the connector may take: others may look at orders, too."""
 
 
-class _Nothing:
+class _EmptyStore:
     """What is remembered where there is no store yet."""
 
     async def known(self, keys: Sequence[OrderKey]) -> Known:
@@ -40,29 +38,15 @@ class _Nothing:
 async def story(settings: Settings, key: str) -> dict[str, Any]:
     """As `/api/orders/KEY` answers, with `running`. Raises ConfigurationError, SourceUnavailable and
     CheckpointsUnwritable where no connector runs and the order can't be looked at without."""
-    try:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{address(settings)}/api/orders/{quote(key, safe='')}", timeout=_PATIENCE)
-            found = answer.json()
-            if isinstance(found, dict) and "projection" in found:
-                return {"running": True, **found}
-    except (httpx.HTTPError, ValueError):
-        pass  # nobody there, or still starting: then what can be seen without
+    path = f"/api/orders/{quote(key, safe='')}"
+    answer = await running_connector.ask(settings, path, expected="projection", timeout=_PATIENCE)
+    if answer is not None:
+        return {"running": True, **answer}
     projection = await factories.load_projection(settings)
-    async with AsyncExitStack() as stack:
-        store = await _remembered(settings, stack)
+    new_assembler = partial(factories.assembler_for_a_person, settings, projection)
+    async with store_if_any(settings, payloads=settings.status.show_values) as opened:
+        store = opened or _EmptyStore()
         urls = {one.store_id: one.url for one in await store.endpoints() if one.active}
-        sources = OrderSources(
-            store, lambda _: False, lambda: factories.assembler_for_a_person(settings, projection), urls
-        )
+        sources = OrderSources(store, lambda _: False, new_assembler, urls)
         stories = OrderStories(story_terms(settings), None, None, lambda: sources)
         return {"running": False, **as_json(await stories.story(OrderKey(key)))}
-
-
-async def _remembered(settings: Settings, stack: AsyncExitStack) -> _Nothing | ReadOnly:
-    vault = factories.payload_vault(settings) if settings.status.show_values else None
-    store = await open_if_any(factories.checkpoints(settings), vault)
-    if store is None:
-        return _Nothing()
-    stack.push_async_callback(store.close)
-    return store

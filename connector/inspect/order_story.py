@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from connector.contract.canonical import Ignored, ignoring
-from connector.contract.compare import differences, makes_none
 from connector.contract.contract import RedoContract
-from connector.inspect.one_order import Accepted, Assembles, preview_one
+from connector.inspect.order_preview import NOT_A_KEY, Accepted, Assembles, changed_values, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Checkpoint, Known
@@ -28,8 +27,6 @@ from connector.wiring.factories import redo_contract
 UNREAD: Final = OrderPreview("unknown")
 _PATIENCE: Final = 10.0
 """Seconds that one waits for the others who look."""
-_UNREAD: Final = ("22P02", "22003", "22007", "22008")
-"""SQLSTATEs of a text that its type can't be read from: that is no key."""
 
 
 class OrderStore(Protocol):
@@ -150,7 +147,7 @@ class OrderStories:
     async def _shown(
         self, sources: OrderSources, key: OrderKey, checkpoint: Checkpoint | None, found: dict[str, Any]
     ) -> OrderPreview:
-        verdict = "absent" if found["sqlstate"] in _UNREAD else found["verdict"]
+        verdict = "absent" if found["sqlstate"] in NOT_A_KEY else found["verdict"]
         problems = tuple(found["problems"]) if verdict != "absent" else ()
         payload = found["payload"]
         plain = OrderPreview(verdict, problems, tuple(found["changed_fields"]), shapes(payload or {}))
@@ -162,9 +159,8 @@ class OrderStories:
         return OrderPreview(verdict, problems, plain.changed_fields, plain.shapes, whole, values)
 
     def _values(self, before: bytes, body: bytes) -> tuple[tuple[str, str, str], ...]:
-        found = differences(before, body)
-        kept = ((path, old, new) for path, old, new in found if not makes_none(path, self._terms.ignored))
-        return tuple((path, _text(old), _text(new)) for path, old, new in kept)
+        found = changed_values(before, body, self._terms.ignored)
+        return tuple((path, _text(old), _text(new)) for path, old, new in found)
 
 
 def _text(value: object) -> str:

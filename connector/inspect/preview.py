@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Any
 
-from connector.checkpoints.opening import open_if_any
 from connector.contract.canonical import Ignored, ignoring
-from connector.contract.compare import differences, makes_none
-from connector.inspect.one_order import Accepted, preview_one
-from connector.inspect.waiting import changed_endpoints
+from connector.inspect.endpoints import changed_endpoints
+from connector.inspect.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one
+from connector.inspect.store import store_if_any
 from connector.model.orders import OrderKey
 from connector.projection import Assembler
 from connector.projection.assembly.sampling import sample
 from connector.settings.config import Settings
 from connector.wiring import factories
-
-_NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")
-"""SQLSTATEs of a text that its type can't be read from."""
 
 
 async def preview(settings: Settings, keys: Sequence[str], size: int, *, values: bool = False) -> list[dict[str, Any]]:
@@ -39,7 +35,7 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
         accepted = await _accepted(settings, wanted, values=values)
         found = [await preview_one(assembler, contract, key, accepted.get(key)) for key in wanted]
     for one in found:
-        if one["sqlstate"] in _NOT_A_KEY:
+        if one["sqlstate"] in NOT_A_KEY:
             key_columns = ", ".join(f"{column.name} {column.type}" for column in projection.key_columns)
             one["problems"].append(f"is {one['key']} an order key? That is {projection.order_table} ({key_columns})")
         del one["sqlstate"]
@@ -52,8 +48,8 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
 def _values(accepted: Accepted, body: bytes, ignored: Ignored) -> list[dict[str, Any]] | None:
     if accepted.payload is None:
         return None
-    found = differences(accepted.payload, body)
-    return [{"path": path, "old": old, "new": new} for path, old, new in found if not makes_none(path, ignored)]
+    found = changed_values(accepted.payload, body, ignored)
+    return [{"path": path, "old": old, "new": new} for path, old, new in found]
 
 
 async def spread(settings: Settings, assembler: Assembler, size: int) -> Sequence[OrderKey]:
@@ -71,14 +67,10 @@ async def _accepted(settings: Settings, keys: Sequence[OrderKey], *, values: boo
     """As the store has it now; none when there is no store yet, or where another address accepted it."""
     change = await changed_endpoints(settings)
     elsewhere = {one.store_id for one in change.left} if change is not None else set()
-    vault = factories.payload_vault(settings) if values else None
-    store = await open_if_any(factories.checkpoints(settings), vault)
-    if store is None:
-        return {}
-    try:
+    async with store_if_any(settings, payloads=values) as store:
+        if store is None:
+            return {}
         known = (await store.known(keys)).checkpoints
         checkpoints = {key: one for key, one in known.items() if one.store_id not in elsewhere}
         payloads = {key: await store.payload(key, it.place) for key, it in checkpoints.items()} if values else {}
         return {key: Accepted(checkpoint, payloads.get(key)) for key, checkpoint in checkpoints.items()}
-    finally:
-        await store.close()

@@ -16,7 +16,8 @@ from typing import Any, Final, TypeAlias
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import makes_none
 from connector.inspect.compare_mappings import Reader
-from connector.inspect.waiting import changed_endpoints, store_of
+from connector.inspect.endpoints import changed_endpoints
+from connector.inspect.store import store_of
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind
 from connector.pipeline.ports.records import Checkpoint

@@ -1,12 +1,13 @@
 """Asks the connector for something through its inbox, and follows what becomes of it.
 
-Between the rooms, like `survey`: the verbs call it, a running connector (or one of this process) carries it out.
+A running connector carries it out, or one of this process.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
@@ -23,7 +24,6 @@ _LOOKS_PER_PROBE: Final = 10
 """Looks between two at whether the connector still runs."""
 
 OnProgress: TypeAlias = Callable[[Request], None]
-Perform: TypeAlias = Callable[[Settings, int], Awaitable[object]]
 
 
 class RequestLost(ConnectorError):
@@ -31,7 +31,7 @@ class RequestLost(ConnectorError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestResult:
     """What became of a request so far. `running`: whether a connector was there to take it."""
 
     request: Request
@@ -42,8 +42,8 @@ class Asked:
 
 
 async def ask(
-    settings: Settings, verb: str, arguments: Mapping[str, Any], *, wait: bool, on_progress: OnProgress, now: float
-) -> Asked:
+    settings: Settings, verb: str, arguments: Mapping[str, Any], *, wait: bool, on_progress: OnProgress
+) -> RequestResult:
     """Leave a request. With `wait` and a running connector, return once it is finished, or the connector has stopped.
 
     Raises ConfigurationError, CheckpointsUnwritable, RequestLost.
@@ -53,34 +53,30 @@ async def ask(
         await refuse_oms_database(settings)
     inbox = open_requests(address)
     try:
-        number = await asyncio.to_thread(inbox.ask, verb, arguments, now)
+        number = await asyncio.to_thread(inbox.ask, verb, arguments, time.time())
         running = is_running(address)
         if wait and running:
             return await _follow(inbox, number, on_progress, lambda: is_running(address))
-        return Asked(_found(inbox.get(number), number), running)
+        return RequestResult(_found(inbox.get(number), number), running)
     finally:
         inbox.close()
 
 
 async def carry_out(
-    settings: Settings,
-    verb: str,
-    arguments: Mapping[str, Any],
-    perform: Perform,
-    *,
-    on_progress: OnProgress,
-    now: float,
-) -> Asked:
-    """The same, to the end: where no connector runs, `perform` is one in this process that ends with the request.
+    settings: Settings, verb: str, arguments: Mapping[str, Any], *, on_progress: OnProgress
+) -> RequestResult:
+    """The same, to the end: where no connector runs, one in this process carries it out, and ends with the request.
 
-    Raises what `perform` raises, too.
+    Raises what ends that connector, too.
     """
-    asked = await ask(settings, verb, arguments, wait=True, on_progress=on_progress, now=now)
+    asked = await ask(settings, verb, arguments, wait=True, on_progress=on_progress)
     if asked.running or asked.request.finished:
         return asked
+    from connector.daemon import app  # takes long, and is seldom needed
+
     number = asked.request.number
     inbox = open_requests(factories.checkpoints(settings))
-    work = asyncio.ensure_future(perform(settings, number))
+    work = asyncio.ensure_future(app.run_until_finished(settings, number))
     try:
         followed = await _follow(inbox, number, on_progress, lambda: not work.done(), looks_per_probe=1)
         await work  # it may still be finishing what is in flight; what it raises is the news
@@ -99,7 +95,7 @@ async def _follow(
     on_progress: OnProgress,
     there: Callable[[], bool],
     looks_per_probe: int = _LOOKS_PER_PROBE,
-) -> Asked:
+) -> RequestResult:
     """Until the request is finished, or nobody is there any more who could finish it."""
     looks = 0
     while True:
@@ -107,7 +103,7 @@ async def _follow(
         request = _found(await asyncio.to_thread(inbox.get, number), number)
         on_progress(request)
         if request.finished or not running:
-            return Asked(request, running)
+            return RequestResult(request, running)
         looks += 1
         await asyncio.sleep(LOOK_EVERY)
 

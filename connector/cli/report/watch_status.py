@@ -11,12 +11,12 @@ import click
 from rich.live import Live
 
 from connector.cli.report.console import clock, console
-from connector.cli.report.looks import status_view
+from connector.cli.report.status import status_view
 
 EVERY: Final = 1.0
 
 
-def watching(look: Callable[[], Mapping[str, Any]]) -> None:
+def watch_status(look: Callable[[], Mapping[str, Any]]) -> None:
     """Until Ctrl-C."""
     with suppress(KeyboardInterrupt):
         if console().is_terminal:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from connector.cli.exit_codes import run_async
+from connector.cli.verbs.ask import ask
 from connector.cli.verbs.options import (
     config_option,
     confirm,
@@ -19,6 +19,9 @@ from connector.cli.verbs.options import (
     yes_option,
 )
 from connector.model.errors import Problem
+
+if TYPE_CHECKING:
+    from connector.settings.config import Settings
 
 _LIST = "`redo-connector dead-letters list` names those there are"
 _MOST = 100_000
@@ -45,18 +48,34 @@ def dead_letters() -> None:
 def list_dead_letters(config_path: str | None, limit: int, group: str | None, *, each: bool, as_json: bool) -> None:
     """What orders were refused for, and how many; with --each, every order."""
     settings = settings_of(config_path)
-    from connector.cli.report import delivery
-    from connector.inspect import waiting
+    from connector.cli.report.console import print_json
+    from connector.cli.report.dead_letters import dead_letter_groups, dead_letter_lines
 
-    found = run_async(waiting.dead_letters(settings, limit, group))
-    if group is not None and not found["groups"]:
-        _no_group(group)
+    found = _letters(settings, limit, group)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(found)
     elif each:
-        delivery.dead_letter_lines(found, stores=bool(settings.redo.stores))
+        dead_letter_lines(found, stores=bool(settings.redo.stores))
     else:
-        delivery.dead_letter_groups(found, limit, stores=bool(settings.redo.stores))
+        dead_letter_groups(found, limit, stores=bool(settings.redo.stores))
+
+
+def _letters(settings: Settings, limit: int, group: str | None) -> dict[str, Any]:
+    """Ends the command where there is no such group."""
+    from connector.cli.report.problems import show_problems
+    from connector.inspect import dead_letters
+
+    found = run_async(dead_letters.dead_letters(settings, limit, group))
+    if group is not None and not found["groups"]:
+        show_problems([Problem("there is no group of dead letters of this name", _LIST, group)])
+        sys.exit(1)
+    return found
+
+
+def _letters_of(settings: Settings, names: Sequence[str], limit: int) -> dict[str, Any]:
+    from connector.inspect import dead_letters
+
+    return run_async(dead_letters.dead_letters_of(settings, names, limit))
 
 
 @dead_letters.command("show")
@@ -69,14 +88,14 @@ def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_jso
     KEY is the order's primary key in the OMS, or the name of a group, as `list` prints them.
     """
     settings = settings_of(config_path)
-    from connector.cli.report import delivery
-    from connector.inspect import waiting
+    from connector.cli.report.console import print_json
+    from connector.cli.report.dead_letters import dead_letter_lines
 
-    found = run_async(waiting.dead_letters_of(settings, names, _MOST))
+    found = _letters_of(settings, names, _MOST)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(found)
     elif found["dead_letters"]:
-        delivery.dead_letter_lines(found, stores=bool(settings.redo.stores))
+        dead_letter_lines(found, stores=bool(settings.redo.stores))
     sys.exit(_unknown(found["unknown"]))
 
 
@@ -99,26 +118,39 @@ def redrive(
     if bool(keys) + (group is not None) + everything != 1:
         raise click.UsageError("name orders, or a --group, or say --all")
     settings = settings_of(config_path)
-    from connector.inspect import waiting
-
+    arguments: dict[str, Any]
     if keys:
-        found = run_async(waiting.dead_letters_of(settings, keys, 0))
+        found = _letters_of(settings, keys, 0)
         wanted = [letter["key"] for letter in found["dead_letters"]]
-        arguments: dict[str, Any] = {"keys": wanted}
-        orders = len(wanted)
-        names, unknown = wanted[:_NAMED], [key for key in keys if key not in wanted]
+        arguments, orders, names = {"keys": wanted}, len(wanted), wanted[:_NAMED]
+        unknown = [key for key in keys if key not in wanted]
     else:
-        found = run_async(waiting.dead_letters(settings, _NAMED, group))
-        if group is not None and not found["groups"]:
-            _no_group(group)
-        arguments = {"all": True} if everything else {"group": group}
-        orders, unknown = found["total"], []
+        found = _letters(settings, _NAMED, group)
+        arguments, orders, unknown = {"all": True} if everything else {"group": group}, found["total"], []
         names = [letter["key"] for letter in found["dead_letters"]]
     if everything and orders and not flags["dry_run"] and not flags["yes"]:
         confirm(f"Push {orders:,} orders again?")
     plan = {"orders": orders, "keys": names, "unknown": unknown, "dry_run": flags["dry_run"]}
     code = _redrive(settings, plan, arguments, **flags)
     sys.exit(max(code, _unknown(unknown)))
+
+
+def _redrive(settings: Settings, plan: dict[str, Any], arguments: dict[str, Any], **flags: bool) -> int:
+    from connector.cli.report.console import console, counted, print_json, some
+    from connector.cli.report.requests import outcome
+
+    orders = f"{counted(plan['orders'])} ({some(plan['keys'], plan['orders'])})"
+    asked = None
+    if plan["orders"] and not flags["dry_run"]:
+        asked = ask(settings, "redrive", arguments, wait=not flags["no_wait"])
+    if flags["as_json"]:
+        print_json({**plan, "request": asked})
+    elif asked is not None:
+        console().print(f"To be pushed again: {orders}.")
+        outcome(asked, waits=not flags["no_wait"])
+    else:
+        console().print(f"Would be pushed again: {orders}." if plan["orders"] else "No dead letters.")
+    return int(asked is not None and asked["state"] == "failed")
 
 
 @dead_letters.command("set-aside")
@@ -138,71 +170,34 @@ def set_aside(
     if bool(keys) == (group is not None):
         raise click.UsageError("name orders, or a --group")
     settings = settings_of(config_path)
-    from connector.cli import requests
-    from connector.cli.progress import following
-    from connector.cli.report import delivery
-    from connector.inspect import waiting
+    from connector.cli.report.console import print_json
+    from connector.cli.report.requests import outcome
 
-    names = keys or (str(group),)
-    found = run_async(waiting.dead_letters_of(settings, names, _MOST))
+    found = _letters_of(settings, keys or (str(group),), _MOST)
     wanted = [letter["key"] for letter in found["dead_letters"] if letter["reason"] == "failing"]
-    asked = None
-    if wanted:
-        arguments = {"keys": wanted}
-        with following("set-aside") as told:
-            work = requests.ask(settings, "set-aside", arguments, wait=not no_wait, on_progress=told, now=time.time())
-            asked = run_async(work).as_json()
     others = [letter["key"] for letter in found["dead_letters"] if letter["key"] not in wanted]
+    asked = ask(settings, "set-aside", {"keys": wanted}, wait=not no_wait) if wanted else None
     if as_json:
-        click.echo(json.dumps({"orders": len(wanted), "keys": wanted[:_NAMED], "request": asked}, indent=2))
+        print_json({"orders": len(wanted), "keys": wanted[:_NAMED], "request": asked})
     elif asked is not None:
-        delivery.outcome(asked, waits=not no_wait)
+        outcome(asked, waits=not no_wait)
     failed = asked is not None and asked["state"] == "failed"
     sys.exit(max(int(failed), _unknown(found["unknown"]), _not_failing(others)))
 
 
-def _redrive(settings: Any, plan: dict[str, Any], arguments: dict[str, Any], **flags: bool) -> int:
-    from connector.cli import requests
-    from connector.cli.progress import following
-    from connector.cli.report import delivery
-    from connector.cli.report.console import console, counted, some
-
-    said = f"{counted(plan['orders'])} ({some(plan['keys'], plan['orders'])})"
-    asked = None
-    if plan["orders"] and not flags["dry_run"]:
-        wait = not flags["no_wait"]
-        with following("redrive") as told:
-            work = requests.ask(settings, "redrive", arguments, wait=wait, on_progress=told, now=time.time())
-            asked = run_async(work).as_json()
-    if flags["as_json"]:
-        click.echo(json.dumps({**plan, "request": asked}, indent=2))
-    elif asked is not None:
-        console().print(f"To be pushed again: {said}.")
-        delivery.outcome(asked, waits=not flags["no_wait"])
-    else:
-        console().print(f"Would be pushed again: {said}." if plan["orders"] else "No dead letters.")
-    return int(asked is not None and asked["state"] == "failed")
-
-
-def _no_group(group: str) -> None:
-    from connector.cli.report.looks import show_problems
-
-    show_problems([Problem("there is no group of dead letters of this name", _LIST, group)])
-    sys.exit(1)
-
-
 def _not_failing(names: list[str]) -> int:
     """Name those that are dead letters already; the exit code."""
-    from connector.cli.report.looks import show_problems
-
     hint = "it is tried no more anyway, until it changes or is redriven"
-    show_problems([Problem("this order isn't one that fails again and again", hint, name) for name in names[:_NAMED]])
-    return int(bool(names))
+    return _show_each(names[:_NAMED], "this order isn't one that fails again and again", hint)
 
 
 def _unknown(names: list[str]) -> int:
     """Name those without a dead letter; the exit code."""
-    from connector.cli.report.looks import show_problems
+    return _show_each(names, "there is no dead letter for this order", _LIST)
 
-    show_problems([Problem("there is no dead letter for this order", _LIST, name) for name in names])
+
+def _show_each(names: list[str], problem: str, hint: str) -> int:
+    from connector.cli.report.problems import show_problems
+
+    show_problems([Problem(problem, hint, name) for name in names])
     return int(bool(names))

@@ -1,21 +1,16 @@
-"""What the verbs that look print for people. Knows click, rich and plain dicts; decides nothing."""
+"""What `explain` and `preview` print."""
 
 from __future__ import annotations
 
 import json
-import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import click
-from rich.console import Console, Group
+from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from connector.cli.report import delivery
-from connector.cli.report.console import clock, console, some, width
-from connector.model.errors import Problem
+from connector.cli.report.console import console, some
 
 _HOW: Final = {
     "key": "the order's own row, key {}",
@@ -37,23 +32,6 @@ _FATES: Final = {
     "mended": "would no longer be rejected",
     "neither": "have no row in either mapping",
 }
-_TIMES: Final = frozenset({"now", "paused_since", "verified_through"})
-
-
-def show_problems(problems: Sequence[Problem]) -> None:
-    """On standard error: what is wrong, and below it what to do next."""
-    for problem in problems:
-        name, colour = ("warning", "yellow") if problem.warning else ("problem", "red")
-        where = f" {problem.where}:" if problem.where else ""
-        first, *rest = _wrapped(f"{name}:{where} {problem.what}")
-        click.echo(click.style(name, fg=colour) + first[len(name) :], err=True)
-        # The hint may be SQL to copy, so it is never broken.
-        for line in [*rest, *(f"    {line.strip()}" for line in problem.hint.splitlines())]:
-            click.echo(line, err=True)
-
-
-def problem_dict(problem: Problem) -> dict[str, object]:
-    return {"where": problem.where, "what": problem.what, "hint": problem.hint, "warning": problem.warning}
 
 
 def explain_tree(plan: Mapping[str, Any]) -> None:
@@ -139,53 +117,3 @@ def _print_values(out: Console, values: Sequence[Mapping[str, Any]]) -> None:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def status_lines(found: Mapping[str, Any]) -> None:
-    """`status`: a verdict, the numbers behind it, and what waits for a person."""
-    console().print(status_view(found))
-
-
-def status_view(found: Mapping[str, Any]) -> Group:
-    """The same, to be shown again and again."""
-    lines = [Text(str(found.get("verdict", "")), "bold")]
-    rows = [(name, value) for name, value in _flatten(found) if name != "verdict" and value not in (None, "")]
-    widest = max((len(name) for name, _ in rows), default=0)
-    for name, value in rows:
-        lines.append(Text.assemble((f"{name:<{widest}}  ", "dim"), _shown(name, value)))
-    held = [one for one in _rows(found, "holds") if one.get("state", "held") == "held"]
-    refused = _rows(found, "dead_letter_groups")
-    lines += delivery.endpoints_in_short(_rows(found, "endpoints"))
-    return Group(*lines, *delivery.holds_in_short(held), *delivery.groups_in_short(refused))
-
-
-def _rows(found: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    rows = found.get(name)
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-
-
-def _shown(name: str, value: object) -> str:
-    last = name.rpartition(".")[2]
-    if isinstance(value, float):
-        return clock(value) if last in _TIMES or last.endswith("_at") else f"{value:.1f}"
-    if last == "mapping_fingerprint":
-        return str(value)[:12]
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            rows.extend(_flatten(value, f"{prefix}{name}."))
-        elif not isinstance(value, list):
-            rows.append((prefix + name, value))
-    return rows
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        text, width(sys.stderr), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    ) or [""]

@@ -40,21 +40,17 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
     The checkpoint file stays: a later `run` makes a new slot and compares every order with its checkpoint.
     """
     settings = settings_of(config_path)
-    from connector.cli.report.looks import show_problems
-    from connector.source.objects import teardown as source
-    from connector.wiring import factories
+    from connector.cli.report.problems import show_problems
+    from connector.daemon.source import teardown as source
 
-    names = (factories.source_dsn(settings), settings.source.slot, settings.source.publication)
-    if not settings.source.manage:
-        hint = f"let a DBA run:\n{source.statements(*names[1:])}"
-        raise ConfigurationError([Problem("a DBA made the slot and the publication", hint, "source.manage")])
-    found = run_async(source.leftovers(*names))
+    found = run_async(source.leftovers(settings))
     if not found:
-        click.echo(f"Nothing to drop: there is neither a slot {names[1]} nor a publication {names[2]}.")
+        slot, publication = settings.source.slot, settings.source.publication
+        click.echo(f"Nothing to drop: there is neither a slot {slot} nor a publication {publication}.")
     if found.droppable:
         if not yes:
             click.confirm(f"Drop {found}?", abort=True)
-        found = run_async(source.teardown(*names))
+        found = run_async(source.drop(settings))
         click.echo(f"Dropped {found}.")
     show_problems(found.others)
     sys.exit(1 if found.others else 0)

@@ -1,4 +1,4 @@
-"""What one order would be sent as, against what Redo last accepted. Between the rooms; pushes and writes nothing."""
+"""What one order would be sent as, against what Redo last accepted. Pushes and writes nothing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from connector.contract.canonical import Ignored
+from connector.contract.compare import differences, makes_none
 from connector.contract.contract import RedoContract
 from connector.contract.digest import changed_fields
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
 from connector.model.orders import Assembly, Document, OrderKey
 from connector.pipeline.ports.records import Checkpoint
+
+NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")
+"""SQLSTATEs of a text that the order key's type can't be read from."""
 
 
 class Assembles(Protocol):
@@ -38,7 +43,7 @@ async def preview_one(
     except LimitExceeded as error:
         return _shown(key, "unreadable", [str(error)])
     if key in assembly.misfits:
-        return _shown(key, "unreadable", ["its text is no order key's"], sqlstate="22P02")
+        return _shown(key, "unreadable", ["its text is no order key's"], sqlstate=NOT_A_KEY[0])
     documents = assembly.documents.get(key, ())
     if not documents:
         return _shown(key, "absent", ["the mapping has no row for this order"])
@@ -46,6 +51,11 @@ async def preview_one(
         return _shown(key, "duplicate", [f"the mapping returns {len(documents)} rows for this order"])
     found = _judge(key, documents[0], contract, accepted.checkpoint if accepted is not None else None)
     return found | {"store_id": documents[0].get("store_id", documents[0].get("storeId"))}
+
+
+def changed_values(before: bytes, after: bytes, ignored: Ignored) -> list[tuple[str, Any, Any]]:
+    """Path, old and new of each value that differs, unless that alone makes no difference."""
+    return [change for change in differences(before, after) if not makes_none(change[0], ignored)]
 
 
 def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -23,16 +22,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
     settings = settings_of(config_path)
-    from connector.cli.report.looks import problem_dict, show_problems
-    from connector.inspect import survey
+    from connector.cli.report.console import print_json
+    from connector.cli.report.problems import problem_dict, show_problems
+    from connector.inspect import check
     from connector.settings.exposure import readable_by_all
 
-    problems = [*run_async(survey.check(settings)), *readable_by_all(config_path)]
+    problems = [*run_async(check.check(settings)), *readable_by_all(config_path)]
     serious = [problem for problem in problems if not problem.warning]
     if as_json:
-        click.echo(
-            json.dumps({"ok": not serious, "problems": [problem_dict(problem) for problem in problems]}, indent=2)
-        )
+        print_json({"ok": not serious, "problems": [problem_dict(problem) for problem in problems]})
     else:
         show_problems(problems)
         if not serious:
@@ -46,12 +44,13 @@ def check(config_path: str | None, *, as_json: bool) -> None:
 def explain(config_path: str | None, *, as_json: bool) -> None:
     """Show how a changed row of each table leads to orders."""
     settings = settings_of(config_path)
-    from connector.cli.report.looks import explain_tree
-    from connector.inspect import survey
+    from connector.cli.report.console import print_json
+    from connector.cli.report.inspection import explain_tree
+    from connector.inspect import explain
 
-    plan = run_async(survey.explain(settings))
+    plan = run_async(explain.explain(settings))
     if as_json:
-        click.echo(json.dumps(plan, indent=2))
+        print_json(plan)
     else:
         explain_tree(plan)
 
@@ -80,16 +79,18 @@ def preview(
     settings = settings_of(config_path)
     if values and mapping is None and settings.checkpoints.keep != "payload":
         raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
-    from connector.cli.report import looks
-    from connector.inspect import compare_mappings, preview, waiting
+    from connector.cli.report import inspection
+    from connector.cli.report.console import print_json
+    from connector.cli.report.problems import show_problems
+    from connector.inspect import compare_mappings, endpoints, preview
 
     if mapping is not None:
         compared = run_async(compare_mappings.compare(settings, mapping, keys, sample or 200, values=values))
-        click.echo(json.dumps(compared, indent=2, default=str)) if as_json else looks.comparison(compared)
+        print_json(compared) if as_json else inspection.comparison(compared)
         sys.exit(1 if compared["rejected"] else 0)
-    looks.show_problems(run_async(waiting.endpoint_problems(settings)))
+    show_problems(run_async(endpoints.endpoint_problems(settings)))
     previews = run_async(preview.preview(settings, keys, sample or 3, values=values))
-    click.echo(json.dumps(previews, indent=2, default=str)) if as_json else looks.preview_orders(previews)
+    print_json(previews) if as_json else inspection.preview_orders(previews)
     sys.exit(1 if any(one["problems"] for one in previews) else 0)
 
 
@@ -102,19 +103,17 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
     if watch and as_json:
         raise click.UsageError("--watch is for people: ask with --json as often as you like")
     settings = settings_of(config_path)
-    from connector.cli.report.looks import status_lines
-    from connector.inspect import survey
+    from connector.cli.report.console import console, print_json
+    from connector.cli.report.status import status_view
+    from connector.inspect import status
 
     if watch:
-        from connector.cli.report.live import watching
+        from connector.cli.report.watch_status import watch_status
 
-        watching(lambda: run_async(survey.status(settings)))
+        watch_status(lambda: run_async(status.status(settings)))
         return
-    found = run_async(survey.status(settings))
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    else:
-        status_lines(found)
+    found = run_async(status.status(settings))
+    print_json(found) if as_json else console().print(status_view(found))
     sys.exit(0 if found.get("ready") else 1)
 
 
@@ -129,15 +128,16 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     what the store remembers, and what the mapping says.
     """
     settings = settings_of(config_path)
-    from connector.cli.report.looks import show_problems
-    from connector.cli.report.order import story_lines
-    from connector.inspect import explain_order, waiting
+    from connector.cli.report.console import print_json
+    from connector.cli.report.order_story import story_lines
+    from connector.cli.report.problems import show_problems
+    from connector.inspect import endpoints, explain_order
 
     found = run_async(explain_order.story(settings, key))
     if not found["running"]:
-        show_problems(run_async(waiting.endpoint_problems(settings)))
+        show_problems(run_async(endpoints.endpoint_problems(settings)))
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(found)
     elif found["known"]:
         story_lines(found)
     else:
@@ -156,6 +156,6 @@ def grants(config_path: str | None, role: str, hosting: str | None) -> None:
     The role of source.dsn needs no privilege for this but to connect.
     """
     settings = settings_of(config_path)
-    from connector.inspect import survey
+    from connector.inspect import grants
 
-    click.echo(run_async(survey.grants(settings, role, hosting)), nl=False)
+    click.echo(run_async(grants.grants(settings, role, hosting)), nl=False)
