@@ -14,8 +14,8 @@ from connector.checkpoints.opening import noted
 from connector.checkpoints.slots import remember_slot
 from connector.daemon.generation import Generation
 from connector.daemon.mapping.unusable_mapping import UnusableMapping, unusable_mapping
-from connector.inspect.database_identity import store_neighbours
-from connector.inspect.start_checks import refuse_other_tables, source_problems
+from connector.inspect.checks.database_identity import store_neighbours
+from connector.inspect.checks.start_checks import refuse_other_tables, source_problems
 from connector.model.errors import ConfigurationError, Problem
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.ports.store import CheckpointStore

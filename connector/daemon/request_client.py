@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.checkpoints.opening import is_running, open_requests
 from connector.checkpoints.requests import Inbox, Request
-from connector.inspect.database_identity import refuse_oms_database
+from connector.inspect.checks.database_identity import refuse_oms_database
 from connector.model.errors import ConnectorError
 from connector.settings.config import Settings
 from connector.wiring import factories

@@ -10,7 +10,7 @@ from connector.daemon.generation import Generation
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.requests import PageRequests
 from connector.daemon.startup import Startup
-from connector.inspect.order_story import OneOrderAssembler, OrderSources, OrderStories, story_terms
+from connector.inspect.orders.order_story import OneOrderAssembler, OrderSources, OrderStories, story_terms
 from connector.settings.config import Settings
 from connector.status.facts import Facts
 from connector.status.history import History

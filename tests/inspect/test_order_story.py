@@ -11,7 +11,7 @@ import pytest
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.contract.contract import RedoContract
 from connector.daemon.generation import Generation
-from connector.inspect.order_story import OrderSources, OrderStories, StoryTerms
+from connector.inspect.orders.order_story import OrderSources, OrderStories, StoryTerms
 from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import OrderKey

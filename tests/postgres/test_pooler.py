@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from connector.demo import oms as demo_oms
-from connector.inspect import check
+from connector.inspect.checks import check
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.connections import connection, open_replication

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from connector.contract.contract import RedoContract
-from connector.inspect.compare_mappings import Answer, Reader, answer_pairs
+from connector.inspect.orders.compare_mappings import Answer, Reader, answer_pairs
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
 from connector.projection.assembly.sampling import sample

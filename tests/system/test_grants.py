@@ -16,7 +16,8 @@ from psycopg import sql
 
 from connector.demo import oms as demo_oms
 from connector.demo.postgres import Cluster, Template
-from connector.inspect import check, grants
+from connector.inspect import grants
+from connector.inspect.checks import check
 from connector.model.errors import ConfigurationError, Problem
 from connector.sandbox.server import SandboxServer
 from connector.source.objects.teardown import teardown

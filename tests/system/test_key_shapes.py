@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from connector.checkpoints.address import Address
 from connector.daemon import request_client
-from connector.inspect import check
+from connector.inspect.checks import check
 from connector.model.errors import Problem
 from connector.model.orders import is_former
 from connector.sandbox.server import SandboxServer

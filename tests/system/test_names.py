@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from connector.inspect import check, explain
+from connector.inspect import explain
+from connector.inspect.checks import check
 from connector.projection import load
 from tests.support.fix_connector import Rig, eventually
 from tests.support.serving import Served, look_often, serving

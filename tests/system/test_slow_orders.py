@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from connector.daemon.health.watchdog import Watchdog
-from connector.inspect.compare_mappings import Reader
-from connector.inspect.preview import preview
+from connector.inspect.orders.compare_mappings import Reader
+from connector.inspect.orders.preview import preview
 from connector.model.errors import LimitExceeded
 from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.ports.records import DeadLetter

@@ -59,7 +59,7 @@ def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool
 def _verify(settings: Settings, size: int, found: dict[str, Any], *, as_json: bool) -> bool:
     """Add what Redo holds to `found`; whether anything is wrong there. What is, the connector pushes again."""
     from connector.cli.report import requests
-    from connector.inspect import verify_redo
+    from connector.inspect.orders import verify_redo
 
     verified = run_async(verify_redo.verify(settings, size))
     found["verified"] = verified

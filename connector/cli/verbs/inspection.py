@@ -24,7 +24,7 @@ def check(config_path: str | None, *, as_json: bool) -> None:
     settings = settings_of(config_path)
     from connector.cli.report.console import print_json
     from connector.cli.report.problems import problem_dict, show_problems
-    from connector.inspect import check
+    from connector.inspect.checks import check
     from connector.settings.exposure import readable_by_all
 
     problems = [*run_async(check.check(settings)), *readable_by_all(config_path)]
@@ -82,7 +82,8 @@ def preview(
     from connector.cli.report import inspection
     from connector.cli.report.console import print_json
     from connector.cli.report.problems import show_problems
-    from connector.inspect import compare_mappings, endpoints, preview
+    from connector.inspect import endpoints
+    from connector.inspect.orders import compare_mappings, preview
 
     if mapping is not None:
         compared = run_async(compare_mappings.compare(settings, mapping, keys, sample or 200, values=values))
@@ -131,7 +132,8 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     from connector.cli.report.console import print_json
     from connector.cli.report.order_story import story_lines
     from connector.cli.report.problems import show_problems
-    from connector.inspect import endpoints, explain_order
+    from connector.inspect import endpoints
+    from connector.inspect.orders import explain_order
 
     found = run_async(explain_order.story(settings, key))
     if not found["running"]:

@@ -8,7 +8,7 @@ import tempfile
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.postgres.preflight import preflight
-from connector.inspect.database_identity import store_neighbours
+from connector.inspect.checks.database_identity import store_neighbours
 from connector.inspect.endpoints import endpoint_problems
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem, SourceUnavailable
 from connector.settings.config import Settings

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.contract import RedoContract
-from connector.inspect.order_preview import NOT_A_KEY, Accepted, Assembles, changed_values, preview_one
+from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, Assembles, changed_values, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Checkpoint, Known

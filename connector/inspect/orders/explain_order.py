@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connector.inspect import running_connector
-from connector.inspect.order_story import OrderSources, OrderStories, story_terms
+from connector.inspect.orders.order_story import OrderSources, OrderStories, story_terms
 from connector.inspect.store import store_if_any
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import Endpoint, Known

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeAlias
 
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import makes_none
-from connector.inspect.compare_mappings import Reader
 from connector.inspect.endpoints import changed_endpoints
+from connector.inspect.orders.compare_mappings import Reader
 from connector.inspect.store import store_of
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind

@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.contract.canonical import Ignored, ignoring
 from connector.inspect.endpoints import changed_endpoints
-from connector.inspect.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one
+from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one
 from connector.inspect.store import store_if_any
 from connector.model.orders import OrderKey
 from connector.projection import Assembler

@@ -8,9 +8,9 @@ from typing import Final
 from connector.checkpoints.address import SETTING
 from connector.checkpoints.opening import ReadOnly
 from connector.contract.contract import RedoContract
-from connector.inspect.check_store import store_problems
-from connector.inspect.order_preview import preview_one
-from connector.inspect.start_checks import refuse_other_tables, source_problems
+from connector.inspect.checks.start_checks import refuse_other_tables, source_problems
+from connector.inspect.checks.store_checks import store_problems
+from connector.inspect.orders.order_preview import preview_one
 from connector.inspect.store import store_if_any
 from connector.model.errors import (
     ConfigurationError,

@@ -16,8 +16,8 @@ from typing import Any, Final, TypeAlias
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import bare
 from connector.contract.contract import RedoContract
-from connector.inspect.order_preview import changed_values
-from connector.inspect.preview import spread
+from connector.inspect.orders.order_preview import changed_values
+from connector.inspect.orders.preview import spread
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Document, Order, OrderKey, Violation
 from connector.projection import Assembler, Projection
