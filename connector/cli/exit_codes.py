@@ -85,7 +85,7 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 
 def logged(work: Coroutine[Any, Any, int], *, as_json: bool) -> int:
-    """What ends the work is told without the values that an error may quote; where logs are JSON, as a JSON line."""
+    """Errors are logged without the values that they may quote; where logs are JSON, as JSON lines."""
     import structlog
 
     log = structlog.get_logger("connector")

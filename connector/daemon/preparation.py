@@ -14,7 +14,7 @@ from connector.checkpoints.opening import noted
 from connector.checkpoints.slots import remember_slot
 from connector.daemon.generation import Generation
 from connector.daemon.mapping.unusable_mapping import UnusableMapping, unusable_mapping
-from connector.inspect.checks.database_identity import store_neighbours
+from connector.inspect.checks.database_identity import store_location_problems
 from connector.inspect.checks.start_checks import refuse_other_tables, source_problems
 from connector.model.errors import ConfigurationError, Problem
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
@@ -67,7 +67,7 @@ async def check_fit(settings: Settings, projection: Projection | UnusableMapping
     CheckpointsUnwritable."""
     if isinstance(projection, Projection):
         _refuse_or_warn(await _source_problems(settings, projection))
-    _refuse_or_warn(await store_neighbours(settings))
+    _refuse_or_warn(await store_location_problems(settings))
 
 
 async def admit(settings: Settings, running: Generation, projection: Projection) -> None:

@@ -114,10 +114,10 @@ class RequestRunner:
         group = arguments.get("group")
         total = await self._control.letters(group)
 
-        async def told(so_far: int) -> None:
+        async def on_progress(so_far: int) -> None:
             await asyncio.to_thread(inbox.progress, request.number, so_far, max(so_far, total))
 
-        return await self._control.redrive(group, told)
+        return await self._control.redrive(group, on_progress)
 
     async def _set_aside(self, arguments: Mapping[str, Any]) -> str:
         if self._control.paused:

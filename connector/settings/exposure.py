@@ -1,4 +1,4 @@
-"""Secrets where others can read them: files that everybody may read, connections that nobody vouches for.
+"""Secrets where others can read them: files that everybody may read, connections that prove no identity.
 
 Looks and tells; changes nothing. Values never leave here.
 """
@@ -48,7 +48,7 @@ def _exposed(file: Path) -> bool:
 
 def unverified(dsns: Mapping[str, str], environment: Mapping[str, str]) -> list[Problem]:
     """DSNs, by setting, that lead to another machine without proof that it is the right one. What libpq itself can't
-    read is told elsewhere."""
+    read is reported elsewhere."""
     return [
         Problem(
             f"sslmode {mode} to another machine: {_WEAK[mode]}",

@@ -54,14 +54,14 @@ class OrderStory:
         """Another one after anything that the connector knows of the order has changed. No clocks are compared: the
         OMS's may differ from ours."""
         refused, held = self.dead_letter, self.held
-        told = (
+        state = (
             self.checkpoint and (self.checkpoint.fingerprint, self.checkpoint.accepted_at, self.checkpoint.missing),
             refused and (refused.reason, refused.fingerprint, refused.last_seen),
             held and held.hold,
             self.changes[:1],
             self.attempts[:1],
         )
-        return sha256(repr(told).encode()).hexdigest()[:16]
+        return sha256(repr(state).encode()).hexdigest()[:16]
 
     @property
     def overtaken(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the page needs of its neighbours: who carries out actions, and who knows an order. No behaviour."""
+"""What the page needs from outside: where requests are left, and where orders are looked up. No behaviour."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RequestStatus:
 
 
 class Requests(Protocol):
-    """Takes what a person asks for, durably; the running pipeline carries it out. Both raise ConnectorError."""
+    """Keeps what a person asks for durably; the running pipeline carries it out. Both raise ConnectorError."""
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> int:
         """The request's number."""
@@ -43,8 +43,8 @@ class Orders(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SiteContext:
-    """What there is beside the facts. `token`: who knows it may act; None: nobody may. `hosts`: names by which the page
-    may be asked for, beside addresses and names without a dot."""
+    """What the site needs beside the facts. `token`: whoever knows it may act; None: nobody may. `hosts`: names by
+    which the page may be asked for, beside addresses and names without a dot."""
 
     token: str | None = None
     hosts: tuple[str, ...] = ()

@@ -33,11 +33,11 @@ def _view(look: Callable[[], Mapping[str, Any]]) -> None:
 
 
 def _lines(look: Callable[[], Mapping[str, Any]]) -> None:
-    said: object = None
+    printed: object = None
     while True:
         found = look()
         state = (found.get("running"), found.get("state"), found.get("reason"))
-        if state != said:
-            said = state
+        if state != printed:
+            printed = state
             click.echo(f"{clock(time.time())} {found['verdict']}")
         time.sleep(EVERY)

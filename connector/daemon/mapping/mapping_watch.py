@@ -63,7 +63,7 @@ class MappingWatch:
             if await self._news():
                 self._due, self._not_before = True, 0.0
             pipeline = self._running.pipeline
-            # Nobody else takes back what `try_mapping` found, be it that the database was away just then.
+            # Only here is taken back what `try_mapping` found, be it that the database was away just then.
             trouble = pipeline.trouble
             misfit = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
             broken = misfit or pipeline.mapping_trouble is not None

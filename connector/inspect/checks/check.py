@@ -52,7 +52,7 @@ async def check(settings: Settings) -> list[Problem]:
 
 
 async def _database_problems(settings: Settings, contract: RedoContract) -> list[Problem]:
-    """First what can be seen without any privilege, so that all that is missing is told at once."""
+    """First what can be seen without any privilege, so that all that is missing is reported at once."""
     try:
         access = await factories.load_access(settings)
     except ConfigurationError as error:

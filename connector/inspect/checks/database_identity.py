@@ -41,8 +41,9 @@ class Identity:
         return self.started == other.started
 
 
-async def store_neighbours(settings: Settings) -> list[Problem]:
-    """Raises ConfigurationError, SourceUnavailable, CheckpointsUnwritable."""
+async def store_location_problems(settings: Settings) -> list[Problem]:
+    """What is wrong with a store on the OMS's server. Raises ConfigurationError, SourceUnavailable,
+    CheckpointsUnwritable."""
     address = factories.checkpoints(settings)
     if not address.in_postgres:
         return []
@@ -59,8 +60,8 @@ async def store_neighbours(settings: Settings) -> list[Problem]:
 
 
 async def refuse_oms_database(settings: Settings) -> None:
-    """Before anything is made there. Raises ConfigurationError, and as `store_neighbours`."""
-    if serious := [problem for problem in await store_neighbours(settings) if not problem.warning]:
+    """Before anything is made there. Raises ConfigurationError, and as `store_location_problems`."""
+    if serious := [problem for problem in await store_location_problems(settings) if not problem.warning]:
         raise ConfigurationError(serious)
 
 

@@ -8,7 +8,7 @@ import tempfile
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.file import open_reader
 from connector.checkpoints.postgres.preflight import preflight
-from connector.inspect.checks.database_identity import store_neighbours
+from connector.inspect.checks.database_identity import store_location_problems
 from connector.inspect.endpoints import endpoint_problems
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem, SourceUnavailable
 from connector.settings.config import Settings
@@ -27,9 +27,9 @@ async def store_problems(settings: Settings) -> list[Problem]:
     try:
         if any(not each.warning for each in problems):
             return problems
-        return [*problems, *await store_neighbours(settings), *await endpoint_problems(settings)]
+        return [*problems, *await store_location_problems(settings), *await endpoint_problems(settings)]
     except SourceUnavailable:
-        return problems  # told already
+        return problems  # reported already
     except (ConfigurationError, CheckpointsUnwritable) as error:
         return [Problem(str(error), where=SETTING)]
 

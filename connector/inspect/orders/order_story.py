@@ -65,7 +65,7 @@ class StoryTerms:
 
 
 def story_terms(settings: Settings) -> StoryTerms:
-    """How stories are told under these settings. Raises ConfigurationError as `redo_contract`."""
+    """What stories need of these settings. Raises ConfigurationError as `redo_contract`."""
     return StoryTerms(redo_contract(settings), ignoring(settings.mapping.ignore), settings.status.show_values)
 
 

@@ -1,1 +1,1 @@
-"""The page as HTML: words for facts, the stations of the road, and the templates. Must not know HTTP."""
+"""The page as HTML: sentences for facts, the stations between OMS and Redo, and the templates. Must not know HTTP."""

@@ -1,4 +1,4 @@
-"""The headline: how things are, in so few words that they can be read aloud each time they change."""
+"""The headline: the state in so few words that a screen reader can read it each time it changes."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class PageActions:
         form = await _form(request)
         if (refused := self._refused(request, form)) is not None:
             return refused
-        assert self._sessions is not None  # noqa: S101 -- nobody is let in without
+        assert self._sessions is not None  # noqa: S101 -- refused above without
         self._sessions.close(request.cookies.get(COOKIE))
         answer = _go("/")
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
@@ -97,7 +97,7 @@ class PageActions:
             arguments = ACTIONS[verb](form)
         except (KeyError, ValueError):
             return message_page(400, "Not a form of this page", "The form lacks something. Go back, and send it again.")
-        assert self._context.requests is not None  # noqa: S101 -- nobody is let in without
+        assert self._context.requests is not None  # noqa: S101 -- refused above without
         try:
             number = await self._context.requests.ask(verb, arguments)
             await _shortly(self._context.requests, number)
