@@ -24,7 +24,7 @@ from connector.settings.passwords import on_command_line
 
 T = TypeVar("T")
 
-
+_STORE = (CheckpointsUnwritable, CheckpointsLost)
 _DEFECT = "This is a defect of the connector. The lines above say where, and quote nothing of your data: report them."
 
 
@@ -65,18 +65,12 @@ def _problems(error: ConnectorError) -> Sequence[Problem]:
     if isinstance(error, SourceUnavailable):
         hint = error.hint or "see that the server runs and that source.dsn leads there; then try again"
         return [Problem(str(error), hint)]
-    return [
-        Problem(
-            str(error), where="checkpoints.url" if isinstance(error, CheckpointsUnwritable | CheckpointsLost) else ""
-        )
-    ]
+    return [Problem(str(error), where="checkpoints.url" if isinstance(error, _STORE) else "")]
 
 
 def _exit_code(error: ConnectorError) -> int:
-    # All that a command needs before it can begin: settings, mapping, database, store.
-    return (
-        2 if isinstance(error, ConfigurationError | SourceUnavailable | CheckpointsUnwritable | CheckpointsLost) else 1
-    )
+    """2 for all that a command needs before it can begin: settings, mapping, database, store."""
+    return 2 if isinstance(error, (ConfigurationError, SourceUnavailable, *_STORE)) else 1
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

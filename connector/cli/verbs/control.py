@@ -9,14 +9,7 @@ import click
 
 from connector.cli.exit_codes import run_async
 from connector.cli.verbs.ask import ask, carry_out
-from connector.cli.verbs.options import (
-    config_option,
-    confirm,
-    json_option,
-    no_wait_option,
-    settings_of,
-    yes_option,
-)
+from connector.cli.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
 
 if TYPE_CHECKING:
     from connector.settings.config import Settings

@@ -10,14 +10,7 @@ import click
 
 from connector.cli.exit_codes import run_async
 from connector.cli.verbs.ask import ask
-from connector.cli.verbs.options import (
-    config_option,
-    confirm,
-    json_option,
-    no_wait_option,
-    settings_of,
-    yes_option,
-)
+from connector.cli.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
 from connector.model.errors import Problem
 
 if TYPE_CHECKING:

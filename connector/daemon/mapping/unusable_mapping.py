@@ -7,20 +7,14 @@ known, so any change makes every order be compared, once that can be done again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import noted
 from connector.model.changes import Changes, Interest, TableName
-from connector.model.errors import (
-    ConfigurationError,
-    MappingBroken,
-    Problem,
-    SourceUnavailable,
-)
-from connector.model.orders import Affected, Assembly, Diagnosis, KeyPage, Lookup, OrderKey
+from connector.model.errors import ConfigurationError, MappingBroken, Problem, SourceUnavailable
+from connector.model.orders import Affected
 from connector.pipeline.run import MAPPING_NOTE
 from connector.projection import Projection
 from connector.source.objects.pair import published_tables
@@ -52,29 +46,11 @@ class UnusableMapping:
     def affected(self, changes: Changes) -> Affected:
         return Affected(sweep=CAUSE) if changes.table in self.tables else Affected()
 
-    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
-        self._refuse()
+    async def _refuse(self, *_: object, **__: object) -> NoReturn:
+        """Whatever needs the mapping."""
+        raise MappingBroken(str(self.problem))
 
-    async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
-        self._refuse()
-
-    async def scan(self, after: str | None, limit: int) -> KeyPage:
-        self._refuse()
-
-    async def absent(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
-        self._refuse()
-
-    async def misfits(self, keys: Sequence[OrderKey]) -> frozenset[OrderKey]:
-        self._refuse()
-
-    async def estimate(self) -> int:
-        self._refuse()
-
-    async def sample(self, size: int) -> Sequence[OrderKey]:
-        self._refuse()
-
-    async def diagnose(self, sqlstate: str) -> Diagnosis | None:
-        self._refuse()
+    assemble = resolve = scan = absent = misfits = estimate = sample = diagnose = _refuse
 
     async def redefined(self) -> bool:
         return False
@@ -84,9 +60,6 @@ class UnusableMapping:
 
     async def aclose(self) -> None:
         return None
-
-    def _refuse(self) -> NoReturn:
-        raise MappingBroken(str(self.problem))
 
 
 async def unusable_mapping(

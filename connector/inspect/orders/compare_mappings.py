@@ -78,13 +78,13 @@ def _same_key(present: Projection, proposed: Projection) -> None:
         raise ConfigurationError([Problem(what, hint, proposed.path)])
 
 
+@dataclass(frozen=True, slots=True)
 class Reader:
     """One mapping, through the contract. Orders that say no `updatedAt` get the same one each time."""
 
-    def __init__(self, assembler: Assembler, contract: RedoContract, seen_at: float) -> None:
-        self._assembler = assembler
-        self._contract = contract
-        self._seen_at = seen_at
+    assembler: Assembler
+    contract: RedoContract
+    seen_at: float
 
     async def answers(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
         found: dict[OrderKey, Answer] = {}
@@ -94,7 +94,7 @@ class Reader:
 
     async def _batch(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
         try:
-            documents = (await self._assembler.assemble(keys)).documents
+            documents = (await self.assembler.assemble(keys)).documents
         except OrderUnreadable as error:
             if len(keys) == 1:
                 what = f"the mapping fails for its data: {condition(error.sqlstate)} (SQLSTATE {error.sqlstate})"
@@ -113,7 +113,7 @@ class Reader:
         if len(rows) > 1:
             return Answer(wrong=(Violation("", "the mapping returns several rows for it"),))
         try:
-            return Answer(self._contract.order(rows[0], self._seen_at)) if rows else Answer()
+            return Answer(self.contract.order(rows[0], self.seen_at)) if rows else Answer()
         except InvalidOrder as error:
             return Answer(wrong=tuple(it for it in error.violations if isinstance(it, Violation)))
 
