@@ -1,4 +1,4 @@
-"""The settings: read from a TOML file and the environment, in, one frozen object out.
+"""The settings: a TOML file and the environment in, one frozen object out.
 
 Environment beats file; secrets may come from files (`CONNECTOR_REDO__API_SECRET_FILE`); an unknown key is an error with
 the nearest known one. No value of a setting is ever part of an error.

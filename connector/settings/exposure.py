@@ -1,6 +1,6 @@
 """Secrets where others can read them: files that everybody may read, connections that prove no identity.
 
-Looks and tells; changes nothing. Values never leave here.
+Changes nothing, and returns no value of a setting.
 """
 
 from __future__ import annotations

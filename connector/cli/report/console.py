@@ -16,6 +16,8 @@ import click
 from rich.console import Console
 
 _UNWRAPPED: Final = 10_000
+FAILING: Final = "failing"
+"""The reason of dead letters that are tried again by themselves, in what `inspect` and the connector answer."""
 
 
 def console() -> Console:

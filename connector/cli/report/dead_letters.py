@@ -7,8 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from connector.cli.report.console import clock, console, counted, some
-from connector.pipeline.ports.records import FAILING
+from connector.cli.report.console import FAILING, clock, console, counted, some
 
 
 def dead_letter_groups(found: Mapping[str, Any], limit: int, *, stores: bool) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from connector.cli.report.console import clock, console
-from connector.pipeline.ports.records import FAILING
+from connector.cli.report.console import FAILING, clock, console
 
 _RESULTS = {"pushed": "accepted", "missing": "removed at Redo", "again": "tried again"}
 

@@ -8,8 +8,7 @@ from typing import Any, Final
 from rich.console import Group
 from rich.text import Text
 
-from connector.cli.report.console import clock, counted
-from connector.pipeline.ports.records import FAILING
+from connector.cli.report.console import FAILING, clock, counted
 
 _TIMES: Final = frozenset({"now", "paused_since", "verified_through"})
 

@@ -163,11 +163,11 @@ def set_aside(
     if bool(keys) == (group is not None):
         raise click.UsageError("name orders, or a --group")
     settings = settings_of(config_path)
-    from connector.cli.report.console import print_json
+    from connector.cli.report.console import FAILING, print_json
     from connector.cli.report.requests import outcome
 
     found = _letters_of(settings, keys or (str(group),), _MOST)
-    wanted = [letter["key"] for letter in found["dead_letters"] if letter["reason"] == "failing"]
+    wanted = [letter["key"] for letter in found["dead_letters"] if letter["reason"] == FAILING]
     others = [letter["key"] for letter in found["dead_letters"] if letter["key"] not in wanted]
     asked = ask(settings, "set-aside", {"keys": wanted}, wait=not no_wait) if wanted else None
     if as_json:

@@ -1,6 +1,6 @@
 """Gathers the facts about a running connector, once a second, for metrics, health and the status page.
 
-Reads the pipeline's state, the store's counts and the slot's report. What to call the whole is `health`'s.
+Reads the pipeline's state, the store's counts and the slot's report. The state that they amount to is `health`'s to say.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What to call the whole: one state, why, and what a person should do next. Ready means that it gets on.
+"""The connector's health: one state, why, and what a person should do next. Ready means that it makes progress.
 
 It notices by itself what raises no error: a server that says nothing, WAL that is written and not read, status updates
 that don't reach the server, changes that wait although delivery is up. It changes nothing.

@@ -1,4 +1,4 @@
-"""`reconcile --verify-redo`: random orders read back from Redo and held against what the mapping says now.
+"""`reconcile --verify-redo`: random orders read back from Redo and compared with what the mapping says now.
 
 Only orders whose checkpoint says that Redo has the present answer are compared: the others are on their way. Writes
 nothing; fields are named by path, without their values.

@@ -1,4 +1,4 @@
-"""The stations between OMS and Redo with their numbers, and the facts beside them. Facts in, words out."""
+"""The stations between OMS and Redo with their numbers, and the facts beside them. Pure: facts in, text out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in and out, and the actions of the render. Each action is left as a request for the connector; none is done
+"""Signing in and out, and the actions of the page. Each action is left as a request for the connector; none is done
 here."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The page as it changes: a stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)
-with the HTML of each part that is otherwise than before."""
+with the HTML of each part that has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP responses: the security headers that all carry, and the refusal of hosts that no page of ours is asked by."""
+"""HTTP responses: the security headers that all carry, and the refusal of requests for another host."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The HTTP side of status: which path answers what. Facts and stories come from outside; nothing is changed but through
-the requests that are left with the connector.
+"""The HTTP side of status: which path answers what. Facts and stories come from outside; nothing is changed but by
+requests that are left for the connector.
 
 Metrics and health answer to any name, because scrapers and probes use what they like and neither holds an order's key.
 """
