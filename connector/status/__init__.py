@@ -1,3 +1,3 @@
 """Metrics, health, the status page. Must not know how to change anything, nor where its facts come from: it is handed a
-`Facts` and told of events.
+`Facts`, and notified of events.
 """

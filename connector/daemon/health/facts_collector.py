@@ -1,6 +1,6 @@
 """Gathers the facts about a running connector, once a second, for metrics, health and the status page.
 
-Reads the pipeline's state, the store's counts and the slot's report. The state that they amount to is `health`'s to say.
+Reads the pipeline's state, the store's counts and the slot's report; `health` says which state they amount to.
 """
 
 from __future__ import annotations

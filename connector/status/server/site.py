@@ -85,7 +85,7 @@ class Site:
             try:
                 story = await orders.remembered(key, OrderPreview(verdict))
             except ConnectorError:
-                return {}  # between two mappings, or the pipeline's own trouble message_page it better
+                return {}  # between two mappings, or the pipeline's own error says it better
             return render.order_parts(replace(story, as_of=at, looked=query.get("look")), await self._asked(request))
 
         return self._stream(look)
@@ -140,7 +140,7 @@ class Site:
         try:
             return await requests.get(int(number))
         except ConnectorError:
-            return None  # the pipeline's own trouble message_page it better
+            return None  # the pipeline's own error says it better
 
 
 def _moment(text: str) -> float | None:
