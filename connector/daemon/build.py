@@ -33,17 +33,8 @@ from connector.settings.config import Settings
 from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.source.stream.transactions import Known
+from connector.wiring import factories
 from connector.wiring.bounds import longest_push, longest_read
-from connector.wiring.factories import (
-    checkpoints,
-    new_assembler,
-    payload_vault,
-    read_dsn,
-    redo_client,
-    redo_contract,
-    redo_endpoints,
-    source_dsn,
-)
 
 
 async def build(
@@ -93,11 +84,13 @@ class _Builder:
         self._projection = projection
         self._source = _source_config(settings, projection)
         self._stream = _stream(settings, projection)
-        self._assembler = new_assembler(settings, projection) if isinstance(projection, Projection) else projection
+        self._assembler = (
+            factories.new_assembler(settings, projection) if isinstance(projection, Projection) else projection
+        )
 
     async def open_store(self) -> CheckpointStore:
         # In a thread: a database may keep it waiting, while the page tells that the connector starts.
-        address, vault = checkpoints(self._settings), payload_vault(self._settings)
+        address, vault = factories.checkpoints(self._settings), factories.payload_vault(self._settings)
         store = await asyncio.to_thread(open_checkpoints, address, vault)
         self._stack.push_async_callback(store.close)
         if isinstance(self._projection, Projection):
@@ -106,7 +99,7 @@ class _Builder:
 
     def ports(self, store: CheckpointStore) -> Ports:
         settings, process, projection = self._settings, self._process, self._projection
-        client = redo_client(settings, process.metrics)
+        client = factories.redo_client(settings, process.metrics)
         self._stack.push_async_callback(client.aclose)
         self._stack.push_async_callback(self._assembler.aclose)
         return Ports(
@@ -114,7 +107,7 @@ class _Builder:
             slot=SlotRenewal(self._source, settings.source.on_slot_loss == "stop", process.on_slot_wait),
             routes=projection.routes if isinstance(projection, Projection) else projection,
             assembler=self._assembler,
-            contract=redo_contract(settings),
+            contract=factories.redo_contract(settings),
             redo=client,
             store=store,
             observer=process.metrics,
@@ -131,7 +124,7 @@ class _Builder:
             reconcile_every=settings.reconcile.every,
             reconcile_per_second=settings.reconcile.orders_per_second,
             store_id=redo.store_id,
-            endpoints=redo_endpoints(settings),
+            endpoints=factories.redo_endpoints(settings),
             approve_endpoints=approve_endpoints,
             terms=Terms(settings.mapping.missing, redo.confirm_after, settings.checkpoints.keep == "payload"),
             limits=Limits(guard.max_share, guard.max_orders, guard.max_removal_share, guard.removal_wait),
@@ -160,7 +153,7 @@ class _Builder:
         facts_collector = FactsCollector(pipeline, process.metrics, process.history, health, slot)
         objects = SourceObjectsWatch(source, looks, self._stream, pipeline)
         await objects.begin(compared=await _all_compared(pipeline, projection))
-        requests = RequestRunner(checkpoints(settings), pipeline.control)
+        requests = RequestRunner(factories.checkpoints(settings), pipeline.control)
         await requests.start(self._stack)
         return Generation(
             projection, pipeline, process.metrics, facts_collector, objects, self._assembler, requests.heartbeat
@@ -185,10 +178,16 @@ def _health(settings: Settings, pipeline: Pipeline, process: ProcessWide) -> Hea
 
 def _source_config(settings: Settings, projection: Projection | UnusableMapping) -> SourceConfig:
     source = settings.source
-    replica = read_dsn(settings) if source.read_dsn is not None else None
+    replica = factories.read_dsn(settings) if source.read_dsn is not None else None
     within = min(ANSWER, source.silence_timeout)
     return SourceConfig(
-        source_dsn(settings), source.slot, source.publication, projection.tables, source.manage, replica, within
+        factories.source_dsn(settings),
+        source.slot,
+        source.publication,
+        projection.tables,
+        source.manage,
+        replica,
+        within,
     )
 
 
@@ -199,7 +198,7 @@ def _stream(settings: Settings, projection: Projection | UnusableMapping) -> Pos
         tables = projection.followed
         known = Known({table.oid: table.name for table in tables}, frozenset(t.name for t in tables if t.partial))
     return PostgresSource(
-        source_dsn(settings),
+        factories.source_dsn(settings),
         source.slot,
         source.publication,
         known=known,

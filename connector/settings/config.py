@@ -15,27 +15,9 @@ from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connector.model.errors import ConfigurationError
+from connector.settings import sections
 from connector.settings.problems import problems_of, unknown_variables
-from connector.settings.sections import (
-    BackfillSettings,
-    CheckpointSettings,
-    GuardSettings,
-    HealthSettings,
-    LogSettings,
-    MappingSettings,
-    ReconcileSettings,
-    RedoSettings,
-    SourceSettings,
-    StatusSettings,
-)
-from connector.settings.sources import (
-    DEFAULT_PATH,
-    PREFIX,
-    STORE_VARIABLE,
-    add_secret_files,
-    env_name,
-    read_toml,
-)
+from connector.settings.sources import DEFAULT_PATH, PREFIX, STORE_VARIABLE, add_secret_files, env_name, read_toml
 
 
 class _KnownEnvironment(EnvSettingsSource):
@@ -61,16 +43,16 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    source: SourceSettings
-    mapping: MappingSettings = MappingSettings()
-    redo: RedoSettings
-    checkpoints: CheckpointSettings = CheckpointSettings()
-    backfill: BackfillSettings = BackfillSettings()
-    reconcile: ReconcileSettings = ReconcileSettings()
-    guard: GuardSettings = GuardSettings()
-    status: StatusSettings = StatusSettings()
-    health: HealthSettings = HealthSettings()
-    log: LogSettings = LogSettings()
+    source: sections.SourceSettings
+    mapping: sections.MappingSettings = sections.MappingSettings()
+    redo: sections.RedoSettings
+    checkpoints: sections.CheckpointSettings = sections.CheckpointSettings()
+    backfill: sections.BackfillSettings = sections.BackfillSettings()
+    reconcile: sections.ReconcileSettings = sections.ReconcileSettings()
+    guard: sections.GuardSettings = sections.GuardSettings()
+    status: sections.StatusSettings = sections.StatusSettings()
+    health: sections.HealthSettings = sections.HealthSettings()
+    log: sections.LogSettings = sections.LogSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -8,16 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from connector.settings.values import (
-    Encoding,
-    Identifier,
-    OptionalCount,
-    OptionalRate,
-    OptionalSeconds,
-    OptionalSize,
-    Seconds,
-    Zone,
-)
+from connector.settings import values
 
 
 class Section(BaseModel):
@@ -32,15 +23,15 @@ class SourceSettings(Section):
 
     dsn: SecretStr
     read_dsn: SecretStr | None = None
-    slot: Identifier = "redo_connector"
+    slot: values.Identifier = "redo_connector"
     publication: str = Field(default="redo_connector", min_length=1, max_length=63)
     manage: bool = True
     on_slot_loss: Literal["recreate", "stop"] = "recreate"
-    timezone: Zone = "UTC"
-    fallback_encoding: Encoding = None
-    statement_timeout: Seconds = 30.0
-    silence_timeout: Seconds = 60.0
-    wal_budget: OptionalSize = None
+    timezone: values.Zone = "UTC"
+    fallback_encoding: values.Encoding = None
+    statement_timeout: values.Seconds = 30.0
+    silence_timeout: values.Seconds = 60.0
+    wal_budget: values.OptionalSize = None
 
 
 class MappingSettings(Section):
@@ -86,9 +77,9 @@ class RedoSettings(Section):
     base_url: str = Field(default="https://api.getredo.com/v2.2", pattern=r"^https?://")
     orders_url: str | None = Field(default=None, pattern=r"^https?://")
     max_concurrency: int = Field(default=32, ge=1, le=1000)
-    requests_per_second: OptionalRate = None
-    timeout: Seconds = 30.0
-    confirm_after: Seconds = 60.0
+    requests_per_second: values.OptionalRate = None
+    timeout: values.Seconds = 30.0
+    confirm_after: values.Seconds = 60.0
     stores: Annotated[dict[str, StoreSettings], BeforeValidator(_one_spelling)] = {}
 
 
@@ -98,7 +89,7 @@ class CheckpointSettings(Section):
     payloads: the first one seals, all open; separated by commas."""
 
     url: SecretStr = SecretStr("sqlite:///connector.db")
-    postgres_schema: Identifier = "redo_connector"
+    postgres_schema: values.Identifier = "redo_connector"
     allow_oms_database: bool = False
     keep: Literal["fingerprint", "payload"] = "fingerprint"
     payload_keys: SecretStr | None = None
@@ -111,8 +102,8 @@ class BackfillSettings(Section):
 class ReconcileSettings(Section):
     """`orders_per_second` paces the reconciles of `every` and of the command, so that the OMS hardly notices."""
 
-    every: OptionalSeconds = 86400.0
-    orders_per_second: OptionalRate = 500.0
+    every: values.OptionalSeconds = 86400.0
+    orders_per_second: values.OptionalRate = 500.0
 
 
 class GuardSettings(Section):
@@ -120,9 +111,9 @@ class GuardSettings(Section):
     pause before what came so far is judged."""
 
     max_share: float = Field(default=0.2, gt=0, le=1)
-    max_orders: OptionalCount = None
+    max_orders: values.OptionalCount = None
     max_removal_share: float = Field(default=0.01, gt=0, le=1)
-    removal_wait: Seconds = 5.0
+    removal_wait: values.Seconds = 5.0
 
 
 class StatusSettings(Section):
@@ -140,8 +131,8 @@ class HealthSettings(Section):
     """When a part of ours that has work and doesn't get on makes the connector unready, and when it ends the process,
     so that a supervisor starts it again. What may take longer by its own time limit has that on top."""
 
-    stalled_after: Seconds = 60.0
-    exit_after: OptionalSeconds = 300.0
+    stalled_after: values.Seconds = 60.0
+    exit_after: values.OptionalSeconds = 300.0
 
 
 class LogSettings(Section):

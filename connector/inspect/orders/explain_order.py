@@ -3,7 +3,6 @@ mapping."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -11,8 +10,7 @@ from urllib.parse import quote
 from connector.inspect import running_connector
 from connector.inspect.orders.order_story import OrderSources, OrderStories, story_terms
 from connector.inspect.store import store_if_any
-from connector.model.orders import OrderKey, Place
-from connector.pipeline.ports.records import Endpoint, Known
+from connector.model.orders import OrderKey
 from connector.settings.config import Settings
 from connector.status.order_story import as_json
 from connector.wiring import factories
@@ -20,19 +18,6 @@ from connector.wiring.bounds import LONGEST_LOOK_MS
 
 _PATIENCE = 3 * LONGEST_LOOK_MS / 1000
 """Seconds that the connector may take: others may look at orders, too."""
-
-
-class _EmptyStore:
-    """What is remembered where there is no store yet."""
-
-    async def known(self, keys: Sequence[OrderKey]) -> Known:
-        return Known({}, {})
-
-    async def payload(self, key: OrderKey, place: Place) -> bytes | None:
-        return None
-
-    async def endpoints(self) -> list[Endpoint]:
-        return []
 
 
 async def story(settings: Settings, key: str) -> dict[str, Any]:
@@ -44,9 +29,9 @@ async def story(settings: Settings, key: str) -> dict[str, Any]:
         return {"running": True, **answer}
     projection = await factories.load_projection(settings)
     new_assembler = partial(factories.assembler_for_a_person, settings, projection)
-    async with store_if_any(settings, payloads=settings.status.show_values) as opened:
-        store = opened or _EmptyStore()
-        urls = {one.store_id: one.url for one in await store.endpoints() if one.active}
+    async with store_if_any(settings, payloads=settings.status.show_values) as store:
+        endpoints = [] if store is None else await store.endpoints()
+        urls = {one.store_id: one.url for one in endpoints if one.active}
         sources = OrderSources(store, lambda _: False, new_assembler, urls)
         stories = OrderStories(story_terms(settings), None, None, lambda: sources)
         return {"running": False, **as_json(await stories.story(OrderKey(key)))}

@@ -6,22 +6,19 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from connector.contract.canonical import Ignored
 from connector.contract.compare import differences, makes_none
 from connector.contract.contract import RedoContract
 from connector.contract.digest import changed_fields
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
-from connector.model.orders import Assembly, Document, OrderKey
+from connector.model.orders import Document, OrderKey
+from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.records import Checkpoint
 
 NOT_A_KEY: Final = ("22P02", "22003", "22007", "22008")
 """SQLSTATEs of a text that the order key's type can't be read from."""
-
-
-class Assembles(Protocol):
-    async def assemble(self, keys: Sequence[OrderKey]) -> Assembly: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Accepted:
 
 
 async def preview_one(
-    assembler: Assembles, contract: RedoContract, key: OrderKey, accepted: Accepted | None
+    assembler: Assembler, contract: RedoContract, key: OrderKey, accepted: Accepted | None
 ) -> dict[str, Any]:
     """As `preview`, with the `sqlstate` of what made the order unreadable, and the payload's `body` as it is sent."""
     try:

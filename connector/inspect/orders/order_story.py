@@ -13,12 +13,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from connector.checkpoints.opening import ReadOnly
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.contract import RedoContract
-from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, Assembles, changed_values, preview_one
+from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
-from connector.model.orders import OrderKey, Place
+from connector.model.orders import OrderKey
+from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.records import Checkpoint, Known
+from connector.pipeline.ports.store import CheckpointStore
 from connector.settings.config import Settings
 from connector.status.history import History
 from connector.status.order_story import OrderPreview, OrderStory, shapes
@@ -29,15 +32,7 @@ _PATIENCE: Final = 10.0
 """Seconds that one waits for the others who look."""
 
 
-class OrderStore(Protocol):
-    """The part of a store that a story needs."""
-
-    async def known(self, keys: list[OrderKey]) -> Known: ...
-
-    async def payload(self, key: OrderKey, place: Place) -> bytes | None: ...
-
-
-class OneOrderAssembler(Assembles, Protocol):
+class OneOrderAssembler(Assembler, Protocol):
     """Reads one order, and is closed then."""
 
     async def aclose(self) -> None: ...
@@ -47,7 +42,8 @@ class OneOrderAssembler(Assembles, Protocol):
 class OrderSources:
     """Where a story is read from under the present mapping. `in_flight`: whether an order is in work."""
 
-    store: OrderStore
+    store: CheckpointStore | ReadOnly | None
+    """None: there is none yet."""
     in_flight: Callable[[OrderKey], bool]
     new_assembler: Callable[[], OneOrderAssembler]
     """With a bound for its statements; it is closed after each look."""
@@ -105,7 +101,7 @@ class OrderStories:
         return sources
 
     async def _remembered(self, sources: OrderSources, key: OrderKey, projection: OrderPreview) -> OrderStory:
-        known = await sources.store.known([key])
+        known = Known({}, {}) if sources.store is None else await sources.store.known([key])
         checkpoint = known.checkpoints.get(key)
         story = OrderStory(
             key=key,
@@ -153,7 +149,9 @@ class OrderStories:
         plain = OrderPreview(verdict, problems, tuple(found["changed_fields"]), shapes(payload or {}))
         if not self._terms.show_values or payload is None:
             return plain
-        before = None if checkpoint is None else await sources.store.payload(key, checkpoint.place)
+        before = None
+        if checkpoint is not None and sources.store is not None:
+            before = await sources.store.payload(key, checkpoint.place)
         values = None if before is None else self._values(before, found["body"])
         whole = json.dumps(payload, indent=2, ensure_ascii=False)
         return OrderPreview(verdict, problems, plain.changed_fields, plain.shapes, whole, values)
