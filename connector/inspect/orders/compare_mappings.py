@@ -64,7 +64,7 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
         for assembler in assemblers:
             stack.push_async_callback(assembler.aclose)
         wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await spread(settings, assemblers[0], size)
-        readers = [Reader(assembler, contract, time.time()) for assembler in assemblers]
+        readers = [MappingReader(assembler, contract, time.time()) for assembler in assemblers]
         pairs = await answer_pairs(readers[0], readers[1], wanted)
     return {"mapping": str(path), "orders": len(pairs), **_summary(pairs, ignoring(ignored), values=values)}
 
@@ -79,7 +79,7 @@ def _same_key(present: Projection, proposed: Projection) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class MappingReader:
     """One mapping, through the contract. Orders that say no `updatedAt` get the same one each time."""
 
     assembler: Assembler
@@ -118,7 +118,7 @@ class Reader:
             return Answer(wrong=tuple(it for it in error.violations if isinstance(it, Violation)))
 
 
-async def answer_pairs(present: Reader, proposed: Reader, keys: Sequence[OrderKey]) -> Pairs:
+async def answer_pairs(present: MappingReader, proposed: MappingReader, keys: Sequence[OrderKey]) -> Pairs:
     """Both answers for each order. They are read one after the other: where they differ, the first is read again, so
     that a change of the order in between isn't taken for a difference of the mappings."""
     pairs: dict[OrderKey, tuple[Answer, Answer]] = dict.fromkeys(keys, (Answer(), Answer()))

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.compare import makes_none
 from connector.inspect.endpoints import changed_endpoints
-from connector.inspect.orders.compare_mappings import Reader
+from connector.inspect.orders.compare_mappings import MappingReader
 from connector.inspect.store import store_of
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind
@@ -33,7 +33,7 @@ Settled: TypeAlias = Mapping[OrderKey, tuple[Order, Checkpoint]]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReadBack:
     """What one order is like at Redo. Neither `absent`, `fields` nor `trouble`: as it should be."""
 
     absent: bool = False
@@ -64,7 +64,7 @@ async def verify(settings: Settings, size: int) -> dict[str, Any]:
         stack.push_async_callback(assembler.aclose)
         client = factories.redo_client(settings, None)
         stack.push_async_callback(client.aclose)
-        reader = Reader(assembler, contract, time.time())
+        reader = MappingReader(assembler, contract, time.time())
         settled = await _settled(settings, reader, keys)
         found = await _read_back(client, settled, ignoring(settings.mapping.ignore))
         # Once more where something is wrong: the order may have changed between the two looks.
@@ -76,7 +76,7 @@ async def verify(settings: Settings, size: int) -> dict[str, Any]:
     return _summary(len(keys), found)
 
 
-async def _settled(settings: Settings, reader: Reader, keys: Sequence[OrderKey]) -> Settled:
+async def _settled(settings: Settings, reader: MappingReader, keys: Sequence[OrderKey]) -> Settled:
     """The orders of which the checkpoint says that Redo has the mapping's present answer."""
     answers = await reader.answers(keys) if keys else {}
     async with store_of(settings) as store:
@@ -92,18 +92,18 @@ async def _settled(settings: Settings, reader: Reader, keys: Sequence[OrderKey])
     }
 
 
-async def _read_back(client: Stores, settled: Settled, ignored: Ignored) -> dict[OrderKey, Finding]:
+async def _read_back(client: Stores, settled: Settled, ignored: Ignored) -> dict[OrderKey, ReadBack]:
     free = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(order: Order) -> Finding:
+    async def one(order: Order) -> ReadBack:
         async with free:
             answer = await client.read(order.place)
         if answer.outcome.kind is not OutcomeKind.ACCEPTED:
-            return Finding(trouble=_trouble(answer.outcome))
+            return ReadBack(trouble=_trouble(answer.outcome))
         if answer.order is None:
-            return Finding(absent=True)
+            return ReadBack(absent=True)
         paths = differences_to_readback(order.body, answer.order)
-        return Finding(fields=tuple(path for path in paths if not makes_none(path, ignored)))
+        return ReadBack(fields=tuple(path for path in paths if not makes_none(path, ignored)))
 
     findings = await asyncio.gather(*(one(order) for order, _ in settled.values()))
     return dict(zip(settled, findings, strict=True))
@@ -116,7 +116,7 @@ def _trouble(outcome: Outcome) -> str:
     return words
 
 
-def _summary(sampled: int, found: Mapping[OrderKey, Finding]) -> dict[str, Any]:
+def _summary(sampled: int, found: Mapping[OrderKey, ReadBack]) -> dict[str, Any]:
     return {
         "sampled": sampled,
         "compared": sum(1 for finding in found.values() if not finding.trouble),

@@ -67,7 +67,7 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
         "explained": explained(facts),
         "next": facts.next_step.rstrip("."),
         "stations": stations.stations(facts),
-        "beside": list(stations.beside(facts)),
+        "beside": list(stations.details(facts)),
         "asked": asked,
         "paused_by_hand": facts.paused_reason == "by_hand",
         "visitor": visitor,

@@ -49,7 +49,7 @@ def _last_accepted(facts: Facts) -> str:
     return f"last one {duration(facts.now - facts.last_accepted_at)} ago"
 
 
-def beside(facts: Facts) -> Iterator[tuple[str, str, str]]:
+def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what to add, of what else a person should see."""
     waiting = facts.tally.oldest_since is not None
     yield "Oldest waiting change", duration(facts.oldest_age) if waiting else "none", ""
