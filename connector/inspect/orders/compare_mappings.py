@@ -78,7 +78,7 @@ def _same_key(present: Projection, proposed: Projection) -> None:
         raise ConfigurationError([Problem(what, hint, proposed.path)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MappingReader:
     """One mapping, through the contract. Orders that say no `updatedAt` get the same one each time."""
 
