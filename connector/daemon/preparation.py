@@ -101,19 +101,24 @@ async def set_up_source(settings: Settings, projection: Projection, store: Check
         keep_slot=source.on_slot_loss == "stop" and known,
     )
     await remember_slot(store, source.slot)
-    made = None
-    if ready.slot_created:
-        made = _why_made(ready, known)
+    made = _why_made(ready, known) if ready.slot_created else None
+    _log_set_up(settings, ready, made)
+    if made is not None:
+        return SetUp(slot_made=made)
+    if ready.publications_changed:
+        return SetUp(sweep_cause="publication changed")
+    return SetUp(sweep_cause="interrupted start" if interrupted else None)
+
+
+def _log_set_up(settings: Settings, ready: Ready, made: Gap | None) -> None:
+    if made is not None:
+        source = settings.source
         log.info("slot_created", slot=source.slot, publication=source.publication, because=made.value)
     if ready.tables_by_insert_only:
         names = [str(table) for table in ready.tables_by_insert_only]
         log.warning("followed_by_inserts_only", tables=names, next="redo-connector check says how to follow them whole")
-    if made is not None:
-        return SetUp(slot_made=made)
-    if ready.publications_changed:
+    if made is None and ready.publications_changed:
         log.info("publication_changed", added=[str(table) for table in ready.tables_added])
-        return SetUp(sweep_cause="publication changed")
-    return SetUp(sweep_cause="interrupted start" if interrupted else None)
 
 
 def _why_made(ready: Ready, known: bool) -> Gap:
