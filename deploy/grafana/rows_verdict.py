@@ -127,7 +127,7 @@ def process() -> Sequence[Panel]:
             width=12,
         ),
         lines("CPU", "Cores.", Query(rate("process_cpu_seconds_total"), "{{instance}}")),
-        lines("CheckpointStore", "", Query(of("process_resident_memory_bytes"), "{{instance}}"), unit="bytes"),
+        lines("Memory", "", Query(of("process_resident_memory_bytes"), "{{instance}}"), unit="bytes"),
         lines(
             "Open files",
             "Connections are files, too.",
