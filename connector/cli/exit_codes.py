@@ -24,7 +24,7 @@ from connector.settings.passwords import on_command_line
 
 T = TypeVar("T")
 
-
+_STORE = (CheckpointsUnwritable, CheckpointsLost)
 _DEFECT = "This is a defect of the connector. The lines above say where, and quote nothing of your data: report them."
 
 
@@ -35,7 +35,7 @@ class Group(click.Group):
         """Before anything quotes them: no option takes a secret, and one was given."""
         problem = on_command_line(args)
         if problem is not None:
-            from connector.cli.report.looks import show_problems
+            from connector.cli.report.problems import show_problems
 
             show_problems([problem])
             ctx.exit(2)
@@ -45,7 +45,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except ConnectorError as error:
-            from connector.cli.report.looks import show_problems
+            from connector.cli.report.problems import show_problems
 
             show_problems(_problems(error))
             ctx.exit(_exit_code(error))
@@ -65,18 +65,12 @@ def _problems(error: ConnectorError) -> Sequence[Problem]:
     if isinstance(error, SourceUnavailable):
         hint = error.hint or "see that the server runs and that source.dsn leads there; then try again"
         return [Problem(str(error), hint)]
-    return [
-        Problem(
-            str(error), where="checkpoints.url" if isinstance(error, CheckpointsUnwritable | CheckpointsLost) else ""
-        )
-    ]
+    return [Problem(str(error), where="checkpoints.url" if isinstance(error, _STORE) else "")]
 
 
 def _exit_code(error: ConnectorError) -> int:
-    # All that a command needs before it can begin: settings, mapping, database, store.
-    return (
-        2 if isinstance(error, ConfigurationError | SourceUnavailable | CheckpointsUnwritable | CheckpointsLost) else 1
-    )
+    """2 for all that a command needs before it can begin: settings, mapping, database, store."""
+    return 2 if isinstance(error, (ConfigurationError, SourceUnavailable, *_STORE)) else 1
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
@@ -85,7 +79,7 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 
 def logged(work: Coroutine[Any, Any, int], *, as_json: bool) -> int:
-    """What ends the work is told without the values that an error may quote; where logs are JSON, as a JSON line."""
+    """Errors are logged without the values that they may quote; where logs are JSON, as JSON lines."""
     import structlog
 
     log = structlog.get_logger("connector")

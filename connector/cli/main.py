@@ -9,7 +9,7 @@ import click
 
 from connector import __version__
 from connector.cli.exit_codes import Group
-from connector.cli.verbs import letters, looking, running, steering
+from connector.cli.verbs import approve, control, dead_letters, inspection, run
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,21 +19,21 @@ def main() -> None:
 
 
 for verb in (
-    running.run,
-    looking.check,
-    looking.explain,
-    looking.preview,
-    looking.status,
-    looking.explain_order,
-    steering.backfill,
-    steering.reconcile,
-    letters.dead_letters,
-    steering.approve,
-    steering.pause,
-    steering.resume,
-    looking.grants,
-    running.teardown,
-    running.sandbox,
-    running.demo,
+    run.run,
+    inspection.check,
+    inspection.explain,
+    inspection.preview,
+    inspection.status,
+    inspection.explain_order,
+    control.backfill,
+    control.reconcile,
+    dead_letters.dead_letters,
+    approve.approve,
+    control.pause,
+    control.resume,
+    inspection.grants,
+    run.teardown,
+    run.sandbox,
+    run.demo,
 ):
     main.add_command(verb)

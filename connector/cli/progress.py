@@ -33,21 +33,21 @@ EVERY: Final = 10.0
 
 @contextmanager
 def following(what: str) -> Iterator[Callable[[Request], None]]:
-    """To be told of each look at a request; says nothing of what came of it."""
+    """A callback for each look at a request; what came of it is not printed."""
     if sys.stderr.isatty():
         with _progress() as progress:
             task = progress.add_task(what, total=None)
             yield lambda request: _move(progress, task, what, request)
     else:
-        yield Lines(what, click_line, time.monotonic)
+        yield ProgressLines(what, click_line, time.monotonic)
 
 
 def click_line(text: str) -> None:
     click.echo(text, err=True)
 
 
-class Lines:
-    """Says a line when a request is taken up, then one every ten seconds."""
+class ProgressLines:
+    """A line when a request is taken up, then one every ten seconds."""
 
     def __init__(self, what: str, say: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._what = what

@@ -1,4 +1,7 @@
-"""Running: what `building` makes is run, watched and built anew, and signals are obeyed. No business rules."""
+"""The process: one generation of the pipeline after the other is built, run and watched; signals are obeyed.
+
+It must not know what a generation is made of.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,20 @@ from contextlib import AsyncExitStack
 import structlog
 
 from connector.checkpoints.opening import noted, open_readonly, open_requests
-from connector.daemon.build import admit, build
+from connector.daemon.build import build
+from connector.daemon.generation import Generation, ProcessWide
 from connector.daemon.health.watchdog import Watchdog
-from connector.daemon.mapping.mapping_watch import MappingWatch, Parts
-from connector.daemon.startup import unless
-from connector.daemon.status_server import Front
+from connector.daemon.mapping.mapping_watch import MappingWatch
+from connector.daemon.preparation import admit
+from connector.daemon.startup import unless_stopped
+from connector.daemon.status_server import StatusServer
 from connector.model.errors import ConnectorError
 from connector.pipeline.run import MAPPING_NOTE, sleep_unless
 from connector.projection import Projection
 from connector.settings.config import Settings
-from connector.wiring.factories import (
-    analysed,
-    checkpoints,
-    mapping_text,
-    read_dsn,
-    source_dsn,
-)
+from connector.wiring.factories import analysed, checkpoints, mapping_text, read_dsn, source_dsn
 
 log = structlog.get_logger("connector")
-
 
 LOOK_EVERY = 0.2
 """Seconds between looks at whether a request is finished."""
@@ -48,8 +46,8 @@ async def run(settings: Settings, *, approve_endpoints: bool = False) -> int:
     return 0
 
 
-async def perform(settings: Settings, number: int) -> None:
-    """Run a whole connector in this process until a request of its inbox is finished."""
+async def run_until_finished(settings: Settings, number: int) -> None:
+    """Run a whole connector in this process until the request of this number is finished."""
     stop = asyncio.Event()
     _obey_signals(stop)
     inbox = open_requests(checkpoints(settings))
@@ -95,102 +93,102 @@ async def serve(
     built anew in this process. `lasting`: where orders were followed before, a database that is away at the start is
     waited for, and so is a mapping that doesn't fit, while the slot is read. `approve_endpoints`: orders may go where
     the settings say, whatever was accepted elsewhere before."""
-    front = Front(settings)
     async with AsyncExitStack() as stack:
+        await _Daemon(settings, stop).run(stack, lasting=lasting, approve_endpoints=approve_endpoints)
+
+
+class _Daemon:
+    """What the generations share: a status server, a watchdog, and the event that ends them."""
+
+    def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._status = StatusServer(settings)
+        self._watchdog = Watchdog(settings.health.stalled_after, settings.health.exit_after)
+        self._process = ProcessWide(
+            self._status.metrics, self._status.history, self._watchdog, self._status.startup.slot_waits
+        )
+        self._resources = AsyncExitStack()
+        """Of the present generation."""
+
+    async def run(self, stack: AsyncExitStack, *, lasting: bool, approve_endpoints: bool) -> None:
+        settings = self._settings
         # Before anything is made in the OMS: a start that fails must not leave a slot behind.
-        web = await front.serve(settings.status.host, settings.status.port, stack)
-        generation = AsyncExitStack()
-        watchdog = Watchdog(settings.health.stalled_after, settings.health.exit_after)
+        port = await self._status.start(stack)
         if lasting and await noted(checkpoints(settings), MAPPING_NOTE) is not None:
             # A first start ends instead: what it can't reach was most likely written wrongly.
-            await front.beginning.database_answers(dict.fromkeys((source_dsn(settings), read_dsn(settings))), stop)
-        begin = _begin(settings, generation, front, watchdog, lasting=lasting, approve_endpoints=approve_endpoints)
-        begun = await unless(stop, begin)
-        if begun is None:
+            dsns = dict.fromkeys((source_dsn(settings), read_dsn(settings)))
+            await self._status.startup.database_answers(dsns, self._stop)
+        first = self._build(lasting=lasting, approve_endpoints=approve_endpoints)
+        generation = await unless_stopped(self._stop, first)
+        if generation is None:
             return
-        parts = begun
         # Not before: a store of an older version takes its time to be opened.
-        watchdog.start()
-        stack.callback(watchdog.stop)
-        log.info("started", status=f"http://{settings.status.host}:{web.port}/", tables=len(parts.projection.tables))
-        while True:
-            async with generation:
-                watchdog.watch(parts.heartbeats)
-                projection = await _follow_mapping(settings, parts, stop)
-                watchdog.watch()
-                front.leave()
-            if projection is None:
-                return
-            generation = AsyncExitStack()
-            again = await _begin_again(settings, generation, front, stop, projection, watchdog)
-            if again is None:
-                return
-            parts = again
+        self._watchdog.start()
+        stack.callback(self._watchdog.stop)
+        tables = len(generation.projection.tables)
+        log.info("started", status=f"http://{settings.status.host}:{port}/", tables=tables)
+        while generation is not None:
+            projection = await self._follow(generation)
+            generation = None if projection is None else await self._build_again(projection)
 
-
-async def _begin(
-    settings: Settings,
-    stack: AsyncExitStack,
-    front: Front,
-    watchdog: Watchdog,
-    projection: Projection | None = None,
-    *,
-    lasting: bool = False,
-    approve_endpoints: bool = False,
-) -> Parts:
-    try:
-        parts = await build(
-            settings,
-            stack,
-            front.metrics,
-            front.beginning.slot_waits,
-            projection,
-            watchdog,
-            front.history,
-            lasting=lasting,
-            approve_endpoints=approve_endpoints,
-        )
-        await parts.facts_collector.start(stack)
-    except BaseException:  # a signal cancels this: what was opened so far must be closed
-        await stack.aclose()
-        raise
-    front.show(parts)
-    return parts
-
-
-async def _begin_again(
-    settings: Settings,
-    stack: AsyncExitStack,
-    front: Front,
-    stop: asyncio.Event,
-    projection: Projection,
-    watchdog: Watchdog,
-) -> Parts | None:
-    """None when `stop` was set before it worked."""
-    told = ""
-    while not stop.is_set():
+    async def _build(
+        self, projection: Projection | None = None, *, lasting: bool = False, approve_endpoints: bool = False
+    ) -> Generation:
+        resources = AsyncExitStack()
         try:
-            return await unless(stop, _begin(settings, stack, front, watchdog, projection))
-        except ConnectorError as error:
-            if str(error) != told:
-                told = str(error)
-                log.error("reload_failed", problem=told, next=f"trying again every {RETRY_BUILD:.0f} s")
-            await sleep_unless(stop, RETRY_BUILD)
-    return None
+            generation = await build(
+                self._settings,
+                resources,
+                self._process,
+                projection,
+                lasting=lasting,
+                approve_endpoints=approve_endpoints,
+            )
+            await generation.facts_collector.start(resources)
+        except BaseException:  # a signal cancels this: what was opened so far must be closed
+            await resources.aclose()
+            raise
+        self._resources = resources
+        self._status.show(generation)
+        return generation
+
+    async def _build_again(self, projection: Projection) -> Generation | None:
+        """None when `stop` was set before it worked."""
+        logged = ""
+        while not self._stop.is_set():
+            try:
+                return await unless_stopped(self._stop, self._build(projection))
+            except ConnectorError as error:
+                if str(error) != logged:
+                    logged = str(error)
+                    log.error("reload_failed", problem=logged, next=f"trying again every {RETRY_BUILD:.0f} s")
+                await sleep_unless(self._stop, RETRY_BUILD)
+        return None
+
+    async def _follow(self, generation: Generation) -> Projection | None:
+        """Run the generation to its end, and close it. Returns the projection to build the next one for; None when
+        there is none, because `stop` is set."""
+        async with self._resources:
+            self._watchdog.watch(generation.heartbeats)
+            projection = await _until_changed(self._settings, generation, self._stop)
+            self._watchdog.watch()
+            self._status.leave()
+        return projection
 
 
-async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event) -> Projection | None:
+async def _until_changed(settings: Settings, generation: Generation, stop: asyncio.Event) -> Projection | None:
     """Run until `stop` is set, or until the pipeline should be built anew: for the projection that is returned."""
-    parts.facts_collector.started = True
+    generation.facts_collector.started = True
 
     async def load() -> Projection:
         return await analysed(settings, mapping_text(settings.mapping.path))
 
-    watch = MappingWatch(settings.mapping.path, parts, load, lambda new: admit(settings, parts, new))
+    watch = MappingWatch(settings.mapping.path, generation, load, lambda new: admit(settings, generation, new))
     halt = asyncio.Event()
-    pipeline = asyncio.create_task(parts.pipeline.run(halt), name="pipeline")
+    pipeline = asyncio.create_task(generation.pipeline.run(halt), name="pipeline")
     changed = asyncio.create_task(watch.until_changed(), name="mapping watch")
-    guard = asyncio.create_task(parts.objects.guard(), name="source objects")
+    guard = asyncio.create_task(generation.objects.guard(), name="source objects")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     others = (changed, guard, stopping)
     try:
@@ -199,7 +197,7 @@ async def _follow_mapping(settings: Settings, parts: Parts, stop: asyncio.Event)
             guard.result()
         return changed.result() if changed.done() and not stop.is_set() else None
     finally:
-        parts.facts_collector.stopping = True
+        generation.facts_collector.stopping = True
         halt.set()
         for task in others:
             task.cancel()

@@ -1,6 +1,6 @@
 """Until the connector runs: what it waits for, and that a signal ends it.
 
-Between the rooms, like `app`. Making the slot may take as long as the longest transaction of the OMS.
+Making the slot may take as long as the longest transaction of the OMS.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ T = TypeVar("T")
 AWAY_RETRY: Final = 5.0
 """Seconds between attempts to reach a database that is away as we start."""
 
-_BEGINNING: Final = "reading the mapping and the database", "wait a moment"
+_STARTING: Final = "reading the mapping and the database", "wait a moment"
 _AWAY: Final = "see that the database runs and the network lets us through; it is tried again by itself"
 _WAITS: Final = "the slot can be made once these transactions have ended"
 
 
-def slot_waits(blockers: Sequence[Blocker]) -> None:
-    """Say in the log whom making the slot waits for."""
+def log_slot_waits(blockers: Sequence[Blocker]) -> None:
+    """Which transactions making the slot waits for."""
     log.warning("slot_waits", blockers=[str(blocker) for blocker in blockers], next=f"{_WAITS}; end them, or wait")
 
 
-class Beginning:
-    """What there is to tell before anything runs."""
+class Startup:
+    """The facts that the status server shows before a pipeline runs."""
 
     def __init__(self) -> None:
         self._since = time.time()
-        self._reason, self._next = _BEGINNING
+        self._reason, self._next = _STARTING
 
     def slot_waits(self, blockers: Sequence[Blocker]) -> None:
         """Making the slot waits for these."""
         self._reason, self._next = f"{_WAITS}: {'; '.join(map(str, blockers))}", "end them, or wait"
-        slot_waits(blockers)
+        log_slot_waits(blockers)
 
     async def database_answers(self, dsns: Collection[str], stop: asyncio.Event) -> None:
         """Wait until each can be connected to, or `stop` is set."""
-        told = ""
+        logged = ""
         while not stop.is_set():
             try:
                 for dsn in dsns:
@@ -59,20 +59,20 @@ class Beginning:
                         pass
             except SourceUnavailable as error:
                 self._reason, self._next = str(error), f"{_AWAY}, every {AWAY_RETRY:.0f} s"
-                if self._reason != told:
-                    told = self._reason
+                if self._reason != logged:
+                    logged = self._reason
                     log.warning("source_unavailable", reason=self._reason, next=self._next)
                 await sleep_unless(stop, AWAY_RETRY)
             else:
-                self._reason, self._next = _BEGINNING
+                self._reason, self._next = _STARTING
                 return
 
     def facts(self) -> Facts:
         return Facts(time.time(), State.STARTING, self._since, __version__, self._reason, self._next)
 
 
-async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The work's result, or None when `stop` was set first: then it is cancelled, and has tidied up."""
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The work's result, or None when `stop` was set first: then the work was cancelled and has ended."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wait())
     try:

@@ -1,4 +1,4 @@
-"""What the status server shows and takes, whichever generation of the pipeline runs. Wiring, like `app`."""
+"""The status server: started once, it shows whichever generation of the pipeline runs, and takes requests for it."""
 
 from __future__ import annotations
 
@@ -6,74 +6,78 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-from connector import __version__
-from connector.daemon.health.facts_collector import FactsCollector
-from connector.daemon.inbox import Desk
-from connector.daemon.mapping.mapping_watch import Parts
-from connector.daemon.mapping.unmapped import Unmapped
-from connector.daemon.startup import Beginning
-from connector.inspect.order_story import ForOne, Generation, Teller, terms
-from connector.projection import Projection
+from connector.daemon.generation import Generation
+from connector.daemon.mapping.unusable_mapping import UnusableMapping
+from connector.daemon.requests import PageRequests
+from connector.daemon.startup import Startup
+from connector.inspect.orders.order_story import OneOrderAssembler, OrderSources, OrderStories, story_terms
 from connector.settings.config import Settings
 from connector.status.facts import Facts
 from connector.status.history import History
 from connector.status.metrics import Metrics
-from connector.status.ports import Panel
-from connector.status.site import create_app
-from connector.status.web import WebServer
+from connector.status.ports import SiteContext
+from connector.status.server.site import create_app
+from connector.status.server.web_server import WebServer
 from connector.wiring import factories
 
 
-class Front:
+class StatusServer:
     """Raises ConfigurationError for settings that describe no contract with Redo."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.metrics = Metrics(__version__)
+        self.metrics = Metrics()
         self.history = History()
-        self.beginning = Beginning()
-        self._facts_collector: FactsCollector | None = None
-        self._parts: Parts | None = None
+        self.startup = Startup()
+        self._shown: Generation | None = None
+        """Whose facts are shown: the present generation's, or the last one's while the next is built."""
+        self._open: Generation | None = None
+        """Whose store and connections are open."""
         address, status = factories.checkpoints(settings), settings.status
-        self._desk = None if address.in_memory else Desk(address)
-        token = None if status.token is None else status.token.get_secret_value()
-        teller = Teller(terms(settings), self.history, time.time(), self._generation)
-        hosts = (*status.hosts, status.host)
-        self._panel = Panel(token, hosts, status.show_values, self._desk, teller, asyncio.Event())
+        self._requests = None if address.in_memory else PageRequests(address)
+        self._context = SiteContext(
+            token=None if status.token is None else status.token.get_secret_value(),
+            hosts=(*status.hosts, status.host),
+            show_values=status.show_values,
+            requests=self._requests,
+            orders=OrderStories(story_terms(settings), self.history, time.time(), self._order_sources),
+            closing=asyncio.Event(),
+        )
+
+    async def start(self, stack: AsyncExitStack) -> int:
+        """Serve until the stack closes; returns the port. Raises ConfigurationError when the address can't be had."""
+        status = self._settings.status
+        app = create_app(self.metrics, self.facts, self._context)
+        web = WebServer(app, status.host, status.port, self._context.closing)
+        await web.start()
+        if self._requests is not None:
+            stack.callback(self._requests.close)
+        stack.push_async_callback(web.stop)
+        return web.port
 
     def facts(self) -> Facts:
-        """Of the present generation, or of the last one while the next is built."""
-        return self._facts_collector.facts() if self._facts_collector is not None else self.beginning.facts()
+        return self.startup.facts() if self._shown is None else self._shown.facts_collector.facts()
 
-    def show(self, parts: Parts) -> None:
-        self._facts_collector, self._parts = parts.facts_collector, parts
+    def show(self, generation: Generation) -> None:
+        self._shown = self._open = generation
 
     def leave(self) -> None:
         """The generation's store and connections are about to be closed."""
-        self._parts = None
+        self._open = None
 
-    async def serve(self, host: str, port: int, stack: AsyncExitStack) -> WebServer:
-        """Until the stack closes. Raises ConfigurationError when the address can't be had."""
-        web = WebServer(create_app(self.metrics, self.facts, self._panel), host, port, self._panel.closing)
-        await web.start()
-        if self._desk is not None:
-            stack.callback(self._desk.close)
-        stack.push_async_callback(web.stop)
-        return web
-
-    def _generation(self) -> Generation | None:
-        parts = self._parts
-        if parts is None:
+    def _order_sources(self) -> OrderSources | None:
+        if self._open is None:
             return None
-        pipeline = parts.pipeline
-        return Generation(
+        pipeline, projection, settings = self._open.pipeline, self._open.projection, self._settings
+
+        def new_assembler() -> OneOrderAssembler:
+            if isinstance(projection, UnusableMapping):
+                return projection
+            return factories.assembler_for_a_person(settings, projection)
+
+        return OrderSources(
             pipeline.ports.store,
             lambda key: key in pipeline.dispatcher.busy,
-            lambda: self._assembler(parts.projection),
+            new_assembler,
             pipeline.options.endpoints,
         )
-
-    def _assembler(self, projection: Projection | Unmapped) -> ForOne:
-        if isinstance(projection, Unmapped):
-            return projection
-        return factories.assembler_for_a_person(self._settings, projection)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from connector.demo.shop import CANCEL_REASONS, CARRIERS, COLUMNS, COVERAGE, OPENED, Row, Rows, Shop
+from connector.demo.shop.rows import CANCEL_REASONS, CARRIERS, COLUMNS, COVERAGE, OPENED, Row, Rows, ShopRows
 
 SEEDED_DAYS: Final = 180
 """The first orders were placed in this many days from OPENED, evenly."""
@@ -63,7 +63,7 @@ def seed(conn: psycopg.Connection[Any], orders: int, seed: int) -> None:
 
 
 def _history(orders: int, random: Random) -> Rows:
-    shop = Shop(random)
+    shop = ShopRows(random)
     rows: Rows = defaultdict(list)
     _add(rows, shop.catalogue())
     customers = max(1, orders // 3)
@@ -104,7 +104,7 @@ def _cancelled(header: Row, random: Random) -> Row:
     return _with("oms.order_header", header, status_cd="X", cxl_ts=when, cxl_rsn_cd=reason, chg_ts=when)
 
 
-def _ship(order: Rows, shop: Shop, parcels: Iterator[int]) -> None:
+def _ship(order: Rows, shop: ShopRows, parcels: Iterator[int]) -> None:
     """All goods leave the day after, now and then in two parcels; coverage is nothing to ship."""
     header = order["oms.order_header"][0]
     goods = [row for row in order["oms.order_item"] if row[2] != COVERAGE]

@@ -26,9 +26,9 @@ from rich.console import Console
 from connector.demo import oms
 from connector.demo.postgres import Cluster
 from connector.demo.processes import Process, ProcessFailed
+from connector.demo.progress_display import ProgressDisplay, Tally, summary
 from connector.demo.scrape import Scrape, scrape
-from connector.demo.screen import Screen, Tally, summary
-from connector.demo.traffic import Traffic
+from connector.demo.shop.traffic import Traffic
 from connector.demo.verdict import Verdict, compare
 from connector.model.changes import parse_lsn
 
@@ -60,9 +60,9 @@ async def run(console: Console, *, seconds: float | None, orders: int, rate: flo
     async with AsyncExitStack() as stack:
         stage = await _set_stage(console, stack, orders, seed)
         before, tally = await stage.scrape(), Tally()
-        with Screen(console) as screen:
-            await _play(stage, screen, before, tally, enough, seconds, rate, seed)
-            after = await _until_quiet(stage, screen, before, tally)
+        with ProgressDisplay(console) as display:
+            await _play(stage, display, before, tally, enough, seconds, rate, seed)
+            after = await _until_quiet(stage, display, before, tally)
         verdict = await judge(stage.client, stage.sandbox_url, stage.dsn)
         console.print(summary(tally, after, before, verdict))
         console.print(f"Verdict: {verdict}.", style="bold green" if verdict.clean else "bold red")
@@ -142,7 +142,7 @@ async def _until_filled(stage: Stage) -> None:
 
 async def _play(
     stage: Stage,
-    screen: Screen,
+    display: ProgressDisplay,
     before: Scrape,
     tally: Tally,
     enough: asyncio.Event,
@@ -153,7 +153,7 @@ async def _play(
     until = asyncio.Event()
     loop = asyncio.get_running_loop()
     ending = None if seconds is None else loop.call_later(seconds, enough.set)
-    async with _watching(stage, screen, before, tally), await _connect(stage.dsn) as conn:
+    async with _watching(stage, display, before, tally), await _connect(stage.dsn) as conn:
         stopper = asyncio.ensure_future(enough.wait())
         stopper.add_done_callback(lambda _: until.set())
         async for edit in Traffic(conn, seed).play(rate, until):
@@ -169,12 +169,12 @@ async def _connect(dsn: str) -> psycopg.AsyncConnection[Any]:
 
 
 @asynccontextmanager
-async def _watching(stage: Stage, screen: Screen, before: Scrape, tally: Tally) -> AsyncIterator[None]:
-    """Keep the screen fresh meanwhile. A dead connector ends the demo."""
+async def _watching(stage: Stage, display: ProgressDisplay, before: Scrape, tally: Tally) -> AsyncIterator[None]:
+    """Keep the display fresh meanwhile. A dead connector ends the demo."""
 
     async def watch() -> None:
         while True:
-            screen.show("People at work", tally, await stage.scrape(), before)
+            display.show("People at work", tally, await stage.scrape(), before)
             await asyncio.sleep(0.5)
 
     async with asyncio.TaskGroup() as group:
@@ -183,7 +183,7 @@ async def _watching(stage: Stage, screen: Screen, before: Scrape, tally: Tally) 
         watcher.cancel()
 
 
-async def _until_quiet(stage: Stage, screen: Screen, before: Scrape, tally: Tally) -> Scrape:
+async def _until_quiet(stage: Stage, display: ProgressDisplay, before: Scrape, tally: Tally) -> Scrape:
     """Everything committed so far was read, and nothing waits in the ledger."""
     async with await _connect(stage.dsn) as conn:
         row = await (await conn.execute("SELECT pg_current_wal_lsn()::text")).fetchone()
@@ -195,7 +195,7 @@ async def _until_quiet(stage: Stage, screen: Screen, before: Scrape, tally: Tall
         stage.connector.check()
         facts = (await stage.client.get(f"{stage.status_url}/api/status")).json()
         now = await stage.scrape()
-        screen.show("Waiting until all is delivered", tally, now, before)
+        display.show("Waiting until all is delivered", tally, now, before)
         if read_at is None and parse_lsn(facts["flush_lsn"]) >= target:
             read_at = time.monotonic()
         # Counts in the facts may be a second old, so they count from two seconds after the last row was read.

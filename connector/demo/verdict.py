@@ -1,4 +1,4 @@
-"""The last word of the demo and of the tests: does Redo hold exactly the mapping's present answer?
+"""Judges a run of the demo or of a test: does Redo hold exactly the mapping's present answer?
 
 Compares from outside: the mapping is run whole and unchanged, its rows are put into Redo's form, and every order that
 the sandbox stored is set against them. Nothing of the connector's routes, ledger or checkpoints is consulted.

@@ -31,16 +31,7 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(without_values),
     ]
-    repeats = Repeats()
-    renderer: Processor
-    if writes_json(form):
-        renderer = structlog.processors.JSONRenderer(serializer=_to_json)
-    else:
-        renderer = structlog.dev.ConsoleRenderer(
-            # What comes to it is rendered already.
-            colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,
-        )
+    repeats, renderer = Repeats(), _renderer(form)
     structlog.configure(
         processors=[repeats, *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -51,6 +42,17 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
+    _configure_libraries(formatter, repeats)
+
+
+def _renderer(form: Literal["auto", "console", "json"]) -> Processor:
+    if writes_json(form):
+        return structlog.processors.JSONRenderer(serializer=_to_json)
+    # Exceptions that come to it are rendered already.
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _configure_libraries(formatter: logging.Formatter, repeats: Repeats) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     # Not only the root: whoever sets a library's logger lower, its lower levels quote what a server answers.

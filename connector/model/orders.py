@@ -1,4 +1,4 @@
-"""What happens to an order on its way to Redo, in words that every room shares.
+"""What happens to an order on its way to Redo, in terms that every room shares.
 
 Leaf module: frozen data, no I/O.
 """

@@ -1,6 +1,6 @@
-"""Secrets where others can read them: files that everybody may read, connections that nobody vouches for.
+"""Secrets where others can read them: files that everybody may read, connections that prove no identity.
 
-Looks and tells; changes nothing. Values never leave here.
+Changes nothing, and returns no value of a setting.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.model.errors import Problem
-from connector.settings import config
+from connector.settings import sources
 
 _WEAK: Final = {
     "disable": "nothing is encrypted",
@@ -32,7 +32,7 @@ def readable_by_all(path: str | None) -> list[Problem]:
             where,
             warning=True,
         )
-        for where, file in config.files_with_secrets(path)
+        for where, file in sources.files_with_secrets(path)
         if _exposed(file)
     ]
 
@@ -48,7 +48,7 @@ def _exposed(file: Path) -> bool:
 
 def unverified(dsns: Mapping[str, str], environment: Mapping[str, str]) -> list[Problem]:
     """DSNs, by setting, that lead to another machine without proof that it is the right one. What libpq itself can't
-    read is told elsewhere."""
+    read is reported elsewhere."""
     return [
         Problem(
             f"sslmode {mode} to another machine: {_WEAK[mode]}",

@@ -1,4 +1,4 @@
-"""Recognises a DSN that holds a password, before anything prints it. Leaf module: text in, nothing out of it again."""
+"""Recognises a DSN that holds a password, before anything prints it. The text itself is never returned."""
 
 from __future__ import annotations
 

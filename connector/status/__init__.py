@@ -1,4 +1,3 @@
-"""The room that tells: metrics, health, the status page.
-
-It must not know how to change anything, nor where its facts come from: it is handed a `Facts` and told of events.
+"""Metrics, health, the status page. Must not know how to change anything, nor where its facts come from: it is handed a
+`Facts`, and notified of events.
 """

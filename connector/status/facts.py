@@ -1,4 +1,4 @@
-"""A snapshot of how the connector is, and what it means in words. Pure: no clock, no I/O."""
+"""The facts about a running connector at one moment, and sentences that explain them. Pure: no clock, no I/O."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ _SENTENCES = {
 def as_json(facts: Facts) -> dict[str, Any]:
     """What /api/status answers: plain JSON types, LSNs as Postgres prints them."""
     is_ready, _ = ready(facts)
-    # `position` speaks of a monotonic clock, which means nothing outside the process.
+    # `position` has times of a monotonic clock, which mean nothing outside the process.
     plain = {name: value for name, value in asdict(facts).items() if name not in ("position", "tally")}
     for name in ("sweep", "last_reconcile", "last_clean_reconcile"):
         if plain[name] is not None:

@@ -26,7 +26,7 @@ from prometheus_client import (
 from connector import __version__
 from connector.model.changes import Changes, TableName
 from connector.pipeline.ports.records import SweepKind
-from connector.status import names
+from connector.status import metric_names as names
 from connector.status.facts import Facts, State
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -136,18 +136,16 @@ class Metrics:
         self._request_duration.labels(code).observe(seconds)
 
     def _begin_at_zero(self) -> None:
-        for result in names.RESULTS:
-            self._orders.labels(result)
-        for reason in names.RETRY_REASONS:
-            self._retries.labels(reason)
-        for kind in names.DRIFT_KINDS:
-            self._drift_orders.labels(kind)
-        for kind in names.WARNING_KINDS:
-            self._warnings.labels(kind)
-        for cause in names.GAPS:
-            self._gaps.labels(cause)
-        for action in names.REMOVALS:
-            self._removed.labels(action)
+        for counter, labels in (
+            (self._orders, names.RESULTS),
+            (self._retries, names.RETRY_REASONS),
+            (self._drift_orders, names.DRIFT_KINDS),
+            (self._warnings, names.WARNING_KINDS),
+            (self._gaps, names.GAPS),
+            (self._removed, names.REMOVALS),
+        ):
+            for label in labels:
+                counter.labels(label)
         self._requests.labels("POST", "200")
         self._request_duration.labels("200")
 

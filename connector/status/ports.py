@@ -1,4 +1,4 @@
-"""What the page needs of its neighbours: who carries out actions, and who knows an order. No behaviour."""
+"""What the page needs from outside: where requests are left, and where orders are looked up. No behaviour."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from connector.model.orders import OrderKey
-from connector.status.story import Projection, Story
+from connector.status.order_story import OrderPreview, OrderStory
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestStatus:
     """What became of an action: `state` is `waiting`, `running`, `done` or `failed`."""
 
     number: int
@@ -21,39 +21,39 @@ class Asked:
     message: str
 
 
-class Desk(Protocol):
-    """Takes what a person asks for, durably; the running pipeline carries it out. Both raise ConnectorError."""
+class Requests(Protocol):
+    """Keeps what a person asks for durably; the running pipeline carries it out. Both raise ConnectorError."""
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> int:
         """The request's number."""
         ...
 
-    async def get(self, number: int) -> Asked | None: ...
+    async def get(self, number: int) -> RequestStatus | None: ...
 
 
 class Orders(Protocol):
-    async def story(self, key: OrderKey) -> Story:
+    async def story(self, key: OrderKey) -> OrderStory:
         """Read from the store and, with a bound, from the OMS. Raises CheckpointsUnwritable."""
         ...
 
-    async def remembered(self, key: OrderKey, projection: Projection) -> Story:
+    async def remembered(self, key: OrderKey, projection: OrderPreview) -> OrderStory:
         """The same without asking the OMS, beside what was read from it before. Raises CheckpointsUnwritable."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """What there is beside the facts. `token`: who knows it may act; None: nobody may. `hosts`: names by which the page
-    may be asked for, beside addresses and names without a dot."""
+class SiteContext:
+    """What the site needs beside the facts. `token`: whoever knows it may act; None: nobody may. `hosts`: names by
+    which the page may be asked for, beside addresses and names without a dot."""
 
     token: str | None = None
     hosts: tuple[str, ...] = ()
     show_values: bool = False
-    desk: Desk | None = None
+    requests: Requests | None = None
     orders: Orders | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server stops: live streams end then."""
 
     @property
     def acts(self) -> bool:
-        return self.token is not None and self.desk is not None
+        return self.token is not None and self.requests is not None

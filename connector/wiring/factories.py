@@ -1,4 +1,5 @@
-"""What the settings describe, made: addresses, the mapping, and each room's client. Connects nothing to another."""
+"""What the settings describe, made: addresses, the mapping, the assembler, the clients for Redo. It must not know what
+they are used for."""
 
 from __future__ import annotations
 
@@ -83,7 +84,7 @@ def mapping_text(path: Path) -> str:
 
 
 async def _reach(settings: Settings) -> None:
-    """Connect once, for plain words about why that can't be done."""
+    """Connect once, so that a failure is explained in plain words."""
     try:
         async with connection(read_dsn(settings)):
             return
@@ -118,15 +119,15 @@ def redo_contract(settings: Settings) -> RedoContract:
     return RedoContract(settings.source.timezone, settings.mapping.ignore, redo.store_id, frozenset(redo.stores))
 
 
-class Requests(Protocol):
-    """Who is told of each request and each connection to Redo."""
+class RequestObserver(Protocol):
+    """Is called for each request and each connection to Redo."""
 
     def http_request(self, method: str, code: str, seconds: float) -> None: ...
 
     def http_connection(self) -> None: ...
 
 
-def redo_client(settings: Settings, observer: Requests | None) -> RedoClient:
+def redo_client(settings: Settings, observer: RequestObserver | None) -> RedoClient:
     """Raises ConfigurationError for an address or a secret that can't be sent."""
     redo = settings.redo
     secrets = {redo.store_id: redo.api_secret, **{name: store.api_secret for name, store in redo.stores.items()}}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.checkpoints.requests import Request, RequestState
-from connector.cli.progress import EVERY, Lines
+from connector.cli.progress import EVERY, ProgressLines
 
 
 def test_a_line_is_said_at_the_start_and_then_every_ten_seconds() -> None:
     said: list[str] = []
     now = 0.0
-    told = Lines("reconcile", said.append, lambda: now)
+    told = ProgressLines("reconcile", said.append, lambda: now)
     request = Request(3, "reconcile", {}, 0.0, RequestState.WAITING)
     told(request)
     assert said == []

@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from connector.daemon import build
-from connector.daemon.health.health import Bounds, Finding, Health, Moving, Reached
+from connector.daemon.health.health import BehindFor, Bounds, Finding, Health, UnchangedFor
 from connector.daemon.health.watchdog import Watchdog
 from connector.pipeline import dispatcher, run
 from connector.pipeline.backoff import Backoff
@@ -244,12 +244,12 @@ async def test_a_comparison_that_a_person_or_the_clock_asked_for_says_nothing_ab
 
 
 def test_a_value_moves_or_has_been_the_same_for_so_long() -> None:
-    moving = Moving()
+    moving = UnchangedFor()
     assert [moving.look(now, value) for now, value in [(5.0, 1), (7.0, 1), (8.0, 2), (9.5, 2)]] == [0, 2, 0, 1.5]
 
 
 def test_a_place_counts_as_late_only_once_it_was_there_and_until_it_is_reached() -> None:
-    reached = Reached()
+    reached = BehindFor()
     looks = [(0.0, 10, 10), (1.0, 20, 10), (4.0, 30, 19), (6.0, 40, 20), (8.0, 50, 30), (9.0, 50, 40), (20.0, 50, 50)]
     # At 6 s the place of 1 s is reached; the next one is what was there at 6 s.
     assert [reached.look(*one) for one in looks] == [0, 0, 3, 0, 2, 0, 0]

@@ -75,7 +75,7 @@ import asyncio, os, sys
 from connector.daemon.health.watchdog import Watchdog
 
 async def main():
-    watchdog = Watchdog(0.2, 0.5, speaking=0.3)
+    watchdog = Watchdog(0.2, 0.5, log_bound=0.3)
     watchdog.start()
     os.set_blocking(2, False)
     try:

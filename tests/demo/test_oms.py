@@ -15,7 +15,7 @@ import pytest
 
 from connector.contract.order_builder import RedoContract
 from connector.demo import oms as demo_oms
-from connector.demo.traffic import INVISIBLE, Edit, Kind, Traffic
+from connector.demo.shop.traffic import INVISIBLE, Edit, Kind, Traffic
 from connector.model.errors import InvalidOrder
 from tests.support.fixtures.postgres import Database
 

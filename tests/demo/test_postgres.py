@@ -16,9 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connector.demo.binaries import PostgresMissing, find_installation, wheel_bindir
 from connector.demo.postgres import Cluster, PostgresFailed, Template
-from connector.demo.scratch import Account, Scratch
+from connector.demo.postgres.binaries import PostgresMissing, find_installation, wheel_bindir
+from connector.demo.postgres.scratch import Account, Scratch
 from tests.support.fixtures.postgres import Database, MakeCluster, create_database, drop_database
 
 

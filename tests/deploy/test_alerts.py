@@ -13,7 +13,7 @@ import yaml
 
 from connector.cli.main import main
 from connector.settings import config
-from connector.status import names
+from connector.status import metric_names as names
 from tests.deploy.promql import RULES, Rule, rules
 from tests.support.fixtures.cli import ROOT
 

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.status import names
+from connector.status import metric_names as names
 from connector.status.metrics import Metrics
 from deploy.grafana.dashboard import ROWS, rendered
 from tests.deploy.promql import DASHBOARD, dashboard_expressions, panels, rules, selectors

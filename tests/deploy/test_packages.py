@@ -16,7 +16,7 @@ from compose_spec import PyCompose
 
 from connector import __version__
 from connector.demo import oms
-from connector.settings import config
+from connector.settings import config, sources
 from tests.support.fixtures.cli import ROOT
 
 DEPLOY: Final = ROOT / "deploy"
@@ -157,8 +157,8 @@ def test_every_setting_that_a_package_gives_exists(compose: Any) -> None:
     unit = UNIT.read_text(encoding="utf-8") + (DEPLOY / "systemd" / "environment").read_text(encoding="utf-8")
     texts = (DOCKERFILE, COMPOSE, unit, MANIFESTS.read_text(encoding="utf-8"))
     given = {name for text in texts for name in re.findall(r"CONNECTOR_[A-Z_]+__[A-Z_]+[A-Z]", text)}
-    known = {config.env_name(key) for key in config.known_keys()}
-    assert {name.removesuffix(config.FILE_SUFFIX) for name in given} <= known
+    known = {sources.env_name(key) for key in config.known_keys()}
+    assert {name.removesuffix(sources.FILE_SUFFIX) for name in given} <= known
     assert len(given) > 8
 
 

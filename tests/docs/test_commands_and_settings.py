@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from connector.cli.main import main
-from connector.settings import config
+from connector.settings import config, sources
 from tests.support.fixtures.cli import ROOT
 
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -108,4 +108,4 @@ def test_no_setting_is_documented_that_there_is_not(path: str) -> None:
     files = {name for name in named if name.endswith((".sql", ".py", ".toml", ".md"))}
     assert named - files <= known
     variables = set(re.findall(r"CONNECTOR_[A-Z]+__[A-Z_]*[A-Z]", text))
-    assert {name.removesuffix(config.FILE_SUFFIX) for name in variables} <= {config.env_name(key) for key in known}
+    assert {name.removesuffix(sources.FILE_SUFFIX) for name in variables} <= {sources.env_name(key) for key in known}

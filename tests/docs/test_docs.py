@@ -13,7 +13,7 @@ import click
 import pytest
 
 from connector.cli.main import main
-from connector.status import names
+from connector.status import metric_names as names
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

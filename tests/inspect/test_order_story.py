@@ -10,17 +10,17 @@ import pytest
 
 from connector.checkpoints.opening import in_memory
 from connector.contract.order_builder import RedoContract
-from connector.daemon.mapping.mapping_watch import Parts
-from connector.inspect.order_story import Generation, Teller, Terms
+from connector.daemon.generation import Generation
+from connector.inspect.orders.order_story import OrderSources, OrderStories, StoryTerms
 from connector.model.changes import Changes, Lsn, Operation, TableName, Transaction, parse_lsn
 from connector.model.errors import ConfigurationError, Problem
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.chronicle import Attempt
 from connector.projection import Assembler, Projection
 from connector.settings.config import Settings
-from connector.status import story as stories
+from connector.status import order_story as stories
 from connector.status.history import EACH, RECENT, History
-from connector.status.story import Story, as_json
+from connector.status.order_story import OrderStory, as_json
 from connector.wiring import factories
 from tests.support.fixtures.connector import Rig
 
@@ -28,24 +28,24 @@ KEY = OrderKey("3")
 TABLE = TableName("oms", "order_item")
 
 
-def assembler_for_a_person(settings: Settings, parts: Parts) -> Assembler:
-    assert isinstance(parts.projection, Projection)
-    return factories.assembler_for_a_person(settings, parts.projection)
+def assembler_for_a_person(settings: Settings, generation: Generation) -> Assembler:
+    assert isinstance(generation.projection, Projection)
+    return factories.assembler_for_a_person(settings, generation.projection)
 
 
-def teller(rig: Rig, *, values: bool = False) -> Teller:
-    settings, parts = rig.settings(), rig.running
-    terms = Terms(factories.redo_contract(settings), {}, values)
-    assert isinstance(parts.pipeline.ports.chronicle, History)
-    now = Generation(
-        parts.pipeline.ports.store,
+def teller(rig: Rig, *, values: bool = False) -> OrderStories:
+    settings, generation = rig.settings(), rig.running
+    terms = StoryTerms(factories.redo_contract(settings), {}, values)
+    assert isinstance(generation.pipeline.ports.chronicle, History)
+    now = OrderSources(
+        generation.pipeline.ports.store,
         lambda _: False,
-        lambda: assembler_for_a_person(settings, parts),
+        lambda: assembler_for_a_person(settings, generation),
     )
-    return Teller(terms, parts.pipeline.ports.chronicle, 900.0, lambda: now)
+    return OrderStories(terms, generation.pipeline.ports.chronicle, 900.0, lambda: now)
 
 
-async def told(rig: Rig, *, values: bool = False) -> Story:
+async def told(rig: Rig, *, values: bool = False) -> OrderStory:
     return await teller(rig, values=values).story(KEY)
 
 
@@ -124,7 +124,7 @@ async def test_what_is_noticed_during_a_look_counts_as_later_than_it(rig: Rig, m
     asked, history = teller(rig), rig.running.pipeline.ports.chronicle
     look = asked._look
 
-    async def slow(*arguments: Any) -> stories.Projection:
+    async def slow(*arguments: Any) -> stories.OrderPreview:
         found = await look(*arguments)
         history.attempted(Attempt(KEY, 1.0, "again"))
         return found
@@ -151,10 +151,12 @@ async def test_a_key_that_nobody_knows_is_told_as_unknown(rig: Rig) -> None:
 async def test_what_is_remembered_is_told_while_the_oms_is_away(rig: Rig) -> None:
     await rig.start()
     await rig.quiet()
-    settings, parts = rig.settings(), rig.running
+    settings, generation = rig.settings(), rig.running
     away = settings.model_copy(update={"source": settings.source.model_copy(update={"dsn": _nowhere()})})
-    now = Generation(parts.pipeline.ports.store, lambda _: False, lambda: assembler_for_a_person(away, parts))
-    story = await Teller(Terms(factories.redo_contract(settings), {}, False), None, None, lambda: now).story(KEY)
+    store = generation.pipeline.ports.store
+    sources = OrderSources(store, lambda _: False, lambda: assembler_for_a_person(away, generation))
+    terms = StoryTerms(factories.redo_contract(settings), {}, False)
+    story = await OrderStories(terms, None, None, lambda: sources).story(KEY)
     assert story.known
     assert story.checkpoint is not None
     assert story.verdict == "It can't be read from the OMS just now."
@@ -165,8 +167,8 @@ async def test_a_look_that_cannot_begin_keeps_no_other_from_looking() -> None:
     def refuse() -> NoReturn:
         raise ConfigurationError([Problem("can't be read", "", "source.dsn")])
 
-    now = Generation(in_memory(), lambda _: False, refuse)
-    asked = Teller(Terms(RedoContract(), {}, False), None, None, lambda: now)
+    now = OrderSources(in_memory(), lambda _: False, refuse)
+    asked = OrderStories(StoryTerms(RedoContract(), {}, False), None, None, lambda: now)
     for _ in range(2):
         with pytest.raises(ConfigurationError):
             await asyncio.wait_for(asked.story(KEY), 5.0)

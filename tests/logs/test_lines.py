@@ -13,7 +13,7 @@ from tests.support.fixtures.cli import ROOT
 PROGRAM = """
 import asyncio, gc, logging, sys, warnings
 import structlog
-from connector import ending
+from connector.cli import exit_codes
 from connector.logs import setup
 
 setup.configure(sys.argv[1], "info")
@@ -41,7 +41,7 @@ async def crash():
     gc.collect()
     raise ValueError("buyer@shop.example")
 
-sys.exit(ending.logged(crash(), as_json=True))
+sys.exit(exit_codes.logged(crash(), as_json=True))
 """
 
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from connector.demo import oms as demo_oms
-from connector.inspect import survey
+from connector.inspect.checks import check
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.postgres import pooler
 from connector.postgres.connections import connection, open_replication
@@ -122,7 +122,7 @@ async def test_check_and_run_say_what_a_pooler_does_and_where_to_connect(
     rig = Rig(database, sandbox, tmp_path, demo_oms.mapping())
     with small_pooler(database.cluster, "transaction") as port:
         rig.overrides["source"] = {setting: through(port, database)}
-        checked = await survey.check(rig.settings())
+        checked = await check.check(rig.settings())
         with pytest.raises(ConfigurationError) as caught:
             await rig.start()
         await rig.abandon()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from connector.contract.order_builder import RedoContract
-from connector.inspect.compare_mappings import Answer, Reader, answer_pairs
+from connector.inspect.orders.compare_mappings import Answer, MappingReader, answer_pairs
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
 from tests.support.fixtures.cli import MAPPING
@@ -66,7 +66,7 @@ async def test_of_a_large_table_only_some_pages_are_read_and_still_all_parts_of_
     assert await keys(projection, shop, 50) == tuple(map(str, found))
 
 
-class Interrupted(Reader):
+class Interrupted(MappingReader):
     """The order changes just before it is read for the first time."""
 
     shop: Database | None = None
@@ -83,7 +83,7 @@ async def test_an_order_that_changes_between_two_readings_is_no_difference_of_th
     projection = await projection_of(MAPPING, shop)
     assembler = Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=TIMEOUT_MS)
     try:
-        present, proposed = (kind(assembler, RedoContract(), 0.0) for kind in (Reader, Interrupted))
+        present, proposed = (kind(assembler, RedoContract(), 0.0) for kind in (MappingReader, Interrupted))
         assert isinstance(proposed, Interrupted)
         proposed.shop = shop
         pairs = await answer_pairs(present, proposed, [OrderKey("2"), OrderKey("3")])

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from connector.cli.verbs.looking import HOSTINGS
+from connector.cli.verbs.inspection import HOSTINGS
 from connector.model.changes import TableName
 from connector.source.checks.grants import Access, grants
 from connector.source.checks.hosting import Hosting, recognised

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from connector.model.changes import Changes, Lsn, Operation, StreamPosition, TableName
 from connector.pipeline.ports.protocols import Observer
 from connector.pipeline.ports.records import Sweep, SweepKind, Tally
-from connector.status import names
+from connector.status import metric_names as names
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics
 

@@ -18,17 +18,19 @@ from connector.pipeline.ports.chronicle import Attempt, SourceChange
 from connector.pipeline.ports.records import Checkpoint, DeadLetter
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics
-from connector.status.ports import Panel
-from connector.status.site import create_app
-from connector.status.story import Projection, Story, shapes
-from connector.status.web import WebServer
+from connector.status.order_story import OrderPreview, OrderStory, shapes
+from connector.status.ports import SiteContext
+from connector.status.server.site import create_app
+from connector.status.server.web_server import WebServer
 
 KEY = OrderKey('["7","a/b<i>"]')
 ACCEPTED = Checkpoint(KEY, "7-ab", b"\x01" * 32, 1_000.0, store_id="shop")
-STORY = Story(
+STORY = OrderStory(
     KEY,
     2_000.0,
-    Projection("changed", (), ("tags",), shapes({"id": "7-ab", "tags": ["x"], "customer": {"email": "a"}, "n": None})),
+    OrderPreview(
+        "changed", (), ("tags",), shapes({"id": "7-ab", "tags": ["x"], "customer": {"email": "a"}, "n": None})
+    ),
     ACCEPTED,
     changes=(SourceChange("oms.order_header", "update", 0x100000010, 1_999.0, exact=False),),
     attempts=(Attempt(KEY, 1_999.5, "again", "http_503", 503, 0.25, delivery="0101010101ff"),),
@@ -42,13 +44,13 @@ class Library:
         self.story_now = STORY
         self.broken = False
 
-    async def story(self, key: OrderKey) -> Story:
+    async def story(self, key: OrderKey) -> OrderStory:
         self.asked.append(key)
         if self.broken:
             raise CheckpointsUnwritable("the disk is full")
         return replace(self.story_now, key=key)
 
-    async def remembered(self, key: OrderKey, projection: Projection) -> Story:
+    async def remembered(self, key: OrderKey, projection: OrderPreview) -> OrderStory:
         if self.broken:
             raise CheckpointsUnwritable("the disk is full")
         return replace(self.story_now, key=key, projection=projection)
@@ -62,7 +64,7 @@ def library() -> Library:
 @pytest.fixture
 async def client(library: Library) -> AsyncIterator[httpx.AsyncClient]:
     facts = Facts(now=1_000.0, state=State.STREAMING, started_at=900.0, version="1.2.3")
-    server = WebServer(create_app(Metrics("1.2.3"), lambda: facts, Panel(orders=library)), "127.0.0.1", 0)
+    server = WebServer(create_app(Metrics("1.2.3"), lambda: facts, SiteContext(orders=library)), "127.0.0.1", 0)
     await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
         yield client
@@ -100,7 +102,7 @@ async def test_a_refusal_is_told_and_words_from_outside_cannot_become_markup(
     client: httpx.AsyncClient, library: Library
 ) -> None:
     letter = DeadLetter(KEY, "rejected", "tags: <script>alert(1)</script>", ("tags",), None, 1.0, 2.0, 3, 422)
-    library.story_now = replace(STORY, dead_letter=letter, projection=Projection("invalid", ("x: <b>",)))
+    library.story_now = replace(STORY, dead_letter=letter, projection=OrderPreview("invalid", ("x: <b>",)))
     text = (await client.get("/orders/7")).text
     assert "Refused: Redo does not take it as it is." in text
     assert "with HTTP 422, 3 attempts" in text
@@ -112,7 +114,7 @@ async def test_values_are_shown_where_the_story_has_them_and_cannot_become_marku
     client: httpx.AsyncClient, library: Library
 ) -> None:
     values = (("tags[0]", '"<b>old"', '"<b>new"'),)
-    library.story_now = replace(STORY, projection=Projection("changed", (), ("tags",), {}, '{"tags": "<u>"}', values))
+    library.story_now = replace(STORY, projection=OrderPreview("changed", (), ("tags",), {}, '{"tags": "<u>"}', values))
     text = (await client.get("/orders/7")).text
     assert "<td><code>&#34;&lt;b&gt;old&#34;</code></td><td><code>&#34;&lt;b&gt;new&#34;</code></td>" in text
     assert "{&#34;tags&#34;: &#34;&lt;u&gt;&#34;}" in text
@@ -135,7 +137,7 @@ async def parts_of(stream: AsyncIterator[str]) -> dict[str, str]:
 async def test_the_page_is_brought_up_to_date_without_another_look_at_the_oms(
     client: httpx.AsyncClient, library: Library
 ) -> None:
-    seen = replace(STORY, projection=Projection("unchanged"), changes=(), attempts=())
+    seen = replace(STORY, projection=OrderPreview("unchanged"), changes=(), attempts=())
     library.story_now = replace(seen, looked=seen.mark)
     text = (await client.get("/orders/" + quote(KEY, safe=""))).text
     asked = len(library.asked)
@@ -171,7 +173,7 @@ async def test_json_has_the_same(client: httpx.AsyncClient) -> None:
 async def test_an_order_that_nobody_knows_and_one_that_cannot_be_read_are_told_so(
     client: httpx.AsyncClient, library: Library
 ) -> None:
-    library.story_now = Story(KEY, 2_000.0, Projection("absent"))
+    library.story_now = OrderStory(KEY, 2_000.0, OrderPreview("absent"))
     answer = await client.get("/orders/7")
     assert answer.status_code == 404
     assert "Neither the connector nor the mapping knows an order 7." in answer.text

@@ -16,8 +16,8 @@ from connector.model.errors import ConfigurationError
 from connector.pipeline.ports.records import Tally
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics
-from connector.status.site import create_app
-from connector.status.web import WebServer
+from connector.status.server.site import create_app
+from connector.status.server.web_server import WebServer
 
 WELL = Facts(
     now=1_000.0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from connector.demo.traffic import Kind, Traffic
+from connector.demo.shop.traffic import Kind, Traffic
 from connector.pipeline.sweeps import lookups
 from tests.support.fixtures.connector import Rig, eventually
 from tests.system.test_invariants import lookups_wait, play

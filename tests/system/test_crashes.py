@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from connector.demo.traffic import Kind, Traffic
+from connector.demo.shop.traffic import Kind, Traffic
 from connector.pipeline.failpoints import POINTS, arm
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.narrowing import narrowed

@@ -16,7 +16,8 @@ from psycopg import sql
 
 from connector.demo import oms as demo_oms
 from connector.demo.postgres import Cluster, Template
-from connector.inspect import survey
+from connector.inspect import grants
+from connector.inspect.checks import check
 from connector.model.errors import ConfigurationError, Problem
 from connector.sandbox.server import SandboxServer
 from connector.source.objects.teardown import teardown
@@ -121,7 +122,7 @@ class Let:
         return False
 
     async def problems(self) -> list[Problem]:
-        return [each for each in await survey.check(self.rig.settings()) if not each.warning]
+        return [each for each in await check.check(self.rig.settings()) if not each.warning]
 
 
 def dsn_of(database: Database, role: str) -> str:
@@ -136,7 +137,7 @@ async def let_in(rig: Rig) -> Let:
         conn.execute(f"CREATE ROLE {bare} LOGIN PASSWORD '{PASSWORD}'".encode())
         conn.execute(f"GRANT CONNECT ON DATABASE {database.name} TO {bare}".encode())
         rig.overrides["source"] = {"dsn": dsn_of(database, bare)}
-        conn.execute((await survey.grants(rig.settings(), role, None)).encode())
+        conn.execute((await grants.grants(rig.settings(), role, None)).encode())
         conn.execute(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'".encode())
     rig.overrides["source"] = {"dsn": dsn_of(database, role)}
     return Let(rig, role)
@@ -311,7 +312,7 @@ async def test_a_function_of_which_another_may_be_called_is_named_once_the_serve
 
 
 async def warned(let: Let, table: str) -> Sequence[Problem]:
-    return [each for each in await survey.check(let.rig.settings()) if each.where == table]
+    return [each for each in await check.check(let.rig.settings()) if each.where == table]
 
 
 async def test_row_level_security_refuses_when_it_hides_all_and_warns_when_it_may_hide_some(let: Let) -> None:
@@ -345,9 +346,9 @@ async def test_tables_of_a_view_with_the_readers_rights_are_let_read(let: Let) -
         told = [problem.what for problem in await let.problems()]
         columns = f"role {let.role} may not read line, qty of core.item"
         assert told == [f"role {let.role} may not read core.product", columns]
-        let.execute(await survey.grants(let.rig.settings(), let.role, None))
+        let.execute(await grants.grants(let.rig.settings(), let.role, None))
         assert await let.problems() == []
     finally:
         let.execute("ALTER VIEW face.items SET (security_invoker = false)")
         let.execute(f"REVOKE SELECT ON core.item, core.product FROM {let.role}")
-        let.execute(await survey.grants(let.rig.settings(), let.role, None))
+        let.execute(await grants.grants(let.rig.settings(), let.role, None))

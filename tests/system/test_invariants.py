@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from connector.demo import oms
-from connector.demo.traffic import Traffic
+from connector.demo.shop.traffic import Traffic
 from connector.model.orders import OrderKey, OutcomeKind
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.deliver.admission import Pause

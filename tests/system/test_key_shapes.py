@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from time import time
 from typing import Final
 
 import psycopg
@@ -18,8 +17,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.checkpoints.address import Address
-from connector.cli import requests
-from connector.inspect import survey
+from connector.daemon import request_client
+from connector.inspect.checks import check
 from connector.model.errors import Problem
 from connector.model.orders import is_former
 from connector.sandbox.server import SandboxServer
@@ -147,7 +146,7 @@ async def test_a_key_of_another_shape_while_running_is_taken_up_by_itself(
 
 async def test_check_says_beforehand_what_a_changed_key_will_lead_to(shop: Shop) -> None:
     async def said() -> list[Problem]:
-        return [one for one in await survey.check(shop.rig.settings()) if "order key changed" in one.what]
+        return [one for one in await check.check(shop.rig.settings()) if "order key changed" in one.what]
 
     await filled(shop)
     assert await said() == []
@@ -235,9 +234,7 @@ async def test_a_table_is_partitioned_while_its_orders_go_on_changing(
             # Nobody told when a table was back in the publication: a delete before that was not seen, and is held.
             await eventually("it is removed, or held", lambda: _removed_or_held(shop, served))
             if (await served.facts())["held_orders"]:
-                await requests.ask(
-                    shop.rig.settings(), "approve", {}, wait=True, on_progress=lambda _: None, now=time()
-                )
+                await request_client.ask(shop.rig.settings(), "approve", {}, wait=True, on_progress=lambda _: None)
             await served.quiet()
             assert "R7" not in shop.rig.stored()
 

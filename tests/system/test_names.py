@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from connector.inspect import survey
+from connector.inspect import explain
+from connector.inspect.checks import check
 from connector.projection import load
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.served_connector import Served, look_often, serving
@@ -84,7 +85,7 @@ async def test_over_a_restart_nothing_is_removed_and_it_says_what_to_write(rig: 
     async with serving(rig, fits=False) as served:
         await served.until("it reads nothing", state="stalled")
         await says(served, "order_header means front.order_header now", "mapping.sql:", 'write "oms"."order_header"')
-        problems = await survey.check(rig.settings())
+        problems = await check.check(rig.settings())
         (problem,) = [each for each in problems if "order_header means front.order_header now" in each.what]
         assert problem.where.startswith("mapping.sql:")
         rig.execute("UPDATE oms.order_header SET tag_list = 'meanwhile' WHERE ord_id IN (1, 39)")
@@ -166,7 +167,7 @@ async def test_a_function_planted_while_running_stops_reading_before_it_runs_and
 
 
 async def test_what_the_names_mean_is_explained(rig: Rig) -> None:
-    plan = await survey.explain(rig.settings())
+    plan = await explain.explain(rig.settings())
     assert plan["names"]["order_header"] == "oms.order_header"
     assert plan["search_path"][0] == "pg_catalog"
 

@@ -21,7 +21,7 @@ import pytest
 
 from connector.checkpoints.vault import Vault
 from connector.demo.run import free_port
-from connector.demo.traffic import Kind, Traffic
+from connector.demo.shop.traffic import Kind, Traffic
 from tests.support.echoing_redo import Echo
 from tests.support.fixtures.cli import ROOT
 from tests.support.fixtures.connector import Rig, eventually

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from connector.daemon.health.watchdog import Watchdog
-from connector.inspect.compare_mappings import Reader
-from connector.inspect.preview import preview
+from connector.inspect.orders.compare_mappings import MappingReader
+from connector.inspect.orders.preview import preview
 from connector.model.errors import LimitExceeded
 from connector.model.orders import KeyPage, OrderKey
 from connector.pipeline.ports.records import DeadLetter
@@ -188,7 +188,7 @@ async def test_previews_and_comparisons_name_a_slow_order_and_go_on(rig: Rig) ->
     assert "takes longer than source.statement_timeout (0.5 s)" in found["2"]["problems"][0]
     projection = await load_projection(rig.settings())
     async with aclosing(new_assembler(rig.settings(), projection)) as assembler:
-        answers = await Reader(assembler, redo_contract(rig.settings()), 0.0).answers([*map(OrderKey, "123")])
+        answers = await MappingReader(assembler, redo_contract(rig.settings()), 0.0).answers([*map(OrderKey, "123")])
     assert [answers[OrderKey(key)].order is None for key in "123"] == [False, True, False]
 
 

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
-from connector.inspect import survey
+from connector.inspect import grants
 from connector.pipeline.holds.guard import Limits
 from connector.sandbox.server import SandboxServer
 from tests.support.fixtures.connector import Rig, eventually
@@ -96,7 +96,7 @@ async def shop(database: Database, role: str, sandbox: SandboxServer, tmp_path: 
 async def read_by(rig: Rig, role: str, *, fits: bool = True) -> AsyncIterator[Served]:
     rig.overrides["source"] = {"dsn": rig.database.dsn}
     with rig.database.connect() as conn:
-        script = await survey.grants(rig.settings(), role, None)
+        script = await grants.grants(rig.settings(), role, None)
         conn.execute(script.encode())
     rig.overrides["source"] = {"dsn": rig.database.cluster.dsn(rig.database.name, user=role)}
     async with serving(rig, fits=fits) as served:

@@ -1,1 +1,1 @@
-"""All that is printed for people. Knows click, rich and plain dicts; decides nothing."""
+"""All that is printed for people. Knows click, rich and plain dicts; must decide nothing."""

@@ -4,6 +4,7 @@ every line goes out whole, for grep.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -11,13 +12,21 @@ import time
 from collections.abc import Sequence
 from typing import IO, Final
 
+import click
 from rich.console import Console
 
 _UNWRAPPED: Final = 10_000
+FAILING: Final = "failing"
+"""The reason of dead letters that are tried again by themselves, in what `inspect` and the connector answer."""
 
 
 def console() -> Console:
     return Console(highlight=False, width=width(sys.stdout))
+
+
+def print_json(value: object) -> None:
+    """For programs: on standard output, whatever it is."""
+    click.echo(json.dumps(value, indent=2, default=str))
 
 
 def width(stream: IO[str]) -> int:

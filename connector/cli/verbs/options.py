@@ -22,7 +22,7 @@ no_wait_option = click.option("--no-wait", is_flag=True, help="Don't wait until 
 
 
 def settings_of(path: str | None) -> Settings:
-    """Read before the rooms are imported, which takes longer: wrong settings are told at once."""
+    """Read before the rooms are imported, which takes longer: wrong settings are reported at once."""
     from connector.settings import config
 
     return config.load(path)

@@ -1,8 +1,7 @@
-"""What to call the whole: one state, why, and what a person should do next. Ready means that it gets on.
+"""The connector's health: one state, why, and what a person should do next. Ready means that it makes progress.
 
-`facts_collector` feeds it once a second. It sees by itself what no part complains of: a server
-that says nothing, WAL that is written and not read, words that don't reach the server, changes that wait although
-delivery is up. It changes nothing.
+It notices by itself what raises no error: a server that says nothing, WAL that is written and not read, status updates
+that don't reach the server, changes that wait although delivery is up. It changes nothing.
 """
 
 from __future__ import annotations
@@ -51,8 +50,8 @@ class Finding:
     next: str = ""
 
 
-class Moving:
-    """For how long a value has been the same."""
+class UnchangedFor:
+    """For how long (s) a value has been the same."""
 
     def __init__(self) -> None:
         self._value: object = None
@@ -64,20 +63,20 @@ class Moving:
         return now - self._since
 
 
-class Reached:
-    """For how long a place has not been reached that was there already."""
+class BehindFor:
+    """For how long (s) a position that was seen has not been reached."""
 
     def __init__(self) -> None:
-        self._place: int | None = None
+        self._position: int | None = None
         self._since = 0.0
 
-    def look(self, now: float, place: int, reached: int) -> float:
-        if self._place is None or reached >= self._place:
-            self._place, self._since = place if place > reached else None, now
+    def look(self, now: float, position: int, reached: int) -> float:
+        if self._position is None or reached >= self._position:
+            self._position, self._since = position if position > reached else None, now
         return now - self._since
 
     def forget(self) -> None:
-        self._place = None
+        self._position = None
 
 
 class Health:
@@ -95,27 +94,27 @@ class Health:
         """Parts that get nowhere, those that others wait for first."""
         self._stall_advice = stall_advice
         self._clock = clock
-        self._reading, self._settling = Moving(), Moving()
-        self._read_up, self._heeded = Reached(), Reached()
-        self._unread = self._unheeded = self._unsettled = 0.0
+        self._reading, self._settling = UnchangedFor(), UnchangedFor()
+        self._read_up, self._confirmed = BehindFor(), BehindFor()
+        self._unread = self._unconfirmed = self._unsettled = 0.0
 
     def look(self, report: SlotReport | None, settled: int) -> bool:
-        """`settled`: how many orders were dealt with since the start. True when the stream should be opened anew: the
-        server's words come, and ours don't arrive."""
+        """`settled`: how many orders were dealt with since the start. True when the stream should be opened anew: we
+        hear the server, and it doesn't hear us."""
         now, position = self._clock(), self._pipeline.ports.source.position()
         self._unsettled = self._settling.look(now, settled)
         still = self._reading.look(now, (position.received_lsn, position.messages, position.connected))
         if report is None or not position.connected:
             self._read_up.forget()
-            self._heeded.forget()
-            self._unread = self._unheeded = 0.0
+            self._confirmed.forget()
+            self._unread = self._unconfirmed = 0.0
             return False
         self._unread = min(still, self._read_up.look(now, report.current_lsn, position.received_lsn))
         confirmed = report.confirmed_flush_lsn or Lsn(0)
-        self._unheeded = self._heeded.look(now, position.told_lsn, confirmed)
-        if self._unheeded <= self._bounds.silence:
+        self._unconfirmed = self._confirmed.look(now, position.told_lsn, confirmed)
+        if self._unconfirmed <= self._bounds.silence:
             return False
-        self._heeded.forget()
+        self._confirmed.forget()
         return True
 
     def judge(self, now: float, tally: Tally, mapping_problem: str | None) -> Finding:
@@ -176,8 +175,8 @@ class Health:
             said = f"WAL is written, and none of it was read for {duration(self._unread)}"
             step = "see in pg_stat_replication what the walsender does: it may decode a huge transaction"
             return Finding(State.STALLED, said, step)
-        if self._unheeded > bound:
-            said = f"the server has taken no note of what it was told for {duration(self._unheeded)}"
+        if self._unconfirmed > bound:
+            said = f"the server has taken no note of what it was told for {duration(self._unconfirmed)}"
             return Finding(State.STALLED, said, "see the network between us and the server: the stream is opened anew")
         return None
 

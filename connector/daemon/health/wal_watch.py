@@ -1,7 +1,6 @@
 """Says in time that the slot keeps much WAL on the OMS's disk: how much is left until which limit, and what to do.
 
-`facts_collector` feeds it. It only speaks: nothing is cut off, because a slot that is dropped
-loses changes.
+It only warns: nothing is cut off, because a slot that is dropped loses changes.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class WalWatch:
         """A sentence for people while little is left, else empty."""
         self.advice = ""
         self._forecast = forecast or Forecast(budget)
-        self._say_after = 0.0
+        self._warn_after = 0.0
 
     def look(self, now: float, report: SlotReport | None) -> None:
         """Judge a report, None when there is none. `now`: seconds of a clock that never goes back."""
@@ -40,9 +39,9 @@ class WalWatch:
         self.warning = self.advice = ""
         if report is None or not _pressing(self.outlook):
             return
-        self.warning, self.advice = _words(self.outlook, report), _advice(report)
-        if now >= self._say_after:
-            self._say_after = now + EVERY
+        self.warning, self.advice = _problem(self.outlook, report), _advice(report)
+        if now >= self._warn_after:
+            self._warn_after = now + EVERY
             log.warning("wal_budget", problem=self.warning, next=self.advice)
 
 
@@ -53,14 +52,14 @@ def _pressing(outlook: Outlook) -> bool:
     return soon or outlook.left < LITTLE * outlook.whole
 
 
-def _words(outlook: Outlook, report: SlotReport) -> str:
+def _problem(outlook: Outlook, report: SlotReport) -> str:
     kept, left = size(report.retained or 0), outlook.left or 0
     if left <= 0:
         return f"the slot keeps {kept} of WAL on the source's disk, {size(-left)} more than {outlook.limit} allows"
-    words = f"the slot keeps {kept} of WAL on the source's disk, {size(left)} are left until {outlook.limit}"
+    problem = f"the slot keeps {kept} of WAL on the source's disk, {size(left)} are left until {outlook.limit}"
     if outlook.seconds is not None:
-        words += f", which is reached in {duration(outlook.seconds)} at the present pace"
-    return words
+        problem += f", which is reached in {duration(outlook.seconds)} at the present pace"
+    return problem
 
 
 def _advice(report: SlotReport) -> str:

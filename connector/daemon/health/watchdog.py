@@ -24,8 +24,8 @@ from connector.pipeline.heartbeat import Heartbeat, Stall, Stalls
 log = structlog.get_logger("connector.daemon.health.watchdog")
 
 EXIT_STALLED: Final = 3
-SPEAKING: Final = 5.0
-"""Seconds for last words: whoever reads our standard error may be stuck too."""
+LOG_BOUND: Final = 5.0
+"""Seconds that writing to the log may take: whoever reads our standard error may be stuck too."""
 MARGIN: Final = 30.0
 """Seconds that the timer in C waits longer than the thread would."""
 STDERR: Final = 2
@@ -41,7 +41,7 @@ class Watchdog:
         exit_after: float | None,
         *,
         margin: float = MARGIN,
-        speaking: float = SPEAKING,
+        log_bound: float = LOG_BOUND,
         end: Callable[[int], object] = os._exit,
     ) -> None:
         self.stalled: tuple[Stall, ...] = ()
@@ -49,13 +49,13 @@ class Watchdog:
         self._stalled_after = stalled_after
         self._exit_after = exit_after
         self._margin = margin
-        self._speaking = speaking
+        self._log_bound = log_bound
         self._end = end
         self._every = min(1.0, stalled_after / 10)
         self._loop_heartbeat = Heartbeat("event loop", "running everything else", root=True)
         self._heartbeats: Callable[[], Sequence[Heartbeat]] = tuple
         self._stalls = Stalls()
-        self._told: frozenset[str] = frozenset()
+        self._logged: frozenset[str] = frozenset()
         self._stopped = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -75,7 +75,7 @@ class Watchdog:
         """A second call does nothing."""
         self._stopped.set()
         if self._thread is not None:
-            self._thread.join(2 * self._speaking)
+            self._thread.join(2 * self._log_bound)
         if self._exit_after is not None:
             faulthandler.cancel_dump_traceback_later()
 
@@ -100,21 +100,21 @@ class Watchdog:
         stalls = self._stalls.look([self._loop_heartbeat, *self._heartbeats()], passed)
         self.stalled = tuple(stall for stall in stalls if stall.beyond >= self._stalled_after)
         if self._exit_after is not None and any(stall.beyond >= self._exit_after for stall in stalls):
-            self._speak(lambda: self._last_words(self.stalled[0]))
+            self._within_bound(lambda: self._log_exit(self.stalled[0]))
             self._end(EXIT_STALLED)
             return True
-        self._tell()
+        self._log_stalls()
         return False
 
-    def _tell(self) -> None:
+    def _log_stalls(self) -> None:
         """Each stall once, and when it is over."""
-        new = [stall for stall in self.stalled if stall.name not in self._told]
-        over = self._told - {stall.name for stall in self.stalled}
-        self._told = frozenset(stall.name for stall in self.stalled)
+        new = [stall for stall in self.stalled if stall.name not in self._logged]
+        over = self._logged - {stall.name for stall in self.stalled}
+        self._logged = frozenset(stall.name for stall in self.stalled)
         for stall in new:
-            self._speak(partial(log.error, "stalled", part=stall.name, problem=str(stall), next=self.advice))
+            self._within_bound(partial(log.error, "stalled", part=stall.name, problem=str(stall), next=self.advice))
         for name in over:
-            self._speak(partial(log.info, "stall_over", part=name))
+            self._within_bound(partial(log.info, "stall_over", part=name))
 
     @property
     def advice(self) -> str:
@@ -124,7 +124,7 @@ class Watchdog:
         ends = f"after {self._exit_after:.3g} s of it the process ends with exit code {EXIT_STALLED}"
         return f"{ends}, so that its supervisor starts it again; nothing is lost"
 
-    def _last_words(self, stall: Stall) -> None:
+    def _log_exit(self, stall: Stall) -> None:
         log.critical(
             "stalled_exit",
             part=stall.name,
@@ -135,8 +135,8 @@ class Watchdog:
         assert self._loop is not None  # noqa: S101 -- set before the thread starts
         os.write(STDERR, "\n".join([*task_lines(self._loop), thread_lines(), ""]).encode())
 
-    def _speak(self, words: Callable[[], object]) -> None:
-        """Not for longer than that, should whoever reads our standard error be stuck."""
-        speaker = threading.Thread(target=words, name="watchdog-words", daemon=True)
-        speaker.start()
-        speaker.join(self._speaking)
+    def _within_bound(self, write: Callable[[], object]) -> None:
+        """Write to the log, in a thread that is left behind where whoever reads our standard error is stuck."""
+        writer = threading.Thread(target=write, name="watchdog-words", daemon=True)
+        writer.start()
+        writer.join(self._log_bound)

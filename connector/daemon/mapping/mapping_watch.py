@@ -1,6 +1,6 @@
 """Notices that the mapping, or what it reads, is another one than the pipeline was built for.
 
-Between the rooms, like `app`. While the mapping doesn't fit the database, the pipeline goes on collecting affected keys
+While the mapping doesn't fit the database, the pipeline goes on collecting affected keys
 and moving the slot; here the mapping is tried again until it fits. What reads or routes otherwise than before is then
 taken up by building everything anew. A mapping that is refused changes nothing: the old one goes on, and the log says
 why.
@@ -11,14 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from connector.daemon.health.facts_collector import FactsCollector
-from connector.daemon.mapping.unmapped import Unmapped
-from connector.daemon.source.source_objects import SourceObjects
+from connector.daemon.generation import Generation
 from connector.model.errors import (
     ConfigurationError,
     ConnectorError,
@@ -26,10 +23,7 @@ from connector.model.errors import (
     MappingFails,
     SourceUnavailable,
 )
-from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.run import Pipeline
-from connector.projection import Assembler, Projection
-from connector.status.metrics import Metrics
+from connector.projection import Projection
 
 log = structlog.get_logger("connector.mapping")
 
@@ -40,24 +34,6 @@ USED_EVERY = 10.0
 """Seconds between looks at the views, functions and types that the mapping uses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """One generation: what was built for one mapping and one state of the catalog."""
-
-    projection: Projection | Unmapped
-    pipeline: Pipeline
-    metrics: Metrics
-    facts_collector: FactsCollector
-    objects: SourceObjects
-    assembler: Assembler | Unmapped
-    inbox: Heartbeat
-
-    def heartbeats(self) -> list[Heartbeat]:
-        """Of everything that must get on; may be asked from any thread. The mapping watch isn't among them: it may
-        have to wait for a slot, and its end is noticed."""
-        return [*self.pipeline.heartbeats, *self.facts_collector.heartbeats, self.objects.heartbeat, self.inbox]
-
-
 class MappingWatch:
     """`load` reads and analyses the mapping anew. `admit` makes sure that a mapping that differs can be taken up.
     Both raise ConfigurationError for defects, SourceUnavailable for what time mends."""
@@ -65,12 +41,12 @@ class MappingWatch:
     def __init__(
         self,
         path: Path,
-        parts: Parts,
+        generation: Generation,
         load: Callable[[], Awaitable[Projection]],
         admit: Callable[[Projection], Awaitable[None]],
     ) -> None:
         self._path = path
-        self._parts = parts
+        self._running = generation
         self._load = load
         self._admit = admit
         self._text = self._read()
@@ -86,8 +62,8 @@ class MappingWatch:
             await asyncio.sleep(EVERY)
             if await self._news():
                 self._due, self._not_before = True, 0.0
-            pipeline = self._parts.pipeline
-            # Nobody else takes back what `try_mapping` found, be it that the database was away just then.
+            pipeline = self._running.pipeline
+            # Only here is taken back what `try_mapping` found, be it that the database was away just then.
             trouble = pipeline.trouble
             misfit = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
             broken = misfit or pipeline.mapping_trouble is not None
@@ -100,46 +76,46 @@ class MappingWatch:
     async def _news(self) -> bool:
         """The file, the tables or what else the mapping uses is otherwise than it was."""
         before, self._text = self._text, self._read()
-        return await self._parts.objects.look() or self._text != before or await self._redefined()
+        return await self._running.objects.look() or self._text != before or await self._redefined()
 
     async def _redefined(self) -> bool:
         if time.monotonic() < self._used_next:
             return False
         self._used_next = time.monotonic() + USED_EVERY
         try:
-            return await self._parts.assembler.redefined()
+            return await self._running.assembler.redefined()
         except ConnectorError:
             return False  # asked again soon
 
     async def _tried(self) -> Projection | None:
         """The mapping as it is now, when it can be taken up and reads or routes otherwise than before."""
-        parts = self._parts
+        running = self._running
         try:
             projection = await self._load()
-            same = projection.signature == parts.projection.signature
-            differs = not same or parts.assembler.superseded_by(projection)
+            same = projection.signature == running.projection.signature
+            differs = not same or running.assembler.superseded_by(projection)
             if differs:
                 await self._admit(projection)
         except (ConfigurationError, SourceUnavailable) as error:
-            self._tell(error)
+            self._report(error)
             # Is it only the text that is refused, or can no order be read any more?
-            await parts.pipeline.try_mapping()
+            await running.pipeline.try_mapping()
             return None
-        self._due, self._refused, parts.facts_collector.mapping_problem = False, None, None
+        self._due, self._refused, running.facts_collector.mapping_problem = False, None, None
         if not differs:
-            await parts.pipeline.try_mapping()
+            await running.pipeline.try_mapping()
             return None
-        log.info("mapping_reloaded", meaning_changed=projection.fingerprint != parts.projection.fingerprint)
+        log.info("mapping_reloaded", meaning_changed=projection.fingerprint != running.projection.fingerprint)
         return projection
 
-    def _tell(self, error: ConfigurationError | SourceUnavailable) -> None:
-        said, news = str(error), str(error) != self._refused
-        self._refused = said
+    def _report(self, error: ConfigurationError | SourceUnavailable) -> None:
+        problem, news = str(error), str(error) != self._refused
+        self._refused = problem
         if isinstance(error, SourceUnavailable):
             if news:
-                log.warning("mapping_not_read", problem=said)
+                log.warning("mapping_not_read", problem=problem)
             return
-        self._parts.facts_collector.mapping_problem = str(error.problems[0])
+        self._running.facts_collector.mapping_problem = str(error.problems[0])
         if news:
             log.error("mapping_refused", problems=[str(problem) for problem in error.problems])
 

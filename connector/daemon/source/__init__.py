@@ -1,1 +1,1 @@
-"""The source while the connector runs: its objects, a lost slot, slots left behind."""
+"""The source while the connector runs: its objects, a lost slot, and dropping what is ours."""

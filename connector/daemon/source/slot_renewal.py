@@ -1,33 +1,33 @@
 """What becomes of a slot that can't be read any more: made anew, or left for a person.
 
-Between the rooms, like `app`: the pipeline knows when, the source knows how, the settings say whether.
+The pipeline knows when, the source knows how, the settings say whether.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from connector.daemon.source.source_objects import Source
+from connector.daemon.source.source_objects import SourceConfig
 from connector.model.errors import ConfigurationError, Problem, SlotLost, SourceUnavailable
 from connector.source.objects.setup import renew, slot_statement
-from connector.source.objects.slot import Blocker
+from connector.source.objects.slot import OnWait
 
 log = structlog.get_logger("connector.source")
 
 
+@dataclass(frozen=True, slots=True)
 class SlotRenewal:
     """`pipeline.ports.Slot`. `keep`: a person wants to look first (`source.on_slot_loss = "stop"`)."""
 
-    def __init__(self, source: Source, keep: bool, on_wait: Callable[[Sequence[Blocker]], None]) -> None:
-        self._source = source
-        self._keep = keep
-        self._on_wait = on_wait
+    source: SourceConfig
+    keep: bool
+    on_wait: OnWait
 
     async def renew(self, lost: SlotLost) -> None:
-        source = self._source
-        if self._keep:
+        source = self.source
+        if self.keep:
             raise ConfigurationError([kept_slot(source.slot, str(lost))])
         if not source.manage:
             raise SourceUnavailable(
@@ -35,7 +35,7 @@ class SlotRenewal:
                 f" {slot_statement(source.slot)} The connector goes on then by itself, and compares every order"
             )
         try:
-            await renew(source.dsn, source.slot, source.publication, source.tables, self._on_wait)
+            await renew(source.dsn, source.slot, source.publication, source.tables, self.on_wait)
         except ConfigurationError as error:
             # Delivery goes on meanwhile, and a person who mends it need not restart anything.
             raise SourceUnavailable(str(error)) from None

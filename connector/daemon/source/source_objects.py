@@ -1,6 +1,6 @@
 """The source's objects while the connector runs: tables, publications, slot.
 
-Between the rooms, like `app`. What makes the OMS's statements fail is taken back twice a second; what else drifted is
+What makes the OMS's statements fail is taken back twice a second; what else drifted is
 mended every ten seconds, where that is ours to do. Wherever changes may have been missed, or a table's rows may mean
 something else than before, every order is compared with its checkpoint. How the objects were is remembered together
 with that, so that nothing escapes while the connector is down.
@@ -46,7 +46,7 @@ CAUSE = "tables of the source changed"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceConfig:
     """How the source's objects are named, and whether we may make and mend them. `read_dsn`: where orders are read
     when that is another server. `within`: seconds in which a short query must be answered."""
 
@@ -74,10 +74,10 @@ class _Pending:
     compared: bool = False
 
 
-class SourceObjects:
+class SourceObjectsWatch:
     """`looks`: the connection that whoever looks at the source's state shares."""
 
-    def __init__(self, source: Source, looks: KeptConnection, stream: PostgresSource, pipeline: Pipeline) -> None:
+    def __init__(self, source: SourceConfig, looks: KeptConnection, stream: PostgresSource, pipeline: Pipeline) -> None:
         self._source = source
         self._stream = stream
         self._pipeline = pipeline
@@ -91,8 +91,8 @@ class SourceObjects:
         self._analyse = True  # what was analysed was read a moment before the first look
         self._next = 0.0
         self._again = 0.0
-        self._told: Drift | None = None
-        self._complaint: str | None = None
+        self._logged: Drift | None = None
+        self._warned: str | None = None
         self._rounds_in_danger = 0
 
     async def begin(self, *, compared: bool) -> None:
@@ -117,7 +117,7 @@ class SourceObjects:
         try:
             await self._look()
         except SourceUnavailable as error:
-            self._complain(error)
+            self._warn_once(error)
         else:
             due = self._analyse and (self._pending is None or self._pending.shown)
             self._analyse = self._analyse and not due
@@ -151,7 +151,7 @@ class SourceObjects:
         if (problem := await self._standby.look()) is not None:
             log.warning("synchronous_standby", problem=problem.what, next=problem.hint)
         self._stream.waited_for(self._standby.waited_for)
-        self._tell(drift)
+        self._log_drift(drift)
         if self._source.manage and self._source.publication in drift.publications_gone:
             # What was written meanwhile can't be decoded: the slot is made anew, too, by who follows it.
             self._stream.reconnect()
@@ -160,9 +160,9 @@ class SourceObjects:
                 if (await self._mend(self._source.tables)).publications_changed:
                     drift = await self._watch.look()
             except (SourceUnavailable, ConfigurationError) as error:
-                self._complain(error)
+                self._warn_once(error)
         if self._watch.changed:
-            await self._notice()
+            await self._drifted()
         await self._compare(drift)
 
     async def _mend(self, tables: Sequence[TableName]) -> SetupResult:
@@ -170,10 +170,10 @@ class SourceObjects:
         ready = await mend(source.dsn, source.slot, source.publication, tables)
         if ready.resubscribe:
             self._stream.reconnect()
-        self._complaint = None
+        self._warned = None
         return ready
 
-    async def _notice(self) -> None:
+    async def _drifted(self) -> None:
         await self._pipeline.evidence.doubt(CAUSE, asks=True)
         self._analyse = self._analyse or not self._watch.analysed_alike
         moment = self._watch.moment
@@ -230,20 +230,20 @@ class SourceObjects:
         elif self._rounds_in_danger == 2:
             log.error("oms_statements_fail", tables=tables, problem=problem, next=f"let a DBA run: {statements(found)}")
 
-    # words
+    # the log
 
-    def _tell(self, drift: Drift) -> None:
-        if drift and drift != self._told:
+    def _log_drift(self, drift: Drift) -> None:
+        if drift and drift != self._logged:
             found = {each.name: getattr(drift, each.name) for each in fields(drift)}
-            said = {
+            shown = {
                 name: value if value is True else [str(one) for one in value] for name, value in found.items() if value
             }
-            log.warning("source_objects_changed", **said)
-        self._told = drift or None
+            log.warning("source_objects_changed", **shown)
+        self._logged = drift or None
 
-    def _complain(self, error: ConnectorError) -> None:
-        """Once for as long as it lasts."""
-        if str(error) != self._complaint:
-            self._complaint = str(error)
+    def _warn_once(self, error: ConnectorError) -> None:
+        """Log an error once for as long as it lasts."""
+        if str(error) != self._warned:
+            self._warned = str(error)
             hint = error.hint if isinstance(error, SourceUnavailable) else ""
             log.warning("source_objects", problem=str(error), next=hint or None)

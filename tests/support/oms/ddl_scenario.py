@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.daemon import app, build
-from connector.daemon.mapping.mapping_watch import Parts
+from connector.daemon.generation import Generation
 from connector.demo.verdict import Verdict
 from connector.projection import load
 from connector.sandbox.server import SandboxServer
@@ -37,7 +37,7 @@ class DdlScenario:
     rig: Rig
     served: Served
     clients: Clients
-    generations: list[Parts]
+    generations: list[Generation]
     logs: list[MutableMapping[str, Any]]
     _seeds: int = 0
     _heard: int = 0
@@ -46,7 +46,7 @@ class DdlScenario:
     """The id of the generation that is what the mapping means since the last DDL, and the mapping."""
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> Generation:
         return self.generations[-1]
 
     async def ddl(self, *transactions: str) -> float:
@@ -153,10 +153,10 @@ async def ddl_scenario(
     with database.connect() as conn:
         conn.execute(SCHEMA.encode())
     look_often(monkeypatch)
-    generations: list[Parts] = []
+    generations: list[Generation] = []
     original = build.build
 
-    async def recording(*arguments: Any, **named: Any) -> Parts:
+    async def recording(*arguments: Any, **named: Any) -> Generation:
         generations.append(await original(*arguments, **named))
         return generations[-1]
 

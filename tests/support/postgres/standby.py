@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import psycopg
 
 from connector.demo.postgres import SETTINGS, Cluster
-from connector.demo.scratch import Account, Scratch
+from connector.demo.postgres.scratch import Account, Scratch
 
 
 def standby_of(primary: Cluster, settings: Mapping[str, str] | None = None) -> Cluster:

@@ -23,7 +23,7 @@ import psycopg
 
 from connector.checkpoints.opening import in_file
 from connector.demo.postgres import Cluster, Template
-from connector.inspect import survey
+from connector.inspect import grants
 from connector.model.changes import parse_lsn
 from connector.sandbox.server import SandboxServer
 from connector.settings.config import Settings
@@ -198,7 +198,7 @@ class Scene:
             mapping={"path": str(self.folder / "mapping.sql"), "sweep_tables": (TRAP,)},
             redo={"store_id": self.state.store_id, "api_secret": self.state.api_secret},
         )
-        script = await survey.grants(settings, ROLE, None)
+        script = await grants.grants(settings, ROLE, None)
         with self.database.connect() as conn:
             conn.execute(script.encode())
 

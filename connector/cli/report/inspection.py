@@ -1,0 +1,119 @@
+"""What `explain` and `preview` print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from connector.cli.report.console import console, some
+
+_HOW: Final = {
+    "key": "the order's own row, key {}",
+    "column": "carries the order's key in {}",
+    "reverse": "its orders are looked up by {}",
+    "sweep": "after any change of it, every order is looked at",
+}
+_DELETES: Final = {
+    "replica identity": "by the replica identity",
+    "reverse index": "by the reverse index kept with the checkpoints",
+    "sweep": "every order is looked at",
+}
+_FATES: Final = {
+    "unchanged": "would stay as they are",
+    "changed": "would change",
+    "rejected": "would be rejected",
+    "missing": "would be missing",
+    "new": "would be new",
+    "mended": "would no longer be rejected",
+    "neither": "have no row in either mapping",
+}
+
+
+def explain_tree(plan: Mapping[str, Any]) -> None:
+    """`explain`: per table and use, how a changed row leads to orders."""
+    key = ", ".join(plan["order_key"])
+    tree = Tree(Text.assemble("an order is a row of ", (plan["order_table"], "bold"), f", key ({key})"))
+    for table in plan["tables"]:
+        branch = tree.add(Text(table["table"], "bold"))
+        for use in table["uses"]:
+            branch.add(_use(use))
+    if plan["names"]:
+        branch = tree.add(Text(f"names without a schema, looked up in {', '.join(plan['search_path'])}", "bold"))
+        for name, found in plan["names"].items():
+            branch.add(Text(f"{name}: {found}"))
+    console().print(tree)
+
+
+def _use(use: Mapping[str, Any]) -> Text:
+    columns = ", ".join(use["columns"])
+    how = _HOW.get(use["route"], "{}").format(columns)
+    text = Text.assemble(f"as {use['alias']} (line {use['line']}): ", (how, "green"), f"; {_fan_out(use['fan_out'])}")
+    if use["reverse_sql"]:
+        text.append(f"\n{use['reverse_sql']}", "dim")
+    if not use["indexed"]:
+        text.append("\nno index serves this query; to ask the DBA for:", "yellow")
+        text.append("".join(f"\n{statement}" for statement in use["create_index"]))
+    sweeps = use["deletes"] == "sweep"
+    text.append(f"\ndeletes and moves: {_DELETES.get(use['deletes'], '')}", "yellow" if sweeps else "dim")
+    return text
+
+
+def _fan_out(orders: float | None) -> str:
+    """How many orders a changed row leads to."""
+    if orders is None:
+        return "how many orders a row: unknown, ANALYZE tells"
+    return f"about {round(orders):,} order{'s' if round(orders) > 1 else ''} a row"
+
+
+def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
+    """`preview`: verdict, what is wrong, what changed, and the payload."""
+    out = console()
+    for one in previews:
+        where = "" if one["store_id"] is None else f", store {one['store_id']}"
+        out.print(Text(f"order {one['key']}: {one['verdict']}{where}", "bold"))
+        for problem in one["problems"]:
+            out.print(Text(f"  {problem}", "red"))
+        if one["changed_fields"]:
+            out.print(Text(f"  changed since accepted: {', '.join(one['changed_fields'])}", "yellow"))
+        if one.get("values", ()) is None:
+            out.print(Text("  no values: what Redo accepted wasn't kept, or no key opens it", "yellow"))
+        _print_values(out, one.get("values") or ())
+        if one["payload"] is not None:
+            out.print_json(json.dumps(one["payload"]))
+
+
+def comparison(found: Mapping[str, Any]) -> None:
+    """`preview --mapping`: how many orders would become what, in which fields, with examples, and why some wouldn't."""
+    out = console()
+    out.print(Text(f"{found['orders']} orders under the configured mapping and {found['mapping']}", "bold"))
+    for name, words in _FATES.items():
+        if found[name]:
+            known = found["rejected_already"] if name == "rejected" else 0
+            already = f" ({known} of them are already)" if known else ""
+            out.print(Text(f"{found[name]:>8,} {words}{already}", "red" if name == "rejected" else ""))
+    if found["fields"]:
+        out.print(Text("fields that would change", "bold"))
+    for path, orders in found["fields"].items():
+        out.print(f"{orders:>8,} {path}")
+    for example in found["examples"]:
+        out.print(Text(f"order {example['key']}: {', '.join(example['fields'])}"))
+        _print_values(out, example.get("values", ()))
+    for one in found["rejections"]:
+        reason = f"{one['path']}: {one['message']}" if one["path"] else one["message"]
+        out.print(Text(f"rejected, {one['orders']:,} of them ({some(one['keys'], one['orders'])}): {reason}", "red"))
+    if found["missing"]:
+        out.print(Text(f"missing: {some(found['missing_keys'], found['missing'])}", "yellow"))
+
+
+def _print_values(out: Console, values: Sequence[Mapping[str, Any]]) -> None:
+    for one in values:
+        out.print(Text(f"  {one['path']}: {_json(one['old'])} -> {_json(one['new'])}"))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

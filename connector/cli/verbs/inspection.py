@@ -1,0 +1,163 @@
+"""The verbs that look: check, explain, preview, status, explain-order, grants. They change nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from connector.cli.exit_codes import run_async
+from connector.cli.verbs.options import config_option, json_option, settings_of
+from connector.model.errors import Problem
+
+HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")
+"""Those of `source.hosting`, which takes too long to import for --help."""
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@config_option
+@json_option
+def check(config_path: str | None, *, as_json: bool) -> None:
+    """Look at everything `run` needs, changing nothing."""
+    settings = settings_of(config_path)
+    from connector.cli.report.console import print_json
+    from connector.cli.report.problems import problem_dict, show_problems
+    from connector.inspect.checks import check
+    from connector.settings.exposure import readable_by_all
+
+    problems = [*run_async(check.check(settings)), *readable_by_all(config_path)]
+    serious = [problem for problem in problems if not problem.warning]
+    if as_json:
+        print_json({"ok": not serious, "problems": [problem_dict(problem) for problem in problems]})
+    else:
+        show_problems(problems)
+        if not serious:
+            click.echo("Ready: `redo-connector run` can start.")
+    sys.exit(1 if serious else 0)
+
+
+@click.command()
+@config_option
+@json_option
+def explain(config_path: str | None, *, as_json: bool) -> None:
+    """Show how a changed row of each table leads to orders."""
+    settings = settings_of(config_path)
+    from connector.cli.report.console import print_json
+    from connector.cli.report.inspection import explain_tree
+    from connector.inspect import explain
+
+    plan = run_async(explain.explain(settings))
+    if as_json:
+        print_json(plan)
+    else:
+        explain_tree(plan)
+
+
+@click.command()
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@config_option
+@json_option
+@click.option("--mapping", type=_FILE, metavar="FILE", help="Compare the configured mapping with this one.")
+@click.option("--sample", type=click.IntRange(1), help="How many orders, when no KEY is given: 3; 200 with --mapping.")
+@click.option("--values", is_flag=True, help="Show old and new values of what differs.")
+def preview(
+    keys: tuple[str, ...],
+    config_path: str | None,
+    mapping: Path | None,
+    sample: int | None,
+    *,
+    values: bool,
+    as_json: bool,
+) -> None:
+    """Show what would be sent for orders. Pushes nothing.
+
+    Says, too, whether that differs from what Redo last accepted; with --mapping, what another mapping would change.
+    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
+    """
+    settings = settings_of(config_path)
+    if values and mapping is None and settings.checkpoints.keep != "payload":
+        raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
+    from connector.cli.report import inspection
+    from connector.cli.report.console import print_json
+    from connector.cli.report.problems import show_problems
+    from connector.inspect import endpoints
+    from connector.inspect.orders import compare_mappings, preview
+
+    if mapping is not None:
+        compared = run_async(compare_mappings.compare(settings, mapping, keys, sample or 200, values=values))
+        print_json(compared) if as_json else inspection.comparison(compared)
+        sys.exit(1 if compared["rejected"] else 0)
+    show_problems(run_async(endpoints.endpoint_problems(settings)))
+    previews = run_async(preview.preview(settings, keys, sample or 3, values=values))
+    print_json(previews) if as_json else inspection.preview_orders(previews)
+    sys.exit(1 if any(one["problems"] for one in previews) else 0)
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--watch", is_flag=True, help="Go on showing it, until Ctrl-C.")
+def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
+    """Say how the running connector does. When none runs, what its store remembers."""
+    if watch and as_json:
+        raise click.UsageError("--watch is for people: ask with --json as often as you like")
+    settings = settings_of(config_path)
+    from connector.cli.report.console import console, print_json
+    from connector.cli.report.status import status_view
+    from connector.inspect import status
+
+    if watch:
+        from connector.cli.report.watch_status import watch_status
+
+        watch_status(lambda: run_async(status.status(settings)))
+        return
+    found = run_async(status.status(settings))
+    print_json(found) if as_json else console().print(status_view(found))
+    sys.exit(0 if found.get("ready") else 1)
+
+
+@click.command("explain-order")
+@click.argument("key")
+@config_option
+@json_option
+def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
+    """Show what became of one order, and why.
+
+    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts. Without a running connector:
+    what the store remembers, and what the mapping says.
+    """
+    settings = settings_of(config_path)
+    from connector.cli.report.console import print_json
+    from connector.cli.report.order_story import story_lines
+    from connector.cli.report.problems import show_problems
+    from connector.inspect import endpoints
+    from connector.inspect.orders import explain_order
+
+    found = run_async(explain_order.story(settings, key))
+    if not found["running"]:
+        show_problems(run_async(endpoints.endpoint_problems(settings)))
+    if as_json:
+        print_json(found)
+    elif found["known"]:
+        story_lines(found)
+    else:
+        hint = "`redo-connector preview` names some; a composite key is a JSON list of texts"
+        show_problems([Problem("neither the connector nor the mapping knows this order", hint, f"order {key}")])
+    sys.exit(0 if found["known"] else 1)
+
+
+@click.command()
+@config_option
+@click.option("--role", default="redo_connector", show_default=True, help="The role that the connector logs in as.")
+@click.option("--for", "hosting", type=click.Choice(HOSTINGS), help="Where the database is; by default, as recognised.")
+def grants(config_path: str | None, role: str, hosting: str | None) -> None:
+    """Print the SQL with which a DBA lets the connector in. It gives what is needed, and nothing more.
+
+    The role of source.dsn needs no privilege for this but to connect.
+    """
+    settings = settings_of(config_path)
+    from connector.inspect import grants
+
+    click.echo(run_async(grants.grants(settings, role, hosting)), nl=False)

@@ -1,0 +1,19 @@
+"""`explain`: how a changed row of each table leads to orders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.projection.assembly.statistics import read_statistics
+from connector.settings.config import Settings
+from connector.wiring import factories
+
+
+async def explain(settings: Settings) -> dict[str, Any]:
+    """As `Projection.explain` has it, with what the planner knows."""
+    projection = await factories.load_projection(settings)
+    read = {hop.table.name for use in projection.uses if use.route.lookup for hop in use.route.lookup.hops}
+    statistics = await read_statistics(
+        sorted(read), read_dsn=factories.read_dsn(settings), statement_timeout_ms=factories.timeout_ms(settings)
+    )
+    return projection.explain(statistics)

@@ -1,0 +1,186 @@
+"""`preview --mapping`: the configured mapping and another one over the same orders. Pushes and writes nothing.
+
+Without being asked for values it gives none: orders are named by key, fields by path.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from connector.contract.canonical import Ignored, ignoring
+from connector.contract.field_diff import bare
+from connector.contract.order_builder import RedoContract
+from connector.inspect.orders.order_preview import changed_values
+from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
+from connector.model.orders import Document, Order, OrderKey, Violation
+from connector.projection import Assembler, Projection
+from connector.projection.sql.errors import condition
+from connector.settings.config import Settings
+from connector.wiring import factories
+
+_BATCH: Final = 50
+_SHOWN: Final = 5
+"""Examples of changed orders, and keys of each reason for a rejection."""
+_LOOKS: Final = 3
+"""How often two mappings are read for an order that changes meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row."""
+
+    order: Order | None = None
+    wrong: tuple[Violation, ...] = ()
+
+    @property
+    def absent(self) -> bool:
+        return self.order is None and not self.wrong
+
+
+Pairs: TypeAlias = Mapping[OrderKey, tuple[Answer, Answer]]
+
+
+async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int, *, values: bool) -> dict[str, Any]:
+    """The configured mapping against the one in the file, for the keys or for `size` orders from all over the key
+    range.
+
+    Raises ConfigurationError for a mapping that isn't fit, or that has another order key.
+    """
+    ignored = settings.mapping.ignore
+    contract = RedoContract(settings.source.timezone, ignored)
+    present = await factories.load_projection(settings)
+    mapping = settings.mapping.model_copy(update={"path": path})
+    proposed = await factories.load_projection(settings.model_copy(update={"mapping": mapping}))
+    _same_key(present, proposed)
+    async with AsyncExitStack() as stack:
+        assemblers = [factories.new_assembler(settings, projection) for projection in (present, proposed)]
+        for assembler in assemblers:
+            stack.push_async_callback(assembler.aclose)
+        wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await assemblers[0].sample(size)
+        readers = [MappingReader(assembler, contract, time.time()) for assembler in assemblers]
+        pairs = await answer_pairs(readers[0], readers[1], wanted)
+    return {"mapping": str(path), "orders": len(pairs), **_summary(pairs, ignoring(ignored), values=values)}
+
+
+def _same_key(present: Projection, proposed: Projection) -> None:
+    one, other = ((it.order_table, it.key) for it in (present, proposed))
+    if one != other:
+        names = [f"{table} ({', '.join(columns)})" for table, columns in (one, other)]
+        what = f"an order is a row of {names[1]} here, and of {names[0]} in the configured mapping"
+        hint = "only mappings with the same order key can be compared order by order"
+        raise ConfigurationError([Problem(what, hint, proposed.path)])
+
+
+@dataclass(slots=True)
+class MappingReader:
+    """One mapping, through the contract. Orders that say no `updatedAt` get the same one each time."""
+
+    assembler: Assembler
+    contract: RedoContract
+    seen_at: float
+
+    async def answers(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+        found: dict[OrderKey, Answer] = {}
+        for at in range(0, len(keys), _BATCH):
+            found |= await self._batch(keys[at : at + _BATCH])
+        return found
+
+    async def _batch(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+        try:
+            documents = (await self.assembler.assemble(keys)).documents
+        except OrderUnreadable as error:
+            if len(keys) == 1:
+                what = f"the mapping fails for its data: {condition(error.sqlstate)} (SQLSTATE {error.sqlstate})"
+                return {keys[0]: Answer(wrong=(Violation("", what),))}
+            return await self._singly(keys)
+        except LimitExceeded as error:
+            if len(keys) == 1:
+                return {keys[0]: Answer(wrong=(Violation("", f"reading this order {error.limit}"),))}
+            return await self._singly(keys)
+        return {key: self._answer(documents.get(key, ())) for key in keys}
+
+    async def _singly(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+        return {key: answer for one in keys for key, answer in (await self._batch([one])).items()}
+
+    def _answer(self, rows: Sequence[Document]) -> Answer:
+        if len(rows) > 1:
+            return Answer(wrong=(Violation("", "the mapping returns several rows for it"),))
+        try:
+            return Answer(self.contract.order(rows[0], self.seen_at)) if rows else Answer()
+        except InvalidOrder as error:
+            return Answer(wrong=tuple(it for it in error.violations if isinstance(it, Violation)))
+
+
+async def answer_pairs(present: MappingReader, proposed: MappingReader, keys: Sequence[OrderKey]) -> Pairs:
+    """Both answers for each order. They are read one after the other: where they differ, the first is read again, so
+    that a change of the order in between isn't taken for a difference of the mappings."""
+    pairs: dict[OrderKey, tuple[Answer, Answer]] = dict.fromkeys(keys, (Answer(), Answer()))
+    left = list(keys)
+    before = await present.answers(left)
+    for _ in range(_LOOKS):
+        after = await proposed.answers(left)
+        pairs |= {key: (before[key], after[key]) for key in left}
+        again = await present.answers([key for key in left if before[key] != after[key]])
+        left = [key for key, answer in again.items() if answer != before[key]]
+        before = again
+        if not left:
+            break
+    return pairs
+
+
+def _summary(pairs: Pairs, ignored: Ignored, *, values: bool) -> dict[str, Any]:
+    """Counts of orders by what becomes of them, and the details of those that change or are rejected."""
+    fates = {key: _fate(*pair) for key, pair in pairs.items()}
+    counts = Counter(fates.values())
+    fields: Counter[str] = Counter()
+    examples: list[dict[str, Any]] = []
+    for key in (key for key, fate in fates.items() if fate == "changed"):
+        changed = _changes(*pairs[key], ignored)
+        paths = list(dict.fromkeys(bare(path) for path, _, _ in changed))
+        fields.update(paths)
+        if len(examples) < _SHOWN:
+            shown = {"values": [{"path": path, "old": old, "new": new} for path, old, new in changed]}
+            examples.append({"key": key, "fields": paths, **(shown if values else {})})
+    rejected = [key for key, fate in fates.items() if fate == "rejected"]
+    return {
+        **{fate: counts[fate] for fate in ("unchanged", "changed", "rejected", "missing", "new", "mended", "neither")},
+        "rejected_already": sum(1 for key in rejected if pairs[key][0].wrong),
+        "fields": dict(sorted(fields.items(), key=lambda item: (-item[1], item[0]))),
+        "examples": examples,
+        "rejections": _rejections((key, pairs[key][1]) for key in rejected),
+        "missing_keys": [key for key, fate in fates.items() if fate == "missing"][:_SHOWN],
+    }
+
+
+def _fate(present: Answer, proposed: Answer) -> str:
+    if proposed.wrong:
+        return "rejected"
+    if proposed.order is None:
+        return "neither" if present.absent else "missing"
+    if present.order is None:
+        return "new" if present.absent else "mended"
+    return "unchanged" if present.order.fingerprint == proposed.order.fingerprint else "changed"
+
+
+def _changes(present: Answer, proposed: Answer, ignored: Ignored) -> list[tuple[str, Any, Any]]:
+    if present.order is None or proposed.order is None:
+        return []
+    return changed_values(present.order.body, proposed.order.body, ignored)
+
+
+def _rejections(answers: Iterable[tuple[OrderKey, Answer]]) -> list[dict[str, Any]]:
+    """Why orders are rejected: each path and message with its orders, the most frequent first."""
+    reasons: dict[tuple[str, str], list[OrderKey]] = {}
+    for key, answer in answers:
+        for reason in dict.fromkeys((bare(it.path), it.message) for it in answer.wrong):
+            reasons.setdefault(reason, []).append(key)
+    return [
+        {"path": path, "message": message, "orders": len(keys), "keys": keys[:_SHOWN]}
+        for (path, message), keys in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]

@@ -1,0 +1,63 @@
+"""`preview` of single orders: what would be sent, against what Redo last accepted. Pushes and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from connector.contract.canonical import Ignored, ignoring
+from connector.inspect.endpoints import changed_endpoints
+from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one
+from connector.inspect.store import store_if_any
+from connector.model.orders import OrderKey
+from connector.settings.config import Settings
+from connector.wiring import factories
+
+
+async def preview(settings: Settings, keys: Sequence[str], size: int, *, values: bool = False) -> list[dict[str, Any]]:
+    """What would be sent for the orders: `key`, `store_id` (as the mapping gives it, None when it doesn't), `verdict`
+    (new, changed, unchanged, absent, invalid, unreadable, duplicate), `problems`, `changed_fields`, `payload`. Without
+    keys, `size` orders from all over the key range.
+
+    `changed_fields` are a changed order's top-level fields that differ from what Redo accepted; none where the store
+    doesn't know them. With `values`, a changed order has `values` too, [{path, old, new}], or None where what Redo
+    accepted wasn't kept or can't be opened. Raises ConfigurationError for a key that is none.
+    """
+    contract = factories.redo_contract(settings)
+    projection = await factories.load_projection(settings)
+    async with AsyncExitStack() as stack:
+        assembler = factories.new_assembler(settings, projection)
+        stack.push_async_callback(assembler.aclose)
+        wanted = [OrderKey(key) for key in keys] or await assembler.sample(size)
+        accepted = await _accepted(settings, wanted, values=values)
+        found = [await preview_one(assembler, contract, key, accepted.get(key)) for key in wanted]
+    for one in found:
+        if one["sqlstate"] in NOT_A_KEY:
+            key_columns = ", ".join(f"{column.name} {column.type}" for column in projection.key_columns)
+            one["problems"].append(f"is {one['key']} an order key? That is {projection.order_table} ({key_columns})")
+        del one["sqlstate"]
+        body = one.pop("body")
+        if values and one["verdict"] == "changed":
+            one["values"] = _values(accepted[one["key"]], body, ignoring(settings.mapping.ignore))
+    return found
+
+
+def _values(accepted: Accepted, body: bytes, ignored: Ignored) -> list[dict[str, Any]] | None:
+    if accepted.payload is None:
+        return None
+    found = changed_values(accepted.payload, body, ignored)
+    return [{"path": path, "old": old, "new": new} for path, old, new in found]
+
+
+async def _accepted(settings: Settings, keys: Sequence[OrderKey], *, values: bool) -> dict[OrderKey, Accepted]:
+    """As the store has it now; none when there is no store yet, or where another address accepted it."""
+    change = await changed_endpoints(settings)
+    elsewhere = {one.store_id for one in change.left} if change is not None else set()
+    async with store_if_any(settings, payloads=values) as store:
+        if store is None:
+            return {}
+        known = (await store.known(keys)).checkpoints
+        checkpoints = {key: one for key, one in known.items() if one.store_id not in elsewhere}
+        payloads = {key: await store.payload(key, it.place) for key, it in checkpoints.items()} if values else {}
+        return {key: Accepted(checkpoint, payloads.get(key)) for key, checkpoint in checkpoints.items()}

@@ -1,0 +1,57 @@
+"""What is wrong with settings, for people: the setting, what to do, and the nearest known name; never a value."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+
+from pydantic import ValidationError
+
+from connector.model.errors import Problem
+from connector.settings.sources import FILE_SUFFIX, PREFIX, STORE_VARIABLE, env_name
+
+_SPELLINGS = {
+    "source.slot": "must be lower-case letters, digits and underscores, 63 at most",
+    "checkpoints.postgres_schema": "must be lower-case letters, digits and underscores, 63 at most",
+    "redo.base_url": "must begin with https:// or http://",
+    "redo.orders_url": "must begin with https:// or http://",
+}
+
+
+def unknown_variables(environment: Iterable[str], keys: Sequence[str]) -> Iterator[Problem]:
+    known = {env_name(key) for key in keys}
+    allowed = known | {name + FILE_SUFFIX for name in known} | {PREFIX + "CONFIG"}
+    for name in sorted(environment):
+        upper = name.upper()
+        of_store = STORE_VARIABLE.fullmatch(upper.removesuffix(FILE_SUFFIX)) is not None
+        if upper.startswith(PREFIX) and upper not in allowed and not of_store:
+            yield Problem("is not a setting", _nearest(name, sorted(known)), name)
+
+
+def problems_of(error: ValidationError, file: str, known: Sequence[str]) -> Iterator[Problem]:
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        parts = [str(part) for part in item["loc"]]
+        key = ".".join(parts)
+        if item["type"] == "missing":
+            wanted = (
+                [key]
+                if len(parts) > 1
+                else [name for name in ("source.dsn", "redo.store_id", "redo.api_secret") if name.startswith(key + ".")]
+            )
+            for name in wanted:
+                yield Problem("is required", f"set it in {file} or as {env_name(name)}", name)
+        elif item["type"] == "extra_forbidden":
+            yield Problem("is not a setting", _nearest(key, known), key)
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "string_pattern_mismatch":
+                message = _SPELLINGS.get(key, "must begin with https:// or http://")
+            where, _, rest = message.partition(": ")
+            if not key and rest:
+                key, message = where, rest
+            yield Problem(message, f"mend it in {file} or in {env_name(key)}", key)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else "docs/settings.md lists them all"

@@ -1,0 +1,73 @@
+"""The types of single settings: durations, sizes, zones, encodings, as they are written in text."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, Field
+
+from connector.model.charset import known_fallback
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
+
+_SIZE_UNITS = ("b", "kb", "mb", "gb", "tb")
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?\s*$", re.IGNORECASE)
+
+
+def _parse_duration(value: object) -> object:
+    """`500ms`, `30s`, `5m`, `24h`, `1d`, or a number of seconds, to seconds."""
+    if isinstance(value, str):
+        match = _DURATION.match(value)
+        if not match:
+            raise ValueError("not a duration: write a number with ms, s, m, h or d, such as 30s")
+        return float(match[1]) * _UNITS[match[2] or "s"]
+    return value
+
+
+def _parse_size(value: object) -> object:
+    """`10GB`, `512MB`, or a number of bytes, to bytes. As in Postgres a unit is 1024 times the one before."""
+    if isinstance(value, str):
+        match = _SIZE.match(value)
+        if not match:
+            raise ValueError("not a size: write a number with kB, MB, GB or TB, such as 10GB")
+        return int(float(match[1]) * 1024 ** _SIZE_UNITS.index((match[2] or "b").lower()))
+    return value
+
+
+def _parse_optional_size(value: object) -> object:
+    return None if value in ("off", "none", "", 0, "0") else _parse_size(value)
+
+
+def _parse_optional_duration(value: object) -> object:
+    return None if value in ("off", "never", "", 0, "0") else _parse_duration(value)
+
+
+def _parse_optional(value: object) -> object:
+    return None if value in ("", "none", "off") else value
+
+
+def _parse_zone(value: object) -> object:
+    try:
+        ZoneInfo(str(value))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("not a time zone: write an IANA name such as Europe/Berlin") from error
+    return value
+
+
+def _parse_encoding(value: object) -> object:
+    if isinstance(value, str) and not known_fallback(value):
+        raise ValueError("not an encoding of one byte a character: write windows-1252 or iso-8859-1, say")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_parse_duration), Field(gt=0)]
+OptionalSeconds = Annotated[float | None, BeforeValidator(_parse_optional_duration)]
+OptionalRate = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_parse_optional)]
+OptionalCount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_parse_optional)]
+OptionalSize = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_parse_optional_size)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")]
+Zone = Annotated[str, BeforeValidator(_parse_zone)]
+Encoding = Annotated[str | None, BeforeValidator(_parse_encoding)]

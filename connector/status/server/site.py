@@ -1,0 +1,195 @@
+"""The HTTP side of status: which path answers what. Facts and stories come from outside; nothing is changed but by
+requests that are left for the connector.
+
+Metrics and health answer to any name, because scrapers and probes use what they like and neither holds an order's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from connector.model.errors import ConnectorError
+from connector.model.orders import OrderKey
+from connector.status import order_story as stories
+from connector.status.facts import Facts, ready
+from connector.status.facts import as_json as facts_as_json
+from connector.status.metrics import CONTENT_TYPE, Metrics
+from connector.status.order_story import OrderPreview, OrderStory
+from connector.status.page import render
+from connector.status.ports import RequestStatus, SiteContext
+from connector.status.server.actions import PageActions
+from connector.status.server.event_streams import EventStreams
+from connector.status.server.responses import HEADERS, as_json, html, message_page, refuse_foreign_host
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+_FILES: Final[Mapping[str, tuple[bytes, str]]] = {
+    name: (files("connector.status.page").joinpath("static", name).read_bytes(), kind)
+    for name, kind in (("page.css", "text/css"), ("page.js", "text/javascript"), ("icon.svg", "image/svg+xml"))
+}
+
+
+class Site:
+    def __init__(self, metrics: Metrics, facts: Callable[[], Facts], context: SiteContext) -> None:
+        self._metrics = metrics
+        self._facts = facts
+        self._context = context
+        self.actions = PageActions(context)
+        self._streams = EventStreams(context.closing)
+
+    async def exposition(self, _: Request) -> Response:
+        self._metrics.update(self._facts())
+        return Response(self._metrics.exposition(), headers={**HEADERS, "Content-Type": CONTENT_TYPE})
+
+    async def alive(self, _: Request) -> Response:
+        return as_json({"alive": True})
+
+    async def readiness(self, _: Request) -> Response:
+        now = self._facts()
+        is_ready, reason = ready(now)
+        body = {"ready": is_ready, "state": now.state, "reason": reason, "next": now.next_step or None}
+        return as_json(body, 200 if is_ready else 503)
+
+    async def status(self, _: Request) -> Response:
+        return as_json(facts_as_json(self._facts()))
+
+    async def page(self, request: Request) -> Response:
+        return html(render.status(self._facts(), self.actions.visitor(request), await self._asked(request)))
+
+    async def events(self, request: Request) -> Response:
+        """The page's parts, again and again, as they change."""
+
+        async def look() -> Mapping[str, str]:
+            return render.parts(self._facts(), self.actions.visitor(request), await self._asked(request))
+
+        return self._stream(look)
+
+    async def order_events(self, request: Request) -> Response:
+        """The parts of an order's page that need no look at the OMS. The query tells of the look that is shown."""
+        orders, key, query = self._context.orders, OrderKey(request.path_params["key"]), request.query_params
+        verdict, at = query.get("verdict", ""), _moment(query.get("at", ""))
+        if orders is None or "\0" in key or at is None:
+            return message_page(404, "Nothing here", "An order's page asks for this by itself.")
+
+        async def look() -> Mapping[str, str]:
+            try:
+                story = await orders.remembered(key, OrderPreview(verdict))
+            except ConnectorError:
+                return {}  # between two mappings, or the pipeline's own error says it better
+            return render.order_parts(replace(story, as_of=at, looked=query.get("look")), await self._asked(request))
+
+        return self._stream(look)
+
+    def _stream(self, look: Callable[[], Awaitable[Mapping[str, str]]]) -> Response:
+        if self._streams.full:
+            return message_page(503, "Too many", "Too many pages are open. Close some; a reload shows how things are.")
+        return StreamingResponse(self._streams.stream(look), headers=HEADERS, media_type="text/event-stream")
+
+    async def find(self, request: Request) -> Response:
+        """The form that asks for an order."""
+        key = request.query_params.get("key", "").strip()
+        return Response(status_code=303, headers={**HEADERS, "Location": render.order_path(key) if key else "/"})
+
+    async def order(self, request: Request) -> Response:
+        story = await self._story(request.path_params["key"])
+        if isinstance(story, Response):
+            return story
+        if not story.known:
+            text = f"Neither the connector nor the mapping knows an order {story.key}."
+            return message_page(404, "No such order", text)
+        visitor, asked = self.actions.visitor(request), await self._asked(request)
+        return html(render.order(story, visitor, asked, show_values=self._context.show_values))
+
+    async def order_json(self, request: Request) -> Response:
+        story = await self._story(request.path_params["key"])
+        if isinstance(story, Response):
+            return story
+        return as_json(stories.as_json(story), 200 if story.known else 404)
+
+    async def file(self, request: Request) -> Response:
+        found = _FILES.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        return Response(found[0], headers=HEADERS, media_type=found[1])
+
+    async def _story(self, key: str) -> OrderStory | Response:
+        if "\0" in key:
+            return message_page(404, "No such order", "No order key has a zero byte in it.")
+        if self._context.orders is None:
+            return message_page(503, "Not yet", "The connector is still starting: ask again in a moment.")
+        try:
+            return await self._context.orders.story(OrderKey(key))
+        except ConnectorError as error:
+            return message_page(503, "The order can't be read", str(error))
+
+    async def _asked(self, request: Request) -> RequestStatus | None:
+        number = request.query_params.get("asked", "")
+        requests = self._context.requests
+        if requests is None or not (number.isdecimal() and len(number) < 10):
+            return None
+        try:
+            return await requests.get(int(number))
+        except ConnectorError:
+            return None  # the pipeline's own error says it better
+
+
+def _moment(text: str) -> float | None:
+    """Seconds since 1970, before the year 3000."""
+    try:
+        moment = float(text)
+    except ValueError:
+        return None
+    return moment if 0 <= moment < 32_500_000_000 else None
+
+
+def create_app(metrics: Metrics, facts: Callable[[], Facts], context: SiteContext | None = None) -> ASGIApp:
+    """The application. `facts` is called for each request and must be cheap; it must not block."""
+    context = context or SiteContext()
+    site = Site(metrics, facts, context)
+    actions = site.actions
+    open_to_all = [
+        Route("/metrics", site.exposition),
+        Route("/healthz", site.alive),
+        Route("/readyz", site.readiness),
+        Route("/static/{name}", site.file),
+    ]
+    asked_by_name: list[tuple[str, Answer, str]] = [
+        ("/", site.page, "GET"),
+        ("/api/status", site.status, "GET"),
+        ("/events", site.events, "GET"),
+        ("/events/orders/{key:path}", site.order_events, "GET"),
+        ("/orders", site.find, "GET"),
+        ("/orders/{key:path}", site.order, "GET"),
+        ("/api/orders/{key:path}", site.order_json, "GET"),
+        ("/sign-in", actions.sign_in_form, "GET"),
+        ("/sign-in", actions.sign_in, "POST"),
+        ("/sign-out", actions.sign_out, "POST"),
+        ("/actions/{verb}", actions.act, "POST"),
+    ]
+    guarded = [Route(path, _guarded(answer, context), methods=[method]) for path, answer, method in asked_by_name]
+    return Starlette(routes=[*open_to_all, *guarded], exception_handlers={404: _unknown, 405: _unknown})
+
+
+def _guarded(answer: Answer, context: SiteContext) -> Answer:
+    """Refuses who asks by a name that isn't ours."""
+
+    async def guarded(request: Request) -> Response:
+        return refuse_foreign_host(request, context.hosts) or await answer(request)
+
+    return guarded
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    text = "There is no such page." if status == 404 else "That can't be done here."
+    return message_page(status, "Nothing here", text)
