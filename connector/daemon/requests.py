@@ -20,7 +20,7 @@ from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.status.ports import RequestStatus
 
-log = structlog.get_logger("connector.daemon.requests")
+log = structlog.get_logger("connector.inbox")
 
 EVERY: Final = 0.3
 """Seconds between two looks into the inbox."""

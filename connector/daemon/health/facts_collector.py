@@ -25,7 +25,7 @@ from connector.status.facts import Counts, Facts, State
 from connector.status.history import History
 from connector.status.metrics import Metrics
 
-log = structlog.get_logger("connector.daemon.health.facts_collector")
+log = structlog.get_logger("connector.vitals")
 
 EVERY = 1.0
 DELIVERIES = 20
@@ -47,7 +47,7 @@ class FactsCollector:
         self._slot = slot
         self._store = StoreSnapshot(pipeline)
         self.heartbeats = [
-            Heartbeat("facts collector", "gathering counts"),
+            Heartbeat("vitals", "gathering counts"),
             Heartbeat("slot watch", "reading the slot's state"),
         ]
         for heartbeat in self.heartbeats:

@@ -21,7 +21,7 @@ import structlog
 from connector.daemon.health.stacks import task_lines, thread_lines
 from connector.pipeline.heartbeat import Heartbeat, Stall, Stalls
 
-log = structlog.get_logger("connector.daemon.health.watchdog")
+log = structlog.get_logger("connector.watchdog")
 
 EXIT_STALLED: Final = 3
 LOG_BOUND: Final = 5.0
