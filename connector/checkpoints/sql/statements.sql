@@ -1,14 +1,14 @@
--- The statements of the checkpoint store that SQLite and Postgres run alike. `connector.checkpoints.statements` says how
+-- The statements of the checkpoint store that SQLite and Postgres share. `connector.checkpoints.statements` says how
 -- they are written and what each engine makes of them.
 
 
 -- The ledger: which orders wait to be looked at.
 
 -- name: ledger_arrive
--- rows: key text, first_revision bigint, revision bigint, since float8, lane smallint, confirm boolean, approved boolean
--- What failed is tried at once when it changes. It is never at due = 0, so that it is found without a walk over all that
--- waits. What arrives while the order is in flight is also remembered apart (newer_*), because its settlement leaves
--- exactly that part behind.
+-- rows: key text, first_revision bigint, revision bigint, since float8, lane smallint
+-- rows: confirm boolean, approved boolean
+-- What failed is tried at once when it changes, but stays above due = 0. What arrives while the order is in flight is
+-- also remembered apart (newer_*), because its settlement leaves exactly that part behind.
 INSERT INTO ledger (key, first_revision, revision, since, lane, confirm, approved)
 SELECT rows.key, rows.first_revision, rows.revision, rows.since, rows.lane, rows.confirm, rows.approved
 FROM rows WHERE true
@@ -183,7 +183,8 @@ DELETE FROM lookup
 -- Checkpoints: what Redo accepted last.
 
 -- name: checkpoint_accept
--- rows: key text, order_id text, fingerprint bytea, accepted_at float8, redo_id text, missing boolean, digest bytea, store_id text, traits bytea
+-- rows: key text, order_id text, fingerprint bytea, accepted_at float8, redo_id text, missing boolean
+-- rows: digest bytea, store_id text, traits bytea
 INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)
 SELECT rows.key, rows.order_id, rows.fingerprint, rows.accepted_at, rows.redo_id, rows.missing, rows.digest,
   rows.store_id, rows.traits
@@ -235,11 +236,12 @@ WHERE (:all_keys OR key = ANY (:keys))
 
 -- name: checkpoint_former
 -- rows: key text, store_id text, order_id text
--- Former keys at the places that orders without a checkpoint claim. One that left the mapping is second choice, and so is
--- one that has had the place longer ago.
+-- Former keys at the places that orders without a checkpoint claim. One that left the mapping is second choice, and so
+-- is one that has had the place longer ago. Found by the order's id: the range of keys is no bound for an index (||).
 SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
   SELECT key FROM checkpoint
-  WHERE checkpoint.store_id = rows.store_id AND checkpoint.order_id = rows.order_id AND key >= :first AND key < :end
+  WHERE checkpoint.store_id = rows.store_id AND checkpoint.order_id = rows.order_id
+    AND key || '' >= :first AND key || '' < :end
     AND NOT EXISTS (SELECT 1 FROM checkpoint AS own WHERE own.key = rows.key)
     AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key AND late_until IS NOT NULL)
   ORDER BY missing, accepted_at DESC, key
@@ -248,6 +250,11 @@ SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
 -- name: checkpoint_rename
 -- rows: was text, now text
 UPDATE checkpoint SET key = rows.now FROM rows WHERE key = rows.was
+
+
+-- name: {table}_keys
+-- tables: leftover, payload, warning
+SELECT DISTINCT key FROM {table} WHERE key = ANY (:keys)
 
 
 -- Leftovers: places at which Redo may hold an order beside the checkpoint's.
@@ -338,6 +345,9 @@ DELETE FROM line_item USING rows WHERE line_item.line = rows.line AND line_item.
 SELECT rows.line, part.order_key FROM rows CROSS JOIN LATERAL (
   SELECT order_key FROM line_item WHERE line_item.line = rows.line ORDER BY order_key LIMIT 2
 ) AS part
+
+-- name: line_item_keys
+SELECT DISTINCT order_key FROM line_item WHERE order_key = ANY (:keys)
 
 -- name: line_item_give_way
 -- rows: was text, now text
@@ -441,7 +451,8 @@ SELECT fields, count(*) FROM held WHERE hold = :number GROUP BY fields
 -- Dead letters: orders refused for good.
 
 -- name: letter_bury
--- rows: key text, reason text, message text, paths text, fingerprint bytea, first_seen float8, last_seen float8, attempts integer, status integer, cause text, store_id text, letter_group text
+-- rows: key text, reason text, message text, paths text, fingerprint bytea, first_seen float8, last_seen float8
+-- rows: attempts integer, status integer, cause text, store_id text, letter_group text
 INSERT INTO dead_letter
   (key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id, letter_group)
 SELECT rows.key, rows.reason, rows.message, rows.paths, rows.fingerprint, rows.first_seen, rows.last_seen,
@@ -617,6 +628,14 @@ WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
 
 -- name: line_item_parked
 DELETE FROM line_item WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
+
+-- name: line_item_park_all
+-- Where there is one endpoint only.
+INSERT INTO parked_line_item (endpoint, line, order_key) SELECT :endpoint, line, order_key FROM line_item
+
+-- name: line_item_parked_all
+-- SQLite empties a table at once when there is no condition.
+DELETE FROM line_item
 
 -- name: {table}_bring_back
 -- tables: line_item, checkpoint, leftover, payload, dead_letter
