@@ -9,7 +9,6 @@ from connector.model.orders import OrderKey
 from connector.pipeline.deliver.failing_orders import Failing
 from connector.pipeline.holds.guard import Guard
 from connector.pipeline.holds.manual_pause import HandPause
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.pipeline.ports.store import CheckpointStore
@@ -21,20 +20,18 @@ PAGE = 5_000
 class Control:
     def __init__(
         self,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         guard: Guard,
         sweeper: Sweeper,
-        insist: Insist,
         hand_pause: HandPause,
         failing: Failing,
         next_revision: Callable[[], int],
         wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._memory = memory
+        self._store = store
         self._guard = guard
         self._sweeper = sweeper
-        self._insist = insist
         self._hand_pause = hand_pause
         self._failing = failing
         self._next_revision = next_revision
@@ -48,20 +45,20 @@ class Control:
             # A person waits for a few; many must not delay what changes meanwhile.
             lane = Lane.LIVE if len(keys) <= 100 else Lane.FANOUT
             arrival = Arrival(self._next_revision(), self._clock(), lane, page, confirm=True)
-            await self._insist(lambda: self._memory.arrive([arrival], []))  # noqa: B023 -- awaited here
+            await self._store.arrive([arrival], [])
             self._wake()
         return len(keys)
 
     async def letters(self, group: str | None) -> int:
         """How many dead letters a group has, or all groups together."""
-        groups = await self._insist(self._memory.letter_groups)
+        groups = await self._store.letter_groups()
         return sum(one.orders for one in groups if group in (None, one.group))
 
     async def redrive(self, group: str | None, told: Callable[[int], Awaitable[None]] | None = None) -> int:
         """All dead letters of a group, or all of all groups. Returns how many; `told` of how many so far."""
         after: OrderKey | None = None
         redriven = 0
-        while page := await self._insist(lambda: self._memory.letter_keys(group, after, PAGE)):  # noqa: B023
+        while page := await self._store.letter_keys(group, after, PAGE):
             redriven += await self.resend(page)
             if told is not None:
                 await told(redriven)
@@ -76,7 +73,7 @@ class Control:
         """The same for the orders of a group of dead letters."""
         keys: list[OrderKey] = []
         after: OrderKey | None = None
-        while page := await self._insist(lambda: self._memory.letter_keys(group, after, PAGE)):  # noqa: B023
+        while page := await self._store.letter_keys(group, after, PAGE):
             keys += page
             after = page[-1]
         return await self._failing.set_aside(keys)

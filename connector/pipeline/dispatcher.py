@@ -32,7 +32,6 @@ from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.guard import Guard, drift
 from connector.pipeline.holds.manual_pause import HandPause
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.entries import BLAMED, Entry, Lane
 from connector.pipeline.ports.protocols import Chronicle, Observer
@@ -48,7 +47,7 @@ PASSING = (SourceUnavailable, MappingBroken, OrderUnreadable, CheckpointsUnwrita
 class Dispatcher:
     def __init__(
         self,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         looker: Looker,
         deliverer: Deliverer,
         guard: Guard,
@@ -57,13 +56,12 @@ class Dispatcher:
         observer: Observer,
         chronicle: Chronicle,
         hand_pause: HandPause,
-        insist: Insist,
         on_hungry: Callable[[bool], None],
         on_drift: Callable[[str], None],
         on_void: Callable[[str], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._memory = memory
+        self._store = store
         self._looker = looker
         self._deliverer = deliverer
         self._guard = guard
@@ -72,7 +70,6 @@ class Dispatcher:
         self._observer = observer
         self._chronicle = chronicle
         self._hand_pause = hand_pause
-        self._insist = insist
         self._on_hungry = on_hungry
         self._on_drift = on_drift
         self._clock = clock
@@ -86,8 +83,8 @@ class Dispatcher:
         self.examiner = Examiner(looker, self.begin, self._settle, self._looked, READ_BACKOFF.delay, clock)
         self.examiner.on_void = on_void
         self._heavy = self.examiner.heavy
-        self._dues = Dues(memory, insist, clock)
-        self._failing_dues = Dues(memory, insist, clock, failing=True)
+        self._dues = Dues(store, clock)
+        self._failing_dues = Dues(store, clock, failing=True)
         self.heartbeat = Heartbeat("dispatcher", "taking orders from the ledger")
         self.road = Heartbeat("road", "reading and pushing orders")
         """Of all orders that are in work together. A closed gate sends them back, so that none is."""
@@ -119,7 +116,7 @@ class Dispatcher:
     async def hasten(self) -> None:
         """Orders can be read again: those that wait for it need not wait longer."""
         self.examiner.hasten()
-        await self._insist(self._memory.hasten)
+        await self._store.hasten()
         self._forget_dues()
         self.wake()
 
@@ -164,7 +161,7 @@ class Dispatcher:
 
     async def _take(self, limit: int, lanes: Sequence[Lane], *, failing: bool = False) -> list[Entry]:
         busy = frozenset(self._busy)
-        entries = await self._insist(lambda: self._memory.take(limit, self._clock(), busy, lanes, failing=failing))
+        entries = await self._store.take(limit, self._clock(), busy, lanes, failing=failing)
         self._busy |= {entry.key: entry.lane for entry in entries}
         self._beside |= {entry.key for entry in entries if entry.attempts}
         return entries
@@ -285,11 +282,11 @@ class Dispatcher:
         if self._deliverer.reopened:
             self._deliverer.reopened = False
             # What is known to fail keeps its time: a pause says nothing about it.
-            await self._insist(lambda: self._memory.hasten(BLAMED - 1))
+            await self._store.hasten(BLAMED - 1)
             self._forget_dues()
         if self._failing.mended:
             self._failing.mended = False
-            await self._insist(self._memory.hasten)
+            await self._store.hasten()
             self._forget_dues()
         self._settle(settled)
 

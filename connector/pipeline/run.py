@@ -42,7 +42,6 @@ from connector.pipeline.holds.endpoints import Endpoints
 from connector.pipeline.holds.guard import Guard, Limits
 from connector.pipeline.holds.manual_pause import HandPause
 from connector.pipeline.holds.vanished_rows import Evidence
-from connector.pipeline.insist import Insist
 from connector.pipeline.intake.intake import Intake
 from connector.pipeline.intake.progress import Gap, Progress
 from connector.pipeline.ports.entries import Lane
@@ -61,6 +60,7 @@ from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import Visibility
+from connector.pipeline.retrying_store import RetryingStore
 from connector.pipeline.revisions import Revisions
 from connector.pipeline.sweeps.former_keys import FormerKeys
 from connector.pipeline.sweeps.lookups import INDEX, Resolver
@@ -138,41 +138,34 @@ class Pipeline:
         self.options = options
         self.clock = clock
         self.gates = Gates(options.max_concurrency, options.requests_per_second, options.store_id, clock)
-        self.insist = Insist(
-            lambda error: log.error(
-                "checkpoints_unwritable", problem=str(error), next="nothing is acknowledged meanwhile"
-            ),
-            lambda: log.info("checkpoints_writable"),
-        )
+        self.retrying = RetryingStore(ports.store)
+        store = self.store = self.retrying.port
         self.revisions = Revisions()
-        self.visibility = Visibility(ports.store)
+        self.visibility = Visibility(store)
         self.reader = Reader(ports.assembler, self.visibility, ports.observer, self._enroll, clock.timer)
         self.sweeper = Sweeper(
-            ports.store,
+            store,
             ports.assembler,
             self.revisions,
             ports.observer,
-            self.insist,
             self._wake,
             options.reconcile_every,
             options.reconcile_per_second,
             clock,
         )
-        self.evidence = Evidence(ports.store, self.sweeper, self.insist, lambda: self.revisions.last)
+        self.evidence = Evidence(store, self.sweeper, lambda: self.revisions.last)
         self.endpoints = Endpoints(
-            ports.store,
-            self.insist,
+            store,
             options.endpoints,
             self.revisions.next,
             clock.wall,
             yes=options.approve_endpoints,
         )
         self.guard = Guard(
-            ports.store,
+            store,
             ports.contract,
             options.limits,
             self.endpoints,
-            self.insist,
             self.revisions.next,
             lambda: self.sweeper.current,
             self._wake,
@@ -180,32 +173,28 @@ class Pipeline:
             clock,
         )
         self.sweeper.sweep_over = self.guard.sweep_over
-        claims = Claims(
-            ports.store, self.insist, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall
-        )
+        claims = Claims(store, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall)
         self.former = FormerKeys(
-            ports.store,
+            store,
             ports.assembler,
             self.sweeper,
-            self.insist,
             self._busy,
             self._be_quiet,
             clock,
         )
         self.sweeper.former_over = self.former.judged
         self.looker = Looker(
-            ports.store,
+            store,
             self.reader,
             ports.contract,
             self.guard,
             options.terms,
-            self.insist,
             claims,
             self.former,
             clock.wall,
         )
-        self.failing = Failing(ports.store, self.insist, self._wake, clock)
-        self.hand_pause = HandPause(ports.store, self.insist, self._go_on, clock.wall)
+        self.failing = Failing(store, self._wake, clock)
+        self.hand_pause = HandPause(store, self._go_on, clock.wall)
         self.deliverer = Deliverer(
             ports.redo,
             ports.contract,
@@ -218,7 +207,7 @@ class Pipeline:
             clock.wall,
         )
         self.dispatcher = Dispatcher(
-            ports.store,
+            store,
             self.looker,
             self.deliverer,
             self.guard,
@@ -227,24 +216,22 @@ class Pipeline:
             ports.observer,
             ports.chronicle,
             self.hand_pause,
-            self.insist,
             self._hungry,
             self._drifted,
             self.evidence.void,
             clock.wall,
         )
         self.reader.answered = self.dispatcher.moved
-        self.relook = Relook(ports.store, self.insist, self.revisions, self._wake, clock)
+        self.relook = Relook(store, self.revisions, self._wake, clock)
         self.looker.readable = self.relook.readable
         self.reader.controls.over = self._mapping_works
         self.dispatcher.examiner.culprit = self._look_at_culprit
-        self.settler = Settler(ports.store, self.insist, self.dispatcher.written)
+        self.settler = Settler(store, self.dispatcher.written)
         self.dispatcher.settler = self.settler
         self.control = Control(
-            ports.store,
+            store,
             self.guard,
             self.sweeper,
-            self.insist,
             self.hand_pause,
             self.failing,
             self.revisions.next,
@@ -254,12 +241,11 @@ class Pipeline:
         too_slow: set[Lookup] = set()
         self.narrow, self.wide = (
             Resolver(
-                ports.store,
+                store,
                 ports.assembler,
                 self.reader,
                 self.visibility,
                 self.revisions,
-                self.insist,
                 ports.chronicle,
                 options.known_routes or frozenset(),
                 self._wake,
@@ -268,14 +254,12 @@ class Pipeline:
             )
             for wide in (False, True)
         )
-        self.progress = Progress(
-            ports.store, self.sweeper, self.visibility, ports.observer, self.insist, clock.wall, self.evidence
-        )
+        self.progress = Progress(store, self.sweeper, self.visibility, ports.observer, clock.wall, self.evidence)
         self.evidence.same_history = lambda: ports.source.position().connected and self.progress.verified
         self.intake = Intake(
             ports.source,
             ports.routes,
-            ports.store,
+            store,
             self.visibility,
             self.progress,
             self.sweeper,
@@ -283,7 +267,6 @@ class Pipeline:
             self.revisions,
             ports.observer,
             ports.chronicle,
-            self.insist,
             self._arrived,
         )
         self.source_trouble: ConnectorError | None = None
@@ -312,8 +295,10 @@ class Pipeline:
     def heartbeats(self) -> list[Heartbeat]:
         """Of all that must get on. While the store refuses to write, everything waits for it: that is told, and nothing
         that a new start would end. May be asked from any thread."""
-        store = [self.ports.store.heartbeat]
-        return store if self.insist.failing else [*self._stations, self.intake.heartbeat, self.dispatcher.road, *store]
+        store = [self.store.heartbeat]
+        return (
+            store if self.retrying.failing else [*self._stations, self.intake.heartbeat, self.dispatcher.road, *store]
+        )
 
     def _allow(self) -> None:
         for heartbeat in (self.narrow.heartbeat, self.wide.heartbeat, self.sweeper.heartbeat, self._around):
@@ -325,7 +310,7 @@ class Pipeline:
         self.sweeper.feed_me(finished=finished)
 
     async def _enroll(self, members: Mapping[OrderKey, Members]) -> None:
-        await self.insist(lambda: self.ports.store.enroll(members))
+        await self.store.enroll(members)
 
     async def _go_on(self) -> None:
         await self.dispatcher.hasten()
@@ -351,7 +336,8 @@ class Pipeline:
 
         Nothing is delivered before the stream is ours: a second connector on the same slot waits here, silent.
         """
-        await self.prepare()
+        with self.retrying.starting():
+            await self.prepare()
         stations = [asyncio.create_task(self._follow(stop), name="intake")]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
@@ -389,24 +375,24 @@ class Pipeline:
 
     async def _know_unread(self) -> None:
         """Orders that the last run set aside are read apart from the start, those that the mapping failed for again."""
-        letters = (await self.ports.store.tally()).dead_letters
+        letters = (await self.store.tally()).dead_letters
         if letters.get(MAPPING):
             self.relook.suspect()
-        for group in await self.ports.store.letter_groups() if letters.get(SLOW) else ():
+        for group in await self.store.letter_groups() if letters.get(SLOW) else ():
             after: OrderKey | None = None
-            while group.reason == SLOW and (keys := await self.ports.store.letter_keys(group.group, after, PAGE)):
+            while group.reason == SLOW and (keys := await self.store.letter_keys(group.group, after, PAGE)):
                 self.dispatcher.examiner.slow.load(keys)
                 after = keys[-1]
 
     async def prepare(self) -> None:
         """Pick up where the last run ended."""
         late_until = self.clock.wall() + self.options.terms.confirm_after
-        self.revisions.start_after(await self.ports.store.recover(late_until=late_until))
-        await self.ports.store.adopt(self.options.store_id)
+        self.revisions.start_after(await self.store.recover(late_until=late_until))
+        await self.store.adopt(self.options.store_id)
         await self.endpoints.load(late_until, self._changing)
         await self._know_unread()
         # The gates of this run are open: what waited for those of the last one needn't.
-        await self.ports.store.hasten()
+        await self.store.hasten()
         await self.hand_pause.load()
         await self.visibility.load()
         await self.sweeper.load()
@@ -420,13 +406,13 @@ class Pipeline:
         was left counts again, as it was left."""
         if returns:
             await self.former.unsettle()
-        if returns or any(hold.kind is HoldKind.VANISHED for hold in await self.ports.store.holds()):
+        if returns or any(hold.kind is HoldKind.VANISHED for hold in await self.store.holds()):
             await self.evidence.returned()
 
     async def _maybe_sweep(self, *, swept: bool) -> None:
         """`swept`: a sweep over all orders was begun just now."""
-        memory, fingerprint = self.ports.store, self.ports.assembler.fingerprint
-        before = await memory.noted(MAPPING_NOTE)
+        store, fingerprint = self.store, self.ports.assembler.fingerprint
+        before = await store.noted(MAPPING_NOTE)
         if before is not None and self.options.altered is not None:
             await self.evidence.doubt(self.options.altered)
         wanted = self._wanted_sweep(before, swept=swept)
@@ -437,10 +423,10 @@ class Pipeline:
         same_stream = before == fingerprint and self.options.sweep_cause is None
         await self.progress.load(empty=before is None, made=self.options.slot_made, same_stream=same_stream)
         if before != fingerprint:
-            await memory.note(MAPPING_NOTE, fingerprint)
+            await store.note(MAPPING_NOTE, fingerprint)
         if self.options.basis is not None:
-            await memory.note(BASIS_NOTE, self.options.basis)
-        await memory.note(SETTING_UP_NOTE, "no")
+            await store.note(BASIS_NOTE, self.options.basis)
+        await store.note(SETTING_UP_NOTE, "no")
 
     def _wanted_sweep(self, before: str | None, *, swept: bool) -> tuple[str, SweepKind] | None:
         """`before`: the fingerprint of the mapping of the last run. `swept`: another one was begun just now."""
@@ -541,7 +527,7 @@ class Pipeline:
     @property
     def trouble(self) -> ConnectorError | None:
         """What keeps orders from being read or remembered at present, None when nothing does."""
-        return self.insist.trouble or self.dispatcher.read_trouble or next(iter(self.troubles.values()), None)
+        return self.retrying.trouble or self.dispatcher.read_trouble or next(iter(self.troubles.values()), None)
 
     async def _resolve(self) -> None:
         if await self.narrow.step():
@@ -551,13 +537,13 @@ class Pipeline:
         """Housekeeping, once a second."""
         if not self._tidied and self.options.known_routes is not None:
             kept = frozenset(route for route in self.options.known_routes if route.startswith(INDEX))
-            await self.insist(lambda: self.ports.store.forget_indexes(kept))
+            await self.store.forget_indexes(kept)
             self._tidied = True
         with self._around.resting():
             await asyncio.sleep(LOOK_AROUND_EVERY)
         if len(self.visibility) and self.clock.timer() - self.visibility.judged_at > LOOK_AROUND_EVERY:
             await self.reader.look_around()
-        await self.insist(self.visibility.forget_seen)
+        await self.visibility.forget_seen()
 
     async def _drain(self, stations: list[asyncio.Task[None]]) -> None:
         for station in stations[1:]:

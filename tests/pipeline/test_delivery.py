@@ -15,7 +15,6 @@ from connector.pipeline.deliver.delivery import Deliverer
 from connector.pipeline.deliver.failing_orders import Failing
 from connector.pipeline.deliver.store_admissions import Gates
 from connector.pipeline.holds.manual_pause import HandPause
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from connector.status.history import History
@@ -45,12 +44,12 @@ async def _nothing() -> None: ...
 
 
 def failing() -> Failing:
-    return Failing(MemoryCheckpoints(), Insist(), lambda: None, Clock(wall=lambda: NOW))
+    return Failing(MemoryCheckpoints(), lambda: None, Clock(wall=lambda: NOW))
 
 
 def refused() -> tuple[Deliverer, Gates, Delivery]:
     gates = Gates(4, None, clock=Clock(wall=lambda: NOW))
-    hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
+    hand_pause = HandPause(MemoryCheckpoints(), _nothing)
     deliverer = Deliverer(
         Refusing(), CONTRACT, gates, failing(), Metrics(), History(), hand_pause, Terms(), clock=lambda: NOW
     )
@@ -104,7 +103,7 @@ class Slow(Refusing):
 
 async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_for_its_turn_goes_back() -> None:
     redo, gates, history = Slow(), Gates(1, None, clock=Clock(wall=lambda: NOW)), History()
-    hand_pause = HandPause(MemoryCheckpoints(), Insist(), _nothing)
+    hand_pause = HandPause(MemoryCheckpoints(), _nothing)
     deliverer = Deliverer(redo, CONTRACT, gates, failing(), Metrics(), history, hand_pause, Terms(), clock=lambda: NOW)
     order = CONTRACT.order(document(), NOW)
     deliveries = [
@@ -136,6 +135,6 @@ async def test_nothing_that_would_be_taken_away_shows_whether_redo_is_up() -> No
         entry = Entry(key, 1, 1, NOW, Lane.LIVE, 0, False)
         checkpoint = Checkpoint(key, key, b"f", NOW, store_id="s", missing=key == "2")
         await memory.settle([Settlement(entry, checkpoint)])
-    await Failing(memory, Insist(), lambda: None, Clock(wall=lambda: NOW)).ask("s")
+    await Failing(memory, lambda: None, Clock(wall=lambda: NOW)).ask("s")
     asked = await memory.take(9, NOW, frozenset(), list(Lane))
     assert [entry.key for entry in asked] == ["3"]

@@ -12,7 +12,6 @@ import pytest
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.orders import OrderKey
 from connector.pipeline.deliver.group_commit import Settler
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Settlement
 from tests.support.fix_connector import eventually
@@ -23,7 +22,7 @@ async def test_what_became_of_an_order_is_written_though_the_writer_is_cancelled
     tmp_path: Path, *, begun: bool
 ) -> None:
     store, written = SqliteCheckpoints(tmp_path / "connector.db"), list[Settlement]()
-    settler = Settler(store, Insist(), written.extend)
+    settler = Settler(store, written.extend)
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({OrderKey("a")}))], [])
     (entry,) = await store.take(1, time.time(), frozenset(), tuple(Lane))
     release = threading.Event()

@@ -6,7 +6,6 @@ import pytest
 
 from connector.pipeline import control
 from connector.pipeline.holds.manual_pause import PAUSE_NOTE, HandPause
-from connector.pipeline.insist import Insist
 from connector.status.facts import State, ready
 from tests.support.fix_connector import Rig, eventually
 
@@ -75,7 +74,7 @@ async def test_a_pause_of_the_last_run_can_be_ended_before_this_one_has_picked_u
     noted = await memory.noted(PAUSE_NOTE)
     assert noted
     assert abs(float(noted) - (rig.running.pipeline.hand_pause.since or 0)) < 1
-    again = HandPause(memory, Insist(), nothing)
+    again = HandPause(memory, nothing)
     assert await again.end()
     await again.load()
     assert again.since is None

@@ -10,7 +10,6 @@ import pytest
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction
 from connector.model.orders import KeyPage, OrderKey
-from connector.pipeline.insist import Insist
 from connector.pipeline.intake.progress import Gap, Progress
 from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Rebinding, Settlement
@@ -35,12 +34,11 @@ class Road:
     """One run of a connector: a Progress and what it acts on. The memory outlives it."""
 
     def __init__(self, memory: MemoryCheckpoints) -> None:
-        insist = Insist()
         self.memory = memory
         self.visibility = Visibility(memory)
         self.metrics = Metrics()
-        self.sweeper = Sweeper(memory, NoOrders(), Revisions(), self.metrics, insist, lambda: None, None)  # type: ignore[arg-type]
-        self.progress = Progress(memory, self.sweeper, self.visibility, self.metrics, insist)
+        self.sweeper = Sweeper(memory, NoOrders(), Revisions(), self.metrics, lambda: None, None)  # type: ignore[arg-type]
+        self.progress = Progress(memory, self.sweeper, self.visibility, self.metrics)
 
     async def load(self, *, empty: bool = False, made: Gap | None = None, same_stream: bool = True) -> Road:
         await self.sweeper.load()

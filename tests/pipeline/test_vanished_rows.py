@@ -7,7 +7,6 @@ import pytest
 from connector.checkpoints.memory import MemoryCheckpoints
 from connector.model.orders import OrderKey
 from connector.pipeline.holds.vanished_rows import Evidence
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.revisions import Revisions
 from connector.pipeline.sweeps.sweep import Sweeper
@@ -18,9 +17,8 @@ from tests.pipeline.test_progress import NoOrders
 class Stage:
     def __init__(self, memory: MemoryCheckpoints) -> None:
         self.revisions = Revisions()
-        insist = Insist()
-        self.sweeper = Sweeper(memory, NoOrders(), self.revisions, Metrics("test"), insist, lambda: None, None)  # type: ignore[arg-type]
-        self.evidence = Evidence(memory, self.sweeper, insist, lambda: self.revisions.last)
+        self.sweeper = Sweeper(memory, NoOrders(), self.revisions, Metrics("test"), lambda: None, None)  # type: ignore[arg-type]
+        self.evidence = Evidence(memory, self.sweeper, lambda: self.revisions.last)
 
     def lacking(self, key: str, revision: int | None = None) -> str | None:
         at = self.revisions.next() if revision is None else revision

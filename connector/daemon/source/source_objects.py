@@ -197,8 +197,7 @@ class SourceObjects:
             return  # a mapping that means something else by now is taken up first, and orders are compared then
         if pending.ended:
             await self._pipeline.evidence.ends_with(await self._sweep(CAUSE))
-            memory, text = self._pipeline.ports.store, pending.state.dump()
-            await self._pipeline.insist(lambda: memory.note(OBJECTS_NOTE, text))
+            await self._pipeline.store.note(OBJECTS_NOTE, pending.state.dump())
             self._pending = None
         elif now - pending.since > PATIENCE and not pending.compared:
             await self._sweep(CAUSE)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from math import inf
 
 from connector.model.orders import OrderKey
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.store import CheckpointStore
 
 LOOK_EVERY = 1.0
@@ -17,11 +16,8 @@ class Dues:
     """`failing`: of entries that failed, else of the others. Every one passes `put_back`, so the store is asked only at
     the start and once the time has come; what is put back meanwhile counts too."""
 
-    def __init__(
-        self, memory: CheckpointStore, insist: Insist, clock: Callable[[], float], *, failing: bool = False
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
+    def __init__(self, store: CheckpointStore, clock: Callable[[], float], *, failing: bool = False) -> None:
+        self._store = store
         self._clock = clock
         self._failing = failing
         self._due: float | None = None
@@ -32,7 +28,7 @@ class Dues:
         now = self._clock()
         if self._due is None or self._due <= now or (self._due < inf and self._failing and self._stale(now)):
             self._due, self._looked_at = inf, now
-            due = await self._insist(lambda: self._memory.next_due(busy, failing=self._failing))
+            due = await self._store.next_due(busy, failing=self._failing)
             if self._due is not None and due is not None:
                 self._due = min(self._due, due)
         if self._due is None:

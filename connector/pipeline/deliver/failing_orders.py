@@ -17,7 +17,6 @@ from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import REMOVAL, Action, Delivery
 from connector.pipeline.deliver.circuit_breaker import Standing, reached
 from connector.pipeline.deliver.policy import action
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import BLAMED, Arrival, Entry, Lane
 from connector.pipeline.ports.records import FAILING, SET_ASIDE
 from connector.pipeline.ports.store import CheckpointStore
@@ -74,13 +73,11 @@ class _Store:
 class Failing:
     def __init__(
         self,
-        memory: CheckpointStore,
-        insist: Insist,
+        store: CheckpointStore,
         wake: Callable[[], None],
         clock: Clock = MACHINE,
     ) -> None:
-        self._memory = memory
-        self._insist = insist
+        self._store = store
         self._wake = wake
         self._clock = clock
         self._troubles: dict[OrderKey, _Trouble] = {}
@@ -95,14 +92,14 @@ class Failing:
             return Standing.FINE
         if entry.attempts >= BLAMED:
             return Standing.KNOWN
-        trouble, accepted_at = self._troubles.get(entry.key), self._store(store_id).at
+        trouble, accepted_at = self._troubles.get(entry.key), self._answers(store_id).at
         since = accepted_at is not None and (trouble is None or accepted_at > trouble.last)
         return Standing.KNOWN if since else Standing.SUSPECTED
 
     def answered(self, delivery: Delivery, *, pushed: bool) -> None:
         """Redo took the order (`pushed`), or refused it for its contents."""
         entry = delivery.entry
-        store, now = self._store(delivery.place.store_id), self._clock.timer()
+        store, now = self._answers(delivery.place.store_id), self._clock.timer()
         self._troubles.pop(entry.key, None)
         store.at, store.asked = now, 0
         store.canaries.clear()
@@ -116,7 +113,7 @@ class Failing:
 
     def failed(self, delivery: Delivery, outcome: Outcome, *, closed: bool) -> Failure:
         """`closed`: the gate is, so that everybody waits, and nobody is blamed."""
-        entry, store = delivery.entry, self._store(delivery.place.store_id)
+        entry, store = delivery.entry, self._answers(delivery.place.store_id)
         standing = self.standing(entry, delivery.place.store_id)
         trouble = self._remember(entry.key)
         attempts = entry.attempts
@@ -137,7 +134,7 @@ class Failing:
     async def ask(self, store_id: str) -> None:
         """Have an order that the store accepted lately pushed once more: its answer shows whether Redo is at fault or
         the orders that fail. It goes the usual road, as one that isn't known to fail."""
-        store, now = self._store(store_id), self._clock.timer()
+        store, now = self._answers(store_id), self._clock.timer()
         if (store.canaries and now - store.asked_at < LASTS) or store.asked >= TIMES:
             return
         store.asked, store.asked_at = store.asked + 1, now
@@ -149,31 +146,31 @@ class Failing:
         for key in store.canaries:
             store.orders.remove(key)
         arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, frozenset(store.canaries), confirm=True)
-        await self._insist(lambda: self._memory.arrive([arrival], []))
+        await self._store.arrive([arrival], [])
         self._wake()
 
     async def _accepted_before(self, store_id: str) -> list[OrderKey]:
         """Some orders that the store accepted in an earlier run. What has left the mapping, or is of a former key,
         would not be pushed but taken away."""
-        keys = await self._insist(lambda: self._memory.page_checkpoints(None, ACCEPTED))
-        known = await self._insist(lambda: self._memory.known(keys))
+        keys = await self._store.page_checkpoints(None, ACCEPTED)
+        known = await self._store.known(keys)
         there = [one for one in known.checkpoints.values() if not one.missing and not is_former(one.key)]
         return [one.key for one in there if one.store_id == store_id]
 
     async def set_aside(self, keys: Sequence[OrderKey]) -> int:
         """A person gives up on these, as far as they fail again and again: they leave the ledger, until they change or
         are redriven. Returns once they have, and how many; what can still land at Redo is waited for."""
-        letters = (await self._insist(lambda: self._memory.known(keys))).dead_letters
+        letters = (await self._store.known(keys)).dead_letters
         wanted = frozenset(key for key, letter in letters.items() if letter.reason == FAILING)
         if not wanted:
             return 0
         self._given_up |= wanted
         arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, wanted)
-        await self._insist(lambda: self._memory.arrive([arrival], []))
+        await self._store.arrive([arrival], [])
         self._wake()
         while self._given_up & wanted:  # noqa: ASYNC110 -- seldom asked for, and each goes its way through the ledger
             await asyncio.sleep(LOOK_EVERY)
-        left = (await self._insist(lambda: self._memory.known([*wanted]))).dead_letters
+        left = (await self._store.known([*wanted])).dead_letters
         return sum(letter.reason in (SET_ASIDE, REMOVAL) for letter in left.values())
 
     def given_up(self, entry: Entry) -> bool:
@@ -198,5 +195,5 @@ class Failing:
         trouble.last, trouble.tries = now, trouble.tries + 1
         return trouble
 
-    def _store(self, store_id: str) -> _Store:
+    def _answers(self, store_id: str) -> _Store:
         return self._stores.setdefault(store_id, _Store())

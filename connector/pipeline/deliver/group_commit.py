@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.records import Settlement
 from connector.pipeline.ports.store import CheckpointStore
 
@@ -17,12 +16,10 @@ class Settler:
 
     def __init__(
         self,
-        memory: CheckpointStore,
-        insist: Insist,
+        store: CheckpointStore,
         on_written: Callable[[Sequence[Settlement]], None],
     ) -> None:
-        self._memory = memory
-        self._insist = insist
+        self._store = store
         self._on_written = on_written
         self.heartbeat = Heartbeat("settler", "writing what became of orders")
         self._pending: list[Settlement] = []
@@ -52,6 +49,6 @@ class Settler:
         batch, self._pending = self._pending, []
         if batch:
             reach("settle.before")
-            await self._insist(lambda: self._memory.settle(batch))
+            await self._store.settle(batch)
             reach("settle.after")
             self._on_written(batch)

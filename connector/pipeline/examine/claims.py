@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from connector.model.orders import OrderKey, Place, is_former
 from connector.pipeline.decide import Delivery, Result, Settled, refuse, wait_for_late
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Again, Arrival, Entry
 from connector.pipeline.ports.records import Settlement
 from connector.pipeline.ports.store import CheckpointStore
@@ -34,14 +33,12 @@ class Claims:
 
     def __init__(
         self,
-        memory: CheckpointStore,
-        insist: Insist,
+        store: CheckpointStore,
         next_revision: Callable[[], int],
         busy: Callable[[OrderKey], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._memory = memory
-        self._insist = insist
+        self._store = store
         self._next_revision = next_revision
         self._busy = busy
         self._clock = clock
@@ -58,7 +55,7 @@ class Claims:
     async def admit(self, pushes: Sequence[Delivery]) -> tuple[list[Delivery], list[Settled]]:
         """Those that may be pushed, and what becomes of the others."""
         asked = [one.place for one in pushes if _old_place(one) != one.place or one.entry.confirm]
-        owners = await self._insist(lambda: self._memory.owners(asked)) if asked else {}
+        owners = await self._store.owners(asked) if asked else {}
         for delivery in pushes:
             self._says_where(delivery)
         admitted, others = [], []
@@ -85,7 +82,7 @@ class Claims:
         key, place = delivery.entry.key, delivery.place
         if self._under_way(delivery):
             return self._soon(delivery.entry)
-        owners = (await self._insist(lambda: self._memory.owners([place]))).get(place, ())
+        owners = (await self._store.owners([place])).get(place, ())
         others = [owner for owner in owners if owner != key]
         if others:
             return await self._taken(delivery, others)
@@ -128,7 +125,7 @@ class Claims:
     async def _gives_way(self, owner: OrderKey, place: Place) -> bool:
         if self._leaving.get(owner) == place or is_former(owner):
             return True
-        held = (await self._insist(lambda: self._memory.known([owner]))).held.get(owner)
+        held = (await self._store.known([owner])).held.get(owner)
         return held is not None and held.fields in GIVES_WAY
 
     async def _turned_away(self, delivery: Delivery, rival: OrderKey) -> Settled:
@@ -158,7 +155,7 @@ class Claims:
 
     async def _look_at(self, keys: Sequence[OrderKey], delivery: Delivery, *, confirm: bool) -> None:
         arrival = Arrival(self._next_revision(), self._clock(), delivery.entry.lane, frozenset(keys), confirm=confirm)
-        await self._insist(lambda: self._memory.arrive([arrival], []))
+        await self._store.arrive([arrival], [])
 
     def _says_where(self, delivery: Delivery) -> None:
         """Whoever wants the place that an order is about to leave needn't wait until it has."""

@@ -32,7 +32,6 @@ from connector.pipeline.decide import (
 )
 from connector.pipeline.examine.claims import Claims
 from connector.pipeline.holds.guard import Guard
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.protocols import Contract
 from connector.pipeline.ports.records import DeadLetter, Known, Settlement, Venture
@@ -57,22 +56,20 @@ class Findings:
 class Looker:
     def __init__(
         self,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         reader: Reader,
         contract: Contract,
         guard: Guard,
         terms: Terms,
-        insist: Insist,
         claims: Claims,
         former: FormerKeys,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._memory = memory
+        self._store = store
         self._reader = reader
         self._contract = contract
         self._guard = guard
         self._terms = terms
-        self._insist = insist
         self._claims = claims
         self._former = former
         self._clock = clock
@@ -87,7 +84,7 @@ class Looker:
         """`heavy`: larger orders too; `brief`: in little time. Raises as `Reader.read` does."""
         keys = [entry.key for entry in entries]
         # What is known of an order doesn't change while it is in work.
-        asked = asyncio.ensure_future(self._insist(lambda: self._memory.known(keys)))
+        asked = asyncio.ensure_future(self._store.known(keys))
         try:
             readings = await self._reader.read(keys, heavy=heavy, brief=brief)
         finally:
@@ -137,7 +134,7 @@ class Looker:
                     wanted[entry.key] = self._contract.order(reading.documents[0], entry.since).place
         if not await self._former.claim(wanted):
             return known
-        return await self._insist(lambda: self._memory.known([entry.key for entry in entries]))
+        return await self._store.known([entry.key for entry in entries])
 
     def _unfit(self, entry: Entry) -> Settled:
         """A key that is none any more isn't judged before every order had its chance to take over what is stored."""
@@ -187,7 +184,7 @@ class Looker:
             if ventures(one, self._terms)
         ]
         if new:
-            await self._insist(lambda: self._memory.venture(new))
+            await self._store.venture(new)
 
     async def _removal(self, delivery: Delivery, found: Findings) -> None:
         settled = await self._claims.removal(delivery)
@@ -202,7 +199,7 @@ class Looker:
     async def _cancelled(self, delivery: Delivery) -> tuple[Delivery, Settled | None]:
         """With the order to push, or why there is none."""
         key, place, now = delivery.entry.key, delivery.place, self._clock()
-        payload = await self._insist(lambda: self._memory.payload(key, place))
+        payload = await self._store.payload(key, place)
         if payload is None:
             message = (
                 "can't be cancelled: what Redo accepted wasn't kept, or its key is gone (checkpoints.payload_keys)"
@@ -243,7 +240,7 @@ class Looker:
                 before = self._contract.line_items(checkpoint.traits) if checkpoint is not None else frozenset()
                 new[delivery.entry.key] = self._contract.line_items(order.traits) - before
         lines = frozenset().union(*new.values())
-        owners = await self._insist(lambda: self._memory.line_item_owners([*lines])) if lines else {}
+        owners = await self._store.line_item_owners([*lines]) if lines else {}
         return [self._suspected(delivery, new.get(delivery.entry.key), owners) for delivery in deliveries]
 
     def _suspected(

@@ -17,7 +17,6 @@ from typing import Protocol
 import structlog
 
 from connector.pipeline.failpoints import reach
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Endpoint, Rebinding, Sweep, SweepKind
 from connector.pipeline.ports.store import CheckpointStore
@@ -97,16 +96,14 @@ class Endpoints:
 
     def __init__(
         self,
-        memory: CheckpointStore,
-        insist: Insist,
+        store: CheckpointStore,
         urls: Mapping[str, str],
         next_revision: Callable[[], int],
         clock: Callable[[], float] = time.time,
         *,
         yes: bool = False,
     ) -> None:
-        self._memory = memory
-        self._insist = insist
+        self._store = store
         self._urls = urls
         self._next_revision = next_revision
         self._clock = clock
@@ -121,7 +118,7 @@ class Endpoints:
         `changing`: to be done before other endpoints count."""
         if not self._urls:
             return
-        remembered = await self._memory.endpoints()
+        remembered = await self._store.endpoints()
         change = compare(remembered, self._urls)
         if change is not None:
             await changing(returns=any(one.orders for one in change.came))
@@ -136,28 +133,28 @@ class Endpoints:
 
     async def approve(self) -> None:
         """Orders may go to all of them."""
-        await self._insist(self._memory.approve_endpoints)
+        await self._store.approve_endpoints()
         reach("endpoints.after_approve")
         await self._look()
 
     async def _look(self) -> None:
-        self.all = tuple(await self._insist(self._memory.endpoints))
+        self.all = tuple(await self._store.endpoints())
         self.waiting = frozenset(one.store_id for one in self.all if one.active and not one.approved)
 
     async def _bind(self) -> None:
         """The first start, or the first with a store from before addresses were remembered."""
-        await self._memory.rebind(Rebinding(self._urls, True, self._requeue()))
-        if orders := (await self._memory.tally()).checkpoints:
+        await self._store.rebind(Rebinding(self._urls, True, self._requeue()))
+        if orders := (await self._store.tally()).checkpoints:
             here = [Endpoint(store, url, True, True, 0) for store, url in self._urls.items()]
             log.info("checkpoints_bound", to=[str(one) for one in here], orders=orders)
 
     async def _go_to(self, change: Change, late_until: float) -> None:
         kind = SweepKind.RECONCILE if change.accepted_here else SweepKind.BACKFILL
-        requeue, former = self._requeue(), await self._memory.sweep()
+        requeue, former = self._requeue(), await self._store.sweep()
         unfinished = former is not None and former.finished_at is None and former.cause in RESENDING
         sweep = Sweep(kind, ELSEWHERE, requeue.revision, requeue.revision, requeue.since)
         reach("endpoints.before_rebind")
-        await self._memory.rebind(
+        await self._store.rebind(
             Rebinding(self._urls, not change.held, requeue, sweep, doubted=unfinished, late_until=late_until)
         )
         reach("endpoints.after_rebind")
@@ -167,9 +164,9 @@ class Endpoints:
 
     async def _approve_with_sweep(self) -> None:
         """What the present walk finds isn't held for being much, either."""
-        sweep = await self._memory.sweep()
+        sweep = await self._store.sweep()
         if sweep is not None and sweep.finished_at is None:
-            await self._memory.note(APPROVED_NOTE, str(sweep.revision))
+            await self._store.note(APPROVED_NOTE, str(sweep.revision))
         await self.approve()
 
     def _requeue(self) -> Arrival:

@@ -21,7 +21,6 @@ from connector.pipeline.decide import Action, Delivery, Settled, look_again, mus
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.endpoints import Endpoints, unapproved
 from connector.pipeline.holds.vanished_rows import Evidence
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.ports.protocols import Contract
@@ -71,23 +70,21 @@ class Guard:
 
     def __init__(
         self,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         contract: Contract,
         limits: Limits,
         endpoints: Endpoints,
-        insist: Insist,
         next_revision: Callable[[], int],
         sweep: Callable[[], Sweep | None],
         wake: Callable[[], None],
         evidence: Evidence,
         clock: Clock = MACHINE,
     ) -> None:
-        self._memory = memory
+        self._store = store
         self._evidence = evidence
         self._contract = contract
         self._limits = limits
         self._endpoints = endpoints
-        self._insist = insist
         self._next_revision = next_revision
         self._sweep = sweep
         self._wake = wake
@@ -110,9 +107,9 @@ class Guard:
     async def load(self) -> None:
         """At start: holds of the last run. One that the present settings let pass goes; the sets that were gathering
         are judged when their sweep ends."""
-        noted = await self._memory.noted(APPROVED_NOTE)
+        noted = await self._store.noted(APPROVED_NOTE)
         self._approved = int(noted) if noted else None
-        for hold in await self._memory.holds():
+        for hold in await self._store.holds():
             self._take(hold)
             if hold.state is HoldState.HELD and hold.orders <= await self._bound(hold.kind):
                 log.info("hold_released", hold=hold.number, orders=hold.orders, because="the settings let it pass now")
@@ -190,7 +187,7 @@ class Guard:
         if kind is HoldKind.VANISHED and before is not None:
             hold = next((one for one in self._open.values() if one.number == before.hold), hold)
         if hold is None:
-            hold = await self._insist(lambda: self._memory.open_hold(kind, cause, now))
+            hold = await self._store.open_hold(kind, cause, now)
             self._take(hold)
         return hold
 
@@ -228,7 +225,7 @@ class Guard:
             return None
         if sweep is not None:
             await self._evidence.compared(sweep.revision)
-        return (await self._insist(self._memory.tally)).held
+        return (await self._store.tally()).held
 
     def _idle(self) -> bool:
         sweep = self._sweep()
@@ -236,7 +233,7 @@ class Guard:
 
     async def _look(self, *, walked: bool) -> bool:
         released = 0
-        for hold in await self._insist(self._memory.holds):
+        for hold in await self._store.holds():
             self._take(hold)
             if hold.state is not HoldState.GATHERING or self._unwritten[hold.number]:
                 continue
@@ -250,13 +247,13 @@ class Guard:
 
     async def _forget_gone(self) -> None:
         async with self._opening:
-            left = {hold.number for hold in await self._insist(self._memory.holds)}
+            left = {hold.number for hold in await self._store.holds()}
             for slot, hold in [*self._open.items()]:
                 if hold.number not in left and not self._unwritten[hold.number]:
                     del self._open[slot]
 
     async def _hold(self, hold: Hold, bound: float) -> None:
-        await self._insist(lambda: self._memory.mark_hold(hold.number, HoldState.HELD))
+        await self._store.mark_hold(hold.number, HoldState.HELD)
         log.warning(
             "held_for_approval",
             hold=hold.number,
@@ -294,11 +291,11 @@ class Guard:
     async def _bound(self, kind: HoldKind) -> float:
         if kind is HoldKind.ENDPOINT:
             return 0 if self._endpoints.waiting else math.inf
-        return self._limits.bound(kind, (await self._insist(self._memory.tally)).checkpoints)
+        return self._limits.bound(kind, (await self._store.tally()).checkpoints)
 
     async def approve(self, number: int, limit: int | None = None) -> int | None:
         """Let a hold go, or the first `limit` orders of it. Returns how many; None: there is no such hold."""
-        hold = next((one for one in await self._insist(self._memory.holds) if one.number == number), None)
+        hold = next((one for one in await self._store.holds() if one.number == number), None)
         if hold is None:
             return None
         if limit is None and hold.kind in (HoldKind.CHANGES, HoldKind.ENDPOINT):
@@ -314,14 +311,14 @@ class Guard:
         sweep = self._sweep()
         if sweep is not None and sweep.finished_at is None:
             self._approved = sweep.revision
-            await self._insist(lambda: self._memory.note(APPROVED_NOTE, str(sweep.revision)))
+            await self._store.note(APPROVED_NOTE, str(sweep.revision))
 
     async def _end(self, hold: Hold) -> int:
         """It is within its bound. Returns how many orders go on their way."""
         if hold.kind is not HoldKind.VANISHED:
             return await self._release(hold, None)
         # It was empty a moment ago; if it isn't any more, it is held.
-        await self._insist(lambda: self._memory.mark_hold(hold.number, HoldState.HELD))
+        await self._store.mark_hold(hold.number, HoldState.HELD)
         return 0
 
     async def _release(self, hold: Hold, limit: int | None) -> int:
@@ -351,7 +348,7 @@ class Guard:
 
     async def _release_some(self, number: int, most: int) -> int:
         arrival = Arrival(self._next_revision(), self._clock.wall(), Lane.SWEEP, approved=True)
-        return await self._insist(lambda: self._memory.release(number, arrival, most))
+        return await self._store.release(number, arrival, most)
 
 
 def _slot(kind: HoldKind, cause: str) -> tuple[HoldKind, str]:

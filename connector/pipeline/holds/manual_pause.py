@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.store import CheckpointStore
 
 PAUSE_NOTE: Final = "paused_by_hand_since"
@@ -19,13 +18,11 @@ class HandPause:
 
     def __init__(
         self,
-        memory: CheckpointStore,
-        insist: Insist,
+        store: CheckpointStore,
         on_end: Callable[[], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._memory = memory
-        self._insist = insist
+        self._store = store
         self._on_end = on_end
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -45,7 +42,7 @@ class HandPause:
             if self.since is not None:
                 return False
             self.since = self._clock()
-            await self._insist(lambda: self._memory.note(PAUSE_NOTE, repr(self.since)))
+            await self._store.note(PAUSE_NOTE, repr(self.since))
             return True
 
     async def end(self) -> bool:
@@ -54,7 +51,7 @@ class HandPause:
             await self._load()
             if self.since is None:
                 return False
-            await self._insist(lambda: self._memory.note(PAUSE_NOTE, ""))
+            await self._store.note(PAUSE_NOTE, "")
             self.since = None
         await self._on_end()
         return True
@@ -62,6 +59,6 @@ class HandPause:
     async def _load(self) -> None:
         # A request may be carried out before the pipeline has picked up where it was.
         if not self._loaded:
-            noted = await self._memory.noted(PAUSE_NOTE)
+            noted = await self._store.noted(PAUSE_NOTE)
             self.since = float(noted) if noted else None
             self._loaded = True

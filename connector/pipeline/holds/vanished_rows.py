@@ -17,7 +17,6 @@ from typing import Final
 import structlog
 
 from connector.model.orders import OrderKey
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Entry
 from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.ports.store import CheckpointStore
@@ -45,12 +44,9 @@ class Doubt:
 class Evidence:
     """`doubt` before anything is read in the new state. `last_revision`: of the ledger, so far."""
 
-    def __init__(
-        self, memory: CheckpointStore, sweeper: Sweeper, insist: Insist, last_revision: Callable[[], int]
-    ) -> None:
-        self._memory = memory
+    def __init__(self, store: CheckpointStore, sweeper: Sweeper, last_revision: Callable[[], int]) -> None:
+        self._store = store
         self._sweeper = sweeper
-        self._insist = insist
         self._last_revision = last_revision
         self._doubt: Doubt | None = None
         self._others_ask = False
@@ -60,7 +56,7 @@ class Evidence:
         Until then nothing is removed."""
 
     async def load(self) -> None:
-        noted = await self._memory.noted(DOUBT_NOTE)
+        noted = await self._store.noted(DOUBT_NOTE)
         self._doubt = None if noted is None else Doubt(**json.loads(noted))
 
     @property
@@ -80,12 +76,12 @@ class Evidence:
         self._others_ask = asks and (over or self._others_ask)
         if not asks:  # who asks tells it, too
             log.warning("rows_may_have_vanished", cause=cause, next="every order is compared; what is missing is held")
-        await self._store(Doubt(cause, begun=self._last_revision()))
+        await self._write(Doubt(cause, begun=self._last_revision()))
 
     async def returned(self) -> None:
         """Checkpoints are about to come back that took no part in what was found meanwhile, or what was held is about
         to be judged anew."""
-        if await self._memory.noted(DOUBT_NOTE) is not None:
+        if await self._store.noted(DOUBT_NOTE) is not None:
             await self.doubt("another address or store of Redo counts now, and rows may have vanished before")
 
     async def compare(self) -> None:
@@ -97,7 +93,7 @@ class Evidence:
         """The comparison of this revision, or a later one, looks at every order in the new state."""
         if self._doubt is not None and self._doubt.through is None:
             self._others_ask = False
-            await self._store(replace(self._doubt, sweep=revision))
+            await self._write(replace(self._doubt, sweep=revision))
 
     async def anew(self, cause: str) -> None:
         """What is missing may have vanished, and every order must be compared."""
@@ -113,7 +109,7 @@ class Evidence:
         """The comparison of this revision has looked at every order."""
         doubt = self._doubt
         if doubt is not None and doubt.through is None and doubt.sweep is not None and revision >= doubt.sweep:
-            await self._store(replace(doubt, through=self._last_revision()))
+            await self._write(replace(doubt, through=self._last_revision()))
 
     def shown(self, deleted: Iterable[OrderKey], written: Iterable[OrderKey]) -> None:
         """The stream shows that the orders' own rows were deleted; or were inserted or updated."""
@@ -147,7 +143,7 @@ class Evidence:
         since it was of something else."""
         return self._doubt is None or entry.key in self._deleted or entry.first_revision > self._doubt.begun
 
-    async def _store(self, doubt: Doubt) -> None:
+    async def _write(self, doubt: Doubt) -> None:
         text = json.dumps(asdict(doubt), separators=(",", ":"))
         self._doubt = doubt
-        await self._insist(lambda: self._memory.note(DOUBT_NOTE, text))
+        await self._store.note(DOUBT_NOTE, text)

@@ -13,7 +13,6 @@ from connector.model.orders import Affected, OrderKey
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.vanished_rows import Evidence
-from connector.pipeline.insist import Insist
 from connector.pipeline.intake.progress import Progress
 from connector.pipeline.ports.entries import Arrival, Commit, Lane
 from connector.pipeline.ports.protocols import Chronicle, Observer, Routes, Source
@@ -30,7 +29,7 @@ class Intake:
         self,
         source: Source,
         routes: Routes,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         visibility: Visibility,
         progress: Progress,
         sweeper: Sweeper,
@@ -38,12 +37,11 @@ class Intake:
         revisions: Revisions,
         observer: Observer,
         chronicle: Chronicle,
-        insist: Insist,
         wake: Callable[[bool], None],
     ) -> None:
         self._source = source
         self._routes = routes
-        self._memory = memory
+        self._store = store
         self._visibility = visibility
         self._progress = progress
         self._sweeper = sweeper
@@ -51,7 +49,6 @@ class Intake:
         self._revisions = revisions
         self._observer = observer
         self._chronicle = chronicle
-        self._insist = insist
         self._wake = wake
         self.heartbeat = Heartbeat("intake", "writing changes to the ledger")
         self._parted: Lsn | None = None
@@ -88,9 +85,12 @@ class Intake:
         arrivals, commits, wanted = self._reduce(batch)
         reach("intake.before_ledger")
         if arrivals or wanted is not None:
-            sweep = self._sweeper.asked(*wanted) if wanted is not None else None
             self._visibility.arrived(commits)
-            await self._insist(lambda: self._memory.arrive(arrivals, commits, sweep))
+            if wanted is None:
+                await self._store.arrive(arrivals, commits)
+            else:
+                self._sweeper.asked(*wanted)
+                await self._sweeper.save(arrivals, commits)
         reach("intake.after_ledger")
         ended = [transaction.end_lsn for transaction in batch if transaction.end_lsn is not None]
         if ended:

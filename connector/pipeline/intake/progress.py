@@ -18,7 +18,6 @@ import structlog
 
 from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction, format_lsn
 from connector.pipeline.holds.vanished_rows import Evidence
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.protocols import Observer
 from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.ports.store import CheckpointStore
@@ -100,20 +99,18 @@ class Progress:
 
     def __init__(
         self,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         sweeper: Sweeper,
         visibility: Visibility,
         observer: Observer,
-        insist: Insist,
         clock: Callable[[], float] = time.time,
         evidence: Evidence | None = None,
     ) -> None:
-        self._memory = memory
+        self._store = store
         self._evidence = evidence
         self._sweeper = sweeper
         self._visibility = visibility
         self._observer = observer
-        self._insist = insist
         self._clock = clock
         self._known: Position | None = None
         self._mark: Mark | None = None
@@ -125,7 +122,7 @@ class Progress:
     async def load(self, *, empty: bool, made: Gap | None, same_stream: bool) -> None:
         """`empty`: nothing is remembered of any order, so that there is nothing to miss. `made`: why the slot was made
         just now. `same_stream`: what the stream carries is what it carried in the last run."""
-        noted = await self._memory.noted(PROGRESS_NOTE)
+        noted = await self._store.noted(PROGRESS_NOTE)
         self._known = None if noted is None else _read(noted)
         self._mark = self._known.mark if self._known is not None and same_stream else None
         self._empty, self._made = empty, made
@@ -146,13 +143,13 @@ class Progress:
         gap = self._gap(start)
         self._sweeper.stream_begins(start.confirmed)
         if gap in OTHER_HISTORY:
-            await self._insist(self._visibility.forget_all)
+            await self._visibility.forget_all()
         if gap is not None:
             await self._notice(gap, start)
             self._mark = None
         known = self._known
         lsn = start.confirmed if known is None or gap is not None else known.lsn
-        await self._store(Position(start.identity, lsn, self._mark))
+        await self._write(Position(start.identity, lsn, self._mark))
         behind = self._mark is not None and start.confirmed < self._mark.end_lsn
         self._expected = self._mark if behind else None
         self._empty, self._made = False, None
@@ -168,7 +165,7 @@ class Progress:
         if self._expected is not None and lsn >= self._expected.end_lsn:
             await self._rewritten()  # the server's WAL is read beyond the mark, and nothing ended there
         if self._known is not None and lsn > self._known.lsn:
-            await self._store(Position(self._known.identity, lsn, self._mark))
+            await self._write(Position(self._known.identity, lsn, self._mark))
 
     async def took_in(self, batch: Sequence[Transaction]) -> None:
         """These came, in commit order, and are about to be put into the ledger."""
@@ -193,7 +190,7 @@ class Progress:
         slot_at = None if start is None else format_lsn(start.confirmed)
         log.warning("stream_gap", cause=gap.value, known=told, slot_at=slot_at, next=_NEXT[gap is Gap.SLOT_MOVED])
         if gap is Gap.SLOT_MOVED:
-            await self._insist(self._memory.doubt_parked)
+            await self._store.doubt_parked()
         cause = OLD_STORE if gap is Gap.SLOT_MOVED else f"gap in the stream: {gap.value}"
         doubtful = self._evidence if gap in OTHER_HISTORY else None
         if doubtful is not None:
@@ -206,9 +203,9 @@ class Progress:
         self._observer.gap(gap.value)
         self.noticed = NoticedGap(gap, self._clock())
 
-    async def _store(self, position: Position) -> None:
+    async def _write(self, position: Position) -> None:
         text = json.dumps(asdict(position), separators=(",", ":"))
-        await self._insist(lambda: self._memory.note(PROGRESS_NOTE, text))
+        await self._store.note(PROGRESS_NOTE, text)
         self._known = position
 
 

@@ -35,14 +35,14 @@ class Visibility:
     entries taken before it don't have.
     """
 
-    def __init__(self, memory: CheckpointStore) -> None:
-        self._memory = memory
+    def __init__(self, store: CheckpointStore) -> None:
+        self._store = store
         self._unseen: dict[int, Commit] = {}
         self._to_forget: list[int] = []
         self.judged_at = 0.0
 
     async def load(self) -> None:
-        self._unseen = {commit.revision: commit for commit in await self._memory.unseen()}
+        self._unseen = {commit.revision: commit for commit in await self._store.unseen()}
 
     def arrived(self, commits: Sequence[Commit]) -> None:
         for commit in commits:
@@ -65,7 +65,7 @@ class Visibility:
         """Take the seen commits out of the store: not urgent, since seeing a commit twice does no harm."""
         if self._to_forget:
             revisions = [*self._to_forget]
-            await self._memory.seen(revisions)
+            await self._store.seen(revisions)
             del self._to_forget[: len(revisions)]
 
     async def forget_all(self) -> None:

@@ -19,7 +19,6 @@ from connector.model.errors import ConnectorError
 from connector.model.orders import KeyColumn, KeyShape, OrderKey, Place
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.failpoints import reach
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.sweeps.sweep import Sweeper
@@ -70,18 +69,16 @@ class FormerKeys:
 
     def __init__(
         self,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         assembler: Assembler,
         sweeper: Sweeper,
-        insist: Insist,
         busy: Callable[[], frozenset[OrderKey]],
         be_quiet: Callable[[float], None],
         clock: Clock = MACHINE,
     ) -> None:
-        self._memory = memory
+        self._store = store
         self._assembler = assembler
         self._sweeper = sweeper
-        self._insist = insist
         self._busy = busy
         self._be_quiet = be_quiet
         self._clock = clock
@@ -92,7 +89,7 @@ class FormerKeys:
         """At start, before anything is taken in or looked at: whether the key has another shape than the stored keys
         have. Those are former ones then, and a sweep over all orders is stored."""
         shape = self._assembler.key_shape
-        note = KeyNote.parsed(await self._memory.noted(KEY_NOTE))
+        note = KeyNote.parsed(await self._store.noted(KEY_NOTE))
         if note is not None:
             self._changes = note.changes
         if shape is None:
@@ -107,7 +104,7 @@ class FormerKeys:
 
     async def unsettle(self) -> None:
         """Keys are about to come back that may be from before a change. The next `load` makes all former ones."""
-        note = KeyNote.parsed(await self._memory.noted(KEY_NOTE))
+        note = KeyNote.parsed(await self._store.noted(KEY_NOTE))
         if note is not None and note.changes:
             await self._note(replace(note, changes=note.changes + 1, changing=True))
 
@@ -115,7 +112,7 @@ class FormerKeys:
         """Of a store that doesn't know the shape of its keys, because an older version wrote it."""
         after: OrderKey | None = None
         try:
-            while page := await self._memory.page_checkpoints(after, PAGE):
+            while page := await self._store.page_checkpoints(after, PAGE):
                 if await self._assembler.misfits(page):
                     return True
                 after = page[-1]
@@ -125,14 +122,14 @@ class FormerKeys:
 
     async def _change(self, note: KeyNote, shape: KeyShape) -> None:
         """Each step may be the last one before a kill; then the next start does all of it again."""
-        late = await self._memory.late_until()
+        late = await self._store.late_until()
         quiet = max((one for one in (note.quiet_until, late) if one is not None), default=None)
         note = KeyNote(
             note.shape, note.changes if note.changing else note.changes + 1, changing=True, quiet_until=quiet
         )
         await self._note(note)
         reach("former.after_note")
-        checkpoints = (await self._memory.tally()).checkpoints
+        checkpoints = (await self._store.tally()).checkpoints
         log.warning(
             "order_key_changed",
             before=None if note.shape is None else str(note.shape),
@@ -141,10 +138,10 @@ class FormerKeys:
             next="every order takes over what is stored at its id and store; what is left then has left the mapping",
         )
         await self._sweeper.begin_anew(
-            KEY_CHANGED, min((one.revision for one in await self._memory.unseen()), default=None)
+            KEY_CHANGED, min((one.revision for one in await self._store.unseen()), default=None)
         )
         reach("former.after_sweep")
-        await self._memory.retire_all(note.changes)
+        await self._store.retire_all(note.changes)
         reach("former.after_retire")
         note = replace(note, shape=shape, changing=False)
         await self._note(note)
@@ -156,7 +153,7 @@ class FormerKeys:
             self._be_quiet(note.quiet_until)
 
     async def _note(self, note: KeyNote) -> None:
-        await self._memory.note(KEY_NOTE, note.text)
+        await self._store.note(KEY_NOTE, note.text)
 
     @property
     def any(self) -> bool:
@@ -168,7 +165,7 @@ class FormerKeys:
         if not wanted:
             return frozenset()
         busy = self._busy()
-        taken = await self._insist(lambda: self._memory.take_over(wanted, busy))
+        taken = await self._store.take_over(wanted, busy)
         reach("former.after_claim")
         self._taken += len(taken)
         return taken
@@ -176,11 +173,11 @@ class FormerKeys:
     async def retire(self, keys: Sequence[OrderKey]) -> None:
         """These were found to be no keys of today. A sweep judges them, once every order had its chance."""
         if not self.any:
-            note = KeyNote.parsed(await self._insist(lambda: self._memory.noted(KEY_NOTE)))
+            note = KeyNote.parsed(await self._store.noted(KEY_NOTE))
             self._changes = 1
             counted = replace(note or KeyNote(self._assembler.key_shape), changes=1)
-            await self._insist(lambda: self._note(counted))
-        await self._insist(lambda: self._memory.retire(keys, self._changes))
+            await self._note(counted)
+        await self._store.retire(keys, self._changes)
         log.warning("order_keys_unfit", orders=len(keys), first=keys[0], next="the next reconcile judges them")
 
     def judged(self, left: int) -> None:

@@ -16,7 +16,6 @@ from connector.model.errors import LimitExceeded, OrderUnreadable
 from connector.model.orders import KeyPage, Lookup, OrderKey, encoded
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane, PendingLookup
 from connector.pipeline.ports.protocols import Assembler, Chronicle
 from connector.pipeline.ports.store import CheckpointStore
@@ -39,12 +38,11 @@ class Resolver:
 
     def __init__(
         self,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         assembler: Assembler,
         reader: Reader,
         visibility: Visibility,
         revisions: Revisions,
-        insist: Insist,
         chronicle: Chronicle,
         known_routes: frozenset[str],
         wake: Callable[[], None],
@@ -52,12 +50,11 @@ class Resolver:
         *,
         wide: bool,
     ) -> None:
-        self._memory = memory
+        self._store = store
         self._assembler = assembler
         self._reader = reader
         self._visibility = visibility
         self._revisions = revisions
-        self._insist = insist
         self._chronicle = chronicle
         self._known_routes = known_routes
         self._wake = wake
@@ -82,13 +79,13 @@ class Resolver:
         with self.heartbeat.resting():
             await self._arrived.wait()
         self._arrived.clear()
-        pending = await self._insist(lambda: self._memory.take_lookups(self._lookups.size, wide=self._wide))
+        pending = await self._store.take_lookups(self._lookups.size, wide=self._wide)
         if not pending:
             return False
         self._arrived.set()
         if pending[0].lookup.route not in self._known_routes:
             # A route of an older mapping: the sweep that a changed mapping starts covers it.
-            await self._insist(lambda: self._memory.resolved(pending, None, None))
+            await self._store.resolved(pending, None, None)
             return False
         if self._wide:
             self._hungry.clear()
@@ -108,7 +105,7 @@ class Resolver:
             await self._reader.enrolled()
             rows = [encoded(one.lookup.values) for one in pending]
             after = None if cursor is None else OrderKey(cursor)
-            keys = await self._insist(lambda: self._memory.enrolled(route, rows, after, PAGE))
+            keys = await self._store.enrolled(route, rows, after, PAGE)
             following = keys[-1] if len(keys) == PAGE else None
         else:
             before = self._visibility.opened()
@@ -121,7 +118,7 @@ class Resolver:
         if not settled:
             await asyncio.sleep(HIDDEN_PAUSE)
             return False
-        await self._store(settled, keys, following, walked=cursor is not None)
+        await self._add_found(settled, keys, following, walked=cursor is not None)
         return following is not None
 
     async def _page(self, pending: Sequence[PendingLookup], cursor: str | None, size: int) -> KeyPage:
@@ -142,7 +139,7 @@ class Resolver:
                 raise
         return await self._assembler.resolve(lookups, None, size)
 
-    async def _store(
+    async def _add_found(
         self, settled: Sequence[PendingLookup], keys: Sequence[OrderKey], following: str | None, *, walked: bool
     ) -> None:
         arrival = None
@@ -155,7 +152,7 @@ class Resolver:
                 frozenset(keys),
                 first_revision=min(one.first_revision for one in settled),
             )
-        await self._insist(lambda: self._memory.resolved(settled, arrival, following))
+        await self._store.resolved(settled, arrival, following)
         if following is None:
             self._too_slow.difference_update(one.lookup for one in settled)
         reach("lookup.after_resolve")

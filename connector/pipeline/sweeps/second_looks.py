@@ -14,7 +14,6 @@ from connector.model.orders import OrderKey
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import MAPPING
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import DeadLetter
 from connector.pipeline.ports.store import CheckpointStore
@@ -30,11 +29,8 @@ _SQLSTATE = re.compile(r"SQLSTATE (\w{5})")
 
 
 class Relook:
-    def __init__(
-        self, memory: CheckpointStore, insist: Insist, revisions: Revisions, wake: Callable[[], None], clock: Clock
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
+    def __init__(self, store: CheckpointStore, revisions: Revisions, wake: Callable[[], None], clock: Clock) -> None:
+        self._store = store
         self._revisions = revisions
         self._wake = wake
         self._clock = clock
@@ -62,7 +58,7 @@ class Relook:
         self._wanted.clear()
         causes, self._causes = self._causes, set()
         after: OrderKey | None = None
-        while letters := await self._insist(lambda: self._memory.dead_letters(after, PAGE)):  # noqa: B023
+        while letters := await self._store.dead_letters(after, PAGE):
             keys = frozenset(letter.key for letter in letters if _caused(letter, causes))
             await self.look_at(keys, Lane.FANOUT)
             after = letters[-1].key
@@ -72,7 +68,7 @@ class Relook:
     async def look_at(self, keys: frozenset[OrderKey], lane: Lane) -> None:
         if keys:
             arrival = Arrival(self._revisions.next(), self._clock.wall(), lane, keys)
-            await self._insist(lambda: self._memory.arrive([arrival], []))
+            await self._store.arrive([arrival], [])
             self._wake()
 
 

@@ -8,7 +8,7 @@ an order is assembled or pushed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,7 @@ from connector.model.orders import FORMER_KEYS, OrderKey, is_former
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.entries import Arrival, Commit, Lane
 from connector.pipeline.ports.protocols import Assembler, Observer
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.pipeline.ports.store import CheckpointStore
@@ -62,25 +61,24 @@ class Sweeper:
 
     def __init__(
         self,
-        memory: CheckpointStore,
+        store: CheckpointStore,
         assembler: Assembler,
         revisions: Revisions,
         observer: Observer,
-        insist: Insist,
         wake: Callable[[], None],
         every: float | None,
         per_second: float | None = None,
         clock: Clock = MACHINE,
     ) -> None:
-        self._memory = memory
+        self._store = store
         self._assembler = assembler
         self._revisions = revisions
         self._observer = observer
-        self._insist = insist
         self._wake = wake
         self._every = every
         self._per_second = per_second
         self._clock = clock
+        self._saving = asyncio.Lock()
         self._not_before = 0.0
         self._wanted = asyncio.Event()
         self._hungry = asyncio.Event()
@@ -103,11 +101,11 @@ class Sweeper:
         self.estimate = 0
 
     async def load(self) -> None:
-        sweep = await self._memory.sweep()
+        sweep = await self._store.sweep()
         if sweep is not None and sweep.finished_at is not None and sweep.wanted_revision > sweep.revision:
             sweep = _follow_up(sweep, self._clock.wall())  # the last run ended just before it was stored
         self.current = sweep
-        finished = await self._memory.sweeps(100)
+        finished = await self._store.sweeps(100)
         self.last = finished[0] if finished else None
         self.verified_through = next((sweep.started_at for sweep in finished if not sweep.held), None)
 
@@ -126,8 +124,8 @@ class Sweeper:
     def active(self) -> bool:
         return self.current is not None and self.current.finished_at is None
 
-    def asked(self, cause: str, revision: int, kind: SweepKind = SweepKind.RECONCILE) -> Sweep:
-        """All orders must be looked at, in snapshots that show the commit of `revision`. Returns the state to store."""
+    def asked(self, cause: str, revision: int, kind: SweepKind = SweepKind.RECONCILE) -> None:
+        """All orders must be looked at, in snapshots that show the commit of `revision`. To be saved."""
         now = self._clock.wall()
         if self.current is None or self.current.finished_at is not None or cause in RESENDING:
             # One that pushes every order takes the place of one that compares, and does what that would have done.
@@ -138,15 +136,15 @@ class Sweeper:
                 self.current, wanted_revision=revision, cause=cause if urgent else self.current.cause
             )
         self._wanted.set()
-        return self.current
 
     async def ask(self, cause: str, kind: SweepKind) -> int:
         """Durably ask for a sweep on behalf of a person, the clock, or a changed mapping. Returns its revision: a
         finished sweep of that one or a later one has done it."""
         self._rest_until = 0.0
         revision = self._revisions.next()
-        sweep = self.asked(cause, revision, kind)
-        await self._insist(lambda: self._memory.save_sweep(sweep))
+        self.asked(cause, revision, kind)
+        async with self._saving:
+            await self._store.save_sweep(self._state())
         return revision
 
     async def begin_anew(self, cause: str, oldest_unseen: int | None) -> None:
@@ -158,7 +156,13 @@ class Sweeper:
         pushes_all = before is not None and active and before.cause == OLD_STORE
         wanted = max(first, before.wanted_revision if before is not None and active else 0)
         self.current = Sweep(kind, OLD_STORE if pushes_all else cause, first, wanted, self._clock.wall())
-        await self._memory.arrive([], [], self.current)
+        await self._store.arrive([], [], self.current)
+
+    async def save(self, arrivals: Sequence[Arrival] = (), commits: Sequence[Commit] = ()) -> None:
+        """Store the present state, with what arrives. One call at a time: a write that is repeated must not overwrite a
+        newer state."""
+        async with self._saving:
+            await self._store.arrive(arrivals, commits, self.current)
 
     def feed_me(self, *, finished: bool) -> None:
         """The road has room and nothing that is due; `finished`: nothing of a sweep is in work either."""
@@ -263,7 +267,7 @@ class Sweeper:
         """What Redo holds by former keys, and no order has taken over."""
         before = self._state()
         after = OrderKey(before.cursor) if before.cursor else FORMER_KEYS
-        keys = await self._memory.page_checkpoints(after, PAGE)
+        keys = await self._store.page_checkpoints(after, PAGE)
         former = [key for key in keys if is_former(key)]
         if self._replaced(before):
             return
@@ -277,8 +281,8 @@ class Sweeper:
 
     async def _page(self, phase: int, after: OrderKey | None, size: int) -> list[OrderKey]:
         if phase == OF_CHECKPOINTS:
-            return await self._memory.page_checkpoints(after, size)
-        return await self._memory.letter_keys(None, after, size)
+            return await self._store.page_checkpoints(after, size)
+        return await self._store.letter_keys(None, after, size)
 
     async def _enqueue(self, keys: frozenset[OrderKey], after: Sweep) -> None:
         self.current = after
@@ -287,7 +291,7 @@ class Sweeper:
             revision = self._revisions.next()
             first, confirm = min(after.revision, revision), after.cause in RESENDING
             arrivals = [Arrival(revision, self._clock.wall(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
-        await self._insist(lambda: self._memory.arrive(arrivals, [], self.current))
+        await self.save(arrivals)
         reach("sweep.after_page")
         self._wake()
 
@@ -302,15 +306,16 @@ class Sweeper:
         now = self._clock.wall()
         sweep = replace(self._state(), held=held, finished_at=now)
         self._rest_until = now + max(REST_LEAST, REST_SHARE * (now - sweep.started_at))
-        await self._insist(lambda: self._memory.save_sweep(sweep))
+        async with self._saving:
+            await self._store.save_sweep(sweep)
         self.last = sweep
         if not held:
             self.verified_through = sweep.started_at
         if self._replaced(sweep):
-            await self._insist(lambda: self._memory.save_sweep(self._state()))
+            await self.save()
         elif self._state().wanted_revision > sweep.revision:
             self.current = _follow_up(self._state(), now)
-            await self._insist(lambda: self._memory.save_sweep(self._state()))
+            await self.save()
         else:
             self.current = sweep
 
