@@ -118,7 +118,7 @@ async def build(
         options = replace(options, altered=altered(before, projection), basis=remember(projection))
     pipeline = Pipeline(ports, options)
     if isinstance(assembler, Assembler):
-        assembler.unchanged.doubt = pipeline.evidence.anew
+        assembler.unchanged.doubt = pipeline.vanished_rows.doubt_and_compare
     health = _health(settings, pipeline, watchdog)
     looks = KeptConnection(made.dsn, made.within)
     stack.push_async_callback(looks.close)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from connector.model.orders import OrderKey
-from connector.pipeline.deliver.failing_orders import Failing
+from connector.pipeline.deliver.failing_orders import FailingOrders
 from connector.pipeline.holds.guard import Guard
-from connector.pipeline.holds.manual_pause import HandPause
+from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.pipeline.ports.store import CheckpointStore
@@ -23,8 +23,8 @@ class Control:
         store: CheckpointStore,
         guard: Guard,
         sweeper: Sweeper,
-        hand_pause: HandPause,
-        failing: Failing,
+        manual_pause: ManualPause,
+        failing: FailingOrders,
         next_revision: Callable[[], int],
         wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
@@ -32,7 +32,7 @@ class Control:
         self._store = store
         self._guard = guard
         self._sweeper = sweeper
-        self._hand_pause = hand_pause
+        self._manual_pause = manual_pause
         self._failing = failing
         self._next_revision = next_revision
         self._wake = wake
@@ -85,15 +85,15 @@ class Control:
     @property
     def paused(self) -> bool:
         """Whether somebody paused delivery."""
-        return self._hand_pause.since is not None
+        return self._manual_pause.since is not None
 
     async def pause(self) -> bool:
         """Push nothing until `resume`, not after a restart either. What is in flight ends. False: it was paused."""
-        return await self._hand_pause.begin()
+        return await self._manual_pause.begin()
 
     async def resume(self) -> bool:
         """False when it wasn't paused."""
-        return await self._hand_pause.end()
+        return await self._manual_pause.end()
 
     async def sweep(self, kind: SweepKind, *, resend: bool = False) -> int:
         """Ask for a walk over all orders; `resend`: every one is pushed, equal or not. Returns the revision up to which

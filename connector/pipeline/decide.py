@@ -117,7 +117,7 @@ def decide(
     return delivery if _to_push(entry, order, remembered, now) else _in_step(delivery, terms, again, now)
 
 
-def ventures(delivery: Delivery, terms: Terms) -> bool:
+def reaches_new_place(delivery: Delivery, terms: Terms) -> bool:
     """Whether the push is about to bring the order to a place that nothing remembers. The process may die before the
     answer comes, and the order go elsewhere meanwhile: the place is stored first, so that it can be taken away."""
     checkpoint, place = delivery.remembered.checkpoint, delivery.place

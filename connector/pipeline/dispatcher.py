@@ -21,17 +21,17 @@ from connector.model.orders import OrderKey, delivery_id
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.decide import Delivery, Settled
 from connector.pipeline.deliver.delivery import Deliverer
-from connector.pipeline.deliver.due_times import Dues
-from connector.pipeline.deliver.failing_orders import Failing
-from connector.pipeline.deliver.group_commit import Settler
-from connector.pipeline.deliver.store_admissions import Gates
-from connector.pipeline.examine.differ import Findings, Looker
+from connector.pipeline.deliver.due_times import DueTimes
+from connector.pipeline.deliver.failing_orders import FailingOrders
+from connector.pipeline.deliver.group_commit import GroupCommit
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
+from connector.pipeline.examine.differ import Differ, Findings
 from connector.pipeline.examine.examiner import Examiner
-from connector.pipeline.examine.notices import Notices
+from connector.pipeline.examine.order_log import RefusalLog
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.guard import Guard, drift
-from connector.pipeline.holds.manual_pause import HandPause
+from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.entries import BLAMED, Entry, Lane
 from connector.pipeline.ports.protocols import Chronicle, Observer
@@ -48,28 +48,28 @@ class Dispatcher:
     def __init__(
         self,
         store: CheckpointStore,
-        looker: Looker,
+        differ: Differ,
         deliverer: Deliverer,
         guard: Guard,
-        gates: Gates,
-        failing: Failing,
+        admissions: StoreAdmissions,
+        failing: FailingOrders,
         observer: Observer,
         chronicle: Chronicle,
-        hand_pause: HandPause,
+        manual_pause: ManualPause,
         on_hungry: Callable[[bool], None],
         on_drift: Callable[[str], None],
         on_void: Callable[[str], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._looker = looker
+        self._differ = differ
         self._deliverer = deliverer
         self._guard = guard
-        self._gates = gates
+        self._admissions = admissions
         self._failing = failing
         self._observer = observer
         self._chronicle = chronicle
-        self._hand_pause = hand_pause
+        self._manual_pause = manual_pause
         self._on_hungry = on_hungry
         self._on_drift = on_drift
         self._clock = clock
@@ -77,14 +77,14 @@ class Dispatcher:
         self._beside: set[OrderKey] = set()
         """Those of them that failed before: they keep nobody waiting."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._notices = Notices()
+        self._notices = RefusalLog()
         self._failure: BaseException | None = None
         self._work = asyncio.Event()
-        self.examiner = Examiner(looker, self.begin, self._settle, self._looked, READ_BACKOFF.delay, clock)
+        self.examiner = Examiner(differ, self.begin, self._settle, self._looked, READ_BACKOFF.delay, clock)
         self.examiner.on_void = on_void
-        self._heavy = self.examiner.heavy
-        self._dues = Dues(store, clock)
-        self._failing_dues = Dues(store, clock, failing=True)
+        self._large = self.examiner.large
+        self._due_times = DueTimes(store, clock)
+        self._failing_due_times = DueTimes(store, clock, failing=True)
         self.heartbeat = Heartbeat("dispatcher", "taking orders from the ledger")
         self.road = Heartbeat("road", "reading and pushing orders")
         """Of all orders that are in work together. A closed gate sends them back, so that none is."""
@@ -92,7 +92,7 @@ class Dispatcher:
         """Seconds that one of them may take for its next step."""
         self.not_before = 0.0
         """Nothing is taken before: until then a request under a former key may be carried out late."""
-        self.settler: Settler | None = None
+        self.group_commit: GroupCommit | None = None
 
     @property
     def read_trouble(self) -> ConnectorError | None:
@@ -133,12 +133,12 @@ class Dispatcher:
         self._work.clear()
         if self._failure is not None:
             raise self._failure
-        if self._hand_pause.since is not None:
+        if self._manual_pause.since is not None:
             await self._wait(None)
             return
         room = self._room()
         if room < 1:
-            await self._wait(None, gates=self._gates.capacity() < 1)
+            await self._wait(None, admissions=self._admissions.capacity() < 1)
             return
         pause = max(self.examiner.not_before, self.not_before) - self._clock()
         if pause > 0:
@@ -169,67 +169,67 @@ class Dispatcher:
     async def _take_failing(self, others: bool) -> list[Entry]:
         """Of the orders that failed, as many as may be tried beside the others. While nothing can be sent, one, should
         there be no other that could show whether that is over."""
-        room = self._failing_room() if not (self._gates.closed and others) else 0
-        if room < 1 or not await self._failing_dues.come(frozenset(self._busy)):
+        room = self._failing_room() if not (self._admissions.closed and others) else 0
+        if room < 1 or not await self._failing_due_times.come(frozenset(self._busy)):
             return []
         return await self._take(room, tuple(Lane), failing=True)
 
     def _failing_room(self) -> int:
-        if self._gates.closed:
-            return self._gates.capacity() - len(self._busy)
-        return self._gates.beside - len(self._beside)
+        if self._admissions.closed:
+            return self._admissions.capacity() - len(self._busy)
+        return self._admissions.beside - len(self._beside)
 
     async def _until_due(self, sweeps_fit: bool) -> float | None:
         """Seconds until an entry that backs off falls due, None when none does that fits. One that is due and doesn't
         fit must not make this spin: the next settlement wakes it."""
-        dues = [await self._dues.next(frozenset(self._busy))] if sweeps_fit else []
+        due_times = [await self._due_times.next(frozenset(self._busy))] if sweeps_fit else []
         if self._failing_room() > 0:
             # Busy as of now: what was put back while the store was asked for the others would be passed over for ever.
-            dues.append(await self._failing_dues.next(frozenset(self._busy)))
-        return min((max(0.0, due - self._clock()) for due in dues if due is not None), default=None)
+            due_times.append(await self._failing_due_times.next(frozenset(self._busy)))
+        return min((max(0.0, due - self._clock()) for due in due_times if due is not None), default=None)
 
     def _forget_dues(self) -> None:
-        self._dues.forget()
-        self._failing_dues.forget()
+        self._due_times.forget()
+        self._failing_due_times.forget()
 
     def _capacity(self) -> int:
-        return 2 * self._gates.limit + BATCH
+        return 2 * self._admissions.limit + BATCH
 
     def _sweep_room(self) -> int:
         """Sweeps fill at most a few rounds of requests, so that a live change never queues behind many of them; and
         they are taken by the half of that, so that batches stay worth a query."""
-        share = min(BATCH, 4 * self._gates.limit)
+        share = min(BATCH, 4 * self._admissions.limit)
         left = share - sum(1 for key, lane in self._busy.items() if lane is not Lane.LIVE and not self._aside(key))
         return left if 2 * left >= share else 0
 
     def _aside(self, key: OrderKey) -> bool:
         """Whether the order keeps nobody waiting."""
-        return key in self._heavy or key in self._beside
+        return key in self._large or key in self._beside
 
     def _room(self) -> int:
         """While much is in work, wait for room for half a batch: a query for a few orders costs nearly as much. What is
         for a paused store goes back, so that one store's pause keeps nothing from the others."""
-        busy = len(self._busy) - self._heavy.aside - len(self._beside)
-        if self._gates.closed:
-            return self._gates.capacity() - busy
+        busy = len(self._busy) - self._large.aside - len(self._beside)
+        if self._admissions.closed:
+            return self._admissions.capacity() - busy
         room = self._capacity() - busy
         return room if 2 * room >= BATCH or busy < BATCH else 0
 
     def moved(self) -> None:
         """An order got further, or there is none."""
         if self._busy:
-            pace = self._gates.pace
+            pace = self._admissions.pace
             self.road.allowance = self.longest + (0.0 if pace is None else 1 / pace)
             self.road.beat()
         else:
             self.road.rest()
 
-    async def _wait(self, timeout: float | None, *, gates: bool = False) -> None:
+    async def _wait(self, timeout: float | None, *, admissions: bool = False) -> None:
         """`gates`: until one of them may have opened, too. Only where that is what is missing: a pause that is over
         wakes at once, and would again and again."""
         waits: set[asyncio.Future[object]] = {asyncio.ensure_future(self._work.wait())}
-        if gates:
-            waits.add(asyncio.ensure_future(self._gates.wait()))
+        if admissions:
+            waits.add(asyncio.ensure_future(self._admissions.wait()))
         try:
             with self.heartbeat.resting():
                 await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -263,7 +263,7 @@ class Dispatcher:
             self._settle(settled)
         for delivery in found.deliveries:
             self._drifted(delivery)
-            self._heavy.sent(delivery)
+            self._large.sent(delivery)
             self.begin(self._deliver(delivery))
 
     def _drifted(self, delivery: Delivery) -> None:
@@ -276,16 +276,16 @@ class Dispatcher:
         try:
             settled = await self._deliverer.deliver(delivery)
         finally:
-            self._looker.leave(delivery)
-            self._heavy.arrived(delivery)
+            self._differ.release(delivery)
+            self._large.arrived(delivery)
             self.wake()
         if self._deliverer.reopened:
             self._deliverer.reopened = False
             # What is known to fail keeps its time: a pause says nothing about it.
             await self._store.hasten(BLAMED - 1)
             self._forget_dues()
-        if self._failing.mended:
-            self._failing.mended = False
+        if self._failing.recovered:
+            self._failing.recovered = False
             await self._store.hasten()
             self._forget_dues()
         self._settle(settled)
@@ -310,8 +310,8 @@ class Dispatcher:
             self._observer.order(settled.result.value)
         if settled.settlement.dead_letter is not None:
             self._notices.refused(settled.settlement.dead_letter)
-        assert self.settler is not None  # noqa: S101 -- wired before the first step
-        self.settler.settle(settled.settlement)
+        assert self.group_commit is not None  # noqa: S101 -- wired before the first step
+        self.group_commit.settle(settled.settlement)
 
     def written(self, settlements: Sequence[Settlement]) -> None:
         """The settlements are in the store: their orders may be taken again."""
@@ -319,12 +319,12 @@ class Dispatcher:
         for settlement in settlements:
             self._busy.pop(settlement.entry.key, None)
             self._beside.discard(settlement.entry.key)
-            self._heavy.forget(settlement.entry.key)
+            self._large.forget(settlement.entry.key)
             if settlement.again is None:
                 self._failing.settled(settlement.entry.key)
             else:
-                dues = self._failing_dues if settlement.again.attempts else self._dues
-                dues.put_back(settlement.again.due)
+                due_times = self._failing_due_times if settlement.again.attempts else self._due_times
+                due_times.put_back(settlement.again.due)
         self.moved()
         self.wake()
 

@@ -30,18 +30,18 @@ from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.control import Control
 from connector.pipeline.decide import MAPPING, Terms
 from connector.pipeline.deliver.delivery import Deliverer
-from connector.pipeline.deliver.failing_orders import Failing
-from connector.pipeline.deliver.group_commit import Settler
-from connector.pipeline.deliver.store_admissions import Gates
+from connector.pipeline.deliver.failing_orders import FailingOrders
+from connector.pipeline.deliver.group_commit import GroupCommit
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.dispatcher import PASSING, Dispatcher
-from connector.pipeline.examine.claims import Claims
-from connector.pipeline.examine.differ import Looker
+from connector.pipeline.examine.claims import PlaceClaims
+from connector.pipeline.examine.differ import Differ
 from connector.pipeline.examine.slow_orders import SLOW
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.endpoints import Endpoints
 from connector.pipeline.holds.guard import Guard, Limits
-from connector.pipeline.holds.manual_pause import HandPause
-from connector.pipeline.holds.vanished_rows import Evidence
+from connector.pipeline.holds.manual_pause import ManualPause
+from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.intake.intake import Intake
 from connector.pipeline.intake.progress import Gap, Progress
 from connector.pipeline.ports.entries import Lane
@@ -63,8 +63,8 @@ from connector.pipeline.read.visibility import Visibility
 from connector.pipeline.retrying_store import RetryingStore
 from connector.pipeline.revisions import Revisions
 from connector.pipeline.sweeps.former_keys import FormerKeys
-from connector.pipeline.sweeps.lookups import INDEX, Resolver
-from connector.pipeline.sweeps.second_looks import Relook
+from connector.pipeline.sweeps.lookups import INDEX, LookupResolver
+from connector.pipeline.sweeps.second_looks import SecondLooks
 from connector.pipeline.sweeps.sweep import Sweeper
 
 log = structlog.get_logger("connector.pipeline")
@@ -137,7 +137,7 @@ class Pipeline:
         self.ports = ports
         self.options = options
         self.clock = clock
-        self.gates = Gates(options.max_concurrency, options.requests_per_second, options.store_id, clock)
+        self.admissions = StoreAdmissions(options.max_concurrency, options.requests_per_second, options.store_id, clock)
         self.retrying = RetryingStore(ports.store)
         store = self.store = self.retrying.port
         self.revisions = Revisions()
@@ -153,7 +153,7 @@ class Pipeline:
             options.reconcile_per_second,
             clock,
         )
-        self.evidence = Evidence(store, self.sweeper, lambda: self.revisions.last)
+        self.vanished_rows = VanishedRows(store, self.sweeper, lambda: self.revisions.last)
         self.endpoints = Endpoints(
             store,
             options.endpoints,
@@ -169,11 +169,11 @@ class Pipeline:
             self.revisions.next,
             lambda: self.sweeper.current,
             self._wake,
-            self.evidence,
+            self.vanished_rows,
             clock,
         )
         self.sweeper.sweep_over = self.guard.sweep_over
-        claims = Claims(store, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall)
+        claims = PlaceClaims(store, self.revisions.next, lambda key: key in self.dispatcher.busy, clock.wall)
         self.former = FormerKeys(
             store,
             ports.assembler,
@@ -183,7 +183,7 @@ class Pipeline:
             clock,
         )
         self.sweeper.former_over = self.former.judged
-        self.looker = Looker(
+        self.differ = Differ(
             store,
             self.reader,
             ports.contract,
@@ -193,46 +193,46 @@ class Pipeline:
             self.former,
             clock.wall,
         )
-        self.failing = Failing(store, self._wake, clock)
-        self.hand_pause = HandPause(store, self._go_on, clock.wall)
+        self.failing = FailingOrders(store, self._wake, clock)
+        self.manual_pause = ManualPause(store, self._go_on, clock.wall)
         self.deliverer = Deliverer(
             ports.redo,
             ports.contract,
-            self.gates,
+            self.admissions,
             self.failing,
             ports.observer,
             ports.chronicle,
-            self.hand_pause,
+            self.manual_pause,
             options.terms,
             clock.wall,
         )
         self.dispatcher = Dispatcher(
             store,
-            self.looker,
+            self.differ,
             self.deliverer,
             self.guard,
-            self.gates,
+            self.admissions,
             self.failing,
             ports.observer,
             ports.chronicle,
-            self.hand_pause,
+            self.manual_pause,
             self._hungry,
             self._drifted,
-            self.evidence.void,
+            self.vanished_rows.reading_was_void,
             clock.wall,
         )
         self.reader.answered = self.dispatcher.moved
-        self.relook = Relook(store, self.revisions, self._wake, clock)
-        self.looker.readable = self.relook.readable
+        self.second_looks = SecondLooks(store, self.revisions, self._wake, clock)
+        self.differ.readable = self.second_looks.readable
         self.reader.controls.over = self._mapping_works
         self.dispatcher.examiner.culprit = self._look_at_culprit
-        self.settler = Settler(store, self.dispatcher.written)
-        self.dispatcher.settler = self.settler
+        self.group_commit = GroupCommit(store, self.dispatcher.written)
+        self.dispatcher.group_commit = self.group_commit
         self.control = Control(
             store,
             self.guard,
             self.sweeper,
-            self.hand_pause,
+            self.manual_pause,
             self.failing,
             self.revisions.next,
             self._wake,
@@ -240,7 +240,7 @@ class Pipeline:
         )
         too_slow: set[Lookup] = set()
         self.narrow, self.wide = (
-            Resolver(
+            LookupResolver(
                 store,
                 ports.assembler,
                 self.reader,
@@ -254,8 +254,8 @@ class Pipeline:
             )
             for wide in (False, True)
         )
-        self.progress = Progress(store, self.sweeper, self.visibility, ports.observer, clock.wall, self.evidence)
-        self.evidence.same_history = lambda: ports.source.position().connected and self.progress.verified
+        self.progress = Progress(store, self.sweeper, self.visibility, ports.observer, clock.wall, self.vanished_rows)
+        self.vanished_rows.same_history = lambda: ports.source.position().connected and self.progress.verified
         self.intake = Intake(
             ports.source,
             ports.routes,
@@ -263,7 +263,7 @@ class Pipeline:
             self.visibility,
             self.progress,
             self.sweeper,
-            self.evidence,
+            self.vanished_rows,
             self.revisions,
             ports.observer,
             ports.chronicle,
@@ -274,13 +274,13 @@ class Pipeline:
         self._around = Heartbeat("visibility", "looking which commits are visible")
         self._stations = {
             self.dispatcher.heartbeat: self.dispatcher.step,
-            self.settler.heartbeat: self.settler.step,
+            self.group_commit.heartbeat: self.group_commit.step,
             self.narrow.heartbeat: self._resolve,
             self.wide.heartbeat: self.wide.step,
             self.sweeper.heartbeat: self.sweeper.step,
             self.guard.heartbeat: self.guard.step,
             self._around: self._look_around,
-            self.relook.heartbeat: self.relook.step,
+            self.second_looks.heartbeat: self.second_looks.step,
         }
         self._allow()
         self._tidied = False
@@ -289,7 +289,7 @@ class Pipeline:
     def _arrived(self, lookups: bool) -> None:
         self.dispatcher.arrived()
         if lookups:
-            self.narrow.poke()
+            self.narrow.lookups_arrived()
 
     @property
     def heartbeats(self) -> list[Heartbeat]:
@@ -367,17 +367,17 @@ class Pipeline:
 
     def _mapping_works(self, sqlstate: str) -> None:
         """It failed for every order, and no longer does."""
-        self.relook.suspect(sqlstate)
+        self.second_looks.suspect(sqlstate)
         self.dispatcher.mapping_works()
 
     def _look_at_culprit(self, key: OrderKey) -> None:
-        self.dispatcher.begin(self.relook.look_at(frozenset({key}), Lane.LIVE))
+        self.dispatcher.begin(self.second_looks.look_at(frozenset({key}), Lane.LIVE))
 
     async def _know_unread(self) -> None:
         """Orders that the last run set aside are read apart from the start, those that the mapping failed for again."""
         letters = (await self.store.tally()).dead_letters
         if letters.get(MAPPING):
-            self.relook.suspect()
+            self.second_looks.suspect()
         for group in await self.store.letter_groups() if letters.get(SLOW) else ():
             after: OrderKey | None = None
             while group.reason == SLOW and (keys := await self.store.letter_keys(group.group, after, PAGE)):
@@ -393,10 +393,10 @@ class Pipeline:
         await self._know_unread()
         # The gates of this run are open: what waited for those of the last one needn't.
         await self.store.hasten()
-        await self.hand_pause.load()
+        await self.manual_pause.load()
         await self.visibility.load()
         await self.sweeper.load()
-        await self.evidence.load()
+        await self.vanished_rows.load()
         key_changed = await self.former.load()
         await self.guard.load()
         await self._maybe_sweep(swept=key_changed)
@@ -407,19 +407,19 @@ class Pipeline:
         if returns:
             await self.former.unsettle()
         if returns or any(hold.kind is HoldKind.VANISHED for hold in await self.store.holds()):
-            await self.evidence.returned()
+            await self.vanished_rows.checkpoints_return()
 
     async def _maybe_sweep(self, *, swept: bool) -> None:
         """`swept`: a sweep over all orders was begun just now."""
         store, fingerprint = self.store, self.ports.assembler.fingerprint
         before = await store.noted(MAPPING_NOTE)
         if before is not None and self.options.altered is not None:
-            await self.evidence.doubt(self.options.altered)
+            await self.vanished_rows.doubt(self.options.altered)
         wanted = self._wanted_sweep(before, swept=swept)
         if wanted is not None:
             await self.sweeper.ask(*wanted)
-        if (wanted is not None or swept) and self.evidence.unasked and self.sweeper.current is not None:
-            await self.evidence.ends_with(self.sweeper.current.wanted_revision)
+        if (wanted is not None or swept) and self.vanished_rows.comparison_needed and self.sweeper.current is not None:
+            await self.vanished_rows.ends_with(self.sweeper.current.wanted_revision)
         same_stream = before == fingerprint and self.options.sweep_cause is None
         await self.progress.load(empty=before is None, made=self.options.slot_made, same_stream=same_stream)
         if before != fingerprint:
@@ -437,8 +437,8 @@ class Pipeline:
             return None
         if options.sweep_cause is not None:
             return options.sweep_cause, SweepKind.RECONCILE
-        if self.evidence.unasked:
-            return self.evidence.cause, SweepKind.RECONCILE
+        if self.vanished_rows.comparison_needed:
+            return self.vanished_rows.cause, SweepKind.RECONCILE
         if before != self.ports.assembler.fingerprint:
             log.info("mapping_changed", next="every order is compared with its checkpoint")
             return "mapping changed", SweepKind.RECONCILE
@@ -491,7 +491,7 @@ class Pipeline:
                 await step()
             except PASSING as error:
                 if isinstance(error, ReadingVoid):
-                    await self.evidence.void(error.cause)
+                    await self.vanished_rows.reading_was_void(error.cause)
                 if name not in self.troubles:
                     log.warning("station_waits", station=name, problem=str(error))
                 self.troubles[name] = error
@@ -508,7 +508,7 @@ class Pipeline:
     async def try_mapping(self) -> None:
         """Whether an order could be read as things are: `trouble` says so. When one can, nothing waits any longer."""
         try:
-            await self.reader.look_around()
+            await self.reader.snapshot()
         except (SourceUnavailable, MappingBroken, OrderUnreadable) as error:
             self.troubles["mapping"] = error
             return
@@ -531,7 +531,7 @@ class Pipeline:
 
     async def _resolve(self) -> None:
         if await self.narrow.step():
-            self.wide.poke()
+            self.wide.lookups_arrived()
 
     async def _look_around(self) -> None:
         """Housekeeping, once a second."""
@@ -541,8 +541,8 @@ class Pipeline:
             self._tidied = True
         with self._around.resting():
             await asyncio.sleep(LOOK_AROUND_EVERY)
-        if len(self.visibility) and self.clock.timer() - self.visibility.judged_at > LOOK_AROUND_EVERY:
-            await self.reader.look_around()
+        if len(self.visibility) and self.clock.timer() - self.visibility.checked_at > LOOK_AROUND_EVERY:
+            await self.reader.snapshot()
         await self.visibility.forget_seen()
 
     async def _drain(self, stations: list[asyncio.Task[None]]) -> None:
@@ -557,7 +557,7 @@ class Pipeline:
         # On a full disk this can't be done, and what was in flight is confirmed at the next start.
         with suppress(TimeoutError):
             async with asyncio.timeout(self.options.drain_bound):
-                await self.settler.flush()
+                await self.group_commit.flush()
         log.info("drained", left_in_ledger=left)
 
 

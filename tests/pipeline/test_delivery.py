@@ -12,9 +12,9 @@ from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place,
 from connector.pipeline.clock import Clock
 from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
 from connector.pipeline.deliver.delivery import Deliverer
-from connector.pipeline.deliver.failing_orders import Failing
-from connector.pipeline.deliver.store_admissions import Gates
-from connector.pipeline.holds.manual_pause import HandPause
+from connector.pipeline.deliver.failing_orders import FailingOrders
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
+from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from connector.status.history import History
@@ -43,27 +43,27 @@ NOW = 1_000.0
 async def _nothing() -> None: ...
 
 
-def failing() -> Failing:
-    return Failing(MemoryCheckpoints(), lambda: None, Clock(wall=lambda: NOW))
+def failing() -> FailingOrders:
+    return FailingOrders(MemoryCheckpoints(), lambda: None, Clock(wall=lambda: NOW))
 
 
-def refused() -> tuple[Deliverer, Gates, Delivery]:
-    gates = Gates(4, None, clock=Clock(wall=lambda: NOW))
-    hand_pause = HandPause(MemoryCheckpoints(), _nothing)
+def refused() -> tuple[Deliverer, StoreAdmissions, Delivery]:
+    admissions = StoreAdmissions(4, None, clock=Clock(wall=lambda: NOW))
+    manual_pause = ManualPause(MemoryCheckpoints(), _nothing)
     deliverer = Deliverer(
-        Refusing(), CONTRACT, gates, failing(), Metrics(), History(), hand_pause, Terms(), clock=lambda: NOW
+        Refusing(), CONTRACT, admissions, failing(), Metrics(), History(), manual_pause, Terms(), clock=lambda: NOW
     )
     order = CONTRACT.order(document(), NOW)
     entry = Entry(OrderKey("1"), 1, 1, NOW, Lane.LIVE, 0, False)
-    return deliverer, gates, Delivery(entry, Action.PUSH, order.place, order, Remembered())
+    return deliverer, admissions, Delivery(entry, Action.PUSH, order.place, order, Remembered())
 
 
 async def test_of_many_that_wait_for_a_store_few_are_looked_at_while_it_is_paused() -> None:
     """Looking at all of them at the end of each pause kept other stores' orders waiting."""
-    deliverer, gates, delivery = refused()
+    deliverer, admissions, delivery = refused()
     await deliverer.deliver(delivery)
     settled = [(await deliverer.deliver(delivery)).settlement.again for _ in range(1_000)]
-    until = gates.of("").pause_until
+    until = admissions.of("").pause_until
     assert until is not None
     waits = [again.due - until for again in settled if again is not None]
     assert len(waits) == 1_000
@@ -73,17 +73,17 @@ async def test_of_many_that_wait_for_a_store_few_are_looked_at_while_it_is_pause
 
 
 async def test_a_refused_probe_lets_another_order_probe_next() -> None:
-    deliverer, gates, delivery = refused()
+    deliverer, admissions, delivery = refused()
     first = (await deliverer.deliver(delivery)).settlement.again
-    gate = gates.of("")
+    admission = admissions.of("")
     assert first is not None
-    assert gate.pause_until is not None
-    assert first.due == gate.pause_until
-    gate._reopens = 0.0  # the pause is over
+    assert admission.pause_until is not None
+    assert first.due == admission.pause_until
+    admission._reopens = 0.0  # the pause is over
     probe = (await deliverer.deliver(delivery)).settlement.again
     assert probe is not None
     assert probe.attempts == 1, "the ledger takes others first"
-    assert probe.due > gate.pause_until
+    assert probe.due > admission.pause_until
 
 
 class Slow(Refusing):
@@ -102,9 +102,11 @@ class Slow(Refusing):
 
 
 async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_for_its_turn_goes_back() -> None:
-    redo, gates, history = Slow(), Gates(1, None, clock=Clock(wall=lambda: NOW)), History()
-    hand_pause = HandPause(MemoryCheckpoints(), _nothing)
-    deliverer = Deliverer(redo, CONTRACT, gates, failing(), Metrics(), history, hand_pause, Terms(), clock=lambda: NOW)
+    redo, admissions, history = Slow(), StoreAdmissions(1, None, clock=Clock(wall=lambda: NOW)), History()
+    manual_pause = ManualPause(MemoryCheckpoints(), _nothing)
+    deliverer = Deliverer(
+        redo, CONTRACT, admissions, failing(), Metrics(), history, manual_pause, Terms(), clock=lambda: NOW
+    )
     order = CONTRACT.order(document(), NOW)
     deliveries = [
         Delivery(Entry(OrderKey(key), 1, 1, NOW, Lane.LIVE, 2, True), Action.PUSH, order.place, order, Remembered())
@@ -112,7 +114,7 @@ async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_f
     ]
     first, second = (asyncio.create_task(deliverer.deliver(one)) for one in deliveries[:2])
     await redo.asked.acquire()
-    await hand_pause.begin()
+    await manual_pause.begin()
     redo.let.set()
     third = await deliverer.deliver(deliveries[2])
     for settled in (await second, third):
@@ -121,9 +123,9 @@ async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_f
         assert again is not None
         assert (again.attempts, again.confirm) == (2, True)
     assert (await first).result is Result.PUSHED
-    assert (len(redo.pushed), gates.in_flight) == (1, 0)
+    assert (len(redo.pushed), admissions.in_flight) == (1, 0)
     assert [one.key for one in history.recent(5)] == ["1"]
-    await hand_pause.end()
+    await manual_pause.end()
     assert (await deliverer.deliver(deliveries[1])).result is Result.PUSHED
 
 
@@ -135,6 +137,6 @@ async def test_nothing_that_would_be_taken_away_shows_whether_redo_is_up() -> No
         entry = Entry(key, 1, 1, NOW, Lane.LIVE, 0, False)
         checkpoint = Checkpoint(key, key, b"f", NOW, store_id="s", missing=key == "2")
         await memory.settle([Settlement(entry, checkpoint)])
-    await Failing(memory, lambda: None, Clock(wall=lambda: NOW)).ask("s")
+    await FailingOrders(memory, lambda: None, Clock(wall=lambda: NOW)).ask("s")
     asked = await memory.take(9, NOW, frozenset(), list(Lane))
     assert [entry.key for entry in asked] == ["3"]

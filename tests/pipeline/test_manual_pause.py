@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.pipeline import control
-from connector.pipeline.holds.manual_pause import PAUSE_NOTE, HandPause
+from connector.pipeline.holds.manual_pause import PAUSE_NOTE, ManualPause
 from connector.status.facts import State, ready
 from tests.support.fix_connector import Rig, eventually
 
@@ -73,8 +73,8 @@ async def test_a_pause_of_the_last_run_can_be_ended_before_this_one_has_picked_u
     memory = rig.running.pipeline.ports.store
     noted = await memory.noted(PAUSE_NOTE)
     assert noted
-    assert abs(float(noted) - (rig.running.pipeline.hand_pause.since or 0)) < 1
-    again = HandPause(memory, nothing)
+    assert abs(float(noted) - (rig.running.pipeline.manual_pause.since or 0)) < 1
+    again = ManualPause(memory, nothing)
     assert await again.end()
     await again.load()
     assert again.since is None

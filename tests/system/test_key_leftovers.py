@@ -177,7 +177,7 @@ async def test_a_kill_while_the_key_changes_loses_and_removes_nothing(shop: Shop
     await shop.rig.running.pipeline.control.pause()
     shop.run("UPDATE store.orders SET status = 'paid' WHERE number = 'R3'")
     await shop.waiting(1)
-    await shop.rig.running.pipeline.hand_pause.end()
+    await shop.rig.running.pipeline.manual_pause.end()
     await shop.rig.stop()
     pushed = shop.asked()
     shop.run(WIDENED)

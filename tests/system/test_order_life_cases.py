@@ -71,7 +71,7 @@ def test_a_pause_that_ran_out_while_all_orders_back_off_costs_no_looks(begin: Be
     for key, order_id in ((K1, "#1"), (K2, "#2"), (K3, "#3")):
         put(world, key, order_id)
     world.wait(5.0)
-    gate = world.life.pipeline.gates.of(MAIN)
+    gate = world.life.pipeline.admissions.of(MAIN)
     assert gate.pause is not None
     before = world.witness.looks
     world.wait(60.0)
@@ -85,7 +85,7 @@ def test_a_probe_that_is_being_read_costs_no_looks(begin: Begin) -> None:
     world.state.change(None, {"throttle": 1})
     put(world, K1, note="b")
     world.wait(0.5)
-    assert world.life.pipeline.gates.pause is not None
+    assert world.life.pipeline.admissions.pause is not None
     world.assembler.latency = 3.0
     world.wait(1.0)
     before = world.witness.looks

@@ -214,7 +214,7 @@ async def test_a_first_start_is_not_held_nor_one_after_which_nothing_was_accepte
 ) -> None:
     rig.switch(outage=True)
     await rig.start()
-    await eventually("Redo is asked", lambda: rig.running.pipeline.gates.pause)
+    await eventually("Redo is asked", lambda: rig.running.pipeline.admissions.pause)
     await rig.stop()
     assert rig.stored() == {}
     go_to(rig, production)

@@ -153,12 +153,12 @@ class FactsCollector:
         """How things are, with counts at most a second old."""
         now, pipeline = time.time(), self._pipeline
         finding, wal = self._judge(now), self._wal
-        position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeper.current, pipeline.gates.pause
-        hand, gap = pipeline.hand_pause.since, pipeline.progress.noticed
+        position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeper.current, pipeline.admissions.pause
+        hand, gap = pipeline.manual_pause.since, pipeline.progress.noticed
         reason, since = (None, None) if pause is None else (pause.reason, pause.since)
         if hand is not None:
             reason, since = BY_HAND, hand
-        capacity = 0 if hand is not None else pipeline.gates.capacity()
+        capacity = 0 if hand is not None else pipeline.admissions.capacity()
         remaining = max(0, pipeline.sweeper.estimate - sweep.scanned) if sweep is not None else None
         if position is not None and self._report is not None:
             position = replace(position, server_lsn=max(position.server_lsn, self._report.current_lsn))
@@ -183,8 +183,8 @@ class FactsCollector:
             tally=self._tally,
             sweep=sweep,
             sweep_remaining=remaining,
-            in_flight=pipeline.gates.in_flight,
-            concurrency_limit=pipeline.gates.limit if reason is None else capacity,
+            in_flight=pipeline.admissions.in_flight,
+            concurrency_limit=pipeline.admissions.limit if reason is None else capacity,
             paused_reason=reason,
             paused_since=since,
             last_accepted_at=pipeline.deliverer.last_accepted_at,
@@ -198,7 +198,7 @@ class FactsCollector:
             holds=self._holds,
             warned=self._warned,
             paused_stores=self._paused_stores(),
-            pace=pipeline.gates.pace,
+            pace=pipeline.admissions.pace,
             counts=self._counts(),
             accepted_per_minute=self._accepted[-1][1] - self._accepted[0][1] if self._accepted else None,
             dead_letter_groups=self._groups,
@@ -214,10 +214,10 @@ class FactsCollector:
         return tuple(replace(one, orders=accepted) if one.active else one for one in found)
 
     def _paused_stores(self) -> dict[str, str]:
-        gates = self._pipeline.gates
-        if self._pipeline.hand_pause.since is not None:
-            return dict.fromkeys(gates.stores, BY_HAND)
-        return {store or "": one.reason for store, one in gates.paused.items()}
+        admissions = self._pipeline.admissions
+        if self._pipeline.manual_pause.since is not None:
+            return dict.fromkeys(admissions.stores, BY_HAND)
+        return {store or "": one.reason for store, one in admissions.paused.items()}
 
     def _judge(self, now: float) -> Finding:
         if self.stopping:

@@ -23,7 +23,7 @@ from connector.model.errors import (
 from connector.pipeline.heartbeat import Stall
 from connector.pipeline.holds.endpoints import HOW_TO_APPROVE, unapproved
 from connector.pipeline.ports.records import SweepKind, Tally
-from connector.pipeline.read.controls import ADVICE
+from connector.pipeline.read.control_reads import ADVICE
 from connector.pipeline.run import Pipeline
 from connector.pipeline.sweeps.sweep import PACED, Sweeper
 from connector.source.objects.slot import SlotReport
@@ -151,19 +151,19 @@ class Health:
         return Finding(State.STALLED, mapping or str(trouble), _advice(trouble))
 
     def _hand_pause(self) -> Finding | None:
-        since = self._pipeline.hand_pause.since
+        since = self._pipeline.manual_pause.since
         if since is None:
             return None
         step = "`redo-connector resume` when it may go on; changes are gathered meanwhile"
         return Finding(State.PAUSED, f"somebody paused it (since {_clock(since)})", step)
 
     def _pause(self) -> Finding | None:
-        pause = self._pipeline.gates.pause
+        pause = self._pipeline.admissions.pause
         if pause is None:
             return None
-        words, gates = (pause.message or pause.reason).rstrip("."), self._pipeline.gates
+        words, admissions = (pause.message or pause.reason).rstrip("."), self._pipeline.admissions
         # With several stores the others may be open.
-        where = f"store {', '.join(gates.paused)}: " if len(gates.stores) > 1 else ""
+        where = f"store {', '.join(admissions.paused)}: " if len(admissions.stores) > 1 else ""
         return Finding(State.PAUSED, f"{where}{words} (since {_clock(pause.since)})", pause.advice)
 
     def _silences(self, position: StreamPosition) -> Finding | None:

@@ -105,7 +105,7 @@ class SourceObjects:
         await self._watch.look()
         settled = compared and not self._watch.moment.running and self._source.read_dsn is None
         if base is not None and self._watch.changed:
-            await self._pipeline.evidence.doubt(CAUSE, asks=not settled)
+            await self._pipeline.vanished_rows.doubt(CAUSE, asks=not settled)
         if base is None or (settled and self._watch.changed):
             self._watch.accept()
             await memory.note(OBJECTS_NOTE, self._watch.state.dump())
@@ -174,7 +174,7 @@ class SourceObjects:
         return ready
 
     async def _notice(self) -> None:
-        await self._pipeline.evidence.doubt(CAUSE, asks=True)
+        await self._pipeline.vanished_rows.doubt(CAUSE, asks=True)
         self._analyse = self._analyse or not self._watch.analysed_alike
         moment = self._watch.moment
         self._pending = _Pending(self._watch.state, moment.lsn, moment.running, time.monotonic())
@@ -196,7 +196,7 @@ class SourceObjects:
         if self._analyse:
             return  # a mapping that means something else by now is taken up first, and orders are compared then
         if pending.ended:
-            await self._pipeline.evidence.ends_with(await self._sweep(CAUSE))
+            await self._pipeline.vanished_rows.ends_with(await self._sweep(CAUSE))
             await self._pipeline.store.note(OBJECTS_NOTE, pending.state.dump())
             self._pending = None
         elif now - pending.since > PATIENCE and not pending.compared:

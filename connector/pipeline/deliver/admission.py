@@ -18,13 +18,13 @@ from itertools import count
 
 from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
-from connector.pipeline.deliver.circuit_breaker import Breaker, Standing
-from connector.pipeline.deliver.concurrency_limit import Window
+from connector.pipeline.deliver.circuit_breaker import CircuitBreaker, Standing
+from connector.pipeline.deliver.concurrency_limit import ConcurrencyLimit
 from connector.pipeline.deliver.policy import LONGEST_PAUSE, Everyone, action
-from connector.pipeline.deliver.rate_limiter import Pacer, Throttle
+from connector.pipeline.deliver.rate_limiter import AdaptiveRate, RateLimiter
 from connector.pipeline.ports.entries import Lane
 
-__all__ = ["ORDER_BACKOFF", "Backoff", "Gate", "Pause"]
+__all__ = ["ORDER_BACKOFF", "Admission", "Backoff", "Pause"]
 
 PROBERS = 3
 """Orders that are called for the end of a pause: one probes, and another when that one's time has not come."""
@@ -71,7 +71,7 @@ class _Waiting:
     beside: bool = False
 
 
-class Gate:
+class Admission:
     """Admission to Redo. `limit`: the most requests at once; `rate`: requests a second, None for no cap, a Pacer when
     several gates share the cap.
 
@@ -82,20 +82,20 @@ class Gate:
     def __init__(
         self,
         limit: int,
-        rate: float | Pacer | None = None,
+        rate: float | RateLimiter | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.in_flight = 0
         self.pause: Pause | None = None
-        self._window = Window(limit)
-        self._cap = rate if isinstance(rate, Pacer) else Pacer(rate)
-        self._throttle = Throttle()
+        self._window = ConcurrencyLimit(limit)
+        self._cap = rate if isinstance(rate, RateLimiter) else RateLimiter(rate)
+        self._adaptive = AdaptiveRate()
         self._clock = clock
         self._timer = timer
         self._reopens = 0.0
         self._probe: str | None = None
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
         self._probers = 0
         self._turned_away = 0
         self._attempts: dict[str, _Attempt] = {}
@@ -121,17 +121,17 @@ class Gate:
     @property
     def pace(self) -> float | None:
         """Requests a second that Redo was found to bear; None: it never said."""
-        return self._throttle.pace
+        return self._adaptive.pace
 
     @property
     def pause_until(self) -> float | None:
         """When orders that are put back should be tried again (seconds since 1970), None while the gate is open."""
         return None if self.pause is None else self.pause.until
 
-    def turned_away(self, standing: Standing = Standing.FINE) -> float:
+    def retry_at(self, standing: Standing = Standing.HEALTHY) -> float:
         """When an order that wasn't let in should ask again (seconds since 1970)."""
         until = max(self.pause_until or 0.0, self._clock())
-        if standing is Standing.KNOWN:
+        if standing is Standing.FAILING:
             return until + PROBES_LAST
         if self._probers < PROBERS:
             self._probers += 1
@@ -158,13 +158,13 @@ class Gate:
             except TimeoutError:
                 return
 
-    async def enter(self, order: str, lane: Lane, standing: Standing = Standing.FINE) -> bool:
+    async def acquire(self, order: str, lane: Lane, standing: Standing = Standing.HEALTHY) -> bool:
         """Wait for a place and a slot; live orders first. False: the gate closed, or enough are beside, so the order
         goes back to the ledger.
 
         An order may be inside once at a time.
         """
-        beside = standing is Standing.KNOWN and self.pause is None
+        beside = standing is Standing.FAILING and self.pause is None
         if self.pause is not None:
             if not self._may_probe(standing):
                 return False
@@ -182,17 +182,17 @@ class Gate:
             admitted = await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.result():
-                self.leave(order, None)
+                self.release(order, None)
             elif self._probe == order:
                 self._probe = None
                 self._changed.set()
             raise
         if admitted and self.pause is not None and order != self._probe:
-            self.leave(order, None)  # the gate closed in the moment between
+            self.release(order, None)  # the gate closed in the moment between
             return False
         return admitted
 
-    def leave(self, order: str, outcome: Outcome | None) -> None:
+    def release(self, order: str, outcome: Outcome | None) -> None:
         """The request is over. `outcome` None: it was never sent."""
         attempt = self._attempts.pop(order)
         if outcome is not None:
@@ -205,8 +205,8 @@ class Gate:
         self._admit()
         self._changed.set()
 
-    def _may_probe(self, standing: Standing = Standing.FINE) -> bool:
-        last = PROBES_LAST if standing is Standing.KNOWN else 0.0
+    def _may_probe(self, standing: Standing = Standing.HEALTHY) -> bool:
+        last = PROBES_LAST if standing is Standing.FAILING else 0.0
         return self._probe is None and self._timer() >= self._reopens + last
 
     def _first(self) -> _Waiting | None:
@@ -227,7 +227,7 @@ class Gate:
         while (first := self._first()) is not None:
             now = self._timer()
             if self._slot is None:
-                self._slot = max(self._cap.reserve(now, late=late), self._throttle.pacer.reserve(now, late=late))
+                self._slot = max(self._cap.reserve(now, late=late), self._adaptive.limiter.reserve(now, late=late))
             if self._slot > now:
                 self._come_back(self._slot - now)
                 return
@@ -262,7 +262,7 @@ class Gate:
             full = self.in_flight - self._in_flight_beside >= self.limit
             self._window.ended(order, attempt.number, outcome.kind, now - attempt.started, full=full)
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
-            self._throttle.accepted(now, pressed=bool(self._waiting))
+            self._adaptive.accepted(now, pressed=bool(self._waiting))
 
     def _observe(self, order: str, standing: Standing, outcome: Outcome) -> None:
         probed, now = order == self._probe, self._timer()
@@ -272,22 +272,22 @@ class Gate:
                 self._open()
             return
         many = self._breaker.failed(order, outcome, standing, now)
-        asked = 0.0 if standing is Standing.KNOWN and not many else outcome.retry_after or 0.0
+        asked = 0.0 if standing is Standing.FAILING and not many else outcome.retry_after or 0.0
         if probed or (self.pause is None and many):
-            self._close(outcome, proven=standing is not Standing.KNOWN)
+            self._close(outcome, proven=standing is not Standing.FAILING)
         elif self.pause is not None and asked > 0:
             self._prolong(asked)
 
     def _open(self) -> None:
         assert self.pause is not None  # noqa: S101 -- a probe is sent only during a pause
-        mistaken = self.pause.attempt == 0 and self.pause.kind is not OutcomeKind.THROTTLED
-        if mistaken:
-            self._breaker.mistaken()
+        false_alarm = self.pause.attempt == 0 and self.pause.kind is not OutcomeKind.THROTTLED
+        if false_alarm:
+            self._breaker.false_alarm()
         if self.pause.kind in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN):
-            self._window.restart(outage=not mistaken)
+            self._window.restart(outage=not false_alarm)
         self.pause = None
         self._turned_away = 0
-        self._throttle.reopened(self._timer())
+        self._adaptive.reopened(self._timer())
 
     def _close(self, outcome: Outcome, *, proven: bool) -> None:
         """`proven`: the order isn't known to fail, so that a probe's failure prolongs the next pause."""
@@ -301,11 +301,11 @@ class Gate:
         self._probers = 0
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)
         if outcome.kind is OutcomeKind.THROTTLED:
-            self._throttle.refused(self._timer())
-        turned_away = [*(waiting for _, _, waiting in self._waiting), *self._beside]
+            self._adaptive.refused(self._timer())
+        retry_at = [*(waiting for _, _, waiting in self._waiting), *self._beside]
         self._waiting.clear()
         self._beside.clear()
-        for waiting in turned_away:
+        for waiting in retry_at:
             if not waiting.place.done():
                 waiting.place.set_result(False)
 

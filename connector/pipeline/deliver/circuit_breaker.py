@@ -22,11 +22,11 @@ CALM = 50
 class Standing(IntEnum):
     """What earlier attempts say about an order."""
 
-    FINE = 0
+    HEALTHY = 0
     """It never failed, or succeeded last."""
     SUSPECTED = 1
     """It failed, and Redo has accepted nothing since: either may be at fault."""
-    KNOWN = 2
+    FAILING = 2
     """It failed although Redo accepts others: the order is at fault."""
 
 
@@ -35,7 +35,7 @@ def reached(outcome: Outcome) -> bool:
     return outcome.status is not None or outcome.kind is OutcomeKind.UNKNOWN
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures without an acceptance in between, each order's once. Seconds of a clock that never goes back."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Breaker:
         row = action(outcome.kind)
         if row.everyone is Everyone.PAUSE:
             return True
-        if standing is Standing.KNOWN and reached(outcome):
+        if standing is Standing.FAILING and reached(outcome):
             return False
         self._in_a_row = 0
         if reached(outcome):
@@ -74,7 +74,7 @@ class Breaker:
         """Orders were at fault lately."""
         return self._caution > 1
 
-    def mistaken(self) -> None:
+    def false_alarm(self) -> None:
         """The first probe was accepted: orders were at fault. Be slower to pause next time, or many of them among the
         others would cost a pause every few orders."""
         self._caution = min(MOST_CAUTIOUS, 2 * self._caution)

@@ -17,7 +17,7 @@ from connector.pipeline.decide import (
     Terms,
     doubtful,
     look_again,
-    ventures,
+    reaches_new_place,
     wait_for_late,
 )
 from connector.pipeline.deliver.failing_orders import Failure
@@ -95,7 +95,7 @@ def _accepted(
 
 def _not_there(delivery: Delivery, terms: Terms) -> tuple[Place, ...]:
     """What was stored before the push only in case that nobody learns of its outcome."""
-    return (delivery.place,) if ventures(delivery, terms) else ()
+    return (delivery.place,) if reaches_new_place(delivery, terms) else ()
 
 
 def _late_until(entry: Entry, sent_at: float) -> float | None:

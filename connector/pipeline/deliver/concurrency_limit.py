@@ -57,7 +57,7 @@ class Latency:
         self._recent, self._samples = 0.0, 0
 
 
-class Window:
+class ConcurrencyLimit:
     """`limit` requests at once, between 1 and `most`."""
 
     def __init__(self, most: int) -> None:

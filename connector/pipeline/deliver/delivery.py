@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from connector.model.orders import Outcome, OutcomeKind, delivery_id
 from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
-from connector.pipeline.deliver.admission import Gate
+from connector.pipeline.deliver.admission import Admission
 from connector.pipeline.deliver.conclude import conclude, put_back, set_aside
-from connector.pipeline.deliver.failing_orders import Failing
+from connector.pipeline.deliver.failing_orders import FailingOrders
 from connector.pipeline.deliver.policy import Fate, action
-from connector.pipeline.deliver.store_admissions import Gates
-from connector.pipeline.examine.notices import answered
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
+from connector.pipeline.examine.order_log import answered
 from connector.pipeline.failpoints import reach
-from connector.pipeline.holds.manual_pause import HandPause
+from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.entries import Lane
 from connector.pipeline.ports.protocols import Chronicle, Contract, Observer, Redo
@@ -30,21 +30,21 @@ class Deliverer:
         self,
         redo: Redo,
         contract: Contract,
-        gates: Gates,
-        failing: Failing,
+        admissions: StoreAdmissions,
+        failing: FailingOrders,
         observer: Observer,
         chronicle: Chronicle,
-        hand_pause: HandPause,
+        manual_pause: ManualPause,
         terms: Terms,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._redo = redo
         self._contract = contract
-        self._gates = gates
+        self._admissions = admissions
         self._failing = failing
         self._observer = observer
         self._chronicle = chronicle
-        self._hand_pause = hand_pause
+        self._manual_pause = manual_pause
         self._terms = terms
         self._clock = clock
         self.last_accepted_at: float | None = None
@@ -54,40 +54,40 @@ class Deliverer:
     async def deliver(self, delivery: Delivery) -> Settled:
         """One request, or none while the gate is closed."""
         entry = delivery.entry
-        gate = self._gates.of(delivery.place.store_id)
-        if self._failing.given_up(entry):
+        admission = self._admissions.of(delivery.place.store_id)
+        if self._failing.is_set_aside(entry):
             return self._set_aside(delivery)
         standing = self._failing.standing(entry, delivery.place.store_id)
-        if not await gate.enter(entry.key, entry.lane, standing):
+        if not await admission.acquire(entry.key, entry.lane, standing):
             # A probe may be on its way: its answer is worth a moment.
-            return put_back(delivery, max(gate.turned_away(standing), self._clock() + MOMENT), self._terms)
-        if self._hand_pause.since is not None:  # begun while it waited for its turn
-            gate.leave(entry.key, None)
+            return put_back(delivery, max(admission.retry_at(standing), self._clock() + MOMENT), self._terms)
+        if self._manual_pause.since is not None:  # begun while it waited for its turn
+            admission.release(entry.key, None)
             return put_back(delivery, self._clock() + MOMENT, self._terms)
         outcome: Outcome | None = None
-        was_closed, sent_at = gate.pause is not None, self._clock()
+        was_closed, sent_at = admission.pause is not None, self._clock()
         try:
             reach("deliver.before_push")
             outcome = await self._send(delivery)
             reach("deliver.after_push")
         finally:
-            gate.leave(entry.key, outcome)
-        self.reopened = self.reopened or (was_closed and gate.pause is None)
-        settled = await self._concluded(delivery, outcome, sent_at, gate)
+            admission.release(entry.key, outcome)
+        self.reopened = self.reopened or (was_closed and admission.pause is None)
+        settled = await self._concluded(delivery, outcome, sent_at, admission)
         answered(delivery, outcome, settled, self._clock() - sent_at)
-        if settled.result is None and gate.pause_until is not None and settled.settlement.again is not None:
+        if settled.result is None and admission.pause_until is not None and settled.settlement.again is not None:
             # A probe that failed lets another order probe next: it may be at fault itself.
             last = PROBED_LAST if was_closed and outcome.kind is not OutcomeKind.THROTTLED else 0.0
-            settled = _not_before(settled, gate.pause_until + last)
+            settled = _not_before(settled, admission.pause_until + last)
         self._tell(delivery, outcome, settled, sent_at)
         return settled
 
-    async def _concluded(self, delivery: Delivery, outcome: Outcome, sent_at: float, gate: Gate) -> Settled:
+    async def _concluded(self, delivery: Delivery, outcome: Outcome, sent_at: float, admission: Admission) -> Settled:
         store_id, failure = delivery.place.store_id, None
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
             self._failing.answered(delivery, pushed=outcome.kind is OutcomeKind.ACCEPTED)
         elif action(outcome.kind).fate is Fate.AGAIN:
-            failure = self._failing.failed(delivery, outcome, closed=gate.pause is not None)
+            failure = self._failing.failed(delivery, outcome, closed=admission.pause is not None)
         settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms, failure)
         if failure is not None and failure.unclear:
             await self._failing.ask(store_id)

@@ -12,7 +12,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks whether one that failed was changed, and is due at once."""
 
 
-class Dues:
+class DueTimes:
     """`failing`: of entries that failed, else of the others. Every one passes `put_back`, so the store is asked only at
     the start and once the time has come; what is put back meanwhile counts too."""
 

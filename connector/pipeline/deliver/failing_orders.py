@@ -70,7 +70,7 @@ class _Store:
     asked: int = 0
 
 
-class Failing:
+class FailingOrders:
     def __init__(
         self,
         store: CheckpointStore,
@@ -84,17 +84,17 @@ class Failing:
         self._stores: dict[str, _Store] = {}
         self._given_up: set[OrderKey] = set()
         self._hinted_at: float | None = None
-        self.mended = False
+        self.recovered = False
         """One that was known to fail was accepted: the others may be, too."""
 
     def standing(self, entry: Entry, store_id: str) -> Standing:
         if entry.attempts == 0:
-            return Standing.FINE
+            return Standing.HEALTHY
         if entry.attempts >= BLAMED:
-            return Standing.KNOWN
+            return Standing.FAILING
         trouble, accepted_at = self._troubles.get(entry.key), self._answers(store_id).at
         since = accepted_at is not None and (trouble is None or accepted_at > trouble.last)
-        return Standing.KNOWN if since else Standing.SUSPECTED
+        return Standing.FAILING if since else Standing.SUSPECTED
 
     def answered(self, delivery: Delivery, *, pushed: bool) -> None:
         """Redo took the order (`pushed`), or refused it for its contents."""
@@ -109,7 +109,7 @@ class Failing:
             store.orders.remove(entry.key)
         store.orders.append(entry.key)
         if entry.attempts >= BLAMED and (self._hinted_at is None or now - self._hinted_at >= HINT_EVERY):
-            self._hinted_at, self.mended = now, True
+            self._hinted_at, self.recovered = now, True
 
     def failed(self, delivery: Delivery, outcome: Outcome, *, closed: bool) -> Failure:
         """`closed`: the gate is, so that everybody waits, and nobody is blamed."""
@@ -118,12 +118,12 @@ class Failing:
         trouble = self._remember(entry.key)
         attempts = entry.attempts
         if reached(outcome):
-            blamed = standing is Standing.KNOWN and not closed
+            blamed = standing is Standing.FAILING and not closed
             attempts = entry.attempts + 1 if blamed else max(1, entry.attempts)
         backoff = action(outcome.kind).order_backoff
         assert backoff is not None  # noqa: S101 -- whatever is tried again has one: a test goes through the table
         delay = backoff.delay(max(entry.attempts, trouble.tries - 1))
-        if standing is not Standing.KNOWN:
+        if standing is not Standing.FAILING:
             delay = min(delay, SUSPENSE)
         unclear = reached(outcome) and (closed or standing is Standing.SUSPECTED)
         if entry.key in store.canaries:
@@ -173,7 +173,7 @@ class Failing:
         left = (await self._store.known([*wanted])).dead_letters
         return sum(letter.reason in (SET_ASIDE, REMOVAL) for letter in left.values())
 
-    def given_up(self, entry: Entry) -> bool:
+    def is_set_aside(self, entry: Entry) -> bool:
         return entry.attempts > 0 and entry.key in self._given_up
 
     def settled(self, key: OrderKey) -> None:

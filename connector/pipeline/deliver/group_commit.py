@@ -11,7 +11,7 @@ from connector.pipeline.ports.records import Settlement
 from connector.pipeline.ports.store import CheckpointStore
 
 
-class Settler:
+class GroupCommit:
     """`settle` never waits; `on_written` is told when the entries are out of the road."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Requests a second: slots handed out evenly (`Pacer`), and the pace that Redo's 429s allow (`Throttle`).
+"""Requests a second: slots handed out evenly (`RateLimiter`), and the pace that Redo's 429s allow (`AdaptiveRate`).
 
 A window of concurrent requests can't follow a limit of N requests a second when answers take 5 ms, hence a pace. Times
 are seconds of one clock that never goes back.
@@ -12,7 +12,7 @@ CATCH_UP = 0.03
 """Slots missed by up to this many seconds are made up for, or a late event loop would cost throughput."""
 
 
-class Pacer:
+class RateLimiter:
     """A cap on requests a second, evenly spaced. One may be shared by several gates: slots are taken in advance, one a
     gate, so that all get their turn. `rate` None: no cap."""
 
@@ -52,7 +52,7 @@ PROBE_BY, PROBE_FOR = 1.2, 6.0
 RAREST_PROBE, FIRST_PROBE = 300.0, 20.0
 
 
-class Throttle:
+class AdaptiveRate:
     """The pace just below what Redo was measured to accept. None until the first 429.
 
     A search between two bounds: `_good` was borne (or measured: accepted requests over the time they took, the pause
@@ -61,18 +61,18 @@ class Throttle:
     """
 
     def __init__(self) -> None:
-        self.pacer = Pacer()
+        self.limiter = RateLimiter()
         self._good, self._bad = 0.0, inf
         self._growth = 1.0
         self._probe_every, self._probe_at = FIRST_PROBE, inf
         self._probing = False
-        self._cycle = Stretch()
-        self._step = Stretch()
+        self._cycle = Throughput()
+        self._step = Throughput()
         self._closed_at: float | None = None
 
     @property
     def pace(self) -> float | None:
-        return self.pacer.rate
+        return self.limiter.rate
 
     def accepted(self, now: float, *, pressed: bool = True) -> None:
         """`pressed`: there were more orders than requests in flight."""
@@ -107,7 +107,7 @@ class Throttle:
             self._probe_every = FIRST_PROBE
             self._bad = min(self._bad, too_fast) if self._good < 0.97 * self._bad else too_fast
             self._search(now, measured, too_fast)
-        self._cycle = Stretch()
+        self._cycle = Throughput()
 
     def _search(self, now: float, measured: float, too_fast: float) -> None:
         held = self._good if self._good < 0.97 * too_fast else 0.0
@@ -134,7 +134,7 @@ class Throttle:
             if self._bad == inf and 4 * borne < pace:
                 self._forget()
             else:
-                self._step = Stretch()
+                self._step = Throughput()
             return
         if self._probe_at < inf and not self._probing:
             self._maybe_probe(now, pace)
@@ -151,7 +151,7 @@ class Throttle:
 
     def _maybe_probe(self, now: float, pace: float) -> None:
         if now < self._probe_at:
-            self._step = Stretch()
+            self._step = Throughput()
             return
         self._probing = True
         self._try(pace * PROBE_BY)
@@ -162,17 +162,17 @@ class Throttle:
         self._try(pace)
 
     def _try(self, pace: float) -> None:
-        self.pacer.rate = max(SLOWEST, pace)
-        self._step = Stretch()
+        self.limiter.rate = max(SLOWEST, pace)
+        self._step = Throughput()
 
     def _forget(self) -> None:
         """The pace has long ceased to be what holds us back."""
-        self.pacer.rate = None
+        self.limiter.rate = None
         self._good, self._bad, self._probe_at = 0.0, inf, inf
-        self._cycle = Stretch()
+        self._cycle = Throughput()
 
 
-class Stretch:
+class Throughput:
     """Answers over a time of work; gaps count up to a bound. `fastest`: the most a second over a quarter of one,
     in which there was no lack of orders."""
 

@@ -28,7 +28,7 @@ GIVES_WAY = frozenset({("id",), ("store_id",), ("missing",)})
 """The `fields` of a held order that isn't at its place any more."""
 
 
-class Claims:
+class PlaceClaims:
     """`busy`: whether an order is in work at present."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Claims:
         """Orders that are to be pushed to another place, and the one that they leave."""
         self._looks: Counter[OrderKey] = Counter()
 
-    def leave(self, delivery: Delivery) -> None:
+    def release(self, delivery: Delivery) -> None:
         """The delivery is over, or isn't to be: its place is free."""
         if self._in_work.get(delivery.place) == delivery.entry.key:
             del self._in_work[delivery.place]

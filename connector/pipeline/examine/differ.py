@@ -25,18 +25,18 @@ from connector.pipeline.decide import (
     Terms,
     decide,
     must_push,
+    reaches_new_place,
     refuse,
     unreadable,
-    ventures,
     wait_for_late,
 )
-from connector.pipeline.examine.claims import Claims
+from connector.pipeline.examine.claims import PlaceClaims
 from connector.pipeline.holds.guard import Guard
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.protocols import Contract
 from connector.pipeline.ports.records import DeadLetter, Known, Settlement, Venture
 from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.read.controls import Controls
+from connector.pipeline.read.control_reads import ControlReads
 from connector.pipeline.read.large_orders import TOGETHER
 from connector.pipeline.read.reader import Reader, Reading
 from connector.pipeline.sweeps.former_keys import FormerKeys
@@ -53,7 +53,7 @@ class Findings:
     """To be looked at again, with the bytes of their documents."""
 
 
-class Looker:
+class Differ:
     def __init__(
         self,
         store: CheckpointStore,
@@ -61,7 +61,7 @@ class Looker:
         contract: Contract,
         guard: Guard,
         terms: Terms,
-        claims: Claims,
+        claims: PlaceClaims,
         former: FormerKeys,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -77,16 +77,16 @@ class Looker:
         """Told of an order that can be read, and couldn't."""
 
     @property
-    def controls(self) -> Controls:
+    def controls(self) -> ControlReads:
         return self._reader.controls
 
-    async def look(self, entries: Sequence[Entry], *, heavy: bool = False, brief: bool = False) -> Findings:
+    async def look(self, entries: Sequence[Entry], *, large: bool = False, brief: bool = False) -> Findings:
         """`heavy`: larger orders too; `brief`: in little time. Raises as `Reader.read` does."""
         keys = [entry.key for entry in entries]
         # What is known of an order doesn't change while it is in work.
         asked = asyncio.ensure_future(self._store.known(keys))
         try:
-            readings = await self._reader.read(keys, heavy=heavy, brief=brief)
+            readings = await self._reader.read(keys, large=large, brief=brief)
         finally:
             known = await asked
         found, pushes = Findings(), []
@@ -115,12 +115,12 @@ class Looker:
                 await self._removal(decision, found)
         if unfit:
             await self._former.retire(unfit)
-        admitted, turned_away = await self._claims.admit(pushes)
-        found.settled += turned_away
+        admitted, retry_at = await self._claims.admit(pushes)
+        found.settled += retry_at
         for delivery in await self._with_history(admitted):
             await self._guarded(delivery, found)
         await self._claims.displace(found.deliveries)
-        await self._venture(found.deliveries)
+        await self._record_new_places(found.deliveries)
         return found
 
     async def _with_claims(self, entries: Sequence[Entry], readings: Sequence[Reading], known: Known) -> Known:
@@ -143,9 +143,9 @@ class Looker:
         gone = again is None
         return Settled(Settlement(entry, again=again, clear_dead_letter=gone, members={} if gone else None), None)
 
-    def leave(self, delivery: Delivery) -> None:
+    def release(self, delivery: Delivery) -> None:
         """The delivery is over: its place is free."""
-        self._claims.leave(delivery)
+        self._claims.release(delivery)
 
     def _decide(self, entry: Entry, reading: Reading, remembered: Remembered) -> Settled | Delivery:
         now = self._clock()
@@ -170,18 +170,18 @@ class Looker:
         if kept is None:
             found.deliveries.append(delivery)
             return
-        self.leave(delivery)
+        self.release(delivery)
         if kept.settlement.held is None:
             found.settled.append(kept)
         else:
             found.held.append((delivery, kept))
 
-    async def _venture(self, deliveries: Sequence[Delivery]) -> None:
+    async def _record_new_places(self, deliveries: Sequence[Delivery]) -> None:
         kept = self._terms.keep_payload
         new = [
             Venture(one.entry.key, one.place, one.order.body if kept and one.order is not None else None)
             for one in deliveries
-            if ventures(one, self._terms)
+            if reaches_new_place(one, self._terms)
         ]
         if new:
             await self._store.venture(new)
@@ -193,7 +193,7 @@ class Looker:
         if settled is None:
             await self._guarded(delivery, found)
             return
-        self.leave(delivery)
+        self.release(delivery)
         found.settled.append(settled)
 
     async def _cancelled(self, delivery: Delivery) -> tuple[Delivery, Settled | None]:

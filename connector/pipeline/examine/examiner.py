@@ -22,13 +22,13 @@ from connector.model.errors import (
 )
 from connector.model.orders import OrderKey
 from connector.pipeline.decide import MAPPING, Settled, refuse
-from connector.pipeline.examine.differ import Findings, Looker
+from connector.pipeline.examine.differ import Differ, Findings
 from connector.pipeline.examine.slow_orders import SlowOrders
 from connector.pipeline.ports.entries import Again, Entry, Lane
 from connector.pipeline.ports.records import Settlement
 from connector.pipeline.read.batch import divided
-from connector.pipeline.read.lanes import Seat
-from connector.pipeline.read.large_orders import Heavy
+from connector.pipeline.read.lanes import ReadLane
+from connector.pipeline.read.large_orders import LargeOrders
 
 SLOW_SHARE = 3.0
 """What couldn't be read is tried again no sooner than after so many times as long as the last try took, ..."""
@@ -50,26 +50,26 @@ class Examiner:
 
     def __init__(
         self,
-        looker: Looker,
+        differ: Differ,
         begin: Callable[[Coroutine[None, None, None]], None],
         settle: Callable[[Settled], None],
         found: Callable[[Findings], None],
         delay: Callable[[int], float],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._looker = looker
+        self._differ = differ
         self._begin = begin
         self._settle = settle
         self._found = found
         self._delay = delay
         self._clock = clock
-        self._live = Seat(beside=1)
-        self._others = Seat()
-        self._apart = Seat(among=self._others)
+        self._live = ReadLane(beside=1)
+        self._others = ReadLane()
+        self._apart = ReadLane(among=self._others)
         self._attempt = 0
         self._tried_at = self._took = 0.0
         self._blamed: MappingFails | None = None
-        self.heavy = Heavy()
+        self.large = LargeOrders()
         self.slow = SlowOrders()
         self.not_before = 0.0
         """Nothing is read until then."""
@@ -81,10 +81,10 @@ class Examiner:
 
     def start(self, entries: Sequence[Entry]) -> None:
         """Look at orders that were taken."""
-        for seat, live in ((self._live, True), (self._others, False)):
+        for lane, live in ((self._live, True), (self._others, False)):
             share = [one for one in entries if (one.lane is Lane.LIVE) == live and one.key not in self.slow]
             if share:
-                self._begin(self._look(share, seat))
+                self._begin(self._look(share, lane))
         now = self._clock()
         for entry in entries:
             if entry.key not in self.slow:
@@ -92,7 +92,7 @@ class Examiner:
             if self.slow.due(entry) > now:
                 self._settle(Settled(Settlement(entry, again=self.slow.wait(entry)), None))
             else:
-                self.heavy.apart([entry])
+                self.large.apart([entry])
                 self._begin(self._look([entry], self._apart, brief=False))
 
     def hasten(self) -> None:
@@ -105,55 +105,62 @@ class Examiner:
             self.not_before = min(self.not_before, self._tried_at + max(CHANGED_LEAST, CHANGED_SHARE * self._took))
 
     async def _look(
-        self, entries: Sequence[Entry], seat: Seat, *, heavy: bool = False, brief: bool | None = None
+        self, entries: Sequence[Entry], lane: ReadLane, *, large: bool = False, brief: bool | None = None
     ) -> None:
         """`brief`: whether there is little time for it; None: as the seat has it."""
-        turn = self.heavy.reads if heavy and seat is not self._apart else seat.turn()
+        turn = self.large.reads if large and lane is not self._apart else lane.turn()
         async with turn:
-            if heavy:
-                await self.heavy.room()
-            entries = self._as_many_as_fit(entries, seat, heavy=heavy, brief=brief)
+            if large:
+                await self.large.room()
+            entries = self._as_many_as_fit(entries, lane, large=large, brief=brief)
             began = self._clock()
             if began < self.not_before and self.trouble is not None:
                 self._put_back(entries, self.trouble)
                 return
-            hurried = seat.batch.brief and not heavy if brief is None else brief
+            hurried = lane.batch.brief and not large if brief is None else brief
             try:
-                found = await self._looker.look(entries, heavy=heavy, brief=hurried)
+                found = await self._differ.look(entries, large=large, brief=hurried)
             except LimitExceeded as error:
-                await self._exceeded(entries, error, seat, self._clock() - began, heavy=heavy, brief=hurried)
+                await self._exceeded(entries, error, lane, self._clock() - began, large=large, brief=hurried)
                 return
             except (SourceUnavailable, MappingBroken, OrderUnreadable) as error:
                 if isinstance(error, ReadingVoid):
                     await self.on_void(error.cause)
                 self._cannot_read(entries, error, self._clock() - began)
                 return
-        self._read(entries, seat, self._clock() - began)
+        self._read(entries, lane, self._clock() - began)
         self._found(found)
-        for group in self.heavy.groups(found.oversized):
-            self._begin(self._look(group, self._live, heavy=True))
+        for group in self.large.groups(found.oversized):
+            self._begin(self._look(group, self._live, large=True))
 
     def _as_many_as_fit(
-        self, entries: Sequence[Entry], seat: Seat, *, heavy: bool, brief: bool | None
+        self, entries: Sequence[Entry], lane: ReadLane, *, large: bool, brief: bool | None
     ) -> Sequence[Entry]:
-        size = seat.batch.size
+        size = lane.batch.size
         if len(entries) <= size:
             return entries
-        self._begin(self._look(entries[size:], seat, heavy=heavy, brief=brief))
+        self._begin(self._look(entries[size:], lane, large=large, brief=brief))
         return entries[:size]
 
-    def _read(self, entries: Sequence[Entry], seat: Seat, seconds: float) -> None:
+    def _read(self, entries: Sequence[Entry], lane: ReadLane, seconds: float) -> None:
         self.trouble, self._attempt = None, 0
-        seat.batch.passed(len(entries), seconds)
+        lane.batch.passed(len(entries), seconds)
         for entry in entries:
             self.slow.forget(entry.key)
 
     async def _exceeded(
-        self, entries: Sequence[Entry], error: LimitExceeded, seat: Seat, seconds: float, *, heavy: bool, brief: bool
+        self,
+        entries: Sequence[Entry],
+        error: LimitExceeded,
+        lane: ReadLane,
+        seconds: float,
+        *,
+        large: bool,
+        brief: bool,
     ) -> None:
         """One of them, or all together, took too long: read them apart from the others, in parts, unless it was the
         time that was too little."""
-        controls, keys = self._looker.controls, [entry.key for entry in entries]
+        controls, keys = self._differ.controls, [entry.key for entry in entries]
         try:
             others_are_brief = await controls.brief(keys)
             if not brief and not others_are_brief:
@@ -162,18 +169,18 @@ class Examiner:
             self._cannot_read(entries, trouble, seconds)
             return
         if brief and not others_are_brief:
-            seat.batch.needs_time(seconds)
-        elif seat is not self._apart:
-            seat.batch.exceeded(len(entries), seconds)
+            lane.batch.needs_time(seconds)
+        elif lane is not self._apart:
+            lane.batch.exceeded(len(entries), seconds)
         if brief and not others_are_brief:
-            self._begin(self._look(entries, seat, heavy=heavy, brief=False))
+            self._begin(self._look(entries, lane, large=large, brief=False))
         elif brief and len(entries) == 1:
-            self.heavy.apart(entries)
-            self._begin(self._look(entries, self._apart, heavy=heavy, brief=False))
+            self.large.apart(entries)
+            self._begin(self._look(entries, self._apart, large=large, brief=False))
         elif len(entries) > 1:
-            self.heavy.apart(entries)
+            self.large.apart(entries)
             for part in divided(entries):
-                self._begin(self._look(part, self._apart, heavy=heavy, brief=others_are_brief))
+                self._begin(self._look(part, self._apart, large=large, brief=others_are_brief))
         else:
             self._settle(self.slow.set_aside(entries[0], error, seconds, self._clock()))
 

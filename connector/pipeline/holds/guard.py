@@ -20,7 +20,7 @@ from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.decide import Action, Delivery, Settled, look_again, must_push, wait_for_late
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.endpoints import Endpoints, unapproved
-from connector.pipeline.holds.vanished_rows import Evidence
+from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.ports.protocols import Contract
@@ -77,11 +77,11 @@ class Guard:
         next_revision: Callable[[], int],
         sweep: Callable[[], Sweep | None],
         wake: Callable[[], None],
-        evidence: Evidence,
+        vanished_rows: VanishedRows,
         clock: Clock = MACHINE,
     ) -> None:
         self._store = store
-        self._evidence = evidence
+        self._vanished_rows = vanished_rows
         self._contract = contract
         self._limits = limits
         self._endpoints = endpoints
@@ -119,13 +119,13 @@ class Guard:
         """The settlement that keeps this order back, None when it may go. A hold doesn't know what may still land at
         Redo, so an order waits for that moment first."""
         kind, entry = self._kind(delivery, now), delivery.entry
-        if kind is None and (delivery.action is Action.PUSH or self._evidence.same_history()):
+        if kind is None and (delivery.action is Action.PUSH or self._vanished_rows.same_history()):
             return None
         if delivery.hidden:
             return Settled(Settlement(entry, again=look_again(entry, now)), None)
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
-        if kind is None or (kind is HoldKind.REMOVALS and not self._evidence.same_history()):
+        if kind is None or (kind is HoldKind.REMOVALS and not self._vanished_rows.same_history()):
             return Settled(Settlement(entry, again=look_again(entry, now)), None)
         async with self._opening:
             hold = await self._current(kind, delivery, now)
@@ -144,14 +144,14 @@ class Guard:
 
     def _kind(self, delivery: Delivery, now: float) -> HoldKind | None:
         entry = delivery.entry
-        if entry.approved and (delivery.action is Action.PUSH or self._evidence.approved(entry)):
+        if entry.approved and (delivery.action is Action.PUSH or self._vanished_rows.approved(entry)):
             return None
         if delivery.action is Action.PUSH and delivery.place.store_id in self._endpoints.waiting:
             return HoldKind.ENDPOINT
         if delivery.hidden:
             return None
         if delivery.action is not Action.PUSH:
-            return HoldKind.VANISHED if self._lacking(delivery) is not None else HoldKind.REMOVALS
+            return HoldKind.VANISHED if self._why_doubtful(delivery) is not None else HoldKind.REMOVALS
         sweep = self._sweep()
         if entry.lane is not Lane.SWEEP or sweep is None or sweep.kind is not SweepKind.RECONCILE:
             return None
@@ -161,15 +161,15 @@ class Guard:
             return None
         return HoldKind.CHANGES
 
-    def _lacking(self, delivery: Delivery) -> str | None:
+    def _why_doubtful(self, delivery: Delivery) -> str | None:
         """Why it isn't known that the order was deleted. What has vanished once stays so until the stream shows that it
         was deleted, or a person says so."""
         held, entry = delivery.remembered.held, delivery.entry
         if is_former(entry.key):
             return REMOVED_FOR_KEY
-        if held is not None and held.hold in self._vanished and not self._evidence.deleted(entry.key):
+        if held is not None and held.hold in self._vanished and not self._vanished_rows.deleted(entry.key):
             return "it was held before"
-        return self._evidence.lacking(entry)
+        return self._vanished_rows.why_doubtful(entry)
 
     def _fields(self, delivery: Delivery) -> tuple[str, ...]:
         checkpoint, order = delivery.remembered.checkpoint, delivery.order
@@ -195,7 +195,7 @@ class Guard:
         sweep = self._sweep()
         match kind:
             case HoldKind.VANISHED:
-                return f"{VANISHED}: {self._lacking(delivery)}"
+                return f"{VANISHED}: {self._why_doubtful(delivery)}"
             case HoldKind.ENDPOINT:
                 return unapproved(self._endpoints.all)
             case HoldKind.CHANGES if sweep is not None:
@@ -224,7 +224,7 @@ class Guard:
         if await self._look(walked=True):
             return None
         if sweep is not None:
-            await self._evidence.compared(sweep.revision)
+            await self._vanished_rows.compared(sweep.revision)
         return (await self._store.tally()).held
 
     def _idle(self) -> bool:

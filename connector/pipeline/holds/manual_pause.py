@@ -13,7 +13,7 @@ PAUSE_NOTE: Final = "paused_by_hand_since"
 """Seconds since 1970; empty: not paused."""
 
 
-class HandPause:
+class ManualPause:
     """`on_end`: what waited may go on."""
 
     def __init__(

@@ -41,7 +41,7 @@ class Doubt:
     """The ledger's last revision as it began."""
 
 
-class Evidence:
+class VanishedRows:
     """`doubt` before anything is read in the new state. `last_revision`: of the ledger, so far."""
 
     def __init__(self, store: CheckpointStore, sweeper: Sweeper, last_revision: Callable[[], int]) -> None:
@@ -64,7 +64,7 @@ class Evidence:
         return "" if self._doubt is None else self._doubt.cause
 
     @property
-    def unasked(self) -> bool:
+    def comparison_needed(self) -> bool:
         """A comparison is needed, and nobody else is about to ask for it."""
         doubt = self._doubt
         return doubt is not None and doubt.sweep is None and not self._others_ask
@@ -78,7 +78,7 @@ class Evidence:
             log.warning("rows_may_have_vanished", cause=cause, next="every order is compared; what is missing is held")
         await self._write(Doubt(cause, begun=self._last_revision()))
 
-    async def returned(self) -> None:
+    async def checkpoints_return(self) -> None:
         """Checkpoints are about to come back that took no part in what was found meanwhile, or what was held is about
         to be judged anew."""
         if await self._store.noted(DOUBT_NOTE) is not None:
@@ -95,15 +95,15 @@ class Evidence:
             self._others_ask = False
             await self._write(replace(self._doubt, sweep=revision))
 
-    async def anew(self, cause: str) -> None:
+    async def doubt_and_compare(self, cause: str) -> None:
         """What is missing may have vanished, and every order must be compared."""
         await self.doubt(cause)
         await self.compare()
 
-    async def void(self, cause: str) -> None:
+    async def reading_was_void(self, cause: str) -> None:
         """A reading was void. Until it is known what has become of the orders, none counts as deleted."""
         if self._doubt is None or self._doubt.through is not None:
-            await self.anew(cause)
+            await self.doubt_and_compare(cause)
 
     async def compared(self, revision: int) -> None:
         """The comparison of this revision has looked at every order."""
@@ -111,7 +111,7 @@ class Evidence:
         if doubt is not None and doubt.through is None and doubt.sweep is not None and revision >= doubt.sweep:
             await self._write(replace(doubt, through=self._last_revision()))
 
-    def shown(self, deleted: Iterable[OrderKey], written: Iterable[OrderKey]) -> None:
+    def record_rows(self, deleted: Iterable[OrderKey], written: Iterable[OrderKey]) -> None:
         """The stream shows that the orders' own rows were deleted; or were inserted or updated."""
         for key in deleted:
             self._deleted[key] = None
@@ -121,7 +121,7 @@ class Evidence:
         while len(self._deleted) > KEPT:
             self._deleted.popitem(last=False)
 
-    def forget_shown(self) -> None:
+    def forget_deletes(self) -> None:
         """What the stream showed may never have happened on the server that is read now."""
         self._deleted.clear()
 
@@ -129,7 +129,7 @@ class Evidence:
         """The stream has shown it, and nothing written since."""
         return key in self._deleted
 
-    def lacking(self, entry: Entry) -> str | None:
+    def why_doubtful(self, entry: Entry) -> str | None:
         """Why it isn't known that the order was deleted; None when its absence counts."""
         doubt = self._doubt
         if doubt is None or entry.key in self._deleted:

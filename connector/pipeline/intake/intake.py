@@ -12,7 +12,7 @@ from connector.model.changes import Lsn, Operation, Transaction
 from connector.model.orders import Affected, OrderKey
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.holds.vanished_rows import Evidence
+from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.intake.progress import Progress
 from connector.pipeline.ports.entries import Arrival, Commit, Lane
 from connector.pipeline.ports.protocols import Chronicle, Observer, Routes, Source
@@ -33,7 +33,7 @@ class Intake:
         visibility: Visibility,
         progress: Progress,
         sweeper: Sweeper,
-        evidence: Evidence,
+        vanished_rows: VanishedRows,
         revisions: Revisions,
         observer: Observer,
         chronicle: Chronicle,
@@ -45,7 +45,7 @@ class Intake:
         self._visibility = visibility
         self._progress = progress
         self._sweeper = sweeper
-        self._evidence = evidence
+        self._vanished_rows = vanished_rows
         self._revisions = revisions
         self._observer = observer
         self._chronicle = chronicle
@@ -129,7 +129,7 @@ class Intake:
         written: set[OrderKey] = set()
         for changes, one in zip(transaction.changes, affected, strict=True):
             (deleted if changes.operation is Operation.DELETE else written).update(one.own)
-        self._evidence.shown(deleted - written, written)
+        self._vanished_rows.record_rows(deleted - written, written)
 
     def _lane(self, transaction: Transaction) -> Lane:
         """A transaction so large that it comes in parts lets single changes overtake it: its orders may take hours."""

@@ -17,7 +17,7 @@ from enum import StrEnum
 import structlog
 
 from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction, format_lsn
-from connector.pipeline.holds.vanished_rows import Evidence
+from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.ports.protocols import Observer
 from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.ports.store import CheckpointStore
@@ -104,10 +104,10 @@ class Progress:
         visibility: Visibility,
         observer: Observer,
         clock: Callable[[], float] = time.time,
-        evidence: Evidence | None = None,
+        vanished_rows: VanishedRows | None = None,
     ) -> None:
         self._store = store
-        self._evidence = evidence
+        self._vanished_rows = vanished_rows
         self._sweeper = sweeper
         self._visibility = visibility
         self._observer = observer
@@ -192,10 +192,10 @@ class Progress:
         if gap is Gap.SLOT_MOVED:
             await self._store.doubt_parked()
         cause = OLD_STORE if gap is Gap.SLOT_MOVED else f"gap in the stream: {gap.value}"
-        doubtful = self._evidence if gap in OTHER_HISTORY else None
+        doubtful = self._vanished_rows if gap in OTHER_HISTORY else None
         if doubtful is not None:
             # What Redo holds may never have happened here; whether it did, a person knows.
-            doubtful.forget_shown()
+            doubtful.forget_deletes()
             await doubtful.doubt(cause, asks=True)
         revision = await self._sweeper.ask(cause, SweepKind.RECONCILE)
         if doubtful is not None:

@@ -12,18 +12,18 @@ PATIENCE = 2.0
 """Seconds after which a live read that isn't over keeps the next one waiting no longer."""
 
 
-class Seat:
+class ReadLane:
     """`beside`: how many that took long may go on beside the one whose turn it is. `among`: the seat that it takes
     turns with."""
 
-    def __init__(self, *, beside: int = 0, among: Seat | None = None) -> None:
+    def __init__(self, *, beside: int = 0, among: ReadLane | None = None) -> None:
         self.batch = BatchSize()
-        self._turns: asyncio.Semaphore = asyncio.Semaphore(1) if among is None else among._turns
+        self._turn: asyncio.Semaphore = asyncio.Semaphore(1) if among is None else among._turn
         self._beside = beside
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        await self._turns.acquire()
+        await self._turn.acquire()
         waits = True
 
         def overtake() -> None:
@@ -31,7 +31,7 @@ class Seat:
             if self._beside:
                 waits = False
                 self._beside -= 1
-                self._turns.release()
+                self._turn.release()
 
         alarm = asyncio.get_running_loop().call_later(PATIENCE, overtake)
         try:
@@ -39,6 +39,6 @@ class Seat:
         finally:
             alarm.cancel()
             if waits:
-                self._turns.release()
+                self._turn.release()
             else:
                 self._beside += 1

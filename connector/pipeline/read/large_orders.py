@@ -23,7 +23,7 @@ WAITING = 2_000
 """So many larger orders wait their turn without keeping others from being taken."""
 
 
-class Heavy:
+class LargeOrders:
     """The larger orders that are in work."""
 
     def __init__(self) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from connector.model.errors import OrderUnreadable
 from connector.model.orders import Assembly, Document, Members, OrderKey
 from connector.pipeline.ports.protocols import Assembler, Observer
-from connector.pipeline.read.controls import Controls
+from connector.pipeline.read.control_reads import ControlReads
 from connector.pipeline.read.large_orders import COMMON
-from connector.pipeline.read.visibility import Hidden, Visibility
+from connector.pipeline.read.visibility import HiddenCommits, Visibility
 
 NO_MEMBERS: Members = {}
 
@@ -28,7 +28,7 @@ class Reading:
 
     key: OrderKey
     documents: tuple[Document, ...]
-    hidden: Hidden
+    hidden: HiddenCommits
     members: Members = field(default_factory=dict)
     error: OrderUnreadable | None = None
     oversized: int = 0
@@ -60,15 +60,15 @@ class Reader:
         self.answered: Callable[[], None] = _nobody_asks
         """Told whenever the assembler has answered, with orders or with one that it can't read."""
         self._under_way: set[asyncio.Future[None]] = set()
-        self.controls = Controls(assembler, self._assemble, timer)
+        self.controls = ControlReads(assembler, self._assemble, timer)
 
-    async def read(self, keys: Sequence[OrderKey], *, heavy: bool = False, brief: bool = False) -> list[Reading]:
+    async def read(self, keys: Sequence[OrderKey], *, large: bool = False, brief: bool = False) -> list[Reading]:
         """One reading for each key; `heavy`: larger documents too; `brief`: in little time. Raises SourceUnavailable
         (LimitExceeded when fewer keys may pass), MappingBroken (MappingFails when it fails for all keys)."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(done)
         try:
-            largest = None if heavy else COMMON
+            largest = None if large else COMMON
             await self.controls.probe(keys, largest)  # when the mapping fails for all, it costs one query
             readings = await self._read(keys, largest, brief=brief)
             members = {reading.key: reading.members for reading in readings if reading.members}
@@ -85,7 +85,7 @@ class Reader:
             await asyncio.wait(set(self._under_way))
 
     async def _read(
-        self, keys: Sequence[OrderKey], largest: int | None, shown_before: Hidden | None = None, *, brief: bool
+        self, keys: Sequence[OrderKey], largest: int | None, shown_before: HiddenCommits | None = None, *, brief: bool
     ) -> list[Reading]:
         """`shown_before`: what the snapshot of a control that was read doesn't show. No snapshot comes with an error,
         and the change that mends the order may be in none yet."""
@@ -113,21 +113,21 @@ class Reader:
             for key in keys
         ]
 
-    async def look_around(self) -> Hidden:
+    async def snapshot(self) -> HiddenCommits:
         """Take a snapshot only to learn which commits it shows."""
         return (await self._assemble((), None))[1]
 
     async def _assemble(
         self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
-    ) -> tuple[Assembly, Hidden]:
+    ) -> tuple[Assembly, HiddenCommits]:
         """One query, and what its snapshot doesn't show."""
-        before, started = self._visibility.opened(), self._timer()
+        before, started = self._visibility.unseen(), self._timer()
         try:
             assembly = await self._assembler.assemble(keys, largest, brief=brief)
         finally:
             self.answered()
-        self._visibility.judged_at = self._timer()
+        self._visibility.checked_at = self._timer()
         if keys:
-            self._observer.assembled(self._visibility.judged_at - started, len(keys))
+            self._observer.assembled(self._visibility.checked_at - started, len(keys))
         self.controls.well(assembly)
         return assembly, self._visibility.judge(before, assembly.snapshot)

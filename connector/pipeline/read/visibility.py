@@ -16,7 +16,7 @@ from connector.pipeline.ports.store import CheckpointStore
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class HiddenCommits:
     """Revisions (ascending) of commits that one snapshot didn't show."""
 
     revisions: tuple[int, ...] = ()
@@ -39,7 +39,7 @@ class Visibility:
         self._store = store
         self._unseen: dict[int, Commit] = {}
         self._to_forget: list[int] = []
-        self.judged_at = 0.0
+        self.checked_at = 0.0
 
     async def load(self) -> None:
         self._unseen = {commit.revision: commit for commit in await self._store.unseen()}
@@ -48,10 +48,10 @@ class Visibility:
         for commit in commits:
             self._unseen[commit.revision] = commit
 
-    def opened(self) -> tuple[Commit, ...]:
+    def unseen(self) -> tuple[Commit, ...]:
         return tuple(self._unseen.values())
 
-    def judge(self, before: Sequence[Commit], snapshot: Snapshot) -> Hidden:
+    def judge(self, before: Sequence[Commit], snapshot: Snapshot) -> HiddenCommits:
         hidden: list[int] = []
         for commit in before:
             if not snapshot.shows(commit.xid, commit.end_lsn):
@@ -59,7 +59,7 @@ class Visibility:
             elif self._unseen.pop(commit.revision, None) is not None:
                 self._to_forget.append(commit.revision)
         hidden.sort()
-        return Hidden(tuple(hidden))
+        return HiddenCommits(tuple(hidden))
 
     async def forget_seen(self) -> None:
         """Take the seen commits out of the store: not urgent, since seeing a commit twice does no harm."""

@@ -31,7 +31,7 @@ INDEX = "@"
 """Routes that begin with this are answered by the reverse index, not by the OMS."""
 
 
-class Resolver:
+class LookupResolver:
     """`wide`: goes on with lookups of which a page was read, one page whenever the road is hungry. Otherwise reads
     first pages, at once. One of each runs, so that a product in a million orders never delays a customer of one.
     `too_slow`: lookups that the server's limits don't let pass, shared by both."""
@@ -66,7 +66,7 @@ class Resolver:
         self._hungry = asyncio.Event()
         self._lookups, self._pages = BatchSize(AT_ONCE), BatchSize(PAGE)
 
-    def poke(self) -> None:
+    def lookups_arrived(self) -> None:
         """Lookups may have arrived."""
         self._arrived.set()
 
@@ -101,14 +101,14 @@ class Resolver:
         if route.startswith(INDEX):
             # From this snapshot on no order is read with the row. Those read before are in the index once they have
             # been enrolled; so, after that, the index names every order that Redo may hold with the row.
-            hidden = await self._reader.look_around()
+            hidden = await self._reader.snapshot()
             await self._reader.enrolled()
             rows = [encoded(one.lookup.values) for one in pending]
             after = None if cursor is None else OrderKey(cursor)
             keys = await self._store.enrolled(route, rows, after, PAGE)
             following = keys[-1] if len(keys) == PAGE else None
         else:
-            before = self._visibility.opened()
+            before = self._visibility.unseen()
             with self._lookups.page(), self._pages.page() as size:
                 page = await self._page(pending, cursor, size)
             hidden = self._visibility.judge(before, page.snapshot)

@@ -28,7 +28,7 @@ ANY = ""
 _SQLSTATE = re.compile(r"SQLSTATE (\w{5})")
 
 
-class Relook:
+class SecondLooks:
     def __init__(self, store: CheckpointStore, revisions: Revisions, wake: Callable[[], None], clock: Clock) -> None:
         self._store = store
         self._revisions = revisions

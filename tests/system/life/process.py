@@ -154,7 +154,7 @@ class MortalRedo:
     async def _ask(self, place: Place, order: Order | None, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         await self._life.moment()
         outcome: Outcome | None = None
-        self._witness.asking(place, order, self._life.pipeline.gates)
+        self._witness.asking(place, order, self._life.pipeline.admissions)
         try:
             outcome = await self._life.request(work())
         finally:

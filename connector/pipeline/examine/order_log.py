@@ -18,7 +18,7 @@ AT_MOST = 20
 EVERY = 60.0
 
 
-class Notices:
+class RefusalLog:
     """At most AT_MOST refusals a minute are logged one by one; the others are counted and told together."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ import structlog
 from connector.model.errors import LimitExceeded, MappingFails, OrderUnreadable, SourceUnavailable
 from connector.model.orders import Assembly, Diagnosis, OrderKey
 from connector.pipeline.ports.protocols import Assembler
-from connector.pipeline.read.visibility import Hidden
+from connector.pipeline.read.visibility import HiddenCommits
 
 log = structlog.get_logger("connector.pipeline")
 
@@ -41,10 +41,10 @@ class Read(Protocol):
 
     async def __call__(
         self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
-    ) -> tuple[Assembly, Hidden]: ...
+    ) -> tuple[Assembly, HiddenCommits]: ...
 
 
-class Controls:
+class ControlReads:
     def __init__(self, assembler: Assembler, read: Read, timer: Callable[[], float] = time.monotonic) -> None:
         self._assembler = assembler
         self._read = read
@@ -68,10 +68,10 @@ class Controls:
             log.info("mapping_works_again", sqlstate=ended.sqlstate)
             self.over(ended.sqlstate)
 
-    async def judge(self, error: OrderUnreadable, keys: Sequence[OrderKey], largest: int | None) -> Hidden:
+    async def judge(self, error: OrderUnreadable, keys: Sequence[OrderKey], largest: int | None) -> HiddenCommits:
         """Returns, with what the control's snapshot doesn't show, when the blame is among the keys; else raises
         MappingFails."""
-        shown, failed = Hidden(), 0
+        shown, failed = HiddenCommits(), 0
         async for key in self._others(keys):
             try:
                 assembly, hidden = await self._read([] if key is None else [key], largest)
