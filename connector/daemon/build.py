@@ -29,11 +29,13 @@ from connector.daemon.startup import slot_waits
 from connector.inspect.database_identity import store_neighbours
 from connector.inspect.start_checks import refuse_other_tables, source_problems
 from connector.model.errors import ConfigurationError, Problem
-from connector.pipeline.decide import Terms
-from connector.pipeline.holds.guard import Limits
+from connector.pipeline.examine.decide import Terms
+from connector.pipeline.holds.limits import Limits
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
+from connector.pipeline.options import Options, Ports
 from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE, Options, Pipeline, Ports
+from connector.pipeline.run import Pipeline
+from connector.pipeline.start import BASIS_NOTE, MAPPING_NOTE, SETTING_UP_NOTE
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection
 from connector.projection.catalog.resolution import NAMES_NOTE, dump

@@ -68,7 +68,7 @@ class Front:
         pipeline = parts.pipeline
         return Generation(
             pipeline.ports.store,
-            lambda key: key in pipeline.dispatcher.busy,
+            pipeline.in_work.__contains__,
             lambda: self._assembler(parts.projection),
             pipeline.options.endpoints,
         )

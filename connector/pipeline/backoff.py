@@ -26,3 +26,5 @@ class Backoff:
 
 ORDER_BACKOFF = Backoff(base=0.5, cap=3600.0, spread=0.5)
 """Of one order that failed, by how often it did."""
+RECONNECT = Backoff(base=0.5, cap=15.0, floor=0.2)
+"""Of a connection, or of a station that the OMS, the mapping or the store keeps from its work."""

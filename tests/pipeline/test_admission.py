@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.deliver.admission import Admission, Backoff
+from connector.pipeline.backoff import Backoff
+from connector.pipeline.deliver.admission import Admission
 from connector.pipeline.deliver.policy import FAILURES_TO_CLOSE
 from connector.pipeline.deliver.rate_limiter import CATCH_UP, RateLimiter
 from connector.pipeline.ports.entries import Lane

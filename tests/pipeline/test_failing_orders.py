@@ -131,8 +131,8 @@ def test_a_backfill_with_one_in_a_hundred_failing_completes_and_counts_them(begi
     put(world, orders)
     world.lose_slot()
     world.start()
-    until(world, lambda: not world.life.pipeline.sweeper.active and len(has(world, good)) == len(good), 120.0, 1.0)
-    sweep = world.life.pipeline.sweeper.last
+    until(world, lambda: not world.life.pipeline.sweeps.active and len(has(world, good)) == len(good), 120.0, 1.0)
+    sweep = world.life.pipeline.sweeps.last
     assert sweep is not None
     assert sweep.scanned == 1_000
     world.wait(1_500.0)

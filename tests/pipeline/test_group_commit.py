@@ -12,9 +12,11 @@ import pytest
 from connector.checkpoints.sqlite import SqliteCheckpoints
 from connector.model.orders import OrderKey
 from connector.pipeline.deliver.group_commit import GroupCommit
+from connector.pipeline.examine.decide import Settled
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Settlement
 from tests.support.fix_connector import eventually
+from tests.support.pipeline_context import context_for_test
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -22,13 +24,13 @@ async def test_what_became_of_an_order_is_written_though_the_writer_is_cancelled
     tmp_path: Path, *, begun: bool
 ) -> None:
     store, written = SqliteCheckpoints(tmp_path / "connector.db"), list[Settlement]()
-    group_commit = GroupCommit(store, written.extend)
+    group_commit = GroupCommit(context_for_test(store), [written.extend])
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({OrderKey("a")}))], [])
     (entry,) = await store.take(1, time.time(), frozenset(), tuple(Lane))
     release = threading.Event()
     busy = asyncio.create_task(store._thread.read(lambda connection: release.wait()))
     station = asyncio.create_task(group_commit.step())
-    group_commit.settle(Settlement(entry))
+    group_commit.settle(Settled(Settlement(entry), None))
     if begun:
         await eventually("the writer has begun", lambda: not group_commit._pending)
     station.cancel()

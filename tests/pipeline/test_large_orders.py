@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from connector.contract.contract import RedoContract
 from connector.model.orders import OrderKey
-from connector.pipeline.decide import Action, Delivery, Remembered
+from connector.pipeline.examine.decide import Action, Delivery, Remembered
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.read.large_orders import TOGETHER, UNDER_WAY, WAITING, LargeOrders
 from tests.support.redo_orders import document
@@ -34,21 +34,21 @@ def test_so_many_are_read_together_as_fit_and_a_larger_one_alone() -> None:
 async def test_no_more_are_read_while_enough_are_on_their_way() -> None:
     large = LargeOrders()
     heavy, small = delivery(UNDER_WAY - 10), delivery(10)
-    large.sent(heavy)
-    await asyncio.wait_for(large.room(), 1.0)
-    large.sent(small)
-    waiting = asyncio.create_task(large.room())
+    large.started(heavy)
+    await asyncio.wait_for(large.until_room(), 1.0)
+    large.started(small)
+    waiting = asyncio.create_task(large.until_room())
     await asyncio.sleep(0)
     assert not waiting.done()
-    large.arrived(small)
+    large.finished(small)
     await asyncio.wait_for(waiting, 1.0)
 
 
 def test_those_in_work_keep_nobody_waiting_up_to_a_bound() -> None:
     large = LargeOrders()
     list(large.groups([(entry(number), 1) for number in range(WAITING)]))
-    assert (large.aside, OrderKey("5") in large) == (WAITING, True)
+    assert (large.exempt, OrderKey("5") in large) == (WAITING, True)
     list(large.groups([(entry(WAITING), 1)]))
-    assert (large.aside, OrderKey("5") in large) == (WAITING, False)
-    large.forget(OrderKey("7"))
-    assert (large.aside, OrderKey("5") in large, OrderKey("7") in large) == (WAITING, True, False)
+    assert (large.exempt, OrderKey("5") in large) == (WAITING, False)
+    large.remove(OrderKey("7"))
+    assert (large.exempt, OrderKey("5") in large, OrderKey("7") in large) == (WAITING, True, False)

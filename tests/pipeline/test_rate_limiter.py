@@ -13,5 +13,5 @@ def test_a_429_while_orders_came_singly_leaves_the_pace_near_what_was_accepted()
         throttle.accepted(now, pressed=False)
     throttle.refused(now)
     throttle.reopened(now + 1.0)
-    assert throttle.pace is not None
-    assert throttle.pace > 10
+    assert throttle.rate is not None
+    assert throttle.rate > 10

@@ -8,17 +8,16 @@ from connector.checkpoints.memory import MemoryCheckpoints
 from connector.model.orders import OrderKey
 from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.ports.entries import Entry, Lane
-from connector.pipeline.revisions import Revisions
-from connector.pipeline.sweeps.sweep import Sweeper
-from connector.status.metrics import Metrics
-from tests.pipeline.test_progress import NoOrders
+from connector.pipeline.sweeps.state import Sweeps
+from tests.support.pipeline_context import context_for_test
 
 
 class Stage:
     def __init__(self, memory: MemoryCheckpoints) -> None:
-        self.revisions = Revisions()
-        self.sweeper = Sweeper(memory, NoOrders(), self.revisions, Metrics("test"), lambda: None, None)  # type: ignore[arg-type]
-        self.vanished_rows = VanishedRows(memory, self.sweeper, lambda: self.revisions.last)
+        context = context_for_test(memory)
+        self.revisions = context.revisions
+        self.sweeps = Sweeps(context)
+        self.vanished_rows = VanishedRows(context, self.sweeps)
 
     def why_doubtful(self, key: str, revision: int | None = None) -> str | None:
         at = self.revisions.next() if revision is None else revision
@@ -39,7 +38,7 @@ async def test_a_doubt_lasts_until_the_comparison_is_over_and_longer_for_what_ca
 ) -> None:
     stage = Stage(memory)
     await stage.vanished_rows.doubt_and_compare("a partition was detached")
-    sweep = stage.sweeper.current
+    sweep = stage.sweeps.current
     assert sweep is not None
     early = stage.revisions.next()
     await stage.vanished_rows.compared(sweep.revision - 1)
@@ -54,7 +53,7 @@ async def test_an_order_that_is_only_pushed_again_is_judged_by_the_change_that_c
 ) -> None:
     stage = Stage(memory)
     await stage.vanished_rows.doubt_and_compare("a partition was detached")
-    sweep = stage.sweeper.current
+    sweep = stage.sweeps.current
     assert sweep is not None
     await stage.vanished_rows.compared(sweep.revision)
     changed = Entry(OrderKey("1"), 0, stage.revisions.next(), 0.0, Lane.LIVE, 0, confirm=True)
@@ -86,7 +85,7 @@ async def test_a_delete_that_the_stream_shows_counts_until_the_row_is_written_ag
 async def test_a_new_doubt_needs_a_comparison_of_its_own(memory: MemoryCheckpoints) -> None:
     stage = Stage(memory)
     await stage.vanished_rows.doubt_and_compare("a partition was detached")
-    first = stage.sweeper.current
+    first = stage.sweeps.current
     assert first is not None
     await stage.vanished_rows.doubt("another one was detached", asks=True)
     assert not stage.vanished_rows.comparison_needed, "who said so asks for it"
@@ -97,18 +96,18 @@ async def test_a_new_doubt_needs_a_comparison_of_its_own(memory: MemoryCheckpoin
 async def test_a_void_reading_is_doubted_once(memory: MemoryCheckpoints) -> None:
     stage = Stage(memory)
     await stage.vanished_rows.reading_was_void("row-level security")
-    asked = stage.sweeper.current
+    asked = stage.sweeps.current
     await stage.vanished_rows.reading_was_void("row-level security")
-    assert stage.sweeper.current == asked
+    assert stage.sweeps.current == asked
 
 
 async def test_an_approval_from_before_a_doubt_is_none_of_a_removal(memory: MemoryCheckpoints) -> None:
     stage = Stage(memory)
     before = Entry(OrderKey("1"), 1, stage.revisions.next(), 0.0, Lane.SWEEP, 0, confirm=False, approved=True)
-    assert stage.vanished_rows.approved(before)
+    assert stage.vanished_rows.approval_covers(before)
     await stage.vanished_rows.doubt_and_compare("a partition was detached")
     at = stage.revisions.next()
     since = Entry(OrderKey("2"), at, at, 0.0, Lane.SWEEP, 0, confirm=False, approved=True)
-    assert (stage.vanished_rows.approved(before), stage.vanished_rows.approved(since)) == (False, True)
+    assert (stage.vanished_rows.approval_covers(before), stage.vanished_rows.approval_covers(since)) == (False, True)
     stage.vanished_rows.record_rows([before.key], [])
-    assert stage.vanished_rows.approved(before)
+    assert stage.vanished_rows.approval_covers(before)

@@ -179,7 +179,7 @@ class Rig:
     async def _settled(self) -> bool:
         tally = await self.tally()
         pipeline = self.running.pipeline
-        return tally.affected == 0 and tally.lookups == 0 and pipeline.dispatcher.idle and not pipeline.sweeper.active
+        return tally.affected == 0 and tally.lookups == 0 and not pipeline.in_work and not pipeline.sweeps.active
 
     def stored(self) -> dict[str, Any]:
         """What the sandbox holds, by order id."""

@@ -15,7 +15,7 @@ from connector.daemon.mapping import mapping_watch
 from connector.daemon.source import source_objects
 from connector.demo.run import free_port
 from connector.model.changes import parse_lsn
-from connector.pipeline.sweeps import sweep
+from connector.pipeline.sweeps import state
 from tests.support.fix_connector import Rig, eventually
 
 
@@ -25,7 +25,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(mapping_watch, name, 0.1)
     for name in ("OBJECTS_EVERY", "SOON", "PATIENCE"):
         monkeypatch.setattr(source_objects, name, 0.1)
-    monkeypatch.setattr(sweep, "REST_LEAST", 0.1)
+    monkeypatch.setattr(state, "REST_LEAST", 0.1)
 
 
 class Served:

@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.checkpoints import ledger
 from connector.cli.main import main
-from connector.pipeline.intake.intake import Intake
+from connector.pipeline.intake.router import Router
 
 
 def _stuck(*_: Any) -> Any:
@@ -18,13 +18,13 @@ def _stuck(*_: Any) -> Any:
 
 
 def _after_a_change(sabotage: Callable[[], None]) -> None:
-    real = Intake._reduce
+    real = Router.route
 
-    def reduce(self: Intake, batch: Any) -> Any:
+    def route(self: Router, batch: Any) -> Any:
         sabotage()
         return real(self, batch)
 
-    Intake._reduce = reduce  # type: ignore[method-assign] # that is what this file is for
+    Router.route = route  # type: ignore[method-assign] # that is what this file is for
 
 
 def stick(part: str) -> None:

@@ -60,7 +60,7 @@ async def _safe(rescuer: Rescuer) -> bool:
 async def compared(stage: Stage) -> None:
     """What isn't streamed is found by comparing."""
     await asyncio.to_thread(stage.clients.paused)
-    await stage.parts.pipeline.sweeper.ask("test", SweepKind.RECONCILE)
+    await stage.parts.pipeline.sweeps.ask("test", SweepKind.RECONCILE)
     await stage.settled()
 
 
@@ -164,7 +164,7 @@ async def test_what_a_dba_takes_out_of_our_publications_is_put_back_and_nothing_
 
 def compared_at(stage: Stage) -> float | None:
     """When the latest comparison for the sake of the source's tables was begun."""
-    sweep = stage.parts.pipeline.sweeper.current
+    sweep = stage.parts.pipeline.sweeps.current
     return sweep.started_at if sweep is not None and sweep.cause == CAUSE else None
 
 
@@ -173,13 +173,13 @@ async def test_without_leave_to_mend_a_gap_is_compared_once_and_again_when_the_d
 ) -> None:
     async with staged(database, tmp_path, monkeypatch, source={"manage": False}) as stage:
         causes: list[str] = []
-        ask = stage.parts.pipeline.sweeper.ask
+        ask = stage.parts.pipeline.sweeps.ask
 
         async def counted(cause: str, kind: SweepKind) -> int:
             causes.append(cause)
             return await ask(cause, kind)
 
-        monkeypatch.setattr(stage.parts.pipeline.sweeper, "ask", counted)
+        monkeypatch.setattr(stage.parts.pipeline.sweeps, "ask", counted)
         await stage.ddl("ALTER PUBLICATION redo_connector DROP TABLE bazaar.item")
         await eventually("it is noticed", lambda: causes)
         seen = stage.parts.objects._watch.moment

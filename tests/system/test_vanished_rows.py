@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from connector.checkpoints.requests import Requests, requests_path
 from connector.inspect import survey
-from connector.pipeline.holds.guard import Limits
+from connector.pipeline.holds.limits import Limits
 from connector.sandbox.server import SandboxServer
 from tests.support.fix_connector import Rig, eventually
 from tests.support.fix_postgres import Database

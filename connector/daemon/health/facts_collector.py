@@ -136,7 +136,7 @@ class FactsCollector:
             log.info("state", state=facts.state.value, reason=facts.reason or None, next=facts.next_step or None)
 
     async def _look_at_sweeps(self) -> None:
-        last = self._pipeline.sweeper.last
+        last = self._pipeline.sweeps.last
         if last is self._last:
             return
         done = await self._pipeline.ports.store.sweeps(SWEEPS)
@@ -153,13 +153,13 @@ class FactsCollector:
         """How things are, with counts at most a second old."""
         now, pipeline = time.time(), self._pipeline
         finding, wal = self._judge(now), self._wal
-        position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeper.current, pipeline.admissions.pause
+        position, sweep, pause = pipeline.ports.source.position(), pipeline.sweeps.current, pipeline.admissions.pause
         hand, gap = pipeline.manual_pause.since, pipeline.progress.noticed
         reason, since = (None, None) if pause is None else (pause.reason, pause.since)
         if hand is not None:
             reason, since = BY_HAND, hand
         capacity = 0 if hand is not None else pipeline.admissions.capacity()
-        remaining = max(0, pipeline.sweeper.estimate - sweep.scanned) if sweep is not None else None
+        remaining = max(0, pipeline.sweeps.estimate - sweep.scanned) if sweep is not None else None
         if position is not None and self._report is not None:
             position = replace(position, server_lsn=max(position.server_lsn, self._report.current_lsn))
         return Facts(
@@ -187,18 +187,18 @@ class FactsCollector:
             concurrency_limit=pipeline.admissions.limit if reason is None else capacity,
             paused_reason=reason,
             paused_since=since,
-            last_accepted_at=pipeline.deliverer.last_accepted_at,
-            reconciled_at=None if pipeline.sweeper.last is None else pipeline.sweeper.last.finished_at,
-            verified_through=pipeline.sweeper.verified_through,
+            last_accepted_at=pipeline.last_accepted_at,
+            reconciled_at=None if pipeline.sweeps.last is None else pipeline.sweeps.last.finished_at,
+            verified_through=pipeline.sweeps.verified_through,
             stream_gap=None if gap is None else gap.gap.value,
             stream_gap_at=None if gap is None else gap.at,
-            last_reconcile=pipeline.sweeper.last,
+            last_reconcile=pipeline.sweeps.last,
             last_clean_reconcile=self._clean,
             held_orders=self._tally.held,
             holds=self._holds,
             warned=self._warned,
             paused_stores=self._paused_stores(),
-            pace=pipeline.admissions.pace,
+            pace=pipeline.admissions.learned_rate,
             counts=self._counts(),
             accepted_per_minute=self._accepted[-1][1] - self._accepted[0][1] if self._accepted else None,
             dead_letter_groups=self._groups,
@@ -231,7 +231,7 @@ class FactsCollector:
         position = self._pipeline.ports.source.position()
         if self._report is None or not position.connected:
             return None
-        newest = self._pipeline.intake.last_commit_time
+        newest = self._pipeline.last_commit_time
         if position.received_lsn >= self._report.current_lsn or newest is None:
             return 0.0
         return max(0.0, now - newest)

@@ -25,7 +25,7 @@ from connector.pipeline.holds.endpoints import HOW_TO_APPROVE, unapproved
 from connector.pipeline.ports.records import SweepKind, Tally
 from connector.pipeline.read.control_reads import ADVICE
 from connector.pipeline.run import Pipeline
-from connector.pipeline.sweeps.sweep import PACED, Sweeper
+from connector.pipeline.sweeps.state import PACED, Sweeps
 from connector.source.objects.slot import SlotReport
 from connector.status.facts import State, duration
 
@@ -191,19 +191,19 @@ class Health:
         return Finding(State.STALLED, said, step)
 
     def _at_work(self, now: float, tally: Tally) -> Finding:
-        sweeper, endpoints = self._pipeline.sweeper, self._pipeline.endpoints
-        sweep = sweeper.current
+        sweeps, endpoints = self._pipeline.sweeps, self._pipeline.endpoints
+        sweep = sweeps.current
         if endpoints.waiting:
             return Finding(State.HELD, unapproved(endpoints.all), HOW_TO_APPROVE)
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
-            return Finding(State.BACKFILLING, f"{_walked(sweeper)} orders")
+            return Finding(State.BACKFILLING, f"{_walked(sweeps)} orders")
         if tally.holds:
             holds = "1 hold" if tally.holds == 1 else f"{tally.holds} holds"
             held = f"{tally.held:,} orders of {holds}; `redo-connector approve` lets them go"
             return Finding(State.HELD, held)
         if sweep is not None and sweep.finished_at is None and sweep.cause not in PACED:
             # Until it is over nobody knows whether Redo has what the stream didn't tell.
-            said = f"every order is compared with what Redo accepted ({sweep.cause}), {_walked(sweeper)} so far"
+            said = f"every order is compared with what Redo accepted ({sweep.cause}), {_walked(sweeps)} so far"
             return Finding(State.CATCHING_UP, said)
         if tally.oldest_since is not None and now - tally.oldest_since > LATE_AFTER:
             return Finding(State.CATCHING_UP)
@@ -229,6 +229,6 @@ def _clock(moment: float) -> str:
     return time.strftime("%H:%M:%S UTC", time.gmtime(moment))
 
 
-def _walked(sweeper: Sweeper) -> str:
-    scanned = 0 if sweeper.current is None else sweeper.current.scanned
-    return f"{scanned:,} of about {max(sweeper.estimate, scanned):,}"
+def _walked(sweeps: Sweeps) -> str:
+    scanned = 0 if sweeps.current is None else sweeps.current.scanned
+    return f"{scanned:,} of about {max(sweeps.estimate, scanned):,}"

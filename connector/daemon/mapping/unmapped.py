@@ -21,7 +21,7 @@ from connector.model.errors import (
     SourceUnavailable,
 )
 from connector.model.orders import Affected, Assembly, Diagnosis, KeyPage, Lookup, OrderKey
-from connector.pipeline.run import MAPPING_NOTE
+from connector.pipeline.start import MAPPING_NOTE
 from connector.projection import Projection
 from connector.source.objects.pair import published_tables
 

@@ -17,9 +17,10 @@ import structlog
 
 from connector.model.changes import Lsn, TableName
 from connector.model.errors import ConfigurationError, ConnectorError, SourceUnavailable
+from connector.pipeline.backoff import RECONNECT
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.run import RECONNECT, Pipeline
+from connector.pipeline.run import Pipeline
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.checks.synchronous import StandbyWatch
 from connector.source.objects.drift import Drift, ObjectWatch, ReplicaWatch
@@ -184,7 +185,7 @@ class SourceObjects:
         """Every order with its checkpoint, once a comparison sees all that may have been missed."""
         pending, now = self._pending, time.monotonic()
         if pending is None:
-            if drift.incomplete and now > self._again and not self._pipeline.sweeper.active:
+            if drift.incomplete and now > self._again and not self._pipeline.sweeps.active:
                 await self._sweep("changes of some tables are not published")
             return
         pending.shown = pending.shown or await self._replica.shows(pending.lsn)
@@ -205,7 +206,7 @@ class SourceObjects:
 
     async def _sweep(self, cause: str) -> int:
         self._again = time.monotonic() + AGAIN_EVERY
-        return await self._pipeline.sweeper.ask(cause, SweepKind.RECONCILE)
+        return await self._pipeline.sweeps.ask(cause, SweepKind.RECONCILE)
 
     # what makes the OMS fail
 

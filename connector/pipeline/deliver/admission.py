@@ -1,40 +1,35 @@
-"""The gate in front of Redo: who may send now, and when nobody may.
+"""Admission of requests to one store of Redo: who may send now, and when nobody may.
 
-How many at once is the window's business (`adaptive`), how many a second the pacers' (`pace`), what an outcome means
-for everyone the table's (`policy`), whose fault a failure is the breaker's (`breaker`). A closed gate opens by a single
-probe: one order goes first, and its answer decides. Orders that are known to fail go beside the others, a few at a
-time. The gate knows outcomes and standings, not orders, HTTP or ledgers.
+How many at once is `concurrency_limit`'s to say, how many a second `rate_limiter`'s, what an outcome means for everyone
+the table's (`policy`), whose fault a failure is `circuit_breaker`'s. A pause ends by a single probe: one order goes
+first, and its answer decides. Orders that are known to fail go beside the others, a few at a time. It must not know
+orders, HTTP or the ledger.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import count
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
 from connector.pipeline.deliver.circuit_breaker import CircuitBreaker, Standing
 from connector.pipeline.deliver.concurrency_limit import ConcurrencyLimit
 from connector.pipeline.deliver.policy import LONGEST_PAUSE, Everyone, action
 from connector.pipeline.deliver.rate_limiter import AdaptiveRate, RateLimiter
+from connector.pipeline.deliver.waiting_line import SHARE, Waiting, WaitingLine
 from connector.pipeline.ports.entries import Lane
-
-__all__ = ["ORDER_BACKOFF", "Admission", "Backoff", "Pause"]
 
 PROBERS = 3
 """Orders that are called for the end of a pause: one probes, and another when that one's time has not come."""
 PROBES_LAST = 2.0
 """Seconds after a pause in which no order that is known to fail may probe: its failure would prove nothing."""
-SHARE, MOST_BESIDE = 8, 4
-"""What is known to fail gets one slot in so many, and at most so many at once, beside the window: waiting for what
-times out costs the others nothing."""
+MOST_FAILING = 4
+"""Of what is known to fail at most so many at once, beside the concurrency limit: waiting for what times out costs the
+others nothing."""
 TURN = 0.1
-"""Seconds between any others that were turned away. The gate's opening calls all of them, and until then looking at
+"""Seconds between any others that were turned away. The end of the pause calls all of them, and until then looking at
 them would be in vain."""
 
 
@@ -60,20 +55,12 @@ class _Attempt:
     number: int
     started: float
     standing: Standing
-    beside: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    order: str
-    standing: Standing
-    place: asyncio.Future[bool]
-    beside: bool = False
+    failing: bool
 
 
 class Admission:
-    """Admission to Redo. `limit`: the most requests at once; `rate`: requests a second, None for no cap, a Pacer when
-    several gates share the cap.
+    """`limit`: the most requests at once; `rate`: requests a second, None for no cap, a RateLimiter when several stores
+    share the cap.
 
     `clock` is the wall's, for what people and the ledger read; `timer` is what durations are measured by: it must never
     go back, and run as fast as the event loop's.
@@ -88,7 +75,7 @@ class Admission:
     ) -> None:
         self.in_flight = 0
         self.pause: Pause | None = None
-        self._window = ConcurrencyLimit(limit)
+        self._concurrency = ConcurrencyLimit(limit)
         self._cap = rate if isinstance(rate, RateLimiter) else RateLimiter(rate)
         self._adaptive = AdaptiveRate()
         self._clock = clock
@@ -99,11 +86,8 @@ class Admission:
         self._probers = 0
         self._turned_away = 0
         self._attempts: dict[str, _Attempt] = {}
-        self._waiting: list[tuple[int, int, _Waiting]] = []
-        self._beside: deque[_Waiting] = deque()
-        self._in_flight_beside = 0
-        self._since_beside = 0
-        self._order = count()
+        self._line = WaitingLine()
+        self._failing_in_flight = 0
         self._slot: float | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
@@ -111,21 +95,21 @@ class Admission:
     @property
     def limit(self) -> int:
         """How many requests at once, at present."""
-        return self._window.limit
+        return self._concurrency.limit
 
     @property
-    def beside(self) -> int:
+    def failing_limit(self) -> int:
         """How many orders that are known to fail may be tried at once, beside that."""
-        return max(1, min(MOST_BESIDE, self.limit // SHARE))
+        return max(1, min(MOST_FAILING, self.limit // SHARE))
 
     @property
-    def pace(self) -> float | None:
-        """Requests a second that Redo was found to bear; None: it never said."""
-        return self._adaptive.pace
+    def learned_rate(self) -> float | None:
+        """Requests a second that Redo was found to accept; None: it never throttled."""
+        return self._adaptive.rate
 
     @property
     def pause_until(self) -> float | None:
-        """When orders that are put back should be tried again (seconds since 1970), None while the gate is open."""
+        """When orders that are put back should be tried again (seconds since 1970), None while there is no pause."""
         return None if self.pause is None else self.pause.until
 
     def retry_at(self, standing: Standing = Standing.HEALTHY) -> float:
@@ -140,7 +124,7 @@ class Admission:
         return until + TURN * self._turned_away
 
     def capacity(self) -> int:
-        """How many entries are worth taking now: all that the window allows, one probe, or none."""
+        """How many entries are worth taking now: all that the concurrency limit allows, one probe, or none."""
         if self.pause is None:
             return self.limit
         return 1 if self._may_probe() else 0
@@ -159,38 +143,38 @@ class Admission:
                 return
 
     async def acquire(self, order: str, lane: Lane, standing: Standing = Standing.HEALTHY) -> bool:
-        """Wait for a place and a slot; live orders first. False: the gate closed, or enough are beside, so the order
-        goes back to the ledger.
+        """Wait for a place and a slot; live orders first. False: nothing may be sent, or enough that fail are tried, so
+        the order goes back to the ledger.
 
         An order may be inside once at a time.
         """
-        beside = standing is Standing.FAILING and self.pause is None
+        failing = standing is Standing.FAILING and self.pause is None
         if self.pause is not None:
             if not self._may_probe(standing):
                 return False
             self._probe = order
-        elif beside and self._in_flight_beside + len(self._beside) >= self.beside:
+        elif failing and self._failing_in_flight + self._line.failing >= self.failing_limit:
             return False
-        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(order, standing, place, beside)
-        if beside:
-            self._beside.append(waiting)
-        else:
-            heapq.heappush(self._waiting, (lane, next(self._order), waiting))
+        waiting = Waiting(order, standing, asyncio.get_running_loop().create_future(), failing)
+        self._line.add(lane, waiting)
         self._admit()
+        admitted = await self._until_admitted(waiting)
+        if admitted and self.pause is not None and order != self._probe:
+            self.release(order, None)  # a pause began in the moment between
+            return False
+        return admitted
+
+    async def _until_admitted(self, waiting: Waiting) -> bool:
+        admitted = waiting.admitted
         try:
-            admitted = await place
+            return await admitted
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.result():
-                self.release(order, None)
-            elif self._probe == order:
+            if admitted.done() and not admitted.cancelled() and admitted.result():
+                self.release(waiting.order, None)
+            elif self._probe == waiting.order:
                 self._probe = None
                 self._changed.set()
             raise
-        if admitted and self.pause is not None and order != self._probe:
-            self.release(order, None)  # the gate closed in the moment between
-            return False
-        return admitted
 
     def release(self, order: str, outcome: Outcome | None) -> None:
         """The request is over. `outcome` None: it was never sent."""
@@ -201,7 +185,7 @@ class Admission:
         if order == self._probe:
             self._probe = None
         self.in_flight -= 1
-        self._in_flight_beside -= attempt.beside
+        self._failing_in_flight -= attempt.failing
         self._admit()
         self._changed.set()
 
@@ -209,17 +193,10 @@ class Admission:
         last = PROBES_LAST if standing is Standing.FAILING else 0.0
         return self._probe is None and self._timer() >= self._reopens + last
 
-    def _first(self) -> _Waiting | None:
-        """Whose turn it is, None while there is no place: one beside after some others, or when no other can go."""
-        while self._waiting and self._waiting[0][2].place.done():
-            heapq.heappop(self._waiting)
-        while self._beside and self._beside[0].place.done():
-            self._beside.popleft()
-        room = self.pause is not None or self.in_flight - self._in_flight_beside < self.limit
-        usual = self._waiting[0][2] if self._waiting and room else None
-        if self._beside and self._in_flight_beside < self.beside and (not usual or self._since_beside >= SHARE - 1):
-            return self._beside[0]
-        return usual
+    def _first(self) -> Waiting | None:
+        """Whose turn it is, None while there is no place."""
+        room = self.pause is not None or self.in_flight - self._failing_in_flight < self.limit
+        return self._line.first(usual=room, failing=self._failing_in_flight < self.failing_limit)
 
     def _admit(self) -> None:
         """Let in whoever is first, as far as there are places and slots; come back when the next slot begins."""
@@ -234,16 +211,12 @@ class Admission:
             self._slot = None
             self._let_in(first, now)
 
-    def _let_in(self, first: _Waiting, now: float) -> None:
-        if first.beside:
-            self._beside.popleft()
-        else:
-            heapq.heappop(self._waiting)
-        self._since_beside = 0 if first.beside else self._since_beside + 1
-        self._in_flight_beside += first.beside
+    def _let_in(self, first: Waiting, now: float) -> None:
+        self._line.remove(first)
+        self._failing_in_flight += first.failing
         self.in_flight += 1
-        self._attempts[first.order] = _Attempt(self._window.started(), now, first.standing, first.beside)
-        first.place.set_result(True)
+        self._attempts[first.order] = _Attempt(self._concurrency.started(), now, first.standing, first.failing)
+        first.admitted.set_result(True)
 
     def _come_back(self, delay: float) -> None:
         if self._alarm is None:
@@ -254,15 +227,15 @@ class Admission:
         self._admit()
 
     def _learn(self, order: str, attempt: _Attempt, outcome: Outcome) -> None:
-        """Window and pace. What is known to fail says nothing about how many at once Redo bears, nor does what fails
-        while others are accepted."""
+        """Concurrency and rate. What is known to fail says nothing about how many at once Redo takes, nor does what
+        fails while others are accepted."""
         now = self._timer()
         answered = outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED, OutcomeKind.THROTTLED)
-        if self.pause is None and not attempt.beside and (answered or not self._breaker.cautious):
-            full = self.in_flight - self._in_flight_beside >= self.limit
-            self._window.ended(order, attempt.number, outcome.kind, now - attempt.started, full=full)
+        if self.pause is None and not attempt.failing and (answered or not self._breaker.cautious):
+            full = self.in_flight - self._failing_in_flight >= self.limit
+            self._concurrency.ended(order, attempt.number, outcome.kind, now - attempt.started, full=full)
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
-            self._adaptive.accepted(now, pressed=bool(self._waiting))
+            self._adaptive.accepted(now, pressed=self._line.any_usual)
 
     def _observe(self, order: str, standing: Standing, outcome: Outcome) -> None:
         probed, now = order == self._probe, self._timer()
@@ -284,7 +257,7 @@ class Admission:
         if false_alarm:
             self._breaker.false_alarm()
         if self.pause.kind in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN):
-            self._window.restart(outage=not false_alarm)
+            self._concurrency.restart(outage=not false_alarm)
         self.pause = None
         self._turned_away = 0
         self._adaptive.reopened(self._timer())
@@ -302,12 +275,7 @@ class Admission:
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)
         if outcome.kind is OutcomeKind.THROTTLED:
             self._adaptive.refused(self._timer())
-        retry_at = [*(waiting for _, _, waiting in self._waiting), *self._beside]
-        self._waiting.clear()
-        self._beside.clear()
-        for waiting in retry_at:
-            if not waiting.place.done():
-                waiting.place.set_result(False)
+        self._line.turn_all_away()
 
     def _prolong(self, asked: float) -> None:
         """An answer that was on its way asks for a longer pause than we made."""

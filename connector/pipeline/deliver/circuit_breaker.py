@@ -1,7 +1,7 @@
-"""Whether failures speak of Redo or of single orders: what the gate's circuit breaker trips on.
+"""Whether failures are Redo's or single orders': when all requests to a store should pause.
 
 Redo is judged by orders that aren't known to fail. One that fails although others are accepted says nothing. It must
-not know gates, requests or ledgers; no clock of its own.
+not know requests or the ledger; no clock of its own.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.model.orders import Outcome, OutcomeKind, Place
-from connector.pipeline.decide import (
+from connector.pipeline.deliver.failing_orders import Failure
+from connector.pipeline.deliver.policy import POLICY, Fate
+from connector.pipeline.examine.decide import (
     REMOVAL,
     Action,
     Delivery,
@@ -20,8 +22,6 @@ from connector.pipeline.decide import (
     reaches_new_place,
     wait_for_late,
 )
-from connector.pipeline.deliver.failing_orders import Failure
-from connector.pipeline.deliver.policy import POLICY, Fate
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.protocols import Contract
 from connector.pipeline.ports.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
@@ -94,7 +94,7 @@ def _accepted(
 
 
 def _not_there(delivery: Delivery, terms: Terms) -> tuple[Place, ...]:
-    """What was stored before the push only in case that nobody learns of its outcome."""
+    """The place that was stored before the push in case that its outcome stays unknown."""
     return (delivery.place,) if reaches_new_place(delivery, terms) else ()
 
 
@@ -175,7 +175,7 @@ def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, 
 
 
 def put_back(delivery: Delivery, until: float, terms: Terms) -> Settled:
-    """It wasn't sent, or everybody was turned away: no attempt is spent. Not before `until`."""
+    """It wasn't sent, or Redo throttled all requests: no attempt is spent. Due at `until`."""
     entry = delivery.entry
     again = Again(until, entry.attempts, entry.confirm, entry.late_until, entry.approved)
     return Settled(Settlement(entry, again=again, settled_places=_not_there(delivery, terms)), None)
@@ -203,7 +203,7 @@ def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms, failu
 def _failing(delivery: Delivery, outcome: Outcome, now: float) -> DeadLetter:
     """It stays in the ledger, and goes once Redo takes the order. Without a fingerprint, or it would not be pushed."""
     before = delivery.remembered.dead_letter
-    told = before is not None and before.reason == FAILING
+    known = before is not None and before.reason == FAILING
     message = outcome.message or outcome.reason
     if outcome.kind is OutcomeKind.REFUSED:
         message = f"{outcome.status}: refused, though Redo takes other orders: a firewall in front of it may do that"
@@ -215,7 +215,7 @@ def _failing(delivery: Delivery, outcome: Outcome, now: float) -> DeadLetter:
         None,
         now,
         now,
-        1 if told else delivery.entry.attempts + 1,
+        1 if known else delivery.entry.attempts + 1,
         outcome.status,
         cause=f"Redo fails this order again and again, and takes others ({outcome.reason})",
         store_id=delivery.place.store_id,

@@ -1,7 +1,7 @@
 """Orders that Redo fails: whose fault that is, when each is tried again, and which one shows that Redo is up.
 
 A failure is the order's when Redo accepted others since its last one; the ledger keeps how often (`attempts`), so that
-a new start knows it. It must not know gates or HTTP.
+a new start knows it. It must not know how requests are admitted, or HTTP.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from connector.model.orders import OrderKey, Outcome, is_former
-from connector.pipeline.clock import MACHINE, Clock
-from connector.pipeline.decide import REMOVAL, Action, Delivery
+from connector.pipeline.context import Context
 from connector.pipeline.deliver.circuit_breaker import Standing, reached
 from connector.pipeline.deliver.policy import action
-from connector.pipeline.ports.entries import BLAMED, Arrival, Entry, Lane
-from connector.pipeline.ports.records import FAILING, SET_ASIDE
-from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
+from connector.pipeline.examine.decide import REMOVAL, Action, Delivery
+from connector.pipeline.ports.entries import BLAMED, Entry, Lane
+from connector.pipeline.ports.records import FAILING, SET_ASIDE, Settlement
 
 ATTEMPTS, SPREAD = 5, 600.0
 """Failures, and seconds from the first to the last, after which an order is said to fail again and again."""
@@ -71,18 +71,13 @@ class _Store:
 
 
 class FailingOrders:
-    def __init__(
-        self,
-        store: CheckpointStore,
-        wake: Callable[[], None],
-        clock: Clock = MACHINE,
-    ) -> None:
-        self._store = store
-        self._wake = wake
-        self._clock = clock
+    def __init__(self, context: Context, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._queue = queue
         self._troubles: dict[OrderKey, _Trouble] = {}
         self._stores: dict[str, _Store] = {}
-        self._given_up: set[OrderKey] = set()
+        self._set_aside: set[OrderKey] = set()
         self._hinted_at: float | None = None
         self.recovered = False
         """One that was known to fail was accepted: the others may be, too."""
@@ -112,7 +107,7 @@ class FailingOrders:
             self._hinted_at, self.recovered = now, True
 
     def failed(self, delivery: Delivery, outcome: Outcome, *, closed: bool) -> Failure:
-        """`closed`: the gate is, so that everybody waits, and nobody is blamed."""
+        """`closed`: the store is paused, so that all orders wait, and none is blamed."""
         entry, store = delivery.entry, self._answers(delivery.place.store_id)
         standing = self.standing(entry, delivery.place.store_id)
         trouble = self._remember(entry.key)
@@ -131,9 +126,9 @@ class FailingOrders:
             unclear = False  # another one's turn: it may fail for reasons of its own
         return Failure(attempts, delay, self._lasts(delivery, attempts, trouble), unclear)
 
-    async def ask(self, store_id: str) -> None:
+    async def send_canaries(self, store_id: str) -> None:
         """Have an order that the store accepted lately pushed once more: its answer shows whether Redo is at fault or
-        the orders that fail. It goes the usual road, as one that isn't known to fail."""
+        the orders that fail. It goes through the ledger, as one that isn't known to fail."""
         store, now = self._answers(store_id), self._clock.timer()
         if (store.canaries and now - store.asked_at < LASTS) or store.asked >= TIMES:
             return
@@ -145,9 +140,7 @@ class FailingOrders:
         store.canaries = set(random.sample(list(store.orders), min(AT_ONCE, len(store.orders))))
         for key in store.canaries:
             store.orders.remove(key)
-        arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, frozenset(store.canaries), confirm=True)
-        await self._store.arrive([arrival], [])
-        self._wake()
+        await self._queue.add(store.canaries, Lane.LIVE, revision=FIRST_IN_TURN, confirm=True)
 
     async def _accepted_before(self, store_id: str) -> list[OrderKey]:
         """Some orders that the store accepted in an earlier run. What has left the mapping, or is of a former key,
@@ -164,21 +157,19 @@ class FailingOrders:
         wanted = frozenset(key for key, letter in letters.items() if letter.reason == FAILING)
         if not wanted:
             return 0
-        self._given_up |= wanted
-        arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, wanted)
-        await self._store.arrive([arrival], [])
-        self._wake()
-        while self._given_up & wanted:  # noqa: ASYNC110 -- seldom asked for, and each goes its way through the ledger
+        self._set_aside |= wanted
+        await self._queue.add(wanted, Lane.LIVE, revision=FIRST_IN_TURN)
+        while self._set_aside & wanted:  # noqa: ASYNC110 -- seldom asked for, and each goes its way through the ledger
             await asyncio.sleep(LOOK_EVERY)
         left = (await self._store.known([*wanted])).dead_letters
         return sum(letter.reason in (SET_ASIDE, REMOVAL) for letter in left.values())
 
     def is_set_aside(self, entry: Entry) -> bool:
-        return entry.attempts > 0 and entry.key in self._given_up
+        return entry.attempts > 0 and entry.key in self._set_aside
 
-    def settled(self, key: OrderKey) -> None:
-        """The order left the ledger."""
-        self._given_up.discard(key)
+    def written(self, settlements: Sequence[Settlement]) -> None:
+        """Those without another look have left the ledger."""
+        self._set_aside.difference_update(one.entry.key for one in settlements if one.again is None)
 
     def _lasts(self, delivery: Delivery, attempts: int, trouble: _Trouble) -> bool:
         letter = delivery.remembered.dead_letter

@@ -1,4 +1,4 @@
-"""Requests a second: slots handed out evenly (`RateLimiter`), and the pace that Redo's 429s allow (`AdaptiveRate`).
+"""Requests a second: slots handed out evenly (`RateLimiter`), and the rate that Redo's 429s allow (`AdaptiveRate`).
 
 A window of concurrent requests can't follow a limit of N requests a second when answers take 5 ms, hence a pace. Times
 are seconds of one clock that never goes back.
@@ -13,8 +13,8 @@ CATCH_UP = 0.03
 
 
 class RateLimiter:
-    """A cap on requests a second, evenly spaced. One may be shared by several gates: slots are taken in advance, one a
-    gate, so that all get their turn. `rate` None: no cap."""
+    """A cap on requests a second, evenly spaced. One may be shared by several stores: slots are taken in advance, one
+    a store, so that all get their turn. `rate` None: no cap."""
 
     def __init__(self, rate: float | None = None) -> None:
         self.rate = rate
@@ -71,7 +71,7 @@ class AdaptiveRate:
         self._closed_at: float | None = None
 
     @property
-    def pace(self) -> float | None:
+    def rate(self) -> float | None:
         return self.limiter.rate
 
     def accepted(self, now: float, *, pressed: bool = True) -> None:
@@ -79,16 +79,16 @@ class AdaptiveRate:
         if self._closed_at is not None:
             self._cycle.accepted += 1  # it was sent before, or is the probe
             return
-        idle = IDLE if self.pace is None else max(IDLE, 2.0 / self.pace)
+        idle = IDLE if self.rate is None else max(IDLE, 2.0 / self.rate)
         self._cycle.count(now, idle, pressed)
-        if self.pace is None:
+        if self.rate is None:
             return
         self._step.count(now, idle, pressed)
         if self._step.seconds >= self._patience():
             self._advance(now)
 
     def refused(self, now: float) -> None:
-        """The 429 that closed the gate."""
+        """The 429 that began a pause."""
         if self._closed_at is None:
             self._closed_at = now
 
@@ -98,7 +98,7 @@ class AdaptiveRate:
             return
         paused = min(now - self._closed_at, WINDOW)
         measured = self._cycle.accepted / max(self._cycle.seconds + paused, 0.01)
-        too_fast = self.pace or self._cycle.fastest
+        too_fast = self.rate or self._cycle.fastest
         self._closed_at = None
         if self._probing and self._good < 0.97 * too_fast:
             self._probe_every = min(2 * self._probe_every, RAREST_PROBE)
@@ -123,12 +123,12 @@ class AdaptiveRate:
     def _patience(self) -> float:
         if self._probing:
             return PROBE_FOR
-        assert self.pace is not None  # noqa: S101 -- asked only while there is a pace
-        return BRIEF if self._bad / self.pace > WIDE else LONG
+        assert self.rate is not None  # noqa: S101 -- asked only while there is a pace
+        return BRIEF if self._bad / self.rate > WIDE else LONG
 
     def _advance(self, now: float) -> None:
         """A step of the search, or a while at the settled pace, is over without a 429."""
-        pace, borne = self.pace, self._step.accepted / self._step.seconds
+        pace, borne = self.rate, self._step.accepted / self._step.seconds
         assert pace is not None  # noqa: S101 -- asked only while there is a pace
         if borne < USED * pace:
             if self._bad == inf and 4 * borne < pace:

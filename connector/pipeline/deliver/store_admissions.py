@@ -1,4 +1,4 @@
-"""One gate a store: a token that is refused in one stops no other. Together they look like one to who takes work."""
+"""An admission for each store: a token that is refused in one stops no other. To the dispatcher they are one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connector.pipeline.deliver.rate_limiter import RateLimiter
 
 
 class StoreAdmissions:
-    """Gates are made when first needed, the default store's at once. `rate`: requests a second to all stores."""
+    """Made when first needed, the default store's at once. `rate`: requests a second to all stores."""
 
     def __init__(self, most: int, rate: float | None, default: str = "", clock: Clock = MACHINE) -> None:
         self._most = most
@@ -34,13 +34,13 @@ class StoreAdmissions:
 
     @property
     def limit(self) -> int:
-        """Requests at once that the open gates allow."""
+        """Requests at once that the stores without a pause allow."""
         return sum(admission.limit for admission in self._admissions.values())
 
     @property
-    def beside(self) -> int:
+    def failing_limit(self) -> int:
         """Orders that are known to fail and may be tried at once, beside that."""
-        return sum(admission.beside for admission in self._admissions.values() if admission.pause is None)
+        return sum(admission.failing_limit for admission in self._admissions.values() if admission.pause is None)
 
     @property
     def in_flight(self) -> int:
@@ -48,7 +48,7 @@ class StoreAdmissions:
 
     @property
     def pause(self) -> Pause | None:
-        """The pause that has lasted longest, None when all gates are open."""
+        """The pause that has lasted longest, None when there is none."""
         pauses = [admission.pause for admission in self._admissions.values() if admission.pause is not None]
         return min(pauses, key=lambda pause: pause.since, default=None)
 
@@ -63,10 +63,12 @@ class StoreAdmissions:
         return {store: admission.pause for store, admission in self._admissions.items() if admission.pause is not None}
 
     @property
-    def pace(self) -> float | None:
-        """Requests a second that Redo was found to bear, of all stores that ever throttled; None: none did."""
-        paces = [admission.pace for admission in self._admissions.values() if admission.pace is not None]
-        return sum(paces) if paces else None
+    def learned_rate(self) -> float | None:
+        """Requests a second that Redo was found to accept, of all stores that ever throttled; None: none did."""
+        rates = [
+            admission.learned_rate for admission in self._admissions.values() if admission.learned_rate is not None
+        ]
+        return sum(rates) if rates else None
 
     def capacity(self) -> int:
         """How many entries are worth taking now."""

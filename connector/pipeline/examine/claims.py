@@ -7,16 +7,16 @@ or removed.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from connector.model.orders import OrderKey, Place, is_former
-from connector.pipeline.decide import Delivery, Result, Settled, refuse, wait_for_late
-from connector.pipeline.ports.entries import Again, Arrival, Entry
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
+from connector.pipeline.examine.decide import Delivery, Result, Settled, refuse, wait_for_late
+from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.records import Settlement
-from connector.pipeline.ports.store import CheckpointStore
 
 LOOKS = 3
 """How often an order whose place is another's is looked at again before it is refused."""
@@ -29,35 +29,27 @@ GIVES_WAY = frozenset({("id",), ("store_id",), ("missing",)})
 
 
 class PlaceClaims:
-    """`busy`: whether an order is in work at present."""
-
-    def __init__(
-        self,
-        store: CheckpointStore,
-        next_revision: Callable[[], int],
-        busy: Callable[[OrderKey], bool],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._store = store
-        self._next_revision = next_revision
-        self._busy = busy
-        self._clock = clock
-        self._in_work: dict[Place, OrderKey] = {}
+    def __init__(self, context: Context, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._clock = context.clock.wall
+        self._in_work = context.in_work
+        self._queue = queue
+        self._claimed: dict[Place, OrderKey] = {}
         self._leaving: dict[OrderKey, Place] = {}
         """Orders that are to be pushed to another place, and the one that they leave."""
         self._looks: Counter[OrderKey] = Counter()
 
     def release(self, delivery: Delivery) -> None:
         """The delivery is over, or isn't to be: its place is free."""
-        if self._in_work.get(delivery.place) == delivery.entry.key:
-            del self._in_work[delivery.place]
+        if self._claimed.get(delivery.place) == delivery.entry.key:
+            del self._claimed[delivery.place]
 
     async def admit(self, pushes: Sequence[Delivery]) -> tuple[list[Delivery], list[Settled]]:
         """Those that may be pushed, and what becomes of the others."""
         asked = [one.place for one in pushes if _old_place(one) != one.place or one.entry.confirm]
         owners = await self._store.owners(asked) if asked else {}
         for delivery in pushes:
-            self._says_where(delivery)
+            self._remember_leaving(delivery)
         admitted, others = [], []
         for delivery in pushes:
             owning = [key for key in owners.get(delivery.place, ()) if key != delivery.entry.key]
@@ -67,7 +59,7 @@ class PlaceClaims:
                 others.append(await self._turned_away(delivery, rival))
             else:
                 self._looks.pop(delivery.entry.key, None)
-                self._in_work[delivery.place] = delivery.entry.key
+                self._claimed[delivery.place] = delivery.entry.key
                 admitted.append(replace(delivery, displaces=tuple(owning)) if owning else delivery)
         return admitted, others
 
@@ -75,9 +67,9 @@ class PlaceClaims:
         """These are about to take over places. Who is there is looked at again, and pushed: it may be back by now."""
         for delivery in deliveries:
             if delivery.displaces:
-                await self._look_at(delivery.displaces, delivery, confirm=True)
+                await self._queue.add(delivery.displaces, delivery.entry.lane, confirm=True)
 
-    async def removal(self, delivery: Delivery) -> Settled | None:
+    async def claim_removal(self, delivery: Delivery) -> Settled | None:
         """Claim the place of a removal. A settlement when it can't begin, or when the place is another order's now."""
         key, place = delivery.entry.key, delivery.place
         if self._under_way(delivery):
@@ -86,7 +78,7 @@ class PlaceClaims:
         others = [owner for owner in owners if owner != key]
         if others:
             return await self._taken(delivery, others)
-        self._in_work[place] = key
+        self._claimed[place] = key
         return None
 
     async def _taken(self, delivery: Delivery, owners: Sequence[OrderKey]) -> Settled:
@@ -94,7 +86,7 @@ class PlaceClaims:
         entry, now = delivery.entry, self._clock()
         if entry.late_until is not None and now < entry.late_until:
             return Settled(Settlement(entry, again=wait_for_late(entry)), None)
-        await self._look_at(owners, delivery, confirm=True)
+        await self._queue.add(owners, entry.lane, confirm=True)
         more = any(place != delivery.place for place in delivery.remembered.leftovers)
         here = _old_place(delivery) == delivery.place
         settlement = Settlement(
@@ -113,7 +105,7 @@ class PlaceClaims:
 
     def _under_way(self, delivery: Delivery) -> bool:
         """Another order's request about the place."""
-        return self._in_work.get(delivery.place, delivery.entry.key) != delivery.entry.key
+        return self._claimed.get(delivery.place, delivery.entry.key) != delivery.entry.key
 
     async def _rival(self, place: Place, owning: Sequence[OrderKey]) -> OrderKey | None:
         """The first owner that stays."""
@@ -134,8 +126,8 @@ class PlaceClaims:
         looks = self._looks[key]
         if looks < LOOKS:
             self._looks[key] += 1
-            if not self._busy(rival):
-                await self._look_at([rival], delivery, confirm=False)
+            if rival not in self._in_work:
+                await self._queue.add([rival], entry.lane)
             due = self._clock() + MOMENT * 2**looks
             again = Again(due, entry.attempts, entry.confirm, entry.late_until, entry.approved)
             return Settled(Settlement(entry, again=again), None)
@@ -153,11 +145,7 @@ class PlaceClaims:
             store_id=delivery.place.store_id,
         )
 
-    async def _look_at(self, keys: Sequence[OrderKey], delivery: Delivery, *, confirm: bool) -> None:
-        arrival = Arrival(self._next_revision(), self._clock(), delivery.entry.lane, frozenset(keys), confirm=confirm)
-        await self._store.arrive([arrival], [])
-
-    def _says_where(self, delivery: Delivery) -> None:
+    def _remember_leaving(self, delivery: Delivery) -> None:
         """Whoever wants the place that an order is about to leave needn't wait until it has."""
         key, old = delivery.entry.key, _old_place(delivery)
         self._leaving.pop(key, None)

@@ -9,18 +9,17 @@ must not know how an order is pushed.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
+from connector.pipeline.context import Context
 from connector.pipeline.failpoints import reach
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Endpoint, Rebinding, Sweep, SweepKind
-from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.sweeps.sweep import APPROVED_NOTE, ELSEWHERE, RESENDING
+from connector.pipeline.sweeps.state import APPROVED_NOTE, ELSEWHERE, RESENDING
 
 log = structlog.get_logger("connector.endpoints")
 
@@ -94,19 +93,11 @@ class Changing(Protocol):
 class Endpoints:
     """`urls`: where each store's orders are pushed to; without any, nothing is bound. `yes`: somebody approved them."""
 
-    def __init__(
-        self,
-        store: CheckpointStore,
-        urls: Mapping[str, str],
-        next_revision: Callable[[], int],
-        clock: Callable[[], float] = time.time,
-        *,
-        yes: bool = False,
-    ) -> None:
-        self._store = store
+    def __init__(self, context: Context, urls: Mapping[str, str], *, yes: bool = False) -> None:
+        self._store = context.store
+        self._revisions = context.revisions
+        self._clock = context.clock
         self._urls = urls
-        self._next_revision = next_revision
-        self._clock = clock
         self._yes = yes
         self.all: tuple[Endpoint, ...] = ()
         """As of the start, or of the last approval."""
@@ -170,7 +161,7 @@ class Endpoints:
         await self.approve()
 
     def _requeue(self) -> Arrival:
-        return Arrival(self._next_revision(), self._clock(), Lane.SWEEP)
+        return Arrival(self._revisions.next(), self._clock.wall(), Lane.SWEEP)
 
 
 def _named(endpoints: Sequence[Endpoint]) -> str:

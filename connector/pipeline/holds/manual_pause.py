@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 
 PAUSE_NOTE: Final = "paused_by_hand_since"
 """Seconds since 1970; empty: not paused."""
 
 
 class ManualPause:
-    """`on_end`: what waited may go on."""
-
-    def __init__(
-        self,
-        store: CheckpointStore,
-        on_end: Callable[[], Awaitable[None]],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._store = store
-        self._on_end = on_end
-        self._clock = clock
+    def __init__(self, context: Context, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._queue = queue
         self._lock = asyncio.Lock()
         self._loaded = False
         self.since: float | None = None
@@ -41,7 +33,7 @@ class ManualPause:
             await self._load()
             if self.since is not None:
                 return False
-            self.since = self._clock()
+            self.since = self._clock.wall()
             await self._store.note(PAUSE_NOTE, repr(self.since))
             return True
 
@@ -53,7 +45,7 @@ class ManualPause:
                 return False
             await self._store.note(PAUSE_NOTE, "")
             self.since = None
-        await self._on_end()
+        await self._queue.resume()
         return True
 
     async def _load(self) -> None:

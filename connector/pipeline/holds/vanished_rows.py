@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import structlog
 
 from connector.model.orders import OrderKey
+from connector.pipeline.context import Context
 from connector.pipeline.ports.entries import Entry
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.sweeps.sweep import Sweeper
+from connector.pipeline.sweeps.state import Sweeps
 
 log = structlog.get_logger("connector.evidence")
 
@@ -42,18 +42,15 @@ class Doubt:
 
 
 class VanishedRows:
-    """`doubt` before anything is read in the new state. `last_revision`: of the ledger, so far."""
+    """`doubt` before anything is read in the new state."""
 
-    def __init__(self, store: CheckpointStore, sweeper: Sweeper, last_revision: Callable[[], int]) -> None:
-        self._store = store
-        self._sweeper = sweeper
-        self._last_revision = last_revision
+    def __init__(self, context: Context, sweeps: Sweeps) -> None:
+        self._store = context.store
+        self._revisions = context.revisions
+        self._sweeps = sweeps
         self._doubt: Doubt | None = None
         self._others_ask = False
         self._deleted: OrderedDict[OrderKey, None] = OrderedDict()
-        self.same_history: Callable[[], bool] = lambda: True
-        """The stream is read, and goes on from where it was: the server hasn't become another one, as far as is known.
-        Until then nothing is removed."""
 
     async def load(self) -> None:
         noted = await self._store.noted(DOUBT_NOTE)
@@ -76,7 +73,7 @@ class VanishedRows:
         self._others_ask = asks and (over or self._others_ask)
         if not asks:  # who asks tells it, too
             log.warning("rows_may_have_vanished", cause=cause, next="every order is compared; what is missing is held")
-        await self._write(Doubt(cause, begun=self._last_revision()))
+        await self._write(Doubt(cause, begun=self._revisions.last))
 
     async def checkpoints_return(self) -> None:
         """Checkpoints are about to come back that took no part in what was found meanwhile, or what was held is about
@@ -87,7 +84,7 @@ class VanishedRows:
     async def compare(self) -> None:
         """Ask for the comparison that is needed."""
         if self._doubt is not None and self._doubt.sweep is None:
-            await self.ends_with(await self._sweeper.ask(self._doubt.cause, SweepKind.RECONCILE))
+            await self.ends_with(await self._sweeps.ask(self._doubt.cause, SweepKind.RECONCILE))
 
     async def ends_with(self, revision: int) -> None:
         """The comparison of this revision, or a later one, looks at every order in the new state."""
@@ -109,7 +106,7 @@ class VanishedRows:
         """The comparison of this revision has looked at every order."""
         doubt = self._doubt
         if doubt is not None and doubt.through is None and doubt.sweep is not None and revision >= doubt.sweep:
-            await self._write(replace(doubt, through=self._last_revision()))
+            await self._write(replace(doubt, through=self._revisions.last))
 
     def record_rows(self, deleted: Iterable[OrderKey], written: Iterable[OrderKey]) -> None:
         """The stream shows that the orders' own rows were deleted; or were inserted or updated."""
@@ -138,7 +135,7 @@ class VanishedRows:
         first = entry.first_revision or entry.revision
         return doubt.cause if doubt.through is None or first <= doubt.through else None
 
-    def approved(self, entry: Entry) -> bool:
+    def approval_covers(self, entry: Entry) -> bool:
         """Whether an approval of the entry is one of its removal too: none from before the rows may have vanished is,
         since it was of something else."""
         return self._doubt is None or entry.key in self._deleted or entry.first_revision > self._doubt.begun

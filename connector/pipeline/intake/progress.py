@@ -9,20 +9,19 @@ stream may have a gap, a sweep is durably asked for first. It must not know how 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import structlog
 
 from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction, format_lsn
+from connector.pipeline.context import Context
 from connector.pipeline.holds.vanished_rows import VanishedRows
-from connector.pipeline.ports.protocols import Observer
+from connector.pipeline.ports.protocols import Source
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.visibility import Visibility
-from connector.pipeline.sweeps.sweep import OLD_STORE, Sweeper
+from connector.pipeline.sweeps.state import OLD_STORE, Sweeps
 
 log = structlog.get_logger("connector.stream")
 
@@ -98,20 +97,15 @@ class Progress:
     """The pipeline's Journal: `begin` before a stream starts, `remember` before the server is told of a position."""
 
     def __init__(
-        self,
-        store: CheckpointStore,
-        sweeper: Sweeper,
-        visibility: Visibility,
-        observer: Observer,
-        clock: Callable[[], float] = time.time,
-        vanished_rows: VanishedRows | None = None,
+        self, context: Context, source: Source, sweeps: Sweeps, visibility: Visibility, vanished_rows: VanishedRows
     ) -> None:
-        self._store = store
-        self._vanished_rows = vanished_rows
-        self._sweeper = sweeper
+        self._store = context.store
+        self._observer = context.observer
+        self._clock = context.clock
+        self._source = source
+        self._sweeps = sweeps
         self._visibility = visibility
-        self._observer = observer
-        self._clock = clock
+        self._vanished_rows = vanished_rows
         self._known: Position | None = None
         self._mark: Mark | None = None
         self._expected: Mark | None = None
@@ -127,12 +121,13 @@ class Progress:
         self._mark = self._known.mark if self._known is not None and same_stream else None
         self._empty, self._made = empty, made
         if self._known is not None and made is None:
-            self._sweeper.stream_begins(Lsn(self._known.lsn))
+            self._sweeps.stream_begins(Lsn(self._known.lsn))
 
     @property
-    def verified(self) -> bool:
-        """What the stream began with is known to go on from what was taken in."""
-        return self._expected is None
+    def same_history(self) -> bool:
+        """The stream is read, and goes on from what was taken in: the server hasn't become another one, as far as is
+        known. Until then nothing is removed."""
+        return self._source.position().connected and self._expected is None
 
     def lost(self, gap: Gap) -> None:
         """The slot was found unreadable: whoever makes the next one, changes are missing from it."""
@@ -141,7 +136,7 @@ class Progress:
     async def begin(self, start: StreamStart) -> None:
         """Compare with what is remembered, and ask for a sweep where that isn't continued."""
         gap = self._gap(start)
-        self._sweeper.stream_begins(start.confirmed)
+        self._sweeps.stream_begins(start.confirmed)
         if gap in OTHER_HISTORY:
             await self._visibility.forget_all()
         if gap is not None:
@@ -186,9 +181,9 @@ class Progress:
         await self._notice(Gap.HISTORY, None)
 
     async def _notice(self, gap: Gap, start: StreamStart | None) -> None:
-        told = None if self._known is None else format_lsn(self._known.lsn)
+        known = None if self._known is None else format_lsn(self._known.lsn)
         slot_at = None if start is None else format_lsn(start.confirmed)
-        log.warning("stream_gap", cause=gap.value, known=told, slot_at=slot_at, next=_NEXT[gap is Gap.SLOT_MOVED])
+        log.warning("stream_gap", cause=gap.value, known=known, slot_at=slot_at, next=_NEXT[gap is Gap.SLOT_MOVED])
         if gap is Gap.SLOT_MOVED:
             await self._store.doubt_parked()
         cause = OLD_STORE if gap is Gap.SLOT_MOVED else f"gap in the stream: {gap.value}"
@@ -197,11 +192,11 @@ class Progress:
             # What Redo holds may never have happened here; whether it did, a person knows.
             doubtful.forget_deletes()
             await doubtful.doubt(cause, asks=True)
-        revision = await self._sweeper.ask(cause, SweepKind.RECONCILE)
+        revision = await self._sweeps.ask(cause, SweepKind.RECONCILE)
         if doubtful is not None:
             await doubtful.ends_with(revision)
         self._observer.gap(gap.value)
-        self.noticed = NoticedGap(gap, self._clock())
+        self.noticed = NoticedGap(gap, self._clock.wall())
 
     async def _write(self, position: Position) -> None:
         text = json.dumps(asdict(position), separators=(",", ":"))

@@ -30,9 +30,9 @@ class HiddenCommits:
 class Visibility:
     """The commits that no snapshot has shown yet, in memory and in the ledger.
 
-    Use: `before = opened()`, then take the snapshot, then `judge(before, snapshot)`. A commit that is missing from
-    `before` was either seen by an older snapshot, thus by this one too, or arrived later, thus with a revision that the
-    entries taken before it don't have.
+    Use: `before = unseen()`, then take the snapshot, then `hidden_from(snapshot, before)`. A commit that is missing
+    from `before` was either seen by an older snapshot, thus by this one too, or arrived later, thus with a revision
+    that the entries taken before it don't have.
     """
 
     def __init__(self, store: CheckpointStore) -> None:
@@ -51,7 +51,7 @@ class Visibility:
     def unseen(self) -> tuple[Commit, ...]:
         return tuple(self._unseen.values())
 
-    def judge(self, before: Sequence[Commit], snapshot: Snapshot) -> HiddenCommits:
+    def hidden_from(self, snapshot: Snapshot, before: Sequence[Commit]) -> HiddenCommits:
         hidden: list[int] = []
         for commit in before:
             if not snapshot.shows(commit.xid, commit.end_lsn):

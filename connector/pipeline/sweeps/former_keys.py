@@ -9,7 +9,7 @@ types, nor how an order is looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,11 +17,10 @@ import structlog
 
 from connector.model.errors import ConnectorError
 from connector.model.orders import KeyColumn, KeyShape, OrderKey, Place
-from connector.pipeline.clock import MACHINE, Clock
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.failpoints import reach
-from connector.pipeline.ports.protocols import Assembler
-from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.sweeps.sweep import Sweeper
+from connector.pipeline.sweeps.state import Sweeps
 
 log = structlog.get_logger("connector.pipeline")
 
@@ -65,23 +64,12 @@ def _shape(found: dict[str, Any] | None) -> KeyShape | None:
 
 
 class FormerKeys:
-    """`busy`: the orders that are in work. `be_quiet`: told until when nothing may be pushed."""
-
-    def __init__(
-        self,
-        store: CheckpointStore,
-        assembler: Assembler,
-        sweeper: Sweeper,
-        busy: Callable[[], frozenset[OrderKey]],
-        be_quiet: Callable[[float], None],
-        clock: Clock = MACHINE,
-    ) -> None:
-        self._store = store
-        self._assembler = assembler
-        self._sweeper = sweeper
-        self._busy = busy
-        self._be_quiet = be_quiet
-        self._clock = clock
+    def __init__(self, context: Context, sweeps: Sweeps, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._assembler = context.assembler
+        self._in_work = context.in_work
+        self._sweeps = sweeps
+        self._queue = queue
         self._changes = 0
         self._taken = 0
 
@@ -137,7 +125,7 @@ class FormerKeys:
             checkpoints=checkpoints,
             next="every order takes over what is stored at its id and store; what is left then has left the mapping",
         )
-        await self._sweeper.begin_anew(
+        await self._sweeps.begin_anew(
             KEY_CHANGED, min((one.revision for one in await self._store.unseen()), default=None)
         )
         reach("former.after_sweep")
@@ -150,7 +138,7 @@ class FormerKeys:
 
     def _wait(self, note: KeyNote | None) -> None:
         if note is not None and note.quiet_until is not None:
-            self._be_quiet(note.quiet_until)
+            self._queue.quiet_until = note.quiet_until
 
     async def _note(self, note: KeyNote) -> None:
         await self._store.note(KEY_NOTE, note.text)
@@ -164,8 +152,7 @@ class FormerKeys:
         """Let orders without checkpoints take over what is stored at their places. Returns those that did."""
         if not wanted:
             return frozenset()
-        busy = self._busy()
-        taken = await self._store.take_over(wanted, busy)
+        taken = await self._store.take_over(wanted, self._in_work.keys)
         reach("former.after_claim")
         self._taken += len(taken)
         return taken

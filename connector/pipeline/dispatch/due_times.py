@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 
 from connector.model.orders import OrderKey
-from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.context import Context
 
 LOOK_EVERY = 1.0
 """Seconds between two looks whether one that failed was changed, and is due at once."""
@@ -16,9 +15,9 @@ class DueTimes:
     """`failing`: of entries that failed, else of the others. Every one passes `put_back`, so the store is asked only at
     the start and once the time has come; what is put back meanwhile counts too."""
 
-    def __init__(self, store: CheckpointStore, clock: Callable[[], float], *, failing: bool = False) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(self, context: Context, *, failing: bool = False) -> None:
+        self._store = context.store
+        self._clock = context.clock.wall
         self._failing = failing
         self._due: float | None = None
         self._looked_at = 0.0
@@ -38,7 +37,7 @@ class DueTimes:
         return min(self._due, self._looked_at + LOOK_EVERY) if self._failing else self._due
 
     async def come(self, busy: frozenset[OrderKey]) -> bool:
-        """Whether something is due."""
+        """Whether an entry is due."""
         await self.next(busy)
         return self._due is None or self._due <= self._clock()
 
