@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from connector.model.orders import OrderKey
 from connector.pipeline.deliver.failing_orders import FailingOrders
@@ -49,14 +49,18 @@ class Control:
 
     async def redrive(self, group: str | None, report: Callable[[int], Awaitable[None]] | None = None) -> int:
         """All dead letters of a group, or all of all groups. Returns how many; `report` gets how many so far."""
-        after: OrderKey | None = None
         redriven = 0
-        while page := await self._store.letter_keys(group, after, PAGE):
+        async for page in self._pages(group):
             redriven += await self.resend(page)
             if report is not None:
                 await report(redriven)
-            after = page[-1]
         return redriven
+
+    async def _pages(self, group: str | None) -> AsyncIterator[list[OrderKey]]:
+        after: OrderKey | None = None
+        while page := await self._store.letter_keys(group, after, PAGE):
+            yield page
+            after = page[-1]
 
     async def set_aside(self, keys: Sequence[OrderKey]) -> int:
         """Of these, orders that fail again and again are tried no more until they change. Returns how many."""
@@ -64,12 +68,7 @@ class Control:
 
     async def set_aside_group(self, group: str) -> int:
         """The same for the orders of a group of dead letters."""
-        keys: list[OrderKey] = []
-        after: OrderKey | None = None
-        while page := await self._store.letter_keys(group, after, PAGE):
-            keys += page
-            after = page[-1]
-        return await self._failing.set_aside(keys)
+        return await self._failing.set_aside([key async for page in self._pages(group) for key in page])
 
     async def approve(self, hold: int, limit: int | None) -> int | None:
         """Let a hold go, or `limit` of its orders. Returns how many, None when there is no such hold."""

@@ -64,7 +64,7 @@ class Start:
         """Other endpoints are about to count, and every hold is about to end. `returns`: what was accepted at one that
         was left counts again, as it was left."""
         if returns:
-            await self._stations.former.unsettle()
+            await self._stations.former.mark_all_former()
         if returns or any(hold.kind is HoldKind.VANISHED for hold in await self._store.holds()):
             await self._stations.vanished_rows.checkpoints_return()
 

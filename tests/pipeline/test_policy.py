@@ -6,7 +6,7 @@ import pytest
 
 from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.deliver.admission import Admission
-from connector.pipeline.deliver.policy import FAILURES_TO_CLOSE, POLICY, Confirm, Everyone, Fate, action
+from connector.pipeline.deliver.policy import FAILURES_TO_CLOSE, POLICY, Confirm, Everyone, Fate
 from connector.pipeline.ports.entries import Lane
 
 KINDS = list(OutcomeKind)
@@ -14,7 +14,7 @@ KINDS = list(OutcomeKind)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_outcome_has_a_row_that_does_not_contradict_itself(kind: OutcomeKind) -> None:
-    row = action(kind)
+    row = POLICY[kind]
     assert (row.order_backoff is not None) == (row.fate is Fate.AGAIN)
     assert (row.pause_backoff is not None) == (row.everyone is not Everyone.GO_ON)
     assert (row.failures_to_pause > 0) == (row.everyone is Everyone.PAUSE_IF_MANY)
@@ -35,12 +35,12 @@ def test_every_outcome_has_a_row_that_does_not_contradict_itself(kind: OutcomeKi
     ],
 )
 def test_what_follows_from_each_outcome(kind: OutcomeKind, fate: Fate, everyone: Everyone, confirm: Confirm) -> None:
-    row = action(kind)
+    row = POLICY[kind]
     assert (row.fate, row.everyone, row.confirm) == (fate, everyone, confirm)
 
 
 def test_only_a_request_that_may_have_reached_redo_is_confirmed() -> None:
-    unavailable, unknown = action(OutcomeKind.UNAVAILABLE), action(OutcomeKind.UNKNOWN)
+    unavailable, unknown = POLICY[OutcomeKind.UNAVAILABLE], POLICY[OutcomeKind.UNKNOWN]
     assert unavailable.must_confirm(Outcome(OutcomeKind.UNAVAILABLE, 503))
     assert not unavailable.must_confirm(Outcome(OutcomeKind.UNAVAILABLE, reason="connect_failed"))
     assert unknown.must_confirm(Outcome(OutcomeKind.UNKNOWN, reason="timeout"))
@@ -48,7 +48,7 @@ def test_only_a_request_that_may_have_reached_redo_is_confirmed() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_gate_does_to_everyone_what_the_table_says(kind: OutcomeKind) -> None:
-    admission, row = Admission(4), action(kind)
+    admission, row = Admission(4), POLICY[kind]
     assert await admission.acquire("accepted", Lane.LIVE)
     admission.release("accepted", Outcome(OutcomeKind.ACCEPTED, 200))
     closed_after = None
@@ -61,7 +61,7 @@ async def test_the_gate_does_to_everyone_what_the_table_says(kind: OutcomeKind) 
     expected = {Everyone.GO_ON: None, Everyone.PAUSE: 1, Everyone.PAUSE_IF_MANY: row.failures_to_pause}
     assert closed_after == expected[row.everyone]
     if admission.pause is not None:
-        assert admission.pause.advice == action(kind).advice
+        assert admission.pause.advice == POLICY[kind].advice
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if POLICY[kind].pause_backoff is not None])

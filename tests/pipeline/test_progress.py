@@ -65,7 +65,7 @@ async def remembered(lsn: int = 500, *batch: Transaction) -> MemoryCheckpoints:
     road = await Road(memory).load(empty=True, made=Gap.NEW_SLOT)
     await road.progress.begin(at(100))
     assert road.gap is None
-    await road.progress.took_in(batch)
+    await road.progress.record(batch)
     await road.progress.remember(Lsn(lsn))
     return memory
 
@@ -192,7 +192,7 @@ async def test_a_stream_that_starts_before_the_latest_transaction_must_bring_it_
     memory = await remembered(500, commit(300), commit(400, xid=9))
     road = await Road(memory).load()
     await road.progress.begin(at(200))
-    await road.progress.took_in(again)
+    await road.progress.record(again)
     assert road.gap is gap
 
 
@@ -200,7 +200,7 @@ async def test_wal_that_passes_the_latest_transactions_place_without_bringing_it
     memory = await remembered(500, commit(300), commit(400, xid=9))
     road = await Road(memory).load()
     await road.progress.begin(at(200))
-    await road.progress.took_in([commit(392, xid=9)])
+    await road.progress.record([commit(392, xid=9)])
     await road.progress.remember(Lsn(399))
     assert road.gap is None, "it may still come"
     await road.progress.remember(Lsn(400))
@@ -214,7 +214,7 @@ async def test_a_stream_that_carries_other_tables_than_before_need_not_bring_it(
     memory = await remembered(500, commit(300), commit(400, xid=9))
     road = await Road(memory).load(same_stream=False)
     await road.progress.begin(at(200))
-    await road.progress.took_in([commit(600)])
+    await road.progress.record([commit(600)])
     assert road.gap is None
 
 

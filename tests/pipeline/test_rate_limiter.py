@@ -11,7 +11,7 @@ def test_a_429_while_orders_came_singly_leaves_the_pace_near_what_was_accepted()
     for _ in range(40):
         now += 0.05
         throttle.accepted(now, pressed=False)
-    throttle.refused(now)
+    throttle.throttled(now)
     throttle.reopened(now + 1.0)
     assert throttle.rate is not None
     assert throttle.rate > 10

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.deliver.circuit_breaker import CircuitBreaker, Standing
 from connector.pipeline.deliver.concurrency_limit import ConcurrencyLimit
-from connector.pipeline.deliver.policy import LONGEST_PAUSE, Everyone, action
+from connector.pipeline.deliver.policy import LONGEST_PAUSE, POLICY, Everyone
 from connector.pipeline.deliver.rate_limiter import AdaptiveRate, RateLimiter
 from connector.pipeline.deliver.waiting_line import SHARE, Waiting, WaitingLine
 from connector.pipeline.ports.entries import Lane
@@ -47,7 +47,7 @@ class Pause:
 
     @property
     def advice(self) -> str:
-        return action(self.kind).advice
+        return POLICY[self.kind].advice
 
 
 @dataclass(slots=True)
@@ -239,7 +239,7 @@ class Admission:
 
     def _observe(self, order: str, standing: Standing, outcome: Outcome) -> None:
         probed, now = order == self._probe, self._timer()
-        if action(outcome.kind).everyone is Everyone.GO_ON:
+        if POLICY[outcome.kind].everyone is Everyone.GO_ON:
             self._breaker.accepted(now)
             if probed:
                 self._open()
@@ -267,14 +267,14 @@ class Admission:
         now, before = self._clock(), self.pause
         attempt = before.attempt + proven if before is not None else 0
         since = before.since if before is not None else now
-        backoff = action(outcome.kind).pause_backoff
+        backoff = POLICY[outcome.kind].pause_backoff
         assert backoff is not None  # noqa: S101 -- whatever pauses has one: a test goes through the table
         delay = max(backoff.delay(attempt), min(outcome.retry_after or 0.0, LONGEST_PAUSE))
         self._reopens = self._timer() + delay
         self._probers = 0
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)
         if outcome.kind is OutcomeKind.THROTTLED:
-            self._adaptive.refused(self._timer())
+            self._adaptive.throttled(self._timer())
         self._line.turn_all_away()
 
     def _prolong(self, asked: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.deliver.policy import Everyone, action
+from connector.pipeline.deliver.policy import POLICY, Everyone
 
 LATELY = 60.0
 """Seconds after an acceptance in which one refusal may be one order's."""
@@ -56,7 +56,7 @@ class CircuitBreaker:
 
     def failed(self, order: str, outcome: Outcome, standing: Standing, now: float) -> bool:
         """Whether everyone should pause."""
-        row = action(outcome.kind)
+        row = POLICY[outcome.kind]
         if row.everyone is Everyone.PAUSE:
             return True
         if standing is Standing.FAILING and reached(outcome):
@@ -85,4 +85,4 @@ class CircuitBreaker:
         lately = self._accepted_at is not None and now - self._accepted_at < LATELY
         if outcome.kind is OutcomeKind.REFUSED and not (lately and reached(outcome)):
             return 1
-        return action(outcome.kind).failures_to_pause
+        return POLICY[outcome.kind].failures_to_pause

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connector.model.orders import Outcome, OutcomeKind, Place
+from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place
 from connector.pipeline.deliver.failing_orders import Failure
 from connector.pipeline.deliver.policy import POLICY, Fate
 from connector.pipeline.examine.decide import (
@@ -20,6 +20,7 @@ from connector.pipeline.examine.decide import (
     doubtful,
     look_again,
     reaches_new_place,
+    requeue,
     wait_for_late,
 )
 from connector.pipeline.ports.entries import Again, Entry
@@ -70,16 +71,7 @@ def _accepted(
     known = old is not None and old.traits == order.traits and not old.missing
     settlement = Settlement(
         entry,
-        Checkpoint(
-            entry.key,
-            order.order_id,
-            order.fingerprint,
-            now,
-            outcome.redo_id,
-            digest=order.digest,
-            store_id=order.store_id,
-            traits=order.traits,
-        ),
+        _checkpoint(entry.key, order, outcome, now),
         clear_dead_letter=True,
         again=again,
         members=None if delivery.hidden else delivery.members,
@@ -91,6 +83,19 @@ def _accepted(
         displaces=delivery.displaces,
     )
     return Settled(settlement, Result.PUSHED)
+
+
+def _checkpoint(key: OrderKey, order: Order, outcome: Outcome, now: float) -> Checkpoint:
+    return Checkpoint(
+        key,
+        order.order_id,
+        order.fingerprint,
+        now,
+        outcome.redo_id,
+        digest=order.digest,
+        store_id=order.store_id,
+        traits=order.traits,
+    )
 
 
 def _not_there(delivery: Delivery, terms: Terms) -> tuple[Place, ...]:
@@ -177,8 +182,7 @@ def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, 
 def put_back(delivery: Delivery, until: float, terms: Terms) -> Settled:
     """It wasn't sent, or Redo throttled all requests: no attempt is spent. Due at `until`."""
     entry = delivery.entry
-    again = Again(until, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-    return Settled(Settlement(entry, again=again, settled_places=_not_there(delivery, terms)), None)
+    return Settled(Settlement(entry, again=requeue(entry, until), settled_places=_not_there(delivery, terms)), None)
 
 
 def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms, failure: Failure) -> Settled:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from connector.model.orders import OrderKey, Outcome, is_former
 from connector.pipeline.context import Context
 from connector.pipeline.deliver.circuit_breaker import Standing, reached
-from connector.pipeline.deliver.policy import action
+from connector.pipeline.deliver.policy import POLICY
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.examine.decide import REMOVAL, Action, Delivery
 from connector.pipeline.ports.entries import BLAMED, Entry, Lane
@@ -115,7 +115,7 @@ class FailingOrders:
         if reached(outcome):
             blamed = standing is Standing.FAILING and not closed
             attempts = entry.attempts + 1 if blamed else max(1, entry.attempts)
-        backoff = action(outcome.kind).order_backoff
+        backoff = POLICY[outcome.kind].order_backoff
         assert backoff is not None  # noqa: S101 -- whatever is tried again has one: a test goes through the table
         delay = backoff.delay(max(entry.attempts, trouble.tries - 1))
         if standing is not Standing.FAILING:

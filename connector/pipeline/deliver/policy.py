@@ -109,7 +109,3 @@ POLICY: dict[OutcomeKind, Action] = {
     ),
 }
 """Every OutcomeKind has a row."""
-
-
-def action(kind: OutcomeKind) -> Action:
-    return POLICY[kind]

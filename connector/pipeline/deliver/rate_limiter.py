@@ -87,7 +87,7 @@ class AdaptiveRate:
         if self._step.seconds >= self._patience():
             self._advance(now)
 
-    def refused(self, now: float) -> None:
+    def throttled(self, now: float) -> None:
         """The 429 that began a pause."""
         if self._closed_at is None:
             self._closed_at = now

@@ -9,7 +9,7 @@ from connector.pipeline.context import Context
 from connector.pipeline.deliver.admission import Admission
 from connector.pipeline.deliver.conclude import conclude, put_back, set_aside
 from connector.pipeline.deliver.failing_orders import FailingOrders
-from connector.pipeline.deliver.policy import Fate, action
+from connector.pipeline.deliver.policy import POLICY, Fate
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.examine.decide import Action, Delivery, Result, Settled
 from connector.pipeline.examine.order_log import log_answer
@@ -83,7 +83,7 @@ class Sender:
         store_id, failure = delivery.place.store_id, None
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
             self._failing.answered(delivery, pushed=outcome.kind is OutcomeKind.ACCEPTED)
-        elif action(outcome.kind).fate is Fate.AGAIN:
+        elif POLICY[outcome.kind].fate is Fate.AGAIN:
             failure = self._failing.failed(delivery, outcome, closed=admission.pause is not None)
         settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms, failure)
         if failure is not None and failure.unclear:

@@ -22,7 +22,7 @@ class DueTimes:
         self._due: float | None = None
         self._looked_at = 0.0
 
-    async def next(self, busy: frozenset[OrderKey]) -> float | None:
+    async def next_due(self, busy: frozenset[OrderKey]) -> float | None:
         """Seconds since 1970; None: nothing backs off. While something fails, not later than the next look."""
         now = self._clock()
         if self._due is None or self._due <= now or (self._due < inf and self._failing and self._stale(now)):
@@ -36,9 +36,9 @@ class DueTimes:
             return None
         return min(self._due, self._looked_at + LOOK_EVERY) if self._failing else self._due
 
-    async def come(self, busy: frozenset[OrderKey]) -> bool:
+    async def any_due(self, busy: frozenset[OrderKey]) -> bool:
         """Whether an entry is due."""
-        await self.next(busy)
+        await self.next_due(busy)
         return self._due is None or self._due <= self._clock()
 
     def _stale(self, now: float) -> bool:

@@ -45,15 +45,15 @@ class LedgerQueue:
         return entries
 
     async def failing_are_due(self) -> bool:
-        return await self._failing_due_times.come(self._in_work.keys)
+        return await self._failing_due_times.any_due(self._in_work.keys)
 
     async def seconds_until_due(self, *, usual: bool, failing: bool) -> float | None:
         """Until an entry that backs off falls due, of those that never failed (`usual`) and those that did; None when
         none does."""
-        times = [await self._due_times.next(self._in_work.keys)] if usual else []
+        times = [await self._due_times.next_due(self._in_work.keys)] if usual else []
         if failing:
             # In work as of now: what was put back while the store was asked for the others would be passed over.
-            times.append(await self._failing_due_times.next(self._in_work.keys))
+            times.append(await self._failing_due_times.next_due(self._in_work.keys))
         return min((max(0.0, due - self._clock.wall()) for due in times if due is not None), default=None)
 
     async def add(

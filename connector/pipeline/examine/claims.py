@@ -14,7 +14,7 @@ from dataclasses import replace
 from connector.model.orders import OrderKey, Place, is_former
 from connector.pipeline.context import Context
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
-from connector.pipeline.examine.decide import Delivery, Result, Settled, refuse, wait_for_late
+from connector.pipeline.examine.decide import Delivery, Result, Settled, postpone, refuse, requeue, wait_for_late
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.records import Settlement
 
@@ -85,7 +85,7 @@ class PlaceClaims:
         """Nothing is to be removed there. A request of ours may still land, so the owner is pushed again after it."""
         entry, now = delivery.entry, self._clock()
         if entry.late_until is not None and now < entry.late_until:
-            return Settled(Settlement(entry, again=wait_for_late(entry)), None)
+            return postpone(entry, wait_for_late(entry))
         await self._queue.add(owners, entry.lane, confirm=True)
         more = any(place != delivery.place for place in delivery.remembered.leftovers)
         here = _old_place(delivery) == delivery.place
@@ -100,8 +100,7 @@ class PlaceClaims:
         return Settled(settlement, None if more else Result.MISSING if here else Result.UNCHANGED)
 
     def _soon(self, entry: Entry) -> Settled:
-        again = Again(self._clock() + MOMENT, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-        return Settled(Settlement(entry, again=again), None)
+        return postpone(entry, requeue(entry, self._clock() + MOMENT))
 
     def _under_way(self, delivery: Delivery) -> bool:
         """Another order's request about the place."""
@@ -128,9 +127,7 @@ class PlaceClaims:
             self._looks[key] += 1
             if rival not in self._in_work:
                 await self._queue.add([rival], entry.lane)
-            due = self._clock() + MOMENT * 2**looks
-            again = Again(due, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-            return Settled(Settlement(entry, again=again), None)
+            return postpone(entry, requeue(entry, self._clock() + MOMENT * 2**looks))
         del self._looks[key]
         message = f"the mapping gives this order the same id as order {rival}: make `id` unique"
         cause = "the mapping gives this order the same id as another one"

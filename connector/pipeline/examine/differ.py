@@ -128,7 +128,7 @@ class Differ:
 
     async def _with_claims(self, entries: Sequence[Entry], readings: Sequence[Reading], known: Known) -> Known:
         """What is known once orders without checkpoints have taken over what is stored at their places."""
-        if not self._former.any:
+        if not self._former.exist:
             return known
         wanted = {}
         for entry, reading in zip(entries, readings, strict=True):

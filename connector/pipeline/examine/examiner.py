@@ -24,12 +24,11 @@ from connector.pipeline.context import Context
 from connector.pipeline.deliver.deliverer import Deliverer
 from connector.pipeline.deliver.group_commit import GroupCommit
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
-from connector.pipeline.examine.decide import MAPPING, Settled, refuse
+from connector.pipeline.examine.decide import MAPPING, postpone, refuse, requeue
 from connector.pipeline.examine.differ import Differ
 from connector.pipeline.examine.slow_orders import SlowOrders
 from connector.pipeline.holds.vanished_rows import VanishedRows
-from connector.pipeline.ports.entries import Again, Entry, Lane
-from connector.pipeline.ports.records import Settlement
+from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.read.batch import divided
 from connector.pipeline.read.lanes import ReadLane
 
@@ -71,7 +70,7 @@ class Examiner:
             if entry.key not in self.slow:
                 continue
             if self.slow.due(entry) > now:
-                self._put_back(entry, self.slow.wait(entry))
+                self._group_commit.settle(postpone(entry, self.slow.wait(entry)))
             else:
                 self._read_apart([entry], brief=False)
 
@@ -86,7 +85,7 @@ class Examiner:
             entries = self._as_many_as_fit(entries, lane, large=large, brief=brief)
             began = self._clock()
             if began < self._pause.until and self._pause.trouble is not None:
-                self._put_all_back(entries, self._pause.trouble)
+                self._put_back(entries, self._pause.trouble)
                 return
             hurried = lane.batch.brief and not large if brief is None else brief
             try:
@@ -164,16 +163,13 @@ class Examiner:
         if isinstance(error, MappingFails) and error.order is not None and error is not self._blamed:
             # For whose row the mapping fails.
             self._tasks.begin(self._queue.add([OrderKey(error.order)], Lane.LIVE))
-        self._put_all_back(entries, error)
+        self._put_back(entries, error)
 
-    def _put_all_back(self, entries: Sequence[Entry], error: ConnectorError) -> None:
+    def _put_back(self, entries: Sequence[Entry], error: ConnectorError) -> None:
         for entry in entries:
-            again = Again(self._pause.until, entry.attempts, entry.confirm, entry.late_until, entry.approved)
+            again = requeue(entry, self._pause.until)
             if isinstance(error, MappingFails) and entry.key == error.order and error is not self._blamed:
                 self._blamed = error
                 self._group_commit.settle(refuse(entry, MAPPING, str(error), self._clock(), again=again))
             else:
-                self._put_back(entry, again)
-
-    def _put_back(self, entry: Entry, again: Again) -> None:
-        self._group_commit.settle(Settled(Settlement(entry, again=again), None))
+                self._group_commit.settle(postpone(entry, again))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from connector.model.orders import is_former
 from connector.pipeline.context import Context
-from connector.pipeline.examine.decide import Action, Delivery, Settled, look_again, must_push, wait_for_late
+from connector.pipeline.examine.decide import Action, Delivery, Settled, look_again, must_push, postpone, wait_for_late
 from connector.pipeline.holds.endpoints import Endpoints, unapproved
 from connector.pipeline.holds.open_holds import OpenHolds
 from connector.pipeline.holds.vanished_rows import VanishedRows
@@ -55,11 +55,11 @@ class Guard:
         if kind is None and (delivery.action is Action.PUSH or removable):
             return None
         if delivery.hidden:
-            return Settled(Settlement(entry, again=look_again(entry, now)), None)
+            return postpone(entry, look_again(entry, now))
         if entry.late_until is not None and now < entry.late_until:
-            return Settled(Settlement(entry, again=wait_for_late(entry)), None)
+            return postpone(entry, wait_for_late(entry))
         if kind is None or (kind is HoldKind.REMOVALS and not removable):
-            return Settled(Settlement(entry, again=look_again(entry, now)), None)
+            return postpone(entry, look_again(entry, now))
         before = delivery.remembered.held
         hold = await self._holds.add(kind, self._cause(kind, delivery), None if before is None else before.hold)
         held = Held(hold.number, self._fields(delivery), entry.since, must_push(entry, now))

@@ -31,7 +31,7 @@ class OpenHolds:
         self.last_removal = 0.0
         """When an order was last put into a hold of removals (timer)."""
 
-    def take(self, hold: Hold) -> None:
+    def register(self, hold: Hold) -> None:
         """The store has this hold."""
         if not self._releasing[hold.number]:
             self._open[_slot(hold.kind, hold.cause)] = hold
@@ -46,7 +46,7 @@ class OpenHolds:
                 hold = next((one for one in self._open.values() if one.number == before), hold)
             if hold is None:
                 hold = await self._store.open_hold(kind, cause, self._clock.wall())
-                self.take(hold)
+                self.register(hold)
             self._unwritten[hold.number] += 1
         if kind is HoldKind.REMOVALS:
             self.last_removal = self._clock.timer()

@@ -57,7 +57,7 @@ class HoldReviews:
         """At start: holds of the last run. One that the present settings let pass goes; the sets that were gathering
         are judged when their sweep ends."""
         for hold in await self._store.holds():
-            self._holds.take(hold)
+            self._holds.register(hold)
             if hold.state is HoldState.HELD and hold.orders <= await self._bound(hold.kind):
                 log.info("hold_released", hold=hold.number, orders=hold.orders, because="the settings let it pass now")
                 await self._release(hold)
@@ -83,7 +83,7 @@ class HoldReviews:
         """Whether anything goes on its way."""
         released = 0
         for hold in await self._store.holds():
-            self._holds.take(hold)
+            self._holds.register(hold)
             if hold.state is not HoldState.GATHERING or not self._holds.is_written(hold):
                 continue
             bound = await self._bound(hold.kind)

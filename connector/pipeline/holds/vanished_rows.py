@@ -68,7 +68,7 @@ class VanishedRows:
 
     async def doubt(self, cause: str, *, asks: bool = False) -> None:
         """From now on, durably, what is missing may have vanished. `asks`: who calls asks for the comparison, and says
-        so to `ends_with`; else `compare` is needed."""
+        so to `ends_with`."""
         over = self._doubt is None or self._doubt.through is not None or self._doubt.sweep is not None
         self._others_ask = asks and (over or self._others_ask)
         if not asks:  # who asks tells it, too
@@ -81,11 +81,6 @@ class VanishedRows:
         if await self._store.noted(DOUBT_NOTE) is not None:
             await self.doubt("another address or store of Redo counts now, and rows may have vanished before")
 
-    async def compare(self) -> None:
-        """Ask for the comparison that is needed."""
-        if self._doubt is not None and self._doubt.sweep is None:
-            await self.ends_with(await self._sweeps.ask(self._doubt.cause, SweepKind.RECONCILE))
-
     async def ends_with(self, revision: int) -> None:
         """The comparison of this revision, or a later one, looks at every order in the new state."""
         if self._doubt is not None and self._doubt.through is None:
@@ -95,7 +90,8 @@ class VanishedRows:
     async def doubt_and_compare(self, cause: str) -> None:
         """What is missing may have vanished, and every order must be compared."""
         await self.doubt(cause)
-        await self.compare()
+        if self._doubt is not None and self._doubt.sweep is None:
+            await self.ends_with(await self._sweeps.ask(self._doubt.cause, SweepKind.RECONCILE))
 
     async def reading_was_void(self, cause: str) -> None:
         """A reading was void. Until it is known what has become of the orders, none counts as deleted."""

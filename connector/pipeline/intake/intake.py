@@ -54,7 +54,7 @@ class Intake:
                 await stream.aclose()
 
     async def _take_in(self, batch: Sequence[Transaction]) -> None:
-        await self._progress.took_in(batch)
+        await self._progress.record(batch)
         routed = self._router.route(batch)
         reach("intake.before_ledger")
         await self._ledger.write(routed)

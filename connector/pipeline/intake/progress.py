@@ -162,7 +162,7 @@ class Progress:
         if self._known is not None and lsn > self._known.lsn:
             await self._write(Position(self._known.identity, lsn, self._mark))
 
-    async def took_in(self, batch: Sequence[Transaction]) -> None:
+    async def record(self, batch: Sequence[Transaction]) -> None:
         """These came, in commit order, and are about to be put into the ledger."""
         for transaction in batch:
             if self._expected is not None and not _before(transaction, self._expected):

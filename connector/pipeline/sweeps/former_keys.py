@@ -90,7 +90,7 @@ class FormerKeys:
         await self._change(note or KeyNote(None), shape)
         return True
 
-    async def unsettle(self) -> None:
+    async def mark_all_former(self) -> None:
         """Keys are about to come back that may be from before a change. The next `load` makes all former ones."""
         note = KeyNote.parsed(await self._store.noted(KEY_NOTE))
         if note is not None and note.changes:
@@ -144,7 +144,7 @@ class FormerKeys:
         await self._store.note(KEY_NOTE, note.text)
 
     @property
-    def any(self) -> bool:
+    def exist(self) -> bool:
         """Whether there may be former keys."""
         return self._changes > 0
 
@@ -159,7 +159,7 @@ class FormerKeys:
 
     async def retire(self, keys: Sequence[OrderKey]) -> None:
         """These were found to be no keys of today. A sweep judges them, once every order had its chance."""
-        if not self.any:
+        if not self.exist:
             note = KeyNote.parsed(await self._store.noted(KEY_NOTE))
             self._changes = 1
             counted = replace(note or KeyNote(self._assembler.key_shape), changes=1)
@@ -167,7 +167,7 @@ class FormerKeys:
         await self._store.retire(keys, self._changes)
         log.warning("order_keys_unfit", orders=len(keys), first=keys[0], next="the next reconcile judges them")
 
-    def judged(self, left: int) -> None:
+    def sweep_over(self, left: int) -> None:
         """A sweep is through with what was left of former keys."""
         if self._taken or left:
             log.info("former_keys_judged", taken_over=self._taken, left_the_mapping=left)

@@ -162,7 +162,7 @@ class SweepWalk:
             return
         self._left = len(former) + (self._left if before.cursor else 0)
         if not former:
-            self._former.judged(self._left)
+            self._former.sweep_over(self._left)
         cursor, phase = (former[-1], OF_FORMER) if former else (None, WALKED)
         await self._add(frozenset(former), replace(self._sweeps.present, cursor=cursor, phase=phase))
 
