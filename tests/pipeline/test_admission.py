@@ -1,4 +1,4 @@
-"""The gate: how many at once, when it closes, and that a single probe opens it."""
+"""Admission: how many at once, when a pause begins, and that a single probe ends it."""
 
 from __future__ import annotations
 

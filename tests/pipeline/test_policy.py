@@ -1,4 +1,4 @@
-"""The table of what to do: complete, without contradictions, and kept by the gate."""
+"""The table of what to do: complete, without contradictions, and kept by admission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers with limits, and a crowd that pushes to them through a gate, for simulations in virtual time."""
+"""Servers with limits, and a crowd that pushes to them as admitted, for simulations in virtual time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TokenBucket:
 
 @dataclass
 class Crowd:
-    """Always more orders than the gate lets in. Counts answers by the second."""
+    """Always more orders than are admitted. Counts answers by the second."""
 
     admission: Admission
     push: Callable[[], Awaitable[Outcome]]

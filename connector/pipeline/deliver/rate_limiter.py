@@ -1,6 +1,6 @@
 """Requests a second: slots handed out evenly (`RateLimiter`), and the rate that Redo's 429s allow (`AdaptiveRate`).
 
-A window of concurrent requests can't follow a limit of N requests a second when answers take 5 ms, hence a pace. Times
+A window of concurrent requests can't follow a limit of N requests a second when answers take 5 ms, hence a rate. Times
 are seconds of one clock that never goes back.
 """
 
@@ -33,30 +33,30 @@ class RateLimiter:
 SLOWEST = 0.1
 """Never below one request in ten seconds."""
 WINDOW = 60.0
-"""A pause beyond that is a punishment or a long quota, and says nothing about the pace."""
+"""A pause beyond that is a punishment or a long quota, and says nothing about the rate."""
 IDLE = 0.25
-"""A longer gap between two answers isn't Redo's limit but a lack of orders (unless the pace is as slow)."""
+"""A longer gap between two answers isn't Redo's limit but a lack of orders (unless the rate is as slow)."""
 MARGIN = 0.95
-"""Of a pace that proved too fast."""
+"""Of a rate that proved too fast."""
 CLOSE = 1.06
 """Bounds this close together are close enough: the search ends."""
 WIDE = 1.5
 BRIEF, LONG = 1.0, 2.0
 """How long one step of the search lasts while the bounds are wide, and when they aren't."""
 BURST = 0.35
-"""A pace that was borne for a while may have used up an allowance of about so many seconds."""
+"""A rate that was borne for a while may have used up an allowance of about so many seconds."""
 SPURT = 0.25
 USED = 0.8
-"""A pace of which less is used wasn't tried."""
+"""A rate of which less is used wasn't tried."""
 PROBE_BY, PROBE_FOR = 1.2, 6.0
 RAREST_PROBE, FIRST_PROBE = 300.0, 20.0
 
 
 class AdaptiveRate:
-    """The pace just below what Redo was measured to accept. None until the first 429.
+    """The rate just below what Redo was measured to accept. None until the first 429.
 
     A search between two bounds: `_good` was borne (or measured: accepted requests over the time they took, the pause
-    that followed included, which no limiter can be below), `_bad` led to a 429. Once they are close, the pace stays,
+    that followed included, which no limiter can be below), `_bad` led to a 429. Once they are close, the rate stays,
     and something faster is tried ever more rarely.
     """
 
@@ -123,50 +123,50 @@ class AdaptiveRate:
     def _patience(self) -> float:
         if self._probing:
             return PROBE_FOR
-        assert self.rate is not None  # noqa: S101 -- asked only while there is a pace
+        assert self.rate is not None  # noqa: S101 -- asked only while there is a rate
         return BRIEF if self._bad / self.rate > WIDE else LONG
 
     def _advance(self, now: float) -> None:
-        """A step of the search, or a while at the settled pace, is over without a 429."""
-        pace, borne = self.rate, self._step.accepted / self._step.seconds
-        assert pace is not None  # noqa: S101 -- asked only while there is a pace
-        if borne < USED * pace:
-            if self._bad == inf and 4 * borne < pace:
+        """A step of the search, or a while at the settled rate, is over without a 429."""
+        rate, borne = self.rate, self._step.accepted / self._step.seconds
+        assert rate is not None  # noqa: S101 -- asked only while there is a rate
+        if borne < USED * rate:
+            if self._bad == inf and 4 * borne < rate:
                 self._forget()
             else:
                 self._step = Throughput()
             return
         if self._probe_at < inf and not self._probing:
-            self._maybe_probe(now, pace)
+            self._maybe_probe(now, rate)
             return
         self._good = max(self._good, borne * self._step.seconds / (self._step.seconds + BURST))
         if self._probing:
             self._probing, self._probe_at, self._bad = False, inf, inf
-        gap = self._bad / pace
+        gap = self._bad / rate
         if gap <= CLOSE:
-            self._settle(now, pace)
+            self._settle(now, rate)
             return
         self._growth = min(2.0, self._growth * 1.4)
-        self._try(pace * min(self._growth, gap**0.4))
+        self._try(rate * min(self._growth, gap**0.4))
 
-    def _maybe_probe(self, now: float, pace: float) -> None:
+    def _maybe_probe(self, now: float, rate: float) -> None:
         if now < self._probe_at:
             self._step = Throughput()
             return
         self._probing = True
-        self._try(pace * PROBE_BY)
+        self._try(rate * PROBE_BY)
 
-    def _settle(self, now: float, pace: float) -> None:
+    def _settle(self, now: float, rate: float) -> None:
         self._probing, self._probe_at = False, now + self._probe_every
-        self._good = pace
-        self._try(pace)
+        self._good = rate
+        self._try(rate)
 
-    def _try(self, pace: float) -> None:
-        self.limiter.rate = max(SLOWEST, pace)
+    def _try(self, rate: float) -> None:
+        self.limiter.rate = max(SLOWEST, rate)
         self._step = Throughput()
 
     def _forget(self) -> None:
-        """The pace has long ceased to be what holds us back."""
+        """The rate has long ceased to be what holds us back."""
         self.limiter.rate = None
         self._good, self._bad, self._probe_at = 0.0, inf, inf
         self._cycle = Throughput()
