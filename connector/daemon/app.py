@@ -17,8 +17,8 @@ from connector.daemon.mapping.mapping_watch import MappingWatch, Parts
 from connector.daemon.startup import unless
 from connector.daemon.status_server import Front
 from connector.model.errors import ConnectorError
+from connector.pipeline.backoff import sleep_unless
 from connector.pipeline.start import MAPPING_NOTE
-from connector.pipeline.supervisor import sleep_unless
 from connector.projection import Projection
 from connector.settings.config import Settings
 from connector.wiring.factories import (

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from connector.model.errors import ConnectorError, LimitExceeded, ReadingVoid
-from connector.pipeline.backoff import RECONNECT
+from connector.pipeline.backoff import RECONNECT, sleep_unless
 from connector.pipeline.clock import Clock
 from connector.pipeline.dispatch.tasks import PASSING
 from connector.pipeline.heartbeat import Heartbeat
@@ -63,11 +63,3 @@ class Supervisor:
         """Those that wait try again now."""
         self._hastened.set()
         self._hastened.clear()
-
-
-async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not past the moment that `stop` is set."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

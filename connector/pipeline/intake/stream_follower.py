@@ -10,12 +10,11 @@ import asyncio
 import structlog
 
 from connector.model.errors import ConfigurationError, ConnectorError, SlotLost, SourceUnavailable
-from connector.pipeline.backoff import RECONNECT
+from connector.pipeline.backoff import RECONNECT, sleep_unless
 from connector.pipeline.clock import Clock
 from connector.pipeline.intake.intake import Intake
 from connector.pipeline.intake.progress import Gap, Progress
 from connector.pipeline.ports.protocols import Slot
-from connector.pipeline.supervisor import sleep_unless
 
 log = structlog.get_logger("connector.pipeline")
 
