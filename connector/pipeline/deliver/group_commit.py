@@ -1,4 +1,4 @@
-"""Settlements, written together: one commit for all that finished while the last one was being written."""
+"""Settlements are written together: one commit for all that came while the last one was being written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks that stations start for single orders, with the first error of any of them."""
+"""The tasks that stations start for single orders. An error of one of them ends the pipeline, and must not be lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From keys to intended requests: read the orders, diff them, and ask everyone who may object.
+"""From keys to intended requests: orders are read, compared, and admitted by the places' claims and the guard.
 
 One look is one snapshot for a batch of entries. What comes out is settled already, or a delivery. It must not know
 requests, or when an entry is taken.

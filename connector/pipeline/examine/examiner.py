@@ -1,7 +1,7 @@
 """Reads what was taken from the ledger: how many orders at once, which of them apart, and what follows when they can't
 be read.
 
-Nobody waits for an order that takes too long: it's read apart from the others, and once it has failed alone, it's set
+No other waits for an order that takes too long: it's read apart from them, and once it has failed alone, it's set
 aside. Apart reads and those of sweeps take turns, so that live changes find a connection free. It must not know
 requests, or when an entry is taken.
 """

@@ -1,7 +1,7 @@
 """Which addresses and stores of Redo the checkpoints count for, and whether orders may go there yet.
 
 Another address, or another store, is another place: what one accepted says nothing of the other. So at each start the
-settings are held against what is remembered. Where they differ, what the former endpoints accepted is parked, what the
+settings are compared with what is remembered. Where they differ, what the former endpoints accepted is parked, what the
 present ones accepted earlier comes back, and every order is looked at. Nothing goes to an endpoint that has accepted
 nothing yet until a person approves it, because an address may be wrong; unless nothing was accepted before anywhere. It
 must not know how an order is pushed.

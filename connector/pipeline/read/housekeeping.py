@@ -1,4 +1,4 @@
-"""Once a second: which commits are visible by now, and what the store keeps of them for nothing.
+"""Once a second: see which commits are visible by now, and remove from the store what is no longer needed.
 
 It must not know who waits for a commit to be visible.
 """

@@ -1,5 +1,5 @@
 """Orders that the mapping failed for are looked at again when the cause may have gone: a row that made several of them
-fail leads to one of them only, and its change isn't news of the others.
+fail leads to one of them only, so that its change affects no other.
 
 A walk over the dead letters, paced, so that many of them cost the OMS little however often something changes.
 """
