@@ -10,6 +10,7 @@ import structlog
 from connector.model.orders import OrderKey
 from connector.pipeline.examine.decide import MAPPING
 from connector.pipeline.examine.slow_orders import SLOW
+from connector.pipeline.holds.endpoints import Change
 from connector.pipeline.options import Options
 from connector.pipeline.ports.holds import HoldKind
 from connector.pipeline.ports.records import SweepKind
@@ -37,7 +38,10 @@ class Start:
         late_until = stations.context.clock.wall() + self._options.terms.confirm_after
         stations.context.revisions.start_after(await self._store.recover(late_until=late_until))
         await self._store.adopt(self._options.store_id)
-        await stations.endpoints.load(late_until, self._endpoints_change)
+        change = await stations.endpoints.change()
+        if change is not None:
+            await self._before_change(change)
+        await stations.endpoints.load(change, late_until)
         await self._load_unread()
         # No store is paused at the start of a run: what waited for the pauses of the last one needn't.
         await self._store.hasten()
@@ -60,12 +64,11 @@ class Start:
                 self._stations.examiner.slow.load(keys)
                 after = keys[-1]
 
-    async def _endpoints_change(self, *, returns: bool) -> None:
-        """Other endpoints are about to count, and every hold is about to end. `returns`: what was accepted at one that
-        was left counts again, as it was left."""
-        if returns:
+    async def _before_change(self, change: Change) -> None:
+        """Other endpoints are about to count, and every hold is about to end."""
+        if change.returns:
             await self._stations.former.mark_all_former()
-        if returns or any(hold.kind is HoldKind.VANISHED for hold in await self._store.holds()):
+        if change.returns or any(hold.kind is HoldKind.VANISHED for hold in await self._store.holds()):
             await self._stations.vanished_rows.checkpoints_return()
 
     async def _ask_for_sweep(self, *, swept: bool) -> None:

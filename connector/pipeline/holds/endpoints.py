@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -41,6 +40,11 @@ class Change:
         """Whether a person must approve an endpoint before anything goes there. A store that comes to the others is
         none: where the others are doesn't change."""
         return bool(self.left) and not self.first and not all(one.approved for one in self.came)
+
+    @property
+    def returns(self) -> bool:
+        """What was accepted at an endpoint that was left counts again."""
+        return any(one.orders for one in self.came)
 
     @property
     def accepted_here(self) -> int:
@@ -80,16 +84,6 @@ def unapproved(endpoints: Sequence[Endpoint]) -> str:
     return "; ".join([*parts, *(_accepted(one) for one in waiting)])
 
 
-async def _nothing(*, returns: bool) -> None:
-    pass
-
-
-class Changing(Protocol):
-    """`returns`: what was accepted at an endpoint that was left is about to count again."""
-
-    async def __call__(self, *, returns: bool) -> None: ...
-
-
 class Endpoints:
     """`urls`: where each store's orders are pushed to; without any, nothing is bound. `yes`: somebody approved them."""
 
@@ -104,17 +98,17 @@ class Endpoints:
         self.waiting: frozenset[str] = frozenset()
         """Stores whose endpoint is to be approved."""
 
-    async def load(self, late_until: float, changing: Changing = _nothing) -> None:
-        """At start, before anything of the store is used. `late_until`: until then an earlier request may land.
-        `changing`: to be done before other endpoints count."""
+    async def change(self) -> Change | None:
+        """At start: from what is remembered to what the settings say; None where nothing changes."""
+        return compare(await self._store.endpoints(), self._urls) if self._urls else None
+
+    async def load(self, change: Change | None, late_until: float) -> None:
+        """At start, before anything of the store is used. `late_until`: until then an earlier request may land."""
         if not self._urls:
             return
-        remembered = await self._store.endpoints()
-        change = compare(remembered, self._urls)
         if change is not None:
-            await changing(returns=any(one.orders for one in change.came))
             await self._go_to(change, late_until)
-        elif not remembered:
+        elif not await self._store.endpoints():
             await self._bind()
         await self._look()
         if self.waiting and self._yes:
