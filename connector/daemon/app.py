@@ -22,7 +22,8 @@ from connector.daemon.preparation import admit
 from connector.daemon.startup import unless_stopped
 from connector.daemon.status_server import StatusServer
 from connector.model.errors import ConnectorError
-from connector.pipeline.run import MAPPING_NOTE, sleep_unless
+from connector.pipeline.backoff import sleep_unless
+from connector.pipeline.start import MAPPING_NOTE
 from connector.projection import Projection
 from connector.settings.config import Settings
 from connector.wiring.factories import analysed, checkpoints, mapping_text, read_dsn, source_dsn

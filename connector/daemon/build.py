@@ -21,10 +21,12 @@ from connector.daemon.preparation import SetUp, check_fit, load_mapping, set_up_
 from connector.daemon.requests import RequestRunner
 from connector.daemon.source.slot_renewal import SlotRenewal
 from connector.daemon.source.source_objects import SourceConfig, SourceObjectsWatch
-from connector.pipeline.decide import Terms
-from connector.pipeline.holds.guard import Limits
+from connector.pipeline.examine.decide import Terms
+from connector.pipeline.holds.limits import Limits
+from connector.pipeline.options import Options, Ports
 from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.run import BASIS_NOTE, MAPPING_NOTE, Options, Pipeline, Ports
+from connector.pipeline.run import Pipeline
+from connector.pipeline.start import BASIS_NOTE, MAPPING_NOTE
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection
 from connector.projection.basis_note import altered, recall, remember
@@ -144,7 +146,7 @@ class _Builder:
         """The pipeline with what watches it, and what carries out requests on it."""
         settings, process, projection, source = self._settings, self._process, self._projection, self._source
         if isinstance(self._assembler, Assembler):
-            self._assembler.dependencies.doubt = pipeline.evidence.anew
+            self._assembler.dependencies.doubt = pipeline.vanished_rows.doubt_and_compare
         looks = KeptConnection(source.dsn, source.within)
         self._stack.push_async_callback(looks.close)
         health = _health(settings, pipeline, process)

@@ -19,7 +19,7 @@ from connector.inspect.checks.start_checks import refuse_other_tables, source_pr
 from connector.model.errors import ConfigurationError, Problem
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.run import BASIS_NOTE, SETTING_UP_NOTE
+from connector.pipeline.start import BASIS_NOTE, SETTING_UP_NOTE
 from connector.projection import Projection
 from connector.projection.basis_note import newly_hidden, recall
 from connector.settings.config import Settings

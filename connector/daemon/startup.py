@@ -14,7 +14,7 @@ import structlog
 
 from connector import __version__
 from connector.model.errors import SourceUnavailable
-from connector.pipeline.run import sleep_unless
+from connector.pipeline.backoff import sleep_unless
 from connector.postgres.connections import connection
 from connector.source.objects.slot import Blocker
 from connector.status.facts import Facts, State

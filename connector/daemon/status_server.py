@@ -77,7 +77,7 @@ class StatusServer:
 
         return OrderSources(
             pipeline.ports.store,
-            lambda key: key in pipeline.dispatcher.busy,
+            pipeline.in_work.__contains__,
             new_assembler,
             pipeline.options.endpoints,
         )

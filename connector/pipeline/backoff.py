@@ -1,7 +1,8 @@
-"""How long to wait before trying again."""
+"""How long to wait before trying again, and the wait itself."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass
 
@@ -26,3 +27,13 @@ class Backoff:
 
 ORDER_BACKOFF = Backoff(base=0.5, cap=3600.0, spread=0.5)
 """Of one order that failed, by how often it did."""
+RECONNECT = Backoff(base=0.5, cap=15.0, floor=0.2)
+"""Of a connection, or of a station that the OMS, the mapping or the store keeps from its work."""
+
+
+async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not past the moment that `stop` is set."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,19 +1,18 @@
-"""What a person may ask of a running connector. Everything walks the usual road: keys into the ledger, or a sweep."""
+"""What a person may ask of a running connector. All of it adds keys to the ledger, or asks for a sweep."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from connector.model.orders import OrderKey
-from connector.pipeline.deliver.failing_orders import Failing
-from connector.pipeline.holds.guard import Guard
-from connector.pipeline.holds.manual_pause import HandPause
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.deliver.failing_orders import FailingOrders
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
+from connector.pipeline.holds.manual_pause import ManualPause
+from connector.pipeline.holds.reviews import HoldReviews
+from connector.pipeline.ports.entries import Lane
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.sweeps.sweep import ASKED, RESEND, Sweeper
+from connector.pipeline.sweeps.state import ASKED, RESEND, Sweeps
 
 PAGE = 5_000
 
@@ -21,52 +20,47 @@ PAGE = 5_000
 class Control:
     def __init__(
         self,
-        memory: CheckpointStore,
-        guard: Guard,
-        sweeper: Sweeper,
-        insist: Insist,
-        hand_pause: HandPause,
-        failing: Failing,
-        next_revision: Callable[[], int],
-        wake: Callable[[], None],
-        clock: Callable[[], float] = time.time,
+        store: CheckpointStore,
+        queue: LedgerQueue,
+        reviews: HoldReviews,
+        sweeps: Sweeps,
+        manual_pause: ManualPause,
+        failing: FailingOrders,
     ) -> None:
-        self._memory = memory
-        self._guard = guard
-        self._sweeper = sweeper
-        self._insist = insist
-        self._hand_pause = hand_pause
+        self._store = store
+        self._queue = queue
+        self._reviews = reviews
+        self._sweeps = sweeps
+        self._manual_pause = manual_pause
         self._failing = failing
-        self._next_revision = next_revision
-        self._wake = wake
-        self._clock = clock
 
     async def resend(self, keys: Sequence[OrderKey]) -> int:
         """Look at these orders again and push them even when nothing differs. Returns how many."""
         for at in range(0, len(keys), PAGE):
-            page = frozenset(keys[at : at + PAGE])
             # A person waits for a few; many must not delay what changes meanwhile.
             lane = Lane.LIVE if len(keys) <= 100 else Lane.FANOUT
-            arrival = Arrival(self._next_revision(), self._clock(), lane, page, confirm=True)
-            await self._insist(lambda: self._memory.arrive([arrival], []))  # noqa: B023 -- awaited here
-            self._wake()
+            await self._queue.add(keys[at : at + PAGE], lane, confirm=True)
         return len(keys)
 
     async def letters(self, group: str | None) -> int:
         """How many dead letters a group has, or all groups together."""
-        groups = await self._insist(self._memory.letter_groups)
+        groups = await self._store.letter_groups()
         return sum(one.orders for one in groups if group in (None, one.group))
 
-    async def redrive(self, group: str | None, told: Callable[[int], Awaitable[None]] | None = None) -> int:
-        """All dead letters of a group, or all of all groups. Returns how many; `told` of how many so far."""
-        after: OrderKey | None = None
+    async def redrive(self, group: str | None, report: Callable[[int], Awaitable[None]] | None = None) -> int:
+        """All dead letters of a group, or all of all groups. Returns how many; `report` gets how many so far."""
         redriven = 0
-        while page := await self._insist(lambda: self._memory.letter_keys(group, after, PAGE)):  # noqa: B023
+        async for page in self._pages(group):
             redriven += await self.resend(page)
-            if told is not None:
-                await told(redriven)
-            after = page[-1]
+            if report is not None:
+                await report(redriven)
         return redriven
+
+    async def _pages(self, group: str | None) -> AsyncIterator[list[OrderKey]]:
+        after: OrderKey | None = None
+        while page := await self._store.letter_keys(group, after, PAGE):
+            yield page
+            after = page[-1]
 
     async def set_aside(self, keys: Sequence[OrderKey]) -> int:
         """Of these, orders that fail again and again are tried no more until they change. Returns how many."""
@@ -74,42 +68,37 @@ class Control:
 
     async def set_aside_group(self, group: str) -> int:
         """The same for the orders of a group of dead letters."""
-        keys: list[OrderKey] = []
-        after: OrderKey | None = None
-        while page := await self._insist(lambda: self._memory.letter_keys(group, after, PAGE)):  # noqa: B023
-            keys += page
-            after = page[-1]
-        return await self._failing.set_aside(keys)
+        return await self._failing.set_aside([key async for page in self._pages(group) for key in page])
 
     async def approve(self, hold: int, limit: int | None) -> int | None:
         """Let a hold go, or `limit` of its orders. Returns how many, None when there is no such hold."""
-        return await self._guard.approve(hold, limit)
+        return await self._reviews.approve(hold, limit)
 
     @property
     def paused(self) -> bool:
         """Whether somebody paused delivery."""
-        return self._hand_pause.since is not None
+        return self._manual_pause.since is not None
 
     async def pause(self) -> bool:
         """Push nothing until `resume`, not after a restart either. What is in flight ends. False: it was paused."""
-        return await self._hand_pause.begin()
+        return await self._manual_pause.begin()
 
     async def resume(self) -> bool:
         """False when it wasn't paused."""
-        return await self._hand_pause.end()
+        return await self._manual_pause.end()
 
     async def sweep(self, kind: SweepKind, *, resend: bool = False) -> int:
         """Ask for a walk over all orders; `resend`: every one is pushed, equal or not. Returns the revision up to which
         it has to have walked."""
-        return await self._sweeper.ask(RESEND if resend else ASKED, kind)
+        return await self._sweeps.ask(RESEND if resend else ASKED, kind)
 
     def finished(self, revision: int) -> Sweep | None:
         """The sweep that was asked for, once it is over."""
-        last = self._sweeper.last
+        last = self._sweeps.last
         return last if last is not None and last.revision >= revision else None
 
     def progress(self) -> tuple[int, int]:
         """How many orders the present sweep has walked, of about how many."""
-        sweep = self._sweeper.current
+        sweep = self._sweeps.current
         walked = 0 if sweep is None else sweep.scanned
-        return walked, max(walked, self._sweeper.estimate)
+        return walked, max(walked, self._sweeps.estimate)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 
 class Heartbeat:
-    """Rests at first. `name` and `work` are for people: the settler, writing what became of orders."""
+    """Rests at first. `name` and `work` are for people."""
 
     def __init__(self, name: str, work: str, *, root: bool = False) -> None:
         """`root`: others don't get on when it doesn't, so that it is named before them."""
@@ -85,7 +85,7 @@ class _Seen:
 class Stalls:
     """Counts for how long each heartbeat ought to have beaten and didn't.
 
-    In time that was watched, not by the clock: after the process was suspended or starved, nobody looks stalled.
+    In time that was watched, not by the clock: after the process was suspended or starved, no part looks stalled.
     """
 
     def __init__(self) -> None:

@@ -14,9 +14,11 @@ from psycopg.conninfo import make_conninfo
 from connector.daemon import build
 from connector.daemon.health.health import BehindFor, Bounds, Finding, Health, UnchangedFor
 from connector.daemon.health.watchdog import Watchdog
-from connector.pipeline import dispatcher, run
+from connector.pipeline import supervisor
 from connector.pipeline.backoff import Backoff
+from connector.pipeline.intake import stream_follower
 from connector.pipeline.ports.records import SweepKind
+from connector.pipeline.read import read_pause
 from connector.postgres.connections import KeptConnection
 from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
@@ -31,8 +33,9 @@ QUICK = {"source": {"silence_timeout": 0.5, "statement_timeout": 0.5}, "redo": {
 @pytest.fixture(autouse=True)
 def _tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     soon = Backoff(base=0.05, cap=0.2, floor=0.02)
-    monkeypatch.setattr(run, "RECONNECT", soon)
-    monkeypatch.setattr(dispatcher, "READ_BACKOFF", soon)
+    monkeypatch.setattr(stream_follower, "RECONNECT", soon)
+    monkeypatch.setattr(supervisor, "RECONNECT", soon)
+    monkeypatch.setattr(read_pause, "READ_BACKOFF", soon)
 
 
 @asynccontextmanager
@@ -216,7 +219,7 @@ async def test_a_gap_is_not_called_healthy_before_every_order_was_compared(rig: 
     rig.execute("UPDATE oms.order_header SET tag_list = 'missed' WHERE ord_id = 4")
     rig.switch(latency_ms=2_000)
     await rig.start()
-    sweeper, said = rig.running.pipeline.sweeper, []
+    sweeper, said = rig.running.pipeline.sweeps, []
 
     def compared() -> bool:
         facts = rig.facts()
@@ -236,7 +239,7 @@ async def test_a_comparison_that_a_person_or_the_clock_asked_for_says_nothing_ab
     rig.watchdog = Watchdog(60.0, None)
     await rig.start()
     await rig.quiet()
-    sweeper = rig.running.pipeline.sweeper
+    sweeper = rig.running.pipeline.sweeps
     await rig.running.pipeline.control.sweep(SweepKind.RECONCILE)
     assert sweeper.active
     assert rig.facts().state is State.STREAMING

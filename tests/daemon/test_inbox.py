@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from connector.checkpoints.opening import open_requests
-from connector.pipeline.run import Pipeline
+from connector.pipeline.start import Start
 from connector.wiring import factories
 from tests.support.fixtures.connector import Rig, eventually
 
@@ -21,13 +21,13 @@ async def test_a_request_that_waits_at_a_start_is_taken_once_the_last_run_is_loa
     await rig.stop()
     requests = open_requests(factories.checkpoints(rig.settings()))
     number = requests.ask("reconcile", {}, 0.0)
-    prepare = Pipeline.prepare
+    run = Start.run
 
-    async def late(self: Pipeline) -> None:
+    async def late(self: Start) -> None:
         await asyncio.sleep(1.0)
-        await prepare(self)
+        await run(self)
 
-    monkeypatch.setattr(Pipeline, "prepare", late)
+    monkeypatch.setattr(Start, "run", late)
     await rig.start()
 
     def answer() -> str:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from connector.daemon import app
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.pipeline.read.reader import Reader
-from connector.pipeline.read.visibility import Hidden
+from connector.pipeline.read.visibility import HiddenCommits
 from connector.projection import Projection
 from connector.wiring import factories
 from tests.support.fixtures.connector import Rig, eventually
@@ -123,9 +123,9 @@ async def test_a_file_that_changes_while_the_database_is_away_is_taken_up_when_i
 async def test_a_connection_cut_just_when_a_mapping_is_tried_is_forgotten_once_the_next_one_works(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    works, cuts = Reader.look_around, 0
+    works, cuts = Reader.snapshot, 0
 
-    async def cut_once(reader: Reader) -> Hidden:
+    async def cut_once(reader: Reader) -> HiddenCommits:
         nonlocal cuts
         cuts += 1
         if cuts == 1:
@@ -133,7 +133,7 @@ async def test_a_connection_cut_just_when_a_mapping_is_tried_is_forgotten_once_t
         return await works(reader)
 
     async with serving(rig) as served:
-        monkeypatch.setattr(Reader, "look_around", cut_once)
+        monkeypatch.setattr(Reader, "snapshot", cut_once)
         (rig.folder / "mapping.sql").write_text(f"{rig.mapping}\n-- the same in other words\n")
         await served.until("it says so", state="stalled", reason="the connection to the database broke")
         await served.until("it works again", state="streaming")

@@ -82,7 +82,7 @@ async def test_each_part_that_has_work_and_does_not_get_on_is_seen_and_named(
     memory, assembler = pipeline.ports.store, pipeline.ports.assembler
     for heartbeat in watched.running.heartbeats():
         heartbeat.allowance = 0.0
-    pipeline.dispatcher.longest = 0.0
+    pipeline.in_work.longest_step = 0.0
     number = 0
     tasks: list[asyncio.Task[int]] = []
 

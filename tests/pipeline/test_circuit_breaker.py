@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.deliver.admission import Gate
-from connector.pipeline.deliver.circuit_breaker import CALM, LATELY, MOST_CAUTIOUS, Breaker, Standing
+from connector.pipeline.deliver.admission import Admission
+from connector.pipeline.deliver.circuit_breaker import CALM, LATELY, MOST_CAUTIOUS, CircuitBreaker, Standing
 from connector.pipeline.ports.entries import Lane
 from tests.pipeline.test_failing_orders import changed, fails, has, names, put, until
-from tests.support.redo_limits import ACCEPTED, UNAVAILABLE, virtual_gate
+from tests.support.redo_limits import ACCEPTED, UNAVAILABLE, virtual_admission
 from tests.support.virtual_time import VirtualTimeLoop, simulate
 from tests.system.life.oms import Header, Row
 from tests.system.life.world import Setup, World
@@ -23,7 +23,9 @@ ASKED = Outcome(OutcomeKind.UNAVAILABLE, 503, "http_503", retry_after=30.0)
 THROTTLED = Outcome(OutcomeKind.THROTTLED, 429, "http_429")
 
 
-def tripped(breaker: Breaker, outcome: Outcome, standing: Standing = Standing.FINE, now: float = 0.0) -> int | None:
+def tripped(
+    breaker: CircuitBreaker, outcome: Outcome, standing: Standing = Standing.HEALTHY, now: float = 0.0
+) -> int | None:
     """After how many orders; None: not within 50."""
     return next((number for number in range(1, 51) if breaker.failed(f"order {number}", outcome, standing, now)), None)
 
@@ -32,39 +34,39 @@ def tripped(breaker: Breaker, outcome: Outcome, standing: Standing = Standing.FI
     ("outcome", "orders"), [(UNAVAILABLE, 3), (TIMEOUT, 3), (REFUSED, 2), (UNREACHED, 3), (ASKED, 1), (THROTTLED, 1)]
 )
 def test_so_many_orders_that_never_failed_speak_of_redo(outcome: Outcome, orders: int) -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     breaker.accepted(0.0)
     assert tripped(breaker, outcome) == orders
 
 
 @pytest.mark.parametrize("outcome", [UNAVAILABLE, TIMEOUT, REFUSED, ASKED])
 def test_orders_that_are_known_to_fail_say_nothing(outcome: Outcome) -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     breaker.accepted(0.0)
-    assert tripped(breaker, outcome, Standing.KNOWN) is None
+    assert tripped(breaker, outcome, Standing.FAILING) is None
 
 
 @pytest.mark.parametrize(("outcome", "orders"), [(UNREACHED, 3), (THROTTLED, 1)])
 def test_what_can_be_no_orders_fault_counts_whoever_it_befalls(outcome: Outcome, orders: int) -> None:
-    assert tripped(Breaker(), outcome, Standing.KNOWN) == orders
+    assert tripped(CircuitBreaker(), outcome, Standing.FAILING) == orders
 
 
 def test_one_order_that_fails_again_and_again_is_one() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     assert not any(breaker.failed("a", UNAVAILABLE, Standing.SUSPECTED, 0.0) for _ in range(50))
 
 
 def test_a_refusal_where_nothing_was_accepted_lately_is_the_tokens() -> None:
-    assert tripped(Breaker(), REFUSED) == 1
-    breaker = Breaker()
+    assert tripped(CircuitBreaker(), REFUSED) == 1
+    breaker = CircuitBreaker()
     breaker.accepted(0.0)
     assert tripped(breaker, REFUSED, now=LATELY + 1) == 1
 
 
 def test_after_mistakes_it_takes_more_until_orders_are_accepted_in_a_row() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for times in (2, 4, MOST_CAUTIOUS, MOST_CAUTIOUS):
-        breaker.mistaken()
+        breaker.false_alarm()
         breaker.accepted(0.0)
         assert tripped(breaker, UNAVAILABLE) == 3 * times
     for _ in range(CALM):
@@ -74,30 +76,30 @@ def test_after_mistakes_it_takes_more_until_orders_are_accepted_in_a_row() -> No
 
 async def test_an_order_that_is_known_to_fail_probes_only_when_no_other_did() -> None:
     now = 1_000.0
-    gate = Gate(4, clock=lambda: now, timer=lambda: now)
-    assert await gate.enter("a", Lane.LIVE)
-    gate.leave("a", REFUSED)
-    assert gate.pause is not None
-    now = gate.pause.until
-    assert not await gate.enter("bad", Lane.LIVE, Standing.KNOWN)
-    now = gate.turned_away(Standing.KNOWN)
-    assert await gate.enter("bad", Lane.LIVE, Standing.KNOWN)
-    gate.leave("bad", REFUSED)
-    assert gate.pause.attempt == 0, "its failure proves nothing"
+    admission = Admission(4, clock=lambda: now, timer=lambda: now)
+    assert await admission.acquire("a", Lane.LIVE)
+    admission.release("a", REFUSED)
+    assert admission.pause is not None
+    now = admission.pause.until
+    assert not await admission.acquire("bad", Lane.LIVE, Standing.FAILING)
+    now = admission.retry_at(Standing.FAILING)
+    assert await admission.acquire("bad", Lane.LIVE, Standing.FAILING)
+    admission.release("bad", REFUSED)
+    assert admission.pause.attempt == 0, "its failure proves nothing"
 
 
 def test_what_is_known_to_fail_takes_no_place_and_its_share_of_the_pace() -> None:
     async def main(loop: VirtualTimeLoop) -> list[str]:
-        gate, came = virtual_gate(loop, 1, 10.0), []
-        assert await gate.enter("stuck", Lane.LIVE, Standing.KNOWN)
-        assert not await gate.enter("too many", Lane.LIVE, Standing.KNOWN)
+        admission, came = virtual_admission(loop, 1, 10.0), []
+        assert await admission.acquire("stuck", Lane.LIVE, Standing.FAILING)
+        assert not await admission.acquire("too many", Lane.LIVE, Standing.FAILING)
         for number in range(10):
-            assert await gate.enter(f"good {number}", Lane.SWEEP)
+            assert await admission.acquire(f"good {number}", Lane.SWEEP)
             came.append(f"good {number}")
-            gate.leave(f"good {number}", ACCEPTED)
-        assert gate.in_flight == 1
-        gate.leave("stuck", TIMEOUT)
-        assert (gate.in_flight, gate.limit, gate.pause) == (0, 1, None)
+            admission.release(f"good {number}", ACCEPTED)
+        assert admission.in_flight == 1
+        admission.release("stuck", TIMEOUT)
+        assert (admission.in_flight, admission.limit, admission.pause) == (0, 1, None)
         return came
 
     assert len(simulate(main)) == 10

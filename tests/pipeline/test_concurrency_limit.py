@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.deliver.admission import Gate
-from connector.pipeline.deliver.concurrency_limit import START, Window
+from connector.pipeline.deliver.admission import Admission
+from connector.pipeline.deliver.concurrency_limit import START, ConcurrencyLimit
 from connector.pipeline.ports.entries import Lane
 from tests.support.redo_limits import (
     ACCEPTED,
@@ -20,7 +20,7 @@ from tests.support.redo_limits import (
     Limiter,
     TokenBucket,
     limited,
-    virtual_gate,
+    virtual_admission,
 )
 from tests.support.virtual_time import VirtualTimeLoop, simulate
 
@@ -41,12 +41,12 @@ def same_jitter() -> None:
 
 def crowded(
     push: Callable[[VirtualTimeLoop], Callable[[], Awaitable[Outcome]]], most: int, seconds: float
-) -> tuple[Crowd, Gate]:
-    async def main(loop: VirtualTimeLoop) -> tuple[Crowd, Gate]:
-        gate = virtual_gate(loop, most)
-        crowd = Crowd(gate, push(loop), loop)
+) -> tuple[Crowd, Admission]:
+    async def main(loop: VirtualTimeLoop) -> tuple[Crowd, Admission]:
+        admission = virtual_admission(loop, most)
+        crowd = Crowd(admission, push(loop), loop)
         await crowd.run(2 * most, seconds)
-        return crowd, gate
+        return crowd, admission
 
     return simulate(main)
 
@@ -107,10 +107,10 @@ def test_a_limit_that_is_lowered_and_raised_is_followed() -> None:
 
 def test_a_retry_after_of_an_hour_is_kept_by_everyone() -> None:
     limiter = TokenBucket(50, 50, retry_after=3600.0)
-    crowd, gate = crowded(lambda _: limited(limiter, 0.03), 32, 3500)
+    crowd, admission = crowded(lambda _: limited(limiter, 0.03), 32, 3500)
     begun = max(crowd.sent)
     assert begun < 10
-    assert gate.pause is not None
+    assert admission.pause is not None
 
 
 class Busy:
@@ -127,14 +127,14 @@ class Busy:
 
 def test_rising_latency_bounds_the_window_without_a_collapse() -> None:
     async def main(loop: VirtualTimeLoop) -> tuple[list[int], float]:
-        gate = virtual_gate(loop, 64)
-        crowd = Crowd(gate, Busy(8, 0.1), loop)
+        admission = virtual_admission(loop, 64)
+        crowd = Crowd(admission, Busy(8, 0.1), loop)
         limits: list[int] = []
 
         async def look() -> None:
             while True:
                 await asyncio.sleep(1.0)
-                limits.append(gate.limit)
+                limits.append(admission.limit)
 
         looking = asyncio.create_task(look())
         await crowd.run(128, 120)
@@ -149,11 +149,11 @@ def test_rising_latency_bounds_the_window_without_a_collapse() -> None:
 
 def test_a_server_that_becomes_slower_for_reasons_of_its_own_does_not_pin_the_window() -> None:
     async def main(loop: VirtualTimeLoop) -> int:
-        gate = virtual_gate(loop, 32)
+        admission = virtual_admission(loop, 32)
         server = Busy(1000, 0.03)
         loop.call_later(20, setattr, server, "seconds", 0.4)
-        await Crowd(gate, server, loop).run(64, 60)
-        return gate.limit
+        await Crowd(admission, server, loop).run(64, 60)
+        return admission.limit
 
     assert simulate(main) >= 28
 
@@ -167,12 +167,12 @@ def flaky(loop: VirtualTimeLoop, down: Callable[[float], bool]) -> Callable[[], 
 
 
 def test_an_outage_of_an_hour_costs_few_requests_and_work_resumes_within_a_minute_of_its_end() -> None:
-    crowd, gate = crowded(lambda loop: flaky(loop, lambda now: 10 <= now < 3610), 32, 3680)
+    crowd, admission = crowded(lambda loop: flaky(loop, lambda now: 10 <= now < 3610), 32, 3680)
     assert 100 < sum(crowd.sent.get(second, 0) for second in range(11, 3610)) < 400
     resumed = min(second for (second, kind) in crowd.counts if kind is OutcomeKind.ACCEPTED and second >= 3610)
     assert resumed <= 3670
-    assert gate.pause is None
-    assert gate.limit > START
+    assert admission.pause is None
+    assert admission.limit > START
 
 
 def test_a_server_that_comes_and_goes_is_used_while_it_is_there() -> None:
@@ -184,14 +184,14 @@ def test_a_server_that_comes_and_goes_is_used_while_it_is_there() -> None:
 
 
 def test_one_order_that_always_fails_does_not_shrink_the_window() -> None:
-    window = Window(32)
+    window = ConcurrencyLimit(32)
     for _ in range(100):
         window.ended("bad", window.started(), OutcomeKind.UNAVAILABLE, 0.03, full=False)
     assert window.limit == START
 
 
 def test_the_failures_of_one_round_shrink_the_window_once() -> None:
-    window = Window(32)
+    window = ConcurrencyLimit(32)
     for _ in range(28):
         window.ended("a", window.started(), OutcomeKind.ACCEPTED, 0.03, full=True)
     attempts = [window.started() for _ in range(32)]
@@ -202,14 +202,14 @@ def test_the_failures_of_one_round_shrink_the_window_once() -> None:
 
 
 def test_a_window_that_is_not_used_does_not_grow() -> None:
-    window = Window(32)
+    window = ConcurrencyLimit(32)
     for _ in range(100):
         window.ended("a", window.started(), OutcomeKind.ACCEPTED, 0.03, full=False)
     assert window.limit == START
 
 
 def test_after_trouble_the_window_grows_by_one_a_round() -> None:
-    window = Window(100)
+    window = ConcurrencyLimit(100)
     for _ in range(60):
         window.ended("a", window.started(), OutcomeKind.ACCEPTED, 0.03, full=True)
     window.ended("a", window.started(), OutcomeKind.THROTTLED, 0.03, full=True)
@@ -221,14 +221,14 @@ def test_after_trouble_the_window_grows_by_one_a_round() -> None:
 
 def test_a_quiet_shop_is_not_held_back_by_one_429() -> None:
     async def main(loop: VirtualTimeLoop) -> float:
-        gate = virtual_gate(loop, 32)
+        admission = virtual_admission(loop, 32)
         for number in range(30):
             await asyncio.sleep(30.0)
-            assert await gate.enter("a", Lane.LIVE)
+            assert await admission.acquire("a", Lane.LIVE)
             throttled = number == 15
-            gate.leave("a", Outcome(OutcomeKind.THROTTLED, 429, retry_after=1.0) if throttled else ACCEPTED)
+            admission.release("a", Outcome(OutcomeKind.THROTTLED, 429, retry_after=1.0) if throttled else ACCEPTED)
         began = loop.time()
-        crowd = Crowd(gate, limited(FixedWindow(1000), 0.03), loop)
+        crowd = Crowd(admission, limited(FixedWindow(1000), 0.03), loop)
         await crowd.run(64, 12)
         return crowd.per_second(OutcomeKind.ACCEPTED, int(began) + 8, int(began) + 12)
 

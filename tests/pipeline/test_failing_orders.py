@@ -117,7 +117,7 @@ def test_three_failing_orders_do_not_keep_the_gate_from_a_quiet_shop(begin: Begi
     for number in range(10, 20):
         assert changed(world, [orders[number]], "b") < 3.0
         world.wait(120.0)
-    assert world.life.pipeline.gates.pause is None
+    assert world.life.pipeline.admissions.pause is None
 
 
 @pytest.mark.parametrize("how", ["500", "403", "hang"])
@@ -131,8 +131,8 @@ def test_a_backfill_with_one_in_a_hundred_failing_completes_and_counts_them(begi
     put(world, orders)
     world.lose_slot()
     world.start()
-    until(world, lambda: not world.life.pipeline.sweeper.active and len(has(world, good)) == len(good), 120.0, 1.0)
-    sweep = world.life.pipeline.sweeper.last
+    until(world, lambda: not world.life.pipeline.sweeps.active and len(has(world, good)) == len(good), 120.0, 1.0)
+    sweep = world.life.pipeline.sweeps.last
     assert sweep is not None
     assert sweep.scanned == 1_000
     world.wait(1_500.0)
@@ -153,7 +153,7 @@ def test_redo_down_for_an_hour_is_asked_rarely_and_then_gets_all_at_full_speed(b
         put(world, orders[at : at + 100], "b")
         world.wait(180.0)
     pipeline = world.life.pipeline
-    assert pipeline.gates.pause is not None
+    assert pipeline.admissions.pause is not None
     asked = world.state.answers["POST 503"]
     assert asked < 400, "a probe at the pause's pace, and what was in flight as it closed"
     world.state.switches.outage = False
@@ -180,10 +180,10 @@ def test_a_true_outage_closes_the_gate_within_few_requests_though_some_orders_al
     world.redo.reachable = how != "unreachable"
     fails(world, orders, "500" if how == "unreachable" else how)
     put(world, orders, "b")
-    until(world, lambda: world.life.pipeline.gates.pause is not None, 40.0)
+    until(world, lambda: world.life.pipeline.admissions.pause is not None, 40.0)
     assert world.state.pushes.total() - before <= 3 * 8 + at_once
     world.wait(600.0)
-    assert world.life.pipeline.gates.pause is not None
+    assert world.life.pipeline.admissions.pause is not None
     world.redo.reachable = True
     fails(world, bad, "500")
     good = [name for name in orders if name not in bad]
@@ -198,14 +198,14 @@ def test_a_refused_token_pauses_within_three_requests_and_one_refused_order_does
     fails(world, orders[:1], "403")
     put(world, orders, "b")
     until(world, lambda: len(has(world, orders[1:], "b")) == 39, 10.0)
-    assert world.life.pipeline.gates.pause is None
+    assert world.life.pipeline.admissions.pause is None
     before = world.state.answers["POST 401"]
     world.state.switches.unauthorized = True
     put(world, orders[1:], "c")
-    until(world, lambda: world.life.pipeline.gates.pause is not None, 5.0)
+    until(world, lambda: world.life.pipeline.admissions.pause is not None, 5.0)
     assert world.state.answers["POST 401"] - before <= 3
     world.wait(30.0)
-    assert world.life.pipeline.gates.pause is not None
+    assert world.life.pipeline.admissions.pause is not None
     world.state.switches.unauthorized = False
     until(world, lambda: len(has(world, orders[1:], "c")) == 39, 70.0)
 
@@ -223,7 +223,7 @@ def test_a_probe_is_never_an_order_that_is_known_to_fail_while_another_waits(beg
         world.wait(20.0)
     world.state.switches.outage = True
     put(world, orders[:40], "c")
-    until(world, lambda: world.life.pipeline.gates.pause is not None, 5.0)
+    until(world, lambda: world.life.pipeline.admissions.pause is not None, 5.0)
     world.wait(3.0)
     before = {name: attempts(world, name) for name in bad}
     world.wait(300.0)
@@ -266,8 +266,8 @@ def test_what_times_out_again_and_again_takes_no_place_from_the_others(begin: Be
         some = orders[20 + number % 40 : 22 + number % 40]
         assert changed(world, some, str(number)) < 2.0
         world.wait(3.0)
-    gate = world.life.pipeline.gates.of(MAIN)
-    assert (gate.pause, gate.limit) == (None, 4)
+    admission = world.life.pipeline.admissions.of(MAIN)
+    assert (admission.pause, admission.limit) == (None, 4)
     assert world.witness.wrong == []
 
 
@@ -285,7 +285,7 @@ def test_a_restart_remembers_which_orders_fail(begin: Begin) -> None:
     world.kill()
     world.start()
     assert changed(world, orders[20:], "b") < 5.0
-    assert world.life.pipeline.gates.pause is None
+    assert world.life.pipeline.admissions.pause is None
 
 
 def test_half_of_all_orders_fail_and_the_other_half_arrives(begin: Begin) -> None:

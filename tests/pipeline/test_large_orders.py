@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from connector.contract.order_builder import RedoContract
 from connector.model.orders import OrderKey
-from connector.pipeline.decide import Action, Delivery, Remembered
+from connector.pipeline.examine.decide import Action, Delivery, Remembered
 from connector.pipeline.ports.entries import Entry, Lane
-from connector.pipeline.read.large_orders import TOGETHER, UNDER_WAY, WAITING, Heavy
+from connector.pipeline.read.large_orders import TOGETHER, UNDER_WAY, WAITING, LargeOrders
 from tests.support.redo_orders import document
 
 CONTRACT = RedoContract()
@@ -27,28 +27,28 @@ def delivery(size: int) -> Delivery:
 
 def test_so_many_are_read_together_as_fit_and_a_larger_one_alone() -> None:
     sizes = [3 * MB, 4 * MB, 2 * MB, TOGETHER + 1, MB]
-    groups = list(Heavy().groups([(entry(number), size) for number, size in enumerate(sizes)]))
+    groups = list(LargeOrders().groups([(entry(number), size) for number, size in enumerate(sizes)]))
     assert [[int(each.key) for each in group] for group in groups] == [[0, 1], [2], [3], [4]]
 
 
 async def test_no_more_are_read_while_enough_are_on_their_way() -> None:
-    heavy = Heavy()
-    large, small = delivery(UNDER_WAY - 10), delivery(10)
-    heavy.sent(large)
-    await asyncio.wait_for(heavy.room(), 1.0)
-    heavy.sent(small)
-    waiting = asyncio.create_task(heavy.room())
+    large = LargeOrders()
+    heavy, small = delivery(UNDER_WAY - 10), delivery(10)
+    large.started(heavy)
+    await asyncio.wait_for(large.until_room(), 1.0)
+    large.started(small)
+    waiting = asyncio.create_task(large.until_room())
     await asyncio.sleep(0)
     assert not waiting.done()
-    heavy.arrived(small)
+    large.finished(small)
     await asyncio.wait_for(waiting, 1.0)
 
 
 def test_those_in_work_keep_nobody_waiting_up_to_a_bound() -> None:
-    heavy = Heavy()
-    list(heavy.groups([(entry(number), 1) for number in range(WAITING)]))
-    assert (heavy.aside, OrderKey("5") in heavy) == (WAITING, True)
-    list(heavy.groups([(entry(WAITING), 1)]))
-    assert (heavy.aside, OrderKey("5") in heavy) == (WAITING, False)
-    heavy.forget(OrderKey("7"))
-    assert (heavy.aside, OrderKey("5") in heavy, OrderKey("7") in heavy) == (WAITING, True, False)
+    large = LargeOrders()
+    list(large.groups([(entry(number), 1) for number in range(WAITING)]))
+    assert (large.exempt, OrderKey("5") in large) == (WAITING, True)
+    list(large.groups([(entry(WAITING), 1)]))
+    assert (large.exempt, OrderKey("5") in large) == (WAITING, False)
+    large.remove(OrderKey("7"))
+    assert (large.exempt, OrderKey("5") in large, OrderKey("7") in large) == (WAITING, True, False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from connector.pipeline import control
-from connector.pipeline.holds.manual_pause import PAUSE_NOTE, HandPause
-from connector.pipeline.insist import Insist
+from connector.pipeline.holds.manual_pause import PAUSE_NOTE, ManualPause
 from connector.status.facts import State, ready
 from tests.support.fixtures.connector import Rig, eventually
+from tests.support.pipeline_context import context_for_test, queue_for_test
 
 
 def change(rig: Rig, order: int) -> None:
@@ -29,7 +29,7 @@ async def test_what_changes_during_a_pause_is_gathered_and_pushed_once_it_ends_e
     await rig.read_up_to(rig.wal_end())
     assert (await rig.tally()).affected == 2
     assert rig.stored() == before
-    assert rig.running.pipeline.dispatcher.idle
+    assert not rig.running.pipeline.in_work
     assert await rig.running.pipeline.control.resume()
     assert not await rig.running.pipeline.control.resume()
     await rig.quiet()
@@ -41,10 +41,10 @@ async def test_orders_that_wait_for_their_turn_as_the_pause_begins_go_back(rig: 
     rig.overrides["redo"] = {"max_concurrency": 1}
     rig.switch(latency_ms=300)
     await rig.start()
-    await eventually("some wait behind the first", lambda: len(rig.running.pipeline.dispatcher.busy) > 2)
+    await eventually("some wait behind the first", lambda: len(rig.running.pipeline.in_work) > 2)
     await rig.running.pipeline.control.pause()
     accepted = len(rig.stored())
-    await eventually("nothing is in work any more", lambda: rig.running.pipeline.dispatcher.idle)
+    await eventually("nothing is in work any more", lambda: not rig.running.pipeline.in_work)
     assert len(rig.stored()) <= accepted + 1
     rig.switch(latency_ms=0)
     await rig.running.pipeline.control.resume()
@@ -74,15 +74,13 @@ async def test_a_pause_of_the_last_run_can_be_ended_before_this_one_has_picked_u
     memory = rig.running.pipeline.ports.store
     noted = await memory.noted(PAUSE_NOTE)
     assert noted
-    assert abs(float(noted) - (rig.running.pipeline.hand_pause.since or 0)) < 1
-    again = HandPause(memory, Insist(), nothing)
+    assert abs(float(noted) - (rig.running.pipeline.manual_pause.since or 0)) < 1
+    context = context_for_test(memory)
+    again = ManualPause(context, queue_for_test(context))
     assert await again.end()
     await again.load()
     assert again.since is None
     assert await memory.noted(PAUSE_NOTE) == ""
-
-
-async def nothing() -> None: ...
 
 
 async def test_a_redrive_of_many_tells_how_far_it_is(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

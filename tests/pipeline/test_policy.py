@@ -1,12 +1,12 @@
-"""The table of what to do: complete, without contradictions, and kept by the gate."""
+"""The table of what to do: complete, without contradictions, and kept by admission."""
 
 from __future__ import annotations
 
 import pytest
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.deliver.admission import Gate
-from connector.pipeline.deliver.policy import FAILURES_TO_CLOSE, POLICY, Confirm, Everyone, Fate, action
+from connector.pipeline.deliver.admission import Admission
+from connector.pipeline.deliver.policy import FAILURES_TO_CLOSE, POLICY, Confirm, Everyone, Fate
 from connector.pipeline.ports.entries import Lane
 
 KINDS = list(OutcomeKind)
@@ -14,7 +14,7 @@ KINDS = list(OutcomeKind)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_outcome_has_a_row_that_does_not_contradict_itself(kind: OutcomeKind) -> None:
-    row = action(kind)
+    row = POLICY[kind]
     assert (row.order_backoff is not None) == (row.fate is Fate.AGAIN)
     assert (row.pause_backoff is not None) == (row.everyone is not Everyone.GO_ON)
     assert (row.failures_to_pause > 0) == (row.everyone is Everyone.PAUSE_IF_MANY)
@@ -35,12 +35,12 @@ def test_every_outcome_has_a_row_that_does_not_contradict_itself(kind: OutcomeKi
     ],
 )
 def test_what_follows_from_each_outcome(kind: OutcomeKind, fate: Fate, everyone: Everyone, confirm: Confirm) -> None:
-    row = action(kind)
+    row = POLICY[kind]
     assert (row.fate, row.everyone, row.confirm) == (fate, everyone, confirm)
 
 
 def test_only_a_request_that_may_have_reached_redo_is_confirmed() -> None:
-    unavailable, unknown = action(OutcomeKind.UNAVAILABLE), action(OutcomeKind.UNKNOWN)
+    unavailable, unknown = POLICY[OutcomeKind.UNAVAILABLE], POLICY[OutcomeKind.UNKNOWN]
     assert unavailable.must_confirm(Outcome(OutcomeKind.UNAVAILABLE, 503))
     assert not unavailable.must_confirm(Outcome(OutcomeKind.UNAVAILABLE, reason="connect_failed"))
     assert unknown.must_confirm(Outcome(OutcomeKind.UNKNOWN, reason="timeout"))
@@ -48,20 +48,20 @@ def test_only_a_request_that_may_have_reached_redo_is_confirmed() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_gate_does_to_everyone_what_the_table_says(kind: OutcomeKind) -> None:
-    gate, row = Gate(4), action(kind)
-    assert await gate.enter("accepted", Lane.LIVE)
-    gate.leave("accepted", Outcome(OutcomeKind.ACCEPTED, 200))
+    admission, row = Admission(4), POLICY[kind]
+    assert await admission.acquire("accepted", Lane.LIVE)
+    admission.release("accepted", Outcome(OutcomeKind.ACCEPTED, 200))
     closed_after = None
     for number in range(FAILURES_TO_CLOSE + 1):
-        if not await gate.enter(str(number), Lane.LIVE):
+        if not await admission.acquire(str(number), Lane.LIVE):
             break
-        gate.leave(str(number), Outcome(kind, 500))
-        if gate.pause is not None and closed_after is None:
+        admission.release(str(number), Outcome(kind, 500))
+        if admission.pause is not None and closed_after is None:
             closed_after = number + 1
     expected = {Everyone.GO_ON: None, Everyone.PAUSE: 1, Everyone.PAUSE_IF_MANY: row.failures_to_pause}
     assert closed_after == expected[row.everyone]
-    if gate.pause is not None:
-        assert gate.pause.advice == action(kind).advice
+    if admission.pause is not None:
+        assert admission.pause.advice == POLICY[kind].advice
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if POLICY[kind].pause_backoff is not None])

@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from connector.checkpoints.opening import in_memory
 from connector.checkpoints.store import Checkpoints
 from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction
-from connector.model.orders import KeyPage, OrderKey
-from connector.pipeline.insist import Insist
+from connector.model.orders import OrderKey
+from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.intake.progress import Gap, Progress
 from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane
+from connector.pipeline.ports.protocols import Source
 from connector.pipeline.ports.records import Checkpoint, Rebinding, Settlement
 from connector.pipeline.read.visibility import Visibility
-from connector.pipeline.revisions import Revisions
-from connector.pipeline.sweeps.sweep import OLD_STORE, Sweeper
+from connector.pipeline.sweeps.state import OLD_STORE, Sweeps
 from connector.status.metrics import Metrics
+from tests.support.pipeline_context import context_for_test
 
 HERE = StreamIdentity("7", 1, "shop", "redo_connector")
 
 
-class NoOrders:
-    """An assembler that isn't asked."""
-
-    fingerprint = "f"
-
-    async def scan(self, after: str | None, limit: int) -> KeyPage:
-        raise AssertionError
+NO_SOURCE = cast("Source", None)
+"""Only what may be removed depends on it."""
 
 
 class Road:
     """One run of a connector: a Progress and what it acts on. The memory outlives it."""
 
     def __init__(self, memory: Checkpoints) -> None:
-        insist = Insist()
         self.memory = memory
-        self.visibility = Visibility(memory)
         self.metrics = Metrics()
-        self.sweeper = Sweeper(memory, NoOrders(), Revisions(), self.metrics, insist, lambda: None, None)  # type: ignore[arg-type]
-        self.progress = Progress(memory, self.sweeper, self.visibility, self.metrics, insist)
+        context = replace(context_for_test(memory), observer=self.metrics)
+        self.visibility = Visibility(memory)
+        self.sweeps = Sweeps(context)
+        vanished_rows = VanishedRows(context, self.sweeps)
+        self.progress = Progress(context, NO_SOURCE, self.sweeps, self.visibility, vanished_rows)
 
     async def load(self, *, empty: bool = False, made: Gap | None = None, same_stream: bool = True) -> Road:
-        await self.sweeper.load()
+        await self.sweeps.load()
         await self.visibility.load()
         await self.progress.load(empty=empty, made=made, same_stream=same_stream)
         return self
@@ -68,14 +66,14 @@ async def remembered(lsn: int = 500, *batch: Transaction) -> Checkpoints:
     road = await Road(memory).load(empty=True, made=Gap.NEW_SLOT)
     await road.progress.begin(at(100))
     assert road.gap is None
-    await road.progress.took_in(batch)
+    await road.progress.record(batch)
     await road.progress.remember(Lsn(lsn))
     return memory
 
 
 async def test_an_empty_store_misses_nothing() -> None:
     road = Road(await remembered())
-    assert road.sweeper.current is None
+    assert road.sweeps.current is None
 
 
 @pytest.mark.parametrize("confirmed", [100, 499, 500])
@@ -83,7 +81,7 @@ async def test_a_slot_that_stands_no_further_than_it_was_told_goes_on(confirmed:
     road = await Road(await remembered(500)).load()
     await road.progress.begin(at(confirmed))
     assert road.gap is None
-    assert road.sweeper.current is None
+    assert road.sweeps.current is None
 
 
 @pytest.mark.parametrize(
@@ -114,8 +112,8 @@ async def test_only_a_slot_that_others_moved_makes_every_order_be_pushed() -> No
     for start, confirming in ((at(501), True), (at(501, timeline=2), False)):
         road = await Road(await remembered(500)).load()
         await road.progress.begin(start)
-        assert road.sweeper.current is not None
-        assert (road.sweeper.current.cause == OLD_STORE) is confirming
+        assert road.sweeps.current is not None
+        assert (road.sweeps.current.cause == OLD_STORE) is confirming
 
 
 async def test_an_older_copy_says_nothing_reliable_of_other_addresses_either() -> None:
@@ -138,10 +136,10 @@ async def test_a_slot_that_was_made_for_a_known_reason_is_only_compared() -> Non
     road.progress.lost(Gap.SLOT_LOST)
     await road.progress.begin(at(900))
     assert road.gap is Gap.SLOT_LOST
-    assert road.sweeper.current is not None
-    assert road.sweeper.current.cause != OLD_STORE
+    assert road.sweeps.current is not None
+    assert road.sweeps.current.cause != OLD_STORE
     await road.progress.begin(at(901))
-    assert road.sweeper.current.cause == OLD_STORE, "the reason was good for one slot"
+    assert road.sweeps.current.cause == OLD_STORE, "the reason was good for one slot"
 
 
 async def test_a_store_that_knows_orders_but_no_position_is_compared_once() -> None:
@@ -195,7 +193,7 @@ async def test_a_stream_that_starts_before_the_latest_transaction_must_bring_it_
     memory = await remembered(500, commit(300), commit(400, xid=9))
     road = await Road(memory).load()
     await road.progress.begin(at(200))
-    await road.progress.took_in(again)
+    await road.progress.record(again)
     assert road.gap is gap
 
 
@@ -203,7 +201,7 @@ async def test_wal_that_passes_the_latest_transactions_place_without_bringing_it
     memory = await remembered(500, commit(300), commit(400, xid=9))
     road = await Road(memory).load()
     await road.progress.begin(at(200))
-    await road.progress.took_in([commit(392, xid=9)])
+    await road.progress.record([commit(392, xid=9)])
     await road.progress.remember(Lsn(399))
     assert road.gap is None, "it may still come"
     await road.progress.remember(Lsn(400))
@@ -217,7 +215,7 @@ async def test_a_stream_that_carries_other_tables_than_before_need_not_bring_it(
     memory = await remembered(500, commit(300), commit(400, xid=9))
     road = await Road(memory).load(same_stream=False)
     await road.progress.begin(at(200))
-    await road.progress.took_in([commit(600)])
+    await road.progress.record([commit(600)])
     assert road.gap is None
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from connector.model.errors import LimitExceeded, OrderUnreadable, SourceUnavailable
 from connector.model.orders import KeyPage, Lookup
-from connector.pipeline.decide import Delivery, Settled
-from connector.pipeline.deliver.delivery import Deliverer
+from connector.pipeline.deliver.sender import Sender
+from connector.pipeline.examine.decide import Delivery, Settled
 from tests.system.life.oms import Header, Mood, Row
 from tests.system.life.reading import OmsAssembler
 from tests.system.life.world import MAIN, Setup, World
@@ -64,10 +64,10 @@ def test_a_table_that_cannot_be_sampled_stops_nothing(begin: Begin, monkeypatch:
 def test_an_error_that_no_station_may_wait_for_ends_the_process(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the order's task had taken would stay in work, and the station wait for ever."""
 
-    async def unforeseen(_: Deliverer, delivery: Delivery) -> Settled:
+    async def unforeseen(_: Sender, delivery: Delivery) -> Settled:
         raise SourceUnavailable(f"{delivery.entry.key}: away")
 
-    monkeypatch.setattr(Deliverer, "deliver", unforeseen)
+    monkeypatch.setattr(Sender, "send", unforeseen)
     world = begin(SHOP)
     put(world, {"00001": Mood.FINE})
     world.wait(60.0)
@@ -95,7 +95,7 @@ def test_a_lookup_that_takes_too_long_keeps_no_other_waiting(begin: Begin, monke
     world.wait(120.0)
     named = {name: json.loads(order)["customer"]["firstName"] for name, order in world.state.orders.items()}
     assert named == {"00001": "Grace", "00002": "Edith", "00003": "Grace", "00004": "Grace"}
-    assert not world.life.pipeline.troubles
+    assert not world.life.pipeline.trouble
     world.oms.commit({Row("customer", "slow"): "Ada"})
     world.wait(60.0)
     assert json.loads(world.state.orders["00004"])["customer"]["firstName"] == "Ada"

@@ -1,4 +1,4 @@
-"""Servers with limits, and a crowd that pushes to them through a gate, for simulations in virtual time."""
+"""Servers with limits, and a crowd that pushes to them as admitted, for simulations in virtual time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.deliver.admission import Gate
-from connector.pipeline.deliver.rate_limiter import Pacer
+from connector.pipeline.deliver.admission import Admission
+from connector.pipeline.deliver.rate_limiter import RateLimiter
 from connector.pipeline.ports.entries import Lane
 from tests.support.virtual_time import VirtualTimeLoop
 
@@ -55,9 +55,9 @@ class TokenBucket:
 
 @dataclass
 class Crowd:
-    """Always more orders than the gate lets in. Counts answers by the second."""
+    """Always more orders than are admitted. Counts answers by the second."""
 
-    gate: Gate
+    admission: Admission
     push: Callable[[], Awaitable[Outcome]]
     loop: VirtualTimeLoop
     sent: dict[int, int] = field(default_factory=dict)
@@ -72,9 +72,9 @@ class Crowd:
 
     async def _work(self, order: str) -> None:
         while True:
-            if not await self.gate.enter(order, Lane.LIVE):
-                while self.gate.capacity() == 0:
-                    await self.gate.wait()
+            if not await self.admission.acquire(order, Lane.LIVE):
+                while self.admission.capacity() == 0:
+                    await self.admission.wait()
                 continue
             second = int(self.loop.time())
             self.sent[second] = self.sent.get(second, 0) + 1
@@ -82,7 +82,7 @@ class Crowd:
             try:
                 outcome = await self.push()
             finally:
-                self.gate.leave(order, outcome)
+                self.admission.release(order, outcome)
             where = (int(self.loop.time()), outcome.kind)
             self.counts[where] = self.counts.get(where, 0) + 1
 
@@ -90,8 +90,8 @@ class Crowd:
         return sum(self.counts.get((second, kind), 0) for second in range(begin, end)) / (end - begin)
 
 
-def virtual_gate(loop: VirtualTimeLoop, limit: int, rate: float | Pacer | None = None) -> Gate:
-    return Gate(limit, rate, clock=loop.wall, timer=loop.time)
+def virtual_admission(loop: VirtualTimeLoop, limit: int, rate: float | RateLimiter | None = None) -> Admission:
+    return Admission(limit, rate, clock=loop.wall, timer=loop.time)
 
 
 def limited(limiter: Limiter, latency: float) -> Callable[[], Awaitable[Outcome]]:

@@ -48,11 +48,11 @@ async def test_a_delete_that_does_not_carry_its_order_is_found_by_the_reverse_in
     """A payment's primary key says nothing of its order, and the default replica identity carries nothing else."""
     await rig.start()
     await rig.quiet()
-    sweep = rig.running.pipeline.sweeper.current
+    sweep = rig.running.pipeline.sweeps.current
     rig.execute("DELETE FROM oms.payment WHERE pay_id IN (SELECT pay_id FROM oms.payment ORDER BY pay_id LIMIT 5)")
     await rig.quiet()
     assert (await rig.verdict()).clean
-    assert rig.running.pipeline.sweeper.current == sweep, "no sweep was needed"
+    assert rig.running.pipeline.sweeps.current == sweep, "no sweep was needed"
 
 
 async def test_a_row_that_moves_to_another_order_changes_both(rig: Rig) -> None:

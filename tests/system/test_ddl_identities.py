@@ -60,7 +60,7 @@ async def _safe(repair: PublicationRepair) -> bool:
 async def compared(scenario: DdlScenario) -> None:
     """What isn't streamed is found by comparing."""
     await asyncio.to_thread(scenario.clients.paused)
-    await scenario.parts.pipeline.sweeper.ask("test", SweepKind.RECONCILE)
+    await scenario.parts.pipeline.sweeps.ask("test", SweepKind.RECONCILE)
     await scenario.settled()
 
 
@@ -166,7 +166,7 @@ async def test_what_a_dba_takes_out_of_our_publications_is_put_back_and_nothing_
 
 def compared_at(scenario: DdlScenario) -> float | None:
     """When the latest comparison for the sake of the source's tables was begun."""
-    sweep = scenario.parts.pipeline.sweeper.current
+    sweep = scenario.parts.pipeline.sweeps.current
     return sweep.started_at if sweep is not None and sweep.cause == CAUSE else None
 
 
@@ -175,13 +175,13 @@ async def test_without_leave_to_mend_a_gap_is_compared_once_and_again_when_the_d
 ) -> None:
     async with ddl_scenario(database, tmp_path, monkeypatch, source={"manage": False}) as scenario:
         causes: list[str] = []
-        ask = scenario.parts.pipeline.sweeper.ask
+        ask = scenario.parts.pipeline.sweeps.ask
 
         async def counted(cause: str, kind: SweepKind) -> int:
             causes.append(cause)
             return await ask(cause, kind)
 
-        monkeypatch.setattr(scenario.parts.pipeline.sweeper, "ask", counted)
+        monkeypatch.setattr(scenario.parts.pipeline.sweeps, "ask", counted)
         await scenario.ddl("ALTER PUBLICATION redo_connector DROP TABLE bazaar.item")
         await eventually("it is noticed", lambda: causes)
         seen = scenario.parts.objects._watch.moment

@@ -182,4 +182,4 @@ async def test_a_reconcile_that_is_asked_for_says_what_it_found(rig: Rig) -> Non
     await rig.quiet()
     message = await _ask(rig, "reconcile")
     assert "0 missed, 0 changed, 0 extra" in message
-    assert rig.running.pipeline.sweeper.verified_through is not None
+    assert rig.running.pipeline.sweeps.verified_through is not None

@@ -44,7 +44,7 @@ async def test_each_order_goes_to_its_store_and_a_refused_token_in_one_stops_no_
     second.switches.unauthorized = True
     rig.execute("UPDATE oms.order_header SET tag_list = 'waits' WHERE ord_id <= 5")
     rig.running.facts_collector.started = True
-    await eventually("the outlet is paused", lambda: rig.running.pipeline.gates.paused.keys() == {SECOND})
+    await eventually("the outlet is paused", lambda: rig.running.pipeline.admissions.paused.keys() == {SECOND})
     rig.execute("UPDATE oms.order_header SET tag_list = 'flows' WHERE ord_id BETWEEN 20 AND 30")
     await eventually(
         "the other store's orders flow", lambda: all(tags(main, str(key)) == ["flows"] for key in range(20, 31))

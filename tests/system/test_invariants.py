@@ -283,7 +283,7 @@ async def test_a_refused_token_pauses_everything_spends_no_attempt_and_resumes_b
     rig.switch(unauthorized=True)
     rig.execute("UPDATE oms.order_header SET tag_list = 'new'")
     pipeline = rig.running.pipeline
-    await eventually("it pauses", lambda: (pipeline.gates.pause or NO_PAUSE).attempt >= 3)
+    await eventually("it pauses", lambda: (pipeline.admissions.pause or NO_PAUSE).attempt >= 3)
     assert rig.sandbox.state.answers["POST 401"] < 40 + 10, "one probe at a time, not every order again and again"
     entries = await rig.running.pipeline.ports.store.take(100, 2e9, frozenset(), (Lane.LIVE,))
     assert {entry.attempts for entry in entries} <= {0}

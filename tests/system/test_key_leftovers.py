@@ -16,7 +16,7 @@ from connector.model.orders import OrderKey, is_former
 from connector.pipeline.failpoints import OF_KEYS
 from connector.pipeline.ports.holds import Hold, HoldState
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.sweeps import sweep
+from connector.pipeline.sweeps import walk
 from connector.sandbox.server import SandboxServer
 from tests.support.fixtures.connector import eventually
 from tests.support.fixtures.postgres import Database
@@ -159,12 +159,12 @@ async def test_what_waits_when_the_key_changes_arrives_and_nothing_else_is_pushe
 
 
 async def test_a_sweep_in_the_midst_of_the_old_keys_begins_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "PAGE", 4)
+    monkeypatch.setattr(walk, "PAGE", 4)
     shop.rig.overrides["reconcile"] = {"orders_per_second": 4}
     await filled(shop)
     pushed, pipeline = shop.asked(), shop.rig.running.pipeline
     await pipeline.control.sweep(SweepKind.RECONCILE)
-    await eventually("it is somewhere", lambda: pipeline.sweeper.current and pipeline.sweeper.current.cursor)
+    await eventually("it is somewhere", lambda: pipeline.sweeps.current and pipeline.sweeps.current.cursor)
     await restarted(shop, WIDENED)
     await shop.well()
     assert shop.asked() == pushed
@@ -177,7 +177,7 @@ async def test_a_kill_while_the_key_changes_loses_and_removes_nothing(shop: Shop
     await shop.rig.running.pipeline.control.pause()
     shop.run("UPDATE store.orders SET status = 'paid' WHERE number = 'R3'")
     await shop.waiting(1)
-    await shop.rig.running.pipeline.hand_pause.end()
+    await shop.rig.running.pipeline.manual_pause.end()
     await shop.rig.stop()
     pushed = shop.asked()
     shop.run(WIDENED)

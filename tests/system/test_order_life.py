@@ -314,7 +314,7 @@ class OrderLife(RuleBasedStateMachine):
         pushes = [store.pushes.total() for store in world.state.all_stores()]
         self.ask(lambda control: control.sweep(SweepKind.RECONCILE))
         world.run(rest(world))
-        found = world.life.pipeline.sweeper.last
+        found = world.life.pipeline.sweeps.last
         assert found is not None
         assert (found.missed, found.changed, found.extra) == (0, 0, 0), found
         assert [store.pushes.total() for store in world.state.all_stores()] == pushes

@@ -11,7 +11,7 @@ import pytest
 
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.sweeps import sweep
+from connector.pipeline.sweeps import walk
 from tests.system.life.judge import Verdict, rest
 from tests.system.life.oms import Header, Mood, Row
 from tests.system.life.world import MAIN, OTHER, TIMEOUT, Setup, World
@@ -61,7 +61,7 @@ def test_a_sweep_that_waits_for_its_last_answers_rests_meanwhile(begin: Begin) -
     world.wait(2.0)
     before = world.witness.looks
     world.wait(2.0)
-    assert world.life.pipeline.sweeper.active
+    assert world.life.pipeline.sweeps.active
     assert world.witness.looks - before < 5
 
 
@@ -71,7 +71,7 @@ def test_a_pause_that_ran_out_while_all_orders_back_off_costs_no_looks(begin: Be
     for key, order_id in ((K1, "#1"), (K2, "#2"), (K3, "#3")):
         put(world, key, order_id)
     world.wait(5.0)
-    gate = world.life.pipeline.gates.of(MAIN)
+    gate = world.life.pipeline.admissions.of(MAIN)
     assert gate.pause is not None
     before = world.witness.looks
     world.wait(60.0)
@@ -85,7 +85,7 @@ def test_a_probe_that_is_being_read_costs_no_looks(begin: Begin) -> None:
     world.state.change(None, {"throttle": 1})
     put(world, K1, note="b")
     world.wait(0.5)
-    assert world.life.pipeline.gates.pause is not None
+    assert world.life.pipeline.admissions.pause is not None
     world.assembler.latency = 3.0
     world.wait(1.0)
     before = world.witness.looks
@@ -232,21 +232,38 @@ def test_an_order_that_is_put_back_while_the_next_due_one_is_asked_for_is_not_fo
 def test_a_page_of_a_sweep_that_was_replaced_does_not_begin_the_next_one(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "PAGE", 1)
+    monkeypatch.setattr(walk, "PAGE", 1)
     world = begin(Setup())
     for key, order_id in ((K1, "#1"), (K2, "#2"), (K3, "#3")):
         put(world, key, order_id)
     world.wait(10.0)
-    assert not world.life.pipeline.sweeper.active
+    assert not world.life.pipeline.sweeps.active
     world.assembler.latency = 4.0
     world.ask(lambda control: control.sweep(SweepKind.RECONCILE))
-    while (asked := world.life.pipeline.sweeper.current) is None or asked.cursor != K2:
+    while (asked := world.life.pipeline.sweeps.current) is None or asked.cursor != K2:
         world.wait(0.1)
     world.wait(4.0)  # the third page is being read, and the first order was
     world.life.source.stalled = True
     put(world, K1, note="b")
     world.move_slot()
     assert verdict(world, K1, K2, K3) == []
+
+
+def test_a_request_to_push_everything_is_not_taken_for_the_sweep_whose_last_orders_are_in_work(begin: Begin) -> None:
+    world = begin(Setup(answering=3.0))
+    for key, order_id in ((K1, "#1"), (K2, "#2")):
+        put(world, key, order_id)
+    world.wait(20.0)
+    world.change_mapping()
+    world.wait(1.0)
+    sweep = world.life.pipeline.sweeps.current
+    assert sweep is not None
+    assert sweep.phase > 2, "only orders that are being pushed keep it from its end"
+    assert sweep.finished_at is None
+    pushes = dict(world.state.pushes)
+    world.ask(lambda control: control.sweep(SweepKind.RECONCILE, resend=True))
+    world.wait(60.0)
+    assert {order: count - pushes[order] for order, count in world.state.pushes.items()} == {"#1": 1, "#2": 1}
 
 
 @pytest.mark.parametrize("mood", [Mood.REFUSED, Mood.INVALID, Mood.UNREADABLE, Mood.DOUBLE])
@@ -332,7 +349,7 @@ def test_a_walk_over_all_orders_waits_until_a_replica_shows_where_the_stream_beg
         world.lose_slot()
     world.start()
     world.wait(60.0)
-    assert world.life.pipeline.sweeper.active
+    assert world.life.pipeline.sweeps.active
     assert verdict(world, K1) == []
 
 

@@ -180,8 +180,8 @@ async def test_coming_back_finds_nothing_to_push_but_what_changed_meanwhile(
     assert f"{rig.sandbox.base_url} store" in said["found"]
     assert f"has accepted {ORDERS} orders: every order is compared with those" in said["found"]
     assert parts.metrics.settled["pushed"] == 1
-    assert parts.pipeline.sweeper.last is not None
-    assert parts.pipeline.sweeper.last.kind is SweepKind.RECONCILE
+    assert parts.pipeline.sweeps.last is not None
+    assert parts.pipeline.sweeps.last.kind is SweepKind.RECONCILE
     after = orders_at(rig.sandbox)
     assert b"production" in after["4"]
     assert {key: body for key, body in after.items() if key != "4"} == {
@@ -216,7 +216,7 @@ async def test_a_first_start_is_not_held_nor_one_after_which_nothing_was_accepte
 ) -> None:
     rig.switch(outage=True)
     await rig.start()
-    await eventually("Redo is asked", lambda: rig.running.pipeline.gates.pause)
+    await eventually("Redo is asked", lambda: rig.running.pipeline.admissions.pause)
     await rig.stop()
     assert rig.stored() == {}
     go_to(rig, production)
@@ -331,7 +331,7 @@ async def test_another_store_is_another_place(rig: Rig) -> None:
 async def test_a_sweep_that_was_under_way_begins_anew_at_another_address(rig: Rig, production: SandboxServer) -> None:
     rig.switch(latency_ms=400.0)
     parts = await rig.start()
-    await eventually("the backfill has walked a page", lambda: (parts.pipeline.sweeper.current or 0) and rig.stored())
+    await eventually("the backfill has walked a page", lambda: (parts.pipeline.sweeps.current or 0) and rig.stored())
     await rig.stop()
     assert 0 < len(rig.stored()) < ORDERS
     go_to(rig, production)

@@ -74,7 +74,7 @@ async def test_a_first_fill_completes_without_the_slow_order_which_is_named_and_
     letter = (await named(rig, "379"))["379"]
     assert letter.reason == "slow"
     assert "takes longer than source.statement_timeout (2 s): raise it or add an index" in letter.message
-    await eventually("the fill is over", lambda: not rig.running.pipeline.sweeper.active)
+    await eventually("the fill is over", lambda: not rig.running.pipeline.sweeps.active)
     await eventually("others are in step", lambda: rig.facts().state is State.STREAMING)
     rig.execute("UPDATE orders SET burns = 0 WHERE no = 379")
     await eventually("it arrives", lambda: "379" in rig.stored())
@@ -126,7 +126,7 @@ async def test_a_known_slow_order_is_read_apart_after_a_restart(rig: Rig) -> Non
     await rig.start()
     await eventually("the others arrive", lambda: rig.stored()["4"]["tags"][-1] == "b")
     assert time.monotonic() - began < 8.0
-    assert OrderKey("5") in rig.running.pipeline.dispatcher.examiner.slow
+    assert OrderKey("5") in rig.running.pipeline.stations.examiner.slow
     await named(rig, "5")
 
 
@@ -135,7 +135,7 @@ async def test_a_slow_order_costs_the_database_a_small_share_of_its_time(rig: Ri
     rig.execute("INSERT INTO orders SELECT n, CASE n WHEN 5 THEN 60000 ELSE 0 END FROM generate_series(1, 50) AS n")
     await rig.start()
     await named(rig, "5")
-    slow = rig.running.pipeline.dispatcher.examiner.slow
+    slow = rig.running.pipeline.stations.examiner.slow
     began, before = time.monotonic(), (await letters(rig))["5"].attempts
     changes = 0
     while time.monotonic() - began < 8.0:

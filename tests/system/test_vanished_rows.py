@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.inspect import grants
-from connector.pipeline.holds.guard import Limits
+from connector.pipeline.holds.limits import Limits
 from connector.sandbox.server import SandboxServer
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import Database

@@ -157,36 +157,36 @@ class FactsCollector:
         )
 
     def _with_sweeps(self, facts: Facts) -> Facts:
-        sweeper = self._pipeline.sweeper
-        sweep = sweeper.current
+        sweeps = self._pipeline.sweeps
+        sweep = sweeps.current
         return replace(
             facts,
             sweep=sweep,
-            sweep_remaining=None if sweep is None else max(0, sweeper.estimate - sweep.scanned),
-            last_reconcile=sweeper.last,
+            sweep_remaining=None if sweep is None else max(0, sweeps.estimate - sweep.scanned),
+            last_reconcile=sweeps.last,
             last_clean_reconcile=self._store.clean_reconcile,
-            reconciled_at=None if sweeper.last is None else sweeper.last.finished_at,
-            verified_through=sweeper.verified_through,
+            reconciled_at=None if sweeps.last is None else sweeps.last.finished_at,
+            verified_through=sweeps.verified_through,
         )
 
     def _with_delivery(self, facts: Facts) -> Facts:
         """What goes to Redo, or why it doesn't."""
-        gates, by_hand = self._pipeline.gates, self._pipeline.hand_pause.since
-        pause = gates.pause
+        admissions, by_hand = self._pipeline.admissions, self._pipeline.manual_pause.since
+        pause = admissions.pause
         reason, since = (None, None) if pause is None else (pause.reason, pause.since)
-        limit = gates.limit if reason is None else gates.capacity()
-        paused = {store or "": one.reason for store, one in gates.paused.items()}
+        limit = admissions.limit if reason is None else admissions.capacity()
+        paused = {store or "": one.reason for store, one in admissions.paused.items()}
         if by_hand is not None:
-            reason, since, limit, paused = BY_HAND, by_hand, 0, dict.fromkeys(gates.stores, BY_HAND)
+            reason, since, limit, paused = BY_HAND, by_hand, 0, dict.fromkeys(admissions.stores, BY_HAND)
         return replace(
             facts,
-            in_flight=gates.in_flight,
+            in_flight=admissions.in_flight,
             concurrency_limit=limit,
             paused_reason=reason,
             paused_since=since,
             paused_stores=paused,
-            pace=gates.pace,
-            last_accepted_at=self._pipeline.deliverer.last_accepted_at,
+            pace=admissions.learned_rate,
+            last_accepted_at=self._pipeline.last_accepted_at,
             counts=self._counts(),
             accepted_per_minute=self._accepted[-1][1] - self._accepted[0][1] if self._accepted else None,
             recent_deliveries=self._history.recent(DELIVERIES),
@@ -204,7 +204,7 @@ class FactsCollector:
         position, report = self._pipeline.ports.source.position(), self._slot.report
         if report is None or not position.connected:
             return None
-        newest = self._pipeline.intake.last_commit_time
+        newest = self._pipeline.last_commit_time
         if position.received_lsn >= report.current_lsn or newest is None:
             return 0.0
         return max(0.0, now - newest)

@@ -22,9 +22,9 @@ from connector.model.errors import (
 from connector.pipeline.heartbeat import Stall
 from connector.pipeline.holds.endpoints import HOW_TO_APPROVE, unapproved
 from connector.pipeline.ports.records import SweepKind, Tally
-from connector.pipeline.read.controls import ADVICE
+from connector.pipeline.read.control_reads import ADVICE
 from connector.pipeline.run import Pipeline
-from connector.pipeline.sweeps.sweep import PACED, Sweeper
+from connector.pipeline.sweeps.state import PACED, Sweeps
 from connector.source.objects.slot import SlotReport
 from connector.status.facts import State, duration
 
@@ -150,19 +150,19 @@ class Health:
         return Finding(State.STALLED, mapping or str(trouble), _advice(trouble))
 
     def _hand_pause(self) -> Finding | None:
-        since = self._pipeline.hand_pause.since
+        since = self._pipeline.manual_pause.since
         if since is None:
             return None
         step = "`redo-connector resume` when it may go on; changes are gathered meanwhile"
         return Finding(State.PAUSED, f"somebody paused it (since {_clock(since)})", step)
 
     def _pause(self) -> Finding | None:
-        pause = self._pipeline.gates.pause
+        pause = self._pipeline.admissions.pause
         if pause is None:
             return None
-        words, gates = (pause.message or pause.reason).rstrip("."), self._pipeline.gates
+        words, admissions = (pause.message or pause.reason).rstrip("."), self._pipeline.admissions
         # With several stores the others may be open.
-        where = f"store {', '.join(gates.paused)}: " if len(gates.stores) > 1 else ""
+        where = f"store {', '.join(admissions.paused)}: " if len(admissions.stores) > 1 else ""
         return Finding(State.PAUSED, f"{where}{words} (since {_clock(pause.since)})", pause.advice)
 
     def _silences(self, position: StreamPosition) -> Finding | None:
@@ -190,19 +190,19 @@ class Health:
         return Finding(State.STALLED, said, step)
 
     def _at_work(self, now: float, tally: Tally) -> Finding:
-        sweeper, endpoints = self._pipeline.sweeper, self._pipeline.endpoints
-        sweep = sweeper.current
+        sweeps, endpoints = self._pipeline.sweeps, self._pipeline.endpoints
+        sweep = sweeps.current
         if endpoints.waiting:
             return Finding(State.HELD, unapproved(endpoints.all), HOW_TO_APPROVE)
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
-            return Finding(State.BACKFILLING, f"{_walked(sweeper)} orders")
+            return Finding(State.BACKFILLING, f"{_walked(sweeps)} orders")
         if tally.holds:
             holds = "1 hold" if tally.holds == 1 else f"{tally.holds} holds"
             held = f"{tally.held:,} orders of {holds}; `redo-connector approve` lets them go"
             return Finding(State.HELD, held)
         if sweep is not None and sweep.finished_at is None and sweep.cause not in PACED:
             # Until it is over nobody knows whether Redo has what the stream didn't tell.
-            said = f"every order is compared with what Redo accepted ({sweep.cause}), {_walked(sweeper)} so far"
+            said = f"every order is compared with what Redo accepted ({sweep.cause}), {_walked(sweeps)} so far"
             return Finding(State.CATCHING_UP, said)
         if tally.oldest_since is not None and now - tally.oldest_since > LATE_AFTER:
             return Finding(State.CATCHING_UP)
@@ -228,6 +228,6 @@ def _clock(moment: float) -> str:
     return time.strftime("%H:%M:%S UTC", time.gmtime(moment))
 
 
-def _walked(sweeper: Sweeper) -> str:
-    scanned = 0 if sweeper.current is None else sweeper.current.scanned
-    return f"{scanned:,} of about {max(sweeper.estimate, scanned):,}"
+def _walked(sweeps: Sweeps) -> str:
+    scanned = 0 if sweeps.current is None else sweeps.current.scanned
+    return f"{scanned:,} of about {max(sweeps.estimate, scanned):,}"

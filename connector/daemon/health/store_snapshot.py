@@ -44,7 +44,7 @@ class StoreSnapshot:
             self.tally = replace(self.tally)  # the pipeline's own error says it better
 
     async def _refresh_sweeps(self) -> None:
-        last = self._pipeline.sweeper.last
+        last = self._pipeline.sweeps.last
         if last is self._last_sweep:
             return
         done = await self._pipeline.ports.store.sweeps(SWEEPS)

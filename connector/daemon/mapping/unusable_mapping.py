@@ -15,7 +15,7 @@ from connector.checkpoints.opening import noted
 from connector.model.changes import Changes, Interest, TableName
 from connector.model.errors import ConfigurationError, MappingBroken, Problem, SourceUnavailable
 from connector.model.orders import Affected
-from connector.pipeline.run import MAPPING_NOTE
+from connector.pipeline.start import MAPPING_NOTE
 from connector.projection import Projection
 from connector.source.objects.publication_pair import published_tables
 

@@ -17,9 +17,10 @@ import structlog
 
 from connector.model.changes import Lsn, TableName
 from connector.model.errors import ConfigurationError, ConnectorError, SourceUnavailable
+from connector.pipeline.backoff import RECONNECT
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.run import RECONNECT, Pipeline
+from connector.pipeline.run import Pipeline
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.source.checks.synchronous import StandbyWatch
 from connector.source.objects.drift import Drift, ObjectWatch, ReplicaWatch
@@ -105,7 +106,7 @@ class SourceObjectsWatch:
         await self._watch.look()
         settled = compared and not self._watch.moment.running and self._source.read_dsn is None
         if base is not None and self._watch.changed:
-            await self._pipeline.evidence.doubt(CAUSE, asks=not settled)
+            await self._pipeline.vanished_rows.doubt(CAUSE, asks=not settled)
         if base is None or (settled and self._watch.changed):
             self._watch.accept()
             await memory.note(OBJECTS_NOTE, self._watch.state.dump())
@@ -174,7 +175,7 @@ class SourceObjectsWatch:
         return ready
 
     async def _drifted(self) -> None:
-        await self._pipeline.evidence.doubt(CAUSE, asks=True)
+        await self._pipeline.vanished_rows.doubt(CAUSE, asks=True)
         self._analyse = self._analyse or not self._watch.analysed_alike
         moment = self._watch.moment
         self._pending = _Pending(self._watch.state, moment.lsn, moment.running, time.monotonic())
@@ -184,7 +185,7 @@ class SourceObjectsWatch:
         """Every order with its checkpoint, once a comparison sees all that may have been missed."""
         pending, now = self._pending, time.monotonic()
         if pending is None:
-            if drift.incomplete and now > self._again and not self._pipeline.sweeper.active:
+            if drift.incomplete and now > self._again and not self._pipeline.sweeps.active:
                 await self._sweep("changes of some tables are not published")
             return
         pending.shown = pending.shown or await self._replica.shows(pending.lsn)
@@ -196,9 +197,8 @@ class SourceObjectsWatch:
         if self._analyse:
             return  # a mapping that means something else by now is taken up first, and orders are compared then
         if pending.ended:
-            await self._pipeline.evidence.ends_with(await self._sweep(CAUSE))
-            memory, text = self._pipeline.ports.store, pending.state.dump()
-            await self._pipeline.insist(lambda: memory.note(OBJECTS_NOTE, text))
+            await self._pipeline.vanished_rows.ends_with(await self._sweep(CAUSE))
+            await self._pipeline.store.note(OBJECTS_NOTE, pending.state.dump())
             self._pending = None
         elif now - pending.since > PATIENCE and not pending.compared:
             await self._sweep(CAUSE)
@@ -206,7 +206,7 @@ class SourceObjectsWatch:
 
     async def _sweep(self, cause: str) -> int:
         self._again = time.monotonic() + AGAIN_EVERY
-        return await self._pipeline.sweeper.ask(cause, SweepKind.RECONCILE)
+        return await self._pipeline.sweeps.ask(cause, SweepKind.RECONCILE)
 
     # what makes the OMS fail
 

@@ -1,40 +1,35 @@
-"""The gate in front of Redo: who may send now, and when nobody may.
+"""Admission of requests to one store of Redo: who may send now, and when nobody may.
 
-How many at once is the window's business (`adaptive`), how many a second the pacers' (`pace`), what an outcome means
-for everyone the table's (`policy`), whose fault a failure is the breaker's (`breaker`). A closed gate opens by a single
-probe: one order goes first, and its answer decides. Orders that are known to fail go beside the others, a few at a
-time. The gate knows outcomes and standings, not orders, HTTP or ledgers.
+How many at once is `concurrency_limit`'s to say, how many a second `rate_limiter`'s, what an outcome means for everyone
+the table's (`policy`), whose fault a failure is `circuit_breaker`'s. A pause ends by a single probe: one order goes
+first, and its answer decides. Orders that are known to fail go beside the others, a few at a time. It must not know
+orders, HTTP or the ledger.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import count
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
-from connector.pipeline.deliver.circuit_breaker import Breaker, Standing
-from connector.pipeline.deliver.concurrency_limit import Window
-from connector.pipeline.deliver.policy import LONGEST_PAUSE, Everyone, action
-from connector.pipeline.deliver.rate_limiter import Pacer, Throttle
+from connector.pipeline.deliver.circuit_breaker import CircuitBreaker, Standing
+from connector.pipeline.deliver.concurrency_limit import ConcurrencyLimit
+from connector.pipeline.deliver.policy import LONGEST_PAUSE, POLICY, Everyone
+from connector.pipeline.deliver.rate_limiter import AdaptiveRate, RateLimiter
+from connector.pipeline.deliver.waiting_line import SHARE, Waiting, WaitingLine
 from connector.pipeline.ports.entries import Lane
-
-__all__ = ["ORDER_BACKOFF", "Backoff", "Gate", "Pause"]
 
 PROBERS = 3
 """Orders that are called for the end of a pause: one probes, and another when that one's time has not come."""
 PROBES_LAST = 2.0
 """Seconds after a pause in which no order that is known to fail may probe: its failure would prove nothing."""
-SHARE, MOST_BESIDE = 8, 4
-"""What is known to fail gets one slot in so many, and at most so many at once, beside the window: waiting for what
-times out costs the others nothing."""
+MOST_FAILING = 4
+"""Of what is known to fail at most so many at once, beside the concurrency limit: waiting for what times out costs the
+others nothing."""
 TURN = 0.1
-"""Seconds between any others that were turned away. The gate's opening calls all of them, and until then looking at
+"""Seconds between any others that were turned away. The end of the pause calls all of them, and until then looking at
 them would be in vain."""
 
 
@@ -52,7 +47,7 @@ class Pause:
 
     @property
     def advice(self) -> str:
-        return action(self.kind).advice
+        return POLICY[self.kind].advice
 
 
 @dataclass(slots=True)
@@ -60,20 +55,12 @@ class _Attempt:
     number: int
     started: float
     standing: Standing
-    beside: bool
+    failing: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    order: str
-    standing: Standing
-    place: asyncio.Future[bool]
-    beside: bool = False
-
-
-class Gate:
-    """Admission to Redo. `limit`: the most requests at once; `rate`: requests a second, None for no cap, a Pacer when
-    several gates share the cap.
+class Admission:
+    """`limit`: the most requests at once; `rate`: requests a second, None for no cap, a RateLimiter when several stores
+    share the cap.
 
     `clock` is the wall's, for what people and the ledger read; `timer` is what durations are measured by: it must never
     go back, and run as fast as the event loop's.
@@ -82,28 +69,25 @@ class Gate:
     def __init__(
         self,
         limit: int,
-        rate: float | Pacer | None = None,
+        rate: float | RateLimiter | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.in_flight = 0
         self.pause: Pause | None = None
-        self._window = Window(limit)
-        self._cap = rate if isinstance(rate, Pacer) else Pacer(rate)
-        self._throttle = Throttle()
+        self._concurrency = ConcurrencyLimit(limit)
+        self._cap = rate if isinstance(rate, RateLimiter) else RateLimiter(rate)
+        self._adaptive = AdaptiveRate()
         self._clock = clock
         self._timer = timer
         self._reopens = 0.0
         self._probe: str | None = None
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
         self._probers = 0
         self._turned_away = 0
         self._attempts: dict[str, _Attempt] = {}
-        self._waiting: list[tuple[int, int, _Waiting]] = []
-        self._beside: deque[_Waiting] = deque()
-        self._in_flight_beside = 0
-        self._since_beside = 0
-        self._order = count()
+        self._line = WaitingLine()
+        self._failing_in_flight = 0
         self._slot: float | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
@@ -111,27 +95,27 @@ class Gate:
     @property
     def limit(self) -> int:
         """How many requests at once, at present."""
-        return self._window.limit
+        return self._concurrency.limit
 
     @property
-    def beside(self) -> int:
+    def failing_limit(self) -> int:
         """How many orders that are known to fail may be tried at once, beside that."""
-        return max(1, min(MOST_BESIDE, self.limit // SHARE))
+        return max(1, min(MOST_FAILING, self.limit // SHARE))
 
     @property
-    def pace(self) -> float | None:
-        """Requests a second that Redo was found to bear; None: it never said."""
-        return self._throttle.pace
+    def learned_rate(self) -> float | None:
+        """Requests a second that Redo was found to accept; None: it never throttled."""
+        return self._adaptive.rate
 
     @property
     def pause_until(self) -> float | None:
-        """When orders that are put back should be tried again (seconds since 1970), None while the gate is open."""
+        """When orders that are put back should be tried again (seconds since 1970), None while there is no pause."""
         return None if self.pause is None else self.pause.until
 
-    def turned_away(self, standing: Standing = Standing.FINE) -> float:
+    def retry_at(self, standing: Standing = Standing.HEALTHY) -> float:
         """When an order that wasn't let in should ask again (seconds since 1970)."""
         until = max(self.pause_until or 0.0, self._clock())
-        if standing is Standing.KNOWN:
+        if standing is Standing.FAILING:
             return until + PROBES_LAST
         if self._probers < PROBERS:
             self._probers += 1
@@ -140,7 +124,7 @@ class Gate:
         return until + TURN * self._turned_away
 
     def capacity(self) -> int:
-        """How many entries are worth taking now: all that the window allows, one probe, or none."""
+        """How many entries are worth taking now: all that the concurrency limit allows, one probe, or none."""
         if self.pause is None:
             return self.limit
         return 1 if self._may_probe() else 0
@@ -158,41 +142,41 @@ class Gate:
             except TimeoutError:
                 return
 
-    async def enter(self, order: str, lane: Lane, standing: Standing = Standing.FINE) -> bool:
-        """Wait for a place and a slot; live orders first. False: the gate closed, or enough are beside, so the order
-        goes back to the ledger.
+    async def acquire(self, order: str, lane: Lane, standing: Standing = Standing.HEALTHY) -> bool:
+        """Wait for a place and a slot; live orders first. False: nothing may be sent, or enough that fail are tried, so
+        the order goes back to the ledger.
 
         An order may be inside once at a time.
         """
-        beside = standing is Standing.KNOWN and self.pause is None
+        failing = standing is Standing.FAILING and self.pause is None
         if self.pause is not None:
             if not self._may_probe(standing):
                 return False
             self._probe = order
-        elif beside and self._in_flight_beside + len(self._beside) >= self.beside:
+        elif failing and self._failing_in_flight + self._line.failing >= self.failing_limit:
             return False
-        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(order, standing, place, beside)
-        if beside:
-            self._beside.append(waiting)
-        else:
-            heapq.heappush(self._waiting, (lane, next(self._order), waiting))
+        waiting = Waiting(order, standing, asyncio.get_running_loop().create_future(), failing)
+        self._line.add(lane, waiting)
         self._admit()
-        try:
-            admitted = await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.result():
-                self.leave(order, None)
-            elif self._probe == order:
-                self._probe = None
-                self._changed.set()
-            raise
+        admitted = await self._until_admitted(waiting)
         if admitted and self.pause is not None and order != self._probe:
-            self.leave(order, None)  # the gate closed in the moment between
+            self.release(order, None)  # a pause began in the moment between
             return False
         return admitted
 
-    def leave(self, order: str, outcome: Outcome | None) -> None:
+    async def _until_admitted(self, waiting: Waiting) -> bool:
+        admitted = waiting.admitted
+        try:
+            return await admitted
+        except asyncio.CancelledError:
+            if admitted.done() and not admitted.cancelled() and admitted.result():
+                self.release(waiting.order, None)
+            elif self._probe == waiting.order:
+                self._probe = None
+                self._changed.set()
+            raise
+
+    def release(self, order: str, outcome: Outcome | None) -> None:
         """The request is over. `outcome` None: it was never sent."""
         attempt = self._attempts.pop(order)
         if outcome is not None:
@@ -201,25 +185,18 @@ class Gate:
         if order == self._probe:
             self._probe = None
         self.in_flight -= 1
-        self._in_flight_beside -= attempt.beside
+        self._failing_in_flight -= attempt.failing
         self._admit()
         self._changed.set()
 
-    def _may_probe(self, standing: Standing = Standing.FINE) -> bool:
-        last = PROBES_LAST if standing is Standing.KNOWN else 0.0
+    def _may_probe(self, standing: Standing = Standing.HEALTHY) -> bool:
+        last = PROBES_LAST if standing is Standing.FAILING else 0.0
         return self._probe is None and self._timer() >= self._reopens + last
 
-    def _first(self) -> _Waiting | None:
-        """Whose turn it is, None while there is no place: one beside after some others, or when no other can go."""
-        while self._waiting and self._waiting[0][2].place.done():
-            heapq.heappop(self._waiting)
-        while self._beside and self._beside[0].place.done():
-            self._beside.popleft()
-        room = self.pause is not None or self.in_flight - self._in_flight_beside < self.limit
-        usual = self._waiting[0][2] if self._waiting and room else None
-        if self._beside and self._in_flight_beside < self.beside and (not usual or self._since_beside >= SHARE - 1):
-            return self._beside[0]
-        return usual
+    def _first(self) -> Waiting | None:
+        """Whose turn it is, None while there is no place."""
+        room = self.pause is not None or self.in_flight - self._failing_in_flight < self.limit
+        return self._line.first(usual=room, failing=self._failing_in_flight < self.failing_limit)
 
     def _admit(self) -> None:
         """Let in whoever is first, as far as there are places and slots; come back when the next slot begins."""
@@ -227,23 +204,19 @@ class Gate:
         while (first := self._first()) is not None:
             now = self._timer()
             if self._slot is None:
-                self._slot = max(self._cap.reserve(now, late=late), self._throttle.pacer.reserve(now, late=late))
+                self._slot = max(self._cap.reserve(now, late=late), self._adaptive.limiter.reserve(now, late=late))
             if self._slot > now:
                 self._come_back(self._slot - now)
                 return
             self._slot = None
             self._let_in(first, now)
 
-    def _let_in(self, first: _Waiting, now: float) -> None:
-        if first.beside:
-            self._beside.popleft()
-        else:
-            heapq.heappop(self._waiting)
-        self._since_beside = 0 if first.beside else self._since_beside + 1
-        self._in_flight_beside += first.beside
+    def _let_in(self, first: Waiting, now: float) -> None:
+        self._line.remove(first)
+        self._failing_in_flight += first.failing
         self.in_flight += 1
-        self._attempts[first.order] = _Attempt(self._window.started(), now, first.standing, first.beside)
-        first.place.set_result(True)
+        self._attempts[first.order] = _Attempt(self._concurrency.started(), now, first.standing, first.failing)
+        first.admitted.set_result(True)
 
     def _come_back(self, delay: float) -> None:
         if self._alarm is None:
@@ -254,60 +227,55 @@ class Gate:
         self._admit()
 
     def _learn(self, order: str, attempt: _Attempt, outcome: Outcome) -> None:
-        """Window and pace. What is known to fail says nothing about how many at once Redo bears, nor does what fails
-        while others are accepted."""
+        """Concurrency and rate. What is known to fail says nothing about how many at once Redo takes, nor does what
+        fails while others are accepted."""
         now = self._timer()
         answered = outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED, OutcomeKind.THROTTLED)
-        if self.pause is None and not attempt.beside and (answered or not self._breaker.cautious):
-            full = self.in_flight - self._in_flight_beside >= self.limit
-            self._window.ended(order, attempt.number, outcome.kind, now - attempt.started, full=full)
+        if self.pause is None and not attempt.failing and (answered or not self._breaker.cautious):
+            full = self.in_flight - self._failing_in_flight >= self.limit
+            self._concurrency.ended(order, attempt.number, outcome.kind, now - attempt.started, full=full)
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
-            self._throttle.accepted(now, pressed=bool(self._waiting))
+            self._adaptive.accepted(now, pressed=self._line.any_usual)
 
     def _observe(self, order: str, standing: Standing, outcome: Outcome) -> None:
         probed, now = order == self._probe, self._timer()
-        if action(outcome.kind).everyone is Everyone.GO_ON:
+        if POLICY[outcome.kind].everyone is Everyone.GO_ON:
             self._breaker.accepted(now)
             if probed:
                 self._open()
             return
         many = self._breaker.failed(order, outcome, standing, now)
-        asked = 0.0 if standing is Standing.KNOWN and not many else outcome.retry_after or 0.0
+        asked = 0.0 if standing is Standing.FAILING and not many else outcome.retry_after or 0.0
         if probed or (self.pause is None and many):
-            self._close(outcome, proven=standing is not Standing.KNOWN)
+            self._close(outcome, proven=standing is not Standing.FAILING)
         elif self.pause is not None and asked > 0:
             self._prolong(asked)
 
     def _open(self) -> None:
         assert self.pause is not None  # noqa: S101 -- a probe is sent only during a pause
-        mistaken = self.pause.attempt == 0 and self.pause.kind is not OutcomeKind.THROTTLED
-        if mistaken:
-            self._breaker.mistaken()
+        false_alarm = self.pause.attempt == 0 and self.pause.kind is not OutcomeKind.THROTTLED
+        if false_alarm:
+            self._breaker.false_alarm()
         if self.pause.kind in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN):
-            self._window.restart(outage=not mistaken)
+            self._concurrency.restart(outage=not false_alarm)
         self.pause = None
         self._turned_away = 0
-        self._throttle.reopened(self._timer())
+        self._adaptive.reopened(self._timer())
 
     def _close(self, outcome: Outcome, *, proven: bool) -> None:
         """`proven`: the order isn't known to fail, so that a probe's failure prolongs the next pause."""
         now, before = self._clock(), self.pause
         attempt = before.attempt + proven if before is not None else 0
         since = before.since if before is not None else now
-        backoff = action(outcome.kind).pause_backoff
+        backoff = POLICY[outcome.kind].pause_backoff
         assert backoff is not None  # noqa: S101 -- whatever pauses has one: a test goes through the table
         delay = max(backoff.delay(attempt), min(outcome.retry_after or 0.0, LONGEST_PAUSE))
         self._reopens = self._timer() + delay
         self._probers = 0
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)
         if outcome.kind is OutcomeKind.THROTTLED:
-            self._throttle.refused(self._timer())
-        turned_away = [*(waiting for _, _, waiting in self._waiting), *self._beside]
-        self._waiting.clear()
-        self._beside.clear()
-        for waiting in turned_away:
-            if not waiting.place.done():
-                waiting.place.set_result(False)
+            self._adaptive.throttled(self._timer())
+        self._line.turn_all_away()
 
     def _prolong(self, asked: float) -> None:
         """An answer that was on its way asks for a longer pause than we made."""

@@ -1,7 +1,7 @@
-"""Whether failures speak of Redo or of single orders: what the gate's circuit breaker trips on.
+"""Whether failures are Redo's or single orders': when all requests to a store should pause.
 
 Redo is judged by orders that aren't known to fail. One that fails although others are accepted says nothing. It must
-not know gates, requests or ledgers; no clock of its own.
+not know requests or the ledger; no clock of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from connector.model.orders import Outcome, OutcomeKind
-from connector.pipeline.deliver.policy import Everyone, action
+from connector.pipeline.deliver.policy import POLICY, Everyone
 
 LATELY = 60.0
 """Seconds after an acceptance in which one refusal may be one order's."""
@@ -22,11 +22,11 @@ CALM = 50
 class Standing(IntEnum):
     """What earlier attempts say about an order."""
 
-    FINE = 0
+    HEALTHY = 0
     """It never failed, or succeeded last."""
     SUSPECTED = 1
     """It failed, and Redo has accepted nothing since: either may be at fault."""
-    KNOWN = 2
+    FAILING = 2
     """It failed although Redo accepts others: the order is at fault."""
 
 
@@ -35,7 +35,7 @@ def reached(outcome: Outcome) -> bool:
     return outcome.status is not None or outcome.kind is OutcomeKind.UNKNOWN
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures without an acceptance in between, each order's once. Seconds of a clock that never goes back."""
 
     def __init__(self) -> None:
@@ -56,10 +56,10 @@ class Breaker:
 
     def failed(self, order: str, outcome: Outcome, standing: Standing, now: float) -> bool:
         """Whether everyone should pause."""
-        row = action(outcome.kind)
+        row = POLICY[outcome.kind]
         if row.everyone is Everyone.PAUSE:
             return True
-        if standing is Standing.KNOWN and reached(outcome):
+        if standing is Standing.FAILING and reached(outcome):
             return False
         self._in_a_row = 0
         if reached(outcome):
@@ -74,7 +74,7 @@ class Breaker:
         """Orders were at fault lately."""
         return self._caution > 1
 
-    def mistaken(self) -> None:
+    def false_alarm(self) -> None:
         """The first probe was accepted: orders were at fault. Be slower to pause next time, or many of them among the
         others would cost a pause every few orders."""
         self._caution = min(MOST_CAUTIOUS, 2 * self._caution)
@@ -85,4 +85,4 @@ class Breaker:
         lately = self._accepted_at is not None and now - self._accepted_at < LATELY
         if outcome.kind is OutcomeKind.REFUSED and not (lately and reached(outcome)):
             return 1
-        return action(outcome.kind).failures_to_pause
+        return POLICY[outcome.kind].failures_to_pause

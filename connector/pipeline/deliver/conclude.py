@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connector.model.orders import Outcome, OutcomeKind, Place
-from connector.pipeline.decide import (
+from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place
+from connector.pipeline.deliver.failing_orders import Failure
+from connector.pipeline.deliver.policy import POLICY, Fate
+from connector.pipeline.examine.decide import (
     REMOVAL,
     Action,
     Delivery,
@@ -17,11 +19,10 @@ from connector.pipeline.decide import (
     Terms,
     doubtful,
     look_again,
-    ventures,
+    reaches_new_place,
+    requeue,
     wait_for_late,
 )
-from connector.pipeline.deliver.failing_orders import Failure
-from connector.pipeline.deliver.policy import POLICY, Fate
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.protocols import Contract
 from connector.pipeline.ports.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
@@ -70,16 +71,7 @@ def _accepted(
     known = old is not None and old.traits == order.traits and not old.missing
     settlement = Settlement(
         entry,
-        Checkpoint(
-            entry.key,
-            order.order_id,
-            order.fingerprint,
-            now,
-            outcome.redo_id,
-            digest=order.digest,
-            store_id=order.store_id,
-            traits=order.traits,
-        ),
+        _checkpoint(entry.key, order, outcome, now),
         clear_dead_letter=True,
         again=again,
         members=None if delivery.hidden else delivery.members,
@@ -93,9 +85,22 @@ def _accepted(
     return Settled(settlement, Result.PUSHED)
 
 
+def _checkpoint(key: OrderKey, order: Order, outcome: Outcome, now: float) -> Checkpoint:
+    return Checkpoint(
+        key,
+        order.order_id,
+        order.fingerprint,
+        now,
+        outcome.redo_id,
+        digest=order.digest,
+        store_id=order.store_id,
+        traits=order.traits,
+    )
+
+
 def _not_there(delivery: Delivery, terms: Terms) -> tuple[Place, ...]:
-    """What was stored before the push only in case that nobody learns of its outcome."""
-    return (delivery.place,) if ventures(delivery, terms) else ()
+    """The place that was stored before the push in case that its outcome stays unknown."""
+    return (delivery.place,) if reaches_new_place(delivery, terms) else ()
 
 
 def _late_until(entry: Entry, sent_at: float) -> float | None:
@@ -175,10 +180,9 @@ def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, 
 
 
 def put_back(delivery: Delivery, until: float, terms: Terms) -> Settled:
-    """It wasn't sent, or everybody was turned away: no attempt is spent. Not before `until`."""
+    """It wasn't sent, or Redo throttled all requests: no attempt is spent. Due at `until`."""
     entry = delivery.entry
-    again = Again(until, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-    return Settled(Settlement(entry, again=again, settled_places=_not_there(delivery, terms)), None)
+    return Settled(Settlement(entry, again=requeue(entry, until), settled_places=_not_there(delivery, terms)), None)
 
 
 def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms, failure: Failure) -> Settled:
@@ -203,7 +207,7 @@ def _again(delivery: Delivery, outcome: Outcome, now: float, terms: Terms, failu
 def _failing(delivery: Delivery, outcome: Outcome, now: float) -> DeadLetter:
     """It stays in the ledger, and goes once Redo takes the order. Without a fingerprint, or it would not be pushed."""
     before = delivery.remembered.dead_letter
-    told = before is not None and before.reason == FAILING
+    known = before is not None and before.reason == FAILING
     message = outcome.message or outcome.reason
     if outcome.kind is OutcomeKind.REFUSED:
         message = f"{outcome.status}: refused, though Redo takes other orders: a firewall in front of it may do that"
@@ -215,7 +219,7 @@ def _failing(delivery: Delivery, outcome: Outcome, now: float) -> DeadLetter:
         None,
         now,
         now,
-        1 if told else delivery.entry.attempts + 1,
+        1 if known else delivery.entry.attempts + 1,
         outcome.status,
         cause=f"Redo fails this order again and again, and takes others ({outcome.reason})",
         store_id=delivery.place.store_id,

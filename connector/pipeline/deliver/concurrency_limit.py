@@ -1,7 +1,7 @@
-"""The concurrency window: how many requests at once Redo bears, found out by trying. No I/O, no clock of its own.
+"""The concurrency limit: how many requests at once Redo takes well, found out by trying. No I/O, no clock of its own.
 
 Slow start, then additive increase and multiplicative decrease, as TCP does it (RFC 5681). Attempts are numbered, so
-that the answers to one round of requests shrink the window once, not once each.
+that the answers to one round of requests lower the limit once, not once each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FEWEST_SAMPLES = 16
 WORSE_FACTOR, WORSE_BY = 2.0, 0.1
 """Latency is worse when it exceeds both times the usual one; 0.1 s is beyond any queueing of our own."""
 OURS = 0.9
-"""A smaller window that leaves more than this share of the latency didn't cause it."""
+"""When a lower limit leaves more than this share of the latency, the requests weren't what caused it."""
 RISE, FALL, RECENT, STRAGGLER = 0.00002, 0.1, 0.1, 0.3
 """Weights of one sample: the usual latency is nearly the lowest one, so that a queue of our making isn't mistaken."""
 
@@ -29,7 +29,7 @@ class Latency:
         self._before: float | None = None
 
     def judge(self, sample: float) -> bool:
-        """True: the window should shrink."""
+        """True: the limit should be lowered."""
         if self.usual is None:
             self.usual = sample
         self.usual += (FALL if sample < self.usual else RISE) * (sample - self.usual)
@@ -57,7 +57,7 @@ class Latency:
         self._recent, self._samples = 0.0, 0
 
 
-class Window:
+class ConcurrencyLimit:
     """`limit` requests at once, between 1 and `most`."""
 
     def __init__(self, most: int) -> None:
@@ -79,7 +79,7 @@ class Window:
         return self._next - 1
 
     def ended(self, order: str, attempt: int, kind: OutcomeKind, seconds: float, *, full: bool) -> None:
-        """`full`: the window was used up until now; else success says nothing about a larger one."""
+        """`full`: the limit was used up until now; else success says nothing about a higher one."""
         healthy = kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED)
         failing = kind in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN)
         if healthy:
@@ -91,7 +91,7 @@ class Window:
                 self._latency.straggler(seconds)
             return
         if kind is OutcomeKind.THROTTLED:
-            self._shrink(0.75)  # the pace does the rest
+            self._shrink(0.75)  # the rate does the rest
         elif failing and len(self._failed) > 1:  # a single order may fail for ever, for reasons of its own
             self._shrink(0.5)
         elif kind is OutcomeKind.ACCEPTED and self._latency.judge(seconds):
@@ -100,7 +100,7 @@ class Window:
             self._grow()
 
     def restart(self, *, outage: bool = True) -> None:
-        """After an outage: start small, and be quick up to what was borne half-way before. When there was none, what
+        """After an outage: start small, and be quick up to half of what was accepted before. When there was none, what
         failed meanwhile was no reason to shrink below that."""
         self._size = min(self._size if outage else float(START), float(START), float(self._most))
         self._counts_from = self._next

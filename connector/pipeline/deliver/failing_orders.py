@@ -1,7 +1,7 @@
 """Orders that Redo fails: whose fault that is, when each is tried again, and which one shows that Redo is up.
 
 A failure is the order's when Redo accepted others since its last one; the ledger keeps how often (`attempts`), so that
-a new start knows it. It must not know gates or HTTP.
+a new start knows it. It must not know how requests are admitted, or HTTP.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from connector.model.orders import OrderKey, Outcome, is_former
-from connector.pipeline.clock import MACHINE, Clock
-from connector.pipeline.decide import REMOVAL, Action, Delivery
+from connector.pipeline.context import Context
 from connector.pipeline.deliver.circuit_breaker import Standing, reached
-from connector.pipeline.deliver.policy import action
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.entries import BLAMED, Arrival, Entry, Lane
-from connector.pipeline.ports.records import FAILING, SET_ASIDE
-from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.deliver.policy import POLICY
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
+from connector.pipeline.examine.decide import REMOVAL, Action, Delivery
+from connector.pipeline.ports.entries import BLAMED, Entry, Lane
+from connector.pipeline.ports.records import FAILING, SET_ASIDE, Settlement
 
 ATTEMPTS, SPREAD = 5, 600.0
 """Failures, and seconds from the first to the last, after which an order is said to fail again and again."""
@@ -71,38 +70,31 @@ class _Store:
     asked: int = 0
 
 
-class Failing:
-    def __init__(
-        self,
-        memory: CheckpointStore,
-        insist: Insist,
-        wake: Callable[[], None],
-        clock: Clock = MACHINE,
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
-        self._wake = wake
-        self._clock = clock
+class FailingOrders:
+    def __init__(self, context: Context, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._queue = queue
         self._troubles: dict[OrderKey, _Trouble] = {}
         self._stores: dict[str, _Store] = {}
-        self._given_up: set[OrderKey] = set()
+        self._set_aside: set[OrderKey] = set()
         self._hinted_at: float | None = None
-        self.mended = False
+        self.recovered = False
         """One that was known to fail was accepted: the others may be, too."""
 
     def standing(self, entry: Entry, store_id: str) -> Standing:
         if entry.attempts == 0:
-            return Standing.FINE
+            return Standing.HEALTHY
         if entry.attempts >= BLAMED:
-            return Standing.KNOWN
-        trouble, accepted_at = self._troubles.get(entry.key), self._store(store_id).at
+            return Standing.FAILING
+        trouble, accepted_at = self._troubles.get(entry.key), self._answers(store_id).at
         since = accepted_at is not None and (trouble is None or accepted_at > trouble.last)
-        return Standing.KNOWN if since else Standing.SUSPECTED
+        return Standing.FAILING if since else Standing.SUSPECTED
 
     def answered(self, delivery: Delivery, *, pushed: bool) -> None:
         """Redo took the order (`pushed`), or refused it for its contents."""
         entry = delivery.entry
-        store, now = self._store(delivery.place.store_id), self._clock.timer()
+        store, now = self._answers(delivery.place.store_id), self._clock.timer()
         self._troubles.pop(entry.key, None)
         store.at, store.asked = now, 0
         store.canaries.clear()
@@ -112,21 +104,21 @@ class Failing:
             store.orders.remove(entry.key)
         store.orders.append(entry.key)
         if entry.attempts >= BLAMED and (self._hinted_at is None or now - self._hinted_at >= HINT_EVERY):
-            self._hinted_at, self.mended = now, True
+            self._hinted_at, self.recovered = now, True
 
     def failed(self, delivery: Delivery, outcome: Outcome, *, closed: bool) -> Failure:
-        """`closed`: the gate is, so that everybody waits, and nobody is blamed."""
-        entry, store = delivery.entry, self._store(delivery.place.store_id)
+        """`closed`: the store is paused, so that all orders wait, and none is blamed."""
+        entry, store = delivery.entry, self._answers(delivery.place.store_id)
         standing = self.standing(entry, delivery.place.store_id)
         trouble = self._remember(entry.key)
         attempts = entry.attempts
         if reached(outcome):
-            blamed = standing is Standing.KNOWN and not closed
+            blamed = standing is Standing.FAILING and not closed
             attempts = entry.attempts + 1 if blamed else max(1, entry.attempts)
-        backoff = action(outcome.kind).order_backoff
+        backoff = POLICY[outcome.kind].order_backoff
         assert backoff is not None  # noqa: S101 -- whatever is tried again has one: a test goes through the table
         delay = backoff.delay(max(entry.attempts, trouble.tries - 1))
-        if standing is not Standing.KNOWN:
+        if standing is not Standing.FAILING:
             delay = min(delay, SUSPENSE)
         unclear = reached(outcome) and (closed or standing is Standing.SUSPECTED)
         if entry.key in store.canaries:
@@ -134,10 +126,10 @@ class Failing:
             unclear = False  # another one's turn: it may fail for reasons of its own
         return Failure(attempts, delay, self._lasts(delivery, attempts, trouble), unclear)
 
-    async def ask(self, store_id: str) -> None:
+    async def send_canaries(self, store_id: str) -> None:
         """Have an order that the store accepted lately pushed once more: its answer shows whether Redo is at fault or
-        the orders that fail. It goes the usual road, as one that isn't known to fail."""
-        store, now = self._store(store_id), self._clock.timer()
+        the orders that fail. It goes through the ledger, as one that isn't known to fail."""
+        store, now = self._answers(store_id), self._clock.timer()
         if (store.canaries and now - store.asked_at < LASTS) or store.asked >= TIMES:
             return
         store.asked, store.asked_at = store.asked + 1, now
@@ -148,40 +140,36 @@ class Failing:
         store.canaries = set(random.sample(list(store.orders), min(AT_ONCE, len(store.orders))))
         for key in store.canaries:
             store.orders.remove(key)
-        arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, frozenset(store.canaries), confirm=True)
-        await self._insist(lambda: self._memory.arrive([arrival], []))
-        self._wake()
+        await self._queue.add(store.canaries, Lane.LIVE, revision=FIRST_IN_TURN, confirm=True)
 
     async def _accepted_before(self, store_id: str) -> list[OrderKey]:
         """Some orders that the store accepted in an earlier run. What has left the mapping, or is of a former key,
         would not be pushed but taken away."""
-        keys = await self._insist(lambda: self._memory.page_checkpoints(None, ACCEPTED))
-        known = await self._insist(lambda: self._memory.known(keys))
+        keys = await self._store.page_checkpoints(None, ACCEPTED)
+        known = await self._store.known(keys)
         there = [one for one in known.checkpoints.values() if not one.missing and not is_former(one.key)]
         return [one.key for one in there if one.store_id == store_id]
 
     async def set_aside(self, keys: Sequence[OrderKey]) -> int:
         """A person gives up on these, as far as they fail again and again: they leave the ledger, until they change or
         are redriven. Returns once they have, and how many; what can still land at Redo is waited for."""
-        letters = (await self._insist(lambda: self._memory.known(keys))).dead_letters
+        letters = (await self._store.known(keys)).dead_letters
         wanted = frozenset(key for key, letter in letters.items() if letter.reason == FAILING)
         if not wanted:
             return 0
-        self._given_up |= wanted
-        arrival = Arrival(FIRST_IN_TURN, self._clock.wall(), Lane.LIVE, wanted)
-        await self._insist(lambda: self._memory.arrive([arrival], []))
-        self._wake()
-        while self._given_up & wanted:  # noqa: ASYNC110 -- seldom asked for, and each goes its way through the ledger
+        self._set_aside |= wanted
+        await self._queue.add(wanted, Lane.LIVE, revision=FIRST_IN_TURN)
+        while self._set_aside & wanted:  # noqa: ASYNC110 -- seldom asked for, and each goes its way through the ledger
             await asyncio.sleep(LOOK_EVERY)
-        left = (await self._insist(lambda: self._memory.known([*wanted]))).dead_letters
+        left = (await self._store.known([*wanted])).dead_letters
         return sum(letter.reason in (SET_ASIDE, REMOVAL) for letter in left.values())
 
-    def given_up(self, entry: Entry) -> bool:
-        return entry.attempts > 0 and entry.key in self._given_up
+    def is_set_aside(self, entry: Entry) -> bool:
+        return entry.attempts > 0 and entry.key in self._set_aside
 
-    def settled(self, key: OrderKey) -> None:
-        """The order left the ledger."""
-        self._given_up.discard(key)
+    def written(self, settlements: Sequence[Settlement]) -> None:
+        """Those without another look have left the ledger."""
+        self._set_aside.difference_update(one.entry.key for one in settlements if one.again is None)
 
     def _lasts(self, delivery: Delivery, attempts: int, trouble: _Trouble) -> bool:
         letter = delivery.remembered.dead_letter
@@ -198,5 +186,5 @@ class Failing:
         trouble.last, trouble.tries = now, trouble.tries + 1
         return trouble
 
-    def _store(self, store_id: str) -> _Store:
+    def _answers(self, store_id: str) -> _Store:
         return self._stores.setdefault(store_id, _Store())

@@ -1,35 +1,38 @@
-"""Settlements, written together: one commit for all that finished while the last one was being written."""
+"""Settlements are written together: one commit for all that came while the last one was being written."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 
+from connector.pipeline.context import Context
+from connector.pipeline.examine.decide import Settled
+from connector.pipeline.examine.order_log import RefusalLog
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.records import Settlement
-from connector.pipeline.ports.store import CheckpointStore
 
 
-class Settler:
-    """`settle` never waits; `on_written` is told when the entries are out of the road."""
+class GroupCommit:
+    """`listeners` are called with settlements once they are stored; what follows from that isn't known here."""
 
-    def __init__(
-        self,
-        memory: CheckpointStore,
-        insist: Insist,
-        on_written: Callable[[Sequence[Settlement]], None],
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
-        self._on_written = on_written
+    def __init__(self, context: Context, listeners: Sequence[Callable[[Sequence[Settlement]], None]]) -> None:
+        self._store = context.store
+        self._observer = context.observer
+        self._listeners = listeners
+        self._refusals = RefusalLog()
         self.heartbeat = Heartbeat("settler", "writing what became of orders")
         self._pending: list[Settlement] = []
         self._arrived = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
-    def settle(self, settlement: Settlement) -> None:
+    def settle(self, settled: Settled) -> None:
+        """Count and log what became of an order, and have it written. Never waits."""
+        settlement = settled.settlement
+        if settled.result is not None:
+            self._observer.order(settled.result.value)
+        if settlement.dead_letter is not None:
+            self._refusals.refused(settlement.dead_letter)
         self._pending.append(settlement)
         self._arrived.set()
 
@@ -52,6 +55,7 @@ class Settler:
         batch, self._pending = self._pending, []
         if batch:
             reach("settle.before")
-            await self._insist(lambda: self._memory.settle(batch))
+            await self._store.settle(batch)
             reach("settle.after")
-            self._on_written(batch)
+            for listener in self._listeners:
+                listener(batch)

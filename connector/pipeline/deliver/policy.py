@@ -1,6 +1,6 @@
 """What to do about each outcome, as a table: what happened is `OutcomeKind`, what follows from it is here.
 
-The gate reads the columns about everyone, the decision about an order reads the others. No behaviour beyond that.
+`admission` reads the columns about everyone, `conclude` the others. No behaviour beyond that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Fate(StrEnum):
     DEAD_LETTER = "dead_letter"
     """Refused for good; redelivered by itself when its payload changes."""
     PUT_BACK = "put_back"
-    """Back to the ledger, no attempt spent: the order isn't at fault. Due at the gate's `pause_until`."""
+    """Back to the ledger, no attempt spent: the order isn't at fault. Due at the store's `pause_until`."""
     AGAIN = "again"
     """Back to the ledger and due after `order_backoff`, with an attempt spent when the order may be at fault."""
 
@@ -109,7 +109,3 @@ POLICY: dict[OutcomeKind, Action] = {
     ),
 }
 """Every OutcomeKind has a row."""
-
-
-def action(kind: OutcomeKind) -> Action:
-    return POLICY[kind]

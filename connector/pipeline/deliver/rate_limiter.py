@@ -1,6 +1,6 @@
-"""Requests a second: slots handed out evenly (`Pacer`), and the pace that Redo's 429s allow (`Throttle`).
+"""Requests a second: slots handed out evenly (`RateLimiter`), and the rate that Redo's 429s allow (`AdaptiveRate`).
 
-A window of concurrent requests can't follow a limit of N requests a second when answers take 5 ms, hence a pace. Times
+A window of concurrent requests can't follow a limit of N requests a second when answers take 5 ms, hence a rate. Times
 are seconds of one clock that never goes back.
 """
 
@@ -12,9 +12,9 @@ CATCH_UP = 0.03
 """Slots missed by up to this many seconds are made up for, or a late event loop would cost throughput."""
 
 
-class Pacer:
-    """A cap on requests a second, evenly spaced. One may be shared by several gates: slots are taken in advance, one a
-    gate, so that all get their turn. `rate` None: no cap."""
+class RateLimiter:
+    """A cap on requests a second, evenly spaced. One may be shared by several stores: slots are taken in advance, one
+    a store, so that all get their turn. `rate` None: no cap."""
 
     def __init__(self, rate: float | None = None) -> None:
         self.rate = rate
@@ -33,62 +33,62 @@ class Pacer:
 SLOWEST = 0.1
 """Never below one request in ten seconds."""
 WINDOW = 60.0
-"""A pause beyond that is a punishment or a long quota, and says nothing about the pace."""
+"""A pause beyond that is a punishment or a long quota, and says nothing about the rate."""
 IDLE = 0.25
-"""A longer gap between two answers isn't Redo's limit but a lack of orders (unless the pace is as slow)."""
+"""A longer gap between two answers isn't Redo's limit but a lack of orders (unless the rate is as slow)."""
 MARGIN = 0.95
-"""Of a pace that proved too fast."""
+"""Of a rate that proved too fast."""
 CLOSE = 1.06
 """Bounds this close together are close enough: the search ends."""
 WIDE = 1.5
 BRIEF, LONG = 1.0, 2.0
 """How long one step of the search lasts while the bounds are wide, and when they aren't."""
 BURST = 0.35
-"""A pace that was borne for a while may have used up an allowance of about so many seconds."""
+"""A rate that was borne for a while may have used up an allowance of about so many seconds."""
 SPURT = 0.25
 USED = 0.8
-"""A pace of which less is used wasn't tried."""
+"""A rate of which less is used wasn't tried."""
 PROBE_BY, PROBE_FOR = 1.2, 6.0
 RAREST_PROBE, FIRST_PROBE = 300.0, 20.0
 
 
-class Throttle:
-    """The pace just below what Redo was measured to accept. None until the first 429.
+class AdaptiveRate:
+    """The rate just below what Redo was measured to accept. None until the first 429.
 
     A search between two bounds: `_good` was borne (or measured: accepted requests over the time they took, the pause
-    that followed included, which no limiter can be below), `_bad` led to a 429. Once they are close, the pace stays,
+    that followed included, which no limiter can be below), `_bad` led to a 429. Once they are close, the rate stays,
     and something faster is tried ever more rarely.
     """
 
     def __init__(self) -> None:
-        self.pacer = Pacer()
+        self.limiter = RateLimiter()
         self._good, self._bad = 0.0, inf
         self._growth = 1.0
         self._probe_every, self._probe_at = FIRST_PROBE, inf
         self._probing = False
-        self._cycle = Stretch()
-        self._step = Stretch()
+        self._cycle = Throughput()
+        self._step = Throughput()
         self._closed_at: float | None = None
 
     @property
-    def pace(self) -> float | None:
-        return self.pacer.rate
+    def rate(self) -> float | None:
+        return self.limiter.rate
 
     def accepted(self, now: float, *, pressed: bool = True) -> None:
         """`pressed`: there were more orders than requests in flight."""
         if self._closed_at is not None:
             self._cycle.accepted += 1  # it was sent before, or is the probe
             return
-        idle = IDLE if self.pace is None else max(IDLE, 2.0 / self.pace)
+        idle = IDLE if self.rate is None else max(IDLE, 2.0 / self.rate)
         self._cycle.count(now, idle, pressed)
-        if self.pace is None:
+        if self.rate is None:
             return
         self._step.count(now, idle, pressed)
         if self._step.seconds >= self._patience():
             self._advance(now)
 
-    def refused(self, now: float) -> None:
-        """The 429 that closed the gate."""
+    def throttled(self, now: float) -> None:
+        """The 429 that began a pause."""
         if self._closed_at is None:
             self._closed_at = now
 
@@ -98,7 +98,7 @@ class Throttle:
             return
         paused = min(now - self._closed_at, WINDOW)
         measured = self._cycle.accepted / max(self._cycle.seconds + paused, 0.01)
-        too_fast = self.pace or self._cycle.fastest
+        too_fast = self.rate or self._cycle.fastest
         self._closed_at = None
         if self._probing and self._good < 0.97 * too_fast:
             self._probe_every = min(2 * self._probe_every, RAREST_PROBE)
@@ -107,7 +107,7 @@ class Throttle:
             self._probe_every = FIRST_PROBE
             self._bad = min(self._bad, too_fast) if self._good < 0.97 * self._bad else too_fast
             self._search(now, measured, too_fast)
-        self._cycle = Stretch()
+        self._cycle = Throughput()
 
     def _search(self, now: float, measured: float, too_fast: float) -> None:
         held = self._good if self._good < 0.97 * too_fast else 0.0
@@ -123,56 +123,56 @@ class Throttle:
     def _patience(self) -> float:
         if self._probing:
             return PROBE_FOR
-        assert self.pace is not None  # noqa: S101 -- asked only while there is a pace
-        return BRIEF if self._bad / self.pace > WIDE else LONG
+        assert self.rate is not None  # noqa: S101 -- asked only while there is a rate
+        return BRIEF if self._bad / self.rate > WIDE else LONG
 
     def _advance(self, now: float) -> None:
-        """A step of the search, or a while at the settled pace, is over without a 429."""
-        pace, borne = self.pace, self._step.accepted / self._step.seconds
-        assert pace is not None  # noqa: S101 -- asked only while there is a pace
-        if borne < USED * pace:
-            if self._bad == inf and 4 * borne < pace:
+        """A step of the search, or a while at the settled rate, is over without a 429."""
+        rate, borne = self.rate, self._step.accepted / self._step.seconds
+        assert rate is not None  # noqa: S101 -- asked only while there is a rate
+        if borne < USED * rate:
+            if self._bad == inf and 4 * borne < rate:
                 self._forget()
             else:
-                self._step = Stretch()
+                self._step = Throughput()
             return
         if self._probe_at < inf and not self._probing:
-            self._maybe_probe(now, pace)
+            self._maybe_probe(now, rate)
             return
         self._good = max(self._good, borne * self._step.seconds / (self._step.seconds + BURST))
         if self._probing:
             self._probing, self._probe_at, self._bad = False, inf, inf
-        gap = self._bad / pace
+        gap = self._bad / rate
         if gap <= CLOSE:
-            self._settle(now, pace)
+            self._settle(now, rate)
             return
         self._growth = min(2.0, self._growth * 1.4)
-        self._try(pace * min(self._growth, gap**0.4))
+        self._try(rate * min(self._growth, gap**0.4))
 
-    def _maybe_probe(self, now: float, pace: float) -> None:
+    def _maybe_probe(self, now: float, rate: float) -> None:
         if now < self._probe_at:
-            self._step = Stretch()
+            self._step = Throughput()
             return
         self._probing = True
-        self._try(pace * PROBE_BY)
+        self._try(rate * PROBE_BY)
 
-    def _settle(self, now: float, pace: float) -> None:
+    def _settle(self, now: float, rate: float) -> None:
         self._probing, self._probe_at = False, now + self._probe_every
-        self._good = pace
-        self._try(pace)
+        self._good = rate
+        self._try(rate)
 
-    def _try(self, pace: float) -> None:
-        self.pacer.rate = max(SLOWEST, pace)
-        self._step = Stretch()
+    def _try(self, rate: float) -> None:
+        self.limiter.rate = max(SLOWEST, rate)
+        self._step = Throughput()
 
     def _forget(self) -> None:
-        """The pace has long ceased to be what holds us back."""
-        self.pacer.rate = None
+        """The rate has long ceased to be what holds us back."""
+        self.limiter.rate = None
         self._good, self._bad, self._probe_at = 0.0, inf, inf
-        self._cycle = Stretch()
+        self._cycle = Throughput()
 
 
-class Stretch:
+class Throughput:
     """Answers over a time of work; gaps count up to a bound. `fastest`: the most a second over a quarter of one,
     in which there was no lack of orders."""
 

@@ -7,17 +7,16 @@ or removed.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from connector.model.orders import OrderKey, Place, is_former
-from connector.pipeline.decide import Delivery, Result, Settled, refuse, wait_for_late
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.entries import Again, Arrival, Entry
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
+from connector.pipeline.examine.decide import Delivery, Result, Settled, postpone, refuse, requeue, wait_for_late
+from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.records import Settlement
-from connector.pipeline.ports.store import CheckpointStore
 
 LOOKS = 3
 """How often an order whose place is another's is looked at again before it is refused."""
@@ -29,38 +28,28 @@ GIVES_WAY = frozenset({("id",), ("store_id",), ("missing",)})
 """The `fields` of a held order that isn't at its place any more."""
 
 
-class Claims:
-    """`busy`: whether an order is in work at present."""
-
-    def __init__(
-        self,
-        memory: CheckpointStore,
-        insist: Insist,
-        next_revision: Callable[[], int],
-        busy: Callable[[OrderKey], bool],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
-        self._next_revision = next_revision
-        self._busy = busy
-        self._clock = clock
-        self._in_work: dict[Place, OrderKey] = {}
+class PlaceClaims:
+    def __init__(self, context: Context, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._clock = context.clock.wall
+        self._in_work = context.in_work
+        self._queue = queue
+        self._claimed: dict[Place, OrderKey] = {}
         self._leaving: dict[OrderKey, Place] = {}
         """Orders that are to be pushed to another place, and the one that they leave."""
         self._looks: Counter[OrderKey] = Counter()
 
-    def leave(self, delivery: Delivery) -> None:
+    def release(self, delivery: Delivery) -> None:
         """The delivery is over, or isn't to be: its place is free."""
-        if self._in_work.get(delivery.place) == delivery.entry.key:
-            del self._in_work[delivery.place]
+        if self._claimed.get(delivery.place) == delivery.entry.key:
+            del self._claimed[delivery.place]
 
     async def admit(self, pushes: Sequence[Delivery]) -> tuple[list[Delivery], list[Settled]]:
         """Those that may be pushed, and what becomes of the others."""
         asked = [one.place for one in pushes if _old_place(one) != one.place or one.entry.confirm]
-        owners = await self._insist(lambda: self._memory.owners(asked)) if asked else {}
+        owners = await self._store.owners(asked) if asked else {}
         for delivery in pushes:
-            self._says_where(delivery)
+            self._remember_leaving(delivery)
         admitted, others = [], []
         for delivery in pushes:
             owning = [key for key in owners.get(delivery.place, ()) if key != delivery.entry.key]
@@ -70,7 +59,7 @@ class Claims:
                 others.append(await self._turned_away(delivery, rival))
             else:
                 self._looks.pop(delivery.entry.key, None)
-                self._in_work[delivery.place] = delivery.entry.key
+                self._claimed[delivery.place] = delivery.entry.key
                 admitted.append(replace(delivery, displaces=tuple(owning)) if owning else delivery)
         return admitted, others
 
@@ -78,26 +67,26 @@ class Claims:
         """These are about to take over places. Who is there is looked at again, and pushed: it may be back by now."""
         for delivery in deliveries:
             if delivery.displaces:
-                await self._look_at(delivery.displaces, delivery, confirm=True)
+                await self._queue.add(delivery.displaces, delivery.entry.lane, confirm=True)
 
-    async def removal(self, delivery: Delivery) -> Settled | None:
+    async def claim_removal(self, delivery: Delivery) -> Settled | None:
         """Claim the place of a removal. A settlement when it can't begin, or when the place is another order's now."""
         key, place = delivery.entry.key, delivery.place
         if self._under_way(delivery):
             return self._soon(delivery.entry)
-        owners = (await self._insist(lambda: self._memory.owners([place]))).get(place, ())
+        owners = (await self._store.owners([place])).get(place, ())
         others = [owner for owner in owners if owner != key]
         if others:
             return await self._taken(delivery, others)
-        self._in_work[place] = key
+        self._claimed[place] = key
         return None
 
     async def _taken(self, delivery: Delivery, owners: Sequence[OrderKey]) -> Settled:
         """Nothing is to be removed there. A request of ours may still land, so the owner is pushed again after it."""
         entry, now = delivery.entry, self._clock()
         if entry.late_until is not None and now < entry.late_until:
-            return Settled(Settlement(entry, again=wait_for_late(entry)), None)
-        await self._look_at(owners, delivery, confirm=True)
+            return postpone(entry, wait_for_late(entry))
+        await self._queue.add(owners, entry.lane, confirm=True)
         more = any(place != delivery.place for place in delivery.remembered.leftovers)
         here = _old_place(delivery) == delivery.place
         settlement = Settlement(
@@ -111,12 +100,11 @@ class Claims:
         return Settled(settlement, None if more else Result.MISSING if here else Result.UNCHANGED)
 
     def _soon(self, entry: Entry) -> Settled:
-        again = Again(self._clock() + MOMENT, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-        return Settled(Settlement(entry, again=again), None)
+        return postpone(entry, requeue(entry, self._clock() + MOMENT))
 
     def _under_way(self, delivery: Delivery) -> bool:
         """Another order's request about the place."""
-        return self._in_work.get(delivery.place, delivery.entry.key) != delivery.entry.key
+        return self._claimed.get(delivery.place, delivery.entry.key) != delivery.entry.key
 
     async def _rival(self, place: Place, owning: Sequence[OrderKey]) -> OrderKey | None:
         """The first owner that stays."""
@@ -128,7 +116,7 @@ class Claims:
     async def _gives_way(self, owner: OrderKey, place: Place) -> bool:
         if self._leaving.get(owner) == place or is_former(owner):
             return True
-        held = (await self._insist(lambda: self._memory.known([owner]))).held.get(owner)
+        held = (await self._store.known([owner])).held.get(owner)
         return held is not None and held.fields in GIVES_WAY
 
     async def _turned_away(self, delivery: Delivery, rival: OrderKey) -> Settled:
@@ -137,11 +125,9 @@ class Claims:
         looks = self._looks[key]
         if looks < LOOKS:
             self._looks[key] += 1
-            if not self._busy(rival):
-                await self._look_at([rival], delivery, confirm=False)
-            due = self._clock() + MOMENT * 2**looks
-            again = Again(due, entry.attempts, entry.confirm, entry.late_until, entry.approved)
-            return Settled(Settlement(entry, again=again), None)
+            if rival not in self._in_work:
+                await self._queue.add([rival], entry.lane)
+            return postpone(entry, requeue(entry, self._clock() + MOMENT * 2**looks))
         del self._looks[key]
         message = f"the mapping gives this order the same id as order {rival}: make `id` unique"
         cause = "the mapping gives this order the same id as another one"
@@ -156,11 +142,7 @@ class Claims:
             store_id=delivery.place.store_id,
         )
 
-    async def _look_at(self, keys: Sequence[OrderKey], delivery: Delivery, *, confirm: bool) -> None:
-        arrival = Arrival(self._next_revision(), self._clock(), delivery.entry.lane, frozenset(keys), confirm=confirm)
-        await self._insist(lambda: self._memory.arrive([arrival], []))
-
-    def _says_where(self, delivery: Delivery) -> None:
+    def _remember_leaving(self, delivery: Delivery) -> None:
         """Whoever wants the place that an order is about to leave needn't wait until it has."""
         key, old = delivery.entry.key, _old_place(delivery)
         self._leaving.pop(key, None)

@@ -1,20 +1,21 @@
-"""From keys to intended requests: read the orders, diff them, and ask everyone who may object.
+"""From keys to intended requests: orders are read, compared, and admitted by the places' claims and the guard.
 
 One look is one snapshot for a batch of entries. What comes out is settled already, or a delivery. It must not know
-gates, requests, or when an entry is taken.
+requests, or when an entry is taken.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Order, OrderKey, is_former
-from connector.pipeline.decide import (
+from connector.pipeline.context import Context
+from connector.pipeline.examine.claims import PlaceClaims
+from connector.pipeline.examine.decide import (
     MAPPING,
     REMOVAL,
     Action,
@@ -22,113 +23,112 @@ from connector.pipeline.decide import (
     Remembered,
     Result,
     Settled,
-    Terms,
     decide,
     must_push,
+    reaches_new_place,
     refuse,
     unreadable,
-    ventures,
     wait_for_late,
 )
-from connector.pipeline.examine.claims import Claims
 from connector.pipeline.holds.guard import Guard
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Again, Entry
-from connector.pipeline.ports.protocols import Contract
-from connector.pipeline.ports.records import DeadLetter, Known, Settlement, Venture
-from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.read.controls import Controls
+from connector.pipeline.ports.records import Known, Settlement, Venture
+from connector.pipeline.read.control_reads import ControlReads
 from connector.pipeline.read.large_orders import TOGETHER
 from connector.pipeline.read.reader import Reader, Reading
 from connector.pipeline.sweeps.former_keys import FormerKeys
+from connector.pipeline.sweeps.second_looks import SecondLooks
 
 
 @dataclass(slots=True)
 class Findings:
-    """What one look came to. `held`: deliveries that the guard keeps, with their settlements."""
+    """What one look came to: settled without a request, or to be delivered."""
 
     settled: list[Settled] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
-    held: list[tuple[Delivery, Settled]] = field(default_factory=list)
     oversized: list[tuple[Entry, int]] = field(default_factory=list)
     """To be looked at again, with the bytes of their documents."""
+    unfit: list[OrderKey] = field(default_factory=list)
+    """Keys that are none any more, of orders that Redo holds or may hold."""
+    weight: int = 0
+    """Bytes of all that is to be sent."""
 
 
-class Looker:
+class Differ:
     def __init__(
         self,
-        memory: CheckpointStore,
+        context: Context,
         reader: Reader,
-        contract: Contract,
         guard: Guard,
-        terms: Terms,
-        insist: Insist,
-        claims: Claims,
+        claims: PlaceClaims,
         former: FormerKeys,
-        clock: Callable[[], float] = time.time,
+        second_looks: SecondLooks,
     ) -> None:
-        self._memory = memory
+        self._store = context.store
+        self._contract = context.contract
+        self._terms = context.terms
+        self._clock = context.clock.wall
         self._reader = reader
-        self._contract = contract
         self._guard = guard
-        self._terms = terms
-        self._insist = insist
         self._claims = claims
         self._former = former
-        self._clock = clock
-        self.readable: Callable[[DeadLetter], None] = lambda _: None
-        """Told of an order that can be read, and couldn't."""
+        self._second_looks = second_looks
 
     @property
-    def controls(self) -> Controls:
+    def controls(self) -> ControlReads:
         return self._reader.controls
 
-    async def look(self, entries: Sequence[Entry], *, heavy: bool = False, brief: bool = False) -> Findings:
-        """`heavy`: larger orders too; `brief`: in little time. Raises as `Reader.read` does."""
+    async def diff(self, entries: Sequence[Entry], *, large: bool = False, brief: bool = False) -> Findings:
+        """`large`: larger orders too; `brief`: in little time. Raises as `Reader.read` does."""
         keys = [entry.key for entry in entries]
         # What is known of an order doesn't change while it is in work.
-        asked = asyncio.ensure_future(self._insist(lambda: self._memory.known(keys)))
+        asked = asyncio.ensure_future(self._store.known(keys))
         try:
-            readings = await self._reader.read(keys, heavy=heavy, brief=brief)
+            readings = await self._reader.read(keys, large=large, brief=brief)
         finally:
             known = await asked
-        found, pushes = Findings(), []
         known = await self._with_claims(entries, readings, known)
-        unfit = []
-        for entry, reading in zip(entries, readings, strict=True):
-            if reading.oversized:
-                found.oversized.append((entry, reading.oversized))
-                continue
-            if reading.misfit and not is_former(entry.key):
-                found.settled.append(self._unfit(entry))
-                if found.settled[-1].settlement.again is None and _is_stored(known, entry.key):
-                    unfit.append(entry.key)
-                continue
-            letter = known.dead_letters.get(entry.key)
-            if letter is not None and letter.reason == MAPPING and reading.error is None:
-                self.readable(letter)
-            decision = self._decide(entry, reading, _remembered(known, entry.key))
-            if isinstance(decision, Settled):
-                found.settled.append(decision)
-            elif decision.action is Action.PUSH:
-                pushes.append(decision)
-            elif _weight(found) > TOGETHER:
-                found.oversized.append((entry, TOGETHER))  # what Redo is told is as large as the order was
-            else:
-                await self._removal(decision, found)
-        if unfit:
-            await self._former.retire(unfit)
+        found = Findings()
+        pushes = [
+            delivery
+            for entry, reading in zip(entries, readings, strict=True)
+            if (delivery := await self._diff(entry, reading, known, found)) is not None
+        ]
+        if found.unfit:
+            await self._former.retire(found.unfit)
         admitted, turned_away = await self._claims.admit(pushes)
         found.settled += turned_away
         for delivery in await self._with_history(admitted):
             await self._guarded(delivery, found)
         await self._claims.displace(found.deliveries)
-        await self._venture(found.deliveries)
+        await self._record_new_places(found.deliveries)
         return found
+
+    async def _diff(self, entry: Entry, reading: Reading, known: Known, found: Findings) -> Delivery | None:
+        """A push; everything else is added to what was found."""
+        if reading.oversized:
+            found.oversized.append((entry, reading.oversized))
+            return None
+        if reading.misfit and not is_former(entry.key):
+            self._misfit(entry, known, found)
+            return None
+        letter = known.dead_letters.get(entry.key)
+        if letter is not None and letter.reason == MAPPING and reading.error is None:
+            self._second_looks.readable(letter)
+        decision = self._decide(entry, reading, _remembered(known, entry.key))
+        if isinstance(decision, Settled):
+            found.settled.append(decision)
+        elif decision.action is Action.PUSH:
+            return decision
+        elif found.weight > TOGETHER:
+            found.oversized.append((entry, TOGETHER))  # what is sent is as large as the order was
+        else:
+            await self._remove(decision, found)
+        return None
 
     async def _with_claims(self, entries: Sequence[Entry], readings: Sequence[Reading], known: Known) -> Known:
         """What is known once orders without checkpoints have taken over what is stored at their places."""
-        if not self._former.any:
+        if not self._former.exist:
             return known
         wanted = {}
         for entry, reading in zip(entries, readings, strict=True):
@@ -137,18 +137,17 @@ class Looker:
                     wanted[entry.key] = self._contract.order(reading.documents[0], entry.since).place
         if not await self._former.claim(wanted):
             return known
-        return await self._insist(lambda: self._memory.known([entry.key for entry in entries]))
+        return await self._store.known([entry.key for entry in entries])
 
-    def _unfit(self, entry: Entry) -> Settled:
+    def _misfit(self, entry: Entry, known: Known, found: Findings) -> None:
         """A key that is none any more isn't judged before every order had its chance to take over what is stored."""
         late = entry.late_until
         again = wait_for_late(entry) if late is not None and self._clock() < late else None
         gone = again is None
-        return Settled(Settlement(entry, again=again, clear_dead_letter=gone, members={} if gone else None), None)
-
-    def leave(self, delivery: Delivery) -> None:
-        """The delivery is over: its place is free."""
-        self._claims.leave(delivery)
+        settlement = Settlement(entry, again=again, clear_dead_letter=gone, members={} if gone else None)
+        found.settled.append(Settled(settlement, None))
+        if gone and (entry.key in known.checkpoints or entry.key in known.leftovers):
+            found.unfit.append(entry.key)
 
     def _decide(self, entry: Entry, reading: Reading, remembered: Remembered) -> Settled | Delivery:
         now = self._clock()
@@ -172,37 +171,36 @@ class Looker:
         kept = await self._guard.judge(delivery, self._clock())
         if kept is None:
             found.deliveries.append(delivery)
-            return
-        self.leave(delivery)
-        if kept.settlement.held is None:
-            found.settled.append(kept)
         else:
-            found.held.append((delivery, kept))
+            self._claims.release(delivery)
+            found.settled.append(kept)
+        if (kept is None or kept.settlement.held is not None) and delivery.order is not None:
+            found.weight += len(delivery.order.body)
 
-    async def _venture(self, deliveries: Sequence[Delivery]) -> None:
+    async def _record_new_places(self, deliveries: Sequence[Delivery]) -> None:
         kept = self._terms.keep_payload
         new = [
             Venture(one.entry.key, one.place, one.order.body if kept and one.order is not None else None)
             for one in deliveries
-            if ventures(one, self._terms)
+            if reaches_new_place(one, self._terms)
         ]
         if new:
-            await self._insist(lambda: self._memory.venture(new))
+            await self._store.venture(new)
 
-    async def _removal(self, delivery: Delivery, found: Findings) -> None:
-        settled = await self._claims.removal(delivery)
+    async def _remove(self, delivery: Delivery, found: Findings) -> None:
+        settled = await self._claims.claim_removal(delivery)
         if settled is None and delivery.action is Action.CANCEL:
             delivery, settled = await self._cancelled(delivery)
         if settled is None:
             await self._guarded(delivery, found)
             return
-        self.leave(delivery)
+        self._claims.release(delivery)
         found.settled.append(settled)
 
     async def _cancelled(self, delivery: Delivery) -> tuple[Delivery, Settled | None]:
         """With the order to push, or why there is none."""
         key, place, now = delivery.entry.key, delivery.place, self._clock()
-        payload = await self._insist(lambda: self._memory.payload(key, place))
+        payload = await self._store.payload(key, place)
         if payload is None:
             message = (
                 "can't be cancelled: what Redo accepted wasn't kept, or its key is gone (checkpoints.payload_keys)"
@@ -243,7 +241,7 @@ class Looker:
                 before = self._contract.line_items(checkpoint.traits) if checkpoint is not None else frozenset()
                 new[delivery.entry.key] = self._contract.line_items(order.traits) - before
         lines = frozenset().union(*new.values())
-        owners = await self._insist(lambda: self._memory.line_item_owners([*lines])) if lines else {}
+        owners = await self._store.line_item_owners([*lines]) if lines else {}
         return [self._suspected(delivery, new.get(delivery.entry.key), owners) for delivery in deliveries]
 
     def _suspected(
@@ -258,16 +256,6 @@ class Looker:
             if other is not None:
                 found = (*found, self._contract.reused(order.traits, line, other))
         return replace(delivery, suspicions=found) if found else delivery
-
-
-def _weight(found: Findings) -> int:
-    deliveries = [*found.deliveries, *(delivery for delivery, _ in found.held)]
-    return sum(len(delivery.order.body) for delivery in deliveries if delivery.order is not None)
-
-
-def _is_stored(known: Known, key: OrderKey) -> bool:
-    """Whether Redo holds the order, or may."""
-    return key in known.checkpoints or key in known.leftovers
 
 
 def _remembered(known: Known, key: OrderKey) -> Remembered:

@@ -1,7 +1,7 @@
 """Which addresses and stores of Redo the checkpoints count for, and whether orders may go there yet.
 
 Another address, or another store, is another place: what one accepted says nothing of the other. So at each start the
-settings are held against what is remembered. Where they differ, what the former endpoints accepted is parked, what the
+settings are compared with what is remembered. Where they differ, what the former endpoints accepted is parked, what the
 present ones accepted earlier comes back, and every order is looked at. Nothing goes to an endpoint that has accepted
 nothing yet until a person approves it, because an address may be wrong; unless nothing was accepted before anywhere. It
 must not know how an order is pushed.
@@ -9,19 +9,16 @@ must not know how an order is pushed.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
+from connector.pipeline.context import Context
 from connector.pipeline.failpoints import reach
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Endpoint, Rebinding, Sweep, SweepKind
-from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.sweeps.sweep import APPROVED_NOTE, ELSEWHERE, RESENDING
+from connector.pipeline.sweeps.state import APPROVED_NOTE, ELSEWHERE, RESENDING
 
 log = structlog.get_logger("connector.endpoints")
 
@@ -43,6 +40,11 @@ class Change:
         """Whether a person must approve an endpoint before anything goes there. A store that comes to the others is
         none: where the others are doesn't change."""
         return bool(self.left) and not self.first and not all(one.approved for one in self.came)
+
+    @property
+    def returns(self) -> bool:
+        """What was accepted at an endpoint that was left counts again."""
+        return any(one.orders for one in self.came)
 
     @property
     def accepted_here(self) -> int:
@@ -82,51 +84,31 @@ def unapproved(endpoints: Sequence[Endpoint]) -> str:
     return "; ".join([*parts, *(_accepted(one) for one in waiting)])
 
 
-async def _nothing(*, returns: bool) -> None:
-    pass
-
-
-class Changing(Protocol):
-    """`returns`: what was accepted at an endpoint that was left is about to count again."""
-
-    async def __call__(self, *, returns: bool) -> None: ...
-
-
 class Endpoints:
     """`urls`: where each store's orders are pushed to; without any, nothing is bound. `yes`: somebody approved them."""
 
-    def __init__(
-        self,
-        memory: CheckpointStore,
-        insist: Insist,
-        urls: Mapping[str, str],
-        next_revision: Callable[[], int],
-        clock: Callable[[], float] = time.time,
-        *,
-        yes: bool = False,
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
+    def __init__(self, context: Context, urls: Mapping[str, str], *, yes: bool = False) -> None:
+        self._store = context.store
+        self._revisions = context.revisions
+        self._clock = context.clock
         self._urls = urls
-        self._next_revision = next_revision
-        self._clock = clock
         self._yes = yes
         self.all: tuple[Endpoint, ...] = ()
         """As of the start, or of the last approval."""
         self.waiting: frozenset[str] = frozenset()
         """Stores whose endpoint is to be approved."""
 
-    async def load(self, late_until: float, changing: Changing = _nothing) -> None:
-        """At start, before anything of the store is used. `late_until`: until then an earlier request may land.
-        `changing`: to be done before other endpoints count."""
+    async def change(self) -> Change | None:
+        """At start: from what is remembered to what the settings say; None where nothing changes."""
+        return compare(await self._store.endpoints(), self._urls) if self._urls else None
+
+    async def load(self, change: Change | None, late_until: float) -> None:
+        """At start, before anything of the store is used. `late_until`: until then an earlier request may land."""
         if not self._urls:
             return
-        remembered = await self._memory.endpoints()
-        change = compare(remembered, self._urls)
         if change is not None:
-            await changing(returns=any(one.orders for one in change.came))
             await self._go_to(change, late_until)
-        elif not remembered:
+        elif not await self._store.endpoints():
             await self._bind()
         await self._look()
         if self.waiting and self._yes:
@@ -136,28 +118,28 @@ class Endpoints:
 
     async def approve(self) -> None:
         """Orders may go to all of them."""
-        await self._insist(self._memory.approve_endpoints)
+        await self._store.approve_endpoints()
         reach("endpoints.after_approve")
         await self._look()
 
     async def _look(self) -> None:
-        self.all = tuple(await self._insist(self._memory.endpoints))
+        self.all = tuple(await self._store.endpoints())
         self.waiting = frozenset(one.store_id for one in self.all if one.active and not one.approved)
 
     async def _bind(self) -> None:
         """The first start, or the first with a store from before addresses were remembered."""
-        await self._memory.rebind(Rebinding(self._urls, True, self._requeue()))
-        if orders := (await self._memory.tally()).checkpoints:
+        await self._store.rebind(Rebinding(self._urls, True, self._requeue()))
+        if orders := (await self._store.tally()).checkpoints:
             here = [Endpoint(store, url, True, True, 0) for store, url in self._urls.items()]
             log.info("checkpoints_bound", to=[str(one) for one in here], orders=orders)
 
     async def _go_to(self, change: Change, late_until: float) -> None:
         kind = SweepKind.RECONCILE if change.accepted_here else SweepKind.BACKFILL
-        requeue, former = self._requeue(), await self._memory.sweep()
+        requeue, former = self._requeue(), await self._store.sweep()
         unfinished = former is not None and former.finished_at is None and former.cause in RESENDING
         sweep = Sweep(kind, ELSEWHERE, requeue.revision, requeue.revision, requeue.since)
         reach("endpoints.before_rebind")
-        await self._memory.rebind(
+        await self._store.rebind(
             Rebinding(self._urls, not change.held, requeue, sweep, doubted=unfinished, late_until=late_until)
         )
         reach("endpoints.after_rebind")
@@ -167,13 +149,13 @@ class Endpoints:
 
     async def _approve_with_sweep(self) -> None:
         """What the present walk finds isn't held for being much, either."""
-        sweep = await self._memory.sweep()
+        sweep = await self._store.sweep()
         if sweep is not None and sweep.finished_at is None:
-            await self._memory.note(APPROVED_NOTE, str(sweep.revision))
+            await self._store.note(APPROVED_NOTE, str(sweep.revision))
         await self.approve()
 
     def _requeue(self) -> Arrival:
-        return Arrival(self._next_revision(), self._clock(), Lane.SWEEP)
+        return Arrival(self._revisions.next(), self._clock.wall(), Lane.SWEEP)
 
 
 def _named(endpoints: Sequence[Endpoint]) -> str:

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 
 PAUSE_NOTE: Final = "paused_by_hand_since"
 """Seconds since 1970; empty: not paused."""
 
 
-class HandPause:
-    """`on_end`: what waited may go on."""
-
-    def __init__(
-        self,
-        memory: CheckpointStore,
-        insist: Insist,
-        on_end: Callable[[], Awaitable[None]],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
-        self._on_end = on_end
-        self._clock = clock
+class ManualPause:
+    def __init__(self, context: Context, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._queue = queue
         self._lock = asyncio.Lock()
         self._loaded = False
         self.since: float | None = None
@@ -44,8 +33,8 @@ class HandPause:
             await self._load()
             if self.since is not None:
                 return False
-            self.since = self._clock()
-            await self._insist(lambda: self._memory.note(PAUSE_NOTE, repr(self.since)))
+            self.since = self._clock.wall()
+            await self._store.note(PAUSE_NOTE, repr(self.since))
             return True
 
     async def end(self) -> bool:
@@ -54,14 +43,14 @@ class HandPause:
             await self._load()
             if self.since is None:
                 return False
-            await self._insist(lambda: self._memory.note(PAUSE_NOTE, ""))
+            await self._store.note(PAUSE_NOTE, "")
             self.since = None
-        await self._on_end()
+        await self._queue.resume()
         return True
 
     async def _load(self) -> None:
         # A request may be carried out before the pipeline has picked up where it was.
         if not self._loaded:
-            noted = await self._memory.noted(PAUSE_NOTE)
+            noted = await self._store.noted(PAUSE_NOTE)
             self.since = float(noted) if noted else None
             self._loaded = True

@@ -9,21 +9,19 @@ stream may have a gap, a sweep is durably asked for first. It must not know how 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import structlog
 
 from connector.model.changes import Lsn, StreamIdentity, StreamStart, Transaction, format_lsn
-from connector.pipeline.holds.vanished_rows import Evidence
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.protocols import Observer
+from connector.pipeline.context import Context
+from connector.pipeline.holds.vanished_rows import VanishedRows
+from connector.pipeline.ports.protocols import Source
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.visibility import Visibility
-from connector.pipeline.sweeps.sweep import OLD_STORE, Sweeper
+from connector.pipeline.sweeps.state import OLD_STORE, Sweeps
 
 log = structlog.get_logger("connector.stream")
 
@@ -99,22 +97,15 @@ class Progress:
     """The pipeline's Journal: `begin` before a stream starts, `remember` before the server is told of a position."""
 
     def __init__(
-        self,
-        memory: CheckpointStore,
-        sweeper: Sweeper,
-        visibility: Visibility,
-        observer: Observer,
-        insist: Insist,
-        clock: Callable[[], float] = time.time,
-        evidence: Evidence | None = None,
+        self, context: Context, source: Source, sweeps: Sweeps, visibility: Visibility, vanished_rows: VanishedRows
     ) -> None:
-        self._memory = memory
-        self._evidence = evidence
-        self._sweeper = sweeper
+        self._store = context.store
+        self._observer = context.observer
+        self._clock = context.clock
+        self._source = source
+        self._sweeps = sweeps
         self._visibility = visibility
-        self._observer = observer
-        self._insist = insist
-        self._clock = clock
+        self._vanished_rows = vanished_rows
         self._known: Position | None = None
         self._mark: Mark | None = None
         self._expected: Mark | None = None
@@ -125,17 +116,18 @@ class Progress:
     async def load(self, *, empty: bool, made: Gap | None, same_stream: bool) -> None:
         """`empty`: nothing is remembered of any order, so that there is nothing to miss. `made`: why the slot was made
         just now. `same_stream`: what the stream carries is what it carried in the last run."""
-        noted = await self._memory.noted(PROGRESS_NOTE)
+        noted = await self._store.noted(PROGRESS_NOTE)
         self._known = None if noted is None else _read(noted)
         self._mark = self._known.mark if self._known is not None and same_stream else None
         self._empty, self._made = empty, made
         if self._known is not None and made is None:
-            self._sweeper.stream_begins(Lsn(self._known.lsn))
+            self._sweeps.stream_begins(Lsn(self._known.lsn))
 
     @property
-    def verified(self) -> bool:
-        """What the stream began with is known to go on from what was taken in."""
-        return self._expected is None
+    def same_history(self) -> bool:
+        """The stream is read, and goes on from what was taken in: the server hasn't become another one, as far as is
+        known. Until then nothing is removed."""
+        return self._source.position().connected and self._expected is None
 
     def lost(self, gap: Gap) -> None:
         """The slot was found unreadable: whoever makes the next one, changes are missing from it."""
@@ -144,15 +136,15 @@ class Progress:
     async def begin(self, start: StreamStart) -> None:
         """Compare with what is remembered, and ask for a sweep where that isn't continued."""
         gap = self._gap(start)
-        self._sweeper.stream_begins(start.confirmed)
+        self._sweeps.stream_begins(start.confirmed)
         if gap in OTHER_HISTORY:
-            await self._insist(self._visibility.forget_all)
+            await self._visibility.forget_all()
         if gap is not None:
             await self._notice(gap, start)
             self._mark = None
         known = self._known
         lsn = start.confirmed if known is None or gap is not None else known.lsn
-        await self._store(Position(start.identity, lsn, self._mark))
+        await self._write(Position(start.identity, lsn, self._mark))
         behind = self._mark is not None and start.confirmed < self._mark.end_lsn
         self._expected = self._mark if behind else None
         self._empty, self._made = False, None
@@ -168,9 +160,9 @@ class Progress:
         if self._expected is not None and lsn >= self._expected.end_lsn:
             await self._rewritten()  # the server's WAL is read beyond the mark, and nothing ended there
         if self._known is not None and lsn > self._known.lsn:
-            await self._store(Position(self._known.identity, lsn, self._mark))
+            await self._write(Position(self._known.identity, lsn, self._mark))
 
-    async def took_in(self, batch: Sequence[Transaction]) -> None:
+    async def record(self, batch: Sequence[Transaction]) -> None:
         """These came, in commit order, and are about to be put into the ledger."""
         for transaction in batch:
             if self._expected is not None and not _before(transaction, self._expected):
@@ -189,26 +181,26 @@ class Progress:
         await self._notice(Gap.HISTORY, None)
 
     async def _notice(self, gap: Gap, start: StreamStart | None) -> None:
-        told = None if self._known is None else format_lsn(self._known.lsn)
+        known = None if self._known is None else format_lsn(self._known.lsn)
         slot_at = None if start is None else format_lsn(start.confirmed)
-        log.warning("stream_gap", cause=gap.value, known=told, slot_at=slot_at, next=_NEXT[gap is Gap.SLOT_MOVED])
+        log.warning("stream_gap", cause=gap.value, known=known, slot_at=slot_at, next=_NEXT[gap is Gap.SLOT_MOVED])
         if gap is Gap.SLOT_MOVED:
-            await self._insist(self._memory.doubt_parked)
+            await self._store.doubt_parked()
         cause = OLD_STORE if gap is Gap.SLOT_MOVED else f"gap in the stream: {gap.value}"
-        doubtful = self._evidence if gap in OTHER_HISTORY else None
+        doubtful = self._vanished_rows if gap in OTHER_HISTORY else None
         if doubtful is not None:
             # What Redo holds may never have happened here; whether it did, a person knows.
-            doubtful.forget_shown()
+            doubtful.forget_deletes()
             await doubtful.doubt(cause, asks=True)
-        revision = await self._sweeper.ask(cause, SweepKind.RECONCILE)
+        revision = await self._sweeps.ask(cause, SweepKind.RECONCILE)
         if doubtful is not None:
             await doubtful.ends_with(revision)
         self._observer.gap(gap.value)
-        self.noticed = NoticedGap(gap, self._clock())
+        self.noticed = NoticedGap(gap, self._clock.wall())
 
-    async def _store(self, position: Position) -> None:
+    async def _write(self, position: Position) -> None:
         text = json.dumps(asdict(position), separators=(",", ":"))
-        await self._insist(lambda: self._memory.note(PROGRESS_NOTE, text))
+        await self._store.note(PROGRESS_NOTE, text)
         self._known = position
 
 

@@ -1,6 +1,6 @@
 """What the pipeline needs of its neighbours, in its own words. They satisfy these without knowing it.
 
-This module has no behaviour. The checkpoint store has a file of its own (`memory.py`).
+No behaviour. The checkpoint store has a file of its own (`store.py`).
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Redo(Protocol):
 
 
 class Observer(Protocol):
-    """Where facts are told. No order id ever becomes a label."""
+    """Where facts are counted. No order id ever becomes a label."""
 
     def transaction(self, changes: Sequence[Changes], *, whole: bool) -> None:
         """A transaction, or a part of one: `whole` when it ends here."""
@@ -204,7 +204,7 @@ class Observer(Protocol):
 
 
 class Chronicle(Protocol):
-    """Where what happened to single orders is told, for people who look at one: keys and places, never a value."""
+    """What happened to single orders, for people who look at one: keys and places, never a value."""
 
     def committed(
         self, revision: int, transaction: Transaction, affected: Sequence[tuple[Changes, frozenset[OrderKey]]]

@@ -151,8 +151,8 @@ class SweepKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """A walk over all orders in key order, resumable. `phase` 0 walks the OMS, 1 the checkpoints and 2 the dead letters
-    for orders that left it, 3 the former keys; in 4 all are on the road. `wanted_revision` is above `revision` when
-    something asked for another walk since this one began."""
+    for orders that left it, 3 the former keys; in 4 all were added to the ledger. `wanted_revision` is above `revision`
+    when something asked for another walk since this one began."""
 
     kind: SweepKind
     cause: str

@@ -1,4 +1,4 @@
-"""Whose turn it is to read: one query at a time in a lane, so that a burst of changes doesn't take all connections."""
+"""One query at a time in a lane, so that a burst of changes doesn't take all connections."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 from connector.pipeline.read.batch import BatchSize
 
 PATIENCE = 2.0
-"""Seconds after which a live read that isn't over keeps the next one waiting no longer."""
+"""Seconds after which a read that isn't over may be overtaken by the next one."""
 
 
-class Seat:
-    """`beside`: how many that took long may go on beside the one whose turn it is. `among`: the seat that it takes
-    turns with."""
+class ReadLane:
+    """`overtaken`: how many reads that took longer than PATIENCE may go on while others begin. `sharing`: the lane that
+    it takes turns with."""
 
-    def __init__(self, *, beside: int = 0, among: Seat | None = None) -> None:
+    def __init__(self, *, overtaken: int = 0, sharing: ReadLane | None = None) -> None:
         self.batch = BatchSize()
-        self._turns: asyncio.Semaphore = asyncio.Semaphore(1) if among is None else among._turns
-        self._beside = beside
+        self._turns: asyncio.Semaphore = asyncio.Semaphore(1) if sharing is None else sharing._turns
+        self._overtaken = overtaken
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -28,9 +28,9 @@ class Seat:
 
         def overtake() -> None:
             nonlocal waits
-            if self._beside:
+            if self._overtaken:
                 waits = False
-                self._beside -= 1
+                self._overtaken -= 1
                 self._turns.release()
 
         alarm = asyncio.get_running_loop().call_later(PATIENCE, overtake)
@@ -41,4 +41,4 @@ class Seat:
             if waits:
                 self._turns.release()
             else:
-                self._beside += 1
+                self._overtaken += 1

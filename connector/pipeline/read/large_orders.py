@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from connector.model.orders import OrderKey
-from connector.pipeline.decide import Delivery
+from connector.pipeline.examine.decide import Delivery
 from connector.pipeline.ports.entries import Entry
 
 COMMON = 32 * 1024
@@ -23,7 +23,7 @@ WAITING = 2_000
 """So many larger orders wait their turn without keeping others from being taken."""
 
 
-class Heavy:
+class LargeOrders:
     """The larger orders that are in work."""
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Heavy:
         self._lighter = asyncio.Event()
 
     def __contains__(self, key: OrderKey) -> bool:
-        """Whether the order is one of those that keep nobody waiting."""
+        """Whether the order takes no room from the others."""
         return key in self._keys and len(self._keys) <= WAITING
 
     @property
-    def aside(self) -> int:
-        """How many orders in work keep nobody waiting."""
+    def exempt(self) -> int:
+        """How many orders in work take no room from the others."""
         return min(len(self._keys), WAITING)
 
     def groups(self, found: Sequence[tuple[Entry, int]]) -> Iterator[list[Entry]]:
@@ -55,26 +55,26 @@ class Heavy:
         if group:
             yield group
 
-    def apart(self, entries: Sequence[Entry]) -> None:
-        """Orders that are read apart for another reason keep nobody waiting either."""
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Orders that are read apart for another reason take no room either."""
         self._keys |= {entry.key for entry in entries}
 
-    async def room(self) -> None:
-        """Wait until few enough are on their way."""
+    async def until_room(self) -> None:
+        """Wait until few enough bytes are on their way."""
         while self._bytes >= UNDER_WAY:
             self._lighter.clear()
             await self._lighter.wait()
 
-    def sent(self, delivery: Delivery) -> None:
-        """It's on its way from now on."""
+    def started(self, delivery: Delivery) -> None:
+        """It is on its way to Redo from now on."""
         self._bytes += _size(delivery)
 
-    def arrived(self, delivery: Delivery) -> None:
-        """Redo has answered, or nobody waits for it."""
+    def finished(self, delivery: Delivery) -> None:
+        """Redo has answered, or the request was given up."""
         self._bytes -= _size(delivery)
         self._lighter.set()
 
-    def forget(self, key: OrderKey) -> None:
+    def remove(self, key: OrderKey) -> None:
         """The order is in work no more."""
         self._keys.discard(key)
 

@@ -8,16 +8,15 @@ be read, and after that each of them failed again.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from connector.model.errors import OrderUnreadable
 from connector.model.orders import Assembly, Document, Members, OrderKey
-from connector.pipeline.ports.protocols import Assembler, Observer
-from connector.pipeline.read.controls import Controls
+from connector.pipeline.context import Context
+from connector.pipeline.read.control_reads import ControlReads
 from connector.pipeline.read.large_orders import COMMON
-from connector.pipeline.read.visibility import Hidden, Visibility
+from connector.pipeline.read.visibility import HiddenCommits, Visibility
 
 NO_MEMBERS: Members = {}
 
@@ -28,7 +27,7 @@ class Reading:
 
     key: OrderKey
     documents: tuple[Document, ...]
-    hidden: Hidden
+    hidden: HiddenCommits
     members: Members = field(default_factory=dict)
     error: OrderUnreadable | None = None
     oversized: int = 0
@@ -37,55 +36,44 @@ class Reading:
     """It can't be the key of an order, as the order key's columns and types are."""
 
 
-def _nobody_asks() -> None:
-    pass
-
-
 class Reader:
-    """`read` returns once the child rows that the orders are made of are in the reverse index (`enroll`)."""
+    """`recovered`: called with the SQLSTATE once a failure of the whole mapping is over. The reader must not know what
+    waits for that."""
 
-    def __init__(
-        self,
-        assembler: Assembler,
-        visibility: Visibility,
-        observer: Observer,
-        enroll: Callable[[Mapping[OrderKey, Members]], Awaitable[None]],
-        timer: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._assembler = assembler
+    def __init__(self, context: Context, visibility: Visibility, recovered: Callable[[str], None]) -> None:
+        self._store = context.store
+        self._assembler = context.assembler
+        self._observer = context.observer
+        self._in_work = context.in_work
+        self._timer = context.clock.timer
         self._visibility = visibility
-        self._observer = observer
-        self._enroll = enroll
-        self._timer = timer
-        self.answered: Callable[[], None] = _nobody_asks
-        """Told whenever the assembler has answered, with orders or with one that it can't read."""
         self._under_way: set[asyncio.Future[None]] = set()
-        self.controls = Controls(assembler, self._assemble, timer)
+        self.controls = ControlReads(context, self._assemble, recovered)
 
-    async def read(self, keys: Sequence[OrderKey], *, heavy: bool = False, brief: bool = False) -> list[Reading]:
-        """One reading for each key; `heavy`: larger documents too; `brief`: in little time. Raises SourceUnavailable
+    async def read(self, keys: Sequence[OrderKey], *, large: bool = False, brief: bool = False) -> list[Reading]:
+        """One reading for each key; `large`: larger documents too; `brief`: in little time. Raises SourceUnavailable
         (LimitExceeded when fewer keys may pass), MappingBroken (MappingFails when it fails for all keys)."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(done)
         try:
-            largest = None if heavy else COMMON
+            largest = None if large else COMMON
             await self.controls.probe(keys, largest)  # when the mapping fails for all, it costs one query
             readings = await self._read(keys, largest, brief=brief)
             members = {reading.key: reading.members for reading in readings if reading.members}
             if members:
-                await self._enroll(members)
+                await self._store.enroll(members)
             return readings
         finally:
             self._under_way.discard(done)
             done.set_result(None)
 
-    async def enrolled(self) -> None:
-        """Wait for the readings that are under way now."""
+    async def until_enrolled(self) -> None:
+        """Wait until the readings that are under way now are in the reverse index."""
         if self._under_way:
             await asyncio.wait(set(self._under_way))
 
     async def _read(
-        self, keys: Sequence[OrderKey], largest: int | None, shown_before: Hidden | None = None, *, brief: bool
+        self, keys: Sequence[OrderKey], largest: int | None, shown_before: HiddenCommits | None = None, *, brief: bool
     ) -> list[Reading]:
         """`shown_before`: what the snapshot of a control that was read doesn't show. No snapshot comes with an error,
         and the change that mends the order may be in none yet."""
@@ -93,7 +81,7 @@ class Reader:
             assembly, hidden = await self._assemble(keys, largest, brief=brief)
         except OrderUnreadable as error:
             if shown_before is None:
-                shown_before = await self.controls.judge(error, keys, largest)
+                shown_before = await self.controls.blame(error, keys, largest)
                 if len(keys) == 1:
                     return await self._read(keys, largest, shown_before, brief=brief)
             if len(keys) == 1:
@@ -113,21 +101,21 @@ class Reader:
             for key in keys
         ]
 
-    async def look_around(self) -> Hidden:
+    async def snapshot(self) -> HiddenCommits:
         """Take a snapshot only to learn which commits it shows."""
         return (await self._assemble((), None))[1]
 
     async def _assemble(
         self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
-    ) -> tuple[Assembly, Hidden]:
+    ) -> tuple[Assembly, HiddenCommits]:
         """One query, and what its snapshot doesn't show."""
-        before, started = self._visibility.opened(), self._timer()
+        before, started = self._visibility.unseen(), self._timer()
         try:
             assembly = await self._assembler.assemble(keys, largest, brief=brief)
         finally:
-            self.answered()
-        self._visibility.judged_at = self._timer()
+            self._in_work.progressed()
+        self._visibility.checked_at = self._timer()
         if keys:
-            self._observer.assembled(self._visibility.judged_at - started, len(keys))
-        self.controls.well(assembly)
-        return assembly, self._visibility.judge(before, assembly.snapshot)
+            self._observer.assembled(self._visibility.checked_at - started, len(keys))
+        self.controls.succeeded(assembly)
+        return assembly, self._visibility.hidden_from(assembly.snapshot, before)

@@ -16,7 +16,7 @@ from connector.pipeline.ports.store import CheckpointStore
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class HiddenCommits:
     """Revisions (ascending) of commits that one snapshot didn't show."""
 
     revisions: tuple[int, ...] = ()
@@ -30,28 +30,28 @@ class Hidden:
 class Visibility:
     """The commits that no snapshot has shown yet, in memory and in the ledger.
 
-    Use: `before = opened()`, then take the snapshot, then `judge(before, snapshot)`. A commit that is missing from
-    `before` was either seen by an older snapshot, thus by this one too, or arrived later, thus with a revision that the
-    entries taken before it don't have.
+    Use: `before = unseen()`, then take the snapshot, then `hidden_from(snapshot, before)`. A commit that is missing
+    from `before` was either seen by an older snapshot, thus by this one too, or arrived later, thus with a revision
+    that the entries taken before it don't have.
     """
 
-    def __init__(self, memory: CheckpointStore) -> None:
-        self._memory = memory
+    def __init__(self, store: CheckpointStore) -> None:
+        self._store = store
         self._unseen: dict[int, Commit] = {}
         self._to_forget: list[int] = []
-        self.judged_at = 0.0
+        self.checked_at = 0.0
 
     async def load(self) -> None:
-        self._unseen = {commit.revision: commit for commit in await self._memory.unseen()}
+        self._unseen = {commit.revision: commit for commit in await self._store.unseen()}
 
     def arrived(self, commits: Sequence[Commit]) -> None:
         for commit in commits:
             self._unseen[commit.revision] = commit
 
-    def opened(self) -> tuple[Commit, ...]:
+    def unseen(self) -> tuple[Commit, ...]:
         return tuple(self._unseen.values())
 
-    def judge(self, before: Sequence[Commit], snapshot: Snapshot) -> Hidden:
+    def hidden_from(self, snapshot: Snapshot, before: Sequence[Commit]) -> HiddenCommits:
         hidden: list[int] = []
         for commit in before:
             if not snapshot.shows(commit.xid, commit.end_lsn):
@@ -59,13 +59,13 @@ class Visibility:
             elif self._unseen.pop(commit.revision, None) is not None:
                 self._to_forget.append(commit.revision)
         hidden.sort()
-        return Hidden(tuple(hidden))
+        return HiddenCommits(tuple(hidden))
 
     async def forget_seen(self) -> None:
         """Take the seen commits out of the store: not urgent, since seeing a commit twice does no harm."""
         if self._to_forget:
             revisions = [*self._to_forget]
-            await self._memory.seen(revisions)
+            await self._store.seen(revisions)
             del self._to_forget[: len(revisions)]
 
     async def forget_all(self) -> None:

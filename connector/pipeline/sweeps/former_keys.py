@@ -9,7 +9,7 @@ types, nor how an order is looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,12 +17,10 @@ import structlog
 
 from connector.model.errors import ConnectorError
 from connector.model.orders import KeyColumn, KeyShape, OrderKey, Place
-from connector.pipeline.clock import MACHINE, Clock
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.failpoints import reach
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.protocols import Assembler
-from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.sweeps.sweep import Sweeper
+from connector.pipeline.sweeps.state import Sweeps
 
 log = structlog.get_logger("connector.pipeline")
 
@@ -66,25 +64,12 @@ def _shape(found: dict[str, Any] | None) -> KeyShape | None:
 
 
 class FormerKeys:
-    """`busy`: the orders that are in work. `be_quiet`: told until when nothing may be pushed."""
-
-    def __init__(
-        self,
-        memory: CheckpointStore,
-        assembler: Assembler,
-        sweeper: Sweeper,
-        insist: Insist,
-        busy: Callable[[], frozenset[OrderKey]],
-        be_quiet: Callable[[float], None],
-        clock: Clock = MACHINE,
-    ) -> None:
-        self._memory = memory
-        self._assembler = assembler
-        self._sweeper = sweeper
-        self._insist = insist
-        self._busy = busy
-        self._be_quiet = be_quiet
-        self._clock = clock
+    def __init__(self, context: Context, sweeps: Sweeps, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._assembler = context.assembler
+        self._in_work = context.in_work
+        self._sweeps = sweeps
+        self._queue = queue
         self._changes = 0
         self._taken = 0
 
@@ -92,7 +77,7 @@ class FormerKeys:
         """At start, before anything is taken in or looked at: whether the key has another shape than the stored keys
         have. Those are former ones then, and a sweep over all orders is stored."""
         shape = self._assembler.key_shape
-        note = KeyNote.parsed(await self._memory.noted(KEY_NOTE))
+        note = KeyNote.parsed(await self._store.noted(KEY_NOTE))
         if note is not None:
             self._changes = note.changes
         if shape is None:
@@ -105,9 +90,9 @@ class FormerKeys:
         await self._change(note or KeyNote(None), shape)
         return True
 
-    async def unsettle(self) -> None:
+    async def mark_all_former(self) -> None:
         """Keys are about to come back that may be from before a change. The next `load` makes all former ones."""
-        note = KeyNote.parsed(await self._memory.noted(KEY_NOTE))
+        note = KeyNote.parsed(await self._store.noted(KEY_NOTE))
         if note is not None and note.changes:
             await self._note(replace(note, changes=note.changes + 1, changing=True))
 
@@ -115,7 +100,7 @@ class FormerKeys:
         """Of a store that doesn't know the shape of its keys, because an older version wrote it."""
         after: OrderKey | None = None
         try:
-            while page := await self._memory.page_checkpoints(after, PAGE):
+            while page := await self._store.page_checkpoints(after, PAGE):
                 if await self._assembler.misfits(page):
                     return True
                 after = page[-1]
@@ -125,14 +110,14 @@ class FormerKeys:
 
     async def _change(self, note: KeyNote, shape: KeyShape) -> None:
         """Each step may be the last one before a kill; then the next start does all of it again."""
-        late = await self._memory.late_until()
+        late = await self._store.late_until()
         quiet = max((one for one in (note.quiet_until, late) if one is not None), default=None)
         note = KeyNote(
             note.shape, note.changes if note.changing else note.changes + 1, changing=True, quiet_until=quiet
         )
         await self._note(note)
         reach("former.after_note")
-        checkpoints = (await self._memory.tally()).checkpoints
+        checkpoints = (await self._store.tally()).checkpoints
         log.warning(
             "order_key_changed",
             before=None if note.shape is None else str(note.shape),
@@ -140,11 +125,11 @@ class FormerKeys:
             checkpoints=checkpoints,
             next="every order takes over what is stored at its id and store; what is left then has left the mapping",
         )
-        await self._sweeper.begin_anew(
-            KEY_CHANGED, min((one.revision for one in await self._memory.unseen()), default=None)
+        await self._sweeps.begin_anew(
+            KEY_CHANGED, min((one.revision for one in await self._store.unseen()), default=None)
         )
         reach("former.after_sweep")
-        await self._memory.retire_all(note.changes)
+        await self._store.retire_all(note.changes)
         reach("former.after_retire")
         note = replace(note, shape=shape, changing=False)
         await self._note(note)
@@ -153,13 +138,13 @@ class FormerKeys:
 
     def _wait(self, note: KeyNote | None) -> None:
         if note is not None and note.quiet_until is not None:
-            self._be_quiet(note.quiet_until)
+            self._queue.quiet_until = note.quiet_until
 
     async def _note(self, note: KeyNote) -> None:
-        await self._memory.note(KEY_NOTE, note.text)
+        await self._store.note(KEY_NOTE, note.text)
 
     @property
-    def any(self) -> bool:
+    def exist(self) -> bool:
         """Whether there may be former keys."""
         return self._changes > 0
 
@@ -167,23 +152,22 @@ class FormerKeys:
         """Let orders without checkpoints take over what is stored at their places. Returns those that did."""
         if not wanted:
             return frozenset()
-        busy = self._busy()
-        taken = await self._insist(lambda: self._memory.take_over(wanted, busy))
+        taken = await self._store.take_over(wanted, self._in_work.keys)
         reach("former.after_claim")
         self._taken += len(taken)
         return taken
 
     async def retire(self, keys: Sequence[OrderKey]) -> None:
         """These were found to be no keys of today. A sweep judges them, once every order had its chance."""
-        if not self.any:
-            note = KeyNote.parsed(await self._insist(lambda: self._memory.noted(KEY_NOTE)))
+        if not self.exist:
+            note = KeyNote.parsed(await self._store.noted(KEY_NOTE))
             self._changes = 1
             counted = replace(note or KeyNote(self._assembler.key_shape), changes=1)
-            await self._insist(lambda: self._note(counted))
-        await self._insist(lambda: self._memory.retire(keys, self._changes))
+            await self._note(counted)
+        await self._store.retire(keys, self._changes)
         log.warning("order_keys_unfit", orders=len(keys), first=keys[0], next="the next reconcile judges them")
 
-    def judged(self, left: int) -> None:
+    def sweep_over(self, left: int) -> None:
         """A sweep is through with what was left of former keys."""
         if self._taken or left:
             log.info("former_keys_judged", taken_over=self._taken, left_the_mapping=left)

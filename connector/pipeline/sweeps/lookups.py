@@ -2,7 +2,7 @@
 
 A lookup waits in the ledger like an order does, because its answer counts only in a snapshot that shows the change: an
 order that came to use the row a moment earlier might otherwise be missed. A wide one is read in pages, in key order,
-and only while the road is hungry, so that it never delays live changes.
+and only while the dispatcher has room, so that it never delays live changes.
 
 What a deleted or moved row belonged to isn't in the OMS any more: the reverse index, kept with the checkpoints, knows.
 """
@@ -10,20 +10,18 @@ What a deleted or moved row belonged to isn't in the OMS any more: the reverse i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from connector.model.errors import LimitExceeded, OrderUnreadable
 from connector.model.orders import KeyPage, Lookup, OrderKey, encoded
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.backpressure import Backpressure
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.insist import Insist
 from connector.pipeline.ports.entries import Arrival, Lane, PendingLookup
-from connector.pipeline.ports.protocols import Assembler, Chronicle
-from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.batch import BatchSize
 from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import Visibility
-from connector.pipeline.revisions import Revisions
 
 AT_ONCE = 500
 PAGE = 2000
@@ -32,49 +30,39 @@ INDEX = "@"
 """Routes that begin with this are answered by the reverse index, not by the OMS."""
 
 
-class Resolver:
-    """`wide`: goes on with lookups of which a page was read, one page whenever the road is hungry. Otherwise reads
-    first pages, at once. One of each runs, so that a product in a million orders never delays a customer of one.
-    `too_slow`: lookups that the server's limits don't let pass, shared by both."""
+class LookupResolver:
+    """With `backpressure` it goes on with lookups of which a page was read, one page whenever there is room. Without,
+    it reads first pages, at once. One of each runs, so that a product in a million orders never delays a customer of
+    one. `too_slow`: lookups that the server's limits don't let pass, shared by both."""
 
     def __init__(
         self,
-        memory: CheckpointStore,
-        assembler: Assembler,
+        context: Context,
         reader: Reader,
         visibility: Visibility,
-        revisions: Revisions,
-        insist: Insist,
-        chronicle: Chronicle,
         known_routes: frozenset[str],
-        wake: Callable[[], None],
         too_slow: set[Lookup],
-        *,
-        wide: bool,
+        backpressure: Backpressure | None = None,
     ) -> None:
-        self._memory = memory
-        self._assembler = assembler
+        self._store = context.store
+        self._assembler = context.assembler
+        self._revisions = context.revisions
+        self._chronicle = context.chronicle
+        self._wake = context.wake
         self._reader = reader
         self._visibility = visibility
-        self._revisions = revisions
-        self._insist = insist
-        self._chronicle = chronicle
         self._known_routes = known_routes
-        self._wake = wake
         self._too_slow = too_slow
-        self._wide = wide
-        self.heartbeat = Heartbeat("fan-out" if wide else "resolver", "finding the orders of a changed row")
+        self._backpressure = backpressure
+        name = "resolver" if backpressure is None else "fan-out"
+        self.heartbeat = Heartbeat(name, "finding the orders of a changed row")
         self._arrived = asyncio.Event()
         self._arrived.set()  # some may have waited since the last run
-        self._hungry = asyncio.Event()
         self._lookups, self._pages = BatchSize(AT_ONCE), BatchSize(PAGE)
 
-    def poke(self) -> None:
-        """Lookups may have arrived."""
+    def lookups_arrived(self) -> None:
+        """There may be lookups to resolve."""
         self._arrived.set()
-
-    def feed_me(self) -> None:
-        self._hungry.set()
 
     async def step(self) -> bool:
         """Resolve one page of one group of lookups; True when a walk goes on. Raises SourceUnavailable, MappingBroken,
@@ -82,46 +70,45 @@ class Resolver:
         with self.heartbeat.resting():
             await self._arrived.wait()
         self._arrived.clear()
-        pending = await self._insist(lambda: self._memory.take_lookups(self._lookups.size, wide=self._wide))
+        wide = self._backpressure is not None
+        pending = await self._store.take_lookups(self._lookups.size, wide=wide)
         if not pending:
             return False
         self._arrived.set()
         if pending[0].lookup.route not in self._known_routes:
             # A route of an older mapping: the sweep that a changed mapping starts covers it.
-            await self._insist(lambda: self._memory.resolved(pending, None, None))
+            await self._store.resolved(pending, None, None)
             return False
-        if self._wide:
-            self._hungry.clear()
-            self._wake()
+        if self._backpressure is not None:
             with self.heartbeat.resting():
-                await self._hungry.wait()
+                await self._backpressure.until_room()
         return await self._resolve(pending)
 
     async def _resolve(self, pending: Sequence[PendingLookup]) -> bool:
-        # Those that lead to all orders keep no others waiting.
+        # Those that lead to all orders are read after the others.
         pending = [one for one in pending if one.lookup not in self._too_slow] or pending
         route, cursor = pending[0].lookup.route, pending[0].cursor
         if route.startswith(INDEX):
             # From this snapshot on no order is read with the row. Those read before are in the index once they have
             # been enrolled; so, after that, the index names every order that Redo may hold with the row.
-            hidden = await self._reader.look_around()
-            await self._reader.enrolled()
+            hidden = await self._reader.snapshot()
+            await self._reader.until_enrolled()
             rows = [encoded(one.lookup.values) for one in pending]
             after = None if cursor is None else OrderKey(cursor)
-            keys = await self._insist(lambda: self._memory.enrolled(route, rows, after, PAGE))
+            keys = await self._store.enrolled(route, rows, after, PAGE)
             following = keys[-1] if len(keys) == PAGE else None
         else:
-            before = self._visibility.opened()
+            before = self._visibility.unseen()
             with self._lookups.page(), self._pages.page() as size:
                 page = await self._page(pending, cursor, size)
-            hidden = self._visibility.judge(before, page.snapshot)
+            hidden = self._visibility.hidden_from(page.snapshot, before)
             keys = list(page.keys)
             following = None if page.cursor is None else OrderKey(page.cursor)
         settled = [one for one in pending if not hidden.touches(one.first_revision, one.revision)]
         if not settled:
             await asyncio.sleep(HIDDEN_PAUSE)
             return False
-        await self._store(settled, keys, following, walked=cursor is not None)
+        await self._add_found(settled, keys, following, walked=cursor is not None)
         return following is not None
 
     async def _page(self, pending: Sequence[PendingLookup], cursor: str | None, size: int) -> KeyPage:
@@ -142,7 +129,7 @@ class Resolver:
                 raise
         return await self._assembler.resolve(lookups, None, size)
 
-    async def _store(
+    async def _add_found(
         self, settled: Sequence[PendingLookup], keys: Sequence[OrderKey], following: str | None, *, walked: bool
     ) -> None:
         arrival = None
@@ -155,8 +142,8 @@ class Resolver:
                 frozenset(keys),
                 first_revision=min(one.first_revision for one in settled),
             )
-        await self._insist(lambda: self._memory.resolved(settled, arrival, following))
+        await self._store.resolved(settled, arrival, following)
         if following is None:
             self._too_slow.difference_update(one.lookup for one in settled)
         reach("lookup.after_resolve")
-        self._wake()
+        self._wake.set()

@@ -1,5 +1,5 @@
 """Orders that the mapping failed for are looked at again when the cause may have gone: a row that made several of them
-fail leads to one of them only, and its change isn't news of the others.
+fail leads to one of them only, so that its change affects no other.
 
 A walk over the dead letters, paced, so that many of them cost the OMS little however often something changes.
 """
@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 
 from connector.model.orders import OrderKey
-from connector.pipeline.clock import Clock
-from connector.pipeline.decide import MAPPING
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
+from connector.pipeline.examine.decide import MAPPING
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.entries import Lane
 from connector.pipeline.ports.records import DeadLetter
-from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.revisions import Revisions
 
 PAGE = 500
 PER_SECOND = 50.0
@@ -29,15 +26,11 @@ ANY = ""
 _SQLSTATE = re.compile(r"SQLSTATE (\w{5})")
 
 
-class Relook:
-    def __init__(
-        self, memory: CheckpointStore, insist: Insist, revisions: Revisions, wake: Callable[[], None], clock: Clock
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
-        self._revisions = revisions
-        self._wake = wake
-        self._clock = clock
+class SecondLooks:
+    def __init__(self, context: Context, queue: LedgerQueue) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._queue = queue
         self._causes: set[str] = set()
         self._wanted = asyncio.Event()
         self._not_before = 0.0
@@ -62,18 +55,13 @@ class Relook:
         self._wanted.clear()
         causes, self._causes = self._causes, set()
         after: OrderKey | None = None
-        while letters := await self._insist(lambda: self._memory.dead_letters(after, PAGE)):  # noqa: B023
+        while letters := await self._store.dead_letters(after, PAGE):
             keys = frozenset(letter.key for letter in letters if _caused(letter, causes))
-            await self.look_at(keys, Lane.FANOUT)
+            if keys:
+                await self._queue.add(keys, Lane.FANOUT)
             after = letters[-1].key
             with self.heartbeat.resting():
                 await asyncio.sleep(len(keys) / PER_SECOND)
-
-    async def look_at(self, keys: frozenset[OrderKey], lane: Lane) -> None:
-        if keys:
-            arrival = Arrival(self._revisions.next(), self._clock.wall(), lane, keys)
-            await self._insist(lambda: self._memory.arrive([arrival], []))
-            self._wake()
 
 
 def _caused(letter: DeadLetter, causes: set[str]) -> bool:

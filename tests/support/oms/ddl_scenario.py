@@ -115,7 +115,7 @@ class DdlScenario:
         self.fine()
 
     def _sweeps(self) -> tuple[int, object]:
-        sweep = self.parts.pipeline.sweeper.current
+        sweep = self.parts.pipeline.sweeps.current
         return len(self.generations), sweep and (sweep.started_at, sweep.wanted_revision)
 
     async def _analysed(self, end: int) -> bool:
@@ -133,7 +133,7 @@ class DdlScenario:
 
     async def _idle(self) -> bool:
         pipeline = self.parts.pipeline
-        if pipeline.sweeper.active or not pipeline.dispatcher.idle or pipeline.trouble is not None:
+        if pipeline.sweeps.active or pipeline.in_work or pipeline.trouble is not None:
             return False
         if not pipeline.ports.source.position().connected:
             return False

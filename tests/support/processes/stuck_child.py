@@ -12,7 +12,7 @@ from typing import Any
 
 from connector.checkpoints.tables import ledger
 from connector.cli.main import main
-from connector.pipeline.intake.intake import Intake
+from connector.pipeline.intake.router import Router
 
 
 def _stuck(*_: Any) -> Any:
@@ -20,13 +20,13 @@ def _stuck(*_: Any) -> Any:
 
 
 def _after_a_change(sabotage: Callable[[], None]) -> None:
-    real = Intake._reduce
+    real = Router.route
 
-    def reduce(self: Intake, batch: Any) -> Any:
+    def route(self: Router, batch: Any) -> Any:
         sabotage()
         return real(self, batch)
 
-    Intake._reduce = reduce  # type: ignore[method-assign] # that is what this file is for
+    Router.route = route  # type: ignore[method-assign] # that is what this file is for
 
 
 def stick(part: str) -> None:

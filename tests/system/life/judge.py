@@ -11,7 +11,7 @@ from connector.contract.canonical import canonical, fingerprint_of, ignoring
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Order, OrderKey, Place
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Known
-from connector.pipeline.run import SETTING_UP_NOTE
+from connector.pipeline.start import SETTING_UP_NOTE
 from tests.system.life.oms import REFUSED, Header, Mood, Row
 from tests.system.life.witness import cancelled, key_of
 from tests.system.life.world import World
@@ -40,8 +40,10 @@ async def _resting(world: World) -> bool:
     pipeline, tally = world.life.pipeline, await world.memory.tally()
     begun = world.life.source.connected and await world.memory.noted(SETTING_UP_NOTE) == "no"
     told = begun and world.slot.told >= world.oms.end
-    waiting = tally.affected or tally.lookups or tally.held or pipeline.sweeper.active or len(pipeline.visibility)
-    return told and not waiting and pipeline.dispatcher.idle
+    waiting = (
+        tally.affected or tally.lookups or tally.held or pipeline.sweeps.active or len(pipeline.stations.visibility)
+    )
+    return told and not waiting and not pipeline.in_work
 
 
 @dataclass(slots=True)

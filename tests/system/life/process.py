@@ -14,9 +14,10 @@ from typing import Any, cast
 from connector.model.errors import CheckpointsUnwritable
 from connector.model.orders import Order, Outcome, Place
 from connector.pipeline.clock import Clock
+from connector.pipeline.options import Options, Ports
 from connector.pipeline.ports.protocols import Assembler, Contract, Slot
 from connector.pipeline.ports.store import CheckpointStore
-from connector.pipeline.run import Options, Pipeline, Ports
+from connector.pipeline.run import Pipeline
 from connector.status.history import History
 from connector.status.metrics import Metrics
 from tests.support.direct_redo import DirectRedo
@@ -154,7 +155,7 @@ class MortalRedo:
     async def _ask(self, place: Place, order: Order | None, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         await self._life.moment()
         outcome: Outcome | None = None
-        self._witness.asking(place, order, self._life.pipeline.gates)
+        self._witness.asking(place, order, self._life.pipeline.admissions)
         try:
             outcome = await self._life.request(work())
         finally:

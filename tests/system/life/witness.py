@@ -13,7 +13,7 @@ from typing import Any
 
 from connector.model.changes import Lsn
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place
-from connector.pipeline.deliver.store_admissions import Gates
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.ports.entries import Arrival, Commit, Entry
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from tests.system.life.oms import Oms, OmsRoutes
@@ -105,11 +105,11 @@ class Witness:
 
     # Redo.
 
-    def asking(self, place: Place, order: Order | None, gates: Gates) -> None:
+    def asking(self, place: Place, order: Order | None, admissions: StoreAdmissions) -> None:
         """A request begins."""
         self.require(place not in self._places, f"two requests are in flight for {place}")
         self._places.add(place)
-        if gates.of(place.store_id).pause is not None:
+        if admissions.of(place.store_id).pause is not None:
             self.require(place.store_id not in self._probing, "a second request is sent in a pause")
             self._probing.add(place.store_id)
         if order is None:

@@ -16,12 +16,13 @@ from connector.contract.order_builder import RedoContract
 from connector.model.errors import CheckpointsUnwritable
 from connector.model.orders import Order, OrderKey
 from connector.pipeline.control import Control
-from connector.pipeline.decide import Terms
-from connector.pipeline.holds.guard import Limits
+from connector.pipeline.examine.decide import Terms
+from connector.pipeline.holds.limits import Limits
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
+from connector.pipeline.options import Options
 from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane
 from connector.pipeline.ports.records import Known, Settlement, Sweep
-from connector.pipeline.run import SETTING_UP_NOTE, Options
+from connector.pipeline.start import SETTING_UP_NOTE
 from connector.sandbox.app import Sandbox
 from connector.sandbox.faults.switches import Switches
 from connector.sandbox.replies import Reply, problem

@@ -7,7 +7,7 @@ import time
 import structlog
 
 from connector.model.orders import Outcome, delivery_id
-from connector.pipeline.decide import Delivery, Settled
+from connector.pipeline.examine.decide import Delivery, Settled
 from connector.pipeline.examine.slow_orders import ADVICE as SLOW_ADVICE
 from connector.pipeline.examine.slow_orders import SLOW
 from connector.pipeline.ports.records import FAILING, DeadLetter
@@ -18,8 +18,8 @@ AT_MOST = 20
 EVERY = 60.0
 
 
-class Notices:
-    """At most AT_MOST refusals a minute are logged one by one; the others are counted and told together."""
+class RefusalLog:
+    """At most AT_MOST refusals a minute are logged one by one; the others are counted and logged together."""
 
     def __init__(self) -> None:
         self._window = 0.0
@@ -65,7 +65,7 @@ class Notices:
             )
 
 
-def answered(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: float) -> None:
+def log_answer(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: float) -> None:
     """One request and what came of it, for whoever follows one order: at debug level, because it's a line for each."""
     log.debug(
         "delivery",

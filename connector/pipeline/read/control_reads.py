@@ -2,12 +2,11 @@
 
 A run-time error of the mapping may come from a row that every order's query computes (a CTE that is read twice, a
 subquery for all orders). So before an order is blamed, another one is read as a control. When no other can be read
-either, the mapping fails, nobody is blamed, and the first of the controls that can be read again ends that.
+either, the mapping fails, no order is blamed, and the first of the controls that can be read again ends that.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
@@ -18,8 +17,8 @@ import structlog
 
 from connector.model.errors import LimitExceeded, MappingFails, OrderUnreadable, SourceUnavailable
 from connector.model.orders import Assembly, Diagnosis, OrderKey
-from connector.pipeline.ports.protocols import Assembler
-from connector.pipeline.read.visibility import Hidden
+from connector.pipeline.context import Context
+from connector.pipeline.read.visibility import HiddenCommits
 
 log = structlog.get_logger("connector.pipeline")
 
@@ -41,24 +40,25 @@ class Read(Protocol):
 
     async def __call__(
         self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
-    ) -> tuple[Assembly, Hidden]: ...
+    ) -> tuple[Assembly, HiddenCommits]: ...
 
 
-class Controls:
-    def __init__(self, assembler: Assembler, read: Read, timer: Callable[[], float] = time.monotonic) -> None:
-        self._assembler = assembler
+class ControlReads:
+    """`read`: one query. `recovered`: called with the SQLSTATE once a failure of the mapping is over."""
+
+    def __init__(self, context: Context, read: Read, recovered: Callable[[str], None]) -> None:
+        self._assembler = context.assembler
+        self._timer = context.clock.timer
         self._read = read
-        self._timer = timer
+        self._recovered = recovered
         self._good: deque[OrderKey] = deque(maxlen=KNOWN)
         self._turn = 0
         self._searched = ""
         self._searched_at = self._rest = 0.0
         self._found: Diagnosis | None = None
         self.failing: MappingFails | None = None
-        self.over: Callable[[str], None] = lambda _: None
-        """Told, with its SQLSTATE, when a failure of the mapping is over."""
 
-    def well(self, assembly: Assembly) -> None:
+    def succeeded(self, assembly: Assembly) -> None:
         """These orders were read, just now."""
         # One of each read, so that they have little in common.
         some = 1 if len(self._good) == KNOWN else KNOWN
@@ -66,12 +66,12 @@ class Controls:
         if assembly.documents and self.failing is not None:
             ended, self.failing, self._rest = self.failing, None, 0.0
             log.info("mapping_works_again", sqlstate=ended.sqlstate)
-            self.over(ended.sqlstate)
+            self._recovered(ended.sqlstate)
 
-    async def judge(self, error: OrderUnreadable, keys: Sequence[OrderKey], largest: int | None) -> Hidden:
+    async def blame(self, error: OrderUnreadable, keys: Sequence[OrderKey], largest: int | None) -> HiddenCommits:
         """Returns, with what the control's snapshot doesn't show, when the blame is among the keys; else raises
         MappingFails."""
-        shown, failed = Hidden(), 0
+        shown, failed = HiddenCommits(), 0
         async for key in self._others(keys):
             try:
                 assembly, hidden = await self._read([] if key is None else [key], largest)
@@ -142,15 +142,15 @@ class Controls:
 
     async def _others(self, keys: Sequence[OrderKey]) -> AsyncIterator[OrderKey | None]:
         """Controls, those first that tell most. None: no order at all."""
-        told = set[OrderKey]() if len(keys) > 1 else {*keys}
-        known = [key for key in self._good if key not in told][::-1]
+        tried = set[OrderKey]() if len(keys) > 1 else {*keys}
+        known = [key for key in self._good if key not in tried][::-1]
         some = keys[:: max(1, len(keys) // ENOUGH)][:ENOUGH] if len(keys) > 1 else ()
         for key in (*known, None, *some):
             yield key
-        told |= {*known, *some}
+        tried |= {*known, *some}
         with suppress(LimitExceeded, OrderUnreadable):
             for key in await self._assembler.sample(2 * ENOUGH):
-                if key not in told:
+                if key not in tried:
                     yield key
 
     def _fails(self, error: OrderUnreadable, found: Diagnosis | None) -> MappingFails:

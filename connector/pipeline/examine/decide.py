@@ -111,13 +111,13 @@ def decide(
         order = contract.order(documents[0], entry.since)
     except InvalidOrder as error:
         if again is not None:
-            return Settled(Settlement(entry, again=again), None)
+            return postpone(entry, again)
         return _invalid(entry, error, now, remembered)
     delivery = Delivery(entry, Action.PUSH, order.place, order, remembered, hidden, members)
     return delivery if _to_push(entry, order, remembered, now) else _in_step(delivery, terms, again, now)
 
 
-def ventures(delivery: Delivery, terms: Terms) -> bool:
+def reaches_new_place(delivery: Delivery, terms: Terms) -> bool:
     """Whether the push is about to bring the order to a place that nothing remembers. The process may die before the
     answer comes, and the order go elsewhere meanwhile: the place is stored first, so that it can be taken away."""
     checkpoint, place = delivery.remembered.checkpoint, delivery.place
@@ -169,7 +169,7 @@ def _left_the_mapping(
 ) -> Settled | Delivery:
     """`ignore`: Redo keeps the order; the checkpoint is marked so that its return is noticed."""
     if again is not None:
-        return Settled(Settlement(entry, again=again), None)
+        return postpone(entry, again)
     checkpoint = remembered.checkpoint
     present = checkpoint is not None and not checkpoint.missing
     if terms.missing != "ignore" and not _given_up(entry, remembered):
@@ -184,7 +184,7 @@ def _left_the_mapping(
         settlement = Settlement(entry, clear_dead_letter=clear, settled_places=remembered.leftovers)
         return Settled(settlement, Result.UNCHANGED)
     if late is not None and terms.missing != "ignore":
-        return Settled(Settlement(entry, again=late), None)
+        return postpone(entry, late)
     marked = replace(checkpoint, missing=True)
     settlement = Settlement(entry, marked, clear_dead_letter=clear, members={}, settled_places=remembered.leftovers)
     return Settled(settlement, Result.MISSING)
@@ -202,10 +202,19 @@ def removal(entry: Entry, place: Place, remembered: Remembered, terms: Terms) ->
     return Delivery(entry, action, place, None, remembered)
 
 
+def postpone(entry: Entry, again: Again | None) -> Settled:
+    """Nothing becomes of it now."""
+    return Settled(Settlement(entry, again=again), None)
+
+
+def requeue(entry: Entry, due: float) -> Again:
+    """Look at it again at `due`, as it is."""
+    return Again(due, entry.attempts, entry.confirm, entry.late_until, entry.approved)
+
+
 def look_again(entry: Entry, now: float) -> Again:
     """Soon at first, then once a second: with synchronous replication a commit may stay hidden for minutes."""
-    delay = min(1.0, max(0.02, (now - entry.since) * 0.2))
-    return Again(now + delay, entry.attempts, entry.confirm, entry.late_until, entry.approved)
+    return requeue(entry, now + min(1.0, max(0.02, (now - entry.since) * 0.2)))
 
 
 def wait_for_late(entry: Entry) -> Again | None:
@@ -259,5 +268,5 @@ def unreadable(
     entry: Entry, error: OrderUnreadable, now: float, remembered: Remembered, *, hidden: bool = False
 ) -> Settled:
     if hidden:
-        return Settled(Settlement(entry, again=look_again(entry, now)), None)
+        return postpone(entry, look_again(entry, now))
     return refuse(entry, MAPPING, str(error), now, cause=error.cause, remembered=remembered)

@@ -1,8 +1,9 @@
-"""One delivery through the gate of its store."""
+"""One delivery: admitted for its store, sent, and concluded."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,16 +11,16 @@ from connector.checkpoints.opening import in_memory
 from connector.contract.order_builder import RedoContract
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place, former
 from connector.pipeline.clock import Clock
-from connector.pipeline.decide import Action, Delivery, Remembered, Result, Terms
-from connector.pipeline.deliver.delivery import Deliverer
-from connector.pipeline.deliver.failing_orders import Failing
-from connector.pipeline.deliver.store_admissions import Gates
-from connector.pipeline.holds.manual_pause import HandPause
-from connector.pipeline.insist import Insist
+from connector.pipeline.deliver.failing_orders import FailingOrders
+from connector.pipeline.deliver.sender import Sender
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
+from connector.pipeline.examine.decide import Action, Delivery, Remembered, Result
+from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.entries import Entry, Lane
+from connector.pipeline.ports.protocols import Redo
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from connector.status.history import History
-from connector.status.metrics import Metrics
+from tests.support.pipeline_context import context_for_test, queue_for_test
 from tests.support.sample_orders import document
 
 CONTRACT = RedoContract()
@@ -41,30 +42,28 @@ class Refusing:
 NOW = 1_000.0
 
 
-async def _nothing() -> None: ...
+def sender(redo: Redo, at_once: int) -> tuple[Sender, StoreAdmissions, ManualPause, History]:
+    clock, history = Clock(wall=lambda: NOW), History()
+    context = replace(context_for_test(clock=clock), chronicle=history)
+    admissions, queue = StoreAdmissions(at_once, None, clock=clock), queue_for_test(context)
+    manual_pause = ManualPause(context, queue)
+    sending = Sender(context, redo, admissions, FailingOrders(context, queue), manual_pause)
+    return sending, admissions, manual_pause, history
 
 
-def failing() -> Failing:
-    return Failing(in_memory(), Insist(), lambda: None, Clock(wall=lambda: NOW))
-
-
-def refused() -> tuple[Deliverer, Gates, Delivery]:
-    gates = Gates(4, None, clock=Clock(wall=lambda: NOW))
-    hand_pause = HandPause(in_memory(), Insist(), _nothing)
-    deliverer = Deliverer(
-        Refusing(), CONTRACT, gates, failing(), Metrics(), History(), hand_pause, Terms(), clock=lambda: NOW
-    )
+def refused() -> tuple[Sender, StoreAdmissions, Delivery]:
+    sending, admissions, _, _ = sender(Refusing(), 4)
     order = CONTRACT.order(document(), NOW)
     entry = Entry(OrderKey("1"), 1, 1, NOW, Lane.LIVE, 0, False)
-    return deliverer, gates, Delivery(entry, Action.PUSH, order.place, order, Remembered())
+    return sending, admissions, Delivery(entry, Action.PUSH, order.place, order, Remembered())
 
 
 async def test_of_many_that_wait_for_a_store_few_are_looked_at_while_it_is_paused() -> None:
     """Looking at all of them at the end of each pause kept other stores' orders waiting."""
-    deliverer, gates, delivery = refused()
-    await deliverer.deliver(delivery)
-    settled = [(await deliverer.deliver(delivery)).settlement.again for _ in range(1_000)]
-    until = gates.of("").pause_until
+    sending, admissions, delivery = refused()
+    await sending.send(delivery)
+    settled = [(await sending.send(delivery)).settlement.again for _ in range(1_000)]
+    until = admissions.of("").pause_until
     assert until is not None
     waits = [again.due - until for again in settled if again is not None]
     assert len(waits) == 1_000
@@ -74,17 +73,17 @@ async def test_of_many_that_wait_for_a_store_few_are_looked_at_while_it_is_pause
 
 
 async def test_a_refused_probe_lets_another_order_probe_next() -> None:
-    deliverer, gates, delivery = refused()
-    first = (await deliverer.deliver(delivery)).settlement.again
-    gate = gates.of("")
+    sending, admissions, delivery = refused()
+    first = (await sending.send(delivery)).settlement.again
+    admission = admissions.of("")
     assert first is not None
-    assert gate.pause_until is not None
-    assert first.due == gate.pause_until
-    gate._reopens = 0.0  # the pause is over
-    probe = (await deliverer.deliver(delivery)).settlement.again
+    assert admission.pause_until is not None
+    assert first.due == admission.pause_until
+    admission._reopens = 0.0  # the pause is over
+    probe = (await sending.send(delivery)).settlement.again
     assert probe is not None
     assert probe.attempts == 1, "the ledger takes others first"
-    assert probe.due > gate.pause_until
+    assert probe.due > admission.pause_until
 
 
 class Slow(Refusing):
@@ -103,29 +102,28 @@ class Slow(Refusing):
 
 
 async def test_as_a_pause_by_hand_begins_what_is_in_flight_ends_and_what_waits_for_its_turn_goes_back() -> None:
-    redo, gates, history = Slow(), Gates(1, None, clock=Clock(wall=lambda: NOW)), History()
-    hand_pause = HandPause(in_memory(), Insist(), _nothing)
-    deliverer = Deliverer(redo, CONTRACT, gates, failing(), Metrics(), history, hand_pause, Terms(), clock=lambda: NOW)
+    redo = Slow()
+    sending, admissions, manual_pause, history = sender(redo, 1)
     order = CONTRACT.order(document(), NOW)
     deliveries = [
         Delivery(Entry(OrderKey(key), 1, 1, NOW, Lane.LIVE, 2, True), Action.PUSH, order.place, order, Remembered())
         for key in ("1", "2", "3")
     ]
-    first, second = (asyncio.create_task(deliverer.deliver(one)) for one in deliveries[:2])
+    first, second = (asyncio.create_task(sending.send(one)) for one in deliveries[:2])
     await redo.asked.acquire()
-    await hand_pause.begin()
+    await manual_pause.begin()
     redo.let.set()
-    third = await deliverer.deliver(deliveries[2])
+    third = await sending.send(deliveries[2])
     for settled in (await second, third):
         again = settled.settlement.again
         assert settled.result is None
         assert again is not None
         assert (again.attempts, again.confirm) == (2, True)
     assert (await first).result is Result.PUSHED
-    assert (len(redo.pushed), gates.in_flight) == (1, 0)
+    assert (len(redo.pushed), admissions.in_flight) == (1, 0)
     assert [one.key for one in history.recent(5)] == ["1"]
-    await hand_pause.end()
-    assert (await deliverer.deliver(deliveries[1])).result is Result.PUSHED
+    await manual_pause.end()
+    assert (await sending.send(deliveries[1])).result is Result.PUSHED
 
 
 async def test_nothing_that_would_be_taken_away_shows_whether_redo_is_up() -> None:
@@ -136,6 +134,7 @@ async def test_nothing_that_would_be_taken_away_shows_whether_redo_is_up() -> No
         entry = Entry(key, 1, 1, NOW, Lane.LIVE, 0, False)
         checkpoint = Checkpoint(key, key, b"f", NOW, store_id="s", missing=key == "2")
         await memory.settle([Settlement(entry, checkpoint)])
-    await Failing(memory, Insist(), lambda: None, Clock(wall=lambda: NOW)).ask("s")
+    context = context_for_test(memory, Clock(wall=lambda: NOW))
+    await FailingOrders(context, queue_for_test(context)).send_canaries("s")
     asked = await memory.take(9, NOW, frozenset(), list(Lane))
     assert [entry.key for entry in asked] == ["3"]

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 
 from connector.model.orders import OrderKey
-from connector.pipeline.insist import Insist
-from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.context import Context
 
 LOOK_EVERY = 1.0
 """Seconds between two looks whether one that failed was changed, and is due at once."""
 
 
-class Dues:
+class DueTimes:
     """`failing`: of entries that failed, else of the others. Every one passes `put_back`, so the store is asked only at
     the start and once the time has come; what is put back meanwhile counts too."""
 
-    def __init__(
-        self, memory: CheckpointStore, insist: Insist, clock: Callable[[], float], *, failing: bool = False
-    ) -> None:
-        self._memory = memory
-        self._insist = insist
-        self._clock = clock
+    def __init__(self, context: Context, *, failing: bool = False) -> None:
+        self._store = context.store
+        self._clock = context.clock.wall
         self._failing = failing
         self._due: float | None = None
         self._looked_at = 0.0
 
-    async def next(self, busy: frozenset[OrderKey]) -> float | None:
+    async def next_due(self, busy: frozenset[OrderKey]) -> float | None:
         """Seconds since 1970; None: nothing backs off. While something fails, not later than the next look."""
         now = self._clock()
         if self._due is None or self._due <= now or (self._due < inf and self._failing and self._stale(now)):
             self._due, self._looked_at = inf, now
-            due = await self._insist(lambda: self._memory.next_due(busy, failing=self._failing))
+            due = await self._store.next_due(busy, failing=self._failing)
             if self._due is not None and due is not None:
                 self._due = min(self._due, due)
         if self._due is None:
@@ -41,9 +36,9 @@ class Dues:
             return None
         return min(self._due, self._looked_at + LOOK_EVERY) if self._failing else self._due
 
-    async def come(self, busy: frozenset[OrderKey]) -> bool:
-        """Whether something is due."""
-        await self.next(busy)
+    async def any_due(self, busy: frozenset[OrderKey]) -> bool:
+        """Whether an entry is due."""
+        await self.next_due(busy)
         return self._due is None or self._due <= self._clock()
 
     def _stale(self, now: float) -> bool:

@@ -1,96 +1,93 @@
-"""One delivery: through the gate of its store, to Redo, and back with what its answer means."""
+"""One delivery: admitted for its store, sent to Redo, and concluded from the answer. It must not know the ledger."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from connector.model.orders import Outcome, OutcomeKind, delivery_id
-from connector.pipeline.decide import Action, Delivery, Result, Settled, Terms
-from connector.pipeline.deliver.admission import Gate
+from connector.pipeline.context import Context
+from connector.pipeline.deliver.admission import Admission
 from connector.pipeline.deliver.conclude import conclude, put_back, set_aside
-from connector.pipeline.deliver.failing_orders import Failing
-from connector.pipeline.deliver.policy import Fate, action
-from connector.pipeline.deliver.store_admissions import Gates
-from connector.pipeline.examine.notices import answered
+from connector.pipeline.deliver.failing_orders import FailingOrders
+from connector.pipeline.deliver.policy import POLICY, Fate
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
+from connector.pipeline.examine.decide import Action, Delivery, Result, Settled
+from connector.pipeline.examine.order_log import log_answer
 from connector.pipeline.failpoints import reach
-from connector.pipeline.holds.manual_pause import HandPause
+from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.entries import Lane
-from connector.pipeline.ports.protocols import Chronicle, Contract, Observer, Redo
+from connector.pipeline.ports.protocols import Redo
 
 MOMENT = 0.1
 PROBED_LAST = 1.0
 """Seconds that a failed probe stands behind the orders that wait with it."""
 
 
-class Deliverer:
+class Sender:
+    """`last_accepted_at`: when Redo took an order last (seconds since 1970)."""
+
     def __init__(
         self,
+        context: Context,
         redo: Redo,
-        contract: Contract,
-        gates: Gates,
-        failing: Failing,
-        observer: Observer,
-        chronicle: Chronicle,
-        hand_pause: HandPause,
-        terms: Terms,
-        clock: Callable[[], float] = time.time,
+        admissions: StoreAdmissions,
+        failing: FailingOrders,
+        manual_pause: ManualPause,
     ) -> None:
+        self._contract = context.contract
+        self._observer = context.observer
+        self._chronicle = context.chronicle
+        self._terms = context.terms
+        self._clock = context.clock.wall
         self._redo = redo
-        self._contract = contract
-        self._gates = gates
+        self._admissions = admissions
         self._failing = failing
-        self._observer = observer
-        self._chronicle = chronicle
-        self._hand_pause = hand_pause
-        self._terms = terms
-        self._clock = clock
+        self._manual_pause = manual_pause
         self.last_accepted_at: float | None = None
         self.reopened = False
-        """A gate opened: what waited for it may go."""
+        """A pause is over: what waited for that may go."""
 
-    async def deliver(self, delivery: Delivery) -> Settled:
-        """One request, or none while the gate is closed."""
+    async def send(self, delivery: Delivery) -> Settled:
+        """One request, or none while the store is paused."""
         entry = delivery.entry
-        gate = self._gates.of(delivery.place.store_id)
-        if self._failing.given_up(entry):
+        admission = self._admissions.of(delivery.place.store_id)
+        if self._failing.is_set_aside(entry):
             return self._set_aside(delivery)
         standing = self._failing.standing(entry, delivery.place.store_id)
-        if not await gate.enter(entry.key, entry.lane, standing):
+        if not await admission.acquire(entry.key, entry.lane, standing):
             # A probe may be on its way: its answer is worth a moment.
-            return put_back(delivery, max(gate.turned_away(standing), self._clock() + MOMENT), self._terms)
-        if self._hand_pause.since is not None:  # begun while it waited for its turn
-            gate.leave(entry.key, None)
+            return put_back(delivery, max(admission.retry_at(standing), self._clock() + MOMENT), self._terms)
+        if self._manual_pause.since is not None:  # begun while it waited for its turn
+            admission.release(entry.key, None)
             return put_back(delivery, self._clock() + MOMENT, self._terms)
         outcome: Outcome | None = None
-        was_closed, sent_at = gate.pause is not None, self._clock()
+        was_closed, sent_at = admission.pause is not None, self._clock()
         try:
             reach("deliver.before_push")
-            outcome = await self._send(delivery)
+            outcome = await self._request(delivery)
             reach("deliver.after_push")
         finally:
-            gate.leave(entry.key, outcome)
-        self.reopened = self.reopened or (was_closed and gate.pause is None)
-        settled = await self._concluded(delivery, outcome, sent_at, gate)
-        answered(delivery, outcome, settled, self._clock() - sent_at)
-        if settled.result is None and gate.pause_until is not None and settled.settlement.again is not None:
+            admission.release(entry.key, outcome)
+        self.reopened = self.reopened or (was_closed and admission.pause is None)
+        settled = await self._concluded(delivery, outcome, sent_at, admission)
+        log_answer(delivery, outcome, settled, self._clock() - sent_at)
+        if settled.result is None and admission.pause_until is not None and settled.settlement.again is not None:
             # A probe that failed lets another order probe next: it may be at fault itself.
             last = PROBED_LAST if was_closed and outcome.kind is not OutcomeKind.THROTTLED else 0.0
-            settled = _not_before(settled, gate.pause_until + last)
+            settled = _not_before(settled, admission.pause_until + last)
         self._tell(delivery, outcome, settled, sent_at)
         return settled
 
-    async def _concluded(self, delivery: Delivery, outcome: Outcome, sent_at: float, gate: Gate) -> Settled:
+    async def _concluded(self, delivery: Delivery, outcome: Outcome, sent_at: float, admission: Admission) -> Settled:
         store_id, failure = delivery.place.store_id, None
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REJECTED):
             self._failing.answered(delivery, pushed=outcome.kind is OutcomeKind.ACCEPTED)
-        elif action(outcome.kind).fate is Fate.AGAIN:
-            failure = self._failing.failed(delivery, outcome, closed=gate.pause is not None)
+        elif POLICY[outcome.kind].fate is Fate.AGAIN:
+            failure = self._failing.failed(delivery, outcome, closed=admission.pause is not None)
         settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms, failure)
         if failure is not None and failure.unclear:
-            await self._failing.ask(store_id)
+            await self._failing.send_canaries(store_id)
         return settled
 
     def _set_aside(self, delivery: Delivery) -> Settled:
@@ -100,7 +97,7 @@ class Deliverer:
             return put_back(delivery, late, self._terms)
         return set_aside(delivery, self._clock(), self._terms)
 
-    async def _send(self, delivery: Delivery) -> Outcome:
+    async def _request(self, delivery: Delivery) -> Outcome:
         if delivery.order is None:
             return await self._redo.delete(delivery.place)
         return await self._redo.push(delivery.order)

@@ -1,0 +1,32 @@
+"""What most parts of the pipeline share, made once at the start. No behaviour."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from connector.pipeline.clock import Clock
+from connector.pipeline.dispatch.orders_in_work import OrdersInWork
+from connector.pipeline.dispatch.revisions import Revisions
+from connector.pipeline.dispatch.tasks import Tasks
+from connector.pipeline.examine.decide import Terms
+from connector.pipeline.ports.protocols import Assembler, Chronicle, Contract, Observer
+from connector.pipeline.ports.store import CheckpointStore
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`store` repeats what can't be written. `wake` is set when something in the ledger may have fallen due, and makes
+    the dispatcher look."""
+
+    store: CheckpointStore
+    assembler: Assembler
+    contract: Contract
+    observer: Observer
+    chronicle: Chronicle
+    terms: Terms
+    clock: Clock
+    revisions: Revisions
+    in_work: OrdersInWork
+    tasks: Tasks
+    wake: asyncio.Event

@@ -1,0 +1,185 @@
+"""A walk over all orders: the first backfill, and later comparisons (reconcile).
+
+It only adds keys to the ledger, a page at a time and only while the dispatcher has room, so that live changes go first
+and a sweep never piles up. Its place is stored with each page: after a kill it goes on where it was. It must not know
+how an order is assembled or pushed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+
+from connector.model.changes import Snapshot
+from connector.model.errors import OrderUnreadable
+from connector.model.orders import FORMER_KEYS, OrderKey, is_former
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.backpressure import Backpressure
+from connector.pipeline.failpoints import reach
+from connector.pipeline.heartbeat import Heartbeat
+from connector.pipeline.holds.reviews import HoldReviews
+from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.records import Sweep
+from connector.pipeline.read.batch import BatchSize
+from connector.pipeline.sweeps.former_keys import FormerKeys
+from connector.pipeline.sweeps.state import PACED, RESENDING, Sweeps
+
+log = structlog.get_logger("connector.pipeline")
+
+PAGE = 1000
+OF_SOURCE, OF_CHECKPOINTS, OF_LETTERS, OF_FORMER, WALKED = range(5)
+"""Phases of a sweep: what it walks, and that everything was added to the ledger. Former keys come last, once everything
+else was looked at: each order has had its chance to take over what is stored at its place."""
+LOOK_AGAIN = 1.0
+"""Seconds until a replica that is behind is asked again."""
+
+
+class SweepWalk:
+    """`per_second`: how many orders a sweep that isn't urgent may add; None: as many as there is room for."""
+
+    def __init__(
+        self,
+        context: Context,
+        sweeps: Sweeps,
+        backpressure: Backpressure,
+        reviews: HoldReviews,
+        former: FormerKeys,
+        per_second: float | None,
+    ) -> None:
+        self._store = context.store
+        self._assembler = context.assembler
+        self._revisions = context.revisions
+        self._observer = context.observer
+        self._clock = context.clock
+        self._wake = context.wake
+        self._sweeps = sweeps
+        self._backpressure = backpressure
+        self._reviews = reviews
+        self._former = former
+        self._per_second = per_second
+        self._not_before = 0.0
+        self._behind = False
+        self._left = 0
+        """Former keys that were left to be looked at."""
+        self._pages, self._known_pages = BatchSize(PAGE), BatchSize(PAGE)
+        self.heartbeat = Heartbeat("sweeper", "walking over all orders")
+
+    async def step(self) -> None:
+        """Wait until a page is due and fits, then add it to the ledger. Raises SourceUnavailable, MappingBroken."""
+        if not self._sweeps.active:
+            with self.heartbeat.resting():
+                await self._sweeps.until_wanted()
+            return
+        sweep = self._sweeps.present
+        with self.heartbeat.resting():
+            await self._wait_for_turn(sweep)
+        if self._sweeps.replaced(sweep):
+            return
+        if sweep.phase == OF_SOURCE:
+            await self._page_of_source()
+        elif sweep.phase < OF_FORMER:
+            await self._page_of_known()
+        elif sweep.phase == OF_FORMER:
+            await self._page_of_former()
+        else:
+            await self._finish_unless_more()
+
+    async def _wait_for_turn(self, sweep: Sweep) -> None:
+        rest = self._sweeps.rest_until - self._clock.wall()
+        if rest > 0 and sweep.scanned == 0 and sweep.cursor is None and sweep.phase == OF_SOURCE:
+            await asyncio.sleep(rest)
+        await asyncio.sleep(max(0.0, self._not_before - self._clock.timer()))
+        if sweep.phase < OF_FORMER:
+            await self._backpressure.until_room()
+        else:
+            await self._backpressure.until_drained()
+
+    async def _page_of_source(self) -> None:
+        with self.heartbeat.resting():
+            await self._sweeps.until_stream_begins()
+        before = self._sweeps.present
+        if self._per_second is not None and before.cause in PACED:
+            self._not_before = self._clock.timer() + PAGE / self._per_second
+        if before.cursor is None:
+            self._sweeps.estimate = await self._assembler.estimate()
+        try:
+            with self._pages.page() as size:
+                page = await self._assembler.scan(before.cursor, size)
+        except OrderUnreadable:
+            # Its place may be a key that is none any more, and from the beginning the walk does more than it must.
+            if before.cursor is not None and await self._assembler.misfits([OrderKey(before.cursor)]):
+                await self._add(frozenset(), replace(self._sweeps.present, cursor=None, scanned=0))
+                return
+            raise
+        if self._sweeps.replaced(before) or await self._too_old(page.snapshot):
+            return
+        after = replace(
+            self._sweeps.present,
+            cursor=page.cursor,
+            phase=OF_SOURCE if page.cursor is not None else OF_CHECKPOINTS,
+            scanned=before.scanned + len(page.keys),
+        )
+        await self._add(frozenset(page.keys), after)
+        self._observer.swept(after.kind, len(page.keys))
+
+    async def _too_old(self, snapshot: Snapshot) -> bool:
+        """A replica may be behind where the stream begins: wait for a moment. A primary isn't, because it makes a slot
+        where no transaction from before is running."""
+        behind = snapshot.replay_lsn is not None and snapshot.replay_lsn < self._sweeps.begins_at
+        if behind and not self._behind:
+            log.warning("replica_behind", next="the walk over all orders waits until source.read_dsn has caught up")
+        self._behind = behind
+        if behind:
+            with self.heartbeat.resting():
+                await asyncio.sleep(LOOK_AGAIN)
+        return behind
+
+    async def _page_of_known(self) -> None:
+        """Orders that Redo holds, or refused, and the order table no longer has."""
+        before = self._sweeps.present
+        with self._known_pages.page() as size:
+            after = OrderKey(before.cursor) if before.cursor else None
+            if before.phase == OF_CHECKPOINTS:
+                keys = await self._store.page_checkpoints(after, size)
+            else:
+                keys = await self._store.letter_keys(None, after, size)
+            todays = [key for key in keys if not is_former(key)]
+            gone = await self._assembler.absent(todays) if todays else frozenset()
+        if self._sweeps.replaced(before):
+            return
+        phase = before.phase if keys else before.phase + 1
+        await self._add(gone, replace(self._sweeps.present, cursor=keys[-1] if keys else None, phase=phase))
+
+    async def _page_of_former(self) -> None:
+        """What Redo holds by former keys, and no order has taken over."""
+        before = self._sweeps.present
+        after = OrderKey(before.cursor) if before.cursor else FORMER_KEYS
+        keys = await self._store.page_checkpoints(after, PAGE)
+        former = [key for key in keys if is_former(key)]
+        if self._sweeps.replaced(before):
+            return
+        self._left = len(former) + (self._left if before.cursor else 0)
+        if not former:
+            self._former.sweep_over(self._left)
+        cursor, phase = (former[-1], OF_FORMER) if former else (None, WALKED)
+        await self._add(frozenset(former), replace(self._sweeps.present, cursor=cursor, phase=phase))
+
+    async def _add(self, keys: frozenset[OrderKey], after: Sweep) -> None:
+        self._sweeps.current = after
+        arrivals = []
+        if keys:
+            revision = self._revisions.next()
+            first, confirm = min(after.revision, revision), after.cause in RESENDING
+            arrivals = [Arrival(revision, self._clock.wall(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
+        await self._sweeps.save(arrivals)
+        reach("sweep.after_page")
+        self._wake.set()
+
+    async def _finish_unless_more(self) -> None:
+        """Everything that the sweep added has been looked at; the guard may let some of it go only now."""
+        before = self._sweeps.present
+        held = await self._reviews.sweep_over()
+        if held is not None and not self._sweeps.replaced(before):
+            await self._sweeps.finish(held)
