@@ -7,13 +7,13 @@
     -- Why, where it needs to be said.
     DELETE FROM leftover USING rows WHERE leftover.key = rows.key AND ...
 
-- `:name` is a parameter, and `= ANY (:name)` or `<> ALL (:name)` compares with a list that is one.
-- `rows` is a table of parameters, whose columns and types the header names. Postgres gets all rows at once, each column
-  as an array; SQLite runs the statement once for each row, so that there `rows.key` is a parameter like others.
-  `FROM rows CROSS JOIN LATERAL (...)` is a query for each row, and `SELECT ... FROM rows WHERE true` is `VALUES (...)`,
-  which SQLite is twice as fast with.
-- `least` and `greatest` are `min` and `max` in SQLite, where NULL wins: none of their arguments may be NULL.
-- `{table}` and `{columns}`: one statement for each table that the header names.
+- `:name` is a parameter. `= ANY (:name)` and `<> ALL (:name)` compare with a list.
+- `rows` is a table of parameters; the header names its columns and their types. Postgres gets all rows at once, each
+  column as an array. SQLite runs the statement once a row, with `rows.key` as a parameter like others.
+- `FROM rows CROSS JOIN LATERAL (...)` is a query for each row.
+- `INSERT ... SELECT ... FROM rows WHERE true` is `INSERT ... VALUES (...)` in SQLite, which is twice as fast there.
+- `least` and `greatest` are `min` and `max` in SQLite, which give NULL when an argument is NULL: none may be.
+- `{table}` and `{columns}`: one statement for each table that the header `tables` lists.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ PARKED: Final[Mapping[str, str]] = {
     "dead_letter": "key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause,"
     " store_id, letter_group",
 }
-"""The tables that say what Redo holds, and their columns. The first finds its rows by what the second holds."""
+"""The tables that say what Redo holds, and their columns. Line items come first: what store they are at is known by
+their orders' checkpoints."""
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
-_ROWS: Final = re.compile(r"\b(FROM|USING) rows\b")
+_ROWS: Final = re.compile(r"\s(FROM|USING) rows\b")
 _HEADER: Final = re.compile(r"^-- (name|rows|tables): (.*)$", re.MULTILINE)
 
 
@@ -67,12 +68,14 @@ def statements(dialect: Dialect) -> Mapping[str, Statement]:
 
 def _read(text: str, dialect: Dialect) -> Iterator[Statement]:
     for part in re.split(r"^(?=-- name: )", text, flags=re.MULTILINE)[1:]:
-        header = dict(_HEADER.findall(part))
+        header: dict[str, list[str]] = {"name": [], "rows": [], "tables": []}
+        for field, value in _HEADER.findall(part):
+            header[field] += value.split(", ")
         body = "\n".join(line for line in part.splitlines() if line and not line.startswith("--"))
-        types = dict(column.split(" ", 1) for column in header.get("rows", "").split(", ") if column)
-        for table in header.get("tables", "").split(", "):
+        types = dict(column.split(" ", 1) for column in header["rows"])
+        for table in header["tables"] or [""]:
             names = {"{table}": table, "{columns}": PARKED.get(table, "")}
-            name, query = _filled(header["name"], names), _filled(body, names)
+            name, query = _filled(header["name"][0], names), _filled(body, names)
             yield (_for_sqlite if dialect == "sqlite" else _for_postgres)(name, query, types)
 
 
@@ -99,7 +102,7 @@ def _for_postgres(name: str, query: str, types: Mapping[str, str]) -> Statement:
     parameters = _parameters(query)
     arrays = (f"%({column}){'b' if kind == 'bytea' else 's'}::{kind}[]" for column, kind in types.items())
     table = f"unnest({', '.join(arrays)}) AS rows ({', '.join(types)})"
-    query = _ROWS.sub(lambda found: f"{found[1]} {table}", _PARAMETER.sub(r"%(\1)s", query))
+    query = _ROWS.sub(lambda found: f"\n{found[1]} {table}", _PARAMETER.sub(r"%(\1)s", query))
     return Statement(name, query, tuple(types), parameters)
 
 

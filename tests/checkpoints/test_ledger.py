@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import pytest
+
+from connector.checkpoints import store
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Again, Arrival, Commit, Entry, Lane
 from connector.pipeline.ports.records import Settlement, Sweep, SweepKind
@@ -218,6 +221,17 @@ async def test_hastening_makes_every_delayed_entry_due(memory: CheckpointStore) 
     taken = await take(memory)
     assert sorted(entry.key for entry in taken) == ["0", "1", "2", "3", "4", "5"]
     assert {(entry.attempts, entry.confirm) for entry in taken} == {(4, True)}
+
+
+async def test_hastening_reaches_every_entry_in_steps(memory: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "STEP", 3)
+    await memory.arrive([arrival(1, *"abcdefghijklmno")], [])
+    later = [(entry, Again(1e9, 1 if entry.key > "j" else 0, confirm=False)) for entry in await take(memory)]
+    await memory.settle([Settlement(entry, again=again) for entry, again in later])
+    assert await take(memory) == []
+    await memory.hasten()
+    assert len(await memory.take(99, 1_000.0, NOBODY, LANES)) == 10
+    assert len(await memory.take(99, 1_000.0, NOBODY, LANES, failing=True)) == 5
 
 
 async def test_next_due_is_the_earliest_that_is_not_busy(memory: CheckpointStore) -> None:

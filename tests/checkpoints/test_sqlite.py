@@ -20,7 +20,7 @@ from connector.checkpoints.sqlite.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.statements import statements
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
-from connector.pipeline.ports.entries import Again, Arrival, Lane
+from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement
 
 NOBODY: frozenset[OrderKey] = frozenset()
@@ -435,14 +435,3 @@ def test_what_may_be_acknowledged_is_forced_to_the_disk_and_the_rest_costs_no_sy
     syncs = {name: int(count) for name, count in map(str.split, child.stdout.splitlines())}
     durable = dict.fromkeys(("arrive", "take", "resolved", "enroll", "note", "recover"), 1)
     assert syncs == {**durable, "enroll_again": 0, "settle": 0, "seen": 0, "save_sweep": 0}
-
-
-async def test_hastening_reaches_every_entry_of_a_large_ledger(checkpoint_file: Path) -> None:
-    store = in_file(checkpoint_file)
-    await store.arrive([arrival(1, *(f"{n}" for n in range(20_001)))], [])
-    entries = await store.take(30_000, 1.0, NOBODY, [Lane.LIVE])
-    await store.settle([Settlement(entry, again=Again(1e9, 1, False)) for entry in entries])
-    assert await store.take(30_000, 1.0, NOBODY, [Lane.LIVE], failing=True) == []
-    await store.hasten()
-    assert len(await store.take(30_000, 1.0, NOBODY, [Lane.LIVE], failing=True)) == 20_001
-    await store.close()

@@ -126,8 +126,8 @@ CREATE TABLE member (
 ) WITHOUT ROWID;
 CREATE INDEX member_order ON member (order_key);
 
--- orders is kept by triggers, because a hold may have a million. A hold that has ended stays for a while, since what was
--- on its way into it opens it again. A number is never used twice: a person approves by number.
+-- orders is kept by triggers, because a hold may have a million. A hold that has ended stays for a while, since what
+-- was on its way into it opens it again. A number is never used twice: a person approves by number.
 CREATE TABLE hold (
   number    INTEGER PRIMARY KEY AUTOINCREMENT,
   kind      TEXT NOT NULL,

@@ -1,14 +1,14 @@
--- The statements of the checkpoint store that SQLite and Postgres run alike. `connector.checkpoints.statements` says how
+-- The statements of the checkpoint store that SQLite and Postgres share. `connector.checkpoints.statements` says how
 -- they are written and what each engine makes of them.
 
 
 -- The ledger: which orders wait to be looked at.
 
 -- name: ledger_arrive
--- rows: key text, first_revision bigint, revision bigint, since float8, lane smallint, confirm boolean, approved boolean
--- What failed is tried at once when it changes. It is never at due = 0, so that it is found without a walk over all that
--- waits. What arrives while the order is in flight is also remembered apart (newer_*), because its settlement leaves
--- exactly that part behind.
+-- rows: key text, first_revision bigint, revision bigint, since float8, lane smallint
+-- rows: confirm boolean, approved boolean
+-- What failed is tried at once when it changes, but stays above due = 0. What arrives while the order is in flight is
+-- also remembered apart (newer_*), because its settlement leaves exactly that part behind.
 INSERT INTO ledger (key, first_revision, revision, since, lane, confirm, approved)
 SELECT rows.key, rows.first_revision, rows.revision, rows.since, rows.lane, rows.confirm, rows.approved
 FROM rows WHERE true
@@ -183,7 +183,8 @@ DELETE FROM lookup
 -- Checkpoints: what Redo accepted last.
 
 -- name: checkpoint_accept
--- rows: key text, order_id text, fingerprint bytea, accepted_at float8, redo_id text, missing boolean, digest bytea, store_id text, traits bytea
+-- rows: key text, order_id text, fingerprint bytea, accepted_at float8, redo_id text, missing boolean
+-- rows: digest bytea, store_id text, traits bytea
 INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)
 SELECT rows.key, rows.order_id, rows.fingerprint, rows.accepted_at, rows.redo_id, rows.missing, rows.digest,
   rows.store_id, rows.traits
@@ -235,8 +236,8 @@ WHERE (:all_keys OR key = ANY (:keys))
 
 -- name: checkpoint_former
 -- rows: key text, store_id text, order_id text
--- Former keys at the places that orders without a checkpoint claim. One that left the mapping is second choice, and so is
--- one that has had the place longer ago.
+-- Former keys at the places that orders without a checkpoint claim. One that left the mapping is second choice, and so
+-- is one that has had the place longer ago.
 SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
   SELECT key FROM checkpoint
   WHERE checkpoint.store_id = rows.store_id AND checkpoint.order_id = rows.order_id AND key >= :first AND key < :end
@@ -441,7 +442,8 @@ SELECT fields, count(*) FROM held WHERE hold = :number GROUP BY fields
 -- Dead letters: orders refused for good.
 
 -- name: letter_bury
--- rows: key text, reason text, message text, paths text, fingerprint bytea, first_seen float8, last_seen float8, attempts integer, status integer, cause text, store_id text, letter_group text
+-- rows: key text, reason text, message text, paths text, fingerprint bytea, first_seen float8, last_seen float8
+-- rows: attempts integer, status integer, cause text, store_id text, letter_group text
 INSERT INTO dead_letter
   (key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id, letter_group)
 SELECT rows.key, rows.reason, rows.message, rows.paths, rows.fingerprint, rows.first_seen, rows.last_seen,

@@ -1,0 +1,34 @@
+"""A statement is written once and put into the words of each engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import connector.checkpoints
+from connector.checkpoints.statements import PARKED, statements
+
+
+def test_rows_are_arrays_in_postgres_and_parameters_in_sqlite() -> None:
+    name, where = "line_item_remove", "WHERE line_item.line = {} AND line_item.order_key = {}"
+    arrays = "unnest(%(line)s::bigint[], %(order_key)s::text[]) AS rows (line, order_key)"
+    assert statements("sqlite")[name].text == f"DELETE FROM line_item {where.format('?1', '?2')}"
+    assert statements("postgres")[name].text == (
+        f"DELETE FROM line_item\nUSING {arrays} {where.format('rows.line', 'rows.order_key')}"
+    )
+
+
+def test_a_list_is_an_array_in_postgres_and_a_json_text_in_sqlite() -> None:
+    assert statements("postgres")["letter_clear"].text == "DELETE FROM dead_letter WHERE key = ANY (%(keys)s)"
+    assert statements("sqlite")["letter_clear"].text == (
+        "DELETE FROM dead_letter WHERE key IN (SELECT value FROM json_each(?1))"
+    )
+
+
+def test_every_statement_is_run_by_somebody() -> None:
+    folder = Path(connector.checkpoints.__file__).parent
+    source = "\n".join(file.read_text(encoding="utf-8") for file in folder.rglob("*.py"))
+    named = set(re.findall(r'"([a-z_]+)"', source))
+    patterns = re.findall(r'f"\{table\}(_[a-z_]+)"', source)
+    named |= {f"{table}{end}" for table in (*PARKED, "warning") for end in patterns}
+    assert (statements("sqlite").keys() | statements("postgres").keys()) <= named
