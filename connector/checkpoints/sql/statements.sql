@@ -237,10 +237,11 @@ WHERE (:all_keys OR key = ANY (:keys))
 -- name: checkpoint_former
 -- rows: key text, store_id text, order_id text
 -- Former keys at the places that orders without a checkpoint claim. One that left the mapping is second choice, and so
--- is one that has had the place longer ago.
+-- is one that has had the place longer ago. Found by the order's id: the range of keys is no bound for an index (||).
 SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
   SELECT key FROM checkpoint
-  WHERE checkpoint.store_id = rows.store_id AND checkpoint.order_id = rows.order_id AND key >= :first AND key < :end
+  WHERE checkpoint.store_id = rows.store_id AND checkpoint.order_id = rows.order_id
+    AND key || '' >= :first AND key || '' < :end
     AND NOT EXISTS (SELECT 1 FROM checkpoint AS own WHERE own.key = rows.key)
     AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key AND late_until IS NOT NULL)
   ORDER BY missing, accepted_at DESC, key
@@ -249,6 +250,11 @@ SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
 -- name: checkpoint_rename
 -- rows: was text, now text
 UPDATE checkpoint SET key = rows.now FROM rows WHERE key = rows.was
+
+
+-- name: {table}_keys
+-- tables: leftover, payload, warning
+SELECT DISTINCT key FROM {table} WHERE key = ANY (:keys)
 
 
 -- Leftovers: places at which Redo may hold an order beside the checkpoint's.
@@ -339,6 +345,9 @@ DELETE FROM line_item USING rows WHERE line_item.line = rows.line AND line_item.
 SELECT rows.line, part.order_key FROM rows CROSS JOIN LATERAL (
   SELECT order_key FROM line_item WHERE line_item.line = rows.line ORDER BY order_key LIMIT 2
 ) AS part
+
+-- name: line_item_keys
+SELECT DISTINCT order_key FROM line_item WHERE order_key = ANY (:keys)
 
 -- name: line_item_give_way
 -- rows: was text, now text
@@ -619,6 +628,14 @@ WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
 
 -- name: line_item_parked
 DELETE FROM line_item WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
+
+-- name: line_item_park_all
+-- Where there is one endpoint only.
+INSERT INTO parked_line_item (endpoint, line, order_key) SELECT :endpoint, line, order_key FROM line_item
+
+-- name: line_item_parked_all
+-- SQLite empties a table at once when there is no condition.
+DELETE FROM line_item
 
 -- name: {table}_bring_back
 -- tables: line_item, checkpoint, leftover, payload, dead_letter

@@ -68,8 +68,9 @@ def _rename(session: Session, names: Sequence[tuple[OrderKey, OrderKey]]) -> Non
     """In the place of what has the new key already, and is the same otherwise."""
     session.run_rows("checkpoint_rename", names)
     for table in ("leftover", "line_item", "warning", "payload"):
-        session.run_rows(f"{table}_give_way", names)
-        session.run_rows(f"{table}_rename", names)
+        there = {key for (key,) in session.rows(f"{table}_keys", keys=[key for pair in names for key in pair])}
+        session.run_rows(f"{table}_give_way", [(was, now) for was, now in names if {was, now} <= there])
+        session.run_rows(f"{table}_rename", [(was, now) for was, now in names if was in there])
 
 
 def take_over(
