@@ -23,21 +23,22 @@ STEP = 10_000
 
 
 class Durability(Enum):
-    """What is lost in a power cut, or when a server crashes. Nothing is when only the process is killed."""
+    """What a power cut, or a crash of the server, leaves. When only the process is killed, everything stays."""
 
     SYNCED = auto()
-    """Nothing: it is on the disk when the call returns."""
+    """On the disk when the call returns."""
     SYNCED_IF_WRITTEN = auto()
-    """The same, of work that mostly finds nothing to write: that costs no sync."""
-    SYNCED_AFTER_CRASHES = auto()
-    """Only what the connector can't outlive: nothing in a server of its own, what was written last in a file."""
+    """The same, for work that mostly finds nothing to write: then it costs no sync."""
+    SYNCED_ON_SERVERS = auto()
+    """On a server as SYNCED, because the connector would go on without noticing what the server lost. In a file as
+    UNSYNCED: a power cut ends the connector too."""
     UNSYNCED = auto()
-    """What was written last."""
+    """What was written last may be lost."""
 
 
 class Session(ABC):
-    """Runs statements of `connector.checkpoints.statements` by their names. Values are parameters by name; lists are
-    lists. Boolean columns may come back as 0 and 1."""
+    """Runs the statements of `connector.checkpoints.statements` by name. Values are given by the parameters' names.
+    Booleans may come back as 0 and 1."""
 
     @abstractmethod
     def run(self, name: str, /, **values: Any) -> None:
@@ -45,8 +46,8 @@ class Session(ABC):
 
     @abstractmethod
     def run_rows(self, name: str, rows: Iterable[Sequence[Any]], /) -> None:
-        """A statement with a table of parameters; nothing without a row. Rows that could meet in one row of the
-        database must be merged before."""
+        """A statement with a table of parameters; does nothing without rows. No two rows may touch the same row of the
+        database."""
 
     @abstractmethod
     def changed(self, name: str, /, **values: Any) -> int:

@@ -1,9 +1,8 @@
 """The checkpoint store: each method is one transaction, or a few for long pieces of work, on whatever engine.
 
 What others rely on is on the disk when a method returns (a synchronous standby's included where the server has one).
-Without that are `hasten`, `seen`, `save_sweep` and the removal of given up indexes, which lose nothing; and `settle` in
-a file, where a power cut ends the connector too: what it lost is settled again. A connector with a server would go on
-without noticing what that lost.
+Not so `hasten`, `seen`, `save_sweep` and the removal of given up indexes, which lose nothing; nor, in a file, `settle`:
+what a power cut undoes of it is confirmed after the next start.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class Checkpoints(ReadOnlyCheckpoints):
             for some in _each_key_once(settlements):
                 self._settle(session, some)
 
-        await self._engine.write(work, Durability.SYNCED_AFTER_CRASHES)
+        await self._engine.write(work, Durability.SYNCED_ON_SERVERS)
 
     def _settle(self, session: Session, settlements: Sequence[Settlement]) -> None:
         ledger.settle(session, settlements)

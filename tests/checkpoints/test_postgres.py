@@ -27,6 +27,7 @@ from connector.checkpoints.postgres.engine import PostgresEngine
 from connector.checkpoints.postgres.preflight import preflight
 from connector.checkpoints.requests import RequestState
 from connector.checkpoints.store import Checkpoints
+from connector.checkpoints.tables import membership
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Arrival, Entry, Lane
@@ -388,6 +389,20 @@ async def test_what_is_durable_waits_for_the_disk_and_an_enrolment_of_nothing_wr
     before = flushed()
     await store.enroll({A: {"item": frozenset({"1", "2"})}})
     assert flushed() == before
+    await store.close()
+
+
+async def test_given_up_indexes_leave_the_database_step_by_step(
+    checkpoint_database: Database, emptied_schema: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "STEP", 10)
+    store = in_postgres(emptied_schema)
+    await store.enroll({OrderKey(f"{n}"): {"old": frozenset({f"{n}"}), "kept": frozenset({"7"})} for n in range(35)})
+    await store.forget_indexes(frozenset({"kept"}))
+    with checkpoint_database.connect() as conn:
+        counts = "SELECT (SELECT count(*) FROM {0}.member), (SELECT count(*) FROM {0}.member_index)"
+        query = sql.SQL(counts).format(sql.Identifier(emptied_schema.schema))
+        assert conn.execute(query).fetchall() == [(35, 1)]
     await store.close()
 
 

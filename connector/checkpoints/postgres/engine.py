@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 _ELSEWHERE: Final = "25006"
 """SQLSTATE of a write to a server that is a standby by now: the next session may find the primary."""
-_COUNTED: Final = (Durability.SYNCED, Durability.SYNCED_AFTER_CRASHES)
+_COUNTED: Final = (Durability.SYNCED, Durability.SYNCED_ON_SERVERS)
 """Writes that are relied on: their number tells whether the database lost one."""
 
 

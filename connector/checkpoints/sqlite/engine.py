@@ -110,6 +110,8 @@ class SqliteEngine(Engine):
                 if lock is not None:
                     self._session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._session.connection.close()
+        except apsw.Error as error:
+            raise unwritable(self._path, error) from error
         finally:
             if lock is not None:
                 os.close(lock)
