@@ -106,11 +106,6 @@ class Checkpoints(ReadOnlyCheckpoints):
     async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:
         return await self._engine.read(lambda session: membership.line_item_owners(session, line_items))
 
-    async def adopt(self, store_id: str) -> None:
-        adopted = STEP if store_id else 0
-        while adopted == STEP:
-            adopted = await self._engine.write(lambda session: accepted.adopt(session, store_id, STEP))
-
     async def rebind(self, rebinding: Rebinding) -> None:
         with self.heartbeat.allowing(endpoints.LONGEST):
             await self._engine.write(lambda session: endpoints.rebind(session, rebinding))

@@ -37,7 +37,6 @@ class Start:
         stations = self._stations
         late_until = stations.context.clock.wall() + self._options.terms.confirm_after
         stations.context.revisions.start_after(await self._store.recover(late_until=late_until))
-        await self._store.adopt(self._options.store_id)
         change = await stations.endpoints.change()
         if change is not None:
             await self._before_change(change)

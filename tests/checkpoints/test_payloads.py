@@ -163,31 +163,6 @@ async def test_line_items_name_their_orders_and_are_left_as_they_are_unless_give
     assert await memory.line_item_owners([least, most, 5]) == {least: ("b", "c"), most: ("a", "b"), 5: ("a",)}
 
 
-async def test_checkpoints_and_leftovers_without_a_store_are_adopted_and_others_are_not(
-    memory: CheckpointStore,
-) -> None:
-    nowhere = Place("", "1")
-    await memory.settle(
-        [
-            Settlement(entry(), checkpoint(nowhere), leftovers=(Place("", "2"), THERE)),
-            Settlement(entry(B), checkpoint(THERE, B)),
-        ]
-    )
-    await memory.adopt("eu")
-    await memory.adopt("us")
-    assert await memory.owners([nowhere, HERE, THERE]) == {HERE: (A,), THERE: (B,)}
-    assert (await memory.known([A])).leftovers == {A: (Place("eu", "2"), THERE)}
-
-
-async def test_adopting_reaches_every_checkpoint_of_a_large_store(checkpoint_file: Path) -> None:
-    store = open_checkpoints(Address(f"sqlite:///{checkpoint_file}"))
-    keys = [OrderKey(f"{n}") for n in range(20_001)]
-    await store.settle([Settlement(entry(key), Checkpoint(key, key, b"1", 1.0)) for key in keys])
-    await store.adopt("eu")
-    assert len(await store.owners([Place("eu", key) for key in keys])) == len(keys)
-    await store.close()
-
-
 def test_a_sealed_body_opens_for_its_own_order_and_place_only() -> None:
     vault = Vault([KEY])
     sealed = vault.seal(A, HERE, BODY)

@@ -349,7 +349,6 @@ async def test_counts_stay_right_over_many_settlements(checkpoint_file: Path) ->
         ("PRIMARY KEY (line=?)", "line_item_owners"),
         ("COVERING INDEX line_item_order", "line_items"),
         ("checkpoint_order_id", "checkpoint_owners"),
-        ("checkpoint_unadopted", "checkpoint_adopt"),
         ("held_spread", "held_spread"),
         ("COVERING INDEX held_fields", "held_fields"),
         ("COVERING INDEX held_since", "tally"),

@@ -216,10 +216,6 @@ class Twins(RuleBasedStateMachine):
         arrival = self.arrival(since, lane, frozenset("e"), older=1, flags=flags)  # type: ignore[arg-type]
         self.both(lambda memory: memory.release(number, arrival, limit))
 
-    @rule(store_id=st.sampled_from(["eu", "us"]))
-    def adopt(self, store_id: str) -> None:
-        self.both(lambda memory: memory.adopt(store_id))
-
     @rule(shape=st.sampled_from([1, 2]))
     def retire_all(self, shape: int) -> None:
         self.both(lambda memory: memory.late_until())

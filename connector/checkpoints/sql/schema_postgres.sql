@@ -9,8 +9,7 @@ CREATE TABLE store (
   version integer NOT NULL
 );
 
--- What Redo last accepted, one row an order. store_id is empty until it is adopted; digest and traits are empty where
--- they aren't known.
+-- What Redo last accepted, one row an order. digest and traits are empty where they aren't known.
 CREATE TABLE checkpoint (
   key         text COLLATE "C" PRIMARY KEY,
   order_id    text COLLATE "C" NOT NULL,
@@ -23,7 +22,6 @@ CREATE TABLE checkpoint (
   traits      bytea NOT NULL
 ) WITH (fillfactor = 85);
 CREATE INDEX checkpoint_order_id ON checkpoint (order_id);
-CREATE INDEX checkpoint_unadopted ON checkpoint (key) WHERE store_id = '';
 
 -- Orders that wait to be looked at. due = 0: at once; attempts > 0: backing off until due.
 -- newer_* belong to what arrived while the order was in flight: they outlive its settlement.
@@ -98,7 +96,6 @@ CREATE TABLE leftover (
   order_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (key, store_id, order_id)
 );
-CREATE INDEX leftover_unadopted ON leftover (key) WHERE store_id = '';
 
 -- Sealed bodies that Redo accepted. A row belongs to a place, which is the checkpoint's or a leftover.
 CREATE TABLE payload (

@@ -1,7 +1,6 @@
 -- Version 1 of the checkpoint file. Times are seconds since 1970.
 
--- What Redo last accepted, one row an order. store_id is empty until it is adopted; digest and traits are empty where
--- they aren't known.
+-- What Redo last accepted, one row an order. digest and traits are empty where they aren't known.
 CREATE TABLE checkpoint (
   key         TEXT PRIMARY KEY,
   order_id    TEXT NOT NULL,
@@ -14,7 +13,6 @@ CREATE TABLE checkpoint (
   traits      BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX checkpoint_order_id ON checkpoint (order_id);
-CREATE INDEX checkpoint_unadopted ON checkpoint (key) WHERE store_id = '';
 
 -- Orders that wait to be looked at. due = 0: at once; attempts > 0: backing off until due.
 -- A row id keeps inserts of random keys near each other: half the pages of a table WITHOUT ROWID.

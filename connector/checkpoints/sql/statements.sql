@@ -209,9 +209,6 @@ SELECT key FROM checkpoint WHERE NOT missing AND key > :after ORDER BY key LIMIT
 -- name: checkpoint_sample
 SELECT key FROM checkpoint WHERE NOT missing ORDER BY random() LIMIT :limit
 
--- name: checkpoint_adopt
-UPDATE checkpoint SET store_id = :store_id WHERE key IN (SELECT key FROM checkpoint WHERE store_id = '' LIMIT :limit)
-
 -- name: checkpoint_keys_before
 SELECT key FROM checkpoint WHERE key < :bound ORDER BY key LIMIT :limit
 
@@ -271,13 +268,6 @@ WHERE leftover.key = rows.key AND leftover.store_id = rows.store_id AND leftover
 
 -- name: leftovers
 SELECT key, store_id, order_id FROM leftover WHERE key = ANY (:keys) ORDER BY key, store_id, order_id
-
--- name: leftover_adopt
-INSERT INTO leftover (key, store_id, order_id)
-SELECT key, CAST(:store_id AS text), order_id FROM leftover WHERE store_id = '' ON CONFLICT DO NOTHING
-
--- name: leftover_forget_unadopted
-DELETE FROM leftover WHERE store_id = ''
 
 -- name: leftover_give_way
 -- rows: was text, now text

@@ -73,13 +73,6 @@ def _forgetting(key: OrderKey) -> Settlement:
     return Settlement(Entry(key, 0, 0, 0.0, Lane.LIVE, 0, False), members={}, forget=True)
 
 
-def adopt(session: Session, store_id: str, limit: int) -> int:
-    """Give up to `limit` checkpoints without a store this one, and all leftovers. Returns how many checkpoints."""
-    session.run("leftover_adopt", store_id=store_id)
-    session.run("leftover_forget_unadopted")
-    return session.changed("checkpoint_adopt", store_id=store_id, limit=limit)
-
-
 def page_keys(session: Session, after: OrderKey | None, limit: int) -> list[OrderKey]:
     """Keys of checkpoints that aren't marked missing."""
     return [key for (key,) in session.rows("checkpoint_page", after=after or "", limit=limit)]

@@ -31,7 +31,6 @@ class Checkpoint:
     digest: bytes = b""
     """`Order.digest` of what was accepted; empty when it isn't known."""
     store_id: str = ""
-    """Empty only in a store that an older version wrote, until `adopt` was called."""
     traits: bytes = b""
     """`Order.traits` of what was accepted; empty when they aren't known."""
 

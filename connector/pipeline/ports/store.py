@@ -68,10 +68,6 @@ class CheckpointStore(Protocol):
         or none of the keys opens it."""
         ...
 
-    async def adopt(self, store_id: str) -> None:
-        """At start: checkpoints without a store (an older version wrote them) are of this one."""
-        ...
-
     async def endpoints(self) -> list[Endpoint]:
         """All that orders were ever pushed to, by store and URL."""
         ...
