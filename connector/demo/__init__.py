@@ -1,1 +1,4 @@
-"""A sample OMS on a throw-away Postgres. Uses the other rooms only through their public entry points."""
+"""A sample OMS with its traffic on an embedded Postgres, with the connector and a local Redo beside it.
+
+Must not know more of the other rooms than their public entry points.
+"""
