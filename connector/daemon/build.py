@@ -21,7 +21,7 @@ from connector.daemon.preparation import SetUp, check_fit, load_mapping, set_up_
 from connector.daemon.requests import RequestRunner
 from connector.daemon.source.slot_renewal import SlotRenewal
 from connector.daemon.source.source_objects import SourceConfig, SourceObjectsWatch
-from connector.pipeline.examine.decide import Terms
+from connector.pipeline.deliveries import Terms
 from connector.pipeline.holds.limits import Limits
 from connector.pipeline.options import Options, Ports
 from connector.pipeline.ports.store import CheckpointStore

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 
 from connector.pipeline.clock import Clock
+from connector.pipeline.deliveries import Terms
 from connector.pipeline.dispatch.orders_in_work import OrdersInWork
 from connector.pipeline.dispatch.revisions import Revisions
 from connector.pipeline.dispatch.tasks import Tasks
-from connector.pipeline.examine.decide import Terms
 from connector.pipeline.ports.protocols import Assembler, Chronicle, Contract, Observer
 from connector.pipeline.ports.store import CheckpointStore
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from connector.pipeline.examine.decide import Terms
+from connector.pipeline.deliveries import Terms
 from connector.pipeline.holds.limits import Limits
 from connector.pipeline.intake.progress import Gap
 from connector.pipeline.ports.protocols import Assembler, Chronicle, Contract, Observer, Redo, Routes, Slot, Source

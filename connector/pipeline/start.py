@@ -8,7 +8,7 @@ from __future__ import annotations
 import structlog
 
 from connector.model.orders import OrderKey
-from connector.pipeline.examine.decide import MAPPING
+from connector.pipeline.deliveries import MAPPING
 from connector.pipeline.examine.slow_orders import SLOW
 from connector.pipeline.holds.endpoints import Change
 from connector.pipeline.options import Options

@@ -20,9 +20,9 @@ from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.dispatch.orders_in_work import OrdersInWork
 from connector.pipeline.dispatch.revisions import Revisions
 from connector.pipeline.dispatch.tasks import Tasks
-from connector.pipeline.examine.claims import PlaceClaims
-from connector.pipeline.examine.differ import Differ
+from connector.pipeline.examine.comparer import Comparer
 from connector.pipeline.examine.examiner import Examiner
+from connector.pipeline.examine.place_claims import PlaceClaims
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.endpoints import Endpoints
 from connector.pipeline.holds.guard import Guard
@@ -110,8 +110,8 @@ class Stations:
         context, queue = self.context, self.queue
         self.former = FormerKeys(context, self.sweeps, queue)
         guard = Guard(context, self.holds, self.endpoints, self.vanished_rows, self.sweeps, self.progress)
-        differ = Differ(context, self.reader, guard, self.claims, self.former, self.second_looks)
-        self.examiner = Examiner(context, queue, differ, self.deliverer, self.group_commit, self.vanished_rows)
+        comparer = Comparer(context, self.reader, guard, self.claims, self.former, self.second_looks)
+        self.examiner = Examiner(context, queue, comparer, self.deliverer, self.group_commit, self.vanished_rows)
         self.dispatcher = Dispatcher(
             context, queue, self.examiner, self.admissions, self.manual_pause, self.backpressure
         )

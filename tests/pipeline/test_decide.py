@@ -13,7 +13,8 @@ from connector.model.orders import OrderKey, Outcome, OutcomeKind, Violation
 from connector.pipeline.deliver import conclude as concluding
 from connector.pipeline.deliver.conclude import put_back
 from connector.pipeline.deliver.failing_orders import Failure
-from connector.pipeline.examine.decide import Action, Delivery, Remembered, Result, Settled, Terms, decide, unreadable
+from connector.pipeline.deliveries import Action, Delivery, Remembered, Result, Settled, Terms
+from connector.pipeline.examine.decide import decide, unreadable
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
 from tests.support.sample_orders import document

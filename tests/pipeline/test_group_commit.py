@@ -12,7 +12,7 @@ import pytest
 from connector.checkpoints.opening import in_file
 from connector.model.orders import OrderKey
 from connector.pipeline.deliver.group_commit import GroupCommit
-from connector.pipeline.examine.decide import Settled
+from connector.pipeline.deliveries import Settled
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Settlement
 from tests.support.fixtures.connector import eventually

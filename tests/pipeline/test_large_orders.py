@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from connector.contract.order_builder import RedoContract
 from connector.model.orders import OrderKey
-from connector.pipeline.examine.decide import Action, Delivery, Remembered
+from connector.pipeline.deliveries import Action, Delivery, Remembered
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.read.large_orders import TOGETHER, UNDER_WAY, WAITING, LargeOrders
 from tests.support.redo_orders import document

@@ -14,7 +14,7 @@ from connector.pipeline.clock import Clock
 from connector.pipeline.deliver.failing_orders import FailingOrders
 from connector.pipeline.deliver.sender import Sender
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
-from connector.pipeline.examine.decide import Action, Delivery, Remembered, Result
+from connector.pipeline.deliveries import Action, Delivery, Remembered, Result
 from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.protocols import Redo

@@ -11,7 +11,7 @@ import pytest
 from connector.model.errors import LimitExceeded, OrderUnreadable, SourceUnavailable
 from connector.model.orders import KeyPage, Lookup
 from connector.pipeline.deliver.sender import Sender
-from connector.pipeline.examine.decide import Delivery, Settled
+from connector.pipeline.deliveries import Delivery, Settled
 from tests.system.life.oms import Header, Mood, Row
 from tests.system.life.reading import OmsAssembler
 from tests.system.life.world import MAIN, Setup, World

@@ -10,11 +10,11 @@ from connector.contract.order_builder import RedoContract
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.context import Context
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
+from connector.pipeline.deliveries import Terms
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.dispatch.orders_in_work import OrdersInWork
 from connector.pipeline.dispatch.revisions import Revisions
 from connector.pipeline.dispatch.tasks import Tasks
-from connector.pipeline.examine.decide import Terms
 from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.read_pause import ReadPause

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def ask(settings: Settings, verb: str, arguments: Mapping[str, Any], *, wait: bool) -> dict[str, Any]:
     """Leave a request. With `wait` and a running connector it is followed to its end."""
-    from connector.cli.progress import following
+    from connector.cli.progress_bar import following
     from connector.daemon import request_client
 
     with following(verb) as on_progress:
@@ -31,7 +31,7 @@ def carry_out(settings: Settings, verb: str, arguments: Mapping[str, Any], *, wa
     setup.configure(settings.log.format, "warning" if quiet else settings.log.level)
     if not wait:
         return ask(settings, verb, arguments, wait=False)
-    from connector.cli.progress import following
+    from connector.cli.progress_bar import following
     from connector.daemon import request_client
 
     with following(verb) as on_progress:

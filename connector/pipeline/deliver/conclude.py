@@ -10,19 +10,8 @@ from dataclasses import replace
 from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place
 from connector.pipeline.deliver.failing_orders import Failure
 from connector.pipeline.deliver.policy import POLICY, Fate
-from connector.pipeline.examine.decide import (
-    REMOVAL,
-    Action,
-    Delivery,
-    Result,
-    Settled,
-    Terms,
-    doubtful,
-    look_again,
-    reaches_new_place,
-    requeue,
-    wait_for_late,
-)
+from connector.pipeline.deliveries import REMOVAL, Action, Delivery, Result, Settled, Terms
+from connector.pipeline.examine.decide import doubtful, look_again, reaches_new_place, requeue, wait_for_late
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.protocols import Contract
 from connector.pipeline.ports.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement

@@ -10,10 +10,10 @@ from connector.pipeline.context import Context
 from connector.pipeline.deliver.failing_orders import FailingOrders
 from connector.pipeline.deliver.group_commit import GroupCommit
 from connector.pipeline.deliver.sender import Sender
+from connector.pipeline.deliveries import Delivery, Settled
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
-from connector.pipeline.examine.claims import PlaceClaims
-from connector.pipeline.examine.decide import Delivery, Settled
-from connector.pipeline.examine.differ import Findings
+from connector.pipeline.examine.comparer import Findings
+from connector.pipeline.examine.place_claims import PlaceClaims
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.entries import BLAMED
 

@@ -16,8 +16,8 @@ from connector.model.orders import OrderKey, Outcome, is_former
 from connector.pipeline.context import Context
 from connector.pipeline.deliver.circuit_breaker import Standing, reached
 from connector.pipeline.deliver.policy import POLICY
+from connector.pipeline.deliveries import REMOVAL, Action, Delivery
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
-from connector.pipeline.examine.decide import REMOVAL, Action, Delivery
 from connector.pipeline.ports.entries import BLAMED, Entry, Lane
 from connector.pipeline.ports.records import FAILING, SET_ASIDE, Settlement
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from connector.pipeline.context import Context
-from connector.pipeline.examine.decide import Settled
+from connector.pipeline.deliveries import Settled
 from connector.pipeline.examine.order_log import RefusalLog
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat

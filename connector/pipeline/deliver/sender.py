@@ -11,7 +11,7 @@ from connector.pipeline.deliver.conclude import conclude, put_back, set_aside
 from connector.pipeline.deliver.failing_orders import FailingOrders
 from connector.pipeline.deliver.policy import POLICY, Fate
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
-from connector.pipeline.examine.decide import Action, Delivery, Result, Settled
+from connector.pipeline.deliveries import Action, Delivery, Result, Settled
 from connector.pipeline.examine.order_log import log_answer
 from connector.pipeline.failpoints import reach
 from connector.pipeline.holds.manual_pause import ManualPause

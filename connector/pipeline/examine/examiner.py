@@ -23,9 +23,10 @@ from connector.model.orders import OrderKey
 from connector.pipeline.context import Context
 from connector.pipeline.deliver.deliverer import Deliverer
 from connector.pipeline.deliver.group_commit import GroupCommit
+from connector.pipeline.deliveries import MAPPING
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
-from connector.pipeline.examine.decide import MAPPING, postpone, refuse, requeue
-from connector.pipeline.examine.differ import Differ
+from connector.pipeline.examine.comparer import Comparer
+from connector.pipeline.examine.decide import postpone, refuse, requeue
 from connector.pipeline.examine.slow_orders import SlowOrders
 from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.ports.entries import Entry, Lane
@@ -38,7 +39,7 @@ class Examiner:
         self,
         context: Context,
         queue: LedgerQueue,
-        differ: Differ,
+        comparer: Comparer,
         deliverer: Deliverer,
         group_commit: GroupCommit,
         vanished_rows: VanishedRows,
@@ -49,7 +50,7 @@ class Examiner:
         self._tasks = context.tasks
         self._queue = queue
         self._pause = queue.read_pause
-        self._differ = differ
+        self._comparer = comparer
         self._deliverer = deliverer
         self._group_commit = group_commit
         self._vanished_rows = vanished_rows
@@ -89,7 +90,7 @@ class Examiner:
                 return
             hurried = lane.batch.brief and not large if brief is None else brief
             try:
-                found = await self._differ.diff(entries, large=large, brief=hurried)
+                found = await self._comparer.diff(entries, large=large, brief=hurried)
             except LimitExceeded as error:
                 await self._exceeded(entries, error, lane, self._clock() - began, large=large, brief=hurried)
                 return
@@ -131,7 +132,7 @@ class Examiner:
     ) -> None:
         """One of them, or all together, took too long: read them apart from the others, in parts, unless it was the
         time that was too little."""
-        controls, keys = self._differ.controls, [entry.key for entry in entries]
+        controls, keys = self._comparer.controls, [entry.key for entry in entries]
         try:
             others_are_brief = await controls.brief(keys)
             if not brief and not others_are_brief:

@@ -7,7 +7,7 @@ import time
 import structlog
 
 from connector.model.orders import Outcome, delivery_id
-from connector.pipeline.examine.decide import Delivery, Settled
+from connector.pipeline.deliveries import Delivery, Settled
 from connector.pipeline.examine.slow_orders import ADVICE as SLOW_ADVICE
 from connector.pipeline.examine.slow_orders import SLOW
 from connector.pipeline.ports.records import FAILING, DeadLetter

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from connector.model.errors import LimitExceeded
 from connector.model.orders import OrderKey
-from connector.pipeline.examine.decide import Settled
+from connector.pipeline.deliveries import Settled
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.records import DeadLetter, Settlement
 

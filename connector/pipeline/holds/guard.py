@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from connector.model.orders import is_former
 from connector.pipeline.context import Context
-from connector.pipeline.examine.decide import Action, Delivery, Settled, look_again, must_push, postpone, wait_for_late
+from connector.pipeline.deliveries import Action, Delivery, Settled
+from connector.pipeline.examine.decide import look_again, must_push, postpone, wait_for_late
 from connector.pipeline.holds.endpoints import Endpoints, unapproved
 from connector.pipeline.holds.open_holds import OpenHolds
 from connector.pipeline.holds.vanished_rows import VanishedRows

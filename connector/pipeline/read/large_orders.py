@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from connector.model.orders import OrderKey
-from connector.pipeline.examine.decide import Delivery
+from connector.pipeline.deliveries import Delivery
 from connector.pipeline.ports.entries import Entry
 
 COMMON = 32 * 1024

@@ -11,8 +11,8 @@ import re
 
 from connector.model.orders import OrderKey
 from connector.pipeline.context import Context
+from connector.pipeline.deliveries import MAPPING
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
-from connector.pipeline.examine.decide import MAPPING
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.entries import Lane
 from connector.pipeline.ports.records import DeadLetter

@@ -13,7 +13,7 @@ import psycopg
 
 from connector.model.changes import TableName
 from connector.source.checks.hosting import PROFILES, Hosting
-from connector.source.objects.identities import by_name
+from connector.source.objects.replica_identities import by_name
 
 _SERVER: Final = """
 SELECT current_database()::text, current_setting('wal_level'), current_setting('server_version_num')::int / 10000

@@ -16,7 +16,13 @@ from psycopg.rows import class_row
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.postgres.quoting import quoted
-from connector.source.objects.identities import IDENTIFIED, LEAVES, by_name, identity_problems, read_identities
+from connector.source.objects.replica_identities import (
+    IDENTIFIED,
+    LEAVES,
+    by_name,
+    identity_problems,
+    read_identities,
+)
 
 _TABLES: Final = f"""
 SELECT wanted.schema, wanted.name, c.relkind::text AS kind, c.relpersistence::text AS persistence,

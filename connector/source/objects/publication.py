@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from connector.model.changes import Operation, TableName
 from connector.model.errors import Problem
 from connector.postgres.quoting import quoted
-from connector.source.objects.identities import IDENTIFIED, NEEDS_GENERATED
+from connector.source.objects.replica_identities import IDENTIFIED, NEEDS_GENERATED
 
 Operations: TypeAlias = tuple[Operation, ...]
 

@@ -20,7 +20,6 @@ from connector.model.errors import SourceUnavailable
 from connector.postgres.connections import KeptConnection
 from connector.postgres.errors import explain
 from connector.source.objects.commit_probe import CommitProbe
-from connector.source.objects.identities import ENDANGERED
 from connector.source.objects.publication import (
     EVERYTHING,
     INSERTS,
@@ -29,6 +28,7 @@ from connector.source.objects.publication import (
     read_publications,
 )
 from connector.source.objects.publication_pair import inserts_name
+from connector.source.objects.replica_identities import ENDANGERED
 
 # The lock on a table may be held for hours: by VACUUM, ANALYZE or CREATE INDEX CONCURRENTLY.
 _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'"

@@ -16,7 +16,7 @@ from connector.contract.order_builder import RedoContract
 from connector.model.errors import CheckpointsUnwritable
 from connector.model.orders import Order, OrderKey
 from connector.pipeline.control import Control
-from connector.pipeline.examine.decide import Terms
+from connector.pipeline.deliveries import Terms
 from connector.pipeline.holds.limits import Limits
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.options import Options

@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from connector.model.orders import OrderKey, Place, is_former
 from connector.pipeline.context import Context
+from connector.pipeline.deliveries import Delivery, Result, Settled
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
-from connector.pipeline.examine.decide import Delivery, Result, Settled, postpone, refuse, requeue, wait_for_late
+from connector.pipeline.examine.decide import postpone, refuse, requeue, wait_for_late
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.records import Settlement
 

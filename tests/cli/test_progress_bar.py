@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.checkpoints.requests import Request, RequestState
-from connector.cli.progress import EVERY, ProgressLines
+from connector.cli.progress_bar import EVERY, ProgressLines
 
 
 def test_a_line_is_said_at_the_start_and_then_every_ten_seconds() -> None:

@@ -14,22 +14,9 @@ from dataclasses import dataclass, field, replace
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Order, OrderKey, is_former
 from connector.pipeline.context import Context
-from connector.pipeline.examine.claims import PlaceClaims
-from connector.pipeline.examine.decide import (
-    MAPPING,
-    REMOVAL,
-    Action,
-    Delivery,
-    Remembered,
-    Result,
-    Settled,
-    decide,
-    must_push,
-    reaches_new_place,
-    refuse,
-    unreadable,
-    wait_for_late,
-)
+from connector.pipeline.deliveries import MAPPING, REMOVAL, Action, Delivery, Remembered, Result, Settled
+from connector.pipeline.examine.decide import decide, must_push, reaches_new_place, refuse, unreadable, wait_for_late
+from connector.pipeline.examine.place_claims import PlaceClaims
 from connector.pipeline.holds.guard import Guard
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.records import Known, Settlement, Venture
@@ -54,7 +41,7 @@ class Findings:
     """Bytes of all that is to be sent."""
 
 
-class Differ:
+class Comparer:
     def __init__(
         self,
         context: Context,

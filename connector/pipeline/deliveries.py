@@ -1,0 +1,82 @@
+"""What orders come to on their way: settled, or a delivery to Redo. Records only, for every station."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from connector.model.orders import Members, Order, OrderKey, Place, Suspicion
+from connector.pipeline.ports.entries import Entry
+from connector.pipeline.ports.holds import Held
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement
+
+Missing: TypeAlias = Literal["ignore", "cancel", "delete"]
+REMOVAL = "removal"
+"""The reason of a dead letter of an order that left the mapping and can't be removed from Redo."""
+MAPPING = "mapping"
+"""The reason of one that the mapping fails for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The operator's wishes. `missing`: what becomes of an order that left the mapping; `confirm_after` (s): how long a
+    request without an answer may still be carried out; `keep_payload`: keep what Redo accepted."""
+
+    missing: Missing = "ignore"
+    confirm_after: float = 60.0
+    keep_payload: bool = False
+
+
+class Result(StrEnum):
+    """The label values of `orders_total`."""
+
+    PUSHED = "pushed"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+    INVALID = "invalid"
+    MISSING = "missing"
+
+
+class Action(StrEnum):
+    PUSH = "push"
+    CANCEL = "cancel"
+    """The last accepted payload again, cancelled."""
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing to send. `result` None: the order is looked at again, so it isn't counted yet."""
+
+    settlement: Settlement
+    result: Result | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    checkpoint: Checkpoint | None = None
+    dead_letter: DeadLetter | None = None
+    leftovers: tuple[Place, ...] = ()
+    held: Held | None = None
+
+
+NOTHING = Remembered()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One intended request. `order` is what to push, None for a DELETE. `hidden`: a transaction that affected the order
+    isn't visible yet: look again after. `displaces`: orders that still have the place, and give way."""
+
+    entry: Entry
+    action: Action
+    place: Place
+    order: Order | None
+    remembered: Remembered
+    hidden: bool = False
+    members: Members = field(default_factory=dict)
+    suspicions: tuple[Suspicion, ...] = ()
+    displaces: tuple[OrderKey, ...] = ()
+    refused: bool = False
+    """A removal from where the order isn't any more, while Redo refuses it where it is: its dead letter stays."""
