@@ -1,4 +1,4 @@
 """Redo's order: its fields, the rules that no schema shows, the canonical form and the fingerprint.
 
-Must not know the network, Postgres, or the sandbox, which has an opinion of its own on the same contract.
+Must not know the network, Postgres, or the sandbox.
 """

@@ -1,4 +1,4 @@
-"""The process: one generation of the pipeline after the other is built, run and watched; signals are obeyed.
+"""The process: one generation of the pipeline after the other is built, run and watched, until a signal ends it.
 
 It must not know what a generation is made of.
 """

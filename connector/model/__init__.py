@@ -1,4 +1,4 @@
-"""The words that every room shares: changes, orders, errors, and how stored text is read. Frozen data, no I/O.
+"""The records that pass between rooms: changes, orders, errors; and text that isn't UTF-8. Frozen data, no I/O.
 
 Must not know any other room, nor a library that talks to something.
 """

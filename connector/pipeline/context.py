@@ -1,4 +1,4 @@
-"""What most parts of the pipeline share, made once at the start. No behaviour."""
+"""The collaborators and settings that the stations share: one frozen record, made once at the start."""
 
 from __future__ import annotations
 

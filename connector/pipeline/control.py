@@ -1,4 +1,6 @@
-"""What a person may ask of a running connector. All of it adds keys to the ledger, or asks for a sweep."""
+"""What an operator may ask of a running connector: pause, resume, approve, redrive, set aside, reconcile, backfill.
+Each adds keys to the ledger, or asks for a sweep.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@
     sweeps    walks over all orders, reverse lookups and second looks add further orders to the ledger
 
 `Pipeline.run` starts one task a station and ends them in order: first nothing new comes in, then what is under way
-finishes. How the stations are connected is `stations`' to say. It must not know what stands behind its ports.
+finishes. `stations` connects them. It must not know what stands behind its ports.
 """
 
 from __future__ import annotations

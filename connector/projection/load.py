@@ -1,4 +1,4 @@
-"""mapping.sql to a Projection: parse, read the catalog, analyse, and let the server judge what we made of it."""
+"""mapping.sql to a Projection: parsed, analysed against the catalog, and checked by the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A local Redo for rehearsals, the demo and tests, with an opinion of its own on Redo's contract.
+"""A local Redo for rehearsals, the demo and tests. It checks Redo's contract by code of its own.
 
 Must not know any other room.
 """

@@ -1,4 +1,4 @@
-"""From settings to bounds: how long what may take."""
+"""Time limits from settings: of a read, of a push, of a look at one order."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What everything that is printed is printed on. On a terminal (or where COLUMNS says how wide) text wraps; into a pipe
-every line goes out whole, for grep.
+"""The console for everything that commands print. On a terminal (or where COLUMNS says how wide) text wraps; into a
+pipe every line goes out whole, for grep.
 """
 
 from __future__ import annotations

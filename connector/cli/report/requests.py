@@ -1,4 +1,4 @@
-"""What a request to the connector came to."""
+"""The result of a request to the connector (reconcile, redrive, approve ...), for people."""
 
 from __future__ import annotations
 

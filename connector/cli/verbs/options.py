@@ -1,4 +1,4 @@
-"""Options that many verbs take, and what they lead to."""
+"""Options that several verbs take, and the settings that are read by them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What stands in for a mapping that doesn't fit the database as the connector starts, so that the slot is read all the
+"""A stand-in for a mapping that doesn't fit the database as the connector starts, so that the slot is read all the
 same: a restart must not make the OMS keep WAL until somebody has mended the mapping.
 
-Only where orders were followed before. Which orders a change concerns can't be
-known, so any change makes every order be compared, once that can be done again.
+Only where orders were followed before. Which orders a change concerns can't be known, so any change makes every order
+be compared, once that can be done again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What becomes of a slot that can't be read any more: made anew, or left for a person.
-
-The pipeline knows when, the source knows how, the settings say whether.
-"""
+"""A slot that can't be read any more is made anew, or left for a person, as `source.on_slot_loss` says."""
 
 from __future__ import annotations
 

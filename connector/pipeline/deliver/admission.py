@@ -1,7 +1,7 @@
 """Admission of requests to one store of Redo: who may send now, and when nobody may.
 
-How many at once is `concurrency_limit`'s to say, how many a second `rate_limiter`'s, what an outcome means for everyone
-the table's (`policy`), whose fault a failure is `circuit_breaker`'s. A pause ends by a single probe: one order goes
+`concurrency_limit` says how many at once, `rate_limiter` how many a second, `policy` what an outcome means for all
+requests, `circuit_breaker` whether a failure is Redo's or an order's. A pause ends by a single probe: one order goes
 first, and its answer decides. Orders that are known to fail go beside the others, a few at a time. It must not know
 orders, HTTP or the ledger.
 """

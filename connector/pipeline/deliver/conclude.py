@@ -1,4 +1,4 @@
-"""What becomes of an order once Redo has answered, or once it wasn't asked. Pure.
+"""What becomes of an order once Redo has answered, or once a delivery was dropped before a request. Pure.
 
 What an answer means is `redo`'s to say; what to do about each meaning is the table in `policy`.
 """

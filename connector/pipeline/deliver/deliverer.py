@@ -1,4 +1,4 @@
-"""What a look at orders came to is carried out: settlements are written, each delivery is sent by a task of its own.
+"""Carries out what the comparison decided: settlements are written, each delivery is sent by a task of its own.
 
 It must not know how an order was read, nor what an answer of Redo's means.
 """

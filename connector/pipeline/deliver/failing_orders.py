@@ -1,4 +1,4 @@
-"""Orders that Redo fails: whose fault that is, when each is tried again, and which one shows that Redo is up.
+"""Orders that Redo fails: whether the cause is the order or Redo, when each is tried again, and which one is the probe.
 
 A failure is the order's when Redo accepted others since its last one; the ledger keeps how often (`attempts`), so that
 a new start knows it. It must not know how requests are admitted, or HTTP.

@@ -1,4 +1,4 @@
-"""An admission for each store: a token that is refused in one stops no other. To the dispatcher they are one."""
+"""An admission for each store: a token that is refused in one stops no other. The dispatcher sees their sum."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Whether an order that the mapping no longer gives was deleted, or its rows have only vanished.
 
 Once the tables, policies, views or the server behind the mapping are otherwise than they were, what is missing may be
-hidden, detached or never have been. From then on, until every order was compared in the new state, a missing order is
-no deleted one: only a DELETE of its own row that the stream has shown is evidence of that. It must not know why a
-reading says what it says, nor how an order is removed.
+hidden, detached or never have been. From then on, until every order was compared in the new state, a missing order
+counts as deleted only if the stream has shown the DELETE of its own row. It must not know how orders are read, nor how
+one is removed.
 """
 
 from __future__ import annotations

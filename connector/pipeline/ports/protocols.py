@@ -1,4 +1,4 @@
-"""What the pipeline needs of its neighbours, in its own words. They satisfy these without knowing it.
+"""What the pipeline needs of the rooms around it: Protocols that these satisfy without importing them.
 
 No behaviour. The checkpoint store has a file of its own (`store.py`).
 """

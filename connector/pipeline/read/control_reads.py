@@ -1,8 +1,8 @@
-"""Whether an order is to blame for a query that fails: only if others can be read in the same way at the same time.
+"""Whether a query fails because of one order's data: only if others can be read in the same way at the same time.
 
 A run-time error of the mapping may come from a row that every order's query computes (a CTE that is read twice, a
-subquery for all orders). So before an order is blamed, another one is read as a control. When no other can be read
-either, the mapping fails, no order is blamed, and the first of the controls that can be read again ends that.
+subquery for all orders). So before an order is set aside, another one is read as a control. When no other can be read
+either, the mapping fails, no order is set aside, and the first of the controls that can be read again ends that.
 """
 
 from __future__ import annotations

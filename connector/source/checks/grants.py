@@ -1,7 +1,7 @@
 """The SQL with which a DBA lets the connector in: a role that may replicate, and read exactly what it reads; the
 publications; the slot. Each part says who has to run it.
 
-Prints, and runs nothing. Statements stand on lines of their own; all else is comments, so that the whole can be piped
+Nothing of it is run here. Statements stand on lines of their own; all else is comments, so that the whole can be piped
 into psql by somebody who may do everything.
 """
 

@@ -1,7 +1,7 @@
 """Making the publications and the slot, or making sure that somebody did. Publications first: a slot can't decode what
 was written before its publication existed.
 
-The only writes of ours to the OMS database are here. They run with a lock_timeout.
+Every statement runs with a lock_timeout. Later repairs are `publication_repair`'s, taking back is `teardown`'s.
 """
 
 from __future__ import annotations
