@@ -215,8 +215,9 @@ async def test_a_store_that_an_older_version_left_stuck_recovers(shop: Shop) -> 
     shop.altered("DELETE FROM note WHERE name = 'order_key'")
     shop.altered("UPDATE sweep SET finished_at = NULL, phase = 1, cursor = NULL")
     shop.altered(
-        "INSERT INTO dead_letter (key, reason, message, paths, first_seen, last_seen, attempts, cause, letter_group)"
-        """ SELECT '["' || key || '","2026-01-02"]', 'duplicate', 'no', '[]', 1, 1, 1, 'no', 'x' FROM checkpoint"""
+        "INSERT INTO dead_letter"
+        " (key, reason, message, paths, first_seen, last_seen, attempts, cause, letter_group, store_id)"
+        """ SELECT '["' || key || '","2026-01-02"]', 'duplicate', 'no', '[]', 1, 1, 1, 'no', 'x', '' FROM checkpoint"""
     )
     with capture_logs() as logs:
         await shop.rig.start()
@@ -260,8 +261,8 @@ async def test_damaged_keys_in_bulk_are_found_and_held(shop: Shop) -> None:
     await shop.rig.stop()
     shop.altered(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO checkpoint"
-        " (key, order_id, fingerprint, accepted_at, missing, store_id)"
-        " SELECT 'k' || i, 'S' || i, x'01', 1, 0, 'sandbox-store' FROM n"
+        " (key, order_id, fingerprint, accepted_at, missing, store_id, digest, traits)"
+        " SELECT 'k' || i, 'S' || i, x'01', 1, 0, 'sandbox-store', x'', x'' FROM n"
     )
     await shop.rig.start()
     await reconciled(shop)
