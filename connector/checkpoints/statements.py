@@ -1,4 +1,7 @@
-"""The store's SQL: named statements in `sql/`, read once and put into the words of one engine.
+"""The store's SQL: tables and named statements in `sql/`, read once and put into the words of one engine.
+
+`schema.sql` and `requests.sql` make the tables of both engines, `schema_sqlite.sql` and `schema_postgres.sql` what only
+one has: triggers, and some indexes and columns.
 
 `statements.sql` holds what both engines run, `statements_sqlite.sql` and `statements_postgres.sql` what only one does.
 
@@ -38,6 +41,15 @@ PARKED: Final[Mapping[str, str]] = {
 """The tables that say what Redo holds, and their columns. Line items come first: what store they are at is known by
 their orders' checkpoints."""
 
+_SQLITE_TYPES: Final[Mapping[str, str]] = {
+    "bigint": "integer",
+    "smallint": "integer",
+    "boolean": "integer",
+    "bytea": "blob",
+    "float8": "real",
+}
+_POSTGRES_ONLY: Final = re.compile(r' COLLATE "C"| GENERATED ALWAYS AS IDENTITY| WITH \([^)]*\)')
+_SQLITE_ONLY: Final = re.compile(r" WITHOUT ROWID| AUTOINCREMENT")
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
 _ROWS: Final = re.compile(r"\s(FROM|USING) rows\b")
 _HEADER: Final = re.compile(r"^-- (name|rows|tables): (.*)$", re.MULTILINE)
@@ -57,6 +69,26 @@ class Statement:
 def script(name: str) -> str:
     """The text of a file in `sql/`."""
     return files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
+
+
+def tables(name: str, dialect: Dialect) -> str:
+    """A file of `CREATE TABLE`, which is written in the words of both engines, in those of one.
+
+    SQLite has other types, and LIKE is written out for it. Each leaves out what only the other knows.
+    """
+    text = script(name)
+    if dialect == "postgres":
+        return _SQLITE_ONLY.sub("", text)
+    text = _POSTGRES_ONLY.sub("", text)
+    text = re.sub(r"\bLIKE (\w+)", lambda found: _columns_of(found[1], text), text)
+    return re.sub(r"\w+", lambda found: _SQLITE_TYPES.get(found[0], found[0]), text)
+
+
+def _columns_of(table: str, text: str) -> str:
+    """What LIKE stands for in Postgres: the columns, and of the keys only that they are not NULL."""
+    body = text.split(f"CREATE TABLE {table} (\n", 1)[1].split("\n)", 1)[0]
+    columns = re.sub(r",\s*PRIMARY KEY \(.*\)", "", body)
+    return columns.replace("PRIMARY KEY", "NOT NULL").strip()
 
 
 @cache

@@ -14,7 +14,7 @@ import apsw
 
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.sqlite.engine import SqliteSession, transaction
-from connector.checkpoints.statements import script
+from connector.checkpoints.statements import tables
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
 
 _SUFFIX: Final = ".requests"
@@ -131,9 +131,9 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     connection.set_busy_timeout(5_000)
     with transaction(connection):
         version, owner = connection.pragma("user_version"), connection.pragma("application_id")
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
-        if not (version or owner or tables):
-            connection.execute(script("requests_sqlite.sql"))
+        made = connection.execute("SELECT count(*) FROM sqlite_schema").get
+        if not (version or owner or made):
+            connection.execute(tables("requests.sql", "sqlite"))
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         elif owner != _APPLICATION_ID or version != _VERSION:
