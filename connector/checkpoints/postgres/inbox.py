@@ -12,7 +12,7 @@ import psycopg
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres import lock
 from connector.checkpoints.postgres.claim import Claim
-from connector.checkpoints.postgres.connection import StoreConnection, connect, unwritable
+from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, unwritable
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import PostgresSession
 
@@ -44,16 +44,10 @@ class InboxTable:
         if self._session is not None and not self._session.closed:
             return self._session
         session = connect(self._address, read_only=False)
-        try:
+        with closed_on_failure(self._address, session):
             there = version_of(session, self._address)
             if not there and make:
                 Claim(self._address, time.time).open().close()
-        except psycopg.Error as error:
-            session.close()
-            raise unwritable(self._address, error) from None
-        except BaseException:  # whatever it was, a session would be left
-            session.close()
-            raise
         if not there and not make:
             session.close()
             return None

@@ -47,7 +47,6 @@ SELECT found.* FROM rows CROSS JOIN LATERAL (
 ) AS found
 
 -- name: ledger_mark
--- From now on a request may be on its way for these.
 UPDATE ledger SET in_flight = true, newer_first = NULL, newer_since = NULL, newer_confirm = false,
   newer_approved = false
 WHERE key = ANY (:keys)
@@ -244,14 +243,21 @@ SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
   ORDER BY missing, accepted_at DESC, key
 ) AS there
 
--- name: checkpoint_rename
--- rows: was text, now text
-UPDATE checkpoint SET key = rows.now FROM rows WHERE key = rows.was
-
 
 -- name: {table}_keys
 -- tables: leftover, payload, warning
 SELECT DISTINCT key FROM {table} WHERE key = ANY (:keys)
+
+-- name: {table}_give_way
+-- tables: leftover, payload
+-- rows: was text, now text
+DELETE FROM {table} USING rows WHERE {table}.key = rows.now AND EXISTS (SELECT 1 FROM {table} AS other
+  WHERE other.key = rows.was AND other.store_id = {table}.store_id AND other.order_id = {table}.order_id)
+
+-- name: {table}_rename
+-- tables: checkpoint, leftover, payload, warning
+-- rows: was text, now text
+UPDATE {table} SET key = rows.now FROM rows WHERE key = rows.was
 
 
 -- Leftovers: places at which Redo may hold an order beside the checkpoint's.
@@ -268,15 +274,6 @@ WHERE leftover.key = rows.key AND leftover.store_id = rows.store_id AND leftover
 
 -- name: leftovers
 SELECT key, store_id, order_id FROM leftover WHERE key = ANY (:keys) ORDER BY key, store_id, order_id
-
--- name: leftover_give_way
--- rows: was text, now text
-DELETE FROM leftover USING rows WHERE leftover.key = rows.now AND EXISTS (SELECT 1 FROM leftover AS other
-  WHERE other.key = rows.was AND other.store_id = leftover.store_id AND other.order_id = leftover.order_id)
-
--- name: leftover_rename
--- rows: was text, now text
-UPDATE leftover SET key = rows.now FROM rows WHERE key = rows.was
 
 
 -- Payloads: sealed bodies that Redo accepted.
@@ -305,15 +302,6 @@ SELECT sealed FROM payload WHERE key = :key AND store_id = :store_id AND order_i
 
 -- name: payloads
 SELECT key, store_id, order_id, sealed FROM payload WHERE key = ANY (:keys)
-
--- name: payload_give_way
--- rows: was text, now text
-DELETE FROM payload USING rows WHERE payload.key = rows.now AND EXISTS (SELECT 1 FROM payload AS other
-  WHERE other.key = rows.was AND other.store_id = payload.store_id AND other.order_id = payload.order_id)
-
--- name: payload_rename
--- rows: was text, now text
-UPDATE payload SET key = rows.now FROM rows WHERE key = rows.was
 
 
 -- Line items: which orders have one, by a hash of its id.
@@ -353,6 +341,16 @@ UPDATE line_item SET order_key = rows.now FROM rows WHERE order_key = rows.was
 
 -- name: members
 SELECT (SELECT name FROM member_index WHERE id = index_id), row_key, order_key FROM member WHERE order_key = ANY (:keys)
+
+-- name: member_orders
+-- rows: row_key text
+-- One walk along the primary key for each row, as long as its limit however many orders the row is part of.
+SELECT DISTINCT part.order_key FROM rows CROSS JOIN LATERAL (
+  SELECT order_key FROM member
+  WHERE index_id = (SELECT id FROM member_index WHERE name = :name)
+    AND member.row_key = rows.row_key AND order_key > :after
+  ORDER BY order_key LIMIT :limit
+) AS part ORDER BY part.order_key LIMIT :limit
 
 -- name: member_index_add
 -- rows: name text
@@ -513,10 +511,6 @@ SELECT kind, count(*) FROM warning GROUP BY kind
 DELETE FROM warning USING rows WHERE warning.key = rows.now AND EXISTS (SELECT 1 FROM warning AS other
   WHERE other.key = rows.was AND other.kind = warning.kind)
 
--- name: warning_rename
--- rows: was text, now text
-UPDATE warning SET key = rows.now FROM rows WHERE key = rows.was
-
 
 -- Progress: commits that no snapshot has shown, sweeps, notes, the highest revision.
 
@@ -548,7 +542,6 @@ ON CONFLICT (one) DO UPDATE SET kind = excluded.kind, cause = excluded.cause, re
   changed = excluded.changed, extra = excluded.extra, held = excluded.held
 
 -- name: sweep_finish
--- The same state, among the finished ones.
 INSERT INTO finished_sweep (kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at,
   missed, changed, extra, held)
 SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at, missed, changed, extra,

@@ -73,17 +73,6 @@ def _forgetting(key: OrderKey) -> Settlement:
     return Settlement(Entry(key, 0, 0, 0.0, Lane.LIVE, 0, False), members={}, forget=True)
 
 
-def page_keys(session: Session, after: OrderKey | None, limit: int) -> list[OrderKey]:
-    """Keys of checkpoints that aren't marked missing."""
-    return [key for (key,) in session.rows("checkpoint_page", after=after or "", limit=limit)]
-
-
-def random_keys(session: Session, size: int) -> list[OrderKey]:
-    """Keys of at most `size` such checkpoints; each has the same chance. Reads all checkpoints: about a third of a
-    second for a million."""
-    return [key for (key,) in session.rows("checkpoint_sample", limit=size)]
-
-
 def _checkpoint(row: Sequence[Any]) -> Checkpoint:
     key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits = row
     return Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing), digest, store_id, traits)

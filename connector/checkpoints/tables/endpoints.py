@@ -39,11 +39,6 @@ def endpoints(session: Session) -> list[Endpoint]:
     ]
 
 
-def approve(session: Session) -> None:
-    """Orders may go to the active ones."""
-    session.run("endpoint_approve")
-
-
 def doubt(session: Session) -> None:
     """What is parked may be older than what was accepted."""
     with session.at_length():
@@ -92,7 +87,7 @@ def _park(session: Session, store_id: str, endpoint: int, *, alone: bool, doubte
 
 def _bring_back(session: Session, endpoint: int) -> list[OrderKey]:
     """Returns the orders whose outcome was open when it was left."""
-    late = [OrderKey(key) for (key,) in session.rows("parked_open", endpoint=endpoint, unknown=_UNKNOWN)]
+    late: list[OrderKey] = session.column("parked_open", endpoint=endpoint, unknown=_UNKNOWN)
     session.run("parked_at_both", endpoint=endpoint)
     for table in PARKED:
         session.run(f"{table}_bring_back", endpoint=endpoint)

@@ -22,12 +22,6 @@ _UNKNOWN: Final = b""
 """The fingerprint and digest of what isn't known."""
 
 
-def late_until(session: Session) -> float | None:
-    """Until when a request of any order may still be carried out late."""
-    found: float | None = session.value("ledger_late_until")
-    return found
-
-
 def begin(session: Session, now: float) -> None:
     """Before the first step: places that Redo may hold an order at, without a checkpoint, get one."""
     session.run("checkpoint_of_leftovers", unknown=_UNKNOWN, now=now, all_keys=True, keys=[])
@@ -35,9 +29,9 @@ def begin(session: Session, now: float) -> None:
 
 def retire_some(session: Session, shape: int) -> bool:
     """Some of today's keys become former ones. False when there were none left."""
-    keys = [key for (key,) in session.rows("checkpoint_keys_before", bound=FORMER_KEYS, limit=STEP)]
+    keys = session.column("checkpoint_keys_before", bound=FORMER_KEYS, limit=STEP)
     if not keys:
-        keys = [key for (key,) in session.rows("checkpoint_keys_from", bound=_AFTER_FORMER, limit=STEP)]
+        keys = session.column("checkpoint_keys_from", bound=_AFTER_FORMER, limit=STEP)
     if keys:
         _retire(session, keys, shape)
     return bool(keys)
@@ -68,7 +62,7 @@ def _rename(session: Session, names: Sequence[tuple[OrderKey, OrderKey]]) -> Non
     """In the place of what has the new key already, and is the same otherwise."""
     session.run_rows("checkpoint_rename", names)
     for table in ("leftover", "line_item", "warning", "payload"):
-        there = {key for (key,) in session.rows(f"{table}_keys", keys=[key for pair in names for key in pair])}
+        there = set(session.column(f"{table}_keys", keys=[key for pair in names for key in pair]))
         session.run_rows(f"{table}_give_way", [(was, now) for was, now in names if {was, now} <= there])
         session.run_rows(f"{table}_rename", [(was, now) for was, now in names if was in there])
 

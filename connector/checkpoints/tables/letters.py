@@ -38,11 +38,6 @@ def page(session: Session, after: OrderKey | None, limit: int) -> list[DeadLette
     return [_letter(row) for row in session.rows("letter_page", after=after or "", limit=limit)]
 
 
-def counts(session: Session) -> Mapping[str, int]:
-    """How many dead letters of each reason."""
-    return dict(session.rows("letter_counts"))
-
-
 def groups(session: Session) -> list[LetterGroup]:
     """All groups, the largest first."""
     found = sorted(session.rows("letter_groups"), key=lambda group: (-group[1], group[0]))
@@ -55,8 +50,8 @@ def groups(session: Session) -> list[LetterGroup]:
 def keys(session: Session, group: str | None, after: OrderKey | None, limit: int) -> list[OrderKey]:
     """Keys of a group's letters, or of all, in key order."""
     if group is None:
-        return [key for (key,) in session.rows("letter_keys", after=after or "", limit=limit)]
-    return [key for (key,) in session.rows("letter_group_keys", name=group, after=after or "", limit=limit)]
+        return session.column("letter_keys", after=after or "", limit=limit)
+    return session.column("letter_group_keys", name=group, after=after or "", limit=limit)
 
 
 def _group(
