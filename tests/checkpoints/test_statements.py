@@ -19,8 +19,8 @@ def test_rows_are_arrays_in_postgres_and_parameters_in_sqlite() -> None:
 
 
 def test_a_list_is_an_array_in_postgres_and_a_json_text_in_sqlite() -> None:
-    assert statements("postgres")["letter_clear"].text == "DELETE FROM dead_letter WHERE key = ANY (%(keys)s)"
-    assert statements("sqlite")["letter_clear"].text == (
+    assert statements("postgres")["dead_letter_forget"].text == "DELETE FROM dead_letter WHERE key = ANY (%(keys)s)"
+    assert statements("sqlite")["dead_letter_forget"].text == (
         "DELETE FROM dead_letter WHERE key IN (SELECT value FROM json_each(?1))"
     )
 

@@ -2,6 +2,32 @@
 -- they are written and what each engine makes of them.
 
 
+-- What is the same for several tables.
+
+-- name: {table}_forget
+-- tables: ledger, checkpoint, held, dead_letter
+DELETE FROM {table} WHERE key = ANY (:keys)
+
+-- name: {table}_forget_all
+-- tables: ledger, lookup, held, dead_letter, finished_sweep
+DELETE FROM {table}
+
+-- name: {table}_keys
+-- tables: leftover, payload, warning
+SELECT DISTINCT key FROM {table} WHERE key = ANY (:keys)
+
+-- name: {table}_give_way
+-- tables: leftover, payload
+-- rows: was text, now text
+DELETE FROM {table} USING rows WHERE {table}.key = rows.now AND EXISTS (SELECT 1 FROM {table} AS other
+  WHERE other.key = rows.was AND other.store_id = {table}.store_id AND other.order_id = {table}.order_id)
+
+-- name: {table}_rename
+-- tables: checkpoint, leftover, payload, warning
+-- rows: was text, now text
+UPDATE {table} SET key = rows.now FROM rows WHERE key = rows.was
+
+
 -- The ledger: which orders wait to be looked at.
 
 -- name: ledger_arrive
@@ -126,12 +152,6 @@ UPDATE ledger SET approved = false, newer_approved = false WHERE approved OR new
 -- name: ledger_forgive
 UPDATE ledger SET attempts = 0, due = 0 WHERE attempts > 0
 
--- name: ledger_forget
-DELETE FROM ledger WHERE key = ANY (:keys)
-
--- name: ledger_forget_all
-DELETE FROM ledger
-
 
 -- Lookups: changed rows whose orders a query has yet to tell.
 
@@ -175,9 +195,6 @@ UPDATE lookup SET first_revision = 1 + CASE WHEN cursor IS NULL THEN rows.taken 
   since = latest_since, cursor = NULL, walk_revision = NULL
 FROM rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
 
--- name: lookup_forget_all
-DELETE FROM lookup
-
 
 -- Checkpoints: what Redo accepted last.
 
@@ -191,9 +208,6 @@ FROM rows WHERE true
 ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id, fingerprint = excluded.fingerprint,
   accepted_at = excluded.accepted_at, redo_id = excluded.redo_id, missing = excluded.missing,
   digest = excluded.digest, store_id = excluded.store_id, traits = excluded.traits
-
--- name: checkpoint_forget
-DELETE FROM checkpoint WHERE key = ANY (:keys)
 
 -- name: checkpoints
 SELECT key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits FROM checkpoint
@@ -242,22 +256,6 @@ SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
     AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key AND late_until IS NOT NULL)
   ORDER BY missing, accepted_at DESC, key
 ) AS there
-
-
--- name: {table}_keys
--- tables: leftover, payload, warning
-SELECT DISTINCT key FROM {table} WHERE key = ANY (:keys)
-
--- name: {table}_give_way
--- tables: leftover, payload
--- rows: was text, now text
-DELETE FROM {table} USING rows WHERE {table}.key = rows.now AND EXISTS (SELECT 1 FROM {table} AS other
-  WHERE other.key = rows.was AND other.store_id = {table}.store_id AND other.order_id = {table}.order_id)
-
--- name: {table}_rename
--- tables: checkpoint, leftover, payload, warning
--- rows: was text, now text
-UPDATE {table} SET key = rows.now FROM rows WHERE key = rows.was
 
 
 -- Leftovers: places at which Redo may hold an order beside the checkpoint's.
@@ -420,12 +418,6 @@ SELECT rows.key, rows.hold, rows.spread, rows.fields, rows.since, rows.confirm F
 ON CONFLICT (key) DO UPDATE SET hold = excluded.hold, fields = excluded.fields,
   since = least(held.since, excluded.since), confirm = held.confirm OR excluded.confirm
 
--- name: held_let_go
-DELETE FROM held WHERE key = ANY (:keys)
-
--- name: held_forget_all
-DELETE FROM held
-
 -- name: held
 SELECT key, hold, fields, since, confirm FROM held WHERE key = ANY (:keys)
 
@@ -451,15 +443,9 @@ ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.mes
   attempts = dead_letter.attempts + excluded.attempts, status = excluded.status, cause = excluded.cause,
   store_id = excluded.store_id, letter_group = excluded.letter_group
 
--- name: letter_clear
-DELETE FROM dead_letter WHERE key = ANY (:keys)
-
 -- name: letter_forget_unplaced
 -- Orders that Redo refused, nobody knows where.
 DELETE FROM dead_letter WHERE store_id = '' AND fingerprint IS NOT NULL
-
--- name: letter_forget_all
-DELETE FROM dead_letter
 
 -- name: letters
 SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id
@@ -563,9 +549,6 @@ SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanne
 DELETE FROM finished_sweep WHERE (revision, started_at) IN (
   SELECT revision, started_at FROM finished_sweep
   ORDER BY finished_at DESC, revision DESC, started_at DESC LIMIT 1000000000 OFFSET :kept)
-
--- name: sweep_forget_finished
-DELETE FROM finished_sweep
 
 -- name: note
 INSERT INTO note (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value

@@ -6,12 +6,15 @@ It must not know the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from connector.checkpoints.engine import Session
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
+
+UNKNOWN: Final = b""
+"""The fingerprint and digest of what isn't known."""
 
 
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:

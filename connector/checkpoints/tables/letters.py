@@ -24,7 +24,7 @@ def letter_group(reason: str, cause: str) -> str:
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     """Store what was refused, forget what no longer is."""
     if cleared := [one.entry.key for one in settlements if one.clear_dead_letter]:
-        session.run("letter_clear", keys=cleared)
+        session.run("dead_letter_forget", keys=cleared)
     session.run_rows("letter_bury", [_row(one.dead_letter) for one in settlements if one.dead_letter is not None])
 
 
