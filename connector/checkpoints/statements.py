@@ -16,6 +16,7 @@ one has: triggers, and some indexes and columns.
 - `FROM rows CROSS JOIN LATERAL (...)` is a query for each row.
 - `INSERT ... SELECT ... FROM rows WHERE true` is `INSERT ... VALUES (...)` in SQLite, which is twice as fast there.
 - `least` and `greatest` are `min` and `max` in SQLite, which give NULL when an argument is NULL: none may be.
+- `json_agg(...)::text` is `json_group_array(...)` in SQLite.
 - `{table}` and `{columns}`: one statement for each table that the header `tables` lists.
 """
 
@@ -106,15 +107,9 @@ def _read(text: str, dialect: Dialect) -> Iterator[Statement]:
         body = "\n".join(line for line in part.splitlines() if line and not line.startswith("--"))
         types = dict(column.split(" ", 1) for column in header["rows"])
         for table in header["tables"] or [""]:
-            names = {"{table}": table, "{columns}": PARKED.get(table, "")}
-            name, query = _filled(header["name"][0], names), _filled(body, names)
+            name = header["name"][0].replace("{table}", table)
+            query = body.replace("{table}", table).replace("{columns}", PARKED.get(table, ""))
             yield (_for_sqlite if dialect == "sqlite" else _for_postgres)(name, query, types)
-
-
-def _filled(text: str, names: Mapping[str, str]) -> str:
-    for name, value in names.items():
-        text = text.replace(name, value)
-    return text
 
 
 def _for_sqlite(name: str, query: str, types: Mapping[str, str]) -> Statement:
@@ -124,6 +119,7 @@ def _for_sqlite(name: str, query: str, types: Mapping[str, str]) -> Statement:
     query = re.sub(r"\brows\.([a-z_]+)", lambda found: f"?{columns.index(found[1]) + 1}", query)
     query = re.sub(r"= ANY \((:[a-z_]+)\)", r"IN (SELECT value FROM json_each(\1))", query)
     query = re.sub(r"<> ALL \((:[a-z_]+)\)", r"NOT IN (SELECT value FROM json_each(\1))", query)
+    query = re.sub(r"json_agg\((.*?)\)::text", r"json_group_array(\1)", query)
     query = re.sub(r"\bleast\(", "min(", re.sub(r"\bgreatest\(", "max(", query))
     query = _PARAMETER.sub(lambda found: f"?{len(columns) + parameters.index(found[1]) + 1}", query)
     return Statement(name, query, columns, parameters)

@@ -458,6 +458,10 @@ FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
 -- name: letter_counts
 SELECT reason, count(*) FROM dead_letter GROUP BY reason
 
+-- name: letter_groups
+SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen), json_agg(DISTINCT store_id)::text
+FROM dead_letter GROUP BY letter_group
+
 -- name: letter_samples
 -- rows: name text
 SELECT rows.name, part.* FROM rows CROSS JOIN LATERAL (

@@ -8,10 +8,6 @@ SELECT affected, (SELECT count(*) FROM lookup), checkpoints, missing,
     WHERE NOT ended AND state = 'gathering')
 FROM census
 
--- name: letter_groups
-SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen), json_agg(DISTINCT store_id)::text
-FROM dead_letter GROUP BY letter_group
-
 -- name: ledger_doubt_in_flight
 -- The server may have lost how these were settled; who took them goes on. Redo may hold something else than their
 -- checkpoints say.

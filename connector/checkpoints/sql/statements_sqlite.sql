@@ -7,7 +7,3 @@ SELECT (SELECT count(*) FROM ledger), (SELECT count(*) FROM lookup), checkpoints
   (SELECT min((SELECT min(since) FROM held WHERE held.hold = hold.number)) FROM hold
     WHERE NOT ended AND state = 'gathering')
 FROM census
-
--- name: letter_groups
-SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen), json_group_array(DISTINCT store_id)
-FROM dead_letter GROUP BY letter_group
