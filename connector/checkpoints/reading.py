@@ -8,7 +8,6 @@ from connector.checkpoints.engine import Engine, Session
 from connector.checkpoints.tables import accepted, endpoints, holds, letters, payloads, progress, suspicions
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
-from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.holds import Hold, HoldSummary
 from connector.pipeline.ports.records import DeadLetter, Endpoint, Known, LetterGroup, Sweep, Tally, Warned
 
@@ -18,11 +17,8 @@ class ReadOnlyCheckpoints:
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
         self._engine = engine
+        self.heartbeat = engine.heartbeat
         self._vault = vault
-
-    @property
-    def heartbeat(self) -> Heartbeat:
-        return self._engine.heartbeat
 
     async def tally(self) -> Tally:
         return await self._engine.read(progress.tally)
