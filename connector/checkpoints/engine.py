@@ -70,6 +70,10 @@ class Session(ABC):
         row = self.row(name, **values)
         return None if row is None else row[0]
 
+    def column(self, name: str, /, **values: Any) -> list[Any]:
+        """The only column of all rows."""
+        return [value for (value,) in self.rows(name, **values)]
+
     def at_length(self) -> AbstractContextManager[None]:
         """Work that reads everything, and may take as long as it takes."""
         return nullcontext()

@@ -6,12 +6,14 @@ Works with and without a running connector; who may write the store may ask. It 
 from __future__ import annotations
 
 import json
+import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from connector.checkpoints.engine import Session
 
@@ -46,24 +48,41 @@ class Request:
         return self.finished_at is not None
 
 
-class InboxPlace(Protocol):
+class _Connection(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Connection)
+
+
+class InboxPlace(ABC, Generic[C]):
     """Where requests are kept. May be used from several threads."""
 
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._connection: C | None = None
+
+    @abstractmethod
     def opened(self, *, make: bool = False, write: bool = True) -> AbstractContextManager[Session | None]:
         """For one short transaction; None where there is nothing yet, unless it shall be made. Raises
         ConfigurationError and CheckpointsUnwritable."""
-        ...
 
     def close(self) -> None:
         """The next call opens it again."""
-        ...
+        with self._mutex:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 class Inbox:
     """Synchronous, one short transaction a call; may be used from several threads. The first `ask` makes what is
     needed; before, there are no requests. All methods raise ConfigurationError and CheckpointsUnwritable."""
 
-    def __init__(self, place: InboxPlace, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, place: InboxPlace[Any], clock: Callable[[], float] = time.time) -> None:
         self._place = place
         self._clock = clock
 

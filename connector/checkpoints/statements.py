@@ -1,4 +1,7 @@
-"""The store's SQL: named statements in `sql/`, read once and put into the words of one engine.
+"""The store's SQL: tables and named statements in `sql/`, read once and put into the words of one engine.
+
+`schema.sql` and `requests.sql` make the tables of both engines, `schema_sqlite.sql` and `schema_postgres.sql` what only
+one has: triggers, and some indexes and columns.
 
 `statements.sql` holds what both engines run, `statements_sqlite.sql` and `statements_postgres.sql` what only one does.
 
@@ -13,6 +16,7 @@
 - `FROM rows CROSS JOIN LATERAL (...)` is a query for each row.
 - `INSERT ... SELECT ... FROM rows WHERE true` is `INSERT ... VALUES (...)` in SQLite, which is twice as fast there.
 - `least` and `greatest` are `min` and `max` in SQLite, which give NULL when an argument is NULL: none may be.
+- `json_agg(...)::text` is `json_group_array(...)` in SQLite.
 - `{table}` and `{columns}`: one statement for each table that the header `tables` lists.
 """
 
@@ -38,6 +42,15 @@ PARKED: Final[Mapping[str, str]] = {
 """The tables that say what Redo holds, and their columns. Line items come first: what store they are at is known by
 their orders' checkpoints."""
 
+_SQLITE_TYPES: Final[Mapping[str, str]] = {
+    "bigint": "integer",
+    "smallint": "integer",
+    "boolean": "integer",
+    "bytea": "blob",
+    "float8": "real",
+}
+_POSTGRES_ONLY: Final = re.compile(r' COLLATE "C"| GENERATED ALWAYS AS IDENTITY| WITH \([^)]*\)')
+_SQLITE_ONLY: Final = re.compile(r" WITHOUT ROWID| AUTOINCREMENT")
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
 _ROWS: Final = re.compile(r"\s(FROM|USING) rows\b")
 _HEADER: Final = re.compile(r"^-- (name|rows|tables): (.*)$", re.MULTILINE)
@@ -59,6 +72,26 @@ def script(name: str) -> str:
     return files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
 
 
+def tables(name: str, dialect: Dialect) -> str:
+    """A file of `CREATE TABLE`, which is written in the words of both engines, in those of one.
+
+    SQLite has other types, and LIKE is written out for it. Each leaves out what only the other knows.
+    """
+    text = script(name)
+    if dialect == "postgres":
+        return _SQLITE_ONLY.sub("", text)
+    text = _POSTGRES_ONLY.sub("", text)
+    text = re.sub(r"\bLIKE (\w+)", lambda found: _columns_of(found[1], text), text)
+    return re.sub(r"\w+", lambda found: _SQLITE_TYPES.get(found[0], found[0]), text)
+
+
+def _columns_of(table: str, text: str) -> str:
+    """What LIKE stands for in Postgres: the columns, and of the keys only that they are not NULL."""
+    body = text.split(f"CREATE TABLE {table} (\n", 1)[1].split("\n)", 1)[0]
+    columns = re.sub(r",\s*PRIMARY KEY \(.*\)", "", body)
+    return columns.replace("PRIMARY KEY", "NOT NULL").strip()
+
+
 @cache
 def statements(dialect: Dialect) -> Mapping[str, Statement]:
     """All statements by name, as the engine runs them."""
@@ -74,15 +107,9 @@ def _read(text: str, dialect: Dialect) -> Iterator[Statement]:
         body = "\n".join(line for line in part.splitlines() if line and not line.startswith("--"))
         types = dict(column.split(" ", 1) for column in header["rows"])
         for table in header["tables"] or [""]:
-            names = {"{table}": table, "{columns}": PARKED.get(table, "")}
-            name, query = _filled(header["name"][0], names), _filled(body, names)
+            name = header["name"][0].replace("{table}", table)
+            query = body.replace("{table}", table).replace("{columns}", PARKED.get(table, ""))
             yield (_for_sqlite if dialect == "sqlite" else _for_postgres)(name, query, types)
-
-
-def _filled(text: str, names: Mapping[str, str]) -> str:
-    for name, value in names.items():
-        text = text.replace(name, value)
-    return text
 
 
 def _for_sqlite(name: str, query: str, types: Mapping[str, str]) -> Statement:
@@ -92,6 +119,7 @@ def _for_sqlite(name: str, query: str, types: Mapping[str, str]) -> Statement:
     query = re.sub(r"\brows\.([a-z_]+)", lambda found: f"?{columns.index(found[1]) + 1}", query)
     query = re.sub(r"= ANY \((:[a-z_]+)\)", r"IN (SELECT value FROM json_each(\1))", query)
     query = re.sub(r"<> ALL \((:[a-z_]+)\)", r"NOT IN (SELECT value FROM json_each(\1))", query)
+    query = re.sub(r"json_agg\((.*?)\)::text", r"json_group_array(\1)", query)
     query = re.sub(r"\bleast\(", "min(", re.sub(r"\bgreatest\(", "max(", query))
     query = _PARAMETER.sub(lambda found: f"?{len(columns) + parameters.index(found[1]) + 1}", query)
     return Statement(name, query, columns, parameters)

@@ -115,13 +115,13 @@ class Checkpoints(ReadOnlyCheckpoints):
             await self._engine.write(endpoints.doubt)
 
     async def approve_endpoints(self) -> None:
-        await self._engine.write(endpoints.approve)
+        await self._engine.write(lambda session: session.run("endpoint_approve"))
 
     async def open_hold(self, kind: HoldKind, cause: str, now: float) -> Hold:
         return await self._engine.write(lambda session: holds.open_hold(session, kind, cause, now))
 
     async def mark_hold(self, number: int, state: HoldState) -> None:
-        await self._engine.write(lambda session: holds.mark(session, number, state))
+        await self._engine.write(lambda session: session.run("hold_mark", state=state.value, number=number))
 
     async def release(self, number: int, arrival: Arrival, limit: int) -> int:
         def work(session: Session) -> int:
@@ -140,7 +140,9 @@ class Checkpoints(ReadOnlyCheckpoints):
         return await self._engine.read(lambda session: membership.enrolled(session, index, rows, after, limit))
 
     async def forget_indexes(self, keep: frozenset[str]) -> None:
-        await self._engine.write(lambda session: membership.retire(session, keep), Durability.SYNCED_IF_WRITTEN)
+        await self._engine.write(
+            lambda session: session.run("member_index_retire", keep=[*keep]), Durability.SYNCED_IF_WRITTEN
+        )
         while await self._engine.write(
             lambda session: membership.sweep_retired(session, membership.STEP), Durability.UNSYNCED
         ):
@@ -157,19 +159,23 @@ class Checkpoints(ReadOnlyCheckpoints):
         await self._engine.write(work)
 
     async def unseen(self) -> list[Commit]:
-        return await self._engine.read(progress.unseen)
+        return await self._engine.read(lambda session: [Commit(*row) for row in session.rows("commits")])
 
     async def seen(self, revisions: Sequence[int]) -> None:
-        await self._engine.write(lambda session: progress.forget_unseen(session, revisions), Durability.UNSYNCED)
+        await self._engine.write(
+            lambda session: session.run("commit_seen", revisions=[*revisions]), Durability.UNSYNCED
+        )
 
     async def save_sweep(self, sweep: Sweep) -> None:
         await self._engine.write(lambda session: progress.save_sweep(session, sweep), Durability.UNSYNCED)
 
     async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
-        return await self._engine.read(lambda session: accepted.page_keys(session, after, limit))
+        return await self._engine.read(
+            lambda session: session.column("checkpoint_page", after=after or "", limit=limit)
+        )
 
     async def late_until(self) -> float | None:
-        return await self._engine.read(former.late_until)
+        return await self._engine.read(lambda session: session.value("ledger_late_until"))
 
     async def retire_all(self, shape: int) -> None:
         await self._engine.write(lambda session: former.begin(session, self._clock()))
@@ -178,7 +184,7 @@ class Checkpoints(ReadOnlyCheckpoints):
 
         def work(session: Session) -> None:
             former.forget_waiting(session)
-            membership.retire(session, ())
+            session.run("member_index_retire", keep=[])
 
         await self._engine.write(work)
 
@@ -192,13 +198,13 @@ class Checkpoints(ReadOnlyCheckpoints):
         self._engine.expect_late(None if late_until is None else late_until - self._clock())
 
         def work(session: Session) -> int:
-            ledger.confirm_in_flight(session, late_until)
-            return progress.highest_revision(session)
+            session.run("ledger_confirm_in_flight", late_until=late_until)
+            return int(session.value("revision_highest"))
 
         return await self._engine.write(work)
 
     async def note(self, name: str, value: str) -> None:
-        await self._engine.write(lambda session: progress.note(session, name, value))
+        await self._engine.write(lambda session: session.run("note", name=name, value=value))
 
     async def next_due(self, busy: frozenset[OrderKey], *, failing: bool = False) -> float | None:
         return await self._engine.read(lambda session: ledger.next_due(session, busy, failed=failing))

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import connector.checkpoints
-from connector.checkpoints.statements import PARKED, statements
+from connector.checkpoints.statements import PARKED, statements, tables
 
 
 def test_rows_are_arrays_in_postgres_and_parameters_in_sqlite() -> None:
@@ -19,10 +19,29 @@ def test_rows_are_arrays_in_postgres_and_parameters_in_sqlite() -> None:
 
 
 def test_a_list_is_an_array_in_postgres_and_a_json_text_in_sqlite() -> None:
-    assert statements("postgres")["letter_clear"].text == "DELETE FROM dead_letter WHERE key = ANY (%(keys)s)"
-    assert statements("sqlite")["letter_clear"].text == (
+    assert statements("postgres")["dead_letter_forget"].text == "DELETE FROM dead_letter WHERE key = ANY (%(keys)s)"
+    assert statements("sqlite")["dead_letter_forget"].text == (
         "DELETE FROM dead_letter WHERE key IN (SELECT value FROM json_each(?1))"
     )
+
+
+def test_tables_are_written_in_the_words_of_both_engines_and_made_in_those_of_one() -> None:
+    in_sqlite, in_postgres = tables("schema.sql", "sqlite"), tables("schema.sql", "postgres")
+    assert "leftover (\n  key      text NOT NULL,\n" in in_sqlite
+    assert 'leftover (\n  key      text COLLATE "C" NOT NULL,\n' in in_postgres
+    assert "id   integer PRIMARY KEY,\n" in in_sqlite
+    assert "id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n" in in_postgres
+    assert "number    integer PRIMARY KEY AUTOINCREMENT,\n" in in_sqlite
+    assert "fillfactor" not in in_sqlite
+    assert "WITHOUT" not in re.sub("^--.*", "", in_postgres, flags=re.MULTILINE)
+
+
+def test_columns_like_another_tables_are_written_out_for_sqlite() -> None:
+    columns = "line      integer NOT NULL,\n  order_key text NOT NULL"
+    key = "PRIMARY KEY (endpoint, line, order_key)"
+    made = re.sub(r"\s+", " ", tables("schema.sql", "sqlite"))
+    wanted = f"CREATE TABLE parked_line_item ( endpoint integer NOT NULL, {columns}, {key} ) WITHOUT ROWID;"
+    assert re.sub(r"\s+", " ", wanted) in made
 
 
 def test_every_statement_is_run_by_somebody() -> None:

@@ -7,11 +7,9 @@ import uuid
 from collections.abc import Callable
 from typing import Final
 
-import psycopg
-
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres import lock
-from connector.checkpoints.postgres.connection import StoreConnection, connect, describe, unwritable
+from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, describe
 from connector.checkpoints.postgres.migrations import migrate
 from connector.checkpoints.postgres.session import PostgresSession
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError, Problem
@@ -46,15 +44,11 @@ class Claim:
             raise self._lost
         session = connect(self._address, read_only=False)
         try:
-            self._take_lock(session)
-            self._go_on(session) if self._begun else self._begin(session)
-        except psycopg.Error as error:
-            session.close()
-            raise unwritable(self._address, error) from None
-        except BaseException as error:  # whatever it was, the lock would be kept
-            session.close()
-            if isinstance(error, CheckpointsLost):
-                self._lost = error
+            with closed_on_failure(self._address, session):
+                self._take_lock(session)
+                self._go_on(session) if self._begun else self._begin(session)
+        except CheckpointsLost as error:
+            self._lost = error
             raise
         self._former = session.info.backend_pid
         return session

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -113,21 +115,27 @@ def connect(address: Address, *, read_only: bool) -> StoreConnection:
         connection = StoreConnection.connect(info, autocommit=True)
     except psycopg.Error as error:
         raise unwritable(address, error) from None
-    try:
+    with closed_on_failure(address, connection):
         _refuse_lent(address, connection, info)
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             what, hint = f"the database {describe(address)} is in {encoding}", "name a database whose encoding is UTF8"
             raise ConfigurationError([Problem(what, hint, SETTING)])
         _set_up(address, connection, read_only)
-    except psycopg.Error as error:
-        connection.close()
-        raise unwritable(address, error) from None
-    except BaseException:  # whatever it was, a connection would be left open
-        connection.close()
-        raise
     connection.adapters.register_dumper(str, _Text)
     return connection
+
+
+@contextmanager
+def closed_on_failure(address: Address, connection: StoreConnection) -> Iterator[None]:
+    """Raises CheckpointsUnwritable for psycopg.Error, and else what was raised inside."""
+    try:
+        yield
+    except BaseException as error:  # whatever it was, a connection would be left open, and may hold the lock
+        connection.close()
+        if isinstance(error, psycopg.Error):
+            raise unwritable(address, error) from None
+        raise
 
 
 def _set_up(address: Address, connection: StoreConnection, read_only: bool) -> None:

@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.engine import Durability, Engine, Session
 from connector.checkpoints.postgres.claim import Claim
-from connector.checkpoints.postgres.connection import StoreConnection, connect, describe, unwritable
+from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, describe, unwritable
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import PostgresSession
 from connector.model.errors import ConfigurationError, Problem
@@ -95,18 +95,10 @@ class PostgresEngine(Engine):
 def open_reader(address: Address) -> StoreConnection:
     """A connection that can't write. Raises NoStore, ConfigurationError, CheckpointsUnwritable."""
     connection = connect(address, read_only=True)
-    try:
-        version = version_of(connection, address)
-    except psycopg.Error as error:
-        connection.close()
-        raise unwritable(address, error) from None
-    except ConfigurationError:
-        connection.close()
-        raise
-    if not version:
-        connection.close()
-        what = f"there is no checkpoint store in {describe(address)}"
-        raise NoStore([Problem(what, "start `redo-connector run` once, it makes it", SETTING)])
+    with closed_on_failure(address, connection):
+        if not version_of(connection, address):
+            what = f"there is no checkpoint store in {describe(address)}"
+            raise NoStore([Problem(what, "start `redo-connector run` once, it makes it", SETTING)])
     return connection
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,23 +11,18 @@ import psycopg
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres import lock
 from connector.checkpoints.postgres.claim import Claim
-from connector.checkpoints.postgres.connection import StoreConnection, connect, unwritable
+from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, unwritable
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import PostgresSession
+from connector.checkpoints.requests import InboxPlace
 
 
-class InboxTable:
-    """`checkpoints.requests.InboxPlace`: a table, reached through a session of its own that holds no lock. Each
-    statement is a transaction."""
+class InboxTable(InboxPlace[StoreConnection]):
+    """A table, reached through a session of its own that holds no lock. Each statement is a transaction."""
 
     def __init__(self, address: Address) -> None:
+        super().__init__()
         self._address = address
-        self._mutex = threading.Lock()
-        self._session: StoreConnection | None = None
-
-    def close(self) -> None:
-        with self._mutex:
-            self._let_go()
 
     @contextmanager
     def opened(self, *, make: bool = False, write: bool = True) -> Iterator[PostgresSession | None]:
@@ -41,29 +35,18 @@ class InboxTable:
                 raise unwritable(self._address, error) from None
 
     def _current(self, *, make: bool) -> StoreConnection | None:
-        if self._session is not None and not self._session.closed:
-            return self._session
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
         session = connect(self._address, read_only=False)
-        try:
+        with closed_on_failure(self._address, session):
             there = version_of(session, self._address)
             if not there and make:
                 Claim(self._address, time.time).open().close()
-        except psycopg.Error as error:
-            session.close()
-            raise unwritable(self._address, error) from None
-        except BaseException:  # whatever it was, a session would be left
-            session.close()
-            raise
         if not there and not make:
             session.close()
             return None
-        self._session = session
+        self._connection = session
         return session
-
-    def _let_go(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
 
 
 def has_writer(address: Address) -> bool:

@@ -11,10 +11,12 @@ from psycopg import Connection, sql
 
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.connection import describe
-from connector.checkpoints.statements import script
+from connector.checkpoints.statements import script, tables
 from connector.model.errors import ConfigurationError, Problem
 
-MIGRATIONS: Final = (script("schema_postgres.sql"),)
+MIGRATIONS: Final = (
+    tables("schema.sql", "postgres") + tables("requests.sql", "postgres") + script("schema_postgres.sql"),
+)
 """One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
 
 _PROGRAM: Final = "redo-connector"

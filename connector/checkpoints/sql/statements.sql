@@ -2,6 +2,32 @@
 -- they are written and what each engine makes of them.
 
 
+-- What is the same for several tables.
+
+-- name: {table}_forget
+-- tables: ledger, checkpoint, held, dead_letter
+DELETE FROM {table} WHERE key = ANY (:keys)
+
+-- name: {table}_forget_all
+-- tables: ledger, lookup, held, dead_letter, finished_sweep
+DELETE FROM {table}
+
+-- name: {table}_keys
+-- tables: leftover, payload, warning
+SELECT DISTINCT key FROM {table} WHERE key = ANY (:keys)
+
+-- name: {table}_give_way
+-- tables: leftover, payload
+-- rows: was text, now text
+DELETE FROM {table} USING rows WHERE {table}.key = rows.now AND EXISTS (SELECT 1 FROM {table} AS other
+  WHERE other.key = rows.was AND other.store_id = {table}.store_id AND other.order_id = {table}.order_id)
+
+-- name: {table}_rename
+-- tables: checkpoint, leftover, payload, warning
+-- rows: was text, now text
+UPDATE {table} SET key = rows.now FROM rows WHERE key = rows.was
+
+
 -- The ledger: which orders wait to be looked at.
 
 -- name: ledger_arrive
@@ -47,7 +73,6 @@ SELECT found.* FROM rows CROSS JOIN LATERAL (
 ) AS found
 
 -- name: ledger_mark
--- From now on a request may be on its way for these.
 UPDATE ledger SET in_flight = true, newer_first = NULL, newer_since = NULL, newer_confirm = false,
   newer_approved = false
 WHERE key = ANY (:keys)
@@ -127,12 +152,6 @@ UPDATE ledger SET approved = false, newer_approved = false WHERE approved OR new
 -- name: ledger_forgive
 UPDATE ledger SET attempts = 0, due = 0 WHERE attempts > 0
 
--- name: ledger_forget
-DELETE FROM ledger WHERE key = ANY (:keys)
-
--- name: ledger_forget_all
-DELETE FROM ledger
-
 
 -- Lookups: changed rows whose orders a query has yet to tell.
 
@@ -176,9 +195,6 @@ UPDATE lookup SET first_revision = 1 + CASE WHEN cursor IS NULL THEN rows.taken 
   since = latest_since, cursor = NULL, walk_revision = NULL
 FROM rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
 
--- name: lookup_forget_all
-DELETE FROM lookup
-
 
 -- Checkpoints: what Redo accepted last.
 
@@ -192,9 +208,6 @@ FROM rows WHERE true
 ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id, fingerprint = excluded.fingerprint,
   accepted_at = excluded.accepted_at, redo_id = excluded.redo_id, missing = excluded.missing,
   digest = excluded.digest, store_id = excluded.store_id, traits = excluded.traits
-
--- name: checkpoint_forget
-DELETE FROM checkpoint WHERE key = ANY (:keys)
 
 -- name: checkpoints
 SELECT key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits FROM checkpoint
@@ -244,15 +257,6 @@ SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
   ORDER BY missing, accepted_at DESC, key
 ) AS there
 
--- name: checkpoint_rename
--- rows: was text, now text
-UPDATE checkpoint SET key = rows.now FROM rows WHERE key = rows.was
-
-
--- name: {table}_keys
--- tables: leftover, payload, warning
-SELECT DISTINCT key FROM {table} WHERE key = ANY (:keys)
-
 
 -- Leftovers: places at which Redo may hold an order beside the checkpoint's.
 
@@ -268,15 +272,6 @@ WHERE leftover.key = rows.key AND leftover.store_id = rows.store_id AND leftover
 
 -- name: leftovers
 SELECT key, store_id, order_id FROM leftover WHERE key = ANY (:keys) ORDER BY key, store_id, order_id
-
--- name: leftover_give_way
--- rows: was text, now text
-DELETE FROM leftover USING rows WHERE leftover.key = rows.now AND EXISTS (SELECT 1 FROM leftover AS other
-  WHERE other.key = rows.was AND other.store_id = leftover.store_id AND other.order_id = leftover.order_id)
-
--- name: leftover_rename
--- rows: was text, now text
-UPDATE leftover SET key = rows.now FROM rows WHERE key = rows.was
 
 
 -- Payloads: sealed bodies that Redo accepted.
@@ -305,15 +300,6 @@ SELECT sealed FROM payload WHERE key = :key AND store_id = :store_id AND order_i
 
 -- name: payloads
 SELECT key, store_id, order_id, sealed FROM payload WHERE key = ANY (:keys)
-
--- name: payload_give_way
--- rows: was text, now text
-DELETE FROM payload USING rows WHERE payload.key = rows.now AND EXISTS (SELECT 1 FROM payload AS other
-  WHERE other.key = rows.was AND other.store_id = payload.store_id AND other.order_id = payload.order_id)
-
--- name: payload_rename
--- rows: was text, now text
-UPDATE payload SET key = rows.now FROM rows WHERE key = rows.was
 
 
 -- Line items: which orders have one, by a hash of its id.
@@ -353,6 +339,16 @@ UPDATE line_item SET order_key = rows.now FROM rows WHERE order_key = rows.was
 
 -- name: members
 SELECT (SELECT name FROM member_index WHERE id = index_id), row_key, order_key FROM member WHERE order_key = ANY (:keys)
+
+-- name: member_orders
+-- rows: row_key text
+-- One walk along the primary key for each row, as long as its limit however many orders the row is part of.
+SELECT DISTINCT part.order_key FROM rows CROSS JOIN LATERAL (
+  SELECT order_key FROM member
+  WHERE index_id = (SELECT id FROM member_index WHERE name = :name)
+    AND member.row_key = rows.row_key AND order_key > :after
+  ORDER BY order_key LIMIT :limit
+) AS part ORDER BY part.order_key LIMIT :limit
 
 -- name: member_index_add
 -- rows: name text
@@ -422,12 +418,6 @@ SELECT rows.key, rows.hold, rows.spread, rows.fields, rows.since, rows.confirm F
 ON CONFLICT (key) DO UPDATE SET hold = excluded.hold, fields = excluded.fields,
   since = least(held.since, excluded.since), confirm = held.confirm OR excluded.confirm
 
--- name: held_let_go
-DELETE FROM held WHERE key = ANY (:keys)
-
--- name: held_forget_all
-DELETE FROM held
-
 -- name: held
 SELECT key, hold, fields, since, confirm FROM held WHERE key = ANY (:keys)
 
@@ -453,15 +443,9 @@ ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.mes
   attempts = dead_letter.attempts + excluded.attempts, status = excluded.status, cause = excluded.cause,
   store_id = excluded.store_id, letter_group = excluded.letter_group
 
--- name: letter_clear
-DELETE FROM dead_letter WHERE key = ANY (:keys)
-
 -- name: letter_forget_unplaced
 -- Orders that Redo refused, nobody knows where.
 DELETE FROM dead_letter WHERE store_id = '' AND fingerprint IS NOT NULL
-
--- name: letter_forget_all
-DELETE FROM dead_letter
 
 -- name: letters
 SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id
@@ -473,6 +457,10 @@ FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
 
 -- name: letter_counts
 SELECT reason, count(*) FROM dead_letter GROUP BY reason
+
+-- name: letter_groups
+SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen), json_agg(DISTINCT store_id)::text
+FROM dead_letter GROUP BY letter_group
 
 -- name: letter_samples
 -- rows: name text
@@ -513,10 +501,6 @@ SELECT kind, count(*) FROM warning GROUP BY kind
 DELETE FROM warning USING rows WHERE warning.key = rows.now AND EXISTS (SELECT 1 FROM warning AS other
   WHERE other.key = rows.was AND other.kind = warning.kind)
 
--- name: warning_rename
--- rows: was text, now text
-UPDATE warning SET key = rows.now FROM rows WHERE key = rows.was
-
 
 -- Progress: commits that no snapshot has shown, sweeps, notes, the highest revision.
 
@@ -548,7 +532,6 @@ ON CONFLICT (one) DO UPDATE SET kind = excluded.kind, cause = excluded.cause, re
   changed = excluded.changed, extra = excluded.extra, held = excluded.held
 
 -- name: sweep_finish
--- The same state, among the finished ones.
 INSERT INTO finished_sweep (kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at,
   missed, changed, extra, held)
 SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at, missed, changed, extra,
@@ -570,9 +553,6 @@ SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanne
 DELETE FROM finished_sweep WHERE (revision, started_at) IN (
   SELECT revision, started_at FROM finished_sweep
   ORDER BY finished_at DESC, revision DESC, started_at DESC LIMIT 1000000000 OFFSET :kept)
-
--- name: sweep_forget_finished
-DELETE FROM finished_sweep
 
 -- name: note
 INSERT INTO note (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value

@@ -8,20 +8,6 @@ SELECT affected, (SELECT count(*) FROM lookup), checkpoints, missing,
     WHERE NOT ended AND state = 'gathering')
 FROM census
 
--- name: letter_groups
-SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen), json_agg(DISTINCT store_id)::text
-FROM dead_letter GROUP BY letter_group
-
--- name: member_orders
--- rows: row_key text
--- One walk along the primary key for each row, as long as its limit however many orders the row is part of.
-SELECT DISTINCT part.order_key FROM rows CROSS JOIN LATERAL (
-  SELECT order_key FROM member
-  WHERE index_id = (SELECT id FROM member_index WHERE name = :name)
-    AND member.row_key = rows.row_key AND order_key > :after
-  ORDER BY order_key LIMIT :limit
-) AS part ORDER BY part.order_key LIMIT :limit
-
 -- name: ledger_doubt_in_flight
 -- The server may have lost how these were settled; who took them goes on. Redo may hold something else than their
 -- checkpoints say.

@@ -7,14 +7,3 @@ SELECT (SELECT count(*) FROM ledger), (SELECT count(*) FROM lookup), checkpoints
   (SELECT min((SELECT min(since) FROM held WHERE held.hold = hold.number)) FROM hold
     WHERE NOT ended AND state = 'gathering')
 FROM census
-
--- name: letter_groups
-SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen), json_group_array(DISTINCT store_id)
-FROM dead_letter GROUP BY letter_group
-
--- name: member_orders
--- rows: row_key text
--- One walk along the primary key for each row, as long as its limit however many orders the row is part of.
-SELECT order_key FROM member
-WHERE index_id = (SELECT id FROM member_index WHERE name = :name) AND row_key = rows.row_key AND order_key > :after
-ORDER BY order_key LIMIT :limit

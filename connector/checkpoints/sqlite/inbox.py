@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Final
 import apsw
 
 from connector.checkpoints.address import SETTING, Address
+from connector.checkpoints.requests import InboxPlace
 from connector.checkpoints.sqlite.engine import SqliteSession, transaction
-from connector.checkpoints.statements import script
+from connector.checkpoints.statements import tables
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
 
 _SUFFIX: Final = ".requests"
@@ -23,19 +23,14 @@ _APPLICATION_ID: Final = 0x52455144
 _VERSION: Final = 1
 
 
-class InboxFile:
-    """`checkpoints.requests.InboxPlace` at a path. Raises CheckpointsUnwritable when the disk or its permissions
+class InboxFile(InboxPlace[apsw.Connection]):
+    """At a path. Raises CheckpointsUnwritable when the disk or its permissions
     refuse, and ConfigurationError when the folder is missing or the file is not an inbox of ours."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
-        self._mutex = threading.Lock()
-        self._connection: apsw.Connection | None = None
         self._inode: tuple[int, int] | None = None
-
-    def close(self) -> None:
-        with self._mutex:
-            self._let_go()
 
     @contextmanager
     def opened(self, *, make: bool = False, write: bool = True) -> Iterator[SqliteSession | None]:
@@ -71,11 +66,6 @@ class InboxFile:
         made = self._path.stat()
         self._connection, self._inode = connection, (made.st_dev, made.st_ino)
         return connection
-
-    def _let_go(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
 
 def requests_path(url: str) -> Path:
@@ -131,9 +121,9 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     connection.set_busy_timeout(5_000)
     with transaction(connection):
         version, owner = connection.pragma("user_version"), connection.pragma("application_id")
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
-        if not (version or owner or tables):
-            connection.execute(script("requests_sqlite.sql"))
+        made = connection.execute("SELECT count(*) FROM sqlite_schema").get
+        if not (version or owner or made):
+            connection.execute(tables("requests.sql", "sqlite"))
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         elif owner != _APPLICATION_ID or version != _VERSION:

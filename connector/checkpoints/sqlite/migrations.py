@@ -11,13 +11,13 @@ from typing import Final
 import apsw
 
 from connector.checkpoints.sqlite.engine import transaction
-from connector.checkpoints.statements import script
+from connector.checkpoints.statements import script, tables
 from connector.model.errors import ConfigurationError, Problem
 
 APPLICATION_ID: Final = 0x5245444F
 """`REDO` in ASCII: https://www.sqlite.org/pragma.html#pragma_application_id"""
 
-MIGRATIONS: Final = (script("schema_sqlite.sql"),)
+MIGRATIONS: Final = (tables("schema.sql", "sqlite") + script("schema_sqlite.sql"),)
 """One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
 
 

@@ -6,12 +6,15 @@ It must not know the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from connector.checkpoints.engine import Session
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
+
+UNKNOWN: Final = b""
+"""The fingerprint and digest of what isn't known."""
 
 
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:
@@ -71,17 +74,6 @@ def displaced(session: Session, settlements: Sequence[Settlement]) -> list[Settl
 def _forgetting(key: OrderKey) -> Settlement:
     """An order that Redo holds no longer; its ledger entry, if any, is another matter."""
     return Settlement(Entry(key, 0, 0, 0.0, Lane.LIVE, 0, False), members={}, forget=True)
-
-
-def page_keys(session: Session, after: OrderKey | None, limit: int) -> list[OrderKey]:
-    """Keys of checkpoints that aren't marked missing."""
-    return [key for (key,) in session.rows("checkpoint_page", after=after or "", limit=limit)]
-
-
-def random_keys(session: Session, size: int) -> list[OrderKey]:
-    """Keys of at most `size` such checkpoints; each has the same chance. Reads all checkpoints: about a third of a
-    second for a million."""
-    return [key for (key,) in session.rows("checkpoint_sample", limit=size)]
 
 
 def _checkpoint(row: Sequence[Any]) -> Checkpoint:

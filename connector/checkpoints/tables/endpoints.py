@@ -12,6 +12,7 @@ from typing import Final
 from connector.checkpoints.engine import Session
 from connector.checkpoints.statements import PARKED
 from connector.checkpoints.tables import ledger, progress
+from connector.checkpoints.tables.accepted import UNKNOWN
 from connector.model.orders import OrderKey
 from connector.pipeline.failpoints import reach
 from connector.pipeline.ports.records import Endpoint, Rebinding
@@ -19,15 +20,13 @@ from connector.pipeline.ports.records import Endpoint, Rebinding
 LONGEST: Final = 3600.0
 """Seconds that a rebinding may take."""
 
-_UNKNOWN: Final = b""
-"""The fingerprint and digest of what isn't known."""
 _START_ANEW: Final = (
     "ledger_disapprove",
     "ledger_forgive",
     "held_forget_all",
     "hold_end_all",
     "letter_forget_unplaced",
-    "sweep_forget_finished",
+    "finished_sweep_forget_all",
 )
 
 
@@ -39,15 +38,10 @@ def endpoints(session: Session) -> list[Endpoint]:
     ]
 
 
-def approve(session: Session) -> None:
-    """Orders may go to the active ones."""
-    session.run("endpoint_approve")
-
-
 def doubt(session: Session) -> None:
     """What is parked may be older than what was accepted."""
     with session.at_length():
-        session.run("parked_doubt_all", unknown=_UNKNOWN)
+        session.run("parked_doubt_all", unknown=UNKNOWN)
 
 
 def rebind(session: Session, rebinding: Rebinding) -> None:
@@ -86,13 +80,13 @@ def _park(session: Session, store_id: str, endpoint: int, *, alone: bool, doubte
     for table in PARKED:
         session.run(f"{table}_park", endpoint=endpoint, store_id=store_id)
         session.run(f"{table}_parked", store_id=store_id)
-    session.run("parked_doubt", endpoint=endpoint, unknown=_UNKNOWN, doubted=doubted)
+    session.run("parked_doubt", endpoint=endpoint, unknown=UNKNOWN, doubted=doubted)
     session.run("parked_forget_warnings", endpoint=endpoint)
 
 
 def _bring_back(session: Session, endpoint: int) -> list[OrderKey]:
     """Returns the orders whose outcome was open when it was left."""
-    late = [OrderKey(key) for (key,) in session.rows("parked_open", endpoint=endpoint, unknown=_UNKNOWN)]
+    late: list[OrderKey] = session.column("parked_open", endpoint=endpoint, unknown=UNKNOWN)
     session.run("parked_at_both", endpoint=endpoint)
     for table in PARKED:
         session.run(f"{table}_bring_back", endpoint=endpoint)

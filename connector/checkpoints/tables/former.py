@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from connector.checkpoints.engine import Session
+from connector.checkpoints.tables.accepted import UNKNOWN
 from connector.checkpoints.tables.payloads import Row, sealed
 from connector.checkpoints.vault import Vault
 from connector.model.orders import FORMER_KEYS, OrderKey, Place, former
@@ -18,26 +19,18 @@ STEP: Final = 5_000
 
 _AFTER_FORMER: Final = FORMER_KEYS[:-1] + chr(ord(FORMER_KEYS[-1]) + 1)
 """The first text that comes after all former keys."""
-_UNKNOWN: Final = b""
-"""The fingerprint and digest of what isn't known."""
-
-
-def late_until(session: Session) -> float | None:
-    """Until when a request of any order may still be carried out late."""
-    found: float | None = session.value("ledger_late_until")
-    return found
 
 
 def begin(session: Session, now: float) -> None:
     """Before the first step: places that Redo may hold an order at, without a checkpoint, get one."""
-    session.run("checkpoint_of_leftovers", unknown=_UNKNOWN, now=now, all_keys=True, keys=[])
+    session.run("checkpoint_of_leftovers", unknown=UNKNOWN, now=now, all_keys=True, keys=[])
 
 
 def retire_some(session: Session, shape: int) -> bool:
     """Some of today's keys become former ones. False when there were none left."""
-    keys = [key for (key,) in session.rows("checkpoint_keys_before", bound=FORMER_KEYS, limit=STEP)]
+    keys = session.column("checkpoint_keys_before", bound=FORMER_KEYS, limit=STEP)
     if not keys:
-        keys = [key for (key,) in session.rows("checkpoint_keys_from", bound=_AFTER_FORMER, limit=STEP)]
+        keys = session.column("checkpoint_keys_from", bound=_AFTER_FORMER, limit=STEP)
     if keys:
         _retire(session, keys, shape)
     return bool(keys)
@@ -45,21 +38,21 @@ def retire_some(session: Session, shape: int) -> bool:
 
 def forget_waiting(session: Session) -> None:
     """What waits, is refused or held, and the lookups, whatever their keys."""
-    for name in ("letter_forget_all", "held_forget_all", "ledger_forget_all", "lookup_forget_all"):
+    for name in ("dead_letter_forget_all", "held_forget_all", "ledger_forget_all", "lookup_forget_all"):
         session.run(name)
 
 
 def retire(session: Session, keys: Sequence[OrderKey], shape: int, now: float) -> None:
     """These keys become former ones, apart from their ledger entries, which are in work."""
-    session.run("checkpoint_of_leftovers", unknown=_UNKNOWN, now=now, all_keys=False, keys=[*keys])
+    session.run("checkpoint_of_leftovers", unknown=UNKNOWN, now=now, all_keys=False, keys=[*keys])
     _retire(session, keys, shape)
-    session.run("letter_clear", keys=[*keys])
-    session.run("held_let_go", keys=[*keys])
+    session.run("dead_letter_forget", keys=[*keys])
+    session.run("held_forget", keys=[*keys])
 
 
 def _retire(session: Session, keys: Sequence[OrderKey], shape: int) -> None:
     names = {key: former(key, shape) for key in keys}
-    session.run("checkpoint_doubt", unknown=_UNKNOWN, keys=[*names])
+    session.run("checkpoint_doubt", unknown=UNKNOWN, keys=[*names])
     session.run("checkpoint_forget", keys=[name for key, name in names.items() if name != key])
     _rename(session, [(was, now) for was, now in names.items() if was != now])
 
@@ -68,7 +61,7 @@ def _rename(session: Session, names: Sequence[tuple[OrderKey, OrderKey]]) -> Non
     """In the place of what has the new key already, and is the same otherwise."""
     session.run_rows("checkpoint_rename", names)
     for table in ("leftover", "line_item", "warning", "payload"):
-        there = {key for (key,) in session.rows(f"{table}_keys", keys=[key for pair in names for key in pair])}
+        there = set(session.column(f"{table}_keys", keys=[key for pair in names for key in pair]))
         session.run_rows(f"{table}_give_way", [(was, now) for was, now in names if {was, now} <= there])
         session.run_rows(f"{table}_rename", [(was, now) for was, now in names if was in there])
 
@@ -83,7 +76,7 @@ def take_over(
     bodies = [] if vault is None else _sealed_anew(session, taken, vault)
     _rename(session, [*taken.items()])
     session.run_rows("payload_keep", bodies)
-    for name in ("letter_clear", "held_let_go", "ledger_forget"):
+    for name in ("dead_letter_forget", "held_forget", "ledger_forget"):
         session.run(name, keys=[*taken])
     return frozenset(taken.values())
 

@@ -36,20 +36,15 @@ def holds(session: Session) -> list[Hold]:
     return [_hold(row) for row in session.rows("holds")]
 
 
-def mark(session: Session, number: int, state: HoldState) -> None:
-    """An empty one that is marked held has ended."""
-    session.run("hold_mark", state=state.value, number=number)
-
-
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     """Put orders into holds, and take those out whose present state was dealt with. Raises ValueError for a hold that
     never was."""
     if done := [one.entry.key for one in settlements if one.held is None and one.again is None]:
-        session.run("held_let_go", keys=done)
+        session.run("held_forget", keys=done)
     rows = [_held_row(one.entry.key, one.held) for one in settlements if one.held is not None]
     if rows:
         wanted = {row[1] for row in rows}
-        if missing := wanted - {number for (number,) in session.rows("hold_numbers", numbers=sorted(wanted))}:
+        if missing := wanted - set(session.column("hold_numbers", numbers=sorted(wanted))):
             raise ValueError(f"there is no hold {min(missing)}")
         session.run_rows("held_put", rows)
 
@@ -70,7 +65,7 @@ def release(session: Session, number: int, arrival: Arrival, limit: int) -> int:
     """Move orders into the ledger. Returns how many."""
     rows = session.rows("held_spread", number=number, limit=limit)
     ledger.put_back(session, arrival, rows)
-    session.run("held_let_go", keys=[key for key, _, _ in rows])
+    session.run("held_forget", keys=[key for key, _, _ in rows])
     session.run("hold_end", number=number)
     return len(rows)
 

@@ -111,8 +111,3 @@ def next_due(session: Session, busy: frozenset[OrderKey], *, failed: bool) -> fl
     name = "ledger_earliest_failing" if failed else "ledger_earliest"
     rows = session.rows_of(name, _lanes(Lane), page=len(busy) + 1)
     return min((due for key, due in rows if key not in busy), default=None)
-
-
-def confirm_in_flight(session: Session, late_until: float | None) -> None:
-    """Whoever took these is gone, and Redo may hold what was on its way, or take it until `late_until`."""
-    session.run("ledger_confirm_in_flight", late_until=late_until)

@@ -24,7 +24,7 @@ def letter_group(reason: str, cause: str) -> str:
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     """Store what was refused, forget what no longer is."""
     if cleared := [one.entry.key for one in settlements if one.clear_dead_letter]:
-        session.run("letter_clear", keys=cleared)
+        session.run("dead_letter_forget", keys=cleared)
     session.run_rows("letter_bury", [_row(one.dead_letter) for one in settlements if one.dead_letter is not None])
 
 
@@ -36,11 +36,6 @@ def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Dea
 def page(session: Session, after: OrderKey | None, limit: int) -> list[DeadLetter]:
     """Dead letters in key order."""
     return [_letter(row) for row in session.rows("letter_page", after=after or "", limit=limit)]
-
-
-def counts(session: Session) -> Mapping[str, int]:
-    """How many dead letters of each reason."""
-    return dict(session.rows("letter_counts"))
 
 
 def groups(session: Session) -> list[LetterGroup]:
@@ -55,8 +50,8 @@ def groups(session: Session) -> list[LetterGroup]:
 def keys(session: Session, group: str | None, after: OrderKey | None, limit: int) -> list[OrderKey]:
     """Keys of a group's letters, or of all, in key order."""
     if group is None:
-        return [key for (key,) in session.rows("letter_keys", after=after or "", limit=limit)]
-    return [key for (key,) in session.rows("letter_group_keys", name=group, after=after or "", limit=limit)]
+        return session.column("letter_keys", after=after or "", limit=limit)
+    return session.column("letter_group_keys", name=group, after=after or "", limit=limit)
 
 
 def _group(

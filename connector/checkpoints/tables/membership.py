@@ -49,11 +49,6 @@ def enrolled(session: Session, index: str, rows: Sequence[str], after: OrderKey 
     return sorted(found)[:limit]
 
 
-def retire(session: Session, keep: Iterable[str]) -> None:
-    """Give up the parts of other names: nothing finds them from now on."""
-    session.run("member_index_retire", keep=[*keep])
-
-
 def sweep_retired(session: Session, limit: int) -> bool:
     """Remove up to `limit` rows of what was given up. False when nothing is left to do."""
     number = session.value("member_index_retired")

@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import Final
 
 from connector.checkpoints.engine import Session
-from connector.checkpoints.tables import letters, suspicions
 from connector.pipeline.ports.entries import BLAMED, Commit
 from connector.pipeline.ports.holds import HoldState
 from connector.pipeline.ports.records import Sweep, SweepKind, Tally
@@ -23,25 +22,10 @@ def reach(session: Session, revisions: Iterable[int]) -> None:
         session.run("revision_reach", revision=highest)
 
 
-def highest_revision(session: Session) -> int:
-    """The highest revision ever used, 0 in a new store."""
-    return int(session.value("revision_highest"))
-
-
 def add_unseen(session: Session, commits: Sequence[Commit]) -> None:
-    """Remember commits until `forget_unseen`."""
+    """Remember commits until a snapshot has shown them."""
     latest = {commit.revision: commit for commit in commits}
     session.run_rows("commit_add", [(one.revision, one.xid, one.end_lsn) for one in latest.values()])
-
-
-def unseen(session: Session) -> list[Commit]:
-    """Commits by revision."""
-    return [Commit(*row) for row in session.rows("commits")]
-
-
-def forget_unseen(session: Session, revisions: Sequence[int]) -> None:
-    """These were shown by a snapshot."""
-    session.run("commit_seen", revisions=[*revisions])
 
 
 def save_sweep(session: Session, sweep: Sweep) -> None:
@@ -65,17 +49,6 @@ def sweeps(session: Session, limit: int) -> list[Sweep]:
     return [Sweep(SweepKind(row[0]), *row[1:]) for row in session.rows("sweeps", limit=limit)]
 
 
-def note(session: Session, name: str, value: str) -> None:
-    """Store one small fact."""
-    session.run("note", name=name, value=value)
-
-
-def noted(session: Session, name: str) -> str | None:
-    """One small fact, None when it was never stored."""
-    value = session.value("noted", name=name)
-    return None if value is None else str(value)
-
-
 def tally(session: Session) -> Tally:
     """Counts, in time that does not grow with the checkpoints, nor with what is held."""
     affected, lookups, checkpoints, missing, *since = session.row("tally", blamed=BLAMED)
@@ -88,8 +61,8 @@ def tally(session: Session) -> Tally:
         oldest_since=min((moment for moment in since if moment is not None), default=None),
         checkpoints=checkpoints,
         missing=missing,
-        dead_letters=letters.counts(session),
+        dead_letters=dict(session.rows("letter_counts")),
         held=held,
         holds=waiting,
-        warnings=suspicions.counts(session),
+        warnings=dict(session.rows("warning_counts")),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from connector.checkpoints.engine import Session
@@ -28,8 +28,3 @@ def settle(session: Session, settlements: Sequence[Settlement], now: float) -> N
 def latest(session: Session, limit: int) -> list[Warned]:
     """The latest first."""
     return [Warned(key, WarningKind(kind), *rest) for key, kind, *rest in session.rows("warning_latest", limit=limit)]
-
-
-def counts(session: Session) -> Mapping[str, int]:
-    """How many orders of each kind."""
-    return dict(session.rows("warning_counts"))
