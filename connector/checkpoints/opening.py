@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from connector.checkpoints.address import SETTING, Address
-from connector.checkpoints.postgres.claim import Claim
 from connector.checkpoints.postgres.engine import NoStore, PostgresEngine
 from connector.checkpoints.postgres.inbox import InboxTable, has_writer
+from connector.checkpoints.postgres.writer_claim import Claim
 from connector.checkpoints.reading import ReadOnlyCheckpoints
 from connector.checkpoints.requests import Inbox
 from connector.checkpoints.sqlite import file, inbox

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector.checkpoints.engine import Engine, Session
-from connector.checkpoints.tables import accepted, endpoints, holds, letters, payloads, progress, suspicions
+from connector.checkpoints.tables import (
+    checkpoint,
+    dead_letters,
+    endpoints,
+    holds,
+    notes,
+    order_warnings,
+    payloads,
+)
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.holds import Hold, HoldSummary
@@ -21,22 +29,22 @@ class ReadOnlyCheckpoints:
         self._vault = vault
 
     async def tally(self) -> Tally:
-        return await self._engine.read(progress.tally)
+        return await self._engine.read(notes.tally)
 
     async def sweep(self) -> Sweep | None:
-        return await self._engine.read(progress.sweep)
+        return await self._engine.read(notes.sweep)
 
     async def sweeps(self, limit: int) -> list[Sweep]:
-        return await self._engine.read(lambda session: progress.sweeps(session, limit))
+        return await self._engine.read(lambda session: notes.sweeps(session, limit))
 
     async def dead_letters(self, after: OrderKey | None, limit: int) -> list[DeadLetter]:
-        return await self._engine.read(lambda session: letters.page(session, after, limit))
+        return await self._engine.read(lambda session: dead_letters.page(session, after, limit))
 
     async def letter_groups(self) -> list[LetterGroup]:
-        return await self._engine.read(letters.groups)
+        return await self._engine.read(dead_letters.groups)
 
     async def letter_keys(self, group: str | None, after: OrderKey | None, limit: int) -> list[OrderKey]:
-        return await self._engine.read(lambda session: letters.keys(session, group, after, limit))
+        return await self._engine.read(lambda session: dead_letters.keys(session, group, after, limit))
 
     async def endpoints(self) -> list[Endpoint]:
         return await self._engine.read(endpoints.endpoints)
@@ -48,7 +56,7 @@ class ReadOnlyCheckpoints:
         return await self._engine.read(lambda session: holds.summarise(session, number, samples))
 
     async def warned(self, limit: int) -> list[Warned]:
-        return await self._engine.read(lambda session: suspicions.latest(session, limit))
+        return await self._engine.read(lambda session: order_warnings.latest(session, limit))
 
     async def noted(self, name: str) -> str | None:
         return await self._engine.read(lambda session: session.value("noted", name=name))
@@ -56,9 +64,9 @@ class ReadOnlyCheckpoints:
     async def known(self, keys: Sequence[OrderKey]) -> Known:
         def work(session: Session) -> Known:
             return Known(
-                accepted.of_keys(session, keys),
-                letters.of_keys(session, keys),
-                accepted.leftovers(session, keys),
+                checkpoint.of_keys(session, keys),
+                dead_letters.of_keys(session, keys),
+                checkpoint.leftovers(session, keys),
                 holds.of_keys(session, keys),
             )
 

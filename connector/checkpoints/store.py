@@ -13,17 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from connector.checkpoints.engine import STEP, Durability, Engine, Session
 from connector.checkpoints.reading import ReadOnlyCheckpoints
 from connector.checkpoints.tables import (
-    accepted,
+    checkpoint,
+    dead_letters,
     endpoints,
-    former,
+    former_keys,
     holds,
     ledger,
-    letters,
-    membership,
+    notes,
+    order_warnings,
     payloads,
     pending_lookups,
-    progress,
-    suspicions,
+    reverse_index,
 )
 from connector.checkpoints.vault import Vault
 from connector.model.orders import Members, OrderKey, Place
@@ -44,11 +44,11 @@ class Checkpoints(ReadOnlyCheckpoints):
         def work(session: Session) -> None:
             ledger.arrive(session, arrivals)
             pending_lookups.arrive(session, arrivals)
-            progress.add_unseen(session, commits)
+            notes.add_unseen(session, commits)
             if sweep is not None:
-                progress.save_sweep(session, sweep)
+                notes.save_sweep(session, sweep)
             revisions = [arrival.revision for arrival in arrivals] + [commit.revision for commit in commits]
-            progress.reach(session, revisions)
+            notes.reach(session, revisions)
 
         await self._engine.write(work)
 
@@ -73,22 +73,22 @@ class Checkpoints(ReadOnlyCheckpoints):
 
     def _settle(self, session: Session, settlements: Sequence[Settlement]) -> None:
         ledger.settle(session, settlements)
-        accepted.settle(session, settlements)
-        letters.settle(session, settlements)
-        displaced = accepted.displaced(session, settlements)
-        accepted.settle(session, displaced)
+        checkpoint.settle(session, settlements)
+        dead_letters.settle(session, settlements)
+        displaced = checkpoint.displaced(session, settlements)
+        checkpoint.settle(session, displaced)
         with_displaced = [*settlements, *displaced]
-        membership.settle(session, with_displaced)
-        membership.settle_line_items(session, with_displaced)
+        reverse_index.settle(session, with_displaced)
+        reverse_index.settle_line_items(session, with_displaced)
         payloads.settle(session, with_displaced, self._vault)
         holds.settle(session, settlements)
-        suspicions.settle(session, settlements, self._clock())
+        order_warnings.settle(session, settlements, self._clock())
 
     async def venture(self, ventures: Sequence[Venture]) -> None:
         payloads.refuse_unsealed(ventures, self._vault)
 
         def work(session: Session) -> None:
-            accepted.venture(session, ventures)
+            checkpoint.venture(session, ventures)
             payloads.venture(session, ventures, self._vault)
 
         await self._engine.write(work)
@@ -101,10 +101,10 @@ class Checkpoints(ReadOnlyCheckpoints):
             pass
 
     async def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
-        return await self._engine.read(lambda session: accepted.owners(session, places))
+        return await self._engine.read(lambda session: checkpoint.owners(session, places))
 
     async def line_item_owners(self, line_items: Sequence[int]) -> Mapping[int, tuple[OrderKey, ...]]:
-        return await self._engine.read(lambda session: membership.line_item_owners(session, line_items))
+        return await self._engine.read(lambda session: reverse_index.line_item_owners(session, line_items))
 
     async def rebind(self, rebinding: Rebinding) -> None:
         with self.heartbeat.allowing(endpoints.LONGEST):
@@ -125,7 +125,7 @@ class Checkpoints(ReadOnlyCheckpoints):
 
     async def release(self, number: int, arrival: Arrival, limit: int) -> int:
         def work(session: Session) -> int:
-            progress.reach(session, [arrival.revision])
+            notes.reach(session, [arrival.revision])
             return holds.release(session, number, arrival, limit)
 
         return await self._engine.write(work)
@@ -134,17 +134,17 @@ class Checkpoints(ReadOnlyCheckpoints):
         return await self._engine.read(lambda session: pending_lookups.oldest(session, limit, begun=wide))
 
     async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
-        await self._engine.write(lambda session: membership.enroll(session, members), Durability.SYNCED_IF_WRITTEN)
+        await self._engine.write(lambda session: reverse_index.enroll(session, members), Durability.SYNCED_IF_WRITTEN)
 
     async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
-        return await self._engine.read(lambda session: membership.enrolled(session, index, rows, after, limit))
+        return await self._engine.read(lambda session: reverse_index.enrolled(session, index, rows, after, limit))
 
     async def forget_indexes(self, keep: frozenset[str]) -> None:
         await self._engine.write(
             lambda session: session.run("member_index_retire", keep=[*keep]), Durability.SYNCED_IF_WRITTEN
         )
         while await self._engine.write(
-            lambda session: membership.sweep_retired(session, membership.STEP), Durability.UNSYNCED
+            lambda session: reverse_index.sweep_retired(session, reverse_index.STEP), Durability.UNSYNCED
         ):
             pass
 
@@ -154,7 +154,7 @@ class Checkpoints(ReadOnlyCheckpoints):
             if arrival is not None:
                 ledger.arrive(session, [arrival])
                 pending_lookups.arrive(session, [arrival])
-                progress.reach(session, [arrival.revision])
+                notes.reach(session, [arrival.revision])
 
         await self._engine.write(work)
 
@@ -167,7 +167,7 @@ class Checkpoints(ReadOnlyCheckpoints):
         )
 
     async def save_sweep(self, sweep: Sweep) -> None:
-        await self._engine.write(lambda session: progress.save_sweep(session, sweep), Durability.UNSYNCED)
+        await self._engine.write(lambda session: notes.save_sweep(session, sweep), Durability.UNSYNCED)
 
     async def page_checkpoints(self, after: OrderKey | None, limit: int) -> list[OrderKey]:
         return await self._engine.read(
@@ -178,21 +178,21 @@ class Checkpoints(ReadOnlyCheckpoints):
         return await self._engine.read(lambda session: session.value("ledger_late_until"))
 
     async def retire_all(self, shape: int) -> None:
-        await self._engine.write(lambda session: former.begin(session, self._clock()))
-        while await self._engine.write(lambda session: former.retire_some(session, shape)):
+        await self._engine.write(lambda session: former_keys.begin(session, self._clock()))
+        while await self._engine.write(lambda session: former_keys.retire_some(session, shape)):
             pass
 
         def work(session: Session) -> None:
-            former.forget_waiting(session)
+            former_keys.forget_waiting(session)
             session.run("member_index_retire", keep=[])
 
         await self._engine.write(work)
 
     async def retire(self, keys: Sequence[OrderKey], shape: int) -> None:
-        await self._engine.write(lambda session: former.retire(session, keys, shape, self._clock()))
+        await self._engine.write(lambda session: former_keys.retire(session, keys, shape, self._clock()))
 
     async def take_over(self, claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey]) -> frozenset[OrderKey]:
-        return await self._engine.write(lambda session: former.take_over(session, claims, busy, self._vault))
+        return await self._engine.write(lambda session: former_keys.take_over(session, claims, busy, self._vault))
 
     async def recover(self, *, late_until: float | None = None) -> int:
         self._engine.expect_late(None if late_until is None else late_until - self._clock())

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from connector.checkpoints.opening import in_file
-from connector.checkpoints.tables import membership
+from connector.checkpoints.tables import reverse_index
 from connector.model.orders import OrderKey
 
 MANY = {OrderKey(f"{n}"): {"old": frozenset({f"{n}", f"{n + 1}"}), "kept": frozenset({"7"})} for n in range(100)}
@@ -28,7 +28,7 @@ def left(file: Path) -> tuple[int, int]:
 
 
 async def test_other_calls_get_in_between(checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(membership, "STEP", 10)
+    monkeypatch.setattr(reverse_index, "STEP", 10)
     store = in_file(checkpoint_file)
     await store.enroll(MANY)
     forgetting = asyncio.create_task(store.forget_indexes(frozenset({"kept"})))
@@ -44,7 +44,7 @@ async def test_other_calls_get_in_between(checkpoint_file: Path, monkeypatch: py
 async def test_what_was_not_finished_is_finished_by_the_next_call(
     checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(membership, "STEP", 10)
+    monkeypatch.setattr(reverse_index, "STEP", 10)
     store = in_file(checkpoint_file)
     await store.enroll(MANY)
     forgetting = asyncio.create_task(store.forget_indexes(frozenset({"kept"})))

@@ -21,13 +21,13 @@ from connector.checkpoints.opening import (
     open_readonly,
     open_requests,
 )
-from connector.checkpoints.postgres import claim, lock, migrations
+from connector.checkpoints.postgres import lock, migrations, writer_claim
 from connector.checkpoints.postgres.connection import StoreConnection, connect
 from connector.checkpoints.postgres.engine import PostgresEngine
 from connector.checkpoints.postgres.preflight import preflight
 from connector.checkpoints.requests import RequestState
 from connector.checkpoints.store import Checkpoints
-from connector.checkpoints.tables import membership
+from connector.checkpoints.tables import reverse_index
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Arrival, Entry, Lane
@@ -91,7 +91,7 @@ def own(checkpoint_database: Database) -> Iterator[Database]:
 async def test_a_second_writer_is_told_who_holds_the_schema(
     emptied_schema: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer_claim, "PATIENCE", 0.1)
     assert not is_running(emptied_schema)
     store = in_postgres(emptied_schema)
     told = refusal(emptied_schema)
@@ -149,7 +149,7 @@ async def test_a_lost_session_is_replaced_and_what_was_in_flight_is_confirmed(
 async def test_a_writer_that_lost_its_session_never_writes_after_another_one(
     checkpoint_database: Database, emptied_schema: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer_claim, "PATIENCE", 0.1)
     old = in_postgres(emptied_schema)
     end_session(checkpoint_database, session_of(checkpoint_database, emptied_schema.schema))
     new = in_postgres(emptied_schema)
@@ -395,7 +395,7 @@ async def test_what_is_durable_waits_for_the_disk_and_an_enrolment_of_nothing_wr
 async def test_given_up_indexes_leave_the_database_step_by_step(
     checkpoint_database: Database, emptied_schema: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(membership, "STEP", 10)
+    monkeypatch.setattr(reverse_index, "STEP", 10)
     store = in_postgres(emptied_schema)
     await store.enroll({OrderKey(f"{n}"): {"old": frozenset({f"{n}"}), "kept": frozenset({"7"})} for n in range(35)})
     await store.forget_indexes(frozenset({"kept"}))

@@ -15,10 +15,10 @@ from psycopg.pq import TransactionStatus
 
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.engine import Durability, Engine, Session
-from connector.checkpoints.postgres.claim import Claim
 from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, describe, unwritable
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import PostgresSession
+from connector.checkpoints.postgres.writer_claim import Claim
 from connector.model.errors import ConfigurationError, Problem
 
 T = TypeVar("T")

@@ -10,10 +10,10 @@ import psycopg
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres import lock
-from connector.checkpoints.postgres.claim import Claim
 from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, unwritable
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import PostgresSession
+from connector.checkpoints.postgres.writer_claim import Claim
 from connector.checkpoints.requests import InboxPlace
 
 

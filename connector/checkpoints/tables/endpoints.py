@@ -11,8 +11,8 @@ from typing import Final
 
 from connector.checkpoints.engine import Session
 from connector.checkpoints.statements import PARKED
-from connector.checkpoints.tables import ledger, progress
-from connector.checkpoints.tables.accepted import UNKNOWN
+from connector.checkpoints.tables import ledger, notes
+from connector.checkpoints.tables.checkpoint import UNKNOWN
 from connector.model.orders import OrderKey
 from connector.pipeline.failpoints import reach
 from connector.pipeline.ports.records import Endpoint, Rebinding
@@ -67,9 +67,9 @@ def _rebind(session: Session, rebinding: Rebinding, active: Mapping[tuple[str, s
             session.run(name)
         ledger.put_back(session, requeue, [*rows, *((key, requeue.since, False) for key in late)])
         session.run("ledger_late", late_until=rebinding.late_until, keys=late)
-    progress.reach(session, [requeue.revision])
+    notes.reach(session, [requeue.revision])
     if rebinding.sweep is not None:
-        progress.save_sweep(session, rebinding.sweep)
+        notes.save_sweep(session, rebinding.sweep)
 
 
 def _park(session: Session, store_id: str, endpoint: int, *, alone: bool, doubted: bool) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from connector.checkpoints.engine import Session
-from connector.checkpoints.tables.accepted import UNKNOWN
+from connector.checkpoints.tables.checkpoint import UNKNOWN
 from connector.checkpoints.tables.payloads import Row, sealed
 from connector.checkpoints.vault import Vault
 from connector.model.orders import FORMER_KEYS, OrderKey, Place, former

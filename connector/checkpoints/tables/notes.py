@@ -1,4 +1,4 @@
-"""The small facts: commits that no snapshot has shown, the sweep, notes, the highest revision, counts."""
+"""What is counted and noted: commits that no snapshot has shown, the sweep, notes, the highest revision, counts."""
 
 from __future__ import annotations
 
