@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from connector.checkpoints.opening import open_requests
@@ -24,7 +22,7 @@ async def test_a_request_that_waits_at_a_start_is_taken_once_the_last_run_is_loa
     run = Start.run
 
     async def late(self: Start) -> None:
-        await asyncio.sleep(1.0)
+        await eventually("who takes requests waits for it", lambda: rig.running.pipeline.prepared._waiters)
         await run(self)
 
     monkeypatch.setattr(Start, "run", late)
