@@ -24,7 +24,7 @@ def held(offline: Cli) -> Cli:
 
 def test_the_only_hold_is_shown_and_let_go(held: Cli) -> None:
     with connector_played(held.folder, "3 orders are on the way to Redo") as taken:
-        ran = held("approve")
+        ran = held("approve", "--yes")
     assert (ran.code, [(one.verb, one.arguments) for one in taken]) == (0, [("approve", {"hold": 1, "limit": None})])
     lines = ran.out.splitlines()
     assert lines[0].startswith(
@@ -37,7 +37,7 @@ def test_the_only_hold_is_shown_and_let_go(held: Cli) -> None:
 
 @pytest.mark.parametrize(("arguments", "limit"), [(["--canary"], 20), (["--canary", "2"], 2), (["1", "--canary"], 20)])
 def test_a_canary_is_twenty_orders_or_as_many_as_said(held: Cli, arguments: list[str], limit: int) -> None:
-    ran = held("approve", *arguments)
+    ran = held("approve", "--yes", *arguments)
     assert ran.code == 0
     assert "no connector runs. It is carried out at the next start." in ran.out
     assert left(held.folder) == [("approve", {"hold": 1, "limit": limit})]
@@ -61,14 +61,14 @@ def test_of_several_holds_one_must_be_named(held: Cli) -> None:
     assert "hold 2: 1 order " in ran.out
     assert "several holds wait: name the one to approve, or say --all" in ran.err
     assert left(held.folder) == []
-    assert held("approve", "2").code == 0
+    assert held("approve", "2", "--yes").code == 0
     assert left(held.folder) == [("approve", {"hold": 2, "limit": None})]
 
 
 def test_all_lets_every_hold_go(held: Cli) -> None:
     keep(held.folder, held=[{"7": ["lineItems"]}])
     with connector_played(held.folder) as taken:
-        ran = held("approve", "--all", "--json")
+        ran = held("approve", "--all", "--yes", "--json")
     assert ran.code == 0
     assert [one.arguments["hold"] for one in taken] == [1, 2]
     assert [one["state"] for one in ran.json["requests"]] == ["done", "done"]
@@ -89,7 +89,7 @@ def test_with_none_it_says_so(offline: Cli) -> None:
 
 def test_a_failed_release_exits_1(held: Cli) -> None:
     with connector_played(held.folder, "it did not work", ok=False):
-        ran = held("approve")
+        ran = held("approve", "--yes")
     assert ran.code == 1
     assert "it did not work" in ran.out
 
@@ -120,3 +120,17 @@ def test_on_a_terminal_it_asks_first(held: Cli, arguments: list[str], answer: by
     assert ended == code, said
     assert (b"Let 3 orders go to Redo? [y/N]:" in said) is (not arguments)
     assert len(left(held.folder)) == (0 if code else 1)
+
+
+@pytest.mark.parametrize("typed", ["", "n\n", "y\n", "yes\n"])
+def test_without_a_terminal_it_only_shows_whatever_the_pipe_says(held: Cli, typed: str) -> None:
+    for arguments in (["approve"], ["approve", "1", "--canary"], ["approve", "--all", "--json"]):
+        ran = held(*arguments, typed=typed)
+        assert ran.code == 2
+        assert "nothing was done" in ran.err
+        assert "repeat it with --yes" in ran.err
+        if "--json" in arguments:
+            assert ([one["orders"] for one in ran.json["holds"]], ran.json["requests"]) == ([3], [])
+        else:
+            assert "hold 1: 3 orders" in ran.out
+    assert left(held.folder) == []

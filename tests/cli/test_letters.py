@@ -94,16 +94,29 @@ def test_redrive_asks_the_running_connector_and_tells_what_it_answers(shelf: Cli
 
 
 def test_redrive_without_a_connector_waits_for_its_start(shelf: Cli) -> None:
-    ran = shelf("dead-letters", "redrive", "--group", group_of(shelf, 3))
+    ran = shelf("dead-letters", "redrive", "--group", group_of(shelf, 3), "--yes")
     assert ran.code == 0
     assert "To be pushed again: 3 orders (1, 2, 3)." in ran.out
     assert "no connector runs. It is carried out at the next start." in ran.out
     assert left(shelf.folder) == [("redrive", {"group": group_of(shelf, 3)})]
 
 
-def test_redrive_of_all_needs_no_answer_where_nobody_is_asked(shelf: Cli) -> None:
+@pytest.mark.parametrize("typed", ["", "n\n", "y\n"])
+def test_without_a_terminal_a_redrive_of_many_only_shows_whatever_the_pipe_says(shelf: Cli, typed: str) -> None:
+    for arguments in (["--all"], ["--group", group_of(shelf, 3)], ["--all", "--json"]):
+        ran = shelf("dead-letters", "redrive", *arguments, typed=typed)
+        assert ran.code == 2
+        assert "nothing was done" in ran.err
+        if "--json" in arguments:
+            assert (ran.json["orders"], ran.json["request"]) == (4, None)
+        else:
+            assert "Would be pushed again: " in ran.out
+    assert left(shelf.folder) == []
+
+
+def test_redrive_of_all_goes_ahead_with_yes(shelf: Cli) -> None:
     with connector_played(shelf.folder) as taken:
-        ran = shelf("dead-letters", "redrive", "--all", "--json")
+        ran = shelf("dead-letters", "redrive", "--all", "--yes", "--json")
     assert ran.code == 0
     assert (ran.json["orders"], ran.json["keys"]) == (4, ["1", "2", "3", "9"])
     assert (ran.json["request"]["state"], ran.json["request"]["message"]) == ("done", "done as asked")
@@ -159,3 +172,17 @@ def test_status_without_a_connector_names_what_waits_for_a_person(shelf: Cli) ->
     out = shelf("status").out
     assert "held: 2 orders (mapping changed); `redo-connector approve 1` shows them and lets them go" in out
     assert f"refused: 3 orders, rejected: tags: too many (group {group_of(shelf, 3)})" in out
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_without_a_terminal_a_group_is_not_set_aside_unless_yes(offline: Cli, as_json: bool) -> None:
+    keep(offline.folder, [letter("1", "HTTP 500", reason="failing"), letter("2", "HTTP 500", reason="failing")])
+    group = offline("dead-letters", "list", "--json").json["groups"][0]["group"]
+    options = ["--json"] if as_json else []
+    ran = offline("dead-letters", "set-aside", "--group", group, *options, typed="y\n")
+    assert ran.code == 2
+    assert "nothing was done" in ran.err
+    assert left(offline.folder) == []
+    assert (ran.json["request"] is None) if as_json else ("Give up on 2 orders (1, 2)?" in ran.out)
+    assert offline("dead-letters", "set-aside", "--group", group, "--yes").code == 0
+    assert left(offline.folder) == [("set-aside", {"keys": ["1", "2"]})]

@@ -61,7 +61,7 @@ def test_the_way_from_the_rehearsal_to_production(cli: Cli, redo: LocalRedo) -> 
     assert f"because: {found}" in line(listed.out)
     assert production.orders() == {}
 
-    assert cli("approve", "--canary", "2").out.endswith("2 orders are on the way to Redo\n")
+    assert cli("approve", "--canary", "2", "--yes").out.endswith("2 orders are on the way to Redo\n")
     until("two went first", lambda: len(production.orders()) == 2)
     assert cli("approve", "--yes").out.endswith("4 orders are on the way to Redo\n")
     until("all are there", lambda: len(production.orders()) == 6)
@@ -99,7 +99,11 @@ def test_backfill_resend_pushes_every_order_again(cli: Cli, redo: LocalRedo) -> 
     daemon = started(cli)
     until("all orders are pushed", lambda: cli.facts().get("checkpoints") == 6)
     assert redo.stats()["answers"] == {"POST 200": 6}
-    ran = cli("backfill", "--resend")
+    unasked = cli("backfill", "--resend", typed="y\n")
+    assert unasked.code == 2
+    assert "nothing was done" in unasked.err
+    assert redo.stats()["answers"] == {"POST 200": 6}
+    ran = cli("backfill", "--resend", "--yes")
     assert (ran.code, ran.out) == (0, "6 orders looked at and pushed again, equal or not\n")
     assert redo.stats()["answers"] == {"POST 200": 12}
     assert cli("backfill", "--resend", "--yes", "--json").json["request"]["arguments"] == {"resend": True}

@@ -54,7 +54,7 @@ def test_status_tells_of_the_running_connector_and_else_of_its_store(cli: Cli) -
     assert (later.json["running"], later.json["checkpoints"], later.json["affected"]) == (False, 6, 0)
 
 
-def test_teardown_asks_first_and_a_later_run_goes_on(cli: Cli, shop: Database) -> None:
+def test_teardown_does_nothing_unasked_and_a_later_run_goes_on(cli: Cli, shop: Database) -> None:
     nothing = cli("teardown")
     assert (nothing.code, nothing.out[:15]) == (0, "Nothing to drop")
     daemon = cli.start("run")
@@ -62,8 +62,9 @@ def test_teardown_asks_first_and_a_later_run_goes_on(cli: Cli, shop: Database) -
     daemon.until_said("started")
     assert daemon.stop() == 0
     slot = cli.settings["source"]["slot"]
-    asked = cli("teardown", typed="n\n")
-    assert asked.code == 1
+    asked = cli("teardown", typed="y\n")
+    assert asked.code == 2
+    assert "nothing was done" in asked.err
     both = f"slot {slot} and publication redo_connector and publication redo_connector_inserts"
     assert f"Drop {both}?" in asked.out
     dropped = cli("teardown", "--yes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -42,8 +43,8 @@ def approve(
 ) -> None:
     """Show what is held for approval, and let it go.
 
-    NUMBER names one of several holds. Asks first, on a terminal. Without a running connector the request is carried
-    out at the next start.
+    NUMBER names one of several holds. Asks first on a terminal; elsewhere it only shows, unless --yes. Without a
+    running connector the request is carried out at the next start.
     """
     if number is not None and everything:
         raise click.UsageError("name a hold, or say --all")
@@ -58,21 +59,21 @@ def approve(
     if len(chosen) > 1 and not everything:
         _show(chosen, as_json=flags["as_json"])
         raise click.UsageError("several holds wait: name the one to approve, or say --all")
-    _confirm(chosen, canary, **flags)
+    _confirm(chosen, canary, as_json=flags["as_json"], yes=flags["yes"])
     wait = not flags["no_wait"]
     asked = [ask(settings, "approve", {"hold": hold["number"], "limit": canary}, wait=wait) for hold in chosen]
     _show_requests(chosen, asked, wait=wait, as_json=flags["as_json"])
     sys.exit(int(any(one["state"] == "failed" for one in asked)))
 
 
-def _confirm(chosen: list[dict[str, Any]], canary: int | None, **flags: bool) -> None:
+def _confirm(chosen: list[dict[str, Any]], canary: int | None, *, as_json: bool, yes: bool) -> None:
     from connector.cli.report.holds import holds
 
-    if not flags["as_json"]:
+    if not as_json:
         holds(chosen)
-    if not flags["yes"]:
-        orders = sum(min(hold["orders"], canary or hold["orders"]) for hold in chosen)
-        confirm(f"Let {orders:,} order{'' if orders == 1 else 's'} go to Redo?")
+    orders = sum(min(hold["orders"], canary or hold["orders"]) for hold in chosen)
+    show = partial(_show, chosen, as_json=True) if as_json else None
+    confirm(f"Let {orders:,} order{'' if orders == 1 else 's'} go to Redo?", yes=yes, show=show)
 
 
 def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -69,19 +69,20 @@ def _verify(settings: Settings, size: int, found: dict[str, Any], *, as_json: bo
 @click.command()
 @config_option
 @json_option
-@click.option("--resend", is_flag=True, help="Push every order, also those that Redo has as they are. Asks first.")
+@click.option("--resend", is_flag=True, help="Push every order, also those that Redo has as they are.")
 @no_wait_option
 @yes_option
 def backfill(config_path: str | None, *, resend: bool, **flags: bool) -> None:
     """Look at every order, and push those that Redo hasn't.
 
-    With a connector running it does so; else one runs here until that is done.
+    With --resend it asks first on a terminal; elsewhere it does nothing, unless --yes. With a connector running it
+    does so; else one runs here until that is done.
     """
     settings = settings_of(config_path)
     from connector.cli.report.requests import request
 
-    if resend and not flags["yes"]:
-        confirm("Push every order to Redo again?")
+    if resend:
+        confirm("Push every order to Redo again?", yes=flags["yes"])
     asked = carry_out(settings, "backfill", {"resend": True} if resend else {}, wait=not flags["no_wait"])
     request(asked, waits=not flags["no_wait"], as_json=flags["as_json"])
     sys.exit(int(asked["state"] == "failed" or not (flags["no_wait"] or asked["state"] == "done")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,7 +98,7 @@ def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_jso
 @config_option
 @json_option
 @_group_option
-@click.option("--all", "everything", is_flag=True, help="All dead letters. Asks first, on a terminal.")
+@click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--dry-run", is_flag=True, help="Only say which orders it would be.")
 @no_wait_option
 @yes_option
@@ -106,7 +107,8 @@ def redrive(
 ) -> None:
     """Have orders pushed again as they are now: after Redo, or whatever refused them, was mended.
 
-    Without a running connector the request is carried out at the next start.
+    A --group and --all ask first on a terminal; elsewhere they only show, unless --yes. Without a running connector
+    the request is carried out at the next start.
     """
     if bool(keys) + (group is not None) + everything != 1:
         raise click.UsageError("name orders, or a --group, or say --all")
@@ -121,21 +123,24 @@ def redrive(
         found = _letters(settings, _NAMED, group)
         arguments, orders, unknown = {"all": True} if everything else {"group": group}, found["total"], []
         names = [letter["key"] for letter in found["dead_letters"]]
-    if everything and orders and not flags["dry_run"] and not flags["yes"]:
-        confirm(f"Push {orders:,} orders again?")
     plan = {"orders": orders, "keys": names, "unknown": unknown, "dry_run": flags["dry_run"]}
-    code = _redrive(settings, plan, arguments, **flags)
-    sys.exit(max(code, _unknown(unknown)))
+    if orders and not keys and not flags["dry_run"]:
+        show = partial(_show_redrive, plan, None, **flags)
+        confirm(f"Push {orders:,} order{'' if orders == 1 else 's'} again?", yes=flags["yes"], show=show)
+    asked = None
+    if orders and not flags["dry_run"]:
+        asked = ask(settings, "redrive", arguments, wait=not flags["no_wait"])
+    _show_redrive(plan, asked, **flags)
+    failed = asked is not None and asked["state"] == "failed"
+    sys.exit(max(int(failed), _unknown(unknown)))
 
 
-def _redrive(settings: Settings, plan: dict[str, Any], arguments: dict[str, Any], **flags: bool) -> int:
+def _show_redrive(plan: dict[str, Any], asked: dict[str, Any] | None, **flags: bool) -> None:
+    """What is, or would be, pushed again; `asked` is what became of the request."""
     from connector.cli.report.console import console, counted, print_json, some
     from connector.cli.report.requests import outcome
 
     orders = f"{counted(plan['orders'])} ({some(plan['keys'], plan['orders'])})"
-    asked = None
-    if plan["orders"] and not flags["dry_run"]:
-        asked = ask(settings, "redrive", arguments, wait=not flags["no_wait"])
     if flags["as_json"]:
         print_json({**plan, "request": asked})
     elif asked is not None:
@@ -143,7 +148,6 @@ def _redrive(settings: Settings, plan: dict[str, Any], arguments: dict[str, Any]
         outcome(asked, waits=not flags["no_wait"])
     else:
         console().print(f"Would be pushed again: {orders}." if plan["orders"] else "No dead letters.")
-    return int(asked is not None and asked["state"] == "failed")
 
 
 @dead_letters.command("set-aside")
@@ -152,26 +156,32 @@ def _redrive(settings: Settings, plan: dict[str, Any], arguments: dict[str, Any]
 @json_option
 @_group_option
 @no_wait_option
+@yes_option
 def set_aside(
-    keys: tuple[str, ...], config_path: str | None, group: str | None, *, as_json: bool, no_wait: bool
+    keys: tuple[str, ...], config_path: str | None, group: str | None, *, as_json: bool, no_wait: bool, yes: bool
 ) -> None:
     """Give up on orders that fail again and again (`failing`), until they change or are redriven.
 
-    A running connector does it once nothing of them can land at Redo any more, after a minute at most; without one it
-    is carried out at the next start.
+    A --group asks first on a terminal; elsewhere it only shows, unless --yes. A running connector does it once nothing
+    of them can land at Redo any more, after a minute at most; without one it is carried out at the next start.
     """
     if bool(keys) == (group is not None):
         raise click.UsageError("name orders, or a --group")
     settings = settings_of(config_path)
-    from connector.cli.report.console import FAILING, print_json
+    from connector.cli.report.console import FAILING, counted, print_json, some
     from connector.cli.report.requests import outcome
 
     found = _letters_of(settings, keys or (str(group),), _MOST)
     wanted = [letter["key"] for letter in found["dead_letters"] if letter["reason"] == FAILING]
     others = [letter["key"] for letter in found["dead_letters"] if letter["key"] not in wanted]
+    plan = {"orders": len(wanted), "keys": wanted[:_NAMED]}
+    if wanted and group is not None:
+        question = f"Give up on {counted(len(wanted))} ({some(wanted[:_NAMED], len(wanted))})?"
+        show = partial(print_json, {**plan, "request": None}) if as_json else partial(click.echo, question)
+        confirm(question, yes=yes, show=show)
     asked = ask(settings, "set-aside", {"keys": wanted}, wait=not no_wait) if wanted else None
     if as_json:
-        print_json({"orders": len(wanted), "keys": wanted[:_NAMED], "request": asked})
+        print_json({**plan, "request": asked})
     elif asked is not None:
         outcome(asked, waits=not no_wait)
     failed = asked is not None and asked["state"] == "failed"

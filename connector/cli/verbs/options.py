@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -28,7 +29,17 @@ def settings_of(path: str | None) -> Settings:
     return config.load(path)
 
 
-def confirm(question: str) -> None:
-    """Ask where somebody is there to answer; "no" ends the command with exit code 1."""
-    if sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
+def confirm(question: str, *, yes: bool, show: Callable[[], None] | None = None) -> None:
+    """Ask on a terminal, where "no" ends the command with exit code 1. Elsewhere only `--yes` lets it go on.
+
+    What a pipe brings is no answer. `show` prints what would be done, before the UsageError that says that it isn't.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        if show is not None:
+            show()
+        raise click.UsageError(
+            "nothing was done: this asks first, and there is no terminal to ask on; repeat it with --yes"
+        )
+    click.confirm(question, abort=True, err=True)
