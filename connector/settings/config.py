@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connector.model.errors import ConfigurationError
-from connector.settings import sections
+from connector.settings import exposure, sections
 from connector.settings.problems import problems_of, unknown_variables
 from connector.settings.sources import DEFAULT_PATH, PREFIX, STORE_VARIABLE, add_secret_files, env_name, read_toml
 
@@ -78,6 +78,8 @@ class Settings(BaseSettings):
             raise ValueError("health.exit_after: must not be shorter than health.stalled_after")
         if self.redo.store_id in self.redo.stores:
             raise ValueError("redo.stores: holds redo.store_id itself, whose secret is redo.api_secret")
+        if not self.redo.allow_http and (exposed := exposure.sent_in_clear(self.redo.addresses())):
+            raise ValueError(f"{exposed[0]}: {exposure.IN_CLEAR}")
         return self
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from connector.model.errors import Problem
 from connector.settings import sources
@@ -21,6 +22,24 @@ _WEAK: Final = {
     "require": "anybody can pretend to be the server",
     "verify-ca": "any host with a certificate of that authority can pretend to be the server",
 }
+
+IN_CLEAR: Final = (
+    "http:// to another machine sends the token and every order in clear: use https://, "
+    "or set redo.allow_http where the network itself is encrypted"
+)
+
+
+def sent_in_clear(urls: Mapping[str, str]) -> list[str]:
+    """The settings, of those whose URLs are given, that lead to another machine without TLS."""
+    return [where for where, url in urls.items() if _leaves_in_clear(url)]
+
+
+def _leaves_in_clear(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and not _local(parts.hostname or "")
+    except ValueError:
+        return False  # no URL: reported elsewhere
 
 
 def readable_by_all(path: str | None) -> list[Problem]:
@@ -84,9 +103,12 @@ def _hosts(given: Mapping[str, Any], environment: Mapping[str, str]) -> Sequence
 
 
 def _local(host: str) -> bool:
-    if host in ("", "localhost") or host.startswith(("/", "@")):
+    """Whether a name or address is this machine's own; a name only where no DNS server is asked for it (RFC 6761)."""
+    if host in ("", "localhost") or host.endswith(".localhost") or host.startswith(("/", "@")):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -70,7 +70,8 @@ def _one_spelling(value: object) -> object:
 
 class RedoSettings(Section):
     """`orders_url` is the whole endpoint; without it the endpoint is built from `base_url` and `store_id`.
-    `confirm_after`: how long a request without an answer may still be carried out at Redo."""
+    `confirm_after`: how long a request without an answer may still be carried out at Redo. `allow_http`: to other
+    machines, too."""
 
     store_id: str = Field(min_length=1)
     api_secret: SecretStr
@@ -81,6 +82,15 @@ class RedoSettings(Section):
     timeout: values.Seconds = 30.0
     confirm_after: values.Seconds = 60.0
     stores: Annotated[dict[str, StoreSettings], BeforeValidator(_one_spelling)] = {}
+    allow_http: bool = False
+
+    def addresses(self) -> dict[str, str]:
+        """The URLs that are pushed to, by the setting that gives each."""
+        given = {"redo.orders_url": self.orders_url} if self.orders_url else {"redo.base_url": self.base_url}
+        for name, store in self.stores.items():
+            key = "orders_url" if store.orders_url else "base_url"
+            given[f"redo.stores.{name}.{key}"] = store.orders_url or store.base_url or self.base_url
+        return given
 
 
 class CheckpointSettings(Section):

@@ -6,7 +6,8 @@ What can't be done on any machine is told apart here, each with its reason:
 - `sslmode=verify-full`: the embedded Postgres is built without TLS, so that one address comes from the environment,
   which beats the file; the host's name in it is resolved by PGHOSTADDR.
 - `make demo`, `make test`: they install what this runs in, and `make test` runs this; only the targets are looked up.
-- `pip install .` really installs, into a folder of its own, from a copy of the sources, without the index.
+- `pip install .` really installs, into a folder of its own, from a copy of the sources, without the index. What the
+  lock names this runs in already (the lock is checked by the installation of the tests), so here it names nothing.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ def reader(server: Cluster, tmp_path: Path) -> Iterator[Reader]:
     for name in ("pyproject.toml", "README.md", "mapping.sql"):
         shutil.copy(ROOT / name, sources)
     shutil.copytree(ROOT / "connector", sources / "connector", ignore=shutil.ignore_patterns("__pycache__"))
+    (sources / "requirements").mkdir()
+    (sources / "requirements/run.lock").write_text("# nothing that isn't there\n")
     (sources / "redo.token").write_text("a-token-of-redo\n")
     made = Reader(
         sources,

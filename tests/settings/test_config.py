@@ -171,3 +171,42 @@ def test_a_bound_can_be_switched_off_and_must_be_above_zero(tmp_path: Path) -> N
     assert settings.guard.max_orders is None
     found = problems(write(tmp_path, REQUIRED + more.format("0")))
     assert found.keys() == {"reconcile.orders_per_second", "guard.max_orders"}
+
+
+PLAIN = {
+    "redo.base_url": '[redo]\nbase_url = "http://gateway.example"',
+    "redo.orders_url": '[redo]\norders_url = "http://10.0.0.7/orders"\nbase_url = "https://redo.example"',
+    "redo.stores.second.base_url": '[redo.stores.second]\napi_secret = "s"\nbase_url = "http://[2001:db8::1]:8080"',
+    "redo.stores.second.orders_url": '[redo.stores.second]\napi_secret = "s"\norders_url = "http://localhost.example/o"',
+}
+
+
+@pytest.mark.parametrize("key", PLAIN)
+def test_an_http_address_of_another_machine_is_refused_unless_a_setting_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    text = f'source.dsn = "host=db"\n{PLAIN[key]}\n'
+    monkeypatch.setenv("CONNECTOR_REDO__STORE_ID", "shop")
+    monkeypatch.setenv("CONNECTOR_REDO__API_SECRET", "s")
+    path = write(tmp_path, text)
+    found = problems(path)
+    assert list(found) == [key]
+    assert "in clear" in found[key]
+    assert "redo.allow_http" in found[key]
+    monkeypatch.setenv("CONNECTOR_REDO__ALLOW_HTTP", "true")
+    assert config.load(path).redo.allow_http
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:1",
+        "http://redo.localhost",
+        "http://127.8.9.1:9465",
+        "http://[::1]:9",
+        "http://[::ffff:127.0.0.1]",
+    ],
+)
+def test_an_http_address_of_this_machine_is_fine(tmp_path: Path, url: str) -> None:
+    text = f'[source]\ndsn = "host=db"\n[redo]\nstore_id = "shop"\napi_secret = "s"\nbase_url = "{url}"\n'
+    assert config.load(write(tmp_path, text)).redo.base_url == url

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import Any
+from functools import partial
+from typing import Any, Final, TextIO
 
 import click
 
 from connector.cli.exit_codes import logged, run_async
-from connector.cli.verbs.options import config_option, settings_of
+from connector.cli.verbs.options import config_option, confirm, settings_of, yes_option
 from connector.model.errors import ConfigurationError, Problem
+
+_LONGEST_SECRET: Final = 10_000
+"""Characters; a token is far shorter."""
 
 
 @click.command()
@@ -33,11 +38,12 @@ def run(config_path: str | None, *, yes: bool) -> None:
 
 @click.command()
 @config_option
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@yes_option
 def teardown(config_path: str | None, *, yes: bool) -> None:
     """Drop the slot and the publication from the OMS database.
 
-    The checkpoint file stays: a later `run` makes a new slot and compares every order with its checkpoint.
+    Asks first on a terminal; elsewhere it only shows, unless --yes. The checkpoint file stays: a later `run` makes a
+    new slot and compares every order with its checkpoint.
     """
     settings = settings_of(config_path)
     from connector.cli.report.problems import show_problems
@@ -48,8 +54,8 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
         slot, publication = settings.source.slot, settings.source.publication
         click.echo(f"Nothing to drop: there is neither a slot {slot} nor a publication {publication}.")
     if found.droppable:
-        if not yes:
-            click.confirm(f"Drop {found}?", abort=True)
+        question = f"Drop {found}?"
+        confirm(question, yes=yes, show=partial(click.echo, question))
         found = run_async(source.drop(settings))
         click.echo(f"Dropped {found}.")
     show_problems(found.others)
@@ -61,14 +67,26 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
 @click.option("--port", default=9465, show_default=True, help="0 takes a free one.")
 @click.option("--store-id", default="sandbox", show_default=True)
 @click.option("--api-secret", default="sandbox", show_default=True, help="The token to accept; not a real one.")
+@click.option(
+    "--api-secret-file",
+    type=click.File("r", encoding="utf-8"),
+    envvar="SANDBOX_API_SECRET_FILE",
+    show_envvar=True,
+    help="Where the token to accept is; blanks around it don't count.",
+)
 @click.option("--latency-ms", type=float, help="Wait before each answer.")
 @click.option("--error-rate", type=click.FloatRange(0, 1), help="Share of requests answered with 500.")
 @click.option("--rate-limit", type=int, help="Requests a second; more are answered with 429.")
 @click.option("--outage", is_flag=True, help="Answer 503 to everything.")
 @click.option("--unauthorized", is_flag=True, help="Answer 401 to everything.")
-def sandbox(host: str, port: int, store_id: str, api_secret: str, **switches: Any) -> None:
+def sandbox(
+    host: str, port: int, store_id: str, api_secret: str, api_secret_file: TextIO | None, **switches: Any
+) -> None:
     """A local Redo that enforces the published contract. Its switches can be changed while it runs."""
     from connector.sandbox.server import run as serve
+
+    if api_secret_file is not None:
+        api_secret = _secret_in(api_secret_file)
 
     def ready(base_url: str) -> None:
         click.echo(f"A local Redo for store {store_id}: set redo.base_url = {base_url}")
@@ -80,6 +98,15 @@ def sandbox(host: str, port: int, store_id: str, api_secret: str, **switches: An
         raise ConfigurationError(
             [Problem(f"can't listen there: {error.strerror}", "choose another --port or --host")]
         ) from None
+
+
+def _secret_in(file: TextIO) -> str:
+    """Raises ConfigurationError for what can't be a token."""
+    with contextlib.suppress(ValueError):  # not UTF-8
+        found = file.read(_LONGEST_SECRET + 1).strip()
+        if found and len(found) <= _LONGEST_SECRET and found.isascii() and found.isprintable():
+            return found
+    raise ConfigurationError([Problem("holds no token", "write the token into it, and nothing else", file.name)])
 
 
 @click.command()
