@@ -103,6 +103,23 @@ def test_compose_listens_on_loopback_only(compose: Any) -> None:
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
+def test_every_service_of_compose_is_bounded_in_memory_processes_and_logs(compose: Any) -> None:
+    for name, each in compose["services"].items():
+        assert each["mem_limit"], name
+        assert each["pids_limit"], name
+        assert each["logging"]["options"]["max-size"], name
+
+
+def test_kubernetes_lets_the_monitoring_in_and_names_resolution_postgres_and_redo_out() -> None:
+    policy, pod = manifest("NetworkPolicy")["spec"], manifest("StatefulSet")["spec"]["template"]
+    assert policy["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    [rule] = policy["ingress"]
+    assert rule["from"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": pod["spec"]["containers"][0]["ports"][0]["name"]}]
+    assert {port["port"] for each in policy["egress"] for port in each["ports"]} == {53, 443, 5432}
+
+
 def test_composes_prometheus_is_the_documented_one_with_the_connectors_name() -> None:
     ours = yaml.safe_load((DEPLOY / "compose" / "prometheus.yaml").read_text(encoding="utf-8"))
     documented = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text(encoding="utf-8"))
