@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
+from connector.daemon.descriptors import for_visitors
 from connector.daemon.generation import Generation
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.requests import PageRequests
@@ -48,7 +49,8 @@ class StatusServer:
         """Serve until the stack closes; returns the port. Raises ConfigurationError when the address can't be had."""
         status = self._settings.status
         app = create_app(self.metrics, self.facts, self._context)
-        web = WebServer(app, status.host, status.port, self._context.closing)
+        most = for_visitors(self._settings.redo.max_concurrency)
+        web = WebServer(app, status.host, status.port, self._context.closing, most)
         await web.start()
         if self._requests is not None:
             stack.callback(self._requests.close)

@@ -5,8 +5,23 @@ Leaf module.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+_SCARCE: Final[Mapping[int, str]] = {
+    errno.EMFILE: "raise this process's limit of open files and sockets (`ulimit -n`, LimitNOFILE in systemd)",
+    errno.ENFILE: "raise the machine's limit of open files (sysctl fs.file-max), or end what has so many open",
+    errno.ENOMEM: "give this process more memory",
+    errno.ENOBUFS: "give this machine's network more memory, or end what has so many sockets open",
+}
+
+
+def scarcity(error: BaseException) -> str | None:
+    """What to do about an error of the system that says nothing of the thing asked for, only that something is used up
+    (errno(3)); None for any other error."""
+    return _SCARCE.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
 @dataclass(frozen=True, slots=True)

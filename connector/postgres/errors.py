@@ -7,13 +7,14 @@ or a row.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Final
 
 import psycopg
 from psycopg import sql
 
-from connector.model.errors import SourceUnavailable
+from connector.model.errors import SourceUnavailable, scarcity
 from connector.postgres import pooler
 from connector.postgres.dsn import describe, user_of
 from connector.postgres.quoting import quoted
@@ -44,8 +45,19 @@ def explain(error: psycopg.Error) -> str:
 
 
 def unavailable(dsn: str, error: psycopg.Error) -> SourceUnavailable:
-    why = explain(error)
-    return SourceUnavailable(f"the database {describe(dsn)} is not available: {why}", remedy(why, user_of(dsn)))
+    why, hint = explain(error), ""
+    if error.sqlstate is None and (ours := _no_descriptor()) is not None:
+        why, hint = f"{ours.strerror}, in this process", scarcity(ours) or ""
+    return SourceUnavailable(f"the database {describe(dsn)} is not available: {why}", hint or remedy(why, user_of(dsn)))
+
+
+def _no_descriptor() -> OSError | None:
+    """Why this process could open no socket just now: libpq's words don't tell."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error
+    return None
 
 
 def connections_exhausted(words: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx2 as httpx
 
-from connector.model.errors import ConfigurationError, Problem
+from connector.model.errors import ConfigurationError, Problem, scarcity
 
 KEEP_ALIVE: Final = 30.0
 """Seconds that an idle connection is kept: less than load balancers commonly do (60)."""
@@ -56,7 +56,7 @@ def _trusted_certificates() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError as error:  # ssl.SSLError is one
-        hint = "name a readable file of certificates in PEM form in SSL_CERT_FILE, or unset it"
+        hint = scarcity(error) or "name a readable file of certificates in PEM form in SSL_CERT_FILE, or unset it"
         what = f"the trusted certificates can't be read: {error.strerror or type(error).__name__}"
         raise ConfigurationError([Problem(what, hint, "SSL_CERT_FILE")]) from None
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx2 as httpx
 
+from connector.model.errors import scarcity
 from connector.model.orders import Outcome
 from connector.redo.answers import unanswered
 
@@ -45,6 +46,8 @@ def outcome_of_error(error: Exception) -> Outcome:
 
 def _connecting(error: httpx.ConnectError) -> str:
     """The reason: an unknown name or a bad certificate has to be repaired by a person, the rest may pass."""
+    if any(scarcity(cause) for cause in _causes(error)):
+        return "exhausted"
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
             return "connect" if isinstance(cause, _BROKEN_OFF) else "tls"

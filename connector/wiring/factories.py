@@ -10,7 +10,7 @@ from connector import projection as projections
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.contract.order_builder import RedoContract
-from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.model.errors import ConfigurationError, Problem, SourceUnavailable, scarcity
 from connector.postgres.connections import connection
 from connector.postgres.dsn import conninfo
 from connector.projection import Access, Assembler, Projection
@@ -74,9 +74,12 @@ async def load_access(settings: Settings) -> Access:
 
 
 def mapping_text(path: Path) -> str:
+    """Raises ConfigurationError; SourceUnavailable when the system has run out of what reading a file needs."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
+        if scarce := scarcity(error):
+            raise SourceUnavailable(f"{path} can't be read now: {error.strerror}", scarce) from None
         hint = f"set mapping.path to your mapping (the working folder is {Path.cwd()})"
         raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
     except UnicodeDecodeError:

@@ -13,6 +13,7 @@ import pytest
 from connector.model.errors import ConfigurationError
 from connector.model.orders import Outcome, OutcomeKind
 from connector.redo.connection_pool import ConnectionPool
+from tests.support.processes.descriptors import no_more_descriptors
 from tests.support.redo_orders import until
 from tests.support.redo_servers import Authority, accepting, client_of, listening, said, serving, small_order
 
@@ -128,6 +129,16 @@ async def test_an_unknown_name_refuses_everybody_and_a_silent_name_server_does_n
     outcome = await push_to("https://redo.example.com")
     assert (outcome.kind, outcome.status, outcome.reason) == (kind, None, reason)
     assert "DNS" in outcome.message
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "redo.example.com"])
+async def test_without_a_descriptor_nothing_was_sent_and_neither_network_nor_dns_is_blamed(host: str) -> None:
+    async with client_of(f"http://{host}") as client:
+        await client.push(ORDER)  # what the resolver and the codecs load at their first use is loaded
+        with no_more_descriptors():
+            outcome = await client.push(ORDER)
+    assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNAVAILABLE, None, "exhausted")
+    assert "limit of open files" in outcome.message
 
 
 async def test_errors_that_the_caller_deals_with_are_no_cause() -> None:

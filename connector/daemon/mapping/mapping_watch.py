@@ -22,6 +22,7 @@ from connector.model.errors import (
     MappingBroken,
     MappingFails,
     SourceUnavailable,
+    scarcity,
 )
 from connector.projection import Projection
 
@@ -49,6 +50,7 @@ class MappingWatch:
         self._running = generation
         self._load = load
         self._admit = admit
+        self._text: str | None = None
         self._text = self._read()
         self._due = False
         """The mapping must be analysed anew, and wasn't yet with success."""
@@ -113,14 +115,15 @@ class MappingWatch:
         self._refused = problem
         if isinstance(error, SourceUnavailable):
             if news:
-                log.warning("mapping_not_read", problem=problem)
+                log.warning("mapping_not_read", problem=problem, next=error.hint or None)
             return
         self._running.facts_collector.mapping_problem = str(error.problems[0])
         if news:
             log.error("mapping_refused", problems=[str(problem) for problem in error.problems])
 
     def _read(self) -> str | None:
+        """None for what is no text; as before where the system can't read any file just now."""
         try:
             return self._path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
+        except (OSError, UnicodeDecodeError) as error:
+            return self._text if scarcity(error) else None

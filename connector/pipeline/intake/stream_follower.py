@@ -43,7 +43,8 @@ class StreamFollower:
             except (SourceUnavailable, ConfigurationError) as error:
                 attempt = 0 if self._clock.timer() - started > RECONNECT.cap else attempt + 1
                 self.trouble = error
-                log.warning("stream_lost", problem=str(error))
+                hint = error.hint if isinstance(error, SourceUnavailable) else ""
+                log.warning("stream_lost", problem=str(error), next=hint or None)
                 await sleep_unless(stop, RECONNECT.delay(attempt))
 
     async def _renew(self, lost: SlotLost, stop: asyncio.Event) -> None:

@@ -7,11 +7,13 @@ import contextlib
 import errno
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from connector.model.errors import ConfigurationError, Problem
+from connector.status.server.connections import BoundedConnection
 
 
 class _Server(uvicorn.Server):
@@ -33,9 +35,12 @@ class _Server(uvicorn.Server):
 class WebServer:
     """Serves an application inside the running event loop, from `start` to `stop`. Port 0: any free one, see `port`."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, closing: asyncio.Event | None = None) -> None:
-        """`closing` is set at the stop, so that answers that go on by themselves end."""
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, closing: asyncio.Event | None = None, most: int = 128
+    ) -> None:
+        """`closing` is set at the stop, so that answers that go on by themselves end. `most`: connections at a time."""
         self._app = app
+        self._most = most
         self._closing = closing
         self._host = host
         self.port = port
@@ -54,7 +59,7 @@ class WebServer:
             access_log=False,
             lifespan="off",
             ws="none",
-            http="h11",
+            http=partial(BoundedConnection, most=self._most),  # type: ignore[arg-type]  # uvicorn only calls it
             server_header=False,
             timeout_graceful_shutdown=1,
         )
