@@ -27,8 +27,8 @@ def in_memory(vault: Vault | None = None, clock: Callable[[], float] = time.time
 
 def in_file(path: Path, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> Checkpoints:
     """The store in an SQLite file."""
-    connection, lock = file.open_writer(path)
-    return Checkpoints(SqliteEngine(connection, path, lock), vault, clock)
+    connection, hold = file.open_writer(path)
+    return Checkpoints(SqliteEngine(connection, path, hold), vault, clock)
 
 
 def in_postgres(address: Address, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> Checkpoints:

@@ -93,7 +93,8 @@ class Pipeline:
             task.cancel()
         await asyncio.wait([intake], timeout=self.options.drain_bound)
         intake.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended, _ = await asyncio.wait(tasks, timeout=self.options.drain_bound)
+        await asyncio.gather(*ended, return_exceptions=True)
         for heartbeat in self._steps:
             heartbeat.rest()
         left = await self.stations.context.tasks.drain(self.options.drain_bound)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,7 +57,7 @@ def connector_played(folder: Path, message: str = "done as asked", *, ok: bool =
                 inbox.finish(request.number, ok, message)
         inbox.close()
 
-    connection, lock = open_writer(path)
+    connection, hold = open_writer(path)
     thread = threading.Thread(target=play)
     thread.start()
     try:
@@ -67,7 +66,7 @@ def connector_played(folder: Path, message: str = "done as asked", *, ok: bool =
         over.set()
         thread.join()
         connection.close()
-        os.close(lock)
+        hold.release()
 
 
 def left(folder: Path) -> list[tuple[str, Mapping[str, object]]]:

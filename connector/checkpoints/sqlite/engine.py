@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,18 +12,19 @@ import apsw
 import orjson
 
 from connector.checkpoints.engine import Durability, Engine, Session
+from connector.checkpoints.sqlite.file_hold import FileHold
 from connector.checkpoints.statements import Statement, statements
 from connector.model.errors import CheckpointsUnwritable
 
 T = TypeVar("T")
 
+TEXT = "it holds text that is no UTF-8, or no JSON"
+"""Of a damaged file, where SQLite itself finds nothing wrong."""
 _HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, "the disk is full: free space there, the connector goes on by itself"),
     (apsw.ReadOnlyError, "the file or its folder is read-only: make both writable for this user"),
     (apsw.PermissionsError, "this user may not use the file: check the owner and mode of it and its folder"),
     (apsw.CantOpenError, "it can't be opened: check that the folder exists and is writable for this user"),
-    (apsw.CorruptError, "the file is damaged: move it away, the next start pushes every order that differs"),
-    (apsw.NotADBError, "the file is damaged: move it away, the next start pushes every order that differs"),
     (apsw.BusyError, "another program keeps the file locked: end that program"),
     (apsw.IOError, "the disk fails or has no space left: check the disk, the connector goes on by itself"),
 )
@@ -32,8 +32,19 @@ _HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
 
 def unwritable(path: Path, error: apsw.Error) -> CheckpointsUnwritable:
     """The same error for people: the file, what happened, what to do."""
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+        return damaged(path, str(error))
     hint = next((text for kind, text in _HINTS if isinstance(error, kind)), "see the message above")
     return CheckpointsUnwritable(f"checkpoint file {path}: {error} ({type(error).__name__}); {hint}")
+
+
+def damaged(path: Path, why: str) -> CheckpointsUnwritable:
+    """For people; `why` names tables and pages, no content."""
+    words = "".join(sign if sign.isprintable() else " " for sign in why).split()
+    return CheckpointsUnwritable(
+        f"checkpoint file {path} is damaged: {' '.join(words)}; stop the connector, move the file away (with its -wal "
+        "and -shm), or put back a copy from before the damage: the next start compares every order with what it finds"
+    )
 
 
 class SqliteSession(Session):
@@ -71,23 +82,25 @@ def _bound(statement: Statement, values: dict[str, Any]) -> tuple[Any, ...]:
 
 
 class SqliteEngine(Engine):
-    """`path` is None for memory: then no call waits for a thread. `lock`: the writer's descriptor, closed with the
-    connection.
-    """
+    """`path` is None for memory: then no call waits for a thread. `hold`: the writer's, released after the connection
+    is closed."""
 
-    def __init__(self, connection: apsw.Connection, path: Path | None = None, lock: int | None = None) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path | None = None, hold: FileHold | None = None) -> None:
         super().__init__(f"checkpoint file {path}", str(path or "memory"), inline=path is None)
         self._session = SqliteSession(connection)
         self._path = path or Path(":memory:")
-        self._lock = lock
+        self._hold = hold
         self._synchronous = ""
 
     def _guarded(self, work: Callable[[Session], T]) -> T:
         try:
             with self.heartbeat.working():
+                self._verify()
                 return work(self._session)
         except apsw.Error as error:
             raise unwritable(self._path, error) from error
+        except (UnicodeDecodeError, orjson.JSONDecodeError) as error:  # what was written is UTF-8 and JSON
+            raise damaged(self._path, TEXT) from error
 
     def _transact(self, session: Session, work: Callable[[Session], T], durability: Durability) -> T:
         durable = durability in (Durability.SYNCED, Durability.SYNCED_IF_WRITTEN)
@@ -98,23 +111,30 @@ class SqliteEngine(Engine):
             self._session.connection.execute(f"PRAGMA synchronous = {synchronous}")
             self._synchronous = synchronous
         with transaction(self._session.connection):
-            return work(session)
+            result = work(session)
+            self._verify()
+        return result
+
+    def _verify(self) -> None:
+        """Where the file was removed or replaced, nothing may be believed to be kept."""
+        if self._hold is not None:
+            self._hold.verify()
 
     def _let_go(self) -> None:
-        """Write the WAL into the file, let go of the lock."""
-        lock, self._lock = self._lock, None
+        """Write the WAL into the file, let go of the locks."""
+        hold, self._hold = self._hold, None
         try:
             # Where that fails (a full disk) nothing is lost: the WAL stays beside the file, and the next opening reads
             # it.
             with contextlib.suppress(apsw.Error):
-                if lock is not None:
+                if hold is not None:
                     self._session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._session.connection.close()
         except apsw.Error as error:
             raise unwritable(self._path, error) from error
         finally:
-            if lock is not None:
-                os.close(lock)
+            if hold is not None:
+                hold.release()
 
 
 @contextmanager

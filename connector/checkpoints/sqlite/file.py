@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
+from typing import Final
 
 import apsw
 
 from connector.checkpoints.sqlite.engine import unwritable
-from connector.checkpoints.sqlite.migrations import migrate, not_ours, refuse_foreign
-from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
+from connector.checkpoints.sqlite.file_hold import FileHold
+from connector.checkpoints.sqlite.integrity import AT_START, BY_CHECK, refuse_damaged
+from connector.checkpoints.sqlite.migrations import MIGRATIONS, migrate, not_ours, refuse_foreign
+from connector.model.errors import ConfigurationError, Problem
 
-_SETTING = "checkpoints.url"
+_SETTING: Final = "checkpoints.url"
 
 
 def open_memory() -> apsw.Connection:
@@ -22,25 +23,27 @@ def open_memory() -> apsw.Connection:
     return connection
 
 
-def open_writer(path: Path) -> tuple[apsw.Connection, int]:
-    """The migrated file, and the descriptor that holds its lock until closed.
+def open_writer(path: Path) -> tuple[apsw.Connection, FileHold]:
+    """The migrated file, and what holds it for this process.
 
     Raises ConfigurationError when the folder is missing, the file isn't ours, or another process has it open, and
-    CheckpointsUnwritable when the disk or its permissions refuse.
+    CheckpointsUnwritable when the disk or its permissions refuse, or the file is damaged.
     """
     if not path.parent.is_dir():
         raise ConfigurationError([Problem(f"the folder {path.parent} does not exist", "create it", _SETTING)])
-    lock = _lock(path)
+    hold = FileHold(path)
     try:
-        os.close(_private(path))
-        return _connect(path), lock
+        connection = _connect(path)
+        hold.opened()
     except BaseException:  # whatever it was, nobody else could open the file until we end
-        os.close(lock)
+        hold.release()
         raise
+    return connection, hold
 
 
-def open_reader(path: Path) -> apsw.Connection:
-    """The file read-only, beside a running writer or without. Raises ConfigurationError, CheckpointsUnwritable."""
+def open_reader(path: Path, *, check: bool = False) -> apsw.Connection:
+    """The file read-only, beside a running writer or without. `check`: that it is whole, too. Raises
+    ConfigurationError, CheckpointsUnwritable."""
     if not path.is_file():
         hint = "start `redo-connector run` once, it makes the file"
         raise ConfigurationError([Problem(f"there is no checkpoint file {path}", hint, _SETTING)])
@@ -49,6 +52,8 @@ def open_reader(path: Path) -> apsw.Connection:
         connection.set_busy_timeout(5_000)
         connection.pragma("temp_store", "memory")
         version = refuse_foreign(connection, path)
+        if check and version == len(MIGRATIONS):
+            refuse_damaged(connection, path, open_memory(), BY_CHECK)
     except apsw.NotADBError as error:
         raise ConfigurationError([not_ours(path)]) from error
     except apsw.Error as error:
@@ -74,6 +79,7 @@ def _connect(path: Path) -> apsw.Connection:
         connection.pragma("cache_size", -16_000)  # KiB
         connection.pragma("temp_store", "memory")
         migrate(connection, path)
+        refuse_damaged(connection, path, open_memory(), AT_START)
     except BaseException as error:
         connection.close()
         if isinstance(error, apsw.NotADBError):
@@ -82,31 +88,3 @@ def _connect(path: Path) -> apsw.Connection:
             raise unwritable(path, error) from error
         raise
     return connection
-
-
-def _private(path: Path) -> int:
-    """Open the file, made with mode 0600 when there is none. SQLite gives its -wal and -shm the mode of the file."""
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        hint = "check the owner and mode of the file and its folder, and the space on the disk"
-        raise CheckpointsUnwritable(f"checkpoint file {path}: {error.strerror}; {hint}") from error
-
-
-def _lock(path: Path) -> int:
-    """Lock `<file>-lock`, which stays behind: unlinking it would let two processes lock two files.
-
-    The lock is not on the file itself, because closing any descriptor of it would drop SQLite's own locks.
-    """
-    descriptor = _private(path.with_name(path.name + "-lock"))
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        problem = Problem(
-            f"another redo-connector is using {path}",
-            "stop that one first, or give this one a file of its own (and a slot of its own)",
-            _SETTING,
-        )
-        raise ConfigurationError([problem]) from error
-    return descriptor

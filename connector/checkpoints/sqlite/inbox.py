@@ -14,6 +14,7 @@ import apsw
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.requests import InboxPlace
 from connector.checkpoints.sqlite.engine import SqliteSession, transaction
+from connector.checkpoints.sqlite.file_hold import lock_of
 from connector.checkpoints.statements import tables
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
 
@@ -69,19 +70,18 @@ class InboxFile(InboxPlace[apsw.Connection]):
 
 
 def requests_path(url: str) -> Path:
-    """Where the inbox of the connector with this store is. Raises ConfigurationError for a store without a file."""
+    """Where the inbox of the connector with this store is, whichever symbolic link the URL names. Raises
+    ConfigurationError for a store without a file."""
     address = Address(url)
     if address.in_memory:
         what = "a connector whose store is in memory can't be asked for anything"
         raise ConfigurationError([Problem(what, "give it a file: sqlite:///connector.db", SETTING)])
-    path = address.path
-    return path.with_name(path.name + _SUFFIX)
+    return Path(f"{os.path.realpath(address.path)}{_SUFFIX}")
 
 
 def is_running(url: str) -> bool:
     """Whether a process holds the checkpoint file's lock. Raises ConfigurationError, CheckpointsUnwritable."""
-    inbox = requests_path(url)
-    path = inbox.with_name(inbox.name.removesuffix(_SUFFIX) + "-lock")
+    path = lock_of(Path(str(requests_path(url)).removesuffix(_SUFFIX)))
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -50,7 +50,7 @@ def _file_problems(address: Address) -> list[Problem]:
         return [Problem(f"the folder {folder} can't be written: {error.strerror}", hint, "checkpoints.url")]
     if path.exists() and path.stat().st_size:
         try:
-            open_reader(path).close()
+            open_reader(path, check=True).close()
         except ConfigurationError as error:
             return list(error.problems)
         except CheckpointsUnwritable as error:

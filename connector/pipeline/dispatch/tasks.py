@@ -41,14 +41,15 @@ class Tasks:
             self._wake.set()
 
     async def drain(self, bound: float) -> int:
-        """Let what is under way finish within `bound` seconds. Returns how many tasks were cancelled."""
+        """Let what is under way finish within `bound` seconds, and what is cancelled then end within as many. Returns
+        how many tasks were cancelled."""
         tasks = set(self._tasks)
         while tasks:
             _, pending = await asyncio.wait(tasks, timeout=bound)
             if pending:
                 for task in pending:
                     task.cancel()
-                await asyncio.gather(*pending, return_exceptions=True)
+                await asyncio.wait(pending, timeout=bound)
                 return len(pending)
             tasks = set(self._tasks)
         return 0

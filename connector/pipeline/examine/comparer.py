@@ -72,8 +72,10 @@ class Comparer:
         asked = asyncio.ensure_future(self._store.known(keys))
         try:
             readings = await self._reader.read(keys, large=large, brief=brief)
-        finally:
-            known = await asked
+        except BaseException:  # whatever it was: a store that can't be read would keep us for as long as it can't
+            asked.cancel()
+            raise
+        known = await asked
         known = await self._with_claims(entries, readings, known)
         found = Findings()
         pushes = [

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 import apsw
 import psycopg
 
+from tests.support.processes.descriptors import no_more_descriptors
 from tests.system.chaos.scene import OUR_SLOT, Scene
 
 Fault: TypeAlias = Callable[[Scene], Awaitable[None]]
@@ -153,6 +154,31 @@ async def checkpoints_restored(scene: Scene) -> None:
     scene.supervisor.start()
 
 
+async def checkpoint_file_replaced(scene: Scene) -> None:
+    """The file is moved away under the running connector, another one put there, and the right one put back."""
+    files = [each for each in scene.disk.glob("connector.db*") if each.suffix in (".db", ".db-wal", ".db-shm")]
+    moved = scene.random.sample(files, scene.random.randint(1, len(files))) if files else []
+    for each in moved:
+        each.rename(f"{each}.away")
+        if scene.random.random() < 0.5:
+            with suppress(OSError):  # the disk is small
+                shutil.copy(f"{each}.away", each)
+    await _a_while(scene, 2.0, 5.0)
+    for each in moved:
+        each.with_name(f"{each.name}.away").replace(each)
+
+
+async def descriptors_exhausted(scene: Scene) -> None:
+    """No file and no socket can be opened, and those there are break."""
+    pid = scene.supervisor.pid
+    if pid is None:
+        return
+    with suppress(ProcessLookupError), no_more_descriptors(pid):
+        scene.proxy.reset()
+        scene.redo.reset()
+        await _a_while(scene, 3.0, 6.0)
+
+
 async def row_poisoned(scene: Scene) -> None:
     """A row makes the mapping fail for every order, and is mended later."""
     poison = "UPDATE oms.trap SET divisor = {} WHERE name = 'poison'"
@@ -247,6 +273,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "older checkpoints restored": checkpoints_restored,
     "failed over to a standby": failed_over,
     "order key widened": key_widened,
+    "checkpoint file replaced": checkpoint_file_replaced,
+    "descriptors exhausted": descriptors_exhausted,
     "row poisoned": row_poisoned,
     "order slow": order_slow,
     "row security toggled": row_security_toggled,

@@ -53,6 +53,12 @@ class Supervisor:
     def start(self) -> None:
         self._wanted.set()
 
+    @property
+    def pid(self) -> int | None:
+        """Of the running process, if any."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
     async def status(self) -> dict[str, Any] | None:
         """What /api/status says, None when nobody answers."""
         try:
