@@ -11,11 +11,10 @@ from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.engine import NoStore, PostgresEngine
 from connector.checkpoints.postgres.inbox import InboxTable, has_writer
 from connector.checkpoints.postgres.writer_claim import Claim
-from connector.checkpoints.reading import ReadOnlyCheckpoints
 from connector.checkpoints.requests import Inbox
 from connector.checkpoints.sqlite import file, inbox
 from connector.checkpoints.sqlite.engine import SqliteEngine
-from connector.checkpoints.store import Checkpoints
+from connector.checkpoints.store import Checkpoints, ReadOnlyCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
 

@@ -18,7 +18,7 @@ from tests.support.fixtures.postgres import Database, create_database, drop_data
 
 _numbers = itertools.count()
 _CENSUS: Final = sql.SQL(
-    "UPDATE {} SET highest_revision = 0, writer = '', writes = 0, affected = 0, checkpoints = 0, missing = 0"
+    "UPDATE {} SET highest_revision = 0, writer = '', writes = 0, affected = 0, checkpoints = 0, missing_orders = 0"
 )
 
 IN_POSTGRES = pytest.param("postgres", marks=pytest.mark.server)

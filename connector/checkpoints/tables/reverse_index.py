@@ -69,7 +69,7 @@ def settle_line_items(session: Session, settlements: Sequence[Settlement]) -> No
     if not exact:
         return
     wanted = {(line, key) for key, lines in exact.items() for line in lines}
-    present = set(session.rows("line_items", keys=[*exact]))
+    present = set(session.rows("line_item_of", keys=[*exact]))
     session.run_rows("line_item_remove", sorted(present - wanted))
     session.run_rows("line_item_add", sorted(wanted - present))
 
