@@ -89,8 +89,8 @@ class Switches:
     """A status (`403` as a firewall says it, with a web page; `503` with `Retry-After`), `hang` (silent for
     `hang_seconds`) or `cut` (the connection is closed)."""
 
-    def wrong(self, values: Mapping[str, Any]) -> str | None:
-        """What is wrong with the first bad value, None when all can be set."""
+    def change(self, values: Mapping[str, Any]) -> str | None:
+        """Set switches. Returns what is wrong with the first bad value, and then sets none; None when all are set."""
         known = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, value in values.items():
             if name not in known:
@@ -99,12 +99,6 @@ class Switches:
                 return f"{name} has another type"
             if not _allowed(name, value):
                 return f"{name} is one of {', '.join(CHOICES[name])}"
-        return None
-
-    def change(self, values: Mapping[str, Any]) -> str | None:
-        """Set switches. Returns what is wrong with the first bad value, and then sets none; None when all are set."""
-        if wrong := self.wrong(values):
-            return wrong
         for name, value in values.items():
             setattr(self, name, list(value) if isinstance(value, list) else value)
         return None
