@@ -64,7 +64,7 @@ class Control:
         wrong = self._state.change(named, values) if isinstance(named, str) else "no such store"
         if wrong:
             return error(400, wrong)
-        return reply(200, (self._state.store(named) or store).switches.as_dict())
+        return reply(200, (self._state.store(named) or store).switches.model_dump())
 
 
 def _json(body: bytes) -> Any:
