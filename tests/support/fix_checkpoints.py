@@ -12,9 +12,9 @@ from psycopg import sql
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
-from connector.demo.postgres import Cluster
 from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fixtures.postgres import Database, create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 
 _numbers = itertools.count()
 _CENSUS: Final = sql.SQL(
