@@ -118,12 +118,12 @@ CREATE TABLE member_index (
 
 -- Which orders a child row is part of. The index serves the other direction and holds nothing but the primary key.
 CREATE TABLE member (
-  index_id  bigint NOT NULL,
-  row_key   text COLLATE "C" NOT NULL,
-  order_key text COLLATE "C" NOT NULL,
-  PRIMARY KEY (index_id, row_key, order_key)
+  index_id bigint NOT NULL,
+  row_key  text COLLATE "C" NOT NULL,
+  key      text COLLATE "C" NOT NULL,
+  PRIMARY KEY (index_id, row_key, key)
 ) WITHOUT ROWID;
-CREATE INDEX member_order ON member (order_key);
+CREATE INDEX member_order ON member (key);
 
 -- orders is kept by triggers, because a hold may have a million. A hold that has ended stays for a while, since what
 -- was on its way into it opens it again. A number is never used twice: a person approves by number.

@@ -5,7 +5,7 @@
 -- What is the same for several tables.
 
 -- name: {table}_of
--- tables: checkpoint, leftover, payload, line_item, held, dead_letter
+-- tables: checkpoint, leftover, payload, line_item, member, held, dead_letter
 SELECT {columns} FROM {table} WHERE key = ANY (:keys)
 
 -- name: {table}_put
@@ -14,12 +14,12 @@ SELECT {columns} FROM {table} WHERE key = ANY (:keys)
 INSERT INTO {table} {rows} ON CONFLICT ({key}) DO UPDATE SET {replaced}
 
 -- name: {table}_add
--- tables: leftover, payload, line_item
+-- tables: leftover, payload, line_item, member
 -- rows: {columns}
 INSERT INTO {table} {rows} ON CONFLICT DO NOTHING
 
 -- name: {table}_remove
--- tables: leftover, line_item
+-- tables: leftover, line_item, member
 -- rows: {columns}
 DELETE FROM {table} WHERE ({columns}) IN (SELECT {each} FROM rows)
 
@@ -276,36 +276,21 @@ SELECT rows.line, part.key FROM rows CROSS JOIN LATERAL (
 
 -- The reverse index: which orders a child row is part of.
 
--- name: members
-SELECT (SELECT name FROM member_index WHERE id = index_id), row_key, order_key FROM member WHERE order_key = ANY (:keys)
+-- name: member_indexes
+SELECT name, id FROM member_index WHERE name IS NOT NULL
 
 -- name: member_orders
 -- rows: row_key
 -- One walk along the primary key for each row, as long as its limit however many orders the row is part of.
-SELECT DISTINCT part.order_key FROM rows CROSS JOIN LATERAL (
-  SELECT order_key FROM member
-  WHERE index_id = (SELECT id FROM member_index WHERE name = :name)
-    AND member.row_key = rows.row_key AND order_key > :after
-  ORDER BY order_key LIMIT :limit
-) AS part ORDER BY part.order_key LIMIT :limit
+SELECT DISTINCT part.key FROM rows CROSS JOIN LATERAL (
+  SELECT key FROM member
+  WHERE index_id = (SELECT id FROM member_index WHERE name = :name) AND member.row_key = rows.row_key AND key > :after
+  ORDER BY key LIMIT :limit
+) AS part ORDER BY part.key LIMIT :limit
 
 -- name: member_index_add
 -- rows: name
--- Not ON CONFLICT: that would use up a number each time.
-INSERT INTO member_index (name)
-SELECT rows.name FROM rows WHERE NOT EXISTS (SELECT 1 FROM member_index WHERE member_index.name = rows.name)
-
--- name: member_add
--- rows: name, row_key, order_key
-INSERT INTO member (index_id, row_key, order_key)
-SELECT (SELECT id FROM member_index WHERE member_index.name = rows.name), rows.row_key, rows.order_key
-FROM rows WHERE true ON CONFLICT DO NOTHING
-
--- name: member_remove
--- rows: name, row_key, order_key
-DELETE FROM member USING rows
-WHERE index_id = (SELECT id FROM member_index WHERE member_index.name = rows.name)
-  AND member.row_key = rows.row_key AND member.order_key = rows.order_key
+INSERT INTO member_index {rows}
 
 -- name: member_index_retire
 UPDATE member_index SET name = NULL WHERE name IS NOT NULL AND name <> ALL (:keep)
@@ -314,8 +299,8 @@ UPDATE member_index SET name = NULL WHERE name IS NOT NULL AND name <> ALL (:kee
 SELECT id FROM member_index WHERE name IS NULL LIMIT 1
 
 -- name: member_empty
-DELETE FROM member WHERE (index_id, row_key, order_key) IN (
-  SELECT index_id, row_key, order_key FROM member WHERE index_id = :id LIMIT :limit)
+DELETE FROM member WHERE (index_id, row_key, key) IN (
+  SELECT index_id, row_key, key FROM member WHERE index_id = :id LIMIT :limit)
 
 -- name: member_index_drop
 DELETE FROM member_index WHERE id = :id
