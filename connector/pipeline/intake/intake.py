@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from connector.model.changes import Transaction
+from connector.pipeline.backoff import unless_stopped
 from connector.pipeline.context import Context
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.failpoints import reach
@@ -62,24 +63,11 @@ class Intake:
         """Until the stream ends or `stop` is set. Raises SourceUnavailable when the source cuts us off, SlotLost when
         its slot can't be read any more."""
         stream = self._source.batches(self._router.interest, self._progress)
-        stopping = asyncio.ensure_future(stop.wait())
-        step: asyncio.Future[Sequence[Transaction] | None] | None = None
         try:
-            while True:
-                step = asyncio.ensure_future(_next(stream))
-                await asyncio.wait({step, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
-                    return
-                batch = step.result()
-                if batch is None:
-                    return
+            while (batch := await unless_stopped(stop, _next(stream))) is not None:
                 with self.heartbeat.working():
                     await self._take_in(batch)
         finally:
-            stopping.cancel()
-            if step is not None and not step.done():
-                step.cancel()
-                await asyncio.wait({step})
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 
