@@ -23,7 +23,7 @@ from connector import projection as projections
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
 from connector.demo import oms
-from connector.demo.postgres import Cluster, Template
+from connector.demo.postgres.cluster import Cluster
 from connector.model.changes import Changes, Operation, TableName
 from connector.model.orders import Lookup, Members, OrderKey
 from connector.pipeline.ports.store import CheckpointStore
@@ -48,7 +48,7 @@ Figures = dict[str, float]
 async def measure(orders: int, folder: Path) -> tuple[Figures, str]:
     """All figures by name, and Postgres's version."""
     with ExitStack() as stack:
-        cluster = stack.enter_context(Cluster.create(template=stack.enter_context(Template())))
+        cluster = stack.enter_context(Cluster.create())
         connection = stack.enter_context(psycopg.connect(cluster.dsn(), autocommit=True))
         oms.create(connection)
         oms.seed(connection, orders, 1)

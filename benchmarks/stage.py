@@ -24,7 +24,7 @@ import psycopg
 
 from benchmarks import meter
 from connector.demo import oms
-from connector.demo.postgres import Cluster
+from connector.demo.postgres.cluster import Cluster
 from connector.demo.processes import Process, ProcessFailed
 from connector.demo.run import free_port, judge
 from connector.demo.scrape import Scrape, scrape
@@ -146,9 +146,7 @@ class Stage:
 
     def cost(self) -> meter.Cost:
         """CPU so far; the connector's counts from its own start."""
-        pid = self.cluster.pid
-        if pid is None:
-            raise ProcessFailed("Postgres is not running")
+        pid = int((self.cluster.data / "postmaster.pid").read_text().split()[0])
         return meter.Cost.now(None if self._connector is None else self._connector.pid, self.sandbox.pid, pid)
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:

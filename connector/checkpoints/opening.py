@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from connector.checkpoints.address import SETTING, Address
 from connector.checkpoints.postgres.engine import NoStore, PostgresEngine
 from connector.checkpoints.postgres.inbox import InboxTable, has_writer
 from connector.checkpoints.postgres.writer_claim import Claim
-from connector.checkpoints.reading import ReadOnlyCheckpoints
 from connector.checkpoints.requests import Inbox
 from connector.checkpoints.sqlite import file, inbox
 from connector.checkpoints.sqlite.engine import SqliteEngine
-from connector.checkpoints.store import Checkpoints
+from connector.checkpoints.store import Checkpoints, ReadOnlyCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
+from connector.pipeline.ports.store import CheckpointStore
+
+SLOTS_NOTE: Final = "slots"
+"""The slots that a store was ever filled from, as a JSON list: after a change of `source.slot`, one is left behind and
+keeps WAL. `check` and a start compare it with what the server has."""
 
 
 def in_memory(vault: Vault | None = None, clock: Callable[[], float] = time.time) -> Checkpoints:
@@ -83,6 +89,18 @@ async def noted(address: Address, note: str) -> str | None:
         return None
     finally:
         await store.close()
+
+
+async def remember_slot(memory: CheckpointStore, slot: str) -> None:
+    known = json.loads(await memory.noted(SLOTS_NOTE) or "[]")
+    if slot not in known:
+        await memory.note(SLOTS_NOTE, json.dumps([*known, slot]))
+
+
+async def former_slots(address: Address) -> list[str]:
+    """None when there is no store yet or it can't be read, which others tell."""
+    found: list[str] = json.loads(await noted(address, SLOTS_NOTE) or "[]")
+    return found
 
 
 def open_requests(address: Address) -> Inbox:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final
 
 from connector.checkpoints.engine import Session
 
@@ -48,19 +48,13 @@ class Request:
         return self.finished_at is not None
 
 
-class _Connection(Protocol):
-    def close(self) -> None: ...
-
-
-C = TypeVar("C", bound=_Connection)
-
-
-class InboxPlace(ABC, Generic[C]):
+class InboxPlace(ABC):
     """Where requests are kept. May be used from several threads."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._connection: C | None = None
+        self._connection: Any = None
+        """Of the engine's driver, None while none is open."""
 
     @abstractmethod
     def opened(self, *, make: bool = False, write: bool = True) -> AbstractContextManager[Session | None]:
@@ -82,7 +76,7 @@ class Inbox:
     """Synchronous, one short transaction a call; may be used from several threads. The first `ask` makes what is
     needed; before, there are no requests. All methods raise ConfigurationError and CheckpointsUnwritable."""
 
-    def __init__(self, place: InboxPlace[Any], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, place: InboxPlace, clock: Callable[[], float] = time.time) -> None:
         self._place = place
         self._clock = clock
 
@@ -110,28 +104,25 @@ class Inbox:
 
     def progress(self, number: int, done: int, total: int | None) -> None:
         """One synced commit: not for each order."""
-        with self._place.opened() as session:
-            if session:
-                session.run("request_progress", done=done, total=total, number=number)
+        self._run("request_progress", done=done, total=total, number=number)
 
     def finish(self, number: int, ok: bool, message: str) -> None:
         state = RequestState.DONE if ok else RequestState.FAILED
-        with self._place.opened() as session:
-            if session:
-                session.run(
-                    "request_finish", state=state.value, message=message, finished_at=self._clock(), number=number
-                )
+        self._run("request_finish", state=state.value, message=message, finished_at=self._clock(), number=number)
 
     def recover(self) -> None:
         """At a connector's start: what a former one had begun waits again. Every verb may be carried out twice."""
-        with self._place.opened() as session:
-            if session:
-                session.run("request_wait_again")
-                session.run("request_forget_old", before=self._clock() - KEPT_FOR)
+        self._run("request_wait_again")
+        self._run("request_forget_old", before=self._clock() - KEPT_FOR)
 
     def close(self) -> None:
         """The next call opens it again."""
         self._place.close()
+
+    def _run(self, name: str, **values: Any) -> None:
+        with self._place.opened() as session:
+            if session is not None:
+                session.run(name, **values)
 
 
 def _request(row: Sequence[Any] | None) -> Request | None:

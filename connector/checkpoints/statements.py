@@ -5,19 +5,21 @@ one has: triggers, and some indexes and columns.
 
 `statements.sql` holds what both engines run, `statements_sqlite.sql` and `statements_postgres.sql` what only one does.
 
-    -- name: leftover_remove
-    -- rows: key text, store_id text, order_id text
+    -- name: ledger_leave
+    -- rows: key, revision
     -- Why, where it needs to be said.
-    DELETE FROM leftover USING rows WHERE leftover.key = rows.key AND ...
+    DELETE FROM ledger USING rows WHERE ledger.key = rows.key AND ...
 
 - `:name` is a parameter. `= ANY (:name)` and `<> ALL (:name)` compare with a list.
-- `rows` is a table of parameters; the header names its columns and their types. Postgres gets all rows at once, each
-  column as an array. SQLite runs the statement once a row, with `rows.key` as a parameter like others.
+- `rows` is a table of parameters; the header names its columns. One that is none of the schema's has its type there,
+  too: a name has one type in all tables. Postgres gets all rows at once, each column as an array. SQLite runs the
+  statement once a row, with `rows.key` as a parameter like others.
+- `INSERT INTO ledger {rows}` inserts all of them: in SQLite with VALUES, twice as fast there as SELECT.
 - `FROM rows CROSS JOIN LATERAL (...)` is a query for each row.
-- `INSERT ... SELECT ... FROM rows WHERE true` is `INSERT ... VALUES (...)` in SQLite, which is twice as fast there.
 - `least` and `greatest` are `min` and `max` in SQLite, which give NULL when an argument is NULL: none may be.
 - `json_agg(...)::text` is `json_group_array(...)` in SQLite.
-- `{table}` and `{columns}`: one statement for each table that the header `tables` lists.
+- `{table}`: one statement for each table that the header `tables` lists. `{columns}` are all columns of that table,
+  `{key}` those of its primary key, `{rest}` the same without `key`; `{replaced}` sets the others to what is inserted.
 """
 
 from __future__ import annotations
@@ -31,16 +33,9 @@ from typing import Final, Literal
 
 Dialect = Literal["sqlite", "postgres"]
 
-PARKED: Final[Mapping[str, str]] = {
-    "line_item": "line, order_key",
-    "checkpoint": "key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits",
-    "leftover": "key, store_id, order_id",
-    "payload": "key, store_id, order_id, sealed",
-    "dead_letter": "key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause,"
-    " store_id, letter_group",
-}
-"""The tables that say what Redo holds, and their columns. Line items come first: what store they are at is known by
-their orders' checkpoints."""
+PARKED: Final = ("line_item", "checkpoint", "leftover", "payload", "dead_letter")
+"""The tables that say what Redo holds. Line items come first: what store they are at is known by their orders'
+checkpoints."""
 
 _SQLITE_TYPES: Final[Mapping[str, str]] = {
     "bigint": "integer",
@@ -54,6 +49,9 @@ _SQLITE_ONLY: Final = re.compile(r" WITHOUT ROWID| AUTOINCREMENT")
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
 _ROWS: Final = re.compile(r"\s(FROM|USING) rows\b")
 _HEADER: Final = re.compile(r"^-- (name|rows|tables): (.*)$", re.MULTILINE)
+_TABLE: Final = re.compile(r"^CREATE TABLE (\w+) \(\n(.*?)^\)", re.MULTILINE | re.DOTALL)
+_COLUMN: Final = re.compile(r"^  (\w+) +([a-z]\w+)", re.MULTILINE)
+_KEY: Final = re.compile(r"PRIMARY KEY \((.*)\)|(\w+) .*PRIMARY KEY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def tables(name: str, dialect: Dialect) -> str:
 
 def _columns_of(table: str, text: str) -> str:
     """What LIKE stands for in Postgres: the columns, and of the keys only that they are not NULL."""
-    body = text.split(f"CREATE TABLE {table} (\n", 1)[1].split("\n)", 1)[0]
+    body = dict(_TABLE.findall(text))[table]
     columns = re.sub(r",\s*PRIMARY KEY \(.*\)", "", body)
     return columns.replace("PRIMARY KEY", "NOT NULL").strip()
 
@@ -100,21 +98,37 @@ def statements(dialect: Dialect) -> Mapping[str, Statement]:
 
 
 def _read(text: str, dialect: Dialect) -> Iterator[Statement]:
+    made = dict(_TABLE.findall(script("schema.sql")))
+    types = {name: kind for body in made.values() for name, kind in _COLUMN.findall(body)}
     for part in re.split(r"^(?=-- name: )", text, flags=re.MULTILINE)[1:]:
-        header: dict[str, list[str]] = {"name": [], "rows": [], "tables": []}
-        for field, value in _HEADER.findall(part):
-            header[field] += value.split(", ")
+        header = dict(_HEADER.findall(part))
         body = "\n".join(line for line in part.splitlines() if line and not line.startswith("--"))
-        types = dict(column.split(" ", 1) for column in header["rows"])
-        for table in header["tables"] or [""]:
-            name = header["name"][0].replace("{table}", table)
-            query = body.replace("{table}", table).replace("{columns}", PARKED.get(table, ""))
-            yield (_for_sqlite if dialect == "sqlite" else _for_postgres)(name, query, types)
+        for table in header.get("tables", "").split(", "):
+            words = _words(table, made[table]) if table else {}
+            name, rows, query = (_put_in(words, text) for text in (header["name"], header.get("rows", ""), body))
+            columns = [column.split(" ", 1) for column in rows.split(", ") if column]
+            given = {name: kind[0] if kind else types[name] for name, *kind in columns}
+            query = query.replace("{each}", ", ".join(f"rows.{column}" for column in given))
+            yield (_for_sqlite if dialect == "sqlite" else _for_postgres)(name, query, given)
+
+
+def _words(table: str, body: str) -> dict[str, str]:
+    """What stands in braces, of a table as it is made."""
+    columns = [name for name, _ in _COLUMN.findall(body)]
+    key = next(several.split(", ") if several else [one] for several, one in _KEY.findall(body))
+    rest = [name for name in key if name != "key"]
+    replaced = [f"{name} = excluded.{name}" for name in columns if name not in key]
+    lists = {"columns": columns, "key": key, "rest": rest, "replaced": replaced}
+    return {"table": table, **{word: ", ".join(names) for word, names in lists.items()}}
+
+
+def _put_in(words: Mapping[str, str], text: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), text)
 
 
 def _for_sqlite(name: str, query: str, types: Mapping[str, str]) -> Statement:
     columns, parameters = tuple(types), _parameters(query)
-    query = re.sub(r"SELECT ((?:(?!SELECT rows).)*?)\s+FROM rows WHERE true", r"VALUES (\1)", query, flags=re.DOTALL)
+    query = query.replace("{rows}", f"({', '.join(columns)}) VALUES ({', '.join(f'rows.{name}' for name in columns)})")
     query = _ROWS.sub("", query.replace("FROM rows CROSS JOIN LATERAL", "FROM"))
     query = re.sub(r"\brows\.([a-z_]+)", lambda found: f"?{columns.index(found[1]) + 1}", query)
     query = re.sub(r"= ANY \((:[a-z_]+)\)", r"IN (SELECT value FROM json_each(\1))", query)
@@ -128,8 +142,10 @@ def _for_sqlite(name: str, query: str, types: Mapping[str, str]) -> Statement:
 def _for_postgres(name: str, query: str, types: Mapping[str, str]) -> Statement:
     """In psycopg's words. Bytes are sent as they are (%b)."""
     parameters = _parameters(query)
+    names = ", ".join(types)
     arrays = (f"%({column}){'b' if kind == 'bytea' else 's'}::{kind}[]" for column, kind in types.items())
-    table = f"unnest({', '.join(arrays)}) AS rows ({', '.join(types)})"
+    table = f"unnest({', '.join(arrays)}) AS rows ({names})"
+    query = query.replace("{rows}", "({names}) SELECT * FROM rows").replace("{names}", names)
     query = _ROWS.sub(lambda found: f"\n{found[1]} {table}", _PARAMETER.sub(r"%(\1)s", query))
     return Statement(name, query, tuple(types), parameters)
 

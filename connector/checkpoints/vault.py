@@ -34,11 +34,6 @@ class Vault:
             raise ConfigurationError([Problem("there is no key to seal payloads with", _HINT, _SETTING)])
         self._fernet = MultiFernet([_fernet(key, number) for number, key in enumerate(keys, start=1)])
 
-    @staticmethod
-    def generate() -> str:
-        """A new key."""
-        return Fernet.generate_key().decode()
-
     def seal(self, key: OrderKey, place: Place, body: bytes) -> bytes:
         """The body, readable with a key only, and only as this order's at this place. About 0.1 ms for 3 KB."""
         sealed = self._fernet.encrypt(_binding(key, place) + zlib.compress(body))

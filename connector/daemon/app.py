@@ -19,10 +19,9 @@ from connector.daemon.generation import Generation, ProcessWide
 from connector.daemon.health.watchdog import Watchdog
 from connector.daemon.mapping.mapping_watch import MappingWatch
 from connector.daemon.preparation import admit
-from connector.daemon.startup import unless_stopped
 from connector.daemon.status_server import StatusServer
 from connector.model.errors import ConnectorError
-from connector.pipeline.backoff import sleep_unless
+from connector.pipeline.backoff import sleep_unless, unless_stopped
 from connector.pipeline.start import MAPPING_NOTE
 from connector.projection import Projection
 from connector.settings.config import Settings

@@ -13,8 +13,7 @@ from connector.checkpoints.opening import open_checkpoints
 from connector.daemon.generation import Generation, ProcessWide
 from connector.daemon.health.facts_collector import FactsCollector
 from connector.daemon.health.health import Bounds, Health
-from connector.daemon.health.slot_monitor import SlotMonitor
-from connector.daemon.health.wal_watch import WalWatch
+from connector.daemon.health.wal_watch import SlotMonitor, WalWatch
 from connector.daemon.mapping.unusable_mapping import CAUSE as UNUSABLE
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.preparation import SetUp, check_fit, load_mapping, set_up_source

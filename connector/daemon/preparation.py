@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from connector.checkpoints.opening import noted
-from connector.checkpoints.slots import remember_slot
+from connector.checkpoints.opening import noted, remember_slot
 from connector.daemon.generation import Generation
 from connector.daemon.mapping.unusable_mapping import UnusableMapping, unusable_mapping
 from connector.inspect.checks.database_identity import store_location_problems

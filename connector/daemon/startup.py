@@ -1,4 +1,4 @@
-"""Until the connector runs: what it waits for, and that a signal ends it.
+"""Until the connector runs: what it waits for.
 
 Making the slot may take as long as the longest transaction of the OMS.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Final
 
 import structlog
 
@@ -20,8 +20,6 @@ from connector.source.objects.slot import Blocker
 from connector.status.facts import Facts, State
 
 log = structlog.get_logger("connector")
-
-T = TypeVar("T")
 
 
 AWAY_RETRY: Final = 5.0
@@ -69,18 +67,3 @@ class Startup:
 
     def facts(self) -> Facts:
         return Facts(time.time(), State.STARTING, self._since, __version__, self._reason, self._next)
-
-
-async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The work's result, or None when `stop` was set first: then the work was cancelled and has ended."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        return None
-    finally:
-        stopping.cancel()
-        working.cancel()
-        await asyncio.wait({working})

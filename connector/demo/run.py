@@ -24,7 +24,7 @@ import psycopg
 from rich.console import Console
 
 from connector.demo import oms
-from connector.demo.postgres import Cluster
+from connector.demo.postgres.cluster import Cluster
 from connector.demo.processes import Process, ProcessFailed
 from connector.demo.progress_display import ProgressDisplay, Tally, summary
 from connector.demo.scrape import Scrape, scrape
@@ -72,7 +72,7 @@ async def run(console: Console, *, seconds: float | None, orders: int, rate: flo
 async def _set_stage(console: Console, stack: AsyncExitStack, orders: int, seed: int) -> Stage:
     console.print(f"Starting Postgres and an OMS of 2009 with {orders:,} orders ...")
     cluster = await asyncio.to_thread(Cluster.create)
-    stack.callback(cluster.destroy)
+    stack.enter_context(cluster)
     await asyncio.to_thread(_furnish, cluster, orders, seed)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redo-connector-demo-")))
     client = await stack.enter_async_context(httpx.AsyncClient())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from connector.checkpoints.reading import ReadOnlyCheckpoints
+from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.inspect.store import store_of
 from connector.model.orders import OrderKey, delivery_id
 from connector.pipeline.ports.records import DeadLetter, LetterGroup

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from connector.checkpoints.reading import ReadOnlyCheckpoints
+from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.inspect.store import store_of
 from connector.pipeline.ports.holds import Hold, HoldState, HoldSummary
 from connector.settings.config import Settings

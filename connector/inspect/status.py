@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from connector.checkpoints.reading import ReadOnlyCheckpoints
+from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.inspect import dead_letters, running_connector
 from connector.inspect.holds import holds_in
 from connector.inspect.store import store_if_any, store_of

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from connector.checkpoints.opening import open_if_any, open_readonly
-from connector.checkpoints.reading import ReadOnlyCheckpoints
+from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.settings.config import Settings
 from connector.wiring import factories
 

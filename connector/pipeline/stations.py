@@ -30,8 +30,7 @@ from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.holds.open_holds import OpenHolds
 from connector.pipeline.holds.reviews import HoldReviews
 from connector.pipeline.holds.vanished_rows import VanishedRows
-from connector.pipeline.intake.intake import Intake
-from connector.pipeline.intake.ledger_writer import LedgerWriter
+from connector.pipeline.intake.intake import Intake, LedgerWriter
 from connector.pipeline.intake.progress import Progress
 from connector.pipeline.intake.router import Router
 from connector.pipeline.intake.stream_follower import StreamFollower

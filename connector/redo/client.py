@@ -91,10 +91,6 @@ class RedoClient:
             self._pools[host] = ConnectionPool(proxy, self._http.keep_alive)
         return _Store(url, headers, self._pools[host])
 
-    def serves(self, store_id: str) -> bool:
-        """Whether there is a secret for the store."""
-        return store_id in self._stores
-
     async def push(self, order: Order) -> Outcome:
         """Create or replace an order (`POST /stores/{storeId}/custom/orders`)."""
         store = self._stores.get(order.store_id)

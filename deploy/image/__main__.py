@@ -20,7 +20,7 @@ from typing import Final
 
 import psycopg
 
-from connector.demo.postgres import Cluster
+from connector.demo.postgres.cluster import Cluster
 from deploy.image.dockerfile import Image, StepFailed, build
 
 ROOT: Final = Path(__file__).parent.parent.parent

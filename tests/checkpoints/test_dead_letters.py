@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connector.checkpoints.opening import in_file, in_memory
-from connector.checkpoints.tables import order_warnings
+from connector.checkpoints.tables import notes
 from connector.checkpoints.tables.dead_letters import letter_group
 from connector.checkpoints.tables.notes import SWEEPS_KEPT
 from connector.model.orders import OrderKey, Suspicion, WarningKind
@@ -95,7 +95,7 @@ async def test_a_warning_is_remembered_with_how_often_it_arose(timed: tuple[Chec
 
 
 async def test_the_oldest_warnings_go(timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order_warnings, "KEPT", 3)
+    monkeypatch.setattr(notes, "WARNINGS_KEPT", 3)
     memory, clock = timed
     for key in "dcba":
         clock.now += 1

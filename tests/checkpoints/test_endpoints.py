@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from cryptography.fernet import Fernet
 
 from connector.checkpoints.opening import open_checkpoints, open_readonly
 from connector.checkpoints.vault import Vault
@@ -237,7 +238,7 @@ async def test_refusals_of_nobody_knows_where_end_nothing_at_another_address(mem
 
 @pytest.mark.parametrize("kind", ["sqlite", "memory", IN_POSTGRES])
 async def test_kept_payloads_come_back_with_their_address(new_address: NewAddress, kind: str) -> None:
-    store = open_checkpoints(new_address(kind), Vault([Vault.generate()]))
+    store = open_checkpoints(new_address(kind), Vault([Fernet.generate_key().decode()]))
     try:
         await store.rebind(rebinding({"eu": SANDBOX}, approved=True))
         checkpoint = Checkpoint(ONE, "id-1", b"f", 5.0, store_id="eu")

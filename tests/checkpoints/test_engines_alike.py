@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import pytest
+from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -50,7 +51,7 @@ NUMBERS = st.integers(1, 3)
 LINES = [-(2**63), 7, 2**63 - 1]
 PLACES = [Place(store_id, order_id) for store_id in ("", "eu") for order_id in ("1", "2")]
 FIELDS = st.sampled_from([("new",), ("tags", "note"), ("tags",), ()])
-VAULT = Vault([Vault.generate()])
+VAULT = Vault([Fernet.generate_key().decode()])
 
 ENDS = ["accepted", "accepted", "missing", "refused", "again", "held", "forgotten"]
 NOBODY = Entry(OrderKey(""), 0, 0, 0.0, Lane.LIVE, 0, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from cryptography.fernet import Fernet
 
 from connector.checkpoints.opening import open_checkpoints
 from connector.checkpoints.vault import Vault
@@ -17,7 +18,7 @@ from tests.support.fix_checkpoints import IN_POSTGRES, NewAddress
 
 A, B, C, NEW = (OrderKey(text) for text in ("1", "2", "3", '["1","x"]'))
 HERE, THERE = Place("eu", "R1"), Place("us", "R1")
-VAULT = Vault([Vault.generate()])
+VAULT = Vault([Fernet.generate_key().decode()])
 NOBODY = frozenset[OrderKey]()
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints, open_readonly
@@ -20,7 +21,7 @@ from tests.support.fix_checkpoints import IN_POSTGRES, NewAddress
 A, B = OrderKey("a"), OrderKey("b")
 HERE, THERE = Place("eu", "1"), Place("us", "1")
 BODY = b'{"customer":"Ann"}' * 20
-KEY = Vault.generate()
+KEY = Fernet.generate_key().decode()
 
 
 def entry(key: OrderKey = A) -> Entry:
@@ -73,7 +74,7 @@ async def test_a_payload_without_a_vault_is_an_error(memory: CheckpointStore) ->
 async def test_the_file_shows_nothing_of_a_payload_and_opens_with_any_key_but_not_without(
     checkpoint_file: Path,
 ) -> None:
-    url, older, newer = f"sqlite:///{checkpoint_file}", KEY, Vault.generate()
+    url, older, newer = f"sqlite:///{checkpoint_file}", KEY, Fernet.generate_key().decode()
     store = open_checkpoints(Address(url), Vault([older]))
     await store.settle([Settlement(entry(), checkpoint(), payload=BODY)])
     await store.close()
@@ -174,7 +175,7 @@ def test_a_sealed_body_opens_for_its_own_order_and_place_only() -> None:
 
 
 def test_the_first_key_seals() -> None:
-    first = Vault.generate()
+    first = Fernet.generate_key().decode()
     sealed = Vault([first, KEY]).seal(A, HERE, BODY)
     assert Vault([first]).open(A, HERE, sealed) == BODY
     assert Vault([KEY]).open(A, HERE, sealed) is None

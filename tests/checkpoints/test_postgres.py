@@ -21,7 +21,7 @@ from connector.checkpoints.opening import (
     open_readonly,
     open_requests,
 )
-from connector.checkpoints.postgres import lock, migrations, writer_claim
+from connector.checkpoints.postgres import migrations, writer_claim
 from connector.checkpoints.postgres.connection import StoreConnection, connect
 from connector.checkpoints.postgres.engine import PostgresEngine
 from connector.checkpoints.postgres.preflight import preflight
@@ -62,7 +62,7 @@ def connection_of(store: Checkpoints) -> StoreConnection:
 def session_of(database: Database, schema: str) -> int:
     """The process that holds the writer's lock."""
     with connect(Address(database.dsn, schema), read_only=True) as session:
-        found = lock.holder(session, schema)
+        found = writer_claim.lock_holder(session, schema)
     assert found is not None
     return found.pid
 

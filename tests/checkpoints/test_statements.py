@@ -6,16 +6,33 @@ import re
 from pathlib import Path
 
 import connector.checkpoints
-from connector.checkpoints.statements import PARKED, statements, tables
+from connector.checkpoints.statements import PARKED, script, statements, tables
 
 
 def test_rows_are_arrays_in_postgres_and_parameters_in_sqlite() -> None:
-    name, where = "line_item_remove", "WHERE line_item.line = {} AND line_item.order_key = {}"
-    arrays = "unnest(%(line)s::bigint[], %(order_key)s::text[]) AS rows (line, order_key)"
-    assert statements("sqlite")[name].text == f"DELETE FROM line_item {where.format('?1', '?2')}"
+    name, where = "line_item_remove", "WHERE (line, key) IN (SELECT {}, {}{})"
+    arrays = "\nFROM unnest(%(line)s::bigint[], %(key)s::text[]) AS rows (line, key)"
+    assert statements("sqlite")[name].text == f"DELETE FROM line_item {where.format('?1', '?2', '')}"
     assert statements("postgres")[name].text == (
-        f"DELETE FROM line_item\nUSING {arrays} {where.format('rows.line', 'rows.order_key')}"
+        f"DELETE FROM line_item {where.format('rows.line', 'rows.key', arrays)}"
     )
+
+
+def test_a_statement_is_written_for_each_of_its_tables_by_their_columns() -> None:
+    assert statements("sqlite")["payload_put"].text == (
+        "INSERT INTO payload (key, store_id, order_id, sealed) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (key, store_id, order_id) DO UPDATE SET sealed = excluded.sealed"
+    )
+    assert statements("sqlite")["payload_give_way"].text == (
+        "DELETE FROM payload\nWHERE payload.key = ?2 AND (store_id, order_id)"
+        " IN (SELECT store_id, order_id FROM payload WHERE key = ?1)"
+    )
+    assert statements("sqlite")["line_item_of"].text.startswith("SELECT line, key FROM line_item WHERE key IN")
+
+
+def test_a_column_has_one_type_in_all_tables() -> None:
+    found = re.findall(r"^  (\w+) +([a-z]\w+)", script("schema.sql"), re.MULTILINE)
+    assert len({name for name, _ in found}) == len(set(found)) > 50
 
 
 def test_a_list_is_an_array_in_postgres_and_a_json_text_in_sqlite() -> None:
@@ -37,8 +54,8 @@ def test_tables_are_written_in_the_words_of_both_engines_and_made_in_those_of_on
 
 
 def test_columns_like_another_tables_are_written_out_for_sqlite() -> None:
-    columns = "line      integer NOT NULL,\n  order_key text NOT NULL"
-    key = "PRIMARY KEY (endpoint, line, order_key)"
+    columns = "line integer NOT NULL,\n  key text NOT NULL"
+    key = "PRIMARY KEY (endpoint, line, key)"
     made = re.sub(r"\s+", " ", tables("schema.sql", "sqlite"))
     wanted = f"CREATE TABLE parked_line_item ( endpoint integer NOT NULL, {columns}, {key} ) WITHOUT ROWID;"
     assert re.sub(r"\s+", " ", wanted) in made

@@ -15,11 +15,13 @@ import pytest
 
 from connector.contract.order_builder import RedoContract
 from connector.demo import oms as demo_oms
-from connector.demo.shop.traffic import INVISIBLE, Edit, Kind, Traffic
+from connector.demo.shop.traffic import Edit, Kind, Traffic
 from connector.model.errors import InvalidOrder
 from tests.support.fixtures.postgres import Database
 
 ORDERS = 120
+INVISIBLE = frozenset({Kind.NOTE, Kind.BINS, Kind.TOUCHED, Kind.STOCK, Kind.ROLLED_BACK})
+"""Edits after which every order is for Redo what it was before."""
 
 
 @pytest.fixture

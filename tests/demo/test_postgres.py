@@ -16,10 +16,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connector.demo.postgres import Cluster, PostgresFailed, Template
 from connector.demo.postgres.binaries import PostgresMissing, find_installation, wheel_bindir
+from connector.demo.postgres.cluster import PostgresFailed
 from connector.demo.postgres.scratch import Account, Scratch
 from tests.support.fixtures.postgres import Database, MakeCluster, create_database, drop_database
+from tests.support.postgres.cluster import Cluster, Template
 
 
 def ask(dsn: str, query: str) -> object:
@@ -137,7 +138,7 @@ def test_programs_that_the_servers_account_cannot_reach_are_copied(tmp_path: Pat
 
 def test_a_server_and_its_folder_go_away_with_the_process_that_made_them(template: Template) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom connector.demo.postgres import Cluster\n"
+        "import sys\nfrom pathlib import Path\nfrom tests.support.postgres.cluster import Cluster\n"
         "cluster = Cluster.create(bindir=Path(sys.argv[1]), settings={'fsync': 'off'})\n"
         "sys.stdout.write(f'{cluster.pid} {cluster.data.parent}\\n')\nsys.stdout.flush()\nsys.stdin.read()\n"
     )

@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from connector.demo.postgres import Cluster
+from tests.support.postgres.cluster import Cluster
 
 PORTS: Final = (9464, 9465)
 """Those of `run` and `sandbox`, which the pages name as a reader sees them."""

@@ -12,13 +12,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector.demo.postgres import Cluster
 from connector.sandbox.server import SandboxServer
 from connector.sandbox.store import Store
 from tests.docs.reader_environment import environment, the_documented_ports
 from tests.docs.walkthrough import Block, Reader, blocks, difference, read, section
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import Database, MakeCluster, create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "mapping-guide.md").read_text(encoding="utf-8")
 STEPS, _, RECIPES = GUIDE.partition("\n# Ten recipes\n")

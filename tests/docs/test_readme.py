@@ -22,11 +22,11 @@ import psycopg
 import pytest
 
 from connector.demo import oms as demo_oms
-from connector.demo.postgres import Cluster
 from connector.demo.verdict import compare
 from tests.docs.reader_environment import environment, the_documented_ports
 from tests.docs.walkthrough import Reader, blocks, read, section, until
 from tests.support.fixtures.postgres import Database, MakeCluster
+from tests.support.postgres.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

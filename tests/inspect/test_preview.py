@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from connector.checkpoints.vault import Vault
+from cryptography.fernet import Fernet
+
 from tests.support.fixtures.cli import Cli, LocalRedo, Ran, until
 from tests.support.fixtures.postgres import Database
 
@@ -53,7 +54,7 @@ def test_it_names_the_fields_that_changed_since_redo_accepted_the_order(cli: Cli
 
 
 def test_values_of_what_changed_since_redo_accepted_it_are_shown_to_who_asks_for_them(cli: Cli, shop: Database) -> None:
-    cli.set("checkpoints", keep="payload", payload_keys=Vault.generate())
+    cli.set("checkpoints", keep="payload", payload_keys=Fernet.generate_key().decode())
     daemon = cli.start("run")
     until("all orders are pushed", lambda: daemon.until_said("started") and cli.facts().get("checkpoints") == 6)
     assert daemon.stop() == 0
@@ -67,7 +68,7 @@ def test_values_of_what_changed_since_redo_accepted_it_are_shown_to_who_asks_for
     changed, same = cli("preview", "2", "3", "--values", "--json").json
     assert changed["values"] == [{"path": "lineItems[id=2-1].quantity", "old": 2, "new": 3}]
     assert "values" not in same
-    cli.set("checkpoints", payload_keys=Vault.generate())
+    cli.set("checkpoints", payload_keys=Fernet.generate_key().decode())
     text = cli("preview", "2", "--values").out
     assert "no values: what Redo accepted wasn't kept, or no key opens it" in text
 

@@ -49,7 +49,7 @@ def has(world: World, orders: Sequence[str], note: str = "a") -> list[str]:
 
 
 def fails(world: World, orders: Sequence[str], how: str = "500") -> None:
-    world.state.switches.fail, world.state.switches.fail_how = list(orders), how
+    assert world.state.switches.change({"fail": [*orders], "fail_how": how}) is None
 
 
 def until(world: World, what: Callable[[], bool], bound: float, step: float = 0.1) -> float:

@@ -35,9 +35,6 @@ class Refusing:
     async def delete(self, place: Place) -> Outcome:
         return Outcome(OutcomeKind.REFUSED, 403, "http_403")
 
-    def serves(self, store_id: str) -> bool:
-        return True
-
 
 NOW = 1_000.0
 

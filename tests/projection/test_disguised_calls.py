@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.demo.postgres import Cluster
 from connector.model.errors import ConfigurationError, Problem
 from connector.projection import Projection, load
 from tests.support.fixtures.postgres import Database, create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 
 READS = "LANGUAGE sql STABLE AS 'SELECT max(rate)::text FROM app.rates'"
 KNOWS = "LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT count(*) FROM app.rates) > 0; END $$"

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from connector.model.orders import OutcomeKind, Place
-from connector.pipeline.ports.protocols import Redo
 from connector.redo.addresses import orders_url
 from connector.redo.client import HttpSettings, RedoClient
 from connector.sandbox.server import SandboxServer
@@ -38,19 +37,12 @@ async def two_stores(**http: Any) -> AsyncIterator[tuple[RedoClient, State, Stat
         await stores.aclose()
 
 
-def test_it_is_what_the_pipeline_asks_for() -> None:
-    redo: Redo = RedoClient({})
-    assert not redo.serves("east")
-
-
 async def test_an_order_goes_to_its_store_with_that_stores_secret() -> None:
     async with two_stores() as (stores, east, west):
         assert (await stores.push(replace(ORDER, store_id="east"))).kind is OutcomeKind.ACCEPTED
         assert (list(east.orders), list(west.orders)) == (["1001"], [])
         assert (await stores.push(replace(ORDER, store_id="west"))).kind is OutcomeKind.ACCEPTED
         assert (list(east.orders), list(west.orders)) == (["1001"], ["1001"])
-        assert stores.serves("east")
-        assert stores.serves("west")
 
 
 async def test_reading_and_deleting_happen_at_the_place_alone() -> None:
@@ -76,7 +68,6 @@ async def test_an_unknown_store_costs_no_request() -> None:
             await stores.delete(place),
             (await stores.read(place)).outcome,
         ]
-        assert not stores.serves("north")
     assert asked == []
     for outcome in outcomes:
         assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.REJECTED, None, "no_store")

@@ -227,11 +227,11 @@ async def test_troubles_can_be_kept_to_some_methods(http: httpx.AsyncClient) -> 
 async def test_a_wrong_switch_is_refused_and_changes_nothing(
     http: httpx.AsyncClient, state: State, switches: Any
 ) -> None:
-    before = state.switches.as_dict()
+    before = state.switches.model_dump()
     body = {"outage": True, **switches} if isinstance(switches, dict) else switches
     assert (await http.post("/_sandbox/switches", json=body)).status_code == 400
     assert (await http.post("/_sandbox/switches", content=b"{")).status_code == 400
-    assert state.switches.as_dict() == before
+    assert state.switches.model_dump() == before
 
 
 def test_a_switch_keeps_no_hold_of_the_list_it_was_given() -> None:

@@ -52,7 +52,8 @@ def test_a_limit_may_be_a_minutes() -> None:
 )
 def test_the_announced_wait_is_the_true_one(kind: str, limit: float, seconds: float, gaps: list[float]) -> None:
     """Just before it nothing passes, after it the next request does."""
-    switches = Switches(rate_limit=limit, rate_limit_kind=kind, rate_limit_seconds=seconds)
+    switches = Switches()
+    assert not switches.change({"rate_limit": limit, "rate_limit_kind": kind, "rate_limit_seconds": seconds})
     limiter, now, passed = Limiter(), 1000.0, []
     for gap in gaps:
         now += gap

@@ -31,7 +31,7 @@ async def test_a_slot_by_our_name_that_nobody_reads_is_told_and_its_statement_dr
     assert problem.warning
     assert problem.where == f"slot {shop.name}"
     assert f"in database {shop.dsn.rsplit('/', 1)[1]}" in problem.what
-    assert " MB of WAL (wal_status reserved)" in problem.what
+    assert " kB of WAL (wal_status reserved)" in problem.what
     version = shop.ask("SELECT current_setting('server_version_num')::int")
     assert (" since 20" in problem.what) is (version >= 170000)
     shop.execute(problem.hint.removeprefix("if no connector needs it: "))

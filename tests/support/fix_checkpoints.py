@@ -12,13 +12,13 @@ from psycopg import sql
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_checkpoints
-from connector.demo.postgres import Cluster
 from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fixtures.postgres import Database, create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 
 _numbers = itertools.count()
 _CENSUS: Final = sql.SQL(
-    "UPDATE {} SET highest_revision = 0, writer = '', writes = 0, affected = 0, checkpoints = 0, missing = 0"
+    "UPDATE {} SET highest_revision = 0, writer = '', writes = 0, affected = 0, checkpoints = 0, missing_orders = 0"
 )
 
 IN_POSTGRES = pytest.param("postgres", marks=pytest.mark.server)

@@ -9,9 +9,9 @@ from functools import partial
 import psycopg
 import pytest
 
-from connector.demo.postgres import Cluster
 from tests.support.fixtures.cli import TOKEN, WITHIN, Cli, LocalRedo, free_port, started, until
 from tests.support.fixtures.postgres import Database, create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ async def test_orders_that_always_fail_delay_no_other_are_named_and_set_aside(ri
     await rig.start()
     await rig.quiet()
     switches = rig.sandbox.state.switches
-    switches.fail, switches.fail_how = BAD, how
+    assert switches.change({"fail": BAD, "fail_how": how}) is None
     change(rig, BAD, "fails")
 
     def told() -> bool:

@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 
 from connector.daemon.source.source_objects import CAUSE
 from connector.demo import oms
-from connector.demo.postgres import Cluster
 from connector.model.errors import ConfigurationError
 from connector.pipeline.intake.progress import Gap
 from connector.pipeline.ports.holds import HoldKind
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import Database, MakeCluster, create_database
 from tests.support.fixtures.served_connector import look_often, serving
+from tests.support.postgres.cluster import Cluster
 from tests.support.postgres.standby import cut_off, promote, receiving, replayed, standby_of
 
 

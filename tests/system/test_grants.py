@@ -15,7 +15,6 @@ import pytest
 from psycopg import sql
 
 from connector.demo import oms as demo_oms
-from connector.demo.postgres import Cluster, Template
 from connector.inspect import grants
 from connector.inspect.checks import check
 from connector.model.errors import ConfigurationError, Problem
@@ -23,6 +22,7 @@ from connector.sandbox.server import SandboxServer
 from connector.source.objects.teardown import teardown
 from tests.support.fixtures.connector import Rig
 from tests.support.fixtures.postgres import Database, create_database, drop_database
+from tests.support.postgres.cluster import Cluster, Template
 
 PASSWORD = "correct horse"
 

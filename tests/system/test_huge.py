@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.demo.postgres import Cluster
 from tests.support.fixtures.cli import Cli, LocalRedo, free_port
 from tests.support.fixtures.postgres import create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 from tests.system.huge.scenarios import SCENARIOS, play
 from tests.system.huge.stage import Stage
 

@@ -213,7 +213,8 @@ async def test_a_store_that_an_older_version_left_stuck_recovers(shop: Shop) -> 
     pushed = shop.asked()
     shop.run(WIDENED)
     shop.altered("DELETE FROM note WHERE name = 'order_key'")
-    shop.altered("UPDATE sweep SET finished_at = NULL, phase = 1, cursor = NULL")
+    begun_again = "'$.finished_at', NULL, '$.phase', 1, '$.cursor', NULL"
+    shop.altered(f"UPDATE note SET value = json_set(value, {begun_again}) WHERE name = 'sweep'")
     shop.altered(
         "INSERT INTO dead_letter"
         " (key, reason, message, paths, first_seen, last_seen, attempts, cause, letter_group, store_id)"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from connector.demo.postgres import Cluster
 from connector.model.orders import Assembly, OrderKey
 from connector.projection.assembly.assembly import Assembler
 from tests.support.fixtures.postgres import Database, create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 from tests.system.oracle.trial import OracleFailed, Plan, make_template, run
 from tests.system.oracle.worlds import worlds
 from tests.system.oracle.writers import Committed, Traffic

@@ -18,8 +18,8 @@ import apsw
 import httpx2 as httpx
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 
-from connector.checkpoints.vault import Vault
 from connector.demo.run import free_port
 from connector.demo.shop.traffic import Kind, Traffic
 from tests.support.echoing_redo import Echo
@@ -30,7 +30,7 @@ from tests.support.processes.forked import Forked
 from tests.support.redo_servers import serving
 
 TOKEN, PASSWORD = "very-hidden-4711-token", "hunter2-password"
-KEYS = [Vault.generate(), Vault.generate()]
+KEYS = [Fernet.generate_key().decode(), Fernet.generate_key().decode()]
 
 
 def distinct(rig: Rig) -> None:

@@ -17,7 +17,6 @@ from psycopg.conninfo import make_conninfo
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.postgres.preflight import preflight
-from connector.demo.postgres import Cluster
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, MappingBroken, ReadingVoid
 from connector.model.orders import OrderKey
@@ -26,6 +25,7 @@ from connector.projection import Assembler, Projection, access, load
 from connector.projection.assembly.sessions import ReadSettings, Session, connect
 from connector.source.checks.grants import Access, grants
 from tests.support.fixtures.postgres import Database
+from tests.support.postgres.cluster import Cluster
 
 _numbers = itertools.count()
 

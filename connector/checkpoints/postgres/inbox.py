@@ -9,16 +9,17 @@ from contextlib import contextmanager
 import psycopg
 
 from connector.checkpoints.address import Address
-from connector.checkpoints.postgres import lock
 from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, unwritable
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import PostgresSession
-from connector.checkpoints.postgres.writer_claim import Claim
+from connector.checkpoints.postgres.writer_claim import Claim, lock_holder
 from connector.checkpoints.requests import InboxPlace
 
 
-class InboxTable(InboxPlace[StoreConnection]):
+class InboxTable(InboxPlace):
     """A table, reached through a session of its own that holds no lock. Each statement is a transaction."""
+
+    _connection: StoreConnection | None
 
     def __init__(self, address: Address) -> None:
         super().__init__()
@@ -53,6 +54,6 @@ def has_writer(address: Address) -> bool:
     """Whether a session holds the writer's lock. Raises ConfigurationError, CheckpointsUnwritable."""
     with connect(address, read_only=True) as session:
         try:
-            return lock.holder(session, address.schema) is not None
+            return lock_holder(session, address.schema) is not None
         except psycopg.Error as error:
             raise unwritable(address, error) from None

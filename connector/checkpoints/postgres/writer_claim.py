@@ -1,14 +1,22 @@
-"""The one writer's claim to a schema: its lock, and whether what it finds after it lost a session is what it left."""
+"""The one writer's claim to a schema: its lock, and whether what it finds after it lost a session is what it left.
+
+The lock belongs to the very session that writes. When the session ends the lock is free, and nothing can be written
+through the session any more: a writer that was cut off can't write after another one began.
+https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+"""
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import Connection
 
 from connector.checkpoints.address import SETTING, Address
-from connector.checkpoints.postgres import lock
 from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, describe
 from connector.checkpoints.postgres.migrations import migrate
 from connector.checkpoints.postgres.session import PostgresSession
@@ -17,6 +25,48 @@ from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, Confi
 PATIENCE: Final = 3.0
 """Seconds that a session which is just ending may keep the lock."""
 _LOOK_EVERY: Final = 0.05
+_CLASS: Final = 0x5245444F
+"""`REDO`, so that no other program's locks are ours by chance."""
+
+_TAKE: Final = "SELECT pg_try_advisory_lock(%s, %s)"
+# A lock of two integers has objsubid 2: https://www.postgresql.org/docs/current/view-pg-locks.html
+_HOLDER: Final = """
+SELECT pid, coalesce(application_name, ''), coalesce(client_addr::text, 'a local socket'), coalesce(usename::text, '')
+FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND classid = %s AND objid = %s::bigint::oid AND objsubid = 2 AND granted LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has the lock, as far as the server tells."""
+
+    pid: int
+    application: str
+    address: str
+    role: str
+
+    def __str__(self) -> str:
+        who = f"{self.application or 'a session'} of {self.role}" if self.role else "a session"
+        return f"{who}, process {self.pid} there, from {self.address}"
+
+
+def take_lock(connection: Connection[Any], schema: str) -> bool:
+    """Whether the lock is this session's now."""
+    row = connection.execute(_TAKE, (_CLASS, _number(schema))).fetchone()
+    return bool(row and row[0])
+
+
+def lock_holder(connection: Connection[Any], schema: str) -> Holder | None:
+    """None when it is free."""
+    row = connection.execute(_HOLDER, (_CLASS, _number(schema) % 2**32)).fetchone()
+    return None if row is None else Holder(*row)
+
+
+def _number(schema: str) -> int:
+    """32 bits, signed as the function takes them; `pg_locks` shows them unsigned."""
+    return int.from_bytes(hashlib.blake2b(schema.encode(), digest_size=4).digest(), signed=True)
 
 
 class Claim:
@@ -73,8 +123,8 @@ class Claim:
     def _take_lock(self, session: StoreConnection) -> None:
         """Where a former session of this process still has it, the server hasn't noticed that it is over."""
         give_up = time.monotonic() + PATIENCE
-        while not lock.take(session, self._address.schema):
-            holder = lock.holder(session, self._address.schema)
+        while not take_lock(session, self._address.schema):
+            holder = lock_holder(session, self._address.schema)
             ours = holder is not None and holder.pid == self._former
             if holder is not None and ours:
                 session.execute("SELECT pg_terminate_backend(%s)", (holder.pid,))
@@ -83,7 +133,7 @@ class Claim:
             time.sleep(_LOOK_EVERY)
 
     def _taken(
-        self, holder: lock.Holder | None, *, ours: bool
+        self, holder: Holder | None, *, ours: bool
     ) -> CheckpointsUnwritable | CheckpointsLost | ConfigurationError:
         who = holder or "a session that just ended"
         what = f"another redo-connector is using {describe(self._address)}: {who}"

@@ -43,7 +43,7 @@ CREATE INDEX ledger_next ON ledger (lane, due, revision) WHERE attempts = 0;
 CREATE INDEX ledger_failing ON ledger (lane, due) WHERE attempts > 0;
 CREATE INDEX ledger_since ON ledger (since);
 
--- Changed rows whose orders only a query can tell. cursor: its keys up to there are in the ledger.
+-- Changed rows whose orders only a query can tell. cursor: its keys up to there are in the ledger; '': none yet.
 -- walk_revision: the revision the present walk began with; latest_since: when the newest change was committed.
 CREATE TABLE lookup (
   route          text COLLATE "C" NOT NULL,
@@ -52,12 +52,12 @@ CREATE TABLE lookup (
   revision       bigint NOT NULL,
   since          float8 NOT NULL,
   latest_since   float8 NOT NULL,
-  cursor         text COLLATE "C",
+  cursor         text COLLATE "C" NOT NULL DEFAULT '',
   walk_revision  bigint,
   PRIMARY KEY (route, columns)
 ) WITHOUT ROWID WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
-CREATE INDEX lookup_unread ON lookup (first_revision, route, columns) WHERE cursor IS NULL;
-CREATE INDEX lookup_begun ON lookup (first_revision, route, columns) WHERE cursor IS NOT NULL;
+CREATE INDEX lookup_unread ON lookup (first_revision, route, columns) WHERE cursor = '';
+CREATE INDEX lookup_begun ON lookup (first_revision, route, columns) WHERE cursor <> '';
 CREATE INDEX lookup_together ON lookup (route, cursor, first_revision);
 CREATE INDEX lookup_since ON lookup (since);
 
@@ -103,11 +103,11 @@ CREATE TABLE payload (
 
 -- Which orders have a line item, by a hash of its id. The index serves the other direction.
 CREATE TABLE line_item (
-  line      bigint NOT NULL,
-  order_key text COLLATE "C" NOT NULL,
-  PRIMARY KEY (line, order_key)
+  line bigint NOT NULL,
+  key  text COLLATE "C" NOT NULL,
+  PRIMARY KEY (line, key)
 ) WITHOUT ROWID;
-CREATE INDEX line_item_order ON line_item (order_key);
+CREATE INDEX line_item_order ON line_item (key);
 
 -- The reverse index's parts by name, each a small number in `member`. Without a name: given up, its rows are on their
 -- way out, and a later part of that name is another one.
@@ -118,12 +118,12 @@ CREATE TABLE member_index (
 
 -- Which orders a child row is part of. The index serves the other direction and holds nothing but the primary key.
 CREATE TABLE member (
-  index_id  bigint NOT NULL,
-  row_key   text COLLATE "C" NOT NULL,
-  order_key text COLLATE "C" NOT NULL,
-  PRIMARY KEY (index_id, row_key, order_key)
+  index_id bigint NOT NULL,
+  row_key  text COLLATE "C" NOT NULL,
+  key      text COLLATE "C" NOT NULL,
+  PRIMARY KEY (index_id, row_key, key)
 ) WITHOUT ROWID;
-CREATE INDEX member_order ON member (order_key);
+CREATE INDEX member_order ON member (key);
 
 -- orders is kept by triggers, because a hold may have a million. A hold that has ended stays for a while, since what
 -- was on its way into it opens it again. A number is never used twice: a person approves by number.
@@ -162,36 +162,12 @@ CREATE TABLE warning (
 ) WITHOUT ROWID;
 CREATE INDEX warning_latest ON warning (last_seen, key, kind);
 
-CREATE TABLE sweep (
-  one             boolean PRIMARY KEY CHECK (one = true),
-  kind            text NOT NULL,
-  cause           text NOT NULL,
-  revision        bigint NOT NULL,
-  wanted_revision bigint NOT NULL,
-  started_at      float8 NOT NULL,
-  phase           integer NOT NULL,
-  cursor          text,
-  scanned         bigint NOT NULL,
-  finished_at     float8,
-  missed          bigint NOT NULL,
-  changed         bigint NOT NULL,
-  extra           bigint NOT NULL,
-  held            bigint NOT NULL
-);
+-- sweep: the record as JSON; the present one is a note.
 CREATE TABLE finished_sweep (
-  kind            text NOT NULL,
-  cause           text NOT NULL,
-  revision        bigint NOT NULL,
-  wanted_revision bigint NOT NULL,
-  started_at      float8 NOT NULL,
-  phase           integer NOT NULL,
-  cursor          text,
-  scanned         bigint NOT NULL,
-  finished_at     float8 NOT NULL,
-  missed          bigint NOT NULL,
-  changed         bigint NOT NULL,
-  extra           bigint NOT NULL,
-  held            bigint NOT NULL,
+  revision    bigint NOT NULL,
+  started_at  float8 NOT NULL,
+  finished_at float8 NOT NULL,
+  sweep       text NOT NULL,
   PRIMARY KEY (revision, started_at)
 ) WITHOUT ROWID;
 
@@ -211,15 +187,16 @@ CREATE TABLE endpoint (
   UNIQUE (store_id, url)
 );
 
--- What endpoints hold that aren't active: the columns of the tables that hold it while they are. The key of
--- parked_payload is each engine's own.
+-- What endpoints hold that aren't active: the columns of the tables that hold it while they are.
 CREATE TABLE parked_checkpoint (endpoint bigint NOT NULL, LIKE checkpoint, PRIMARY KEY (endpoint, key)) WITHOUT ROWID;
 CREATE TABLE parked_leftover (
   endpoint bigint NOT NULL, LIKE leftover, PRIMARY KEY (endpoint, key, store_id, order_id)
 ) WITHOUT ROWID;
-CREATE TABLE parked_payload (endpoint bigint NOT NULL, LIKE payload);
+CREATE TABLE parked_payload (
+  endpoint bigint NOT NULL, LIKE payload, PRIMARY KEY (endpoint, key, store_id, order_id)
+) WITHOUT ROWID;
 CREATE TABLE parked_line_item (
-  endpoint bigint NOT NULL, LIKE line_item, PRIMARY KEY (endpoint, line, order_key)
+  endpoint bigint NOT NULL, LIKE line_item, PRIMARY KEY (endpoint, line, key)
 ) WITHOUT ROWID;
 CREATE TABLE parked_dead_letter (endpoint bigint NOT NULL, LIKE dead_letter, PRIMARY KEY (endpoint, key)) WITHOUT ROWID;
 
@@ -228,6 +205,6 @@ CREATE TABLE census (
   one              boolean PRIMARY KEY CHECK (one = true),
   highest_revision bigint NOT NULL DEFAULT 0,
   checkpoints      bigint NOT NULL DEFAULT 0,
-  missing          bigint NOT NULL DEFAULT 0
+  missing_orders   bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 INSERT INTO census (one) VALUES (true);

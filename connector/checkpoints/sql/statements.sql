@@ -4,6 +4,25 @@
 
 -- What is the same for several tables.
 
+-- name: {table}_of
+-- tables: checkpoint, leftover, payload, line_item, member, held, dead_letter
+SELECT {columns} FROM {table} WHERE key = ANY (:keys)
+
+-- name: {table}_put
+-- tables: checkpoint, payload, unseen, finished_sweep, note
+-- rows: {columns}
+INSERT INTO {table} {rows} ON CONFLICT ({key}) DO UPDATE SET {replaced}
+
+-- name: {table}_add
+-- tables: leftover, payload, line_item, member
+-- rows: {columns}
+INSERT INTO {table} {rows} ON CONFLICT DO NOTHING
+
+-- name: {table}_remove
+-- tables: leftover, line_item, member
+-- rows: {columns}
+DELETE FROM {table} WHERE ({columns}) IN (SELECT {each} FROM rows)
+
 -- name: {table}_forget
 -- tables: ledger, checkpoint, held, dead_letter
 DELETE FROM {table} WHERE key = ANY (:keys)
@@ -13,17 +32,17 @@ DELETE FROM {table} WHERE key = ANY (:keys)
 DELETE FROM {table}
 
 -- name: {table}_keys
--- tables: leftover, payload, warning
+-- tables: leftover, line_item, warning, payload
 SELECT DISTINCT key FROM {table} WHERE key = ANY (:keys)
 
 -- name: {table}_give_way
--- tables: leftover, payload
+-- tables: leftover, line_item, warning, payload
 -- rows: was text, now text
-DELETE FROM {table} USING rows WHERE {table}.key = rows.now AND EXISTS (SELECT 1 FROM {table} AS other
-  WHERE other.key = rows.was AND other.store_id = {table}.store_id AND other.order_id = {table}.order_id)
+DELETE FROM {table} USING rows
+WHERE {table}.key = rows.now AND ({rest}) IN (SELECT {rest} FROM {table} WHERE key = rows.was)
 
 -- name: {table}_rename
--- tables: checkpoint, leftover, payload, warning
+-- tables: checkpoint, leftover, line_item, warning, payload
 -- rows: was text, now text
 UPDATE {table} SET key = rows.now FROM rows WHERE key = rows.was
 
@@ -31,14 +50,10 @@ UPDATE {table} SET key = rows.now FROM rows WHERE key = rows.was
 -- The ledger: which orders wait to be looked at.
 
 -- name: ledger_arrive
--- rows: key text, first_revision bigint, revision bigint, since float8, lane smallint
--- rows: confirm boolean, approved boolean
+-- rows: key, first_revision, revision, since, lane, confirm, approved
 -- What failed is tried at once when it changes, but stays above due = 0. What arrives while the order is in flight is
 -- also remembered apart (newer_*), because its settlement leaves exactly that part behind.
-INSERT INTO ledger (key, first_revision, revision, since, lane, confirm, approved)
-SELECT rows.key, rows.first_revision, rows.revision, rows.since, rows.lane, rows.confirm, rows.approved
-FROM rows WHERE true
-ON CONFLICT (key) DO UPDATE SET
+INSERT INTO ledger {rows} ON CONFLICT (key) DO UPDATE SET
   first_revision = least(ledger.first_revision, excluded.first_revision),
   revision = greatest(ledger.revision, excluded.revision),
   since = least(ledger.since, excluded.since),
@@ -54,7 +69,7 @@ ON CONFLICT (key) DO UPDATE SET
   newer_approved = ledger.in_flight AND (ledger.newer_approved OR excluded.approved)
 
 -- name: ledger_due
--- rows: lane smallint
+-- rows: lane
 -- Two walks along the index ledger_next for each lane, each as long as its limit whatever waits behind.
 SELECT found.* FROM rows CROSS JOIN LATERAL (
   SELECT * FROM (
@@ -66,7 +81,7 @@ SELECT found.* FROM rows CROSS JOIN LATERAL (
 ) AS found
 
 -- name: ledger_failing
--- rows: lane smallint
+-- rows: lane
 SELECT found.* FROM rows CROSS JOIN LATERAL (
   SELECT due, key, first_revision, revision, since, ledger.lane, attempts, confirm, late_until, approved FROM ledger
   WHERE ledger.lane = rows.lane AND attempts > 0 AND due > 0 AND due <= :now ORDER BY due LIMIT :page
@@ -78,11 +93,11 @@ UPDATE ledger SET in_flight = true, newer_first = NULL, newer_since = NULL, newe
 WHERE key = ANY (:keys)
 
 -- name: ledger_leave
--- rows: key text, revision bigint
+-- rows: key, revision
 DELETE FROM ledger USING rows WHERE ledger.key = rows.key AND ledger.revision <= rows.revision AND newer_first IS NULL
 
 -- name: ledger_stay
--- rows: key text, revision bigint
+-- rows: key, revision
 -- What has changed since it was taken. late_until stays: a request that may land late is none the less late for what
 -- arrived anew.
 UPDATE ledger SET first_revision = coalesce(newer_first, rows.revision + 1), since = coalesce(newer_since, since),
@@ -91,13 +106,13 @@ UPDATE ledger SET first_revision = coalesce(newer_first, rows.revision + 1), sin
 FROM rows WHERE ledger.key = rows.key AND (ledger.revision > rows.revision OR newer_first IS NOT NULL)
 
 -- name: ledger_set_since
--- rows: key text, since float8
+-- rows: key, since
 -- Apart from ledger_again, because it moves the entry in the index ledger_since; and before it, because that forgets
 -- newer_since.
 UPDATE ledger SET since = least(rows.since, coalesce(newer_since, rows.since)) FROM rows WHERE ledger.key = rows.key
 
 -- name: ledger_again
--- rows: key text, due float8, attempts integer, confirm boolean, late_until float8, approved boolean
+-- rows: key, due, attempts, confirm, late_until, approved
 -- What arrived in flight ends the wait, and must not wait for a late request to be over.
 UPDATE ledger SET
   due = CASE WHEN rows.attempts > 0 THEN greatest(0.001, least(rows.due, coalesce(newer_since, rows.due)))
@@ -120,13 +135,13 @@ UPDATE ledger SET due = 0 WHERE key IN (
   LIMIT :limit)
 
 -- name: ledger_earliest
--- rows: lane smallint
+-- rows: lane
 SELECT first.key, first.due FROM rows CROSS JOIN LATERAL (
   SELECT key, due FROM ledger WHERE ledger.lane = rows.lane AND attempts = 0 ORDER BY due, revision LIMIT :page
 ) AS first
 
 -- name: ledger_earliest_failing
--- rows: lane smallint
+-- rows: lane
 SELECT first.key, first.due FROM rows CROSS JOIN LATERAL (
   SELECT key, due FROM ledger WHERE ledger.lane = rows.lane AND attempts > 0 AND due > 0 ORDER BY due LIMIT :page
 ) AS first
@@ -156,62 +171,42 @@ UPDATE ledger SET attempts = 0, due = 0 WHERE attempts > 0
 -- Lookups: changed rows whose orders a query has yet to tell.
 
 -- name: lookup_arrive
--- rows: route text, columns text, first_revision bigint, revision bigint, since float8, latest_since float8
-INSERT INTO lookup (route, columns, first_revision, revision, since, latest_since)
-SELECT rows.route, rows.columns, rows.first_revision, rows.revision, rows.since, rows.latest_since FROM rows WHERE true
+-- rows: route, columns, first_revision, revision, since, latest_since
+INSERT INTO lookup {rows}
 ON CONFLICT (route, columns) DO UPDATE SET revision = greatest(lookup.revision, excluded.revision),
   since = least(lookup.since, excluded.since), latest_since = excluded.latest_since
 
 -- name: lookup_oldest_unread
 -- A partial index serves this one and the next: https://www.sqlite.org/partialindex.html
-SELECT route, cursor FROM lookup WHERE cursor IS NULL ORDER BY first_revision, route, columns LIMIT 1
+SELECT route, cursor FROM lookup WHERE cursor = '' ORDER BY first_revision, route, columns LIMIT 1
 
 -- name: lookup_oldest_begun
-SELECT route, cursor FROM lookup WHERE cursor IS NOT NULL ORDER BY first_revision, route, columns LIMIT 1
+SELECT route, cursor FROM lookup WHERE cursor <> '' ORDER BY first_revision, route, columns LIMIT 1
 
--- name: lookup_together_unread
-SELECT columns, first_revision, revision, since FROM lookup
-WHERE route = :route AND cursor IS NULL ORDER BY first_revision, columns LIMIT :limit
-
--- name: lookup_together_begun
+-- name: lookup_together
 SELECT columns, first_revision, revision, since FROM lookup
 WHERE route = :route AND cursor = :cursor ORDER BY first_revision, columns LIMIT :limit
 
 -- name: lookup_continue
--- rows: route text, columns text, taken bigint, cursor text
+-- rows: route, columns, taken bigint, cursor
 -- The revision that was taken with the first page becomes the walk's.
-UPDATE lookup SET walk_revision = CASE WHEN lookup.cursor IS NULL THEN rows.taken ELSE walk_revision END,
+UPDATE lookup SET walk_revision = CASE WHEN lookup.cursor = '' THEN rows.taken ELSE walk_revision END,
   cursor = rows.cursor
 FROM rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
 
 -- name: lookup_finish
--- rows: route text, columns text, taken bigint
+-- rows: route, columns, taken bigint
 DELETE FROM lookup USING rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
-  AND revision <= CASE WHEN cursor IS NULL THEN rows.taken ELSE walk_revision END
+  AND revision <= CASE WHEN cursor = '' THEN rows.taken ELSE walk_revision END
 
 -- name: lookup_restart
--- rows: route text, columns text, taken bigint
-UPDATE lookup SET first_revision = 1 + CASE WHEN cursor IS NULL THEN rows.taken ELSE walk_revision END,
-  since = latest_since, cursor = NULL, walk_revision = NULL
+-- rows: route, columns, taken bigint
+UPDATE lookup SET first_revision = 1 + CASE WHEN cursor = '' THEN rows.taken ELSE walk_revision END,
+  since = latest_since, cursor = '', walk_revision = NULL
 FROM rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
 
 
 -- Checkpoints: what Redo accepted last.
-
--- name: checkpoint_accept
--- rows: key text, order_id text, fingerprint bytea, accepted_at float8, redo_id text, missing boolean
--- rows: digest bytea, store_id text, traits bytea
-INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits)
-SELECT rows.key, rows.order_id, rows.fingerprint, rows.accepted_at, rows.redo_id, rows.missing, rows.digest,
-  rows.store_id, rows.traits
-FROM rows WHERE true
-ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id, fingerprint = excluded.fingerprint,
-  accepted_at = excluded.accepted_at, redo_id = excluded.redo_id, missing = excluded.missing,
-  digest = excluded.digest, store_id = excluded.store_id, traits = excluded.traits
-
--- name: checkpoints
-SELECT key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits FROM checkpoint
-WHERE key = ANY (:keys)
 
 -- name: checkpoint_owners
 SELECT store_id, order_id, key FROM checkpoint WHERE NOT missing AND order_id = ANY (:order_ids)
@@ -245,7 +240,7 @@ WHERE (:all_keys OR key = ANY (:keys))
     WHERE other.key = leftover.key AND (other.order_id, other.store_id) < (leftover.order_id, leftover.store_id))
 
 -- name: checkpoint_former
--- rows: key text, store_id text, order_id text
+-- rows: key, store_id, order_id
 -- Former keys at the places that orders without a checkpoint claim. One that left the mapping is second choice, and so
 -- is one that has had the place longer ago. Found by the order's id: the range of keys is no bound for an index (||).
 SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
@@ -258,34 +253,7 @@ SELECT rows.key, there.key FROM rows CROSS JOIN LATERAL (
 ) AS there
 
 
--- Leftovers: places at which Redo may hold an order beside the checkpoint's.
-
--- name: leftover_add
--- rows: key text, store_id text, order_id text
-INSERT INTO leftover (key, store_id, order_id) SELECT rows.key, rows.store_id, rows.order_id FROM rows WHERE true
-ON CONFLICT DO NOTHING
-
--- name: leftover_remove
--- rows: key text, store_id text, order_id text
-DELETE FROM leftover USING rows
-WHERE leftover.key = rows.key AND leftover.store_id = rows.store_id AND leftover.order_id = rows.order_id
-
--- name: leftovers
-SELECT key, store_id, order_id FROM leftover WHERE key = ANY (:keys) ORDER BY key, store_id, order_id
-
-
--- Payloads: sealed bodies that Redo accepted.
-
--- name: payload_keep
--- rows: key text, store_id text, order_id text, sealed bytea
-INSERT INTO payload (key, store_id, order_id, sealed)
-SELECT rows.key, rows.store_id, rows.order_id, rows.sealed FROM rows WHERE true
-ON CONFLICT (key, store_id, order_id) DO UPDATE SET sealed = excluded.sealed
-
--- name: payload_keep_if_none
--- rows: key text, store_id text, order_id text, sealed bytea
-INSERT INTO payload (key, store_id, order_id, sealed)
-SELECT rows.key, rows.store_id, rows.order_id, rows.sealed FROM rows WHERE true ON CONFLICT DO NOTHING
+-- Payloads: sealed bodies that Redo accepted. Line items: which orders have one, by a hash of its id.
 
 -- name: payload_drop_strays
 -- A payload lives as long as its place is the checkpoint's or a leftover.
@@ -298,75 +266,31 @@ DELETE FROM payload WHERE key = ANY (:keys)
 -- name: payload_sealed
 SELECT sealed FROM payload WHERE key = :key AND store_id = :store_id AND order_id = :order_id
 
--- name: payloads
-SELECT key, store_id, order_id, sealed FROM payload WHERE key = ANY (:keys)
-
-
--- Line items: which orders have one, by a hash of its id.
-
--- name: line_items
-SELECT line, order_key FROM line_item WHERE order_key = ANY (:keys)
-
--- name: line_item_add
--- rows: line bigint, order_key text
-INSERT INTO line_item (line, order_key) SELECT rows.line, rows.order_key FROM rows WHERE true ON CONFLICT DO NOTHING
-
--- name: line_item_remove
--- rows: line bigint, order_key text
-DELETE FROM line_item USING rows WHERE line_item.line = rows.line AND line_item.order_key = rows.order_key
-
 -- name: line_item_owners
--- rows: line bigint
+-- rows: line
 -- One short walk for each, because a bad mapping may give a million orders one line item.
-SELECT rows.line, part.order_key FROM rows CROSS JOIN LATERAL (
-  SELECT order_key FROM line_item WHERE line_item.line = rows.line ORDER BY order_key LIMIT 2
+SELECT rows.line, part.key FROM rows CROSS JOIN LATERAL (
+  SELECT key FROM line_item WHERE line_item.line = rows.line ORDER BY key LIMIT 2
 ) AS part
-
--- name: line_item_keys
-SELECT DISTINCT order_key FROM line_item WHERE order_key = ANY (:keys)
-
--- name: line_item_give_way
--- rows: was text, now text
-DELETE FROM line_item USING rows WHERE line_item.order_key = rows.now AND EXISTS (SELECT 1 FROM line_item AS other
-  WHERE other.order_key = rows.was AND other.line = line_item.line)
-
--- name: line_item_rename
--- rows: was text, now text
-UPDATE line_item SET order_key = rows.now FROM rows WHERE order_key = rows.was
 
 
 -- The reverse index: which orders a child row is part of.
 
--- name: members
-SELECT (SELECT name FROM member_index WHERE id = index_id), row_key, order_key FROM member WHERE order_key = ANY (:keys)
+-- name: member_indexes
+SELECT name, id FROM member_index WHERE name IS NOT NULL
 
 -- name: member_orders
--- rows: row_key text
+-- rows: row_key
 -- One walk along the primary key for each row, as long as its limit however many orders the row is part of.
-SELECT DISTINCT part.order_key FROM rows CROSS JOIN LATERAL (
-  SELECT order_key FROM member
-  WHERE index_id = (SELECT id FROM member_index WHERE name = :name)
-    AND member.row_key = rows.row_key AND order_key > :after
-  ORDER BY order_key LIMIT :limit
-) AS part ORDER BY part.order_key LIMIT :limit
+SELECT DISTINCT part.key FROM rows CROSS JOIN LATERAL (
+  SELECT key FROM member
+  WHERE index_id = (SELECT id FROM member_index WHERE name = :name) AND member.row_key = rows.row_key AND key > :after
+  ORDER BY key LIMIT :limit
+) AS part ORDER BY part.key LIMIT :limit
 
 -- name: member_index_add
--- rows: name text
--- Not ON CONFLICT: that would use up a number each time.
-INSERT INTO member_index (name)
-SELECT rows.name FROM rows WHERE NOT EXISTS (SELECT 1 FROM member_index WHERE member_index.name = rows.name)
-
--- name: member_add
--- rows: name text, row_key text, order_key text
-INSERT INTO member (index_id, row_key, order_key)
-SELECT (SELECT id FROM member_index WHERE member_index.name = rows.name), rows.row_key, rows.order_key
-FROM rows WHERE true ON CONFLICT DO NOTHING
-
--- name: member_remove
--- rows: name text, row_key text, order_key text
-DELETE FROM member USING rows
-WHERE index_id = (SELECT id FROM member_index WHERE member_index.name = rows.name)
-  AND member.row_key = rows.row_key AND member.order_key = rows.order_key
+-- rows: name
+INSERT INTO member_index {rows}
 
 -- name: member_index_retire
 UPDATE member_index SET name = NULL WHERE name IS NOT NULL AND name <> ALL (:keep)
@@ -375,8 +299,8 @@ UPDATE member_index SET name = NULL WHERE name IS NOT NULL AND name <> ALL (:kee
 SELECT id FROM member_index WHERE name IS NULL LIMIT 1
 
 -- name: member_empty
-DELETE FROM member WHERE (index_id, row_key, order_key) IN (
-  SELECT index_id, row_key, order_key FROM member WHERE index_id = :id LIMIT :limit)
+DELETE FROM member WHERE (index_id, row_key, key) IN (
+  SELECT index_id, row_key, key FROM member WHERE index_id = :id LIMIT :limit)
 
 -- name: member_index_drop
 DELETE FROM member_index WHERE id = :id
@@ -392,9 +316,6 @@ DELETE FROM hold WHERE ended AND number <= :number
 
 -- name: holds
 SELECT number, kind, cause, state, opened_at, orders FROM hold WHERE NOT ended ORDER BY number
-
--- name: hold
-SELECT number, kind, cause, state, opened_at, orders FROM hold WHERE NOT ended AND number = :number
 
 -- name: hold_mark
 UPDATE hold SET state = :state, ended = (orders = 0 AND :state = 'held') WHERE number = :number AND NOT ended
@@ -412,14 +333,10 @@ SELECT number FROM hold WHERE number = ANY (:numbers)
 SELECT state, CAST(sum(orders) AS bigint), count(*) FROM hold WHERE NOT ended AND orders > 0 GROUP BY state
 
 -- name: held_put
--- rows: key text, hold bigint, spread bigint, fields text, since float8, confirm boolean
-INSERT INTO held (key, hold, spread, fields, since, confirm)
-SELECT rows.key, rows.hold, rows.spread, rows.fields, rows.since, rows.confirm FROM rows WHERE true
+-- rows: key, hold, spread, fields, since, confirm
+INSERT INTO held {rows}
 ON CONFLICT (key) DO UPDATE SET hold = excluded.hold, fields = excluded.fields,
   since = least(held.since, excluded.since), confirm = held.confirm OR excluded.confirm
-
--- name: held
-SELECT key, hold, fields, since, confirm FROM held WHERE key = ANY (:keys)
 
 -- name: held_spread
 SELECT key, since, confirm FROM held WHERE hold = :number ORDER BY spread LIMIT :limit
@@ -430,14 +347,10 @@ SELECT fields, count(*) FROM held WHERE hold = :number GROUP BY fields
 
 -- Dead letters: orders refused for good.
 
--- name: letter_bury
--- rows: key text, reason text, message text, paths text, fingerprint bytea, first_seen float8, last_seen float8
--- rows: attempts integer, status integer, cause text, store_id text, letter_group text
-INSERT INTO dead_letter
-  (key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id, letter_group)
-SELECT rows.key, rows.reason, rows.message, rows.paths, rows.fingerprint, rows.first_seen, rows.last_seen,
-  rows.attempts, rows.status, rows.cause, rows.store_id, rows.letter_group
-FROM rows WHERE true
+-- name: {table}_bury
+-- tables: dead_letter
+-- rows: {columns}
+INSERT INTO dead_letter {rows}
 ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.message, paths = excluded.paths,
   fingerprint = excluded.fingerprint, last_seen = excluded.last_seen,
   attempts = dead_letter.attempts + excluded.attempts, status = excluded.status, cause = excluded.cause,
@@ -447,13 +360,9 @@ ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.mes
 -- Orders that Redo refused, nobody knows where.
 DELETE FROM dead_letter WHERE store_id = '' AND fingerprint IS NOT NULL
 
--- name: letters
-SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id
-FROM dead_letter WHERE key = ANY (:keys)
-
--- name: letter_page
-SELECT key, reason, message, paths, fingerprint, first_seen, last_seen, attempts, status, cause, store_id
-FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
+-- name: {table}_page
+-- tables: dead_letter
+SELECT {columns} FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
 
 -- name: letter_counts
 SELECT reason, count(*) FROM dead_letter GROUP BY reason
@@ -463,7 +372,7 @@ SELECT letter_group, count(*), sum(attempts), min(first_seen), max(last_seen), j
 FROM dead_letter GROUP BY letter_group
 
 -- name: letter_samples
--- rows: name text
+-- rows: name
 SELECT rows.name, part.* FROM rows CROSS JOIN LATERAL (
   SELECT key, reason, cause FROM dead_letter WHERE dead_letter.letter_group = rows.name ORDER BY key LIMIT :limit
 ) AS part
@@ -478,9 +387,8 @@ SELECT key FROM dead_letter WHERE letter_group = :name AND key > :after ORDER BY
 -- Warnings: suspicions about orders that were pushed nevertheless.
 
 -- name: warning_add
--- rows: key text, kind text, message text, seen float8, times bigint
-INSERT INTO warning (key, kind, message, first_seen, last_seen, times)
-SELECT rows.key, rows.kind, rows.message, rows.seen, rows.seen, rows.times FROM rows WHERE true
+-- rows: key, kind, message, first_seen, last_seen, times
+INSERT INTO warning {rows}
 ON CONFLICT (key, kind) DO UPDATE SET message = excluded.message, last_seen = excluded.last_seen,
   times = warning.times + excluded.times
 
@@ -496,13 +404,8 @@ ORDER BY last_seen DESC, key DESC, kind DESC LIMIT :limit
 -- name: warning_counts
 SELECT kind, count(*) FROM warning GROUP BY kind
 
--- name: warning_give_way
--- rows: was text, now text
-DELETE FROM warning USING rows WHERE warning.key = rows.now AND EXISTS (SELECT 1 FROM warning AS other
-  WHERE other.key = rows.was AND other.kind = warning.kind)
 
-
--- Progress: commits that no snapshot has shown, sweeps, notes, the highest revision.
+-- Progress: commits that no snapshot has shown, finished sweeps, notes, the highest revision.
 
 -- name: revision_reach
 UPDATE census SET highest_revision = :revision WHERE highest_revision < :revision
@@ -510,52 +413,19 @@ UPDATE census SET highest_revision = :revision WHERE highest_revision < :revisio
 -- name: revision_highest
 SELECT highest_revision FROM census
 
--- name: commit_add
--- rows: revision bigint, xid bigint, end_lsn bigint
-INSERT INTO unseen (revision, xid, end_lsn) SELECT rows.revision, rows.xid, rows.end_lsn FROM rows WHERE true
-ON CONFLICT (revision) DO UPDATE SET xid = excluded.xid, end_lsn = excluded.end_lsn
-
 -- name: commits
 SELECT revision, xid, end_lsn FROM unseen ORDER BY revision
 
 -- name: commit_seen
 DELETE FROM unseen WHERE revision = ANY (:revisions)
 
--- name: sweep_save
-INSERT INTO sweep (one, kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at,
-  missed, changed, extra, held)
-VALUES (true, :kind, :cause, :revision, :wanted_revision, :started_at, :phase, :cursor, :scanned, :finished_at,
-  :missed, :changed, :extra, :held)
-ON CONFLICT (one) DO UPDATE SET kind = excluded.kind, cause = excluded.cause, revision = excluded.revision,
-  wanted_revision = excluded.wanted_revision, started_at = excluded.started_at, phase = excluded.phase,
-  cursor = excluded.cursor, scanned = excluded.scanned, finished_at = excluded.finished_at, missed = excluded.missed,
-  changed = excluded.changed, extra = excluded.extra, held = excluded.held
-
--- name: sweep_finish
-INSERT INTO finished_sweep (kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at,
-  missed, changed, extra, held)
-SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at, missed, changed, extra,
-  held FROM sweep WHERE true
-ON CONFLICT (revision, started_at) DO UPDATE SET kind = excluded.kind, cause = excluded.cause,
-  wanted_revision = excluded.wanted_revision, phase = excluded.phase, cursor = excluded.cursor,
-  scanned = excluded.scanned, finished_at = excluded.finished_at, missed = excluded.missed, changed = excluded.changed,
-  extra = excluded.extra, held = excluded.held
-
--- name: sweep
-SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at, missed, changed, extra,
-  held FROM sweep
-
 -- name: sweeps
-SELECT kind, cause, revision, wanted_revision, started_at, phase, cursor, scanned, finished_at, missed, changed, extra,
-  held FROM finished_sweep ORDER BY finished_at DESC, revision DESC, started_at DESC LIMIT :limit
+SELECT sweep FROM finished_sweep ORDER BY finished_at DESC, revision DESC, started_at DESC LIMIT :limit
 
 -- name: sweep_forget_oldest
 DELETE FROM finished_sweep WHERE (revision, started_at) IN (
   SELECT revision, started_at FROM finished_sweep
   ORDER BY finished_at DESC, revision DESC, started_at DESC LIMIT 1000000000 OFFSET :kept)
-
--- name: note
-INSERT INTO note (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 
 -- name: noted
 SELECT value FROM note WHERE name = :name
@@ -593,19 +463,11 @@ INSERT INTO parked_{table} (endpoint, {columns}) SELECT :endpoint, {columns} FRO
 DELETE FROM {table} WHERE store_id = :store_id
 
 -- name: line_item_park
-INSERT INTO parked_line_item (endpoint, line, order_key) SELECT :endpoint, line, order_key FROM line_item
-WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
+INSERT INTO parked_line_item (endpoint, line, key) SELECT :endpoint, line, key FROM line_item
+WHERE key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
 
 -- name: line_item_parked
-DELETE FROM line_item WHERE order_key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
-
--- name: line_item_park_all
--- Where there is one endpoint only.
-INSERT INTO parked_line_item (endpoint, line, order_key) SELECT :endpoint, line, order_key FROM line_item
-
--- name: line_item_parked_all
--- SQLite empties a table at once when there is no condition.
-DELETE FROM line_item
+DELETE FROM line_item WHERE key IN (SELECT key FROM checkpoint WHERE store_id = :store_id)
 
 -- name: {table}_bring_back
 -- tables: line_item, checkpoint, leftover, payload, dead_letter

@@ -24,9 +24,11 @@ _APPLICATION_ID: Final = 0x52455144
 _VERSION: Final = 1
 
 
-class InboxFile(InboxPlace[apsw.Connection]):
+class InboxFile(InboxPlace):
     """At a path. Raises CheckpointsUnwritable when the disk or its permissions
     refuse, and ConfigurationError when the folder is missing or the file is not an inbox of ours."""
+
+    _connection: apsw.Connection | None
 
     def __init__(self, path: Path) -> None:
         super().__init__()

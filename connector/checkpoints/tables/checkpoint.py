@@ -1,4 +1,4 @@
-"""What Redo accepted: checkpoints, and places at which it may hold an order beside them.
+"""What Redo accepted: checkpoints, places at which it may hold an order beside them, and sealed payloads of both.
 
 It must not know the ledger.
 """
@@ -6,9 +6,10 @@ It must not know the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from connector.checkpoints.engine import Session
+from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
@@ -16,15 +17,13 @@ from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
 UNKNOWN: Final = b""
 """The fingerprint and digest of what isn't known."""
 
+Payload: TypeAlias = tuple[OrderKey, str, str, bytes]
+"""Order, store, order id, sealed body."""
+
 
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     """Store what was accepted, and where else Redo may hold it."""
-    accepted = [
-        (c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing, c.digest, c.store_id, c.traits)
-        for c in (one.checkpoint for one in settlements)
-        if c is not None
-    ]
-    session.run_rows("checkpoint_accept", accepted)
+    session.run_rows("checkpoint_put", [_row(one.checkpoint) for one in settlements if one.checkpoint is not None])
     if forgotten := [one.entry.key for one in settlements if one.forget]:
         session.run("checkpoint_forget", keys=forgotten)
     settled = [row for one in settlements for row in _rows(one.entry.key, one.settled_places)]
@@ -32,20 +31,23 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     session.run_rows("leftover_add", [row for one in settlements for row in _rows(one.entry.key, one.leftovers)])
 
 
-def venture(session: Session, ventures: Sequence[Venture]) -> None:
-    """Store where else Redo may hold orders from now on."""
+def venture(session: Session, ventures: Sequence[Venture], vault: Vault | None) -> None:
+    """Store where else Redo may hold orders from now on; of payloads, what is there already stays."""
     session.run_rows("leftover_add", [(one.key, one.place.store_id, one.place.order_id) for one in ventures])
+    if vault is not None:
+        kept = [sealed(vault, one.key, one.place, one.payload) for one in ventures if one.payload is not None]
+        session.run_rows("payload_add", kept)
 
 
 def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Checkpoint]:
     """The checkpoints of some orders."""
-    return {row[0]: _checkpoint(row) for row in session.rows("checkpoints", keys=[*keys])}
+    return {row[0]: _checkpoint(row) for row in session.rows("checkpoint_of", keys=[*keys])}
 
 
 def leftovers(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, tuple[Place, ...]]:
     """Where else Redo may hold some orders, in the order of the places."""
     found: dict[OrderKey, tuple[Place, ...]] = {}
-    for key, store_id, order_id in session.rows("leftovers", keys=[*keys]):
+    for key, store_id, order_id in sorted(session.rows("leftover_of", keys=[*keys])):
         found[key] = (*found.get(key, ()), Place(store_id, order_id))
     return found
 
@@ -71,9 +73,46 @@ def displaced(session: Session, settlements: Sequence[Settlement]) -> list[Settl
     return gone
 
 
+def settle_payloads(session: Session, settlements: Sequence[Settlement], vault: Vault | None) -> None:
+    """Seal and store what was accepted; drop what no longer has a place, once checkpoints and leftovers are written."""
+    if vault is not None:
+        kept = [
+            sealed(vault, one.entry.key, place, one.payload)
+            for one in settlements
+            if one.payload is not None and (place := one.payload_place) is not None
+        ]
+        session.run_rows("payload_put", kept)
+    moved = [one.entry.key for one in settlements if one.checkpoint is not None or one.forget or one.settled_places]
+    if moved:
+        session.run("payload_drop_strays", keys=moved)
+
+
+def payload(session: Session, key: OrderKey, place: Place, vault: Vault | None) -> bytes | None:
+    """What was kept, None without the key that opens it."""
+    body = session.value("payload_sealed", key=key, store_id=place.store_id, order_id=place.order_id)
+    return None if body is None or vault is None else vault.open(key, place, body)
+
+
+def sealed(vault: Vault, key: OrderKey, place: Place, body: bytes) -> Payload:
+    """A row of the table."""
+    return key, place.store_id, place.order_id, vault.seal(key, place, body)
+
+
+def refuse_unsealed(settlements: Sequence[Settlement | Venture], vault: Vault | None) -> None:
+    """Raises ValueError when a payload is given to a store that can't seal it."""
+    if vault is None and any(settlement.payload is not None for settlement in settlements):
+        raise ValueError("a payload was given to a checkpoint store that has no vault")
+
+
 def _forgetting(key: OrderKey) -> Settlement:
     """An order that Redo holds no longer; its ledger entry, if any, is another matter."""
     return Settlement(Entry(key, 0, 0, 0.0, Lane.LIVE, 0, False), members={}, forget=True)
+
+
+def _row(checkpoint: Checkpoint) -> tuple[Any, ...]:
+    """As the table and the record have it."""
+    c = checkpoint
+    return c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing, c.digest, c.store_id, c.traits
 
 
 def _checkpoint(row: Sequence[Any]) -> Checkpoint:

@@ -25,17 +25,17 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     """Store what was refused, forget what no longer is."""
     if cleared := [one.entry.key for one in settlements if one.clear_dead_letter]:
         session.run("dead_letter_forget", keys=cleared)
-    session.run_rows("letter_bury", [_row(one.dead_letter) for one in settlements if one.dead_letter is not None])
+    session.run_rows("dead_letter_bury", [_row(one.dead_letter) for one in settlements if one.dead_letter is not None])
 
 
 def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, DeadLetter]:
     """The dead letters of some orders."""
-    return {row[0]: _letter(row) for row in session.rows("letters", keys=[*keys])}
+    return {row[0]: _letter(row) for row in session.rows("dead_letter_of", keys=[*keys])}
 
 
 def page(session: Session, after: OrderKey | None, limit: int) -> list[DeadLetter]:
     """Dead letters in key order."""
-    return [_letter(row) for row in session.rows("letter_page", after=after or "", limit=limit)]
+    return [_letter(row) for row in session.rows("dead_letter_page", after=after or "", limit=limit)]
 
 
 def groups(session: Session) -> list[LetterGroup]:
@@ -72,5 +72,5 @@ def _row(letter: DeadLetter) -> tuple[Any, ...]:
 
 
 def _letter(row: Sequence[Any]) -> DeadLetter:
-    key, reason, message, paths, *rest = row
+    key, reason, message, paths, *rest, _ = row
     return DeadLetter(key, reason, message, tuple(orjson.loads(paths)), *rest)

@@ -55,7 +55,7 @@ def rebind(session: Session, rebinding: Rebinding) -> None:
 def _rebind(session: Session, rebinding: Rebinding, active: Mapping[tuple[str, str], int]) -> None:
     wanted, requeue = set(rebinding.urls.items()), rebinding.requeue
     for endpoint in active.keys() - wanted:
-        _park(session, endpoint[0], active[endpoint], alone=len(active) == 1, doubted=rebinding.doubted)
+        _park(session, endpoint[0], active[endpoint], doubted=rebinding.doubted)
     reach("endpoints.within_rebind")
     late: list[OrderKey] = []
     for store_id, url in sorted(wanted - active.keys()):
@@ -72,11 +72,8 @@ def _rebind(session: Session, rebinding: Rebinding, active: Mapping[tuple[str, s
         notes.save_sweep(session, rebinding.sweep)
 
 
-def _park(session: Session, store_id: str, endpoint: int, *, alone: bool, doubted: bool) -> None:
+def _park(session: Session, store_id: str, endpoint: int, *, doubted: bool) -> None:
     session.run("endpoint_leave", endpoint=endpoint)
-    if alone:
-        session.run("line_item_park_all", endpoint=endpoint)
-        session.run("line_item_parked_all")
     for table in PARKED:
         session.run(f"{table}_park", endpoint=endpoint, store_id=store_id)
         session.run(f"{table}_parked", store_id=store_id)

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from connector.checkpoints.engine import Session
-from connector.checkpoints.tables.checkpoint import UNKNOWN
-from connector.checkpoints.tables.payloads import Row, sealed
+from connector.checkpoints.tables.checkpoint import UNKNOWN, Payload, sealed
 from connector.checkpoints.vault import Vault
 from connector.model.orders import FORMER_KEYS, OrderKey, Place, former
 
@@ -75,7 +74,7 @@ def take_over(
         return frozenset()
     bodies = [] if vault is None else _sealed_anew(session, taken, vault)
     _rename(session, [*taken.items()])
-    session.run_rows("payload_keep", bodies)
+    session.run_rows("payload_put", bodies)
     for name in ("dead_letter_forget", "held_forget", "ledger_forget"):
         session.run(name, keys=[*taken])
     return frozenset(taken.values())
@@ -97,10 +96,10 @@ def _assigned(
     return taken
 
 
-def _sealed_anew(session: Session, taken: Mapping[OrderKey, OrderKey], vault: Vault) -> list[Row]:
+def _sealed_anew(session: Session, taken: Mapping[OrderKey, OrderKey], vault: Vault) -> list[Payload]:
     """The payloads of former keys, by the keys that take them over. What no key of the vault opens is left out."""
     rows = []
-    for was, store_id, order_id, body in session.rows("payloads", keys=[*taken]):
+    for was, store_id, order_id, body in session.rows("payload_of", keys=[*taken]):
         place = Place(store_id, order_id)
         opened = vault.open(was, place, body)
         if opened is not None:

@@ -33,7 +33,10 @@ def open_hold(session: Session, kind: HoldKind, cause: str, now: float) -> Hold:
 
 def holds(session: Session) -> list[Hold]:
     """All that haven't ended, oldest first."""
-    return [_hold(row) for row in session.rows("holds")]
+    return [
+        Hold(number, HoldKind(kind), cause, HoldState(state), opened_at, orders)
+        for number, kind, cause, state, opened_at, orders in session.rows("holds")
+    ]
 
 
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:
@@ -51,14 +54,14 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> None:
 
 def summarise(session: Session, number: int, samples: int) -> HoldSummary | None:
     """Reads the whole hold: about 0.1 s for a million orders."""
-    row = session.row("hold", number=number)
-    if row is None:
+    hold = next((one for one in holds(session) if one.number == number), None)
+    if hold is None:
         return None
     fields: Counter[str] = Counter()
     for names, orders in session.rows("held_fields", number=number):
         fields.update(dict.fromkeys(orjson.loads(names), orders))
     some = tuple(key for key, _, _ in session.rows("held_spread", number=number, limit=samples))
-    return HoldSummary(_hold(row), dict(fields), some)
+    return HoldSummary(hold, dict(fields), some)
 
 
 def release(session: Session, number: int, arrival: Arrival, limit: int) -> int:
@@ -74,7 +77,7 @@ def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Hel
     """Which of some orders are in a hold."""
     return {
         key: Held(number, tuple(orjson.loads(fields)), since, bool(confirm))
-        for key, number, fields, since, confirm in session.rows("held", keys=[*keys])
+        for key, number, _, fields, since, confirm in session.rows("held_of", keys=[*keys])
     }
 
 
@@ -85,8 +88,3 @@ def _held_row(key: OrderKey, held: Held) -> tuple[Any, ...]:
 def _spread(key: OrderKey) -> int:
     """Where an order stands in its hold: anywhere, but always the same place. Signed 64 bits."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), signed=True)
-
-
-def _hold(row: Sequence[Any]) -> Hold:
-    number, kind, cause, state, opened_at, orders = row
-    return Hold(number, HoldKind(kind), cause, HoldState(state), opened_at, orders)

@@ -1,13 +1,21 @@
-"""The ledger: which orders wait to be looked at, and in what order. It must not know lookups, sweeps or checkpoints."""
+"""The ledger: which orders wait to be looked at, in what order, and changed rows whose orders a query has yet to tell.
+
+Such a lookup may lead to so many orders that it is walked in pages. A change that arrives during the walk starts
+another one after it, not instead of it: a row that changes all the time would otherwise never reach its last order.
+
+It must not know sweeps or checkpoints.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
+import orjson
+
 from connector.checkpoints.engine import Session
-from connector.model.orders import OrderKey
-from connector.pipeline.ports.entries import Arrival, Entry, Lane
+from connector.model.orders import Lookup, OrderKey
+from connector.pipeline.ports.entries import Arrival, Entry, Lane, PendingLookup
 from connector.pipeline.ports.records import Settlement
 
 MOST_ATTEMPTS: Final = 2**31 - 1
@@ -18,10 +26,11 @@ _Row: TypeAlias = tuple[int, int, float, int, bool, bool]
 _LANES: Final = [int(lane) for lane in Lane]
 
 
-def arrive(session: Session, arrivals: Iterable[Arrival]) -> None:
-    """Add keys, merging with what waits."""
+def arrive(session: Session, arrivals: Sequence[Arrival]) -> None:
+    """Add keys and lookups, merging with what waits."""
     rows = ((one.keys, _row(one, one.since, one.confirm)) for one in arrivals)
     _add(session, ((key, row) for keys, row in rows for key in keys))
+    _add_lookups(session, arrivals)
 
 
 def put_back(session: Session, arrival: Arrival, rows: Iterable[tuple[OrderKey, float, bool]]) -> None:
@@ -111,3 +120,42 @@ def next_due(session: Session, busy: frozenset[OrderKey], *, failed: bool) -> fl
     name = "ledger_earliest_failing" if failed else "ledger_earliest"
     rows = session.rows_of(name, _lanes(Lane), page=len(busy) + 1)
     return min((due for key, due in rows if key not in busy), default=None)
+
+
+def _add_lookups(session: Session, arrivals: Iterable[Arrival]) -> None:
+    """Each is of the arrival's own transaction: only `revision` counts."""
+    merged: dict[tuple[str, str], tuple[int, int, float, float]] = {}
+    for arrival in arrivals:
+        for lookup in arrival.lookups:
+            name = (lookup.route, _text(lookup))
+            first, latest, since, _ = merged.get(name, (arrival.revision, arrival.revision, arrival.since, 0.0))
+            merged[name] = (first, max(latest, arrival.revision), min(since, arrival.since), arrival.since)
+    session.run_rows("lookup_arrive", [(*name, *row) for name, row in sorted(merged.items())])
+
+
+def oldest_lookups(session: Session, limit: int, *, begun: bool) -> list[PendingLookup]:
+    """Of those whose walk has begun, or of the others: the one that waits longest, and others of the same route at the
+    same cursor."""
+    first = session.row("lookup_oldest_begun" if begun else "lookup_oldest_unread")
+    if first is None:
+        return []
+    route, cursor = first
+    rows = session.rows("lookup_together", route=route, cursor=cursor, limit=limit)
+    return [
+        PendingLookup(Lookup(route, tuple(orjson.loads(columns))), first_revision, revision, since, cursor or None)
+        for columns, first_revision, revision, since in rows
+    ]
+
+
+def resolved(session: Session, lookups: Sequence[PendingLookup], cursor: str | None) -> None:
+    """Go on after `cursor`, or end the walk: forget what was walked, start again what changed meanwhile."""
+    taken = [(pending.lookup.route, _text(pending.lookup), pending.revision) for pending in lookups]
+    if cursor is not None:
+        session.run_rows("lookup_continue", [(*row, cursor) for row in taken])
+        return
+    session.run_rows("lookup_finish", taken)
+    session.run_rows("lookup_restart", taken)
+
+
+def _text(lookup: Lookup) -> str:
+    return orjson.dumps(lookup.values).decode()

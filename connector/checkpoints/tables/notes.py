@@ -1,18 +1,25 @@
-"""What is counted and noted: commits that no snapshot has shown, the sweep, notes, the highest revision, counts."""
+"""What is counted and noted: commits that no snapshot has shown, sweeps, warnings, the highest revision, counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from connector.checkpoints.engine import Session
+from connector.model.orders import OrderKey, WarningKind
 from connector.pipeline.ports.entries import BLAMED, Commit
 from connector.pipeline.ports.holds import HoldState
-from connector.pipeline.ports.records import Sweep, SweepKind, Tally
+from connector.pipeline.ports.records import Settlement, Sweep, SweepKind, Tally, Warned
 
 SWEEPS_KEPT: Final = 500
 """The latest so many finished sweeps are remembered."""
+
+WARNINGS_KEPT: Final = 10_000
+"""The latest so many are remembered."""
+
+_SWEEP_NOTE: Final = "sweep"
 
 
 def reach(session: Session, revisions: Iterable[int]) -> None:
@@ -25,28 +32,38 @@ def reach(session: Session, revisions: Iterable[int]) -> None:
 def add_unseen(session: Session, commits: Sequence[Commit]) -> None:
     """Remember commits until a snapshot has shown them."""
     latest = {commit.revision: commit for commit in commits}
-    session.run_rows("commit_add", [(one.revision, one.xid, one.end_lsn) for one in latest.values()])
+    session.run_rows("unseen_put", [(one.revision, one.xid, one.end_lsn) for one in latest.values()])
+
+
+def note(session: Session, name: str, value: str) -> None:
+    """In the place of what was noted by that name."""
+    session.run_rows("note_put", [(name, value)])
 
 
 def save_sweep(session: Session, sweep: Sweep) -> None:
     """Replace the sweep's state, and remember a finished one."""
-    state = {field.name: getattr(sweep, field.name) for field in fields(sweep)}
-    session.run("sweep_save", **{**state, "kind": sweep.kind.value})
+    state = orjson.dumps(sweep).decode()
+    note(session, _SWEEP_NOTE, state)
     if sweep.finished_at is not None:
-        session.run("sweep_finish")
+        session.run_rows("finished_sweep_put", [(sweep.revision, sweep.started_at, sweep.finished_at, state)])
         session.run("sweep_forget_oldest", kept=SWEEPS_KEPT)
     reach(session, (sweep.revision, sweep.wanted_revision))
 
 
 def sweep(session: Session) -> Sweep | None:
     """The sweep's state as last saved."""
-    row = session.row("sweep")
-    return None if row is None else Sweep(SweepKind(row[0]), *row[1:])
+    state = session.value("noted", name=_SWEEP_NOTE)
+    return None if state is None else _sweep(state)
 
 
 def sweeps(session: Session, limit: int) -> list[Sweep]:
     """Finished sweeps, the latest first."""
-    return [Sweep(SweepKind(row[0]), *row[1:]) for row in session.rows("sweeps", limit=limit)]
+    return [_sweep(state) for state in session.column("sweeps", limit=limit)]
+
+
+def _sweep(state: str) -> Sweep:
+    values: dict[str, Any] = orjson.loads(state)
+    return Sweep(**{**values, "kind": SweepKind(values["kind"])})
 
 
 def tally(session: Session) -> Tally:
@@ -66,3 +83,20 @@ def tally(session: Session) -> Tally:
         holds=waiting,
         warnings=dict(session.rows("warning_counts")),
     )
+
+
+def warn(session: Session, settlements: Sequence[Settlement], now: float) -> None:
+    """Remember what was suspicious."""
+    found: dict[tuple[OrderKey, str], tuple[str, int]] = {}
+    for one in settlements:
+        for suspicion in one.warnings:
+            name = (one.entry.key, suspicion.kind.value)
+            found[name] = (suspicion.message, found.get(name, ("", 0))[1] + 1)
+    if found:
+        session.run_rows("warning_add", [(*name, text, now, now, times) for name, (text, times) in found.items()])
+        session.run("warning_forget_oldest", kept=WARNINGS_KEPT)
+
+
+def warned(session: Session, limit: int) -> list[Warned]:
+    """The latest first."""
+    return [Warned(key, WarningKind(kind), *rest) for key, kind, *rest in session.rows("warning_latest", limit=limit)]

@@ -17,15 +17,15 @@ STEP: Final = 2_000
 _PAGES: Final = 4
 """Orders held at a time, in pages, however many the rows lead to."""
 
-_Member: TypeAlias = tuple[str, str, OrderKey]
-"""Name of the index, row, order."""
+_Member: TypeAlias = tuple[int, str, OrderKey]
+"""Number of the index, row, order."""
 
 
 def enroll(session: Session, members: Mapping[OrderKey, Members]) -> None:
     """Add what isn't there yet."""
-    wanted = _members(members)
+    wanted = _members(session, members)
     if wanted:
-        _add(session, wanted - _present(session, members))
+        session.run_rows("member_add", sorted(wanted - _present(session, members)))
 
 
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:
@@ -33,9 +33,9 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     exact = {one.entry.key: one.members for one in settlements if one.members is not None}
     if not exact:
         return
-    wanted, present = _members(exact), _present(session, exact)
+    wanted, present = _members(session, exact), _present(session, exact)
     session.run_rows("member_remove", sorted(present - wanted))
-    _add(session, wanted - present)
+    session.run_rows("member_add", sorted(wanted - present))
 
 
 def enrolled(session: Session, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
@@ -69,7 +69,7 @@ def settle_line_items(session: Session, settlements: Sequence[Settlement]) -> No
     if not exact:
         return
     wanted = {(line, key) for key, lines in exact.items() for line in lines}
-    present = set(session.rows("line_items", keys=[*exact]))
+    present = set(session.rows("line_item_of", keys=[*exact]))
     session.run_rows("line_item_remove", sorted(present - wanted))
     session.run_rows("line_item_add", sorted(wanted - present))
 
@@ -82,15 +82,15 @@ def line_item_owners(session: Session, line_items: Sequence[int]) -> Mapping[int
     return found
 
 
-def _add(session: Session, rows: set[_Member]) -> None:
-    """Naming parts of the index that had no number."""
-    session.run_rows("member_index_add", [(name,) for name in sorted({name for name, _, _ in rows})])
-    session.run_rows("member_add", sorted(rows))
-
-
 def _present(session: Session, keys: Iterable[OrderKey]) -> set[_Member]:
-    return {row for row in session.rows("members", keys=[*keys]) if row[0] is not None}
+    return set(session.rows("member_of", keys=[*keys]))
 
 
-def _members(members: Mapping[OrderKey, Members]) -> set[_Member]:
-    return {(name, row, key) for key, parts in members.items() for name, rows in parts.items() for row in rows}
+def _members(session: Session, members: Mapping[OrderKey, Members]) -> set[_Member]:
+    """Numbering parts of the index that had no number."""
+    names = {name for parts in members.values() for name in parts}
+    numbers = dict(session.rows("member_indexes")) if names else {}
+    if new := sorted(names - numbers.keys()):
+        session.run_rows("member_index_add", [(name,) for name in new])
+        numbers = dict(session.rows("member_indexes"))
+    return {(numbers[name], row, key) for key, parts in members.items() for name, rows in parts.items() for row in rows}

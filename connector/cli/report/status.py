@@ -1,14 +1,22 @@
-"""`status`: a verdict, the numbers behind it, and what waits for a person."""
+"""`status`: a verdict, the numbers behind it, and what waits for a person; with --watch again and again: a view on a
+terminal, elsewhere a line per new state."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
+import click
 from rich.console import Group
+from rich.live import Live
 from rich.text import Text
 
-from connector.cli.report.console import FAILING, clock, counted
+from connector.cli.report.console import FAILING, clock, console, counted
+
+EVERY: Final = 1.0
+"""Seconds between two looks."""
 
 _TIMES: Final = frozenset({"now", "paused_since", "verified_through"})
 
@@ -76,3 +84,30 @@ def _groups(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
             what = f"fails again and again, and is tried again: {counted(group['orders'])}"
         text = f"{what}: {group['cause']} (group {group['group']})"
         yield Text(text, "red")
+
+
+def watch_status(look: Callable[[], Mapping[str, Any]]) -> None:
+    """Until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        if console().is_terminal:
+            _view(look)
+        else:
+            _lines(look)
+
+
+def _view(look: Callable[[], Mapping[str, Any]]) -> None:
+    with Live(status_view(look()), console=console(), screen=True, auto_refresh=False) as live:
+        while True:
+            time.sleep(EVERY)
+            live.update(status_view(look()), refresh=True)
+
+
+def _lines(look: Callable[[], Mapping[str, Any]]) -> None:
+    printed: object = None
+    while True:
+        found = look()
+        state = (found.get("running"), found.get("state"), found.get("reason"))
+        if state != printed:
+            printed = state
+            click.echo(f"{clock(time.time())} {found['verdict']}")
+        time.sleep(EVERY)

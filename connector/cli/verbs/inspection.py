@@ -105,12 +105,10 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
         raise click.UsageError("--watch is for people: ask with --json as often as you like")
     settings = settings_of(config_path)
     from connector.cli.report.console import console, print_json
-    from connector.cli.report.status import status_view
+    from connector.cli.report.status import status_view, watch_status
     from connector.inspect import status
 
     if watch:
-        from connector.cli.report.watch_status import watch_status
-
         watch_status(lambda: run_async(status.status(settings)))
         return
     found = run_async(status.status(settings))

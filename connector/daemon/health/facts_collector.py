@@ -16,8 +16,8 @@ import structlog
 
 from connector import __version__
 from connector.daemon.health.health import Finding, Health
-from connector.daemon.health.slot_monitor import SlotMonitor
 from connector.daemon.health.store_snapshot import StoreSnapshot
+from connector.daemon.health.wal_watch import SlotMonitor
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Endpoint
 from connector.pipeline.run import Pipeline

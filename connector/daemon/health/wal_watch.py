@@ -5,9 +5,14 @@ It only warns: nothing is cut off, because a slot that is dropped loses changes.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import structlog
 
-from connector.source.objects.slot import SlotReport
+from connector.daemon.health.health import Health
+from connector.model.errors import SourceUnavailable
+from connector.source.objects.slot import SlotReport, SlotWatch
 from connector.source.objects.wal_forecast import Forecast, Outlook
 from connector.status.facts import duration, size
 
@@ -71,3 +76,28 @@ def _advice(report: SlotReport) -> str:
             " xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start; pg_prepared_xacts)"
         )
     return "it isn't read: `redo-connector status` says why; make room on that disk until it is"
+
+
+class SlotMonitor:
+    """Asked once a second: the last report, the WAL kept for the slot, and a stream to be reopened.
+
+    `reconnect` is called with a reason when the stream's server takes no note of what it is told.
+    """
+
+    def __init__(self, slot: SlotWatch, wal: WalWatch, health: Health, reconnect: Callable[[str], None]) -> None:
+        self._slot = slot
+        self._health = health
+        self._reconnect = reconnect
+        self.wal = wal
+        self.report: SlotReport | None = None
+        """None while the server doesn't answer."""
+
+    async def look(self, settled: int) -> None:
+        """`settled`: how many orders were dealt with since the start."""
+        try:
+            self.report = await self._slot.report()
+        except SourceUnavailable:
+            self.report = None  # the stream's own error says it better
+        self.wal.look(time.monotonic(), self.report)
+        if self._health.look(self.report, settled):
+            self._reconnect("the server takes no note of what it is told")

@@ -1,4 +1,4 @@
-"""A throw-away Postgres server for the demo and the tests.
+"""A throw-away Postgres server for the demo.
 
 Knows initdb, the server's process and its settings. Must not know what the databases in it are for. Everything here
 blocks: asynchronous code calls it through `asyncio.to_thread`.
@@ -6,16 +6,14 @@ blocks: asynchronous code calls it through `asyncio.to_thread`.
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Literal
-from urllib.parse import quote, urlencode
+from typing import Final, Self
+from urllib.parse import quote
 
 from connector.demo.postgres.binaries import Installation, find_installation
 from connector.demo.postgres.scratch import Account, Scratch
@@ -32,38 +30,11 @@ SETTINGS: Final[Mapping[str, str]] = {
 """What every cluster starts with, in postgresql.conf, so that ALTER SYSTEM still beats it."""
 
 _PORT_TRIES: Final = 5
-_START_TIMEOUT: Final = 60.0
-_SIGNALS: Final = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+START_TIMEOUT: Final = 60.0
 
 
 class PostgresFailed(ConnectorError):
     """initdb or the server failed. The message ends with the tail of its output."""
-
-
-class Template:
-    """A freshly initialised data folder, copied (0.1 s) where initdb would be run again (0.7 s).
-
-    Must live at least as long as the clusters made from it.
-    """
-
-    def __init__(self, *, bindir: Path | None = None) -> None:
-        """Find the programs (see `find_installation`) and run initdb. Raises PostgresMissing, PostgresFailed."""
-        self._scratch = Scratch(Account.fit())
-        try:
-            self.installation = find_installation(bindir, self._scratch)
-            self.data = _initdb(self.installation, self._scratch)
-        except BaseException:  # an interrupt, too, must not leave a folder or a server
-            self._scratch.remove()
-            raise
-
-    def destroy(self) -> None:
-        self._scratch.remove()
-
-    def __enter__(self) -> Template:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.destroy()
 
 
 class Cluster:
@@ -81,89 +52,29 @@ class Cluster:
         self._launched_at = 0  # bytes of the log before the last launch
 
     @classmethod
-    def create(
-        cls, *, bindir: Path | None = None, settings: Mapping[str, str] | None = None, template: Template | None = None
-    ) -> Cluster:
-        """Initialise and start a server; returns once it accepts connections.
-
-        `settings` are added to SETTINGS (`{"fsync": "off"}` for tests). With a template its programs are used, and
-        `bindir` must be left out. Raises PostgresMissing, PostgresFailed.
-        """
-        if template is not None and bindir is not None:
-            raise ValueError("a template already says which programs to use")
+    def create(cls) -> Self:
+        """Initialise and start a server; returns once it accepts connections. Raises PostgresMissing,
+        PostgresFailed."""
         scratch = Scratch(Account.fit())
         try:
-            if template is None:
-                installation = find_installation(bindir, scratch)
-                _initdb(installation, scratch)
-            else:
-                installation = template.installation
-                shutil.copytree(template.data, scratch.path / "data")
-                scratch.account.own(scratch.path / "data")
-            cluster = cls(installation, scratch, {**SETTINGS, **(settings or {})})
+            installation = find_installation(None, scratch)
+            initdb(installation, scratch)
+            cluster = cls(installation, scratch, SETTINGS)
             cluster._start_on_free_port()
         except BaseException:  # an interrupt, too, must not leave a folder or a server
             scratch.remove()
             raise
         return cluster
 
-    @property
-    def version(self) -> int:
-        """The major version, 13 to 18."""
-        return self.installation.version
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int | None:
-        """The postmaster's."""
-        return self._process.pid if self._process is not None and self.running else None
-
-    def dsn(self, dbname: str = "postgres", user: str = "postgres", **params: str) -> str:
-        """A libpq URI; `params` are libpq's (`application_name="x"`)."""
-        query = f"?{urlencode(params, quote_via=quote)}" if params else ""
-        return f"postgresql://{quote(user, safe='')}@127.0.0.1:{self.port}/{quote(dbname, safe='')}{query}"
-
-    def start(self) -> None:
-        """Start the stopped server on the port it had. Raises PostgresFailed with the log's tail."""
-        if self.running:
-            return
-        deadline = time.monotonic() + _START_TIMEOUT
-        while not self._launch(deadline):
-            # After a SIGKILL the old server's children need a moment to notice, and write to the same log meanwhile.
-            if "pre-existing shared memory block" not in self._since_launch() or time.monotonic() > deadline:
-                raise PostgresFailed(f"the server did not start:\n{self.log_tail()}")
-            time.sleep(0.1)
-
-    def stop(self, mode: Literal["fast", "immediate"] = "fast", timeout: float = 30.0) -> None:
-        """Stop the server and wait for its end.
-
-        A fast stop waits for replication clients to take what is left; after `timeout` (s) it becomes an immediate one.
-        """
-        if self._process is None:
-            return
-        self._process.send_signal(_SIGNALS[mode])
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.send_signal(signal.SIGQUIT)
-        self._gone()
-
-    def restart(self, mode: Literal["fast", "immediate"] = "fast") -> None:
-        self.stop(mode)
-        self.start()
-
-    def kill(self) -> None:
-        """SIGKILL the postmaster, as the OOM killer would."""
-        if self._process is not None:
-            self._process.kill()
-            self._gone()
+    def dsn(self, dbname: str = "postgres", user: str = "postgres") -> str:
+        """A libpq URI."""
+        return f"postgresql://{quote(user, safe='')}@127.0.0.1:{self.port}/{quote(dbname, safe='')}"
 
     def destroy(self) -> None:
         """Stop at once and remove everything. Safe to call twice."""
-        self.stop("immediate")
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._gone()
         self._scratch.remove()
 
     def log_tail(self, lines: int = 20) -> str:
@@ -172,10 +83,10 @@ class Cluster:
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.destroy()
 
     def _gone(self) -> None:
@@ -191,7 +102,7 @@ class Cluster:
             lines = [f"{name} = '{value}'\n" for name, value in (*self._settings.items(), ("port", str(self.port)))]
             with (self.data / "postgresql.conf").open("a") as conf:
                 conf.writelines(lines)
-            if self._launch(time.monotonic() + _START_TIMEOUT):
+            if self._launch(time.monotonic() + START_TIMEOUT):
                 return
             if "could not create any TCP/IP sockets" not in self._since_launch():
                 break
@@ -209,8 +120,9 @@ class Cluster:
             if self._ready(process.pid):
                 return True
             if time.monotonic() > deadline:
-                self.stop("immediate")
-                raise PostgresFailed(f"the server was not ready in {_START_TIMEOUT:.0f} s:\n{self.log_tail()}")
+                self._process.send_signal(signal.SIGQUIT)
+                self._gone()
+                raise PostgresFailed(f"the server was not ready in {START_TIMEOUT:.0f} s:\n{self.log_tail()}")
             time.sleep(0.02)
         self._gone()
         return False
@@ -230,7 +142,8 @@ class Cluster:
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
-def _initdb(installation: Installation, scratch: Scratch) -> Path:
+def initdb(installation: Installation, scratch: Scratch) -> Path:
+    """Make the data folder. Raises PostgresFailed."""
     data = scratch.path / "data"
     data.mkdir(mode=0o700)
     scratch.account.own(data)

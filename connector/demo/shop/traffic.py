@@ -42,9 +42,6 @@ class Kind(StrEnum):
     MENDED = "emails mended"
 
 
-INVISIBLE: Final = frozenset({Kind.NOTE, Kind.BINS, Kind.TOUCHED, Kind.STOCK, Kind.ROLLED_BACK})
-"""Edits after which every order is for Redo what it was before."""
-
 WEIGHTS: Final[Mapping[Kind, int]] = {
     Kind.NEW_ORDER: 200,
     Kind.QUANTITY: 120,

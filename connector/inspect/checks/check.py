@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from connector.checkpoints.address import SETTING
-from connector.checkpoints.reading import ReadOnlyCheckpoints
+from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.contract.order_builder import RedoContract
 from connector.inspect.checks.start_checks import refuse_other_tables, source_problems
 from connector.inspect.checks.store_checks import store_problems

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector.checkpoints.address import Address
-from connector.checkpoints.opening import noted
-from connector.checkpoints.slots import former_slots
+from connector.checkpoints.opening import former_slots, noted
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
 from connector.projection import Projection

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from connector.checkpoints.reading import ReadOnlyCheckpoints
+from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.order_builder import RedoContract
 from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one

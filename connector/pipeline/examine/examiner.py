@@ -30,8 +30,7 @@ from connector.pipeline.examine.decide import postpone, refuse, requeue
 from connector.pipeline.examine.slow_orders import SlowOrders
 from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.ports.entries import Entry, Lane
-from connector.pipeline.read.batch import divided
-from connector.pipeline.read.lanes import ReadLane
+from connector.pipeline.read.batch import ReadLane, divided
 
 
 class Examiner:

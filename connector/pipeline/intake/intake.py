@@ -9,12 +9,43 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from connector.model.changes import Transaction
+from connector.pipeline.backoff import unless_stopped
+from connector.pipeline.context import Context
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.intake.ledger_writer import LedgerWriter
 from connector.pipeline.intake.progress import Progress
-from connector.pipeline.intake.router import Router
+from connector.pipeline.intake.router import Routed, Router
 from connector.pipeline.ports.protocols import Source
+from connector.pipeline.read.visibility import Visibility
+from connector.pipeline.sweeps.lookups import LookupResolver
+from connector.pipeline.sweeps.state import Sweeps
+
+
+class LedgerWriter:
+    """Writes to the ledger what transactions affected, and wakes who waits for it. Acknowledges nothing."""
+
+    def __init__(
+        self, context: Context, sweeps: Sweeps, visibility: Visibility, queue: LedgerQueue, lookups: LookupResolver
+    ) -> None:
+        self._store = context.store
+        self._sweeps = sweeps
+        self._visibility = visibility
+        self._queue = queue
+        self._lookups = lookups
+
+    async def write(self, routed: Routed) -> None:
+        """Durably."""
+        if routed.arrivals or routed.sweep is not None:
+            self._visibility.arrived(routed.commits)
+        if routed.sweep is not None:
+            self._sweeps.asked(*routed.sweep)
+            await self._sweeps.save(routed.arrivals, routed.commits)
+        elif routed.arrivals:
+            await self._store.arrive(routed.arrivals, routed.commits)
+        self._queue.arrived()
+        if any(arrival.lookups for arrival in routed.arrivals):
+            self._lookups.lookups_arrived()
 
 
 class Intake:
@@ -32,24 +63,11 @@ class Intake:
         """Until the stream ends or `stop` is set. Raises SourceUnavailable when the source cuts us off, SlotLost when
         its slot can't be read any more."""
         stream = self._source.batches(self._router.interest, self._progress)
-        stopping = asyncio.ensure_future(stop.wait())
-        step: asyncio.Future[Sequence[Transaction] | None] | None = None
         try:
-            while True:
-                step = asyncio.ensure_future(_next(stream))
-                await asyncio.wait({step, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
-                    return
-                batch = step.result()
-                if batch is None:
-                    return
+            while (batch := await unless_stopped(stop, _next(stream))) is not None:
                 with self.heartbeat.working():
                     await self._take_in(batch)
         finally:
-            stopping.cancel()
-            if step is not None and not step.done():
-                step.cancel()
-                await asyncio.wait({step})
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 

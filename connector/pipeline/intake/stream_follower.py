@@ -10,7 +10,7 @@ import asyncio
 import structlog
 
 from connector.model.errors import ConfigurationError, ConnectorError, SlotLost, SourceUnavailable
-from connector.pipeline.backoff import RECONNECT, sleep_unless
+from connector.pipeline.backoff import RECONNECT, sleep_unless, unless_stopped
 from connector.pipeline.clock import Clock
 from connector.pipeline.intake.intake import Intake
 from connector.pipeline.intake.progress import Gap, Progress
@@ -53,17 +53,9 @@ class StreamFollower:
         self.trouble = lost
         self._progress.lost(Gap(f"slot_{lost.reason}"))
         log.error("slot_lost", problem=str(lost), next="a new slot is made, then every order is compared")
-        renewing = asyncio.ensure_future(self._slot.renew(lost))
-        stopping = asyncio.ensure_future(stop.wait())
         try:
             # The server makes a slot only once the transactions that run now have ended.
-            await asyncio.wait({renewing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if renewing.done():
-                renewing.result()
+            await unless_stopped(stop, self._slot.renew(lost))
         except SourceUnavailable as error:
             self.trouble = error
             log.warning("slot_not_renewed", problem=str(error))
-        finally:
-            stopping.cancel()
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)

@@ -162,10 +162,6 @@ class Redo(Protocol):
         """ACCEPTED with reason `absent` when Redo has no such order."""
         ...
 
-    def serves(self, store_id: str) -> bool:
-        """Whether there is a secret for the store."""
-        ...
-
 
 class Observer(Protocol):
     """Where facts are counted. No order id ever becomes a label."""

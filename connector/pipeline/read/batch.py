@@ -1,10 +1,12 @@
-"""How many orders one query reads: fewer once a query ran into a limit of the server's, and slowly more again."""
+"""How many orders one query reads, fewer once a query ran into a limit of the server's, and slowly more again. And
+lanes: one query at a time in each, so that a burst of changes doesn't take all connections."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from connector.model.errors import LimitExceeded
 from connector.pipeline.ports.entries import Entry
@@ -20,6 +22,8 @@ AGAIN_BRIEF = 20
 """After so many queries that needed little time, the next have little again."""
 WAYS = 8
 """What was read together and took too long is read apart in so many parts: of three rounds, one order is left."""
+PATIENCE = 2.0
+"""Seconds after which a read that isn't over may be overtaken by the next one."""
 
 
 class BatchSize:
@@ -61,6 +65,38 @@ class BatchSize:
         if 2 * seconds < self._too_long or self._full >= TRIED_ANYWAY:
             self._full = 0
             self.size = min(self._most, self.size + max(1, self.size // GROW))
+
+
+class ReadLane:
+    """`overtaken`: how many reads that took longer than PATIENCE may go on while others begin. `sharing`: the lane that
+    it takes turns with."""
+
+    def __init__(self, *, overtaken: int = 0, sharing: ReadLane | None = None) -> None:
+        self.batch = BatchSize()
+        self._turns: asyncio.Semaphore = asyncio.Semaphore(1) if sharing is None else sharing._turns
+        self._overtaken = overtaken
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        await self._turns.acquire()
+        waits = True
+
+        def overtake() -> None:
+            nonlocal waits
+            if self._overtaken:
+                waits = False
+                self._overtaken -= 1
+                self._turns.release()
+
+        alarm = asyncio.get_running_loop().call_later(PATIENCE, overtake)
+        try:
+            yield
+        finally:
+            alarm.cancel()
+            if waits:
+                self._turns.release()
+            else:
+                self._overtaken += 1
 
 
 def divided(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

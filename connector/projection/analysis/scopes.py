@@ -129,7 +129,6 @@ class Scope:
     limited: bool = False
     distinct: bool = False
     distinct_on: frozenset[Node] | None = None
-    is_cte: bool = False
     alternatives: bool = False
     recursive: bool = False
     view: TableName | None = None

@@ -81,7 +81,6 @@ class TableReader:
         if cte.later:
             self.resolver.note(f"{alias} is a CTE that comes later", node, "put it first")
         inner = self.resolver.cte(cte, self.scope)
-        inner.is_cte = True
         if names and not inner.in_order:
             self._out_of_order(alias, node)
         for output, new in zip(inner.outputs, names, strict=False):

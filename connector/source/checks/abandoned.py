@@ -23,7 +23,7 @@ from connector.source.objects.slot import drop_slot_statement
 
 # By `to_jsonb`, because servers before 17 don't know since when. https://www.postgresql.org/docs/current/view-pg-replication-slots.html
 _ABANDONED: Final = """
-SELECT slot_name::text AS name, database::text, wal_status, here.lsn - restart_lsn AS retained,
+SELECT slot_name::text AS name, database::text, wal_status, pg_size_pretty(here.lsn - restart_lsn) AS retained,
        (to_jsonb(s)->>'inactive_since')::timestamptz AS since
 FROM pg_replication_slots s, LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
                                                   ELSE pg_current_wal_lsn() END AS lsn) AS here
@@ -39,18 +39,18 @@ SELECT pubname::text FROM pg_publication WHERE starts_with(pubname, 'redo_connec
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """A slot that looks like ours and isn't read. `retained` in bytes, None once its WAL is lost; `since`: from 17
+    """A slot that looks like ours and isn't read. `retained`: how much WAL, None once that is lost; `since`: from 17
     on."""
 
     name: str
     database: str
     wal_status: str | None
-    retained: int | None
+    retained: str | None
     since: datetime | None
 
     def problem(self) -> Problem:
         drop = drop_slot_statement(self.name)
-        kept = "it keeps no WAL any more" if self.retained is None else f"it keeps {_size(self.retained)} of WAL"
+        kept = "it keeps no WAL any more" if self.retained is None else f"it keeps {self.retained} of WAL"
         since = "" if self.since is None else f" since {self.since:%Y-%m-%d %H:%M} UTC"
         what = (
             f"a slot of ours, in database {self.database}, that nobody has read{since}:"
@@ -79,13 +79,3 @@ async def publication_problems(conn: psycopg.AsyncConnection[Any], own: Sequence
             hint = f"if no connector needs it: {drop}"
             found.append(Problem(what, hint, f"publication {each.name}", warning=True))
     return found
-
-
-def _size(count: int) -> str:
-    """Bytes as Postgres's pg_size_pretty says them."""
-    amount, unit = float(count), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{amount:,.0f} {unit}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from connector.demo.postgres import Cluster
 from tests.source.tapes import FOLDER, record
+from tests.support.postgres.cluster import Cluster
 from tests.support.programs import postgres_versions
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from connector.demo.postgres import Cluster
 from tests.support.fixtures.postgres import Database, drop_database
+from tests.support.postgres.cluster import Cluster
 
 _ORDER = """
     '2026-01-05 10:00Z'::timestamptz AS created_at,

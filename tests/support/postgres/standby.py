@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 import psycopg
 
-from connector.demo.postgres import SETTINGS, Cluster
+from connector.demo.postgres.cluster import SETTINGS
 from connector.demo.postgres.scratch import Account, Scratch
+from tests.support.postgres.cluster import Cluster
 
 
 def standby_of(primary: Cluster, settings: Mapping[str, str] | None = None) -> Cluster:

@@ -22,13 +22,13 @@ from urllib.parse import urlsplit
 import psycopg
 
 from connector.checkpoints.opening import in_file
-from connector.demo.postgres import Cluster, Template
 from connector.inspect import grants
 from connector.model.changes import parse_lsn
 from connector.sandbox.server import SandboxServer
 from connector.settings.config import Settings
 from tests.support.fault_proxy import FaultProxy
 from tests.support.fixtures.postgres import Database, create_database
+from tests.support.postgres.cluster import Cluster, Template
 from tests.support.postgres.standby import promote, replayed, standby_of
 from tests.system.chaos.supervisor import Supervisor
 from tests.system.chaos.writing import Writing

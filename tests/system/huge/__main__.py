@@ -15,9 +15,9 @@ import click
 
 from benchmarks.machine import machine
 from benchmarks.report import replace
-from connector.demo.postgres import Cluster, Template
 from tests.support.fixtures.cli import TOKEN, Cli, LocalRedo, free_port
 from tests.support.fixtures.postgres import create_database, drop_database
+from tests.support.postgres.cluster import Cluster, Template
 from tests.system.huge.scenarios import SCENARIOS, Figures, play
 from tests.system.huge.stage import Stage
 

@@ -143,9 +143,6 @@ class MortalRedo:
     def __init__(self, redo: DirectRedo, life: Life, witness: Witness) -> None:
         self._redo, self._life, self._witness = redo, life, witness
 
-    def serves(self, store_id: str) -> bool:
-        return self._redo.serves(store_id)
-
     async def push(self, order: Order) -> Outcome:
         return await self._ask(order.place, order, lambda: self._redo.push(order))
 

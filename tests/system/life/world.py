@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from cryptography.fernet import Fernet
+
 from connector.checkpoints.sqlite.engine import SqliteEngine
 from connector.checkpoints.sqlite.file import open_memory
 from connector.checkpoints.store import Checkpoints
@@ -42,7 +44,7 @@ TIMEOUT, CONFIRM_AFTER = 5.0, 20.0
 LATEST = 15.0
 """No request is carried out later than so many seconds after it was sent, so that `confirm_after` keeps its word for a
 request of a process that was killed the moment after."""
-VAULT = Vault([Vault.generate()])
+VAULT = Vault([Fernet.generate_key().decode()])
 CONTRACT = RedoContract(store_id=MAIN, stores=frozenset({MAIN, OTHER}))
 
 

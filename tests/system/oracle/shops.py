@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from connector.demo.postgres import Cluster
 from tests.support.fixtures.postgres import Database, create_database
+from tests.support.postgres.cluster import Cluster
 from tests.system.oracle.worlds import World
 
 EXAMPLES: Final = Path(__file__).parents[3] / "examples"

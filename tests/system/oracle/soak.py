@@ -19,9 +19,9 @@ from pathlib import Path
 import click
 import structlog
 
-from connector.demo.postgres import Cluster, Template
 from connector.model.errors import ConfigurationError
 from tests.support.fixtures.postgres import Database
+from tests.support.postgres.cluster import Cluster, Template
 from tests.system.oracle import shops
 from tests.system.oracle.trial import Figures, OracleFailed, Plan, make_template, run
 from tests.system.oracle.worlds import World, worlds

@@ -14,11 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from connector.demo.postgres import Cluster
 from connector.pipeline.ports.records import SweepKind
 from connector.sandbox.server import SandboxServer
 from tests.support.fixtures.connector import Rig
 from tests.support.fixtures.postgres import Database, create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 from tests.system.oracle.judge import RecordingState, Wrong, believed, judge
 from tests.system.oracle.worlds import World
 from tests.system.oracle.writers import Committed, Traffic
