@@ -9,16 +9,21 @@ import json
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from connector.checkpoints.engine import Session
+from connector.model.texts import storable
 
 KEPT_FOR: Final = 7 * 86_400.0
 """Seconds that a finished request is remembered."""
+LONGEST_MESSAGE: Final = 2_000
+"""Characters of what came of a request."""
+UNREADABLE: Final = "unreadable"
+_CANT_BE_READ: Final = "the request can't be read: ask again with this version's command"
 
 
 class RequestState(StrEnum):
@@ -31,7 +36,8 @@ class RequestState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Request:
     """One thing asked of the connector. `done` of `total` orders (None: unknown) were dealt with; `message` says what
-    came of it. Times are seconds since 1970."""
+    came of it. Times are seconds since 1970. One that can't be read, because another program wrote it, has the verb
+    UNREADABLE, and says so in `message`."""
 
     number: int
     verb: str
@@ -90,7 +96,7 @@ class Inbox:
 
     def get(self, number: int) -> Request | None:
         with self._place.opened(write=False) as session:
-            return None if session is None else _request(session.row("request", number=number))
+            return None if session is None else _found(session, number)
 
     def waiting(self) -> bool:
         """Whether `next` would find something; may be asked several times a second."""
@@ -100,7 +106,8 @@ class Inbox:
     def next(self) -> Request | None:
         """The oldest that waits; it is running from now on."""
         with self._place.opened() as session:
-            return None if session is None else _request(session.row("request_next"))
+            number = None if session is None else session.value("request_next")
+            return None if session is None or number is None else _found(session, number)
 
     def progress(self, number: int, done: int, total: int | None) -> None:
         """One synced commit: not for each order."""
@@ -108,7 +115,8 @@ class Inbox:
 
     def finish(self, number: int, ok: bool, message: str) -> None:
         state = RequestState.DONE if ok else RequestState.FAILED
-        self._run("request_finish", state=state.value, message=message, finished_at=self._clock(), number=number)
+        words = storable(message, LONGEST_MESSAGE)
+        self._run("request_finish", state=state.value, message=words, finished_at=self._clock(), number=number)
 
     def recover(self) -> None:
         """At a connector's start: what a former one had begun waits again. Every verb may be carried out twice."""
@@ -125,8 +133,32 @@ class Inbox:
                 session.run(name, **values)
 
 
-def _request(row: Sequence[Any] | None) -> Request | None:
-    if row is None:
-        return None
-    number, verb, arguments, asked_at, state, *rest = row
-    return Request(number, verb, json.loads(arguments), asked_at, RequestState(state), *rest)
+def _found(session: Session, number: int) -> Request | None:
+    """Whatever another program wrote there, it keeps nobody from the requests behind it."""
+    try:
+        row = session.row("request", number=number)
+        return None if row is None else _request(*row)
+    except (ValueError, TypeError, RecursionError):  # no UTF-8, no JSON, JSON nested too deeply, no state of ours
+        finished = bool(session.value("request_finished", number=number))
+        state = RequestState.FAILED if finished else RequestState.RUNNING
+        ended = 0.0 if finished else None
+        return Request(number, UNREADABLE, {}, 0.0, state, message=_CANT_BE_READ, finished_at=ended)
+
+
+def _request(number: int, verb: Any, text: Any, asked_at: Any, state: Any, *rest: Any) -> Request:
+    """SQLite keeps a value of any type in any column."""
+    done, total, message, finished_at = rest
+    arguments = json.loads(text)
+    if not (isinstance(verb, str) and isinstance(message, str) and isinstance(arguments, dict)):
+        raise TypeError
+    return Request(
+        number,
+        verb,
+        arguments,
+        float(asked_at),
+        RequestState(state),
+        int(done),
+        None if total is None else int(total),
+        message,
+        None if finished_at is None else float(finished_at),
+    )

@@ -24,6 +24,8 @@ from connector.model.orders import Document, Order, Place, Violation
 
 CANCEL_REASON: Final = "other"
 """Redo's `cancelReason` for an order of which only its absence from the mapping is known."""
+MOST_VIOLATIONS: Final = 100
+"""Of one order; how many more there are is told."""
 
 
 class RedoContract:
@@ -63,10 +65,10 @@ class RedoContract:
             model = CustomOrder.model_validate(row, context=reading)
         except ValidationError as error:
             found = _merge(violations(error), rules.check(respelled(row)))
-            raise InvalidOrder([*misplaced, *found], store_id) from None
+            raise InvalidOrder(_some([*misplaced, *found]), store_id) from None
         payload = model.model_dump(by_alias=True, exclude_unset=True)
         if broken := [*misplaced, *rules.check(payload)]:
-            raise InvalidOrder(broken, store_id)
+            raise InvalidOrder(_some(broken), store_id)
         ignored = self._ignored_with_time if timeless else self._ignored
         try:
             return _order(Place(store_id, model.id), payload, ignored)
@@ -137,6 +139,12 @@ def _complete(row: dict[str, Any], seen_at: float) -> bool:
 def _currency(row: Mapping[str, Any], which: str) -> str | None:
     code = row.get(f"{which}Currency", row.get(f"{which}_currency"))
     return code if isinstance(code, str) else None
+
+
+def _some(found: list[Violation]) -> list[Violation]:
+    """Those that one would read: a list of the wrong kind may have a million."""
+    more = len(found) - MOST_VIOLATIONS
+    return found if more <= 0 else [*found[:MOST_VIOLATIONS], Violation("", f"and {more:,} more")]
 
 
 def _merge(first: Sequence[Violation], second: Sequence[Violation]) -> list[Violation]:

@@ -17,6 +17,9 @@ from connector.model.orders import Violation
 
 Payload = Mapping[str, Any]
 
+LONGEST_ID: Final = 255
+"""Characters of an order's id."""
+
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -24,6 +27,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 def check(order: Payload) -> list[Violation]:
     """Every rule the order breaks."""
     return [
+        *_id(order),
         *_email(order),
         *_currencies(order),
         *_line_items(order),
@@ -31,6 +35,13 @@ def check(order: Payload) -> list[Violation]:
         *_refunds(order),
         *protection([(f"lineItems[{at}]", line) for at, line in objects(order, "lineItems")]),
     ]
+
+
+def _id(order: Payload) -> Iterator[Violation]:
+    """It is part of an address, and of the checkpoints' keys."""
+    given = text(order, "id")
+    if given is not None and (len(given) > LONGEST_ID or "\0" in given):
+        yield Violation("id", f"must have {LONGEST_ID} characters at most, and no zero byte")
 
 
 def objects(parent: Payload, name: str) -> Iterator[tuple[int, Payload]]:

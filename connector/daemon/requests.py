@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import structlog
 
+from connector.checkpoints import requests
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.checkpoints.requests import Inbox, Request
+from connector.daemon import request_arguments as arguments
 from connector.model.errors import CheckpointsUnwritable, ConnectorError
-from connector.model.orders import OrderKey
 from connector.pipeline.control import Control
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Sweep, SweepKind
@@ -24,6 +25,10 @@ log = structlog.get_logger("connector.inbox")
 
 EVERY: Final = 0.3
 """Seconds between two looks into the inbox."""
+_NAMES_NONE: Final = "the request names neither orders nor a group of dead letters: nothing was done; ask again"
+_DEFECT: Final = (
+    "it failed for a reason that nobody foresaw, a defect of the connector: its log says where; report that"
+)
 
 
 class RequestRunner:
@@ -77,27 +82,32 @@ class RequestRunner:
             message = await self._do(inbox, request)
         except ConnectorError as error:
             await self._finish(inbox, request, ok=False, message=str(error))
+        except Exception:
+            log.error("request_failed", number=request.number, verb=request.verb, exc_info=True)
+            await self._finish(inbox, request, ok=False, message=_DEFECT)
         else:
             ok = message is not None
             await self._finish(inbox, request, ok=ok, message=message or "this version knows no such request")
 
     async def _finish(self, inbox: Inbox, request: Request, *, ok: bool, message: str) -> None:
-        log.info("request_finished", number=request.number, verb=request.verb, ok=ok, result=message)
+        if ok:
+            log.info("request_finished", number=request.number, verb=request.verb, ok=ok, result=message)
+        else:
+            log.warning("request_finished", number=request.number, verb=request.verb, ok=ok, result=message)
         try:
             await asyncio.to_thread(inbox.finish, request.number, ok, message)
         except CheckpointsUnwritable as error:
             log.warning("inbox_unusable", problem=str(error))
 
     async def _do(self, inbox: Inbox, request: Request) -> str | None:
-        """What came of it; None for a verb that isn't known."""
-        arguments = request.arguments
+        """What came of it; None for a verb that isn't known. Raises ConnectorError when it can't be carried out."""
         match request.verb:
             case "redrive" | "resend":
                 return f"{_orders(await self._resend(inbox, request))} on the way to Redo"
             case "set-aside":
-                return await self._set_aside(arguments)
+                return await self._set_aside(request)
             case "approve":
-                return await self._approve(arguments)
+                return await self._approve(request)
             case "pause":
                 begun = await self._control.pause()
                 return "delivery to Redo is paused" if begun else "delivery to Redo was paused already"
@@ -108,13 +118,17 @@ class RequestRunner:
                 return await self._sweep(inbox, request, SweepKind.RECONCILE)
             case "backfill":
                 return await self._sweep(inbox, request, SweepKind.BACKFILL)
+            case requests.UNREADABLE:
+                raise ConnectorError(request.message)
         return None
 
     async def _resend(self, inbox: Inbox, request: Request) -> int:
-        arguments = request.arguments
-        if "keys" in arguments:
-            return await self._control.resend([OrderKey(key) for key in arguments["keys"]])
-        group = arguments.get("group")
+        keys = arguments.keys(request)
+        if keys is not None:
+            return await self._control.resend(keys)
+        group = arguments.group(request)
+        if group is None and request.arguments.get("all") is not True:
+            raise ConnectorError(_NAMES_NONE)
         total = await self._control.letters(group)
 
         async def on_progress(so_far: int) -> None:
@@ -122,19 +136,23 @@ class RequestRunner:
 
         return await self._control.redrive(group, on_progress)
 
-    async def _set_aside(self, arguments: Mapping[str, Any]) -> str:
+    async def _set_aside(self, request: Request) -> str:
+        keys, group = arguments.keys(request), arguments.group(request)
+        if keys is None and group is None:
+            raise ConnectorError(_NAMES_NONE)
         if self._control.paused:
             raise ConnectorError("delivery is paused by hand: `redo-connector resume`, then ask again")
-        if "keys" in arguments:
-            aside = await self._control.set_aside([OrderKey(key) for key in arguments["keys"]])
+        if keys is not None:
+            aside = await self._control.set_aside(keys)
         else:
-            aside = await self._control.set_aside_group(arguments["group"])
+            aside = await self._control.set_aside_group(str(group))
         return f"{_orders(aside)} set aside until a change or a redrive" if aside else "none of them fails any more"
 
-    async def _approve(self, arguments: Mapping[str, Any]) -> str:
-        released = await self._control.approve(arguments["hold"], arguments.get("limit"))
+    async def _approve(self, request: Request) -> str:
+        hold, limit = arguments.hold(request), arguments.limit(request)
+        released = await self._control.approve(hold, limit)
         if released is None:
-            return f"hold {arguments['hold']} is gone: nothing waits there any more"
+            return f"hold {hold} is gone: nothing waits there any more"
         return f"{_orders(released)} on the way to Redo"
 
     async def _sweep(self, inbox: Inbox, request: Request, kind: SweepKind) -> str:

@@ -8,10 +8,12 @@ An exception is told by its type and where it was raised: its message, and local
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import traceback
+from collections.abc import MutableMapping
 from typing import Any, Final, Literal
 
 import orjson
@@ -49,7 +51,21 @@ def _renderer(form: Literal["auto", "console", "json"]) -> Processor:
     if writes_json(form):
         return structlog.processors.JSONRenderer(serializer=_to_json)
     # Exceptions that come to it are rendered already.
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    plain = structlog.dev.plain_traceback
+    return _Console(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain))
+
+
+class _Console:
+    """For a terminal, which must not take orders from a key: what doesn't print is escaped."""
+
+    def __init__(self, renderer: structlog.dev.ConsoleRenderer) -> None:
+        self._renderer = renderer
+
+    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+        for name, value in event.items():
+            if isinstance(value, str) and name != "exception" and not value.isprintable():
+                event[name] = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in value)
+        return self._renderer(logger, method, event)
 
 
 def _configure_libraries(formatter: logging.Formatter, repeats: Repeats) -> None:
@@ -83,4 +99,7 @@ def without_values(exc_info: ExcInfo) -> str:
 
 
 def _to_json(event: dict[str, Any], **_: Any) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:  # half a surrogate pair, or a whole number beyond 64 bits: no line may fail
+        return json.dumps(event, default=str)

@@ -10,14 +10,31 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NewType, TypeAlias
+from typing import Any, Final, NewType, TypeAlias
 
 from connector.model.changes import Snapshot
+from connector.model.texts import is_storable
 
 _PLACES = re.compile(r"\[\d+\]")
 
 OrderKey = NewType("OrderKey", str)
 """The order's primary key in the OMS: its text form, or a JSON list of text forms when the key is composite."""
+
+
+LONGEST_KEY: Final = 2600
+"""Bytes of a key in UTF-8. An index of Postgres's holds 2,704 at most: the OMS's, and the checkpoint database's."""
+
+
+def named_key(text: object) -> OrderKey:
+    """The key that a person or another program names. Every command, page and request comes through here; whether the
+    text fits the order key's columns is the database's to say. Raises ValueError, which quotes nothing of it."""
+    if not isinstance(text, str):
+        raise ValueError("an order key is a text")
+    if not is_storable(text):
+        raise ValueError("no order key holds a zero byte or half a character")
+    if len(text) > LONGEST_KEY or len(text.encode()) > LONGEST_KEY:
+        raise ValueError(f"no order key is longer than {LONGEST_KEY:,} bytes")
+    return OrderKey(text)
 
 
 def encoded(texts: Sequence[str]) -> OrderKey:

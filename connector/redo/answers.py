@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from connector.model.orders import Outcome, OutcomeKind, Violation
@@ -22,7 +23,7 @@ from connector.redo.redaction import FIELDS, Redactor
 MOST_VIOLATIONS: Final = 50
 DEEPEST: Final = 20
 """Levels of `errors`: the contract has five."""
-LONGEST_ID: Final = 256
+LONGEST_ID: Final = 200
 """Characters of a redoId; documented ones are far shorter."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
@@ -133,13 +134,15 @@ def unanswered(reason: str, detail: str = "", status: int | None = None) -> Outc
 
 
 def pushed(answer: Answer, order_id: str, redactor: Redactor) -> Outcome:
-    """Of a push (`custom-order-sync-response`, `custom-order-error`, problem details)."""
+    """Of a push (`custom-order-sync-response`, `custom-order-error`, problem details). A redoId that is no identifier
+    isn't kept: nothing depends on it, and the order was taken."""
     if answer.status != 200:
         return failed(answer, redactor)
     body = _json_object(answer.body)
     redo_id = body.get("redoId")
-    if body.get("orderId") == order_id and isinstance(redo_id, str) and 0 < len(redo_id) <= LONGEST_ID:
-        return Outcome(OutcomeKind.ACCEPTED, 200, "http_200", redo_id=redo_id)
+    if body.get("orderId") == order_id and isinstance(redo_id, str) and redo_id:
+        kept = redo_id if len(redo_id) <= LONGEST_ID and redo_id.isprintable() else None
+        return Outcome(OutcomeKind.ACCEPTED, 200, "http_200", redo_id=kept)
     return unexpected(200)
 
 
@@ -194,7 +197,8 @@ def failed(answer: Answer, redactor: Redactor) -> Outcome:
     said = redactor.redact(body.get("error") or body.get("detail") or body.get("title"))
     message = f"{status}: {said}; {found.sentence}" if said else f"{status}: {found.sentence}"
     if found.kind is OutcomeKind.REJECTED:
-        violations = tuple(_flatten("", body.get("errors"), redactor.order, redactor))[:MOST_VIOLATIONS]
+        found_wrong = _flatten("", body.get("errors"), redactor.order, redactor)
+        violations = tuple(islice(found_wrong, MOST_VIOLATIONS))
         return Outcome(found.kind, status, f"http_{status}", message, None, violations)
     after = None if found.kind is OutcomeKind.REFUSED else retry_after(answer.headers.get("retry-after"))
     return Outcome(found.kind, status, f"http_{status}", message, after)

@@ -24,6 +24,9 @@ _TOLERANCE: Final = Decimal("1e-12")
 _LARGEST: Final = 1000
 """Digits before the point from which a number isn't compared as one."""
 
+_LONGEST_ID: Final = 100
+"""Characters of an id that a path shows."""
+
 _PRECISION: Final = timedelta(milliseconds=1)
 """Of JavaScript's times, which drop microseconds."""
 
@@ -65,7 +68,17 @@ def _same_phone(sent: Any, shown: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    return "" if value is None else _plain(value).strip()
+
+
+def _plain(value: Any) -> str:
+    """Of an object or a list, which is no field's value, and may be nested deeply, a text that no value has."""
+    return "\0" if isinstance(value, (dict, list)) else str(value)
+
+
+def _named(name: str) -> str:
+    """An id within a path: what doesn't print shows as `?`."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name[:_LONGEST_ID])
 
 
 def _same_number(sent: Any, shown: Any) -> bool:
@@ -75,7 +88,7 @@ def _same_number(sent: Any, shown: Any) -> bool:
 
 def _number(value: Any) -> Decimal | None:
     try:
-        number = Decimal(str(value))
+        number = Decimal(_text(value))
     except InvalidOperation:
         return None
     return number if number.is_finite() and number.adjusted() < _LARGEST else None
@@ -175,7 +188,7 @@ def _shipping(order: Json, shown: Any, sides: Sides) -> Iterator[str]:
 def _line_items(order: Json, answer: Json, sides: Sides) -> Iterator[str]:
     there = _by_id(answer.get("lineItems"))
     for line in order["lineItems"]:
-        where, shown = f"lineItems[id={line['id']}]", there.pop(line["id"], None)
+        where, shown = f"lineItems[id={_named(line['id'])}]", there.pop(line["id"], None)
         if shown is None:
             yield where
             continue
@@ -186,12 +199,12 @@ def _line_items(order: Json, answer: Json, sides: Sides) -> Iterator[str]:
             discounts = [discount["amountSet"] for discount in line["discounts"]]
             if not _same_amount(discounts, shown["discount"] or 0, sides):
                 yield f"{where}.discounts"
-    yield from (f"lineItems[id={name}]" for name in there)
+    yield from (f"lineItems[id={_named(name)}]" for name in there)
 
 
 def _by_id(rows: Any) -> dict[str, Json]:
     rows = rows if isinstance(rows, list) else []
-    return {str(row.get("id")): row for row in rows if isinstance(row, dict)}
+    return {_plain(row.get("id")): row for row in rows if isinstance(row, dict)}
 
 
 def _fulfillments(order: Json, shown: Any) -> Iterator[str]:
@@ -202,10 +215,10 @@ def _fulfillments(order: Json, shown: Any) -> Iterator[str]:
     sent_quantities, shown_quantities = _fulfilled(order["fulfillments"]), _fulfilled(list(there.values()))
     for name in sorted({*sent_quantities, *shown_quantities}):
         if not _same_number(sent_quantities[name], shown_quantities[name]):
-            yield f"fulfillments[].lineItems[id={name}].quantity"
+            yield f"fulfillments[].lineItems[id={_named(name)}].quantity"
     for row in order["fulfillments"]:
         if (other := there.get(row["id"])) is not None:
-            yield from _shipment(row, other, f"fulfillments[id={row['id']}].")
+            yield from _shipment(row, other, f"fulfillments[id={_named(row['id'])}].")
 
 
 def _fulfilled(rows: Sequence[Json]) -> defaultdict[str, Decimal]:
@@ -213,7 +226,7 @@ def _fulfilled(rows: Sequence[Json]) -> defaultdict[str, Decimal]:
     for row in rows:
         lines = row.get("lineItems")
         for line in lines if isinstance(lines, list) else ():
-            quantities[str(_below(line, "id"))] += _number(_below(line, "quantity")) or 0
+            quantities[_plain(_below(line, "id"))] += _number(_below(line, "quantity")) or 0
     return quantities
 
 

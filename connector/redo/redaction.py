@@ -31,7 +31,7 @@ FIELDS: Final = frozenset(field_names(field_tree()))
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _CAMEL: Final = re.compile(r"[A-Z]?[a-z]+|[0-9]+")
-_ADDRESS: Final = re.compile(r"\S*@\S*")
+_ADDRESS: Final = re.compile(r"(?<!\S)\S*@\S*")
 _DIGITS: Final = re.compile(r"\d[\d ().-]{5,}\d")
 _LETTERS: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]+){2,}[^\W_](?![^\W_])")
 """A word spelled letter by letter, which Redo's own messages never have."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 import struct
@@ -96,6 +97,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise
+    except TypeError:
+        listener.close()
+        raise OSError(errno.EADDRNOTAVAIL, "no machine has such a name") from None
     return listener
 
 

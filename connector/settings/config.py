@@ -9,25 +9,37 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connector.model.errors import ConfigurationError
 from connector.settings import exposure, sections
-from connector.settings.problems import problems_of, unknown_variables
-from connector.settings.sources import DEFAULT_PATH, PREFIX, STORE_VARIABLE, add_secret_files, env_name, read_toml
+from connector.settings.problems import problems_of, unknown_variables, unreadable_variables
+from connector.settings.sources import (
+    DEFAULT_PATH,
+    PREFIX,
+    STORE_VARIABLE,
+    add_secret_files,
+    env_name,
+    read_toml,
+    unstorable,
+)
 
 
 class _KnownEnvironment(EnvSettingsSource):
-    """Only the variables that are settings: the others get a better message from `unknown_variables`."""
+    """Only the variables that are settings and can be read: the others get a better message from `problems`."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         known = {env_name(key).lower() for key in known_keys()}
+        refused = {problem.where.lower() for problem in unreadable_variables(os.environ, structured_keys())}
         variables = super()._load_env_vars().items()
         return {
-            name: value for name, value in variables if name.lower() in known or STORE_VARIABLE.fullmatch(name.upper())
+            name: value
+            for name, value in variables
+            if (name.lower() in known - refused) or STORE_VARIABLE.fullmatch(name.upper())
         }
 
 
@@ -92,7 +104,12 @@ def load(path: str | None = None) -> Settings:
     file = Path(chosen or DEFAULT_PATH)
     values: dict[str, Any] = read_toml(file) if chosen or file.exists() else {}
     known = sorted(known_keys())
-    problems = [*unknown_variables(os.environ, known), *add_secret_files(values, os.environ, known)]
+    problems = [
+        *unknown_variables(os.environ, known),
+        *unreadable_variables(os.environ, structured_keys()),
+        *add_secret_files(values, os.environ, known),
+        *unstorable(values),
+    ]
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -105,11 +122,21 @@ def load(path: str | None = None) -> Settings:
 
 def known_keys() -> Iterator[str]:
     """`section.key` of every setting there is."""
+    for section, fields in _sections():
+        yield from (f"{section}.{key}" for key in fields)
+
+
+def structured_keys() -> Iterator[str]:
+    """Those of them that are lists or tables: JSON in the environment."""
+    for section, fields in _sections():
+        yield from (f"{section}.{key}" for key, info in fields.items() if get_origin(info.annotation) in (tuple, dict))
+
+
+def _sections() -> Iterator[tuple[str, Mapping[str, FieldInfo]]]:
     for section, info in Settings.model_fields.items():
         annotation = info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            for key in annotation.model_fields:
-                yield f"{section}.{key}"
+            yield section, annotation.model_fields
 
 
 def environment() -> Mapping[str, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
 from connector.model.errors import Problem
-from connector.settings.sources import FILE_SUFFIX, PREFIX, STORE_VARIABLE, env_name
+from connector.settings.sources import FILE_SUFFIX, PREFIX, STORE_VARIABLE, env_name, not_json
 
 _SPELLINGS = {
     "source.slot": "must be lower-case letters, digits and underscores, 63 at most",
@@ -26,6 +26,15 @@ def unknown_variables(environment: Iterable[str], keys: Sequence[str]) -> Iterat
         of_store = STORE_VARIABLE.fullmatch(upper.removesuffix(FILE_SUFFIX)) is not None
         if upper.startswith(PREFIX) and upper not in allowed and not of_store:
             yield Problem("is not a setting", _nearest(name, sorted(known)), name)
+
+
+def unreadable_variables(environment: Mapping[str, str], structured: Iterable[str]) -> Iterator[Problem]:
+    """Of the settings that are lists or tables, in JSON."""
+    names = {env_name(key) for key in structured}
+    for name, text in sorted(environment.items()):
+        if text and name.upper() in names and (wrong := not_json(text)):
+            hint = 'write it as in ["a", "b"], or {"name": {...}}; in a shell, between single quotes'
+            yield Problem(wrong, hint, name)
 
 
 def problems_of(error: ValidationError, file: str, known: Sequence[str]) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.model.errors import ConfigurationError, Problem
+from connector.model.texts import is_storable, storable
 from connector.settings.passwords import holds_password
 
 PREFIX: Final = "CONNECTOR_"
@@ -30,8 +32,32 @@ def read_toml(file: Path) -> dict[str, Any]:
     except OSError as error:
         hint = "name an existing file with --config, or set everything by environment (CONNECTOR_SOURCE__DSN, ...)"
         raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(file))]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or a number with thousands of digits
         raise ConfigurationError([Problem(f"is not valid TOML: {error}", "mend that line", str(file))]) from None
+    except RecursionError:
+        raise ConfigurationError([Problem("is nested too deeply", "no setting has such a value", str(file))]) from None
+
+
+def not_json(text: str) -> str | None:
+    """What is wrong with JSON, without quoting any of it; None when nothing is."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"is not valid JSON: {error.msg} at character {error.pos + 1} of {len(text)}"
+    except (ValueError, RecursionError):
+        return "is JSON with a number of thousands of digits, or nested too deeply"
+    return None
+
+
+def unstorable(values: Mapping[str, Any], path: str = "") -> Iterator[Problem]:
+    """Texts with characters that no name, address or secret has, by setting."""
+    for name, value in values.items():
+        where = f"{path}{name}"
+        if isinstance(value, Mapping):
+            yield from unstorable(value, f"{where}.")
+        texts = [name, *(one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str))]
+        if not all(map(is_storable, texts)):
+            yield Problem("holds a zero byte or half a character", "write it without", storable(where, 200))
 
 
 def add_secret_files(values: dict[str, Any], environment: Mapping[str, str], known: Iterable[str]) -> Iterator[Problem]:

@@ -10,6 +10,12 @@ from pydantic import BeforeValidator, Field
 
 from connector.model.charset import known_fallback
 
+_LARGEST = 2**62
+"""Of any number."""
+_LONGEST = 2_147_483
+"""Seconds of a time limit: Postgres's own are milliseconds in 32 bits."""
+_AGES = 10 * 365 * 86_400
+"""Seconds between two of what comes again and again."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
 
@@ -33,7 +39,8 @@ def _parse_size(value: object) -> object:
         match = _SIZE.match(value)
         if not match:
             raise ValueError("not a size: write a number with kB, MB, GB or TB, such as 10GB")
-        return int(float(match[1]) * 1024 ** _SIZE_UNITS.index((match[2] or "b").lower()))
+        size = float(match[1]) * 1024 ** _SIZE_UNITS.index((match[2] or "b").lower())
+        return int(min(size, 2.0 * _LARGEST))
     return value
 
 
@@ -52,7 +59,7 @@ def _parse_optional(value: object) -> object:
 def _parse_zone(value: object) -> object:
     try:
         ZoneInfo(str(value))
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # it names a file
         raise ValueError("not a time zone: write an IANA name such as Europe/Berlin") from error
     return value
 
@@ -63,11 +70,11 @@ def _parse_encoding(value: object) -> object:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_parse_duration), Field(gt=0)]
-OptionalSeconds = Annotated[float | None, BeforeValidator(_parse_optional_duration)]
-OptionalRate = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_parse_optional)]
-OptionalCount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_parse_optional)]
-OptionalSize = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_parse_optional_size)]
+Seconds = Annotated[float, BeforeValidator(_parse_duration), Field(gt=0, le=_LONGEST)]
+OptionalSeconds = Annotated[Annotated[float, Field(gt=0, le=_AGES)] | None, BeforeValidator(_parse_optional_duration)]
+OptionalRate = Annotated[Annotated[float, Field(gt=0, le=_LARGEST)] | None, BeforeValidator(_parse_optional)]
+OptionalCount = Annotated[Annotated[int, Field(ge=1, le=_LARGEST)] | None, BeforeValidator(_parse_optional)]
+OptionalSize = Annotated[Annotated[int, Field(ge=1, le=_LARGEST)] | None, BeforeValidator(_parse_optional_size)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")]
 Zone = Annotated[str, BeforeValidator(_parse_zone)]
 Encoding = Annotated[str | None, BeforeValidator(_parse_encoding)]

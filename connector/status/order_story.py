@@ -6,11 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from connector.model.changes import format_lsn
 from connector.pipeline.ports.chronicle import Attempt, SourceChange
 from connector.pipeline.ports.holds import Held
 from connector.pipeline.ports.records import FAILING, Checkpoint, DeadLetter
+
+
+def order_path(key: str, **query: object) -> str:
+    """A key may hold any character; `/` too must stay inside its part of the path. Browsers and clients take `.` and
+    `..` for folders, however they are written, and an empty part for none: the query names those."""
+    by_query = key in ("", ".", "..")
+    path = "/orders/" if by_query else "/orders/" + quote(key, safe="")
+    terms = {"key": key, **query} if by_query else query
+    return f"{path}?{urlencode(terms)}" if terms else path
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,31 @@ def test_an_exception_is_told_without_its_message_or_local_variables(form: str) 
     assert "chatter" not in said
 
 
+ODD = """
+import sys
+import structlog
+from connector.logs import setup
+
+setup.configure(sys.argv[1], "info")
+log = structlog.get_logger("ours")
+for text in ("\\ud800", "\\0", "\\x1b[2J\\u202e", "a\\nb", "x" * 1_000_000):
+    log.info("odd", text=text, texts=[text], number=10**30)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_text_keeps_a_line_from_being_written_or_gives_a_terminal_orders(form: str) -> None:
+    done = subprocess.run([sys.executable, "-c", ODD, form], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-500:]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 5
+    if form == "json":
+        assert [json.loads(line)["number"] for line in lines] == [10**30] * 5
+    assert "\x1b" not in done.stderr
+    assert form == "json" or "\u202e" not in done.stderr
+
+
 CLUMSY = """
 from connector.cli.exit_codes import Group
 

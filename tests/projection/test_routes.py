@@ -5,6 +5,7 @@ from __future__ import annotations
 from connector.model.changes import UNKNOWN, Changes, Image, Operation, TableName
 from connector.model.orders import Affected, OrderKey
 from connector.projection import Projection, load
+from connector.projection.routes.routes import LONGEST_LOOKUP
 from tests.projection.cases import CASES, shop_template
 from tests.support.fixtures.postgres import Database
 
@@ -71,6 +72,16 @@ async def test_a_reverse_route_keeps_its_name_when_the_rest_of_the_mapping_chang
     (lookup,) = one.affected(changed(PRODUCT, ("5",))).lookups
     assert other.affected(changed(PRODUCT, ("5",))).lookups == {lookup}
     assert lookup.values == ("5",)
+
+
+async def test_a_value_that_is_too_long_to_be_looked_up_asks_for_a_sweep(shop_template: Database) -> None:
+    """It would be more than an index of the checkpoint database holds, and stop every other order."""
+    routes = (await projection_of("left_join_two_hops", shop_template.dsn)).routes
+    (lookup,) = routes.affected(changed(PRODUCT, ("\U0001f4a9" * LONGEST_LOOKUP,))).lookups
+    assert len(lookup.values[0]) == LONGEST_LOOKUP
+    for long in ("x" * 301, "x" * 1_000_000):
+        affected = routes.affected(changed(PRODUCT, (long,)))
+        assert (affected.lookups, affected.sweep) == (frozenset(), "update on shop.product does not carry id")
 
 
 async def test_char_values_lose_the_padding_that_the_stream_sends(shop_template: Database) -> None:

@@ -521,7 +521,10 @@ SELECT EXISTS (SELECT 1 FROM request WHERE state = 'waiting' AND finished_at IS 
 -- name: request_next
 UPDATE request SET state = 'running' WHERE number = (
   SELECT min(number) FROM request WHERE state = 'waiting' AND finished_at IS NULL
-) RETURNING number, verb, arguments, asked_at, state, done, total, message, finished_at
+) RETURNING number
+
+-- name: request_finished
+SELECT finished_at IS NOT NULL FROM request WHERE number = :number
 
 -- name: request_progress
 UPDATE request SET done = :done, total = :total WHERE number = :number

@@ -10,21 +10,29 @@ import click
 
 from connector.cli.exit_codes import run_async
 from connector.cli.verbs.ask import ask
-from connector.cli.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
+from connector.cli.verbs.options import (
+    COUNT,
+    config_option,
+    confirm,
+    json_option,
+    no_wait_option,
+    settings_of,
+    yes_option,
+)
 from connector.model.errors import Problem
 
 _CANARY = 20
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(1), required=False)
+@click.argument("number", type=COUNT, required=False)
 @config_option
 @json_option
 @click.option("--list", "only_list", is_flag=True, help="Only show what is held.")
 @click.option("--all", "everything", is_flag=True, help="All holds.")
 @click.option(
     "--canary",
-    type=click.IntRange(1),
+    type=COUNT,
     is_flag=False,
     flag_value=_CANARY,
     metavar="[N]",

@@ -9,7 +9,15 @@ import click
 
 from connector.cli.exit_codes import run_async
 from connector.cli.verbs.ask import ask, carry_out
-from connector.cli.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
+from connector.cli.verbs.options import (
+    COUNT,
+    config_option,
+    confirm,
+    json_option,
+    no_wait_option,
+    settings_of,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from connector.settings.config import Settings
@@ -18,9 +26,7 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 @json_option
-@click.option(
-    "--verify-redo", type=click.IntRange(1), metavar="N", help="Then read N random orders back from Redo and compare."
-)
+@click.option("--verify-redo", type=COUNT, metavar="N", help="Then read N random orders back from Redo and compare.")
 @no_wait_option
 def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool, as_json: bool) -> None:
     """Compare every order with its checkpoint, push what differs.

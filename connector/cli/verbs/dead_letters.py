@@ -11,7 +11,16 @@ import click
 
 from connector.cli.exit_codes import run_async
 from connector.cli.verbs.ask import ask
-from connector.cli.verbs.options import config_option, confirm, json_option, no_wait_option, settings_of, yes_option
+from connector.cli.verbs.options import (
+    COUNT,
+    KEY,
+    config_option,
+    confirm,
+    json_option,
+    no_wait_option,
+    settings_of,
+    yes_option,
+)
 from connector.model.errors import Problem
 
 if TYPE_CHECKING:
@@ -23,7 +32,9 @@ _MOST = 100_000
 _NAMED = 20
 """Keys of a request that are printed."""
 
-_group_option = click.option("--group", metavar="GROUP", help="Those of one cause, by the name that `list` prints.")
+_group_option = click.option(
+    "--group", type=KEY, metavar="GROUP", help="Those of one cause, by the name that `list` prints."
+)
 
 
 @click.group("dead-letters")
@@ -34,9 +45,7 @@ def dead_letters() -> None:
 @dead_letters.command("list")
 @config_option
 @json_option
-@click.option(
-    "--limit", type=click.IntRange(1), default=100, show_default=True, help="How many causes; orders with --each."
-)
+@click.option("--limit", type=COUNT, default=100, show_default=True, help="How many causes; orders with --each.")
 @_group_option
 @click.option("--each", is_flag=True, help="Order by order, in key order, instead of by cause.")
 def list_dead_letters(config_path: str | None, limit: int, group: str | None, *, each: bool, as_json: bool) -> None:
@@ -73,7 +82,7 @@ def _letters_of(settings: Settings, names: Sequence[str], limit: int) -> dict[st
 
 
 @dead_letters.command("show")
-@click.argument("names", nargs=-1, required=True, metavar="KEY...")
+@click.argument("names", type=KEY, nargs=-1, required=True, metavar="KEY...")
 @config_option
 @json_option
 def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_json: bool) -> None:
@@ -94,7 +103,7 @@ def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_jso
 
 
 @dead_letters.command("redrive")
-@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 @config_option
 @json_option
 @_group_option
@@ -151,7 +160,7 @@ def _show_redrive(plan: dict[str, Any], asked: dict[str, Any] | None, **flags: b
 
 
 @dead_letters.command("set-aside")
-@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 @config_option
 @json_option
 @_group_option

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from connector.cli.exit_codes import run_async
-from connector.cli.verbs.options import config_option, json_option, settings_of
+from connector.cli.verbs.options import COUNT, KEY, NAME, config_option, json_option, settings_of
 from connector.model.errors import Problem
 
 HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")
@@ -56,11 +56,11 @@ def explain(config_path: str | None, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 @config_option
 @json_option
 @click.option("--mapping", type=_FILE, metavar="FILE", help="Compare the configured mapping with this one.")
-@click.option("--sample", type=click.IntRange(1), help="How many orders, when no KEY is given: 3; 200 with --mapping.")
+@click.option("--sample", type=COUNT, help="How many orders, when no KEY is given: 3; 200 with --mapping.")
 @click.option("--values", is_flag=True, help="Show old and new values of what differs.")
 def preview(
     keys: tuple[str, ...],
@@ -117,7 +117,7 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
 
 
 @click.command("explain-order")
-@click.argument("key")
+@click.argument("key", type=KEY, metavar="KEY")
 @config_option
 @json_option
 def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
@@ -148,7 +148,9 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
 
 @click.command()
 @config_option
-@click.option("--role", default="redo_connector", show_default=True, help="The role that the connector logs in as.")
+@click.option(
+    "--role", type=NAME, default="redo_connector", show_default=True, help="The role that the connector logs in as."
+)
 @click.option("--for", "hosting", type=click.Choice(HOSTINGS), help="Where the database is; by default, as recognised.")
 def grants(config_path: str | None, role: str, hosting: str | None) -> None:
     """Print the SQL with which a DBA lets the connector in. It gives what is needed, and nothing more.

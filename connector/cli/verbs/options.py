@@ -4,12 +4,46 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from connector.model.orders import named_key
+from connector.model.texts import is_storable
+
 if TYPE_CHECKING:
     from connector.settings.config import Settings
+
+MOST = 1_000_000_000
+"""Of any number of orders that a command is asked for: the stores keep integers of 64 bits."""
+COUNT = click.IntRange(1, MOST)
+
+
+class _Key(click.ParamType[str]):
+    """An order's key, or the name of a group of dead letters. Anything else is refused as wrong usage, unquoted."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return named_key(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Name(click.ParamType[str]):
+    """A name in a database."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_storable(value):
+            self.fail("holds bytes that are no text in UTF-8", param, ctx)
+        return str(value)
+
+
+KEY = _Key()
+NAME = _Name()
 
 config_option = click.option(
     "--config",

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from connector.inspect import running_connector
 from connector.inspect.orders.order_story import OrderSources, OrderStories, story_terms
 from connector.inspect.store import store_if_any
 from connector.model.orders import OrderKey
 from connector.settings.config import Settings
-from connector.status.order_story import as_json
+from connector.status.order_story import as_json, order_path
 from connector.wiring import factories
 from connector.wiring.bounds import LONGEST_LOOK_MS
 
@@ -23,8 +22,7 @@ _PATIENCE = 3 * LONGEST_LOOK_MS / 1000
 async def story(settings: Settings, key: str) -> dict[str, Any]:
     """As `/api/orders/KEY` answers, with `running`. Raises ConfigurationError, SourceUnavailable and
     CheckpointsUnwritable where no connector runs and the order can't be looked at without."""
-    path = f"/api/orders/{quote(key, safe='')}"
-    answer = await running_connector.ask(settings, path, expected="projection", timeout=_PATIENCE)
+    answer = await running_connector.ask(settings, "/api" + order_path(key), expected="projection", timeout=_PATIENCE)
     if answer is not None:
         return {"running": True, **answer}
     projection = await factories.load_projection(settings)

@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from connector.model.orders import Outcome, delivery_id
+from connector.model.orders import Outcome, OutcomeKind, delivery_id
 from connector.pipeline.deliveries import Delivery, Settled
 from connector.pipeline.examine.slow_orders import ADVICE as SLOW_ADVICE
 from connector.pipeline.examine.slow_orders import SLOW
@@ -67,6 +67,9 @@ class RefusalLog:
 
 def log_answer(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: float) -> None:
     """One request and what came of it, for whoever follows one order: at debug level, because it's a line for each."""
+    if outcome.kind is OutcomeKind.ACCEPTED and delivery.order is not None and outcome.redo_id is None:
+        # Without the order's key: a few lines a minute, even if all answers are so.
+        log.warning("redo_id_not_kept", problem="Redo's id of an order is too long for one, or doesn't print")
     log.debug(
         "delivery",
         order=delivery.entry.key,

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.orders import Affected, Lookup, OrderKey, encoded
 from connector.projection.catalog.tables import Column
 from connector.projection.routes.route import Route
+
+LONGEST_LOOKUP: Final = 300
+"""Characters of a value that orders are looked up by: it waits in an index of the checkpoint database, which holds
+2,704 bytes of a row. A longer one is none that anything sensible is joined by, and all orders are compared instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +32,15 @@ class RouteReader:
     before: RouteReader | None = None
 
     def read(self, image: Image) -> tuple[str, ...] | str | None:
-        """The texts; None when one is NULL (`=` is never true for it); a str names a column that is not known."""
+        """The texts; None when one is NULL (`=` is never true for it); a str names a column that is not known, or whose
+        text is too long to be looked up."""
         texts: list[str] = []
         unknown = None
         for name, position, padded in zip(self.columns, self.positions, self.padded, strict=True):
             value = image[position]
             if value is None:
                 return None
-            if value is UNKNOWN:
+            if value is UNKNOWN or (self.name is not None and len(value) > LONGEST_LOOKUP):
                 unknown = name
             else:
                 texts.append(value.rstrip(" ") if padded else value)

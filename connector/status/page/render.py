@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from connector.model.changes import format_lsn
 from connector.status.facts import Facts, duration, explained
-from connector.status.order_story import OrderStory
+from connector.status.order_story import OrderStory, order_path
 from connector.status.page import headline, stations
 from connector.status.ports import RequestStatus
-
-
-def order_path(key: str) -> str:
-    """A key may hold any character; `/` too must stay inside its part of the path."""
-    return "/orders/" + quote(key, safe="")
 
 
 def _prose(text: str) -> Markup:
@@ -91,8 +85,7 @@ def order_parts(story: OrderStory, asked: RequestStatus | None) -> dict[str, str
 def order(story: OrderStory, visitor: Visitor, asked: RequestStatus | None, *, show_values: bool) -> str:
     """The page of one order."""
     look = {"look": story.looked or "", "at": story.as_of, "verdict": story.projection.verdict}
-    query = urlencode(look | ({} if asked is None else {"asked": asked.number}))
-    events = f"/events{order_path(story.key)}?{query}"
+    events = "/events" + order_path(story.key, **look, **({} if asked is None else {"asked": asked.number}))
     parts = order_parts(story, asked)
     return _render("order.html", visitor, story=story, parts=parts, events=events, show_values=show_values)
 

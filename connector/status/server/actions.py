@@ -4,23 +4,32 @@ here."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from connector.model.errors import ConnectorError
+from connector.model.orders import named_key
+from connector.status.order_story import order_path
 from connector.status.page import render
 from connector.status.page.render import Visitor
 from connector.status.ports import Requests, SiteContext
 from connector.status.server.responses import HEADERS, html, message_page
 from connector.status.server.sessions import LASTS, Sessions
+from connector.status.server.wrong_tokens import WrongTokens, owner_of
+
+log = structlog.get_logger("connector.status")
 
 COOKIE: Final = "redo_connector_session"
 _LONGEST: Final = 16_384
 """Bytes of a form."""
+_MOST: Final = 20
+"""Fields of a form."""
 _LOOKS: Final = 20
 _LOOK_EVERY: Final = 0.1
 """Seconds between looks at whether a request is done."""
@@ -28,7 +37,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 def _redrive(form: Mapping[str, str]) -> dict[str, Any]:
-    return {"keys": [form["key"]]} if "key" in form else {"group": form["group"]}
+    return {"keys": [named_key(form["key"])]} if "key" in form else {"group": form["group"]}
 
 
 def _approve(form: Mapping[str, str]) -> dict[str, Any]:
@@ -50,6 +59,7 @@ class PageActions:
     def __init__(self, context: SiteContext) -> None:
         self._context = context
         self._sessions = Sessions(context.token) if context.token is not None else None
+        self._wrong = WrongTokens()
 
     def visitor(self, request: Request) -> Visitor:
         session = request.cookies.get(COOKIE)
@@ -66,14 +76,28 @@ class PageActions:
         if not self._context.acts or self._sessions is None:
             return _off()
         form = await _form(request)
-        then = _path(form.get("then", "/"))
-        session = self._sessions.open(form.get("token", "").strip())
+        if "token" not in form:
+            return message_page(400, "Not a form of this page", "It has no token. Go back, and send it again.")
+        then, address = _path(form.get("then", "/")), request.client.host if request.client is not None else ""
+        if wait := math.ceil(self._wrong.wait(address)):
+            problem = f"Too many wrong tokens came from your address. Try again in {wait} s."
+            return html(render.sign_in(self.visitor(request), problem, then), 429, {"Retry-After": str(wait)})
+        session = self._sessions.open(form["token"].strip())
         if session is None:
+            self._count(address)
             return html(render.sign_in(self.visitor(request), "That is not the token.", then), 403)
         answer = _go(then)
         secure = request.url.scheme == "https"
         answer.set_cookie(COOKIE, session, max_age=int(LASTS), httponly=True, samesite="strict", secure=secure)
         return answer
+
+    def _count(self, address: str) -> None:
+        """One more wrong token. Never with the token: it may be the right one but for a letter."""
+        self._wrong.count(address)
+        if self._wrong.too_many:
+            log.warning("sign_ins_refused", next="somebody guesses: see who can reach the page, and who may")
+        else:
+            log.warning("sign_in_refused", peer=owner_of(address))
 
     async def sign_out(self, request: Request) -> Response:
         form = await _form(request)
@@ -103,8 +127,7 @@ class PageActions:
             await _shortly(self._context.requests, number)
         except ConnectorError as error:
             return message_page(503, "It can't be asked for", str(error))
-        where = render.order_path(form["key"]) if "key" in form else "/"
-        return _go(f"{where}?asked={number}")
+        return _go(order_path(form["key"], asked=number) if "key" in form else f"/?asked={number}")
 
     def _refused(self, request: Request, form: Mapping[str, str]) -> Response | None:
         if not self._context.acts or self._sessions is None:
@@ -135,7 +158,10 @@ async def _form(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > _LONGEST:
             return {}
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST)
+    except ValueError:  # more fields than that
+        return {}
     return {name: values[0] for name, values in fields.items()}
 
 

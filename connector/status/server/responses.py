@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -33,8 +33,8 @@ def as_json(body: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, HEADERS, "application/json")
 
 
-def html(text: str, status: int = 200) -> Response:
-    return Response(text, status, HEADERS, "text/html")
+def html(text: str, status: int = 200, more: Mapping[str, str] | None = None) -> Response:
+    return Response(text, status, {**HEADERS, **(more or {})}, "text/html")
 
 
 def message_page(status: int, title: str, text: str) -> Response:

@@ -12,19 +12,20 @@ from importlib.resources import files
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connector.model.errors import ConnectorError
-from connector.model.orders import OrderKey
+from connector.model.orders import OrderKey, named_key
 from connector.status import order_story as stories
 from connector.status.facts import Facts, ready
 from connector.status.facts import as_json as facts_as_json
 from connector.status.metrics import CONTENT_TYPE, Metrics
-from connector.status.order_story import OrderPreview, OrderStory
+from connector.status.order_story import OrderPreview, OrderStory, order_path
 from connector.status.page import render
 from connector.status.ports import RequestStatus, SiteContext
 from connector.status.server.actions import PageActions
@@ -37,6 +38,21 @@ _FILES: Final[Mapping[str, tuple[bytes, str]]] = {
     name: (files("connector.status.page").joinpath("static", name).read_bytes(), kind)
     for name, kind in (("page.css", "text/css"), ("page.js", "text/javascript"), ("icon.svg", "image/svg+xml"))
 }
+
+
+class _Anything(Convertor[str]):
+    """The rest of a path, line breaks too."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _Anything())
 
 
 class Site:
@@ -76,9 +92,9 @@ class Site:
 
     async def order_events(self, request: Request) -> Response:
         """The parts of an order's page that need no look at the OMS. The query tells of the look that is shown."""
-        orders, key, query = self._context.orders, OrderKey(request.path_params["key"]), request.query_params
+        orders, key, query = self._context.orders, _key(request), request.query_params
         verdict, at = query.get("verdict", ""), _moment(query.get("at", ""))
-        if orders is None or "\0" in key or at is None:
+        if orders is None or key is None or at is None:
             return message_page(404, "Nothing here", "An order's page asks for this by itself.")
 
         async def look() -> Mapping[str, str]:
@@ -98,10 +114,10 @@ class Site:
     async def find(self, request: Request) -> Response:
         """The form that asks for an order."""
         key = request.query_params.get("key", "").strip()
-        return Response(status_code=303, headers={**HEADERS, "Location": render.order_path(key) if key else "/"})
+        return Response(status_code=303, headers={**HEADERS, "Location": order_path(key) if key else "/"})
 
     async def order(self, request: Request) -> Response:
-        story = await self._story(request.path_params["key"])
+        story = await self._story(_key(request))
         if isinstance(story, Response):
             return story
         if not story.known:
@@ -111,7 +127,7 @@ class Site:
         return html(render.order(story, visitor, asked, show_values=self._context.show_values))
 
     async def order_json(self, request: Request) -> Response:
-        story = await self._story(request.path_params["key"])
+        story = await self._story(_key(request))
         if isinstance(story, Response):
             return story
         return as_json(stories.as_json(story), 200 if story.known else 404)
@@ -122,13 +138,13 @@ class Site:
             raise HTTPException(404)
         return Response(found[0], headers=HEADERS, media_type=found[1])
 
-    async def _story(self, key: str) -> OrderStory | Response:
-        if "\0" in key:
-            return message_page(404, "No such order", "No order key has a zero byte in it.")
+    async def _story(self, key: OrderKey | None) -> OrderStory | Response:
+        if key is None:
+            return message_page(404, "No such order", "No order can have such a key.")
         if self._context.orders is None:
             return message_page(503, "Not yet", "The connector is still starting: ask again in a moment.")
         try:
-            return await self._context.orders.story(OrderKey(key))
+            return await self._context.orders.story(key)
         except ConnectorError as error:
             return message_page(503, "The order can't be read", str(error))
 
@@ -141,6 +157,14 @@ class Site:
             return await requests.get(int(number))
         except ConnectorError:
             return None  # the pipeline's own error says it better
+
+
+def _key(request: Request) -> OrderKey | None:
+    """As `order_path` writes it; None for what can't be one."""
+    try:
+        return named_key(request.path_params["key"] or request.query_params.get("key", ""))
+    except ValueError:
+        return None
 
 
 def _moment(text: str) -> float | None:
@@ -167,17 +191,17 @@ def create_app(metrics: Metrics, facts: Callable[[], Facts], context: SiteContex
         ("/", site.page, "GET"),
         ("/api/status", site.status, "GET"),
         ("/events", site.events, "GET"),
-        ("/events/orders/{key:path}", site.order_events, "GET"),
+        ("/events/orders/{key:anything}", site.order_events, "GET"),
         ("/orders", site.find, "GET"),
-        ("/orders/{key:path}", site.order, "GET"),
-        ("/api/orders/{key:path}", site.order_json, "GET"),
+        ("/orders/{key:anything}", site.order, "GET"),
+        ("/api/orders/{key:anything}", site.order_json, "GET"),
         ("/sign-in", actions.sign_in_form, "GET"),
         ("/sign-in", actions.sign_in, "POST"),
         ("/sign-out", actions.sign_out, "POST"),
         ("/actions/{verb}", actions.act, "POST"),
     ]
     guarded = [Route(path, _guarded(answer, context), methods=[method]) for path, answer, method in asked_by_name]
-    return Starlette(routes=[*open_to_all, *guarded], exception_handlers={404: _unknown, 405: _unknown})
+    return Starlette(routes=[*open_to_all, *guarded], exception_handlers=_HANDLERS)
 
 
 def _guarded(answer: Answer, context: SiteContext) -> Answer:
@@ -193,3 +217,11 @@ async def _unknown(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     text = "There is no such page." if status == 404 else "That can't be done here."
     return message_page(status, "Nothing here", text)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Who asked is no longer there to read it."""
+    return Response(status_code=400, headers=HEADERS)
+
+
+_HANDLERS: Final = {404: _unknown, 405: _unknown, ClientDisconnect: _gone}

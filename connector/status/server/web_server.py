@@ -89,7 +89,7 @@ async def _listen(host: str, port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:
         family, kind, protocol, _, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # ValueError: letters that no name has
         problem = Problem(f"{host} is not an address of this machine", "use 127.0.0.1, or 0.0.0.0", "status.host")
         raise ConfigurationError([problem]) from error
     listener = socket.socket(family, kind, protocol)
