@@ -10,7 +10,7 @@ from rich.text import Text
 
 from connector.cli.report.console import FAILING, clock, counted
 
-_TIMES: Final = frozenset({"now", "paused_since", "verified_through"})
+_TIMES: Final = frozenset({"now", "paused_since", "paused_until", "verified_through"})
 
 
 def status_view(found: Mapping[str, Any]) -> Group:
