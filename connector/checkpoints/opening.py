@@ -19,6 +19,7 @@ from connector.checkpoints.sqlite.engine import SqliteEngine
 from connector.checkpoints.store import Checkpoints, ReadOnlyCheckpoints
 from connector.checkpoints.vault import Vault
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError, Problem
+from connector.pipeline.clock import MACHINE
 from connector.pipeline.ports.store import CheckpointStore
 
 SLOTS_NOTE: Final = "slots"
@@ -37,9 +38,10 @@ def in_file(path: Path, vault: Vault | None = None, clock: Callable[[], float] =
     return Checkpoints(SqliteEngine(connection, path, hold), vault, clock)
 
 
-def in_postgres(address: Address, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> Checkpoints:
-    """The store in a schema of a Postgres database."""
-    return Checkpoints(PostgresEngine(address, Claim(address, clock)), vault, clock)
+def in_postgres(address: Address, vault: Vault | None = None, clock: Callable[[], float] | None = None) -> Checkpoints:
+    """The store in a schema of a Postgres database. `clock`: of everything, in place of the machine's."""
+    claim = Claim(address, clock or MACHINE.now)
+    return Checkpoints(PostgresEngine(address, claim), vault, clock or MACHINE.wall)
 
 
 def open_checkpoints(address: Address, vault: Vault | None = None) -> Checkpoints:

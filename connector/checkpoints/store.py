@@ -259,10 +259,16 @@ class Checkpoints(ReadOnlyCheckpoints):
     async def take_over(self, claims: Mapping[OrderKey, Place], busy: frozenset[OrderKey]) -> frozenset[OrderKey]:
         return await self._engine.write(lambda session: former_keys.take_over(session, claims, busy, self._vault))
 
-    async def recover(self, *, late_until: float | None = None) -> int:
-        self._engine.expect_late(None if late_until is None else late_until - self._clock())
+    async def recover(
+        self, *, late_until: float | None = None, now: float | None = None, longest: float | None = None
+    ) -> int:
+        present = self._clock() if now is None else now
+        self._engine.expect_late(None if late_until is None else late_until - present)
 
         def work(session: Session) -> int:
+            if now is not None and longest is not None:
+                session.run("ledger_not_ahead", now=now, longest=longest)
+                session.run("lookup_not_ahead", now=now)
             session.run("ledger_confirm_in_flight", late_until=late_until)
             return int(session.value("revision_highest"))
 

@@ -18,14 +18,15 @@ from connector.contract.canonical import Ignored, canonical, fingerprint_of, ign
 from connector.contract.schema.field_tree import field_tree
 from connector.contract.schema.fields import Reading, utc
 from connector.contract.schema.models import CustomOrder
+from connector.contract.schema.slices import in_slices
 from connector.contract.schema.validation_errors import violations
 from connector.model.errors import ConfigurationError, InvalidOrder, Problem
 from connector.model.orders import Document, Order, Place, Violation
 
+MOST_VIOLATIONS: Final = 100
+"""So many are named, the others counted: a mistake of the mapping is one of every line."""
 CANCEL_REASON: Final = "other"
 """Redo's `cancelReason` for an order of which only its absence from the mapping is known."""
-MOST_VIOLATIONS: Final = 100
-"""Of one order; how many more there are is told."""
 
 
 class RedoContract:
@@ -54,9 +55,10 @@ class RedoContract:
         # Should the order return, its fingerprint must differ from the cancelled one's, whatever is ignored.
         self._ignored_if_cancelled = {name: below for name, below in self._ignored.items() if name != "cancelledAt"}
 
-    def order(self, document: Document, seen_at: float) -> Order:
+    def order(self, document: Document, seen_at: float, *, large: bool = False) -> Order:
         """The order for one row of the mapping. `seen_at` (seconds since 1970) becomes `updatedAt` where the row has
-        none, and is then no part of the fingerprint. Raises InvalidOrder with every violation found."""
+        none, and is then no part of the fingerprint. `large`: takes a little longer, and lets other threads run
+        meanwhile. Raises InvalidOrder with every violation found, or the first of many."""
         row = dict(document)
         store_id, misplaced = self._store(row)
         timeless = _complete(row, seen_at)
@@ -64,11 +66,11 @@ class RedoContract:
         try:
             model = CustomOrder.model_validate(row, context=reading)
         except ValidationError as error:
-            found = _merge(violations(error), rules.check(respelled(row)))
-            raise InvalidOrder(_some([*misplaced, *found]), store_id) from None
-        payload = model.model_dump(by_alias=True, exclude_unset=True)
+            found = _merge(violations(error, MOST_VIOLATIONS), rules.check(respelled(row)))
+            raise InvalidOrder(_first([*misplaced, *found]), store_id) from None
+        payload = in_slices(model) if large else model.model_dump(by_alias=True, exclude_unset=True)
         if broken := [*misplaced, *rules.check(payload)]:
-            raise InvalidOrder(_some(broken), store_id)
+            raise InvalidOrder(_first(broken), store_id)
         ignored = self._ignored_with_time if timeless else self._ignored
         try:
             return _order(Place(store_id, model.id), payload, ignored)
@@ -141,16 +143,15 @@ def _currency(row: Mapping[str, Any], which: str) -> str | None:
     return code if isinstance(code, str) else None
 
 
-def _some(found: list[Violation]) -> list[Violation]:
-    """Those that one would read: a list of the wrong kind may have a million."""
-    more = len(found) - MOST_VIOLATIONS
-    return found if more <= 0 else [*found[:MOST_VIOLATIONS], Violation("", f"and {more:,} more")]
-
-
 def _merge(first: Sequence[Violation], second: Sequence[Violation]) -> list[Violation]:
     """Both, but only the first for a path that both complain about."""
     known = {violation.path for violation in first}
     return [*first, *(violation for violation in second if violation.path not in known)]
+
+
+def _first(found: list[Violation]) -> list[Violation]:
+    more = len(found) - MOST_VIOLATIONS
+    return found if more <= 0 else [*found[:MOST_VIOLATIONS], Violation("", f"and {more:,} more")]
 
 
 def _unknown_zone(timezone: str) -> Iterator[Problem]:

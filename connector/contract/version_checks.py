@@ -7,6 +7,7 @@ refund totals, no customer's data.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal
 from hashlib import blake2b
@@ -60,10 +61,14 @@ def suspicions(before: bytes, after: bytes) -> tuple[Suspicion, ...]:
     return (*_changed_ids(old_lines, new_lines), *_shrunk(old_refunds, new_refunds))
 
 
-def reused(traits: bytes, line_item: int, owner: OrderKey) -> Suspicion:
-    """The warning about a line item, given by its hash, that another order (`owner`) has too."""
+def reused(traits: bytes, owners: Mapping[int, OrderKey]) -> tuple[Suspicion, ...]:
+    """A warning for each line item that another order has, too. `owners`: which one, by the line item's hash."""
     store, lines, _ = _parsed(traits)
-    name = next((name for name, _ in lines if _hash(store, name) == line_item), "?")
+    found = ((name, owners.get(_hash(store, name))) for name, _ in lines) if owners else ()
+    return tuple(_reused(name, owner) for name, owner in found if owner is not None)
+
+
+def _reused(name: str, owner: OrderKey) -> Suspicion:
     message = f"line item {name} is one of order {owner}, too: returns can't tell the two apart"
     return Suspicion(WarningKind.LINE_ITEM_ID_REUSED, message)
 
@@ -120,15 +125,14 @@ def _hash(store: int, name: str) -> int:
 def _changed_ids(old: Lines, new: Lines) -> Iterator[Suspicion]:
     """Products that lost one id and got another, also when the old id is another product's now."""
     before, after = {(name, product) for name, product in old}, {(name, product) for name, product in new}
-    came: dict[int, list[str]] = {}
+    came: dict[int, deque[str]] = {}
     for name, product in new:
         if product and (name, product) not in before:
-            came.setdefault(product, []).append(name)
+            came.setdefault(product, deque()).append(name)
     for name, product in old:
         if product and (name, product) not in after and came.get(product):
-            message = (
-                f"line item {name} has become {came[product].pop(0)}: returns that refer to the old id are orphaned"
-            )
+            became = came[product].popleft()
+            message = f"line item {name} has become {became}: returns that refer to the old id are orphaned"
             yield Suspicion(WarningKind.LINE_ITEM_ID_CHANGED, message)
 
 

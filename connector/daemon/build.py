@@ -122,6 +122,7 @@ class _Builder:
         options = Options(
             max_concurrency=redo.max_concurrency,
             requests_per_second=redo.requests_per_second,
+            longest_pause=redo.max_pause,
             backfill=settings.backfill.on_start,
             reconcile_every=settings.reconcile.every,
             reconcile_per_second=settings.reconcile.orders_per_second,

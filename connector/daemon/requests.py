@@ -18,6 +18,7 @@ from connector.daemon import request_arguments as arguments
 from connector.model.errors import CheckpointsUnwritable, ConnectorError
 from connector.pipeline.control import Control
 from connector.pipeline.heartbeat import Heartbeat
+from connector.pipeline.holds.manual_pause import Resumed
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.status.ports import RequestStatus
 
@@ -112,8 +113,7 @@ class RequestRunner:
                 begun = await self._control.pause()
                 return "delivery to Redo is paused" if begun else "delivery to Redo was paused already"
             case "resume":
-                ended = await self._control.resume()
-                return "delivery to Redo goes on" if ended else "delivery to Redo was not paused"
+                return _resumed(await self._control.resume())
             case "reconcile":
                 return await self._sweep(inbox, request, SweepKind.RECONCILE)
             case "backfill":
@@ -183,6 +183,13 @@ class PageRequests:
 
     def close(self) -> None:
         self._inbox.close()
+
+
+def _resumed(ended: Resumed) -> str:
+    if ended.pauses:
+        why = ", ".join(dict.fromkeys(pause.reason for pause in ended.pauses))
+        return f"one order goes to Redo at once, and the others follow if it is taken (it was paused: {why})"
+    return "delivery to Redo goes on" if ended.by_hand else "delivery to Redo was not paused"
 
 
 def _orders(number: int) -> str:

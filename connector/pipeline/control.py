@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from connector.model.orders import OrderKey
 from connector.pipeline.deliver.failing_orders import FailingOrders
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
-from connector.pipeline.holds.manual_pause import ManualPause
+from connector.pipeline.holds.manual_pause import ManualPause, Resumed
 from connector.pipeline.holds.reviews import HoldReviews
 from connector.pipeline.ports.entries import Lane
 from connector.pipeline.ports.records import Sweep, SweepKind
@@ -85,8 +85,8 @@ class Control:
         """Push nothing until `resume`, not after a restart either. What is in flight ends. False: it was paused."""
         return await self._manual_pause.begin()
 
-    async def resume(self) -> bool:
-        """False when it wasn't paused."""
+    async def resume(self) -> Resumed:
+        """Go on at once, whatever the pause's cause. Returns what was ended."""
         return await self._manual_pause.end()
 
     async def sweep(self, kind: SweepKind, *, resend: bool = False) -> int:

@@ -78,5 +78,7 @@ class Delivery:
     members: Members = field(default_factory=dict)
     suspicions: tuple[Suspicion, ...] = ()
     displaces: tuple[OrderKey, ...] = ()
+    line_items: frozenset[int] | None = None
+    """Hashes of the order's line items; None: they are those that are remembered."""
     refused: bool = False
     """A removal from where the order isn't any more, while Redo refuses it where it is: its dead letter stays."""

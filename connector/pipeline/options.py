@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from connector.pipeline.deliver.policy import LONGEST_PAUSE
 from connector.pipeline.deliveries import Terms
 from connector.pipeline.holds.limits import Limits
 from connector.pipeline.intake.progress import Gap
@@ -33,6 +34,8 @@ class Options:
 
     max_concurrency: int = 32
     requests_per_second: float | None = None
+    longest_pause: float = LONGEST_PAUSE
+    """Seconds, whatever Redo asks for."""
     backfill: str = "auto"
     reconcile_every: float | None = 86400.0
     reconcile_per_second: float | None = None

@@ -35,6 +35,7 @@ class Pipeline:
     def __init__(self, ports: Ports, options: Options, clock: Clock = MACHINE) -> None:
         self.ports = ports
         self.options = options
+        self.clock = clock
         self._retrying = RetryingStore(ports.store)
         self.store = self._retrying.port
         """The one of the ports; what can't be written is repeated until it works."""

@@ -22,6 +22,7 @@ MAPPING_NOTE = "mapping_fingerprint"
 BASIS_NOTE = "mapping_basis"
 SETTING_UP_NOTE = "setting_up"
 """`yes` from before a slot may be made until the sweep that must follow it is durable."""
+CONFIRM_NOTE = "confirm_after"
 PAGE = 5_000
 
 
@@ -35,8 +36,12 @@ class Start:
     async def run(self) -> None:
         """Before anything is read or pushed."""
         stations = self._stations
-        late_until = stations.context.clock.wall() + self._options.terms.confirm_after
-        stations.context.revisions.start_after(await self._store.recover(late_until=late_until))
+        now = stations.context.clock.now()
+        late_until = now + self._options.terms.confirm_after
+        longest = await self._longest_confirmation()
+        stations.context.revisions.start_after(
+            await self._store.recover(late_until=late_until, now=now, longest=now + longest)
+        )
         change = await stations.endpoints.change()
         if change is not None:
             await self._before_change(change)
@@ -51,6 +56,13 @@ class Start:
         key_changed = await stations.former.load()
         await stations.reviews.load()
         await self._ask_for_sweep(swept=key_changed)
+
+    async def _longest_confirmation(self) -> float:
+        """How long a request of the last run or of this one may still be carried out (s)."""
+        now, before = self._options.terms.confirm_after, await self._store.noted(CONFIRM_NOTE)
+        if before != repr(now):
+            await self._store.note(CONFIRM_NOTE, repr(now))
+        return max(now, float(before)) if before else now
 
     async def _load_unread(self) -> None:
         """Orders that the last run set aside are read apart from the start, those that the mapping failed for again."""

@@ -52,7 +52,9 @@ class Stations:
 
     def __init__(self, ports: Ports, options: Options, store: CheckpointStore, clock: Clock) -> None:
         """`store`: the one of the ports, made to repeat what can't be written."""
-        self.admissions = StoreAdmissions(options.max_concurrency, options.requests_per_second, options.store_id, clock)
+        self.admissions = StoreAdmissions(
+            options.max_concurrency, options.requests_per_second, options.store_id, clock, options.longest_pause
+        )
         self.context = _context(ports, options, store, clock, self.admissions)
         self.queue = LedgerQueue(self.context, ReadPause(clock))
         self.backpressure = Backpressure(self.context.wake)
@@ -75,7 +77,7 @@ class Stations:
         self.endpoints = Endpoints(context, options.endpoints, yes=options.approve_endpoints)
         self.holds = OpenHolds(context, options.limits)
         self.reviews = HoldReviews(context, self.holds, self.endpoints, self.vanished_rows, sweeps)
-        self.manual_pause = ManualPause(context, self.queue)
+        self.manual_pause = ManualPause(context, self.queue, self.admissions)
 
     def _make_reading(self, options: Options) -> None:
         context, routes = self.context, options.known_routes or frozenset()

@@ -23,10 +23,12 @@ from connector.redo.redaction import FIELDS, Redactor
 MOST_VIOLATIONS: Final = 50
 DEEPEST: Final = 20
 """Levels of `errors`: the contract has five."""
+LONGEST_WAIT: Final = 1e9
+"""Seconds that `Retry-After` can ask for; how long is waited at most is the pipeline's to say."""
 LONGEST_ID: Final = 200
 """Characters of a redoId; documented ones are far shorter."""
 
-_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+_SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 
 
 class Answer(NamedTuple):
@@ -200,19 +202,27 @@ def failed(answer: Answer, redactor: Redactor) -> Outcome:
         found_wrong = _flatten("", body.get("errors"), redactor.order, redactor)
         violations = tuple(islice(found_wrong, MOST_VIOLATIONS))
         return Outcome(found.kind, status, f"http_{status}", message, None, violations)
-    after = None if found.kind is OutcomeKind.REFUSED else retry_after(answer.headers.get("retry-after"))
+    after = None if found.kind is OutcomeKind.REFUSED else retry_after(answer.headers)
     return Outcome(found.kind, status, f"http_{status}", message, after)
 
 
-def retry_after(value: str | None) -> float | None:
-    """`Retry-After` in seconds from now, from either form (RFC 9110, 10.2.3); None when it can't be read."""
-    if value is None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After` in seconds from now, from either form (RFC 9110, 10.2.3), with a fraction, too; None when it can't
+    be read. A date counts from the answer's own `Date`, so that our clock may be wrong."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and _SECONDS.fullmatch(value):
+        return min(float(value), LONGEST_WAIT)
+    until, now = _moment(value), _moment(headers.get("date", ""))
+    if until is None:
         return None
-    if _SECONDS.fullmatch(value.strip()):
-        return float(value)
+    return min(max(0.0, until - (time.time() if now is None else now)), LONGEST_WAIT)
+
+
+def _moment(date: str) -> float | None:
+    """Seconds since 1970; None for what is no HTTP date."""
     try:
-        date = parsedate_to_datetime(value)
-        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time())
+        found = parsedate_to_datetime(date)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
 

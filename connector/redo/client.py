@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -24,6 +24,8 @@ from connector.redo.content_encoding import Incomplete, Undecodable, decoded
 from connector.redo.redaction import Redactor
 from connector.redo.transport_errors import outcome_of_error
 
+PIECE: Final = 256 * 1024
+"""Bytes of a body that are sent in one go."""
 LARGEST_ANSWER: Final = 64 * 1024
 """Bytes of an answer to a push that are read; documented answers are far smaller."""
 LARGEST_ORDER: Final = 8 * 1024 * 1024
@@ -102,7 +104,7 @@ class RedoClient:
         redactor = Redactor(order.body, self._secrets)
         if got.status == 200 or not got.body:
             return pushed(got, order.order_id, redactor)
-        # Masking may take half a second of a large order: too long for the loop.
+        # What Redo says about an order is compared with all of it, which may take half a second: too long for the loop.
         return await asyncio.to_thread(pushed, got, order.order_id, redactor)
 
     async def delete(self, place: Place) -> Outcome:
@@ -132,7 +134,7 @@ class RedoClient:
     async def _request(self, store: _Store, method: str, url: httpx.URL, body: bytes, most: int) -> Outcome | Answer:
         """The answer, of which at most `most` bytes are read, or the outcome of getting none."""
         headers = [*store.headers, (b"Content-Length", b"%d" % len(body))]
-        stream = httpx.ByteStream(body)
+        stream = httpx.ByteStream(body) if len(body) <= PIECE else _Pieces(body)
         request = httpx.Request(method, url, headers=headers, stream=stream, extensions=self._extensions)
         began = time.perf_counter()
         got: Outcome | Answer
@@ -153,6 +155,18 @@ class RedoClient:
         """httpx2's trace extension: called at each step of a request."""
         if self._http.on_connect is not None and event == "connection.connect_tcp.complete":
             self._http.on_connect()
+
+
+class _Pieces(httpx.AsyncByteStream):
+    """A long body in pieces, between which the event loop turns: as one it is copied, and encrypted, in one go."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for at in range(0, len(self._body), PIECE):
+            yield self._body[at : at + PIECE]
+            await asyncio.sleep(0)
 
 
 async def _exchange(transport: httpx.AsyncHTTPTransport, request: httpx.Request, most: int) -> Outcome | Answer:

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import unquote
 
+from connector.contract.exact_json import pausing
 from connector.contract.schema.field_tree import field_names, field_tree
 
 LONGEST_MESSAGE: Final = 300
@@ -84,7 +85,9 @@ class Redactor:
     @cached_property
     def order(self) -> Any:
         """The order as JSON, its numbers as text."""
-        return json.loads(self._body, parse_int=str, parse_float=str) if self._body else {}
+        if not self._body:
+            return {}
+        return json.loads(self._body, parse_int=str, parse_float=str, object_hook=pausing(len(self._body)))
 
     @cached_property
     def _values(self) -> frozenset[str]:

@@ -70,8 +70,8 @@ def _one_spelling(value: object) -> object:
 
 class RedoSettings(Section):
     """`orders_url` is the whole endpoint; without it the endpoint is built from `base_url` and `store_id`.
-    `confirm_after`: how long a request without an answer may still be carried out at Redo. `allow_http`: to other
-    machines, too."""
+    `confirm_after`: how long a request without an answer may still be carried out at Redo; `max_pause`: how long
+    nothing is sent at most, whatever Redo's `Retry-After` says; `allow_http`: to other machines, too."""
 
     store_id: str = Field(min_length=1)
     api_secret: SecretStr
@@ -81,6 +81,7 @@ class RedoSettings(Section):
     requests_per_second: values.OptionalRate = None
     timeout: values.Seconds = 30.0
     confirm_after: values.Seconds = 60.0
+    max_pause: values.Seconds = 900.0
     stores: Annotated[dict[str, StoreSettings], BeforeValidator(_one_spelling)] = {}
     allow_http: bool = False
 

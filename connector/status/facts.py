@@ -88,6 +88,8 @@ class Facts:
     paused_reason: str | None = None
     """Short and enumerable, as Outcome.reason: `http_401`."""
     paused_since: float | None = None
+    paused_until: float | None = None
+    """When one order tries again whether it is over; None: it waits for a person."""
     paused_stores: Mapping[str, str] = field(default_factory=dict)
     """The reason for each store that is paused."""
     pace: float | None = None

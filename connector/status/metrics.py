@@ -123,8 +123,8 @@ class Metrics:
     def removed(self, action: str) -> None:
         self._removed.labels(action).inc()
 
-    def warned(self, kind: str) -> None:
-        self._warnings.labels(kind).inc()
+    def warned(self, kind: str, count: int = 1) -> None:
+        self._warnings.labels(kind).inc(count)
 
     def http_connection(self) -> None:
         """A new connection to Redo."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -57,15 +59,35 @@ async def test_a_stuck_part_ends_the_process_with_its_name_and_the_next_start_lo
     assert (await rig.verdict()).clean
 
 
-HOLDING_THE_INTERPRETER = """
-import asyncio, re
+# Of the last resort's second timer, which takes as many seconds as the number of the signal that begins it.
+SHORTER = """
+import asyncio, ctypes, fcntl, re, signal
+from connector.daemon.health import last_resort
 from connector.daemon.health.watchdog import Watchdog
 
-async def main():
+SECONDS = signal.SIGINT
+last_resort.STARTS_SECOND = SECONDS
+
+def started():
     watchdog = Watchdog(0.2, 0.5, margin=0.5)
     watchdog.start()
+    fcntl.fcntl(watchdog._last_resort._heard, fcntl.F_SETSIG, SECONDS)
+    return watchdog
+"""
+HOLDING_THE_INTERPRETER = f"""{SHORTER}
+async def main():
+    watchdog = started()
     await asyncio.sleep(0.3)
     re.match("(a+)+$", 64 * "a" + "b")
+
+asyncio.run(main())
+"""
+STOPPED = f"""{SHORTER}
+async def main():
+    watchdog = started()
+    while True:
+        print("turns", flush=True)
+        await asyncio.sleep(0.1)
 
 asyncio.run(main())
 """
@@ -89,16 +111,34 @@ asyncio.run(main())
 """
 
 
-def run(script: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+def run(script: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", script], stdout=output, stderr=subprocess.PIPE)
 
 
 def test_even_code_that_holds_the_interpreter_is_ended() -> None:
     child = run(HOLDING_THE_INTERPRETER)
     _, said = child.communicate(timeout=60)
-    assert child.returncode == 1
-    assert b"Timeout" in said
-    assert b'File "<string>", line 9 in main' in said
+    assert child.returncode == -signal.SIGALRM
+    assert b'File "<string>", line 18 in main' in said
+
+
+def test_a_process_that_was_stopped_for_longer_than_any_timer_goes_on() -> None:
+    child = run(STOPPED, subprocess.PIPE)
+    assert child.stdout is not None
+    try:
+        for _ in range(2):
+            for _ in range(40):  # four seconds of its own: longer than both timers take
+                assert child.stdout.readline() == b"turns\n"
+            child.send_signal(signal.SIGSTOP)
+            time.sleep(6.0)  # the promise is about a time
+            child.send_signal(signal.SIGCONT)
+        for _ in range(40):
+            assert child.stdout.readline() == b"turns\n"
+        assert child.poll() is None
+    finally:
+        child.kill()
+        _, said = child.communicate()
+    assert said == b""
 
 
 def test_even_a_process_whose_words_nobody_reads_is_ended() -> None:

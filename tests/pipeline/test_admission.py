@@ -176,6 +176,32 @@ async def test_a_wall_clock_that_is_set_back_does_not_prolong_a_pause(clock: Clo
     assert admission.capacity() == 1
 
 
+@pytest.mark.parametrize("retry_after", [901.0, 6 * 3600.0, 1e9])
+async def test_no_pause_is_longer_than_the_longest_whatever_redo_asks_for(clock: Clock, retry_after: float) -> None:
+    for longest in (900.0, 60.0):
+        admission = Admission(4, clock=clock, timer=clock, longest_pause=longest)
+        assert await admission.acquire("slow", Lane.LIVE)
+        await answer(admission, "a", Outcome(OutcomeKind.UNAVAILABLE, 503, "http_503", retry_after=retry_after))
+        assert admission.pause_until == clock.now + longest
+        admission.release("slow", Outcome(OutcomeKind.THROTTLED, 429, "http_429", retry_after=retry_after))
+        assert admission.pause_until == clock.now + longest
+
+
+async def test_a_pause_that_is_ended_by_hand_is_over_once_a_probe_is_accepted(clock: Clock) -> None:
+    admission = Admission(4, clock=clock, timer=clock)
+    assert admission.end_pause() is None
+    await answer(admission, "a", Outcome(OutcomeKind.THROTTLED, 429, "http_429", retry_after=600.0))
+    ended = admission.end_pause()
+    assert ended is not None
+    assert ended.until == clock.now + 600
+    assert admission.pause_until == clock.now
+    assert admission.capacity() == 1
+    assert await admission.acquire("b", Lane.LIVE)
+    assert admission.end_pause() is None, "a probe is on its way"
+    admission.release("b", ACCEPTED)
+    assert admission.pause is None
+
+
 async def test_a_probe_that_is_cancelled_makes_room_for_another(clock: Clock) -> None:
     admission = Admission(4, rate=0.001, clock=clock, timer=clock)
     await answer(admission, "a", Outcome(OutcomeKind.REFUSED, 401, "http_401"))

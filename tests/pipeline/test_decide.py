@@ -47,7 +47,7 @@ FAILURE = Failure(attempts=1, delay=9.0, lasting=False, unclear=False)
 
 
 def conclude(delivery: Delivery, outcome: Outcome, now: float) -> Settled:
-    return concluding.conclude(delivery, outcome, now - 0.1, now, CONTRACT, TERMS, FAILURE)
+    return concluding.conclude(delivery, outcome, now - 0.1, now, TERMS, FAILURE)
 
 
 def test_an_order_without_a_checkpoint_is_delivered() -> None:
@@ -205,7 +205,7 @@ def test_an_order_that_fails_again_and_again_is_a_dead_letter_that_is_still_trie
     outcome = Outcome(OutcomeKind.UNAVAILABLE, 500, "http_500", "500: Redo fails")
 
     def failed(delivery: Delivery) -> Settlement:
-        return concluding.conclude(delivery, outcome, NOW - 0.1, NOW, CONTRACT, TERMS, lasting).settlement
+        return concluding.conclude(delivery, outcome, NOW - 0.1, NOW, TERMS, lasting).settlement
 
     first = failed(replace(DELIVERY, entry=replace(ENTRY, attempts=5)))
     letter, again = first.dead_letter, first.again
@@ -247,7 +247,7 @@ OLD_PLACE = Checkpoint(KEY, "999", b"", NOW - 50)
 def test_a_confirmed_move_ends_once_nothing_can_land_late_any_more() -> None:
     """The old place is dealt with next; what was late must not be waited for, nor pushed, again and again."""
     delivery = replace(DELIVERY, entry=replace(ENTRY, late_until=NOW - 5), remembered=Remembered(OLD_PLACE))
-    found = concluding.conclude(delivery, ACCEPTED, NOW - 0.1, NOW, CONTRACT, Terms("delete"))
+    found = concluding.conclude(delivery, ACCEPTED, NOW - 0.1, NOW, Terms("delete"))
     assert found.settlement.leftovers == (OLD_PLACE.place,)
     assert found.settlement.again is not None
     assert found.settlement.again.late_until is None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from connector.pipeline import control
-from connector.pipeline.holds.manual_pause import PAUSE_NOTE, ManualPause
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
+from connector.pipeline.holds.manual_pause import PAUSE_NOTE, ManualPause, Resumed
 from connector.status.facts import State, ready
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.pipeline_context import context_for_test, queue_for_test
@@ -30,8 +31,8 @@ async def test_what_changes_during_a_pause_is_gathered_and_pushed_once_it_ends_e
     assert (await rig.tally()).affected == 2
     assert rig.stored() == before
     assert not rig.running.pipeline.in_work
-    assert await rig.running.pipeline.control.resume()
-    assert not await rig.running.pipeline.control.resume()
+    assert (await rig.running.pipeline.control.resume()).by_hand
+    assert await rig.running.pipeline.control.resume() == Resumed(by_hand=False, pauses=())
     await rig.quiet()
     assert {key for key, order in rig.stored().items() if order != before[key]} == {"3", "4"}
     assert (await rig.verdict()).clean
@@ -68,6 +69,39 @@ async def test_a_pause_by_hand_is_told_and_makes_the_connector_unready(rig: Rig)
     assert ready(rig.facts())[0]
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"outage": True, "retry_after": 10_000_000, "retry_after_form": "date"},
+        {"throttle": 1, "retry_after": 10_000_000, "retry_after_form": "seconds"},
+        {"unauthorized": True},
+    ],
+    ids=["Retry-After a date", "Retry-After seconds", "refused"],
+)
+async def test_a_person_who_resumes_need_not_wait_for_the_end_of_a_pause_whatever_its_cause(
+    rig: Rig, fault: dict[str, object]
+) -> None:
+    rig.switch(**fault)
+    await rig.start()
+    rig.running.facts_collector.started = True
+    admissions, clock = rig.running.pipeline.admissions, rig.running.pipeline.clock
+    await eventually("delivery is paused", lambda: admissions.pause is not None and not admissions.in_flight)
+    facts = rig.facts()
+    assert facts.paused_until is not None
+    assert facts.now < facts.paused_until <= facts.now + 901
+    assert "tried again " in facts.reason
+    assert "`redo-connector resume` tries at once" in facts.next_step
+    rig.switch(outage=False, throttle=0, unauthorized=False)
+    resumed = await rig.running.pipeline.control.resume()
+    began = clock.timer()
+    assert not resumed.by_hand
+    assert [pause.reason for pause in resumed.pauses] == [facts.paused_reason]
+    await rig.quiet()
+    assert clock.timer() - began < 60
+    assert (rig.facts().paused_until, rig.facts().paused_reason) == (None, None)
+    assert (await rig.verdict()).clean
+
+
 async def test_a_pause_of_the_last_run_can_be_ended_before_this_one_has_picked_up(rig: Rig) -> None:
     await rig.start()
     await rig.running.pipeline.control.pause()
@@ -76,8 +110,8 @@ async def test_a_pause_of_the_last_run_can_be_ended_before_this_one_has_picked_u
     assert noted
     assert abs(float(noted) - (rig.running.pipeline.manual_pause.since or 0)) < 1
     context = context_for_test(memory)
-    again = ManualPause(context, queue_for_test(context))
-    assert await again.end()
+    again = ManualPause(context, queue_for_test(context), StoreAdmissions(4, None))
+    assert (await again.end()).by_hand
     await again.load()
     assert again.since is None
     assert await memory.noted(PAUSE_NOTE) == ""

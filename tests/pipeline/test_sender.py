@@ -43,7 +43,7 @@ def sender(redo: Redo, at_once: int) -> tuple[Sender, StoreAdmissions, ManualPau
     clock, history = Clock(wall=lambda: NOW), History()
     context = replace(context_for_test(clock=clock), chronicle=history)
     admissions, queue = StoreAdmissions(at_once, None, clock=clock), queue_for_test(context)
-    manual_pause = ManualPause(context, queue)
+    manual_pause = ManualPause(context, queue, admissions)
     sending = Sender(context, redo, admissions, FailingOrders(context, queue), manual_pause)
     return sending, admissions, manual_pause, history
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model.orders import Outcome, OutcomeKind, Violation
-from connector.redo.answers import MEANINGS, MOST_VIOLATIONS, Answer, pushed, retry_after
+from connector.redo.answers import LONGEST_WAIT, MEANINGS, MOST_VIOLATIONS, Answer, pushed, retry_after
 from connector.redo.answers import UNDOCUMENTED as UNDOCUMENTED_ROW
 from connector.redo.redaction import Redactor
 from tests.support.redo_orders import document, order_of
@@ -189,29 +189,44 @@ def test_the_wait_that_redo_asks_for_is_kept(status: int) -> None:
     assert answer(status, b"", **{"retry-after": "120"}).retry_after == 120
 
 
+def wait(value: str | None, date: str | None = None) -> float | None:
+    given = {"retry-after": value, "date": date}
+    return retry_after({name: text for name, text in given.items() if text is not None})
+
+
 def test_a_wait_is_read_from_seconds_and_from_a_date() -> None:
-    assert retry_after("0") == 0
-    soon = retry_after(formatdate(time.time() + 90, usegmt=True))
+    assert (wait("0"), wait(" 7 "), wait("1.5"), wait("9" * 400)) == (0, 7, 1.5, LONGEST_WAIT)
+    soon = wait(formatdate(time.time() + 90, usegmt=True))
     assert soon is not None
     assert 85 < soon <= 90
-    assert retry_after(formatdate(time.time() - 90, usegmt=True)) == 0
+    assert wait(formatdate(time.time() - 90, usegmt=True)) == 0
+    last = wait("Fri, 31 Dec 9999 23:59:59 GMT")
+    assert last == LONGEST_WAIT
+
+
+@pytest.mark.parametrize("wrong", [-86_400, 86_400])
+def test_a_date_counts_from_the_answers_own_so_that_our_clock_may_be_wrong(wrong: int) -> None:
+    sent = time.time() + wrong
+    assert wait(formatdate(sent + 90, usegmt=True), formatdate(sent, usegmt=True)) == 90
 
 
 def test_a_date_without_a_zone_is_utc() -> None:
-    soon = retry_after(formatdate(time.time() + 90, usegmt=True).replace("GMT", "-0000"))
+    soon = wait(formatdate(time.time() + 90, usegmt=True).replace("GMT", "-0000"))
     assert soon is not None
     assert 85 < soon <= 90
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "-1", "9" * 400, "1.5", "Wed, 99 Nov 2026 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "value", [None, "", "soon", "-1", "-0.5", "1e9", "inf", "nan", "0x10", "1,5", "٣", "Wed, 99 Nov 2026 00:00:00 GMT"]
+)
 def test_a_wait_that_cannot_be_read_is_none(value: str | None) -> None:
-    assert retry_after(value) is None
+    assert wait(value) is None
 
 
 @given(st.text() | st.from_regex(r"[A-Za-z]{3}, [0-9]{1,9} [A-Za-z]{3} [0-9]{1,9} [0-9:]{1,12} [-+A-Z0-9]{1,9}"))
 def test_no_text_of_a_wait_raises(value: str) -> None:
-    wait = retry_after(value)
-    assert wait is None or wait >= 0
+    for found in (wait(value), wait(formatdate(0), value)):
+        assert found is None or 0 <= found <= LONGEST_WAIT
 
 
 @given(st.binary() | st.recursive(st.none() | st.text() | st.integers(), json_trees, max_leaves=20).map(as_json))

@@ -146,6 +146,15 @@ SELECT first.key, first.due FROM rows CROSS JOIN LATERAL (
   SELECT key, due FROM ledger WHERE ledger.lane = rows.lane AND attempts > 0 AND due > 0 ORDER BY due LIMIT :page
 ) AS first
 
+-- name: ledger_not_ahead
+-- What only waits until nothing can land late any more counts as waiting since then.
+UPDATE ledger SET due = least(due, :longest), late_until = least(late_until, :longest),
+  since = CASE WHEN since <= :now THEN since WHEN late_until IS NULL THEN :now ELSE least(since, :longest) END
+WHERE due > :longest OR since > :now OR late_until > :longest
+
+-- name: lookup_not_ahead
+UPDATE lookup SET since = least(since, :now), latest_since = least(latest_since, :now) WHERE latest_since > :now
+
 -- name: ledger_confirm_in_flight
 -- Whoever took these is gone: Redo may hold what was on its way, or take it until late_until.
 UPDATE ledger SET confirm = true,

@@ -18,7 +18,7 @@ from connector.cli.report.console import FAILING, clock, console, counted
 EVERY: Final = 1.0
 """Seconds between two looks."""
 
-_TIMES: Final = frozenset({"now", "paused_since", "verified_through"})
+_TIMES: Final = frozenset({"now", "paused_since", "paused_until", "verified_through"})
 
 
 def status_view(found: Mapping[str, Any]) -> Group:

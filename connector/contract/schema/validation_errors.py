@@ -28,9 +28,13 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def violations(error: ValidationError) -> list[Violation]:
-    """One Violation for each thing wrong, in the order of the fields."""
-    return [Violation(path(found["loc"]), _message(found["type"], found)) for found in error.errors(include_url=False)]
+def violations(error: ValidationError, worded: int) -> list[Violation]:
+    """One Violation for each thing wrong, in the order of the fields; only the first `worded` have a message, because
+    looking for the name that was meant takes long."""
+    errors = enumerate(error.errors(include_url=False))
+    return [
+        Violation(path(found["loc"]), _message(found["type"], found) if at < worded else "") for at, found in errors
+    ]
 
 
 def path(steps: tuple[int | str, ...]) -> str:

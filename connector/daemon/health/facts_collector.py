@@ -19,7 +19,7 @@ from connector.daemon.health.health import Finding, Health
 from connector.daemon.health.store_snapshot import StoreSnapshot
 from connector.daemon.health.wal_watch import SlotMonitor
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.ports.records import Endpoint
+from connector.pipeline.ports.records import Endpoint, Tally
 from connector.pipeline.run import Pipeline
 from connector.status.facts import Counts, Facts, State
 from connector.status.history import History
@@ -52,7 +52,8 @@ class FactsCollector:
         ]
         for heartbeat in self.heartbeats:
             heartbeat.allowance = PATIENCE
-        self._started_at = time.time()
+        self._clock = pipeline.clock
+        self._started_at = self._clock.now()
         self._accepted: deque[tuple[float, int]] = deque()
         """How many orders were accepted until when (monotonic), over the last minute."""
         self._logged: State | None = None
@@ -99,12 +100,12 @@ class FactsCollector:
 
     def facts(self) -> Facts:
         """How things are, with counts at most a second old."""
-        now = time.time()
+        now = self._clock.wall()
         finding = self._judge(now)
         facts = Facts(
             now=now,
             state=finding.state,
-            started_at=self._started_at,
+            started_at=self._clock.by_the_wall(self._started_at),
             version=__version__,
             reason=finding.reason,
             next_step=finding.next or self._slot.wal.advice,
@@ -120,7 +121,12 @@ class FactsCollector:
             return Finding(State.STOPPING)
         if not self.started:
             return Finding(State.STARTING)
-        return self._health.judge(now, self._store.tally, self.mapping_problem)
+        return self._health.judge(now, self._tally(), self.mapping_problem)
+
+    def _tally(self) -> Tally:
+        """With the time by the wall's clock."""
+        tally, oldest = self._store.tally, self._store.tally.oldest_since
+        return tally if oldest is None else replace(tally, oldest_since=self._clock.by_the_wall(oldest))
 
     def _with_source(self, facts: Facts) -> Facts:
         """The stream, and the WAL that the slot keeps."""
@@ -131,7 +137,7 @@ class FactsCollector:
         return replace(
             facts,
             position=position,
-            replication_lag_seconds=self._lag_seconds(facts.now),
+            replication_lag_seconds=self._lag_seconds(),
             slot_retained_bytes=None if report is None else report.retained,
             slot_safe_bytes=None if report is None else report.safe,
             wal_budget_bytes=wal.budget,
@@ -148,7 +154,7 @@ class FactsCollector:
         store = self._store
         return replace(
             facts,
-            tally=store.tally,
+            tally=self._tally(),
             held_orders=store.tally.held,
             holds=store.holds,
             warned=store.warned,
@@ -173,17 +179,25 @@ class FactsCollector:
         """What goes to Redo, or why it doesn't."""
         admissions, by_hand = self._pipeline.admissions, self._pipeline.manual_pause.since
         pause = admissions.pause
-        reason, since = (None, None) if pause is None else (pause.reason, pause.since)
+        reason = since = until = None
+        if pause is not None:
+            reason, since, until = (
+                pause.reason,
+                self._clock.by_the_wall(pause.since),
+                self._clock.by_the_wall(pause.until),
+            )
         limit = admissions.limit if reason is None else admissions.capacity()
         paused = {store or "": one.reason for store, one in admissions.paused.items()}
         if by_hand is not None:
-            reason, since, limit, paused = BY_HAND, by_hand, 0, dict.fromkeys(admissions.stores, BY_HAND)
+            reason, since, until, limit = BY_HAND, by_hand, None, 0
+            paused = dict.fromkeys(admissions.stores, BY_HAND)
         return replace(
             facts,
             in_flight=admissions.in_flight,
             concurrency_limit=limit,
             paused_reason=reason,
             paused_since=since,
+            paused_until=until,
             paused_stores=paused,
             pace=admissions.learned_rate,
             last_accepted_at=self._pipeline.last_accepted_at,
@@ -199,7 +213,7 @@ class FactsCollector:
             return found
         return tuple(replace(one, orders=tally.checkpoints - tally.missing) if one.active else one for one in found)
 
-    def _lag_seconds(self, now: float) -> float | None:
+    def _lag_seconds(self) -> float | None:
         """0 when everything that the server has was read, else the age of the newest transaction that was."""
         position, report = self._pipeline.ports.source.position(), self._slot.report
         if report is None or not position.connected:
@@ -207,7 +221,7 @@ class FactsCollector:
         newest = self._pipeline.last_commit_time
         if position.received_lsn >= report.current_lsn or newest is None:
             return 0.0
-        return max(0.0, now - newest)
+        return max(0.0, self._clock.now() - newest)
 
     def _counts(self) -> Counts:
         settled = self._metrics.settled

@@ -30,6 +30,7 @@ from connector.status.facts import State, duration
 
 LATE_AFTER = 10.0
 """Seconds that a change may wait before the state is called catching up."""
+HURRY = "; `redo-connector resume` tries at once"
 _BY_ITSELF = "the connector goes on by itself once that is mended"
 
 
@@ -163,7 +164,10 @@ class Health:
         words, admissions = (pause.message or pause.reason).rstrip("."), self._pipeline.admissions
         # With several stores the others may be open.
         where = f"store {', '.join(admissions.paused)}: " if len(admissions.stores) > 1 else ""
-        return Finding(State.PAUSED, f"{where}{words} (since {_clock(pause.since)})", pause.advice)
+        clock = self._pipeline.clock
+        again = _clock(clock.by_the_wall(pause.until)) if pause.until > clock.now() else "now"
+        times = f"since {_clock(clock.by_the_wall(pause.since))}, tried again {again}"
+        return Finding(State.PAUSED, f"{where}{words} ({times})", f"{pause.advice}{HURRY}")
 
     def _silences(self, position: StreamPosition) -> Finding | None:
         bound = self._bounds.silence

@@ -1,6 +1,6 @@
 """Ends the process when a part of it no longer gets on, so that a supervisor starts it again.
 
-A thread of its own, because the event loop may be what is stuck; and behind that a timer in C, because a thread needs
+A thread of its own, because the event loop may be what is stuck; and behind that `last_resort`, because a thread needs
 the interpreter. Ending loses nothing: what was acknowledged is in the ledger, what was in flight is confirmed. It must
 not know what the parts do; each has a heartbeat.
 """
@@ -8,7 +8,6 @@ not know what the parts do; each has a heartbeat.
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import os
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Final
 
 import structlog
 
+from connector.daemon.health.last_resort import STDERR, LastResort
 from connector.daemon.health.stacks import task_lines, thread_lines
 from connector.pipeline.heartbeat import Heartbeat, Stall, Stalls
 
@@ -26,9 +26,8 @@ log = structlog.get_logger("connector.watchdog")
 EXIT_STALLED: Final = 3
 LOG_BOUND: Final = 5.0
 """Seconds that writing to the log may take: whoever reads our standard error may be stuck too."""
-MARGIN: Final = 30.0
-"""Seconds that the timer in C waits longer than the thread would."""
-STDERR: Final = 2
+MARGIN: Final = 5.0
+"""Seconds that the first timer of the last resort waits longer than the thread would."""
 
 
 class Watchdog:
@@ -48,7 +47,7 @@ class Watchdog:
         """Parts that get nowhere, those that others wait for first; may be read from any thread."""
         self._stalled_after = stalled_after
         self._exit_after = exit_after
-        self._margin = margin
+        self._last_resort = None if exit_after is None else LastResort(exit_after + margin)
         self._log_bound = log_bound
         self._end = end
         self._every = min(1.0, stalled_after / 10)
@@ -68,16 +67,20 @@ class Watchdog:
         """Watch the running loop."""
         self._loop = asyncio.get_running_loop()
         self._loop_heartbeat.beat()
+        if self._last_resort is not None:
+            self._last_resort.start()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """A second call does nothing."""
         self._stopped.set()
-        if self._thread is not None:
-            self._thread.join(2 * self._log_bound)
-        if self._exit_after is not None:
-            faulthandler.cancel_dump_traceback_later()
+        if self._thread is None:
+            return
+        self._thread.join(2 * self._log_bound)
+        if self._last_resort is not None:
+            self._last_resort.stop()
+        self._thread = None
 
     def _watch(self) -> None:
         last = time.monotonic()
@@ -90,8 +93,8 @@ class Watchdog:
 
     def _look(self, passed: float) -> bool:
         """True when the process was ended (which only a test outlives)."""
-        if self._exit_after is not None:
-            faulthandler.dump_traceback_later(self._exit_after + self._margin, exit=True, file=STDERR)
+        if self._last_resort is not None:
+            self._last_resort.postpone()
         assert self._loop is not None  # noqa: S101 -- set before the thread starts
         try:
             self._loop.call_soon_threadsafe(self._loop_heartbeat.beat)

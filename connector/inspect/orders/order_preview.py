@@ -6,13 +6,16 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from connector.contract.canonical import Ignored
+from connector.contract.exact_json import pausing
 from connector.contract.field_diff import differences, makes_none
 from connector.contract.field_digest import changed_fields
 from connector.contract.order_builder import RedoContract
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
+from connector.model.off_loop import off_loop
 from connector.model.orders import Document, OrderKey
 from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.records import Checkpoint
@@ -46,7 +49,8 @@ async def preview_one(
         return _shown(key, "absent", ["the mapping has no row for this order"])
     if len(documents) > 1:
         return _shown(key, "duplicate", [f"the mapping returns {len(documents)} rows for this order"])
-    found = _judge(key, documents[0], contract, accepted.checkpoint if accepted is not None else None)
+    checkpoint = accepted.checkpoint if accepted is not None else None
+    found = await off_loop(partial(_judge, key, documents[0], contract, checkpoint))
     return found | {"store_id": documents[0].get("store_id", documents[0].get("storeId"))}
 
 
@@ -57,7 +61,7 @@ def changed_values(before: bytes, after: bytes, ignored: Ignored) -> list[tuple[
 
 def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:
     try:
-        order = contract.order(document, time.time())
+        order = contract.order(document, time.time(), large=True)
     except InvalidOrder as error:
         return _shown(key, "invalid", [str(violation) for violation in error.violations])
     if checkpoint is None:
@@ -82,7 +86,7 @@ def _shown(
         "verdict": verdict,
         "problems": problems,
         "changed_fields": [*changed],
-        "payload": None if body is None else json.loads(body),
+        "payload": None if body is None else json.loads(body, object_hook=pausing(len(body))),
         "body": body,
         "sqlstate": sqlstate,
     }

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from connector.checkpoints.store import ReadOnlyCheckpoints
@@ -18,6 +19,7 @@ from connector.contract.canonical import Ignored, ignoring
 from connector.contract.order_builder import RedoContract
 from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
+from connector.model.off_loop import off_loop
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.records import Checkpoint, Known
@@ -152,9 +154,12 @@ class OrderStories:
         before = None
         if checkpoint is not None and sources.store is not None:
             before = await sources.store.payload(key, checkpoint.place)
+        return await off_loop(partial(self._with_values, plain, before, found))
+
+    def _with_values(self, plain: OrderPreview, before: bytes | None, found: dict[str, Any]) -> OrderPreview:
         values = None if before is None else self._values(before, found["body"])
-        whole = json.dumps(payload, indent=2, ensure_ascii=False)
-        return OrderPreview(verdict, problems, plain.changed_fields, plain.shapes, whole, values)
+        whole = json.dumps(found["payload"], indent=2, ensure_ascii=False)
+        return replace(plain, payload=whole, values=values)
 
     def _values(self, before: bytes, body: bytes) -> tuple[tuple[str, str, str], ...]:
         found = changed_values(before, body, self._terms.ignored)

@@ -9,11 +9,11 @@ orders, HTTP or the ledger.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from connector.model.orders import Outcome, OutcomeKind
+from connector.pipeline.clock import MACHINE
 from connector.pipeline.deliver.circuit_breaker import CircuitBreaker, Standing
 from connector.pipeline.deliver.concurrency_limit import ConcurrencyLimit
 from connector.pipeline.deliver.policy import LONGEST_PAUSE, POLICY, Everyone
@@ -35,8 +35,8 @@ them would be in vain."""
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why nothing is sent: `reason` fits a metric label, `message` and `advice` are for people. `since`, `until`:
-    seconds since 1970."""
+    """Why nothing is sent: `reason` fits a metric label, `message` and `advice` are for people. `since`, `until`: by
+    the ledger's clock (s)."""
 
     kind: OutcomeKind
     reason: str
@@ -62,16 +62,16 @@ class Admission:
     """`limit`: the most requests at once; `rate`: requests a second, None for no cap, a RateLimiter when several stores
     share the cap.
 
-    `clock` is the wall's, for what people and the ledger read; `timer` is what durations are measured by: it must never
-    go back, and run as fast as the event loop's.
+    `clock` is the ledger's, `timer` what durations are measured by: see `Clock`. `longest_pause`: seconds.
     """
 
     def __init__(
         self,
         limit: int,
         rate: float | RateLimiter | None = None,
-        clock: Callable[[], float] = time.time,
-        timer: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = MACHINE.now,
+        timer: Callable[[], float] = MACHINE.timer,
+        longest_pause: float = LONGEST_PAUSE,
     ) -> None:
         self.in_flight = 0
         self.pause: Pause | None = None
@@ -80,6 +80,7 @@ class Admission:
         self._adaptive = AdaptiveRate()
         self._clock = clock
         self._timer = timer
+        self._longest_pause = longest_pause
         self._reopens = 0.0
         self._probe: str | None = None
         self._breaker = CircuitBreaker()
@@ -269,7 +270,7 @@ class Admission:
         since = before.since if before is not None else now
         backoff = POLICY[outcome.kind].pause_backoff
         assert backoff is not None  # noqa: S101 -- whatever pauses has one: a test goes through the table
-        delay = max(backoff.delay(attempt), min(outcome.retry_after or 0.0, LONGEST_PAUSE))
+        delay = max(backoff.delay(attempt), min(outcome.retry_after or 0.0, self._longest_pause))
         self._reopens = self._timer() + delay
         self._probers = 0
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)
@@ -279,7 +280,18 @@ class Admission:
 
     def _prolong(self, asked: float) -> None:
         """An answer that was on its way asks for a longer pause than we made."""
-        reopens = self._timer() + min(asked, LONGEST_PAUSE)
-        if self.pause is not None and reopens > self._reopens:
-            self._reopens = reopens
-            self.pause = replace(self.pause, until=self._clock() + min(asked, LONGEST_PAUSE))
+        asked = min(asked, self._longest_pause)
+        if self.pause is not None and self._timer() + asked > self._reopens:
+            self._reopens = self._timer() + asked
+            self.pause = replace(self.pause, until=self._clock() + asked)
+
+    def end_pause(self) -> Pause | None:
+        """Somebody says that Redo may answer again: one order is sent at once, and its answer decides. Returns the
+        pause that would have gone on; None: there is none, or it is over and a probe is on its way."""
+        pause = self.pause
+        if pause is None or self._probe is not None:
+            return None
+        self._reopens, self._probers = self._timer() - PROBES_LAST, 0
+        self.pause = replace(pause, until=self._clock())
+        self._changed.set()
+        return pause

@@ -13,7 +13,6 @@ from connector.pipeline.deliver.policy import POLICY, Fate
 from connector.pipeline.deliveries import REMOVAL, Action, Delivery, Result, Settled, Terms
 from connector.pipeline.examine.decide import doubtful, look_again, reaches_new_place, requeue, wait_for_late
 from connector.pipeline.ports.entries import Again, Entry
-from connector.pipeline.ports.protocols import Contract
 from connector.pipeline.ports.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
 
 
@@ -22,17 +21,18 @@ def conclude(
     outcome: Outcome,
     sent_at: float,
     now: float,
-    contract: Contract,
     terms: Terms,
     failure: Failure | None = None,
+    stamp: float | None = None,
 ) -> Settled:
     """Redo's answer becomes a checkpoint, a dead letter, or another attempt. `sent_at`: when the request began.
-    `failure`: of an outcome after which the order is tried AGAIN."""
+    `stamp`: the time by the wall's clock, where that isn't `now`. `failure`: of an outcome after which the order is
+    tried AGAIN."""
     match POLICY[outcome.kind].fate:
         case Fate.SETTLED if delivery.action is Action.PUSH:
-            return _accepted(delivery, outcome, sent_at, now, contract, terms)
+            return _accepted(delivery, outcome, sent_at, now, terms, now if stamp is None else stamp)
         case Fate.SETTLED:
-            return _removed(delivery, outcome, sent_at, now, terms)
+            return _removed(delivery, outcome, sent_at, now, now if stamp is None else stamp)
         case Fate.DEAD_LETTER:
             return _rejected(delivery, outcome, sent_at, now, terms)
         case Fate.PUT_BACK:
@@ -42,9 +42,7 @@ def conclude(
             return _again(delivery, outcome, now, terms, failure)
 
 
-def _accepted(
-    delivery: Delivery, outcome: Outcome, sent_at: float, now: float, contract: Contract, terms: Terms
-) -> Settled:
+def _accepted(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, terms: Terms, stamp: float) -> Settled:
     entry, order, old = delivery.entry, delivery.order, delivery.remembered.checkpoint
     assert order is not None  # noqa: S101 -- a PUSH has one
     moved = old is not None and old.place != order.place and not old.missing and terms.missing != "ignore"
@@ -57,15 +55,14 @@ def _accepted(
         again = Again(now, 0, confirm=False, late_until=late, approved=entry.approved)
     else:
         again = wait_for_late(replace(entry, late_until=late))
-    known = old is not None and old.traits == order.traits and not old.missing
     settlement = Settlement(
         entry,
-        _checkpoint(entry.key, order, outcome, now),
+        _checkpoint(entry.key, order, outcome, stamp),
         clear_dead_letter=True,
         again=again,
         members=None if delivery.hidden else delivery.members,
         payload=order.body if terms.keep_payload else None,
-        line_items=None if known else contract.line_items(order.traits),
+        line_items=delivery.line_items,
         leftovers=leftovers,
         settled_places=(order.place,) if order.place in delivery.remembered.leftovers else _not_there(delivery, terms),
         warnings=delivery.suspicions,
@@ -74,12 +71,12 @@ def _accepted(
     return Settled(settlement, Result.PUSHED)
 
 
-def _checkpoint(key: OrderKey, order: Order, outcome: Outcome, now: float) -> Checkpoint:
+def _checkpoint(key: OrderKey, order: Order, outcome: Outcome, stamp: float) -> Checkpoint:
     return Checkpoint(
         key,
         order.order_id,
         order.fingerprint,
-        now,
+        stamp,
         outcome.redo_id,
         digest=order.digest,
         store_id=order.store_id,
@@ -98,7 +95,7 @@ def _late_until(entry: Entry, sent_at: float) -> float | None:
     return late if late is not None and sent_at < late else None
 
 
-def _removed(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, terms: Terms) -> Settled:
+def _removed(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, stamp: float) -> Settled:
     """The order is cancelled or gone at one place; it may be elsewhere too."""
     entry, checkpoint = delivery.entry, delivery.remembered.checkpoint
     late = _late_until(entry, sent_at)
@@ -111,7 +108,7 @@ def _removed(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, t
     remains = (delivery.place,) if late is not None and not (here and delivery.action is Action.CANCEL) else ()
     settlement = Settlement(
         entry,
-        _cancelled(delivery, outcome, now) if here else None,
+        _cancelled(delivery, outcome, stamp) if here else None,
         clear_dead_letter=not others and not delivery.refused,
         again=again,
         members={} if here else None,
@@ -122,7 +119,7 @@ def _removed(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, t
     return Settled(settlement, Result.MISSING)
 
 
-def _cancelled(delivery: Delivery, outcome: Outcome, now: float) -> Checkpoint | None:
+def _cancelled(delivery: Delivery, outcome: Outcome, stamp: float) -> Checkpoint | None:
     checkpoint, order = delivery.remembered.checkpoint, delivery.order
     if checkpoint is None or delivery.action is Action.DELETE:
         return None
@@ -132,7 +129,7 @@ def _cancelled(delivery: Delivery, outcome: Outcome, now: float) -> Checkpoint |
         checkpoint,
         fingerprint=order.fingerprint,
         digest=order.digest,
-        accepted_at=now,
+        accepted_at=stamp,
         redo_id=outcome.redo_id or checkpoint.redo_id,
         missing=True,
     )

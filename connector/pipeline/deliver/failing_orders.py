@@ -53,7 +53,6 @@ class Failure:
 @dataclass(slots=True)
 class _Trouble:
     first: float
-    """Wall clock."""
     last: float
     tries: int = 0
 
@@ -175,11 +174,11 @@ class FailingOrders:
         letter = delivery.remembered.dead_letter
         if letter is not None and letter.reason == FAILING:
             return True
-        return attempts >= ATTEMPTS and self._clock.wall() - trouble.first >= SPREAD
+        return attempts >= ATTEMPTS and self._clock.timer() - trouble.first >= SPREAD
 
     def _remember(self, key: OrderKey) -> _Trouble:
         now = self._clock.timer()
-        trouble = self._troubles.pop(key, None) or _Trouble(self._clock.wall(), now)
+        trouble = self._troubles.pop(key, None) or _Trouble(now, now)
         self._troubles[key] = trouble
         if len(self._troubles) > REMEMBERED:
             del self._troubles[next(iter(self._troubles))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from connector.pipeline.context import Context
 from connector.pipeline.deliveries import Settled
@@ -18,6 +19,7 @@ class GroupCommit:
 
     def __init__(self, context: Context, listeners: Sequence[Callable[[Sequence[Settlement]], None]]) -> None:
         self._store = context.store
+        self._clock = context.clock
         self._observer = context.observer
         self._listeners = listeners
         self._refusals = RefusalLog()
@@ -33,8 +35,16 @@ class GroupCommit:
             self._observer.order(settled.result.value)
         if settlement.dead_letter is not None:
             self._refusals.refused(settlement.dead_letter)
-        self._pending.append(settlement)
+        self._pending.append(self._stamped(settlement))
         self._arrived.set()
+
+    def _stamped(self, settlement: Settlement) -> Settlement:
+        """With the time by the wall's clock, in place of the ledger's, for what people read."""
+        letter, stamp = settlement.dead_letter, self._clock.by_the_wall
+        if letter is None:
+            return settlement
+        stamped = replace(letter, first_seen=stamp(letter.first_seen), last_seen=stamp(letter.last_seen))
+        return replace(settlement, dead_letter=stamped)
 
     async def step(self) -> None:
         """Wait for settlements and write all there are."""

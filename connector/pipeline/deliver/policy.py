@@ -13,8 +13,8 @@ from connector.pipeline.backoff import ORDER_BACKOFF, Backoff
 
 FAILURES_TO_CLOSE, REFUSALS_TO_CLOSE = 3, 2
 """Different orders that failed in a row: fewer may be the orders' own fault, and one bad order stops nobody else."""
-LONGEST_PAUSE = 6 * 3600.0
-"""A `Retry-After` beyond that, in seconds, is answered by a probe every six hours: it may be a mistake."""
+LONGEST_PAUSE = 900.0
+"""Seconds after which a probe is sent whatever `Retry-After` says (`redo.max_pause`): it may be a mistake."""
 
 
 class Fate(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from connector.model.orders import Outcome, OutcomeKind, delivery_id
@@ -35,11 +36,11 @@ class Sender:
         failing: FailingOrders,
         manual_pause: ManualPause,
     ) -> None:
-        self._contract = context.contract
         self._observer = context.observer
         self._chronicle = context.chronicle
         self._terms = context.terms
-        self._clock = context.clock.wall
+        self._clock = context.clock.now
+        self._wall = context.clock.wall
         self._redo = redo
         self._admissions = admissions
         self._failing = failing
@@ -85,7 +86,7 @@ class Sender:
             self._failing.answered(delivery, pushed=outcome.kind is OutcomeKind.ACCEPTED)
         elif POLICY[outcome.kind].fate is Fate.AGAIN:
             failure = self._failing.failed(delivery, outcome, closed=admission.pause is not None)
-        settled = conclude(delivery, outcome, sent_at, self._clock(), self._contract, self._terms, failure)
+        settled = conclude(delivery, outcome, sent_at, self._clock(), self._terms, failure, self._wall())
         if failure is not None and failure.unclear:
             await self._failing.send_canaries(store_id)
         return settled
@@ -108,18 +109,18 @@ class Sender:
         if settled.result is None:
             self._observer.retry(outcome.reason or outcome.kind.value)
         elif settled.result is Result.PUSHED:
-            self.last_accepted_at = now
+            self.last_accepted_at = self._wall()
             if entry.lane is not Lane.SWEEP and entry.since != entry.late_until:
                 latency = now - entry.since
                 self._observer.sync_latency(latency)
         elif settled.result is Result.MISSING:
             self._observer.removed("deleted" if delivery.action is Action.DELETE else "cancelled")
-        for suspicion in settled.settlement.warnings:
-            self._observer.warned(suspicion.kind.value)
+        for kind, times in Counter(one.kind.value for one in settled.settlement.warnings).items():
+            self._observer.warned(kind, times)
         self._chronicle.attempted(
             Attempt(
                 entry.key,
-                now,
+                self._wall(),
                 "again" if settled.result is None else settled.result.value,
                 "" if settled.result is Result.PUSHED else outcome.reason or outcome.kind.value,
                 outcome.status,

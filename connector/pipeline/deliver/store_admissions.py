@@ -6,16 +6,26 @@ import asyncio
 
 from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.deliver.admission import Admission, Pause
+from connector.pipeline.deliver.policy import LONGEST_PAUSE
 from connector.pipeline.deliver.rate_limiter import RateLimiter
 
 
 class StoreAdmissions:
-    """Made when first needed, the default store's at once. `rate`: requests a second to all stores."""
+    """Made when first needed, the default store's at once. `rate`: requests a second to all stores; `longest_pause`:
+    seconds."""
 
-    def __init__(self, most: int, rate: float | None, default: str = "", clock: Clock = MACHINE) -> None:
+    def __init__(
+        self,
+        most: int,
+        rate: float | None,
+        default: str = "",
+        clock: Clock = MACHINE,
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> None:
         self._most = most
         self._limiter = RateLimiter(rate)
         self._clock = clock
+        self._longest_pause = longest_pause
         self._admissions: dict[str, Admission] = {}
         self.of(default)
 
@@ -23,7 +33,7 @@ class StoreAdmissions:
         admission = self._admissions.get(store_id)
         if admission is None:
             admission = self._admissions[store_id] = Admission(
-                self._most, self._limiter, self._clock.wall, self._clock.timer
+                self._most, self._limiter, self._clock.now, self._clock.timer, self._longest_pause
             )
         return admission
 
@@ -69,6 +79,11 @@ class StoreAdmissions:
             admission.learned_rate for admission in self._admissions.values() if admission.learned_rate is not None
         ]
         return sum(rates) if rates else None
+
+    def end_pauses(self) -> list[Pause]:
+        """One order is sent at once to each store that is paused. Returns the pauses."""
+        ended = [admission.end_pause() for admission in self._admissions.values()]
+        return [pause for pause in ended if pause is not None]
 
     def capacity(self) -> int:
         """How many entries are worth taking now."""

@@ -18,6 +18,10 @@ from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.read.batch import BATCH
 
+LONGEST_WAIT = 60.0
+"""Seconds until the ledger is looked at again: the event loop's timers stand still while the machine sleeps, and due
+times don't."""
+
 
 class Dispatcher:
     def __init__(
@@ -51,7 +55,7 @@ class Dispatcher:
         if room < 1:
             await self._wait(None, admissions=self._admissions.capacity() < 1)
             return
-        pause = self._queue.not_before - self._clock.wall()
+        pause = self._queue.not_before - self._clock.now()
         if pause > 0:
             await self._wait(pause)
             return
@@ -111,7 +115,8 @@ class Dispatcher:
             waits.add(asyncio.ensure_future(self._admissions.wait()))
         try:
             with self.heartbeat.resting():
-                await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                bound = None if timeout is None else min(timeout, LONGEST_WAIT)
+                await asyncio.wait(waits, timeout=bound, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()

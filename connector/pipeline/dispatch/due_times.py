@@ -17,7 +17,7 @@ class DueTimes:
 
     def __init__(self, context: Context, *, failing: bool = False) -> None:
         self._store = context.store
-        self._clock = context.clock.wall
+        self._clock = context.clock.now
         self._failing = failing
         self._due: float | None = None
         self._looked_at = 0.0

@@ -40,7 +40,7 @@ class LedgerQueue:
     async def take(self, limit: int, lanes: Sequence[Lane], *, failing: bool = False) -> list[Entry]:
         """The next due entries, in work from now on. `failing`: of those that failed."""
         busy = self._in_work.keys
-        entries = await self._store.take(limit, self._clock.wall(), busy, lanes, failing=failing)
+        entries = await self._store.take(limit, self._clock.now(), busy, lanes, failing=failing)
         self._in_work.take(entries)
         return entries
 
@@ -54,14 +54,14 @@ class LedgerQueue:
         if failing:
             # In work as of now: what was put back while the store was asked for the others would be passed over.
             times.append(await self._failing_due_times.next_due(self._in_work.keys))
-        return min((max(0.0, due - self._clock.wall()) for due in times if due is not None), default=None)
+        return min((max(0.0, due - self._clock.now()) for due in times if due is not None), default=None)
 
     async def add(
         self, keys: Iterable[OrderKey], lane: Lane, *, revision: int | None = None, confirm: bool = False
     ) -> None:
         """Have these looked at again; `confirm`: and pushed even when nothing differs. `revision`: not the next one."""
         number = self._revisions.next() if revision is None else revision
-        arrival = Arrival(number, self._clock.wall(), lane, frozenset(keys), confirm=confirm)
+        arrival = Arrival(number, self._clock.now(), lane, frozenset(keys), confirm=confirm)
         await self._store.arrive([arrival], [])
         self._wake.set()
 

@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from connector.model.errors import InvalidOrder
+from connector.model.off_loop import Breaks, off_loop
 from connector.model.orders import Order, OrderKey, is_former
 from connector.pipeline.context import Context
 from connector.pipeline.deliveries import MAPPING, REMOVAL, Action, Delivery, Remembered, Result, Settled
@@ -21,7 +23,7 @@ from connector.pipeline.holds.guard import Guard
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.records import Known, Settlement, Venture
 from connector.pipeline.read.control_reads import ControlReads
-from connector.pipeline.read.large_orders import TOGETHER
+from connector.pipeline.read.large_orders import COMMON, TOGETHER
 from connector.pipeline.read.reader import Reader, Reading
 from connector.pipeline.sweeps.former_keys import FormerKeys
 from connector.pipeline.sweeps.second_looks import SecondLooks
@@ -54,7 +56,7 @@ class Comparer:
         self._store = context.store
         self._contract = context.contract
         self._terms = context.terms
-        self._clock = context.clock.wall
+        self._clock = context.clock.now
         self._reader = reader
         self._guard = guard
         self._claims = claims
@@ -76,24 +78,26 @@ class Comparer:
             asked.cancel()
             raise
         known = await asked
-        known = await self._with_claims(entries, readings, known)
-        found = Findings()
-        pushes = [
-            delivery
-            for entry, reading in zip(entries, readings, strict=True)
-            if (delivery := await self._diff(entry, reading, known, found)) is not None
-        ]
+        known = await self._with_claims(entries, readings, known, large=large)
+        found, breaks = Findings(), Breaks()
+        pushes = []
+        for entry, reading in zip(entries, readings, strict=True):
+            if (delivery := await self._diff(entry, reading, known, found, large=large)) is not None:
+                pushes.append(delivery)
+            await breaks.take()
         if found.unfit:
             await self._former.retire(found.unfit)
         admitted, turned_away = await self._claims.admit(pushes)
         found.settled += turned_away
-        for delivery in await self._with_history(admitted):
+        for delivery in await self._with_history(admitted, large=large):
             await self._guarded(delivery, found)
         await self._claims.displace(found.deliveries)
         await self._record_new_places(found.deliveries)
         return found
 
-    async def _diff(self, entry: Entry, reading: Reading, known: Known, found: Findings) -> Delivery | None:
+    async def _diff(
+        self, entry: Entry, reading: Reading, known: Known, found: Findings, *, large: bool
+    ) -> Delivery | None:
         """A push; everything else is added to what was found."""
         if reading.oversized:
             found.oversized.append((entry, reading.oversized))
@@ -104,7 +108,8 @@ class Comparer:
         letter = known.dead_letters.get(entry.key)
         if letter is not None and letter.reason == MAPPING and reading.error is None:
             self._second_looks.readable(letter)
-        decision = self._decide(entry, reading, _remembered(known, entry.key))
+        decide_it = partial(self._decide, entry, reading, _remembered(known, entry.key), large=large)
+        decision = await off_loop(decide_it) if large else decide_it()
         if isinstance(decision, Settled):
             found.settled.append(decision)
         elif decision.action is Action.PUSH:
@@ -115,15 +120,18 @@ class Comparer:
             await self._remove(decision, found)
         return None
 
-    async def _with_claims(self, entries: Sequence[Entry], readings: Sequence[Reading], known: Known) -> Known:
+    async def _with_claims(
+        self, entries: Sequence[Entry], readings: Sequence[Reading], known: Known, *, large: bool
+    ) -> Known:
         """What is known once orders without checkpoints have taken over what is stored at their places."""
         if not self._former.exist:
             return known
         wanted = {}
         for entry, reading in zip(entries, readings, strict=True):
             if entry.key not in known.checkpoints and len(reading.documents) == 1:
+                order = partial(self._contract.order, reading.documents[0], entry.since, large=large)
                 with suppress(InvalidOrder):
-                    wanted[entry.key] = self._contract.order(reading.documents[0], entry.since).place
+                    wanted[entry.key] = (await off_loop(order) if large else order()).place
         if not await self._former.claim(wanted):
             return known
         return await self._store.known([entry.key for entry in entries])
@@ -138,7 +146,7 @@ class Comparer:
         if gone and (entry.key in known.checkpoints or entry.key in known.leftovers):
             found.unfit.append(entry.key)
 
-    def _decide(self, entry: Entry, reading: Reading, remembered: Remembered) -> Settled | Delivery:
+    def _decide(self, entry: Entry, reading: Reading, remembered: Remembered, *, large: bool) -> Settled | Delivery:
         now = self._clock()
         if remembered.held is not None and remembered.held.confirm:
             entry = replace(entry, confirm=True)
@@ -154,6 +162,7 @@ class Comparer:
             hidden=hidden,
             now=now,
             members=reading.members,
+            large=large,
         )
 
     async def _guarded(self, delivery: Delivery, found: Findings) -> None:
@@ -195,7 +204,8 @@ class Comparer:
                 "can't be cancelled: what Redo accepted wasn't kept, or its key is gone (checkpoints.payload_keys)"
             )
             return delivery, refuse(delivery.entry, REMOVAL, message, now, store_id=place.store_id)
-        order = self._contract.cancelled(payload, place, now)
+        cancel = partial(self._contract.cancelled, payload, place, now)
+        order = await off_loop(cancel) if len(payload) > COMMON else cancel()
         if order is not None:
             return replace(delivery, order=order), None
         checkpoint = delivery.remembered.checkpoint
@@ -221,29 +231,42 @@ class Comparer:
         )
         return Settled(settlement, None if more else Result.MISSING)
 
-    async def _with_history(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """What is suspicious in the light of what Redo accepted, of this order and of others."""
+    async def _with_history(self, deliveries: Sequence[Delivery], *, large: bool) -> list[Delivery]:
+        """With their line items, where these aren't known, and with what is suspicious in the light of what Redo
+        accepted, of this order and of others."""
         new: dict[OrderKey, frozenset[int]] = {}
-        for delivery in deliveries:
-            checkpoint, order = delivery.remembered.checkpoint, delivery.order
-            if order is not None and (checkpoint is None or checkpoint.traits != order.traits):
-                before = self._contract.line_items(checkpoint.traits) if checkpoint is not None else frozenset()
-                new[delivery.entry.key] = self._contract.line_items(order.traits) - before
+
+        def look() -> list[Delivery]:
+            return [self._with_line_items(delivery, new) for delivery in deliveries]
+
+        def judge() -> list[Delivery]:
+            return [self._suspected(one, new.get(one.entry.key, frozenset()), owners) for one in looked_at]
+
+        looked_at = await off_loop(look) if large else look()
         lines = frozenset().union(*new.values())
         owners = await self._store.line_item_owners([*lines]) if lines else {}
-        return [self._suspected(delivery, new.get(delivery.entry.key), owners) for delivery in deliveries]
+        return await off_loop(judge) if large else judge()
+
+    def _with_line_items(self, delivery: Delivery, new: dict[OrderKey, frozenset[int]]) -> Delivery:
+        """`new` gets those that the order didn't have before."""
+        checkpoint, order = delivery.remembered.checkpoint, delivery.order
+        if order is None or (checkpoint is not None and checkpoint.traits == order.traits and not checkpoint.missing):
+            return delivery
+        before = self._contract.line_items(checkpoint.traits) if checkpoint is not None else frozenset()
+        line_items = self._contract.line_items(order.traits)
+        new[delivery.entry.key] = line_items - before
+        return replace(delivery, line_items=line_items)
 
     def _suspected(
-        self, delivery: Delivery, new: frozenset[int] | None, owners: Mapping[int, tuple[OrderKey, ...]]
+        self, delivery: Delivery, new: frozenset[int], owners: Mapping[int, tuple[OrderKey, ...]]
     ) -> Delivery:
         checkpoint, order, key = delivery.remembered.checkpoint, delivery.order, delivery.entry.key
-        if new is None or order is None:
+        if delivery.line_items is None or order is None:
             return delivery
         found = self._contract.suspicions(checkpoint.traits, order.traits) if checkpoint is not None else ()
-        for line in new:
-            other = next((owner for owner in owners.get(line, ()) if owner != key), None)
-            if other is not None:
-                found = (*found, self._contract.reused(order.traits, line, other))
+        others = {line: owner for line in new for owner in owners.get(line, ()) if owner != key}
+        if others:
+            found = (*found, *self._contract.reused(order.traits, others))
         return replace(delivery, suspicions=found) if found else delivery
 
 

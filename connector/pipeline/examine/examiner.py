@@ -9,6 +9,7 @@ requests, or when an entry is taken.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from connector.model.errors import (
     ConnectorError,
@@ -19,6 +20,7 @@ from connector.model.errors import (
     ReadingVoid,
     SourceUnavailable,
 )
+from connector.model.off_loop import uncollected
 from connector.model.orders import OrderKey
 from connector.pipeline.context import Context
 from connector.pipeline.deliver.deliverer import Deliverer
@@ -43,7 +45,7 @@ class Examiner:
         group_commit: GroupCommit,
         vanished_rows: VanishedRows,
     ) -> None:
-        self._clock = context.clock.wall
+        self._clock = context.clock.now
         self._in_work = context.in_work
         self._large = context.in_work.large
         self._tasks = context.tasks
@@ -89,7 +91,8 @@ class Examiner:
                 return
             hurried = lane.batch.brief and not large if brief is None else brief
             try:
-                found = await self._comparer.diff(entries, large=large, brief=hurried)
+                with uncollected() if large else nullcontext():
+                    found = await self._comparer.diff(entries, large=large, brief=hurried)
             except LimitExceeded as error:
                 await self._exceeded(entries, error, lane, self._clock() - began, large=large, brief=hurried)
                 return

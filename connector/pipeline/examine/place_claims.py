@@ -32,7 +32,7 @@ GIVES_WAY = frozenset({("id",), ("store_id",), ("missing",)})
 class PlaceClaims:
     def __init__(self, context: Context, queue: LedgerQueue) -> None:
         self._store = context.store
-        self._clock = context.clock.wall
+        self._clock = context.clock.now
         self._in_work = context.in_work
         self._queue = queue
         self._claimed: dict[Place, OrderKey] = {}

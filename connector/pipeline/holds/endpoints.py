@@ -155,7 +155,7 @@ class Endpoints:
         await self.approve()
 
     def _requeue(self) -> Arrival:
-        return Arrival(self._revisions.next(), self._clock.wall(), Lane.SWEEP)
+        return Arrival(self._revisions.next(), self._clock.now(), Lane.SWEEP)
 
 
 def _named(endpoints: Sequence[Endpoint]) -> str:

@@ -50,6 +50,8 @@ class HoldReviews:
         self._vanished_rows = vanished_rows
         self._sweeps = sweeps
         self._released: deque[tuple[float, int]] = deque()
+        self._gathering: dict[int, float] = {}
+        """Since when holds of removals have been gathering, by the timer."""
         """Bursts of removals that were within bounds: when they went, and how many."""
         self.heartbeat = Heartbeat("guard", "judging held orders")
 
@@ -119,7 +121,8 @@ class HoldReviews:
     def _burst_is_over(self, hold: Hold) -> bool:
         wait = self._limits.removal_wait
         quiet = self._clock.timer() - self._holds.last_removal
-        return quiet >= wait or self._clock.wall() - hold.opened_at >= PATIENCE * wait
+        since = self._gathering.setdefault(hold.number, self._clock.timer())
+        return quiet >= wait or self._clock.timer() - since >= PATIENCE * wait
 
     def _released_lately(self, kind: HoldKind) -> int:
         """Removals that passed within the present burst."""
@@ -166,7 +169,7 @@ class HoldReviews:
         released = 0
         while limit is None or released < limit:
             most = AT_ONCE if limit is None else min(AT_ONCE, limit - released)
-            arrival = Arrival(self._revisions.next(), self._clock.wall(), Lane.SWEEP, approved=True)
+            arrival = Arrival(self._revisions.next(), self._clock.now(), Lane.SWEEP, approved=True)
             moved = await self._store.release(hold.number, arrival, most)
             released += moved
             self._wake.set()

@@ -25,6 +25,7 @@ class Routed:
 
 class Router:
     def __init__(self, context: Context, routes: Routes, vanished_rows: VanishedRows) -> None:
+        self._clock = context.clock
         self._observer = context.observer
         self._chronicle = context.chronicle
         self._revisions = context.revisions
@@ -55,7 +56,9 @@ class Router:
             routed.commits.append(Commit(revision, transaction.xid, transaction.commit_lsn + 1))
             if keys or lookups:
                 lane = self._lane(transaction)
-                routed.arrivals.append(Arrival(revision, transaction.commit_time, lane, keys, lookups))
+                # The server's clock may be ahead of ours, and nothing has waited since a moment to come.
+                since = min(transaction.commit_time, self._clock.now())
+                routed.arrivals.append(Arrival(revision, since, lane, keys, lookups))
             if reasons:
                 routed.sweep = (reasons[0], revision)
         return routed

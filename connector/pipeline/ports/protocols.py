@@ -5,7 +5,7 @@ No behaviour. The checkpoint store has a file of its own (`store.py`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from connector.model.changes import Changes, Interest, Lsn, StreamPosition, StreamStart, Transaction
@@ -128,8 +128,9 @@ class Assembler(Protocol):
 class Contract(Protocol):
     """Redo's rules."""
 
-    def order(self, document: Document, seen_at: float) -> Order:
-        """The payload for one row of the mapping. Raises InvalidOrder with every violation found."""
+    def order(self, document: Document, seen_at: float, *, large: bool = False) -> Order:
+        """The payload for one row of the mapping. `large`: let other threads run meanwhile. Raises InvalidOrder with
+        the violations found."""
         ...
 
     def cancelled(self, payload: bytes, place: Place, now: float) -> Order | None:
@@ -144,8 +145,8 @@ class Contract(Protocol):
         """Hashes of the line item ids, each within the signed 64 bits."""
         ...
 
-    def reused(self, traits: bytes, line_item: int, owner: OrderKey) -> Suspicion:
-        """The words for a line item id that another order has."""
+    def reused(self, traits: bytes, owners: Mapping[int, OrderKey]) -> tuple[Suspicion, ...]:
+        """Of line items that other orders have, too. `owners`: these orders by the line items' hashes."""
         ...
 
     def changed_fields(self, before: bytes, after: bytes) -> tuple[str, ...]:
@@ -178,8 +179,8 @@ class Observer(Protocol):
         """An order that left the mapping was dealt with at Redo: `cancelled`, `deleted`."""
         ...
 
-    def warned(self, kind: str) -> None:
-        """A WarningKind arose."""
+    def warned(self, kind: str, count: int) -> None:
+        """A WarningKind arose so often."""
         ...
 
     def sync_latency(self, seconds: float) -> None: ...

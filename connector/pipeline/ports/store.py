@@ -182,9 +182,13 @@ class CheckpointStore(Protocol):
         nothing can land late any more. Returns the orders that have taken something over. Durable."""
         ...
 
-    async def recover(self, *, late_until: float | None = None) -> int:
+    async def recover(
+        self, *, late_until: float | None = None, now: float | None = None, longest: float | None = None
+    ) -> int:
         """At start: what was in flight when the process died must be confirmed, and may still land until `late_until`.
-        Returns the highest revision used."""
+        The last run's clock may have been ahead of this one's: nothing waits longer than until `longest`, and what
+        waits has waited since `now` at least (seconds since 1970, None: as it is). Returns the highest revision
+        used."""
         ...
 
     async def note(self, name: str, value: str) -> None:

@@ -23,13 +23,13 @@ class ReadPause:
         self._attempt = 0
         self._tried_at = self._took = 0.0
         self.until = 0.0
-        """Nothing is read until then (seconds since 1970)."""
+        """Nothing is read until then (by the clock's `now`)."""
         self.trouble: ConnectorError | None = None
         """What keeps orders from being read, None when nothing does."""
 
     def failed(self, error: ConnectorError, seconds: float) -> None:
         """A read failed, through no order's fault, after `seconds`."""
-        now = self._clock.wall()
+        now = self._clock.now()
         self.trouble, self._tried_at, self._took = error, now, seconds
         if now >= self.until:
             share = SHARE if isinstance(error, MappingFails) else SLOW_SHARE

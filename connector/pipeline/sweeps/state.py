@@ -18,6 +18,9 @@ REST_SHARE = 1.0
 """A sweep that the stream asked for rests this many times its own length before the next one, so that a table whose
 deletes can't be routed costs the OMS at most half of one connection."""
 REST_LEAST = 5.0
+LONGEST_WAIT = 600.0
+"""Seconds until it is looked again whether a sweep is due: the event loop's timers stand still while the machine
+sleeps."""
 BY_THE_CLOCK = "reconcile.every"
 ASKED = "asked"
 PACED = frozenset({BY_THE_CLOCK, ASKED})
@@ -47,7 +50,9 @@ class Sweeps:
         self.begins_at = Lsn(0)
         """What was committed before this position the stream doesn't tell: a walk must see it."""
         self.rest_until = 0.0
-        """No new walk begins before (seconds since 1970)."""
+        """No new walk begins before (by the timer)."""
+        self._began_at = self._ended_at = self._clock.timer()
+        """When the present sweep began, and the last one ended, by the timer: the wall's clock may be set."""
         self._approved: int | None = None
         """The revision of the sweep of which a person has approved all that it finds."""
         self.current: Sweep | None = None
@@ -62,6 +67,9 @@ class Sweeps:
         sweep = await self._store.sweep()
         if sweep is not None and sweep.finished_at is not None and sweep.wanted_revision > sweep.revision:
             sweep = _follow_up(sweep, self._clock.wall())  # the last run ended just before it was stored
+        if sweep is not None and sweep.finished_at is not None and self._every is not None:
+            ago = self._clock.wall() - sweep.finished_at
+            self._ended_at = self._clock.timer() - min(max(0.0, ago), self._every)
         self.current = sweep
         finished = await self._store.sweeps(100)
         self.last = finished[0] if finished else None
@@ -84,10 +92,13 @@ class Sweeps:
         if self._every is None or last is None:
             await self._wanted.wait()
             return
+        left = max(0.0, self._ended_at + self._every - self._clock.timer())
         try:
-            await asyncio.wait_for(self._wanted.wait(), max(0.0, last + self._every - self._clock.wall()))
+            async with asyncio.timeout(min(LONGEST_WAIT, left)):
+                await self._wanted.wait()
         except TimeoutError:
-            await self.ask(BY_THE_CLOCK, SweepKind.RECONCILE)
+            if left <= LONGEST_WAIT:
+                await self.ask(BY_THE_CLOCK, SweepKind.RECONCILE)
 
     def found(self, kind: str) -> None:
         """An order of the sweep was `missed`, `changed` or `extra`."""
@@ -114,6 +125,7 @@ class Sweeps:
         if current is None or current.finished_at is not None or cause in RESENDING:
             # One that pushes every order takes the place of one that compares, and does what that would have done.
             self.current = Sweep(kind, cause, revision, revision, self._clock.wall())
+            self._began_at = self._clock.timer()
         else:
             urgent = current.cause in PACED and cause not in PACED
             self.current = replace(current, wanted_revision=revision, cause=cause if urgent else current.cause)
@@ -147,6 +159,7 @@ class Sweeps:
         pushes_all = before is not None and before.cause == OLD_STORE
         wanted = max(first, before.wanted_revision if before is not None else 0)
         self.current = Sweep(kind, OLD_STORE if pushes_all else cause, first, wanted, self._clock.wall())
+        self._began_at = self._clock.timer()
         await self.save()
 
     async def save(self, arrivals: Sequence[Arrival] = (), commits: Sequence[Commit] = ()) -> None:
@@ -157,9 +170,10 @@ class Sweeps:
 
     async def finish(self, held: int) -> None:
         """`held`: how many orders wait for approval. What was asked for meanwhile comes next."""
-        now = self._clock.wall()
+        now, ended = self._clock.wall(), self._clock.timer()
         sweep = replace(self.present, held=held, finished_at=now)
-        self.rest_until = now + max(REST_LEAST, REST_SHARE * (now - sweep.started_at))
+        self.rest_until = ended + max(REST_LEAST, REST_SHARE * (ended - self._began_at))
+        self._ended_at = self._began_at = ended
         async with self._saving:
             await self._store.save_sweep(sweep)
         self.last = sweep

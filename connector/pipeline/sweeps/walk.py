@@ -87,7 +87,7 @@ class SweepWalk:
             await self._finish_unless_more()
 
     async def _wait_for_turn(self, sweep: Sweep) -> None:
-        rest = self._sweeps.rest_until - self._clock.wall()
+        rest = self._sweeps.rest_until - self._clock.timer()
         if rest > 0 and sweep.scanned == 0 and sweep.cursor is None and sweep.phase == OF_SOURCE:
             await asyncio.sleep(rest)
         await asyncio.sleep(max(0.0, self._not_before - self._clock.timer()))
@@ -172,7 +172,7 @@ class SweepWalk:
         if keys:
             revision = self._revisions.next()
             first, confirm = min(after.revision, revision), after.cause in RESENDING
-            arrivals = [Arrival(revision, self._clock.wall(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
+            arrivals = [Arrival(revision, self._clock.now(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
         await self._sweeps.save(arrivals)
         reach("sweep.after_page")
         self._wake.set()

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, TypeVar
 
+from connector.contract.exact_json import LONG, pausing
 from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
+from connector.model.off_loop import Breaks, off_loop
 from connector.model.orders import Assembly, Diagnosis, Document, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
 from connector.postgres.bounded import GRACE
 from connector.projection.assembly import plans, statements
@@ -86,26 +89,29 @@ class Assembler:
         async with self._pool.session(f"assembling {shown(list(keys))}", brief=brief) as session:
             replayed = await session.replayed()
             rows = await self._read(session, self._query, [*arrays, LARGEST if largest is None else largest])
-        documents: dict[OrderKey, tuple[Document, ...]] = {}
+        documents: dict[OrderKey, list[Document]] = {}
         members: dict[OrderKey, dict[str, set[str]]] = {}
         oversized: dict[OrderKey, int] = {}
-        snapshot = ""
+        snapshot, breaks = "", Breaks()
         for found, text, size, *texts in rows:
             if found is None and text is None:
                 key = encoded(texts)
                 oversized[key] = oversized.get(key, 0) + size
             elif found is None:
                 key = encoded(texts)
-                documents[key] = (*documents.get(key, ()), _document(session.document(text), key))
+                read = partial(_document, session.document(text), key)
+                documents.setdefault(key, []).append(await off_loop(read) if size > LONG else read())
             elif found.startswith("@"):
                 members.setdefault(encoded(texts), {}).setdefault(found, set()).add(encoded(json.loads(text)))
             else:
                 snapshot = found
+            await breaks.take()
         if oversized and largest is None:
             raise _too_large(oversized)
         for key in oversized:
             documents.pop(key, None)
-        return Assembly(parse_snapshot(snapshot, replayed), documents, _frozen(members), oversized, unfit)
+        rows_of = {key: tuple(found) for key, found in documents.items()}
+        return Assembly(parse_snapshot(snapshot, replayed), rows_of, _frozen(members), oversized, unfit)
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all, and
@@ -265,7 +271,7 @@ def _too_large(oversized: Mapping[OrderKey, int]) -> OrderUnreadable:
 def _document(text: str, key: OrderKey) -> Document:
     """Raises OrderUnreadable."""
     try:
-        found: Document = json.loads(text, parse_float=Decimal)
+        found: Document = json.loads(text, parse_float=Decimal, object_hook=pausing(len(text)))
     except (ValueError, RecursionError):
         what = "it holds a whole number of more than 4,300 digits, or is nested too deeply to be read"
         raise OrderUnreadable(f"{what}: order {shown([key])}", "22023", what) from None

@@ -6,8 +6,10 @@ Metrics and health answer to any name, because scrapers and probes use what they
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from typing import Final
 
@@ -124,13 +126,14 @@ class Site:
             text = f"Neither the connector nor the mapping knows an order {story.key}."
             return message_page(404, "No such order", text)
         visitor, asked = self.actions.visitor(request), await self._asked(request)
-        return html(render.order(story, visitor, asked, show_values=self._context.show_values))
+        page = partial(render.order, story, visitor, asked, show_values=self._context.show_values)
+        return html(await asyncio.to_thread(page))  # with all of its values it may be long
 
     async def order_json(self, request: Request) -> Response:
         story = await self._story(_key(request))
         if isinstance(story, Response):
             return story
-        return as_json(stories.as_json(story), 200 if story.known else 404)
+        return await asyncio.to_thread(lambda: as_json(stories.as_json(story), 200 if story.known else 404))
 
     async def file(self, request: Request) -> Response:
         found = _FILES.get(request.path_params["name"])

@@ -16,8 +16,10 @@ import apsw
 import psycopg
 
 from tests.support.processes.descriptors import no_more_descriptors
+from tests.support.processes.stepped_child import set_clock
 from tests.system.chaos.scene import OUR_SLOT, Scene
 
+DAY = 86_400.0
 Fault: TypeAlias = Callable[[Scene], Awaitable[None]]
 
 
@@ -195,6 +197,30 @@ async def order_slow(scene: Scene) -> None:
     await _insisted(scene, "UPDATE oms.trap SET ord_id = NULL WHERE name = 'slow'")
 
 
+async def clock_set_forward(scene: Scene) -> None:
+    await _clock_set(scene, DAY)
+
+
+async def clock_set_back(scene: Scene) -> None:
+    await _clock_set(scene, -DAY)
+
+
+async def _clock_set(scene: Scene, seconds: float) -> None:
+    """The wall clock is a day off for a while, during which orders fail, and the connector may be started again."""
+    clock = scene.supervisor.clock
+    known = sorted(scene.state.orders)
+    usual = {name: getattr(scene.state.switches, name) for name in ("fail", "fail_how")}
+    assert scene.state.switches.change({"fail": scene.random.sample(known, len(known) // 5), "fail_how": "500"}) is None
+    await _a_while(scene, 1.0, 2.0)
+    set_clock(clock, seconds)
+    await _a_while(scene, 1.0, 3.0)
+    if scene.random.random() < 0.5:
+        await scene.supervisor.kill()
+        await _a_while(scene, 0.5, 3.0)
+    set_clock(clock, 0.0)
+    assert scene.state.switches.change(usual) is None
+
+
 async def failed_over(scene: Scene) -> None:
     await scene.fail_over()
 
@@ -271,6 +297,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "checkpoint disk full": checkpoint_disk_full,
     "slot dropped": slot_dropped,
     "older checkpoints restored": checkpoints_restored,
+    "clock set forward": clock_set_forward,
+    "clock set back": clock_set_back,
     "failed over to a standby": failed_over,
     "order key widened": key_widened,
     "checkpoint file replaced": checkpoint_file_replaced,

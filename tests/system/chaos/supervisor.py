@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx2 as httpx
 
+from tests.support.processes import stepped_child
+
 RESTART_AFTER = 0.5
 """Seconds before an ended process is started again."""
 
@@ -21,6 +23,8 @@ class Supervisor:
     def __init__(self, config: Path, log: Path, status_port: int) -> None:
         self.ends: list[int] = []
         """Exit codes of processes that ended without being asked to."""
+        self.clock = config.with_name("clock")
+        """Says by how many seconds the process's wall clock is wrong, for `set_clock`."""
         self._config = config
         self._log = log
         self._url = f"http://127.0.0.1:{status_port}/api/status"
@@ -81,7 +85,8 @@ class Supervisor:
             await self._wanted.wait()
             with self._log.open("ab") as output:
                 process = self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "connector", "run", "--config", str(self._config)),
+                    *(sys.executable, "-m", stepped_child.__name__, str(self.clock), "run"),
+                    *("--config", str(self._config)),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

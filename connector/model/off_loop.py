@@ -1,0 +1,60 @@
+"""Work on a large order, away from the event loop, which must turn meanwhile: streams and requests have time limits.
+
+A thread of its own lets the loop run every few milliseconds, as long as the work is made of many short steps. Python's
+cyclic garbage collector isn't one: over the million objects of a large order it takes half a second, again and again,
+and finds nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SLICE = 0.01
+"""Seconds of work on common orders after which the loop turns."""
+
+
+class Breaks:
+    """Of work that is done on the loop, order by order."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    async def take(self) -> None:
+        """Let the loop turn, if it is time."""
+        if time.monotonic() - self._since > SLICE:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()
+
+
+async def off_loop(work: Callable[[], T]) -> T:
+    """What `work` returns, from a thread."""
+    with uncollected():
+        return await asyncio.to_thread(work)
+
+
+class _Collector:
+    def __init__(self) -> None:
+        self.pauses = 0
+
+
+_collector = _Collector()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """While a large order is in memory no cycles are looked for: it has none. To be entered on the loop."""
+    _collector.pauses += 1
+    gc.disable()
+    try:
+        yield
+    finally:
+        _collector.pauses -= 1
+        if not _collector.pauses:
+            gc.enable()
