@@ -314,7 +314,7 @@ _line_ids = st.lists(names, min_size=1, max_size=3, unique=True)
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """Any good order, in camelCase. Made of strategies that are there already: to make one takes longer than to draw."""
+    """Any good order, in camelCase, of strategies that are there already: to make one takes longer than to draw."""
     line_ids = draw(_line_ids)
     lines = [{"id": name, **draw(_line_items)} for name in line_ids]
     order = document(lineItems=lines, **draw(_further))
