@@ -14,6 +14,9 @@ CHAOS_ARGS ?=
 HUGE_ARGS ?=
 AUDIT_ARGS ?=
 
+# Where it is set, every test process would compile every module and rewrite every test anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-matrix test-long lint bench chaos huge dashboards soak image-check audit lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,7 +31,7 @@ test-matrix: $(VENV)/dev.stamp  ## the tests that use a server, on each version 
 	$(BIN)/python -m tests.support.programs.version_matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m 'server and not long' $(PYTEST_ARGS)
 
 test-long: $(VENV)/dev.stamp  ## what `make test` leaves out: the same promises over more ground, minutes
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m long $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m 'long or hypothesis' --hypothesis-profile long $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp  ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

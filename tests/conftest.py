@@ -11,5 +11,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Orders are large, and other tests run at the same time: how long hypothesis takes says nothing about the code.
-settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+# `make test-long` tries more examples.
+settings.register_profile("tests", max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.register_profile("long", settings.get_profile("tests"), max_examples=400)
 settings.load_profile("tests")

@@ -107,6 +107,10 @@ async def _sorted(entries: Awaitable[list[Entry]]) -> list[Entry]:
     return sorted(await entries, key=lambda entry: entry.key)
 
 
+async def _payloads(memory: CheckpointStore) -> list[object]:
+    return [await memory.payload(key, place) for key in EVERYTHING for place in PLACES]
+
+
 class Twins(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +137,7 @@ class Twins(RuleBasedStateMachine):
         async def answers() -> tuple[T, T]:
             return await ask(self.twins[0]), await ask(self.twins[1])
 
-        durable, memory = self.runner.run(answers())
+        durable, memory = self.runner.get_loop().run_until_complete(answers())
         assert durable == memory
         return durable
 
@@ -329,9 +333,7 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda memory: memory.warned(9))
         self.both(lambda memory: memory.sweeps(9))
         self.both(lambda memory: memory.endpoints())
-        for key in EVERYTHING:
-            for place in PLACES:
-                self.both(lambda memory, key=key, place=place: memory.payload(key, place))  # type: ignore[misc]
+        self.both(_payloads)
         for index in ("item", "payment"):
             self.both(lambda memory, index=index: memory.enrolled(index, ["1", "2", "3"], None, 9))  # type: ignore[misc]
 

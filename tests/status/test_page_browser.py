@@ -6,7 +6,6 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -37,8 +36,8 @@ def connector(cli: Cli, redo: LocalRedo) -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def visit(browser: Browser, cli: Cli, connector: Daemon, tmp_path: Path) -> Iterator[Visit]:
-    opened = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path)
+def visit(browser: Browser, cli: Cli, connector: Daemon) -> Iterator[Visit]:
+    opened = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}")
     yield opened
     close_visit(opened)
 
@@ -185,14 +184,14 @@ def test_a_mapping_that_fits_no_longer_is_told_as_stalled_and_a_slow_redo_as_cat
 
 
 def test_a_change_of_an_unlikely_size_is_held_until_somebody_approves_it_and_a_connector_that_ended_is_told(
-    browser: Browser, cli: Cli, shop: Database, redo: LocalRedo, tmp_path: Path
+    browser: Browser, cli: Cli, shop: Database, redo: LocalRedo
 ) -> None:
     change(shop, "INSERT INTO shop.orders SELECT id, 'b' || id || '@shop.example' FROM generate_series(7, 30) id")
     change(shop, "INSERT INTO shop.item SELECT id, 1, 'mug', 1 FROM shop.orders WHERE id > 6")
     cli.set("status", token=TOKEN)
     daemon = cli.start("run")
     until("every order is at Redo", lambda: len(redo.orders()) == 30)
-    visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path)
+    visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}")
     (cli.folder / "mapping.sql").write_text(cli.mapping.replace("'shelf '", "'rack '"))
     sign_in(visit)
     visit.headline("held for approval")
@@ -212,9 +211,9 @@ def test_a_change_of_an_unlikely_size_is_held_until_somebody_approves_it_and_a_c
 
 
 def test_the_page_is_whole_without_javascript_and_found_by_keyboard(
-    browser: Browser, connector: Daemon, cli: Cli, tmp_path: Path
+    browser: Browser, connector: Daemon, cli: Cli
 ) -> None:
-    visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path, javascript=False)
+    visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", javascript=False)
     visit.go()
     visit.headline("Delivering")
     expect(visit.page.locator(".road li")).to_have_count(5)
@@ -235,14 +234,14 @@ def test_the_page_is_whole_without_javascript_and_found_by_keyboard(
 
 
 def test_a_start_a_first_fill_a_lost_database_and_an_end_are_verdicts(
-    browser: Browser, cli: Cli, shop: Database, redo: LocalRedo, tmp_path: Path
+    browser: Browser, cli: Cli, shop: Database, redo: LocalRedo
 ) -> None:
     cli.set("redo", max_concurrency=1)
     with shop.connect() as slow, slow.transaction():
         slow.execute("SELECT pg_current_xact_id()")
         daemon = cli.start("run")
         daemon.until_said("slot_waits")
-        visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}", tmp_path)
+        visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}")
         visit.go()
         visit.headline("Starting")
         expect(visit.page.locator("#said")).to_contain_text("the slot can be made once these transactions have ended")

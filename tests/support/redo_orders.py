@@ -235,91 +235,93 @@ transactions = st.lists(
 )
 
 
-@st.composite
-def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """Any good order, in camelCase."""
-    line_ids = draw(st.lists(names, min_size=1, max_size=3, unique=True))
-    lines = [draw(_line_items(name)) for name in line_ids]
-    return document(
-        id=draw(names),
-        createdAt=draw(moments),
-        lineItems=lines,
-        shippingAddress=draw(addresses),
-        billingAddress=draw(optional | addresses),
-        tags=draw(st.lists(words, max_size=3)),
-        metafields=draw(metafields),
-        orderDiscounts=draw(discounts),
-        shippingLines=draw(
-            st.lists(
-                _record(
-                    {"id": names, "title": words, "priceSet": money_sets},
-                    {"code": words, "discounts": discounts, "taxLines": tax_lines},
-                ),
-                max_size=2,
-            )
-        ),
-        fulfillments=draw(_fulfillments(lines)),
-        transactions=draw(transactions),
-        refunds=draw(_refunds(line_ids)),
-        cancelReason=draw(st.sampled_from(["customer", "fraud", "inventory", "declined", "other", "staff", None])),
-        cancelledAt=draw(optional | moments),
-    )
-
-
-def _line_items(name: str) -> st.SearchStrategy[dict[str, Any]]:
-    return _record(
-        {
-            "id": st.just(name),
-            "productId": names,
-            "sku": words.filter(lambda sku: sku.strip().casefold() != "x-redo"),
-            "title": words,
-            "quantity": st.integers(1, 9),
-            "priceSet": money_sets,
-        },
-        {
-            "returnableQuantity": optional | st.just(1),
-            "variantTitle": optional | words,
-            "image": optional | words,
-            "weight": optional | _record({"value": st.decimals(0, 999, places=1), "unit": st.just("g")}),
-            "properties": st.lists(_record({"name": st.just("colour"), "value": words}), max_size=2),
-            "tags": st.lists(words, max_size=3),
-            "metafields": metafields,
-            "discounts": discounts,
-            "taxLines": tax_lines,
-        },
-    )
-
-
-def _fulfillments(lines: list[dict[str, Any]]) -> st.SearchStrategy[list[dict[str, Any]]]:
-    parts = [{"id": line["id"], "quantity": line["quantity"]} for line in lines]
-    numbers = _record({"trackingNumber": names}, {"carrier": optional | words})
-    shipment = _record(
-        {"id": names, "lineItems": st.permutations(parts)},
-        {
-            "trackingNumbers": st.lists(numbers, max_size=2),
-            "trackingUrls": st.lists(words, max_size=2),
-            "deliveryDate": optional | moments,
-        },
-    )
-    return st.lists(shipment, max_size=1)
-
-
-def _refunds(line_ids: list[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
-    line = _record(
-        {
-            "lineItemId": st.sampled_from(line_ids),
-            "quantity": st.integers(1, 9),
-            "subtotalSet": money_sets,
-            "totalTaxSet": money_sets,
-        }
-    )
-    refund = _record(
+_shipping_lines = st.lists(
+    _record(
+        {"id": names, "title": words, "priceSet": money_sets},
+        {"code": words, "discounts": discounts, "taxLines": tax_lines},
+    ),
+    max_size=2,
+)
+_line_items = _record(
+    {
+        "productId": names,
+        "sku": words.filter(lambda sku: sku.strip().casefold() != "x-redo"),
+        "title": words,
+        "quantity": st.integers(1, 9),
+        "priceSet": money_sets,
+    },
+    {
+        "returnableQuantity": optional | st.just(1),
+        "variantTitle": optional | words,
+        "image": optional | words,
+        "weight": optional | _record({"value": st.decimals(0, 999, places=1), "unit": st.just("g")}),
+        "properties": st.lists(_record({"name": st.just("colour"), "value": words}), max_size=2),
+        "tags": st.lists(words, max_size=3),
+        "metafields": metafields,
+        "discounts": discounts,
+        "taxLines": tax_lines,
+    },
+)
+_shipments = _record(
+    {"id": names},
+    {
+        "trackingNumbers": st.lists(_record({"trackingNumber": names}, {"carrier": optional | words}), max_size=2),
+        "trackingUrls": st.lists(words, max_size=2),
+        "deliveryDate": optional | moments,
+    },
+)
+_refunded = _record(
+    {
+        "lineItemId": st.integers(0, 5),
+        "quantity": st.integers(1, 9),
+        "subtotalSet": money_sets,
+        "totalTaxSet": money_sets,
+    }
+)
+"""`lineItemId`: the place of its line, counted round."""
+_refunds = st.lists(
+    _record(
         {"id": names, "createdAt": moments},
         {
             "note": optional | words,
-            "lineItems": st.lists(line, max_size=2),
+            "lineItems": st.lists(_refunded, max_size=2),
             "shippingRefunds": refund_amounts,
             "orderLevelRefunds": refund_amounts,
         },
-    )
-    return st.lists(refund, max_size=2, unique_by=lambda row: row["id"])
+    ),
+    max_size=2,
+    unique_by=lambda row: row["id"],
+)
+_further = st.fixed_dictionaries(
+    {
+        "id": names,
+        "createdAt": moments,
+        "shippingAddress": addresses,
+        "billingAddress": optional | addresses,
+        "tags": st.lists(words, max_size=3),
+        "metafields": metafields,
+        "orderDiscounts": discounts,
+        "shippingLines": _shipping_lines,
+        "fulfillments": st.lists(_shipments, max_size=1),
+        "transactions": transactions,
+        "refunds": _refunds,
+        "cancelReason": st.sampled_from(["customer", "fraud", "inventory", "declined", "other", "staff", None]),
+        "cancelledAt": optional | moments,
+    }
+)
+_line_ids = st.lists(names, min_size=1, max_size=3, unique=True)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Any good order, in camelCase, of strategies that are there already: to make one takes longer than to draw."""
+    line_ids = draw(_line_ids)
+    lines = [{"id": name, **draw(_line_items)} for name in line_ids]
+    order = document(lineItems=lines, **draw(_further))
+    for shipment in order["fulfillments"]:
+        parts = [{"id": line["id"], "quantity": line["quantity"]} for line in lines]
+        shipment["lineItems"] = draw(st.permutations(parts))
+    for refund in order["refunds"]:
+        for line in refund.get("lineItems", ()):
+            line["lineItemId"] = line_ids[line["lineItemId"] % len(line_ids)]
+    return order

@@ -328,7 +328,7 @@ class OrderLife(RuleBasedStateMachine):
 LIVES = int(os.environ.get("ORDER_LIFE", "0"))
 
 OrderLife.TestCase.settings = settings(
-    max_examples=LIVES or 80,
+    max_examples=LIVES or 40,
     stateful_step_count=int(os.environ.get("ORDER_LIFE_STEPS", "60" if LIVES else "30")),
     derandomize=not LIVES,
     database=None,

@@ -28,12 +28,11 @@ from tests.support.fixtures.postgres import Database
 from tests.support.oms.minimal_mapping import mapping
 
 TABLES = """
-CREATE TABLE orders (no int PRIMARY KEY, burns int NOT NULL DEFAULT 0, note text NOT NULL DEFAULT 'a');
-CREATE FUNCTION burn(milliseconds int) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
-DECLARE until timestamptz := clock_timestamp() + milliseconds * interval '1 millisecond';
+CREATE TABLE orders (no int PRIMARY KEY, takes int NOT NULL DEFAULT 0, note text NOT NULL DEFAULT 'a');
+CREATE FUNCTION slowly(milliseconds int) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN
-  WHILE clock_timestamp() < until LOOP END LOOP;
-  RETURN 'burnt';
+  PERFORM pg_sleep(milliseconds / 1000.0);
+  RETURN 'slow';
 END $$;
 """
 
@@ -42,7 +41,7 @@ END $$;
 async def rig(database: Database, sandbox: SandboxServer, tmp_path: Path) -> AsyncIterator[Rig]:
     with database.connect() as connection:
         connection.execute(TABLES)
-    tags = "jsonb_build_array(CASE WHEN o.burns > 0 THEN burn(o.burns) ELSE 'x' END, o.note) AS tags"
+    tags = "jsonb_build_array(CASE WHEN o.takes > 0 THEN slowly(o.takes) ELSE 'x' END, o.note) AS tags"
     overrides = {"source": {"statement_timeout": 2.0}}
     text = mapping(f"o.no::text AS id, {tags}", "orders o")
     made = Rig(database, sandbox, tmp_path, text, overrides, watchdog=Watchdog(60.0, None))
@@ -76,7 +75,7 @@ async def test_a_first_fill_completes_without_the_slow_order_which_is_named_and_
     assert "takes longer than source.statement_timeout (2 s): raise it or add an index" in letter.message
     await eventually("the fill is over", lambda: not rig.running.pipeline.sweeps.active)
     await eventually("others are in step", lambda: rig.facts().state is State.STREAMING)
-    rig.execute("UPDATE orders SET burns = 0 WHERE no = 379")
+    rig.execute("UPDATE orders SET takes = 0 WHERE no = 379")
     await eventually("it arrives", lambda: "379" in rig.stored())
     await rig.quiet()
     assert not await letters(rig)
@@ -96,7 +95,7 @@ async def test_live_changes_of_others_arrive_in_seconds_while_a_slow_order_is_fo
     rig.execute("INSERT INTO orders SELECT n FROM generate_series(1, 300) AS n")
     await rig.start()
     await rig.quiet()
-    rig.execute("UPDATE orders SET burns = 60000, note = 'b' WHERE no = 17")
+    rig.execute("UPDATE orders SET takes = 60000, note = 'b' WHERE no = 17")
     for order in range(100, 110):
         began = time.monotonic()
         rig.execute("UPDATE orders SET note = 'c' WHERE no = %s", order)
@@ -109,7 +108,7 @@ async def test_a_whole_batch_of_live_changes_waits_for_no_slow_one_among_them(ri
     rig.execute("INSERT INTO orders SELECT n FROM generate_series(1, 300) AS n")
     await rig.start()
     await rig.quiet()
-    rig.execute("UPDATE orders SET note = 'b', burns = CASE WHEN no = 30 THEN 60000 ELSE 0 END WHERE no <= 200")
+    rig.execute("UPDATE orders SET note = 'b', takes = CASE WHEN no = 30 THEN 60000 ELSE 0 END WHERE no <= 200")
     await eventually(
         "the others arrive", lambda: sum(order["tags"][-1] == "b" for order in rig.stored().values()) == 199
     )
@@ -153,11 +152,11 @@ async def test_a_database_that_is_slow_as_a_whole_is_said_and_no_order_is_named(
     await rig.start()
     await rig.quiet()
     # As a lost index or a full disk queue does it.
-    rig.execute("UPDATE orders SET burns = 60000, note = 'b'")
+    rig.execute("UPDATE orders SET takes = 60000, note = 'b'")
     facts = await eventually("it says so", lambda: (rig.facts().state is State.STALLED and rig.facts()) or None)
     assert "can't read any order within its limits" in facts.reason
     assert not await letters(rig)
-    rig.execute("UPDATE orders SET burns = 0")
+    rig.execute("UPDATE orders SET takes = 0")
     await rig.quiet()
     assert not await letters(rig)
     assert all(order["tags"][-1] == "b" for order in rig.stored().values())

@@ -166,11 +166,11 @@ def large_columns(stage: Stage, orders: int) -> Figures:
 
 
 SCENARIOS: Mapping[str, tuple[Scenario, int, int]] = {
-    "new orders in one commit": (new_orders, 5_000_000, 60_000),
-    "lines changed in one commit": (lines_of_few, 1_000_000, 60_000),
-    "tiny transactions": (tiny, 100_000, 10_000),
-    "MB of unrelated WAL": (unrelated, 1_000, 60),
-    "orders with columns of 10 MB": (large_columns, 40, 6),
+    "new orders in one commit": (new_orders, 5_000_000, 40_000),
+    "lines changed in one commit": (lines_of_few, 1_000_000, 30_000),
+    "tiny transactions": (tiny, 100_000, 4_000),
+    "MB of unrelated WAL": (unrelated, 1_000, 40),
+    "orders with columns of 10 MB": (large_columns, 40, 3),
 }
 """By name: the scenario, its full size, and the suite's."""
 
