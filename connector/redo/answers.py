@@ -89,7 +89,7 @@ _UNANSWERED: Final[Mapping[OutcomeKind, Mapping[str, str]]] = {
     },
     OutcomeKind.UNAVAILABLE: {
         "dns_temporary": "the name server does not answer: check DNS if it lasts",
-        "exhausted": "this process or machine has no socket left: raise the limit of open files (ulimit -n)",
+        "exhausted": "no socket is left, for this process or this machine: check the limit of open files (ulimit -n)",
         "connect": "Redo was not reached: check network, firewall and proxy",
         "connect_timeout": "Redo was not reached in time: check network, firewall and proxy",
         "pool_timeout": "no connection was free: check the network if it lasts",

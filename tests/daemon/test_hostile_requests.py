@@ -16,12 +16,12 @@ from structlog.testing import capture_logs
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.checkpoints.requests import Inbox, RequestState
-from connector.demo.postgres import Cluster
 from connector.model.orders import LONGEST_KEY, OrderKey
 from connector.pipeline.control import Control
 from connector.wiring import factories
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 
 Row = Callable[[str, str], None]
 """Puts a request into the inbox as another program would: the SQL literals of its verb and its arguments."""
