@@ -14,7 +14,8 @@ one has: triggers, and some indexes and columns.
 - `rows` is a table of parameters; the header names its columns. One that is none of the schema's has its type there,
   too: a name has one type in all tables. Postgres gets all rows at once, each column as an array. SQLite runs the
   statement once a row, with `rows.key` as a parameter like others.
-- `INSERT INTO ledger {rows}` inserts all of them: in SQLite with VALUES, twice as fast there as SELECT.
+- `INSERT INTO ledger {rows}` inserts all of them: in SQLite with VALUES, twice as fast there as SELECT. `{each}` stands
+  for the columns, `rows.key, ...`.
 - `FROM rows CROSS JOIN LATERAL (...)` is a query for each row.
 - `least` and `greatest` are `min` and `max` in SQLite, which give NULL when an argument is NULL: none may be.
 - `json_agg(...)::text` is `json_group_array(...)` in SQLite.
