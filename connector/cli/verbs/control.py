@@ -112,7 +112,7 @@ def pause(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
 @json_option
 @no_wait_option
 def resume(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
-    """End a `pause`, and try Redo at once if it is what delivery waits for.
+    """End a `pause`, or a wait for Redo, and try at once.
 
     Without a running connector the request is carried out at the next start.
     """
