@@ -99,6 +99,9 @@ class Sandbox:
         """`path`: its decoded parts. `given`: the Authorization header. `gone`: whether the client has closed its
         connection; the request is carried out all the same. Raises Silence when the connection is to be closed without
         an answer."""
+        self._state.advance()
+        if self._state.script.steps:
+            self._state.script.count()
         at = path.index("stores") if "stores" in path else len(path)
         store = self._state.store(path[at + 1]) if at + 1 < len(path) else None
         seen = store or self._state

@@ -2,7 +2,7 @@
 
 `orders` (all payloads as NDJSON; `orders/{id}` one), `history/{id}`, `stats`, `log`, `switches` (GET, POST), `reset`
 (POST) are the main store's, and under `stores/{store}/` another one's; `stores` shows all stores' stats. `switches`
-take a `store` too (`*`: every one). `reset` without a store is for all.
+take a `store` too (`*`: every one). `reset` without a store is for all. `script`: GET, POST, DELETE.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Control:
 
     def answer(self, method: str, path: list[str], body: bytes) -> Reply:
         """`path`: what follows `_sandbox`."""
+        self._state.advance()
         match method, path:
             case "GET", ["stores"]:
                 return reply(200, {store.store_id: store.stats() for store in self._state.all_stores()})
@@ -34,6 +35,8 @@ class Control:
             case "POST", ["reset"]:
                 self._state.reset()
                 return reply(200, {})
+            case _, ["script"]:
+                return self._script(method, body)
         return self._of_store(self._state, method, path, body)
 
     def _of_store(self, store: Store, method: str, path: list[str], body: bytes) -> Reply:
@@ -65,6 +68,22 @@ class Control:
         if wrong:
             return error(400, wrong)
         return reply(200, (self._state.store(named) or store).switches.model_dump())
+
+    def _script(self, method: str, body: bytes) -> Reply:
+        script, now = self._state.script, self._state.clock()
+        if method == "POST":
+            steps = _json(body)
+            if not isinstance(steps, list):
+                return error(400, "a JSON list of steps is wanted")
+            try:
+                self._state.play(steps)
+            except ValueError as wrong:
+                return error(400, str(wrong))
+        elif method == "DELETE":
+            script.clear()
+        elif method != "GET":
+            return problem(405, "Method not allowed")
+        return reply(200, script.as_dict(now))
 
 
 def _json(body: bytes) -> Any:

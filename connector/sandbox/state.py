@@ -1,4 +1,4 @@
-"""The sandbox's stores and clock, which tests read and change directly. No HTTP.
+"""The sandbox's stores, clock and script, which tests read and change directly. No HTTP.
 
 The state is also its main store; most sandboxes have no other.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from connector.sandbox.faults.script import Script, steps_of
 from connector.sandbox.store import Store
 
 ALL: Final = "*"
@@ -31,6 +32,7 @@ class State(Store):
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     wall: Callable[[], float] = time.time
     chance: random.Random = field(default_factory=random.Random)
+    script: Script = field(default_factory=Script)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at shutdown: it ends all waits."""
     _others: dict[str, Store] = field(default_factory=dict)
@@ -62,12 +64,25 @@ class State(Store):
         """Whether any store accepts the secret."""
         return any(secret in (store.switches.accept or (store.api_secret,)) for store in self.all_stores())
 
-    def change(self, store_id: str, values: Mapping[str, Any]) -> str | None:
-        """Set switches of one store, or of all (`*`); what is wrong, or None."""
+    def change(self, store_id: str | None, values: Mapping[str, Any]) -> str | None:
+        """Set switches of one store, of all (`*`), or of the main one (None); what is wrong, or None."""
         if store_id == ALL:
             return next(filter(None, [store.switches.change(values) for store in self.all_stores()]), None)
-        store = self.store(store_id)
+        store = self if store_id is None else self.store(store_id)
         return "no such store" if store is None else store.switches.change(values)
+
+    def play(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        """Begin a script (its form: `faults.script`) in place of the last one. Raises ValueError for a wrong one."""
+        found = steps_of(list(steps), frozenset(store.store_id for store in self.all_stores()))
+        if isinstance(found, str):
+            raise ValueError(found)
+        self.script.begin(found, self.clock())
+        self.advance()
+
+    def advance(self) -> None:
+        """Carry out the script as far as it is due."""
+        if self.script.steps:
+            self.script.advance(self.clock(), self.change)
 
     async def pause(self, seconds: float) -> None:
         """Sleep, at most until the sandbox is closed."""
@@ -81,6 +96,6 @@ class State(Store):
                 wait.cancel()
 
     def reset(self) -> None:
-        """Forget what all stores hold and saw; switches stay."""
+        """Forget what all stores hold and saw; switches and script stay."""
         for store in self.all_stores():
             Store.reset(store)

@@ -158,6 +158,21 @@ def test_a_cancelled_push_is_carried_out_all_the_same() -> None:
     assert state.stale_landings == 1
 
 
+def test_an_hour_of_script_passes_in_virtual_time() -> None:
+    async def main(loop: VirtualTimeLoop) -> list[int | None]:
+        direct = DirectRedo(state)
+        await direct.push(an_order())
+        state.play([{"at": 60, "set": {"outage": True}}, {"at": 3660, "set": {"outage": False, "rate_limit": 1}}])
+        found = []
+        for seconds in (59, 1, 3599, 1, 0, 1):
+            await asyncio.sleep(seconds)
+            found.append((await direct.push(an_order())).status)
+        return found
+
+    state = some_state()
+    assert simulate(main) == [200, 503, 503, 200, 429, 200]
+
+
 async def test_closing_lets_go_of_whoever_hangs() -> None:
     direct = DirectRedo(some_state())
     direct.state.switches.change({"hang": 1})

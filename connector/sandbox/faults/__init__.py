@@ -1,1 +1,1 @@
-"""How the sandbox misbehaves: the switches, rate limits, and what they do to requests."""
+"""How the sandbox misbehaves: the switches, the script that changes them, rate limits, and what they do to requests."""

@@ -84,16 +84,26 @@ class Switches(BaseModel):
     """A status (`403` as a firewall says it, with a web page; `503` with `Retry-After`), `hang` (silent for
     `hang_seconds`) or `cut` (the connection is closed)."""
 
-    def change(self, values: Mapping[str, Any]) -> str | None:
-        """Set switches. Returns what is wrong with the first bad value, and then sets none; None when all are set."""
+    def wrong(self, values: Mapping[str, Any]) -> str | None:
+        """What is wrong with the first bad value, None when all can be set."""
         try:
-            chosen = Switches(**{**self.model_dump(), **values})
+            self._with(values)
         except ValidationError as error:
             first = error.errors()[0]
             return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return None
+
+    def change(self, values: Mapping[str, Any]) -> str | None:
+        """Set switches. Returns what is wrong with the first bad value, and then sets none; None when all are set."""
+        if wrong := self.wrong(values):
+            return wrong
+        chosen = self._with(values)
         for name in values:
             setattr(self, name, getattr(chosen, name))
         return None
+
+    def _with(self, values: Mapping[str, Any]) -> Switches:
+        return Switches(**{**self.model_dump(), **values})
 
     def spend(self, name: str) -> bool:
         """True when the fault hits this request; counts it down."""
