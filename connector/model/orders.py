@@ -40,11 +40,19 @@ def named_key(text: object) -> OrderKey:
 def encoded(texts: Sequence[str]) -> OrderKey:
     """The text of a key (or of a row's identity) of one or several columns."""
     if len(texts) == 1:
-        return OrderKey(texts[0])
+        return OrderKey(_AS_IT_IS + texts[0] if texts[0].startswith(_LIKE_FORMER) else texts[0])
     return OrderKey(json.dumps(list(texts), separators=(",", ":"), ensure_ascii=False))
 
 
-_FORMER = "<former key "
+_LIKE_FORMER: Final = "<former key"
+_AS_IT_IS: Final = "<former key> "
+"""Stands before the text of an order's key that looks like a former one, and is none."""
+_FORMER: Final = "<former key "
+
+
+def single(key: str) -> str:
+    """The text that `encoded` made the key of."""
+    return key.removeprefix(_AS_IT_IS)
 
 
 def former(key: OrderKey, shape: int) -> OrderKey:

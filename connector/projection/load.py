@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -59,13 +60,11 @@ async def load(
     Those whose changes aren't streamed (materialized views, foreign and unlogged tables) may be listed too: then only a
     reconcile notices. Raises ConfigurationError with every problem found (`where` is `path:LINE:COLUMN`),
     SourceUnavailable when the database can't be read."""
-    mapping = Mapping(sql_text, path)
-    swept = frozenset(_table_name(name) for name in sweep_tables)
-    try:
+    with _in_plain_words(path):
+        mapping = Mapping(sql_text, path)
+        swept = frozenset(_table_name(name) for name in sweep_tables)
         async with await connect(ReadSettings(read_dsn, statement_timeout_ms)) as connection:
             return await _loaded(await _look_up(mapping, connection, swept), connection, timezone)
-    except psycopg.Error as error:
-        raise _as_unavailable(error) from None
 
 
 async def access(
@@ -73,20 +72,33 @@ async def access(
 ) -> Access:
     """What a mapping needs to be let into, by the catalog alone, so that a role without any privilege may ask. Raises
     as `load` does, as far as analysis can tell."""
-    mapping = Mapping(sql_text, path)
-    swept = frozenset(_table_name(name) for name in sweep_tables)
-    try:
+    with _in_plain_words(path):
+        mapping = Mapping(sql_text, path)
+        swept = frozenset(_table_name(name) for name in sweep_tables)
         async with await connect(ReadSettings(read_dsn, statement_timeout_ms)) as connection:
             looked = await _look_up(mapping, connection, swept)
             raise_problems(looked.analysis.text_problems)
             if looked.analysis.refusal is not None:
                 raise looked.analysis.refusal
             functions = await read_functions(connection, looked.privileges.called)
-    except psycopg.Error as error:
-        raise _as_unavailable(error) from None
     closed = tuple(function for function in functions if not function.by_all)
     tables = table_names([route.table for route in looked.analysis.routes])
     return Access(tables, looked.privileges, closed, looked.configured)
+
+
+@contextmanager
+def _in_plain_words(path: str) -> Iterator[None]:
+    """What the database and the parser raise, as errors of ours."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _as_unavailable(error) from None
+    except RecursionError:
+        what = "it, or a view that it reads, is nested too deeply to be analysed"
+        hint = (
+            "write it flatter: fewer brackets, CASEs and terms in a row; long lists of terms into a table or an array"
+        )
+        raise ConfigurationError([Problem(what, hint, path)]) from None
 
 
 def _table_name(written: str) -> TableName:

@@ -19,8 +19,10 @@ from connector.projection.catalog.tables import Column
 from connector.projection.routes.key import KeyUse
 from connector.projection.sql.keys import array_literal
 
-NOT_A_VALUE: Final = frozenset({"22P02", "22003", "22007", "22008", "22P03", "22021", "22P05"})
-"""SQLSTATEs of a text that its type can't be read from.
+NOT_A_VALUE: Final = frozenset(
+    {"22P02", "22003", "22007", "22008", "22009", "22015", "22023", "22P03", "22021", "22P05", "23502", "23514"}
+)
+"""SQLSTATEs of a text that its type, or its domain, can't be read from.
 https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 _CAN_TELL: Final = 160000

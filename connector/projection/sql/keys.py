@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from connector.model.orders import OrderKey, is_former
+from connector.model.orders import OrderKey, is_former, single
 
 
 def decode(key: str, width: int) -> tuple[str, ...]:
     """The texts of a key of `width` columns. Raises ValueError when it isn't one."""
-    texts = _texts(key) if width > 1 else [key]
+    texts = _texts(key) if width > 1 else [single(key)]
     if not isinstance(texts, list) or len(texts) != width or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"an order key here is a JSON list of {width} texts")
     if is_former(OrderKey(key)) or any("\0" in text for text in texts):

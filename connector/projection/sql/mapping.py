@@ -19,6 +19,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError, Problem
+from connector.model.texts import is_storable
 from connector.postgres.quoting import quoted
 from connector.projection.sql.identifiers import Identifiers, fold, of_tokens, qualifiers, unquoted
 from connector.projection.sql.layout import Layout, Subquery
@@ -27,6 +28,10 @@ from connector.projection.sql.syntax import offset_of
 ORDER_KEY = re.compile(r"^\s*--\s*order_key\s*:\s*(?P<rest>.*?)\s*$", re.MULTILINE)
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\uffff][\w$]*)'
 _ORDER_KEY_VALUE = re.compile(rf"^({_NAME})\s*\.\s*({_NAME})\s*\(\s*({_NAME}(?:\s*,\s*{_NAME})*)\s*\)\s*;?$")
+
+
+_LONGEST = 1000
+"""Characters of a problem, which may name what the mapping names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Mapping:
     def __init__(self, text: str, path: str) -> None:
         self.text = text
         self.path = path
+        if not is_storable(text):
+            raise ConfigurationError([Problem("holds a zero byte or half a character", "save it as UTF-8 text", path)])
         self._tokens = self._tokenize()
         self._schemas: dict[int, str] = {}
         self.identifiers: Identifiers = of_tokens(self._tokens, text)
@@ -65,7 +72,7 @@ class Mapping:
 
     def problem(self, what: str, at: exp.Expr | int, hint: str = "") -> Problem:
         offset = at if isinstance(at, int) else offset_of(at)
-        return Problem(what, hint, self.where(offset))
+        return Problem(what if len(what) < _LONGEST else what[:_LONGEST] + "...", hint, self.where(offset))
 
     # reading
 
