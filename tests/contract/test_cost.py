@@ -175,34 +175,32 @@ def calls(work: Callable[[], object]) -> int:
 
 @pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
 def test_twice_the_lines_are_twice_the_calls_at_most(work: Callable[[int], Callable[[], object]]) -> None:
-    once, twice = calls(work(300)), calls(work(600))
+    once, twice = calls(work(50)), calls(work(100))
     assert twice < 2.2 * once
 
 
-@pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
+@pytest.mark.parametrize("work", [built, refused_by_the_models, every_line_renamed], ids=lambda work: work.__name__)
 def test_eight_times_the_lines_cost_nowhere_near_64_times_the_processor(
     work: Callable[[int], Callable[[], object]],
 ) -> None:
     """What calls don't show: a list that is copied or moved as a whole for each line."""
 
     def seconds(lines: int) -> float:
-        doing, spent = work(lines), []
-        for _ in range(2):
-            began = time.thread_time()
-            doing()
-            spent.append(time.thread_time() - began)
-        return min(spent)
+        doing = work(lines)
+        began = time.thread_time()
+        doing()
+        return time.thread_time() - began
 
-    assert seconds(4_000) < 40 * seconds(500)  # what no longer fits a cache costs three times as much
+    assert seconds(800) < 24 * seconds(100)
 
 
 def test_of_many_violations_the_first_are_named_and_the_others_counted() -> None:
-    found = refused_by_the_models(3_000)()
+    found = refused_by_the_models(300)()
     assert isinstance(found, tuple)
     assert len(found) == 101
     assert isinstance(found[0], Violation)
     assert found[0].path == "lineItems[0].title"
-    assert str(found[-1]) == "and 5,900 more"
+    assert str(found[-1]) == "and 500 more"
 
 
 def test_a_large_order_is_the_same_whether_it_is_made_at_once_or_in_slices() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2 as httpx
@@ -17,6 +17,7 @@ from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import LetterGroup, Tally
 from connector.status.facts import Facts, State
 from connector.status.metrics import Metrics
+from connector.status.page import render
 from connector.status.ports import RequestStatus, SiteContext
 from connector.status.server.event_streams import MOST
 from connector.status.server.responses import is_known_host
@@ -130,6 +131,20 @@ async def test_without_signing_in_nothing_is_done_and_no_form_is_shown(
     text = (await client.get("/")).text
     assert 'action="/actions' not in text
     assert "Sign in to act" in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "buttons"),
+    [
+        (None, ["pause"]),
+        ("http_429", ["resume", "pause"]),
+        ("by_hand", ["resume"]),
+    ],
+)
+def test_whatever_pauses_delivery_a_person_may_end_it(reason: str | None, buttons: list[str]) -> None:
+    paused = replace(WELL, state=State.PAUSED, paused_reason=reason)
+    shown = render.parts(paused, render.Visitor(acts=True, seal="0" * 64), None)["steer"]
+    assert re.findall(r'action="/actions/(pause|resume)"', shown) == buttons
 
 
 async def test_a_session_without_its_seal_or_from_another_site_does_nothing(
