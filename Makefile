@@ -25,7 +25,7 @@ demo: $(VENV)/demo.stamp  ## the whole connector against an embedded Postgres an
 	@$(BIN)/redo-connector demo $(DEMO_ARGS)
 
 test: $(VENV)/dev.stamp  ## the tests, against a real Postgres that they start themselves; of one room: ROOM=contract
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) $(ROOM:%=tests/%)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_ARGS) $(ROOM:%=tests/%)
 
 test-matrix: $(VENV)/dev.stamp  ## the tests that use a server, on each version of Postgres: MATRIX="13 14" PYTEST_ARGS="-m source"
 	$(BIN)/python -m tests.support.programs.version_matrix --workers $(PYTEST_WORKERS) "$(MATRIX)" -- -m 'server and not long' $(PYTEST_ARGS)

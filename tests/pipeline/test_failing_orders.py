@@ -18,8 +18,8 @@ from tests.system.life.world import MAIN, OTHER, Setup, World
 
 Begin: TypeAlias = Callable[[Setup], World]
 SHOP = Setup(at_once=32)
-HOWS = ["500", "503", "409", "403", "hang", "cut"]
-LONG_403 = pytest.param("403", marks=pytest.mark.long)
+LONG_403, LONG_503 = (pytest.param(status, marks=pytest.mark.long) for status in ("403", "503"))
+HOWS = ["500", LONG_503, "409", LONG_403, "hang", "cut"]
 
 
 @pytest.fixture
