@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from connector.demo.postgres import Cluster
 from connector.model.orders import encoded
 from connector.pipeline.ports.records import Known
 from connector.sandbox.server import SandboxServer
 from tests.support.fixtures.connector import Rig
 from tests.support.fixtures.postgres import Database, create_database, drop_database
 from tests.support.oms.minimal_mapping import mapping
+from tests.support.postgres.cluster import Cluster
 from tests.support.redo_servers import accepting, said, serving
 
 PLAIN = [f"plain-{at}" for at in range(8)]
