@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydantic import ValidationError
 
 from connector.model.errors import Problem
+from connector.model.texts import is_storable, storable
 from connector.settings.sources import FILE_SUFFIX, PREFIX, STORE_VARIABLE, env_name, not_json
 
 _SPELLINGS = {
@@ -29,10 +30,13 @@ def unknown_variables(environment: Iterable[str], keys: Sequence[str]) -> Iterat
 
 
 def unreadable_variables(environment: Mapping[str, str], structured: Iterable[str]) -> Iterator[Problem]:
-    """Of the settings that are lists or tables, in JSON."""
+    """Bytes that are no text; and what isn't JSON, of the settings that are lists or tables."""
     names = {env_name(key) for key in structured}
     for name, text in sorted(environment.items()):
-        if text and name.upper() in names and (wrong := not_json(text)):
+        upper = name.upper()
+        if upper.startswith(PREFIX) and not upper.endswith(FILE_SUFFIX) and not is_storable(text):
+            yield Problem("holds bytes that are no text in UTF-8", "write it anew, in UTF-8", storable(name, 200))
+        elif text and upper in names and (wrong := not_json(text)):
             hint = 'write it as in ["a", "b"], or {"name": {...}}; in a shell, between single quotes'
             yield Problem(wrong, hint, name)
 

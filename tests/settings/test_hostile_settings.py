@@ -20,11 +20,11 @@ BROKEN_JSON = [
     "[" * 3000,
     '{"a":' * 3000,
     "9" * 5000,
-    "\udcff",
     "x" * 1_000_000,
 ]
 ODD = [
     *BROKEN_JSON,
+    "\udcff",
     "NaN",
     "inf",
     "-1",
@@ -103,6 +103,12 @@ def test_odd_text_in_any_variable_is_taken_or_refused_by_its_name(monkeypatch: p
         assert not said or key in said or env_name(key) in said
         assert SECRET not in said
         assert len(said) < 2000
+
+
+@pytest.mark.parametrize("key", sorted(config.known_keys()))
+def test_bytes_that_are_no_text_are_refused_in_every_variable(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv(env_name(key), "postgresql://\udcff")
+    assert (env_name(key), "holds bytes that are no text in UTF-8") in {(one.where, one.what) for one in refused()}
 
 
 @pytest.mark.parametrize("key", ["redo.timeout", "source.statement_timeout", "health.exit_after", "guard.removal_wait"])
