@@ -11,7 +11,7 @@ import pytest
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import in_file, in_postgres
 from connector.contract.rules import LONGEST_ID
-from connector.model.orders import LONGEST_KEY, Lookup, OrderKey
+from connector.model.orders import LONGEST_KEY, Lookup, OrderKey, encoded
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement
 from connector.pipeline.ports.store import CheckpointStore
@@ -44,8 +44,9 @@ async def test_the_longest_keys_lookups_and_ids_are_kept(store: CheckpointStore)
         OrderKey(incompressible(LONGEST_KEY // 3, 0xD000)),
         OrderKey("7"),
     ]
-    wide = "".join(chr(ANY.randrange(0x20000, 0x2FFFF)) for _ in range(LONGEST_LOOKUP))
-    lookups = frozenset({Lookup("customer", (wide, wide)), Lookup("customer", ('"' * LONGEST_LOOKUP,) * 2)})
+    wide = "".join(chr(ANY.randrange(0x20000, 0x2FFFF)) for _ in range(LONGEST_LOOKUP // 8 - 2))
+    lookups = frozenset({Lookup("customer", (wide, wide)), Lookup("customer", (incompressible(LONGEST_LOOKUP, 0x7F),))})
+    assert all(len(encoded(one.values).encode()) > LONGEST_LOOKUP - 20 for one in lookups)
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset(keys), lookups)], [])
     entries = await store.take(9, 5.0, frozenset(), tuple(Lane))
     assert {entry.key for entry in entries} == set(keys)

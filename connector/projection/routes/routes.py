@@ -14,9 +14,9 @@ from connector.model.orders import Affected, Lookup, OrderKey, encoded
 from connector.projection.catalog.tables import Column
 from connector.projection.routes.route import Route
 
-LONGEST_LOOKUP: Final = 300
-"""Characters of a value that orders are looked up by: it waits in an index of the checkpoint database, which holds
-2,704 bytes of a row. A longer one is none that anything sensible is joined by, and all orders are compared instead."""
+LONGEST_LOOKUP: Final = 2_000
+"""Bytes of the values that orders are looked up by: they wait in an index of the checkpoint database, which holds 2,704
+bytes of a row. Longer ones are none that anything sensible is joined by, and all orders are compared instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,26 @@ class RouteReader:
     before: RouteReader | None = None
 
     def read(self, image: Image) -> tuple[str, ...] | str | None:
-        """The texts; None when one is NULL (`=` is never true for it); a str names a column that is not known, or whose
-        text is too long to be looked up."""
+        """The texts; None when one is NULL (`=` is never true for it); a str says what the image doesn't carry: a
+        column, or texts short enough to be looked up."""
         texts: list[str] = []
         unknown = None
         for name, position, padded in zip(self.columns, self.positions, self.padded, strict=True):
             value = image[position]
             if value is None:
                 return None
-            if value is UNKNOWN or (self.name is not None and len(value) > LONGEST_LOOKUP):
+            if value is UNKNOWN:
                 unknown = name
             else:
                 texts.append(value.rstrip(" ") if padded else value)
+        if unknown is None and self.name is not None and _too_long(texts):
+            unknown = f"{', '.join(self.columns)} in {LONGEST_LOOKUP:,} bytes or less"
         return unknown if unknown is not None else tuple(texts)
+
+
+def _too_long(texts: Sequence[str]) -> bool:
+    most = 4 * sum(map(len, texts))  # bytes of UTF-8
+    return most > LONGEST_LOOKUP and len(encoded(texts).encode()) > LONGEST_LOOKUP
 
 
 class Routes:
