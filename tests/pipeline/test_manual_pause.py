@@ -89,7 +89,7 @@ async def test_a_person_who_resumes_need_not_wait_for_the_end_of_a_pause_whateve
     facts = rig.facts()
     assert facts.paused_until is not None
     assert facts.now < facts.paused_until <= facts.now + 901
-    assert "tried again " in facts.reason
+    assert "next try " in facts.reason
     assert "`redo-connector resume` tries at once" in facts.next_step
     rig.switch(outage=False, throttle=0, unauthorized=False)
     resumed = await rig.running.pipeline.control.resume()

@@ -166,8 +166,8 @@ class Health:
         where = f"store {', '.join(admissions.paused)}: " if len(admissions.stores) > 1 else ""
         clock = self._pipeline.clock
         again = _clock(clock.by_the_wall(pause.until)) if pause.until > clock.now() else "now"
-        times = f"since {_clock(clock.by_the_wall(pause.since))}, tried again {again}"
-        return Finding(State.PAUSED, f"{where}{words} ({times})", f"{pause.advice}{HURRY}")
+        times = f"since {_clock(clock.by_the_wall(pause.since))}, next try {again}"
+        return Finding(State.PAUSED, f"{where}{words} ({times})", f"{pause.advice.rstrip('.')}{HURRY}")
 
     def _silences(self, position: StreamPosition) -> Finding | None:
         bound = self._bounds.silence
