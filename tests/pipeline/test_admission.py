@@ -187,6 +187,17 @@ async def test_no_pause_is_longer_than_the_longest_whatever_redo_asks_for(clock:
         assert admission.pause_until == clock.now + longest
 
 
+async def test_nor_is_the_pause_of_a_backoff_however_often_a_probe_fails(clock: Clock) -> None:
+    admission = Admission(4, clock=clock, timer=clock, longest_pause=3.0)
+    for key in map(str, range(8)):
+        await answer(admission, key, Outcome(OutcomeKind.REFUSED, 401, "http_401"))
+        if admission.pause is not None:
+            assert admission.pause_until is not None
+            assert admission.pause_until <= clock.now + 3
+        clock.now += 3
+    assert admission.pause is not None
+
+
 async def test_a_pause_that_is_ended_by_hand_is_over_once_a_probe_is_accepted(clock: Clock) -> None:
     admission = Admission(4, clock=clock, timer=clock)
     assert admission.end_pause() is None

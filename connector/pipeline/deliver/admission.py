@@ -270,7 +270,7 @@ class Admission:
         since = before.since if before is not None else now
         backoff = POLICY[outcome.kind].pause_backoff
         assert backoff is not None  # noqa: S101 -- whatever pauses has one: a test goes through the table
-        delay = max(backoff.delay(attempt), min(outcome.retry_after or 0.0, self._longest_pause))
+        delay = min(max(backoff.delay(attempt), outcome.retry_after or 0.0), self._longest_pause)
         self._reopens = self._timer() + delay
         self._probers = 0
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)

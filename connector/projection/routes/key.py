@@ -40,7 +40,7 @@ class KeyUse:
 def find_key(mapping: Mapping, top: Scope) -> tuple[list[KeyUse], list[Problem]]:
     """The key-bearing uses (one, or one for each branch of a set operation, all of one table), and the problems:
     without uses they say why there are none."""
-    found = _named_key(mapping, top) if mapping.order_key() else _traced_key(mapping, top)
+    found = _declared_key(mapping, top) if mapping.order_key() else _traced_key(mapping, top)
     if isinstance(found, Problem):
         return [], [found]
     problems = [problem for key in found for problem in _scope_problems(mapping, top, key)]
@@ -117,7 +117,7 @@ def _below(node: Node) -> dict[Node, None] | None:
     return _leaves(source.inner, source.inner.outputs[int(str(key))])
 
 
-def _named_key(mapping: Mapping, top: Scope) -> list[KeyUse] | Problem:
+def _declared_key(mapping: Mapping, top: Scope) -> list[KeyUse] | Problem:
     written = mapping.order_key()
     assert written is not None  # noqa: S101  # asked by find_key
     name, columns, at = written
