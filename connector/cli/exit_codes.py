@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -24,12 +26,17 @@ from connector.settings.passwords import on_command_line
 
 T = TypeVar("T")
 
+_STDERR = 2
 _STORE = (CheckpointsUnwritable, CheckpointsLost)
 _DEFECT = "This is a defect of the connector. The lines above say where, and quote nothing of your data: report them."
 
 
 class Group(click.Group):
     """Turns our errors into one clear message and an exit code."""
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        _open_standard_streams()
+        return super().main(*arguments, **named)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Before anything quotes them: no option takes a secret, and one was given."""
@@ -57,6 +64,16 @@ class Group(click.Group):
             click.echo(without_values((type(error), error, error.__traceback__)), err=True)
             click.echo(_DEFECT, err=True)
             ctx.exit(1)
+
+
+def _open_standard_streams() -> None:
+    """Where a caller closed some (`<&-`), their numbers would be given to the next files opened, sockets included."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 -- for as long as we run
 
 
 def _problems(error: ConnectorError) -> Sequence[Problem]:

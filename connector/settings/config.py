@@ -88,6 +88,8 @@ class Settings(BaseSettings):
         health = self.health
         if health.exit_after is not None and health.exit_after < health.stalled_after:
             raise ValueError("health.exit_after: must not be shorter than health.stalled_after")
+        if not all(self.redo.stores):
+            raise ValueError("redo.stores: a store's id is empty")
         if self.redo.store_id in self.redo.stores:
             raise ValueError("redo.stores: holds redo.store_id itself, whose secret is redo.api_secret")
         if not self.redo.allow_http and (exposed := exposure.sent_in_clear(self.redo.addresses())):
@@ -115,7 +117,7 @@ def load(path: str | None = None) -> Settings:
     except ValidationError as error:
         problems.extend(problems_of(error, str(file), known))
     else:
-        if not problems:
+        if not problems and not (problems := list(unstorable(settings.model_dump()))):  # JSON of the environment, too
             return settings
     raise ConfigurationError(problems)
 

@@ -35,11 +35,15 @@ def sent_in_clear(urls: Mapping[str, str]) -> list[str]:
 
 
 def _leaves_in_clear(url: str) -> bool:
+    return url.startswith("http:") and not leads_here(url)
+
+
+def leads_here(url: str) -> bool:
+    """Whether a URL's host is this machine. What is no URL leads nowhere: it is reported elsewhere."""
     try:
-        parts = urlsplit(url)
-        return parts.scheme == "http" and not _local(parts.hostname or "")
+        return _local(urlsplit(url).hostname or "")
     except ValueError:
-        return False  # no URL: reported elsewhere
+        return True
 
 
 def readable_by_all(path: str | None) -> list[Problem]:

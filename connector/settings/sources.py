@@ -55,7 +55,10 @@ def unstorable(values: Mapping[str, Any], path: str = "") -> Iterator[Problem]:
         where = f"{path}{name}"
         if isinstance(value, Mapping):
             yield from unstorable(value, f"{where}.")
-        texts = [name, *(one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str))]
+        texts = [
+            name,
+            *(one for one in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(one, str)),
+        ]
         if not all(map(is_storable, texts)):
             yield Problem("holds a zero byte or half a character", "write it without", storable(where, 200))
 

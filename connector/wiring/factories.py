@@ -17,6 +17,7 @@ from connector.projection import Access, Assembler, Projection
 from connector.redo.addresses import endpoint, environment_proxy, orders_url
 from connector.redo.client import HttpSettings, RedoClient
 from connector.settings.config import Settings, environment
+from connector.settings.exposure import leads_here
 from connector.wiring.bounds import LONGEST_LOOK_MS, grace
 
 
@@ -137,7 +138,8 @@ def redo_client(settings: Settings, observer: RequestObserver | None) -> RedoCli
     http = HttpSettings(
         timeout=redo.timeout,
         max_connections=redo.max_concurrency,
-        proxy=lambda url: environment_proxy(url, environment()),
+        # What stays on this machine may be in clear, so that it must stay there.
+        proxy=lambda url: None if leads_here(url) else environment_proxy(url, environment()),
         on_request=None if observer is None else observer.http_request,
         on_connect=None if observer is None else observer.http_connection,
     )

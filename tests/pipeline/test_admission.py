@@ -213,6 +213,19 @@ async def test_a_pause_that_is_ended_by_hand_is_over_once_a_probe_is_accepted(cl
     assert admission.pause is None
 
 
+async def test_however_often_somebody_ends_a_pause_that_redo_asked_for_the_next_one_is_made_at_once(
+    clock: Clock,
+) -> None:
+    admission = Admission(4, clock=clock, timer=clock)
+    for key in "abcdef":
+        await answer(admission, key, Outcome(OutcomeKind.UNAVAILABLE, 503, "http_503", retry_after=600.0))
+        assert admission.pause_until == clock.now + 600
+        admission.end_pause()
+        assert await admission.acquire(key, Lane.LIVE)
+        admission.release(key, ACCEPTED)
+        assert admission.pause is None
+
+
 async def test_a_probe_that_is_cancelled_makes_room_for_another(clock: Clock) -> None:
     admission = Admission(4, rate=0.001, clock=clock, timer=clock)
     await answer(admission, "a", Outcome(OutcomeKind.REFUSED, 401, "http_401"))

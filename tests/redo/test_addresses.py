@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import httpx2 as httpx
 import pytest
 
 from connector.model.errors import ConfigurationError
+from connector.model.orders import OutcomeKind
 from connector.redo.addresses import endpoint, environment_proxy, order_url, orders_url
+from connector.settings.config import Settings
+from connector.wiring import factories
+from tests.support.redo_servers import listening, small_order
 
 SAME = [
     "https://api.getredo.com/v2.2/stores/a%2Fb/custom/orders",
@@ -93,3 +98,21 @@ def test_one_proxy_for_all_is_found_and_may_lack_its_scheme() -> None:
     assert environment_proxy("https://x/", {"ALL_PROXY": "proxy:3128"}) == "http://proxy:3128"
     assert environment_proxy("https://x/", {"all_proxy": "http://a:1", "HTTPS_PROXY": "http://b:1"}) == "http://b:1"
     assert environment_proxy("https://x/", {"all_proxy": "http://a:1", "NO_PROXY": "x"}) is None
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "https://localhost:1", "http://[::1]:1"])
+async def test_what_stays_on_this_machine_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+    asked: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(65536))
+        writer.close()
+
+    async with listening(proxy) as address:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://{address}")
+        redo = {"store_id": "shop", "api_secret": "token", "base_url": base_url}
+        client = factories.redo_client(Settings(source={"dsn": "host=db"}, redo=redo), None)
+        outcome = await client.push(small_order("1"))
+        await client.aclose()
+    assert (outcome.kind, outcome.reason, asked) == (OutcomeKind.UNAVAILABLE, "connect", [])

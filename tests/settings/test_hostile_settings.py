@@ -164,3 +164,25 @@ def test_a_secret_file_that_is_no_text_is_refused(
     monkeypatch.delenv("CONNECTOR_REDO__API_SECRET")
     monkeypatch.setenv("CONNECTOR_REDO__API_SECRET_FILE", str(tmp_path / "secret"))
     assert any("api_secret" in problem.where.lower() for problem in refused())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "where"),
+    [
+        ("CONNECTOR_REDO__STORES", r'{"a\ud800b": {"api_secret": "x"}}', "redo.stores.a\ufffdb"),
+        ("CONNECTOR_REDO__STORES", r'{"a\u0000b": {"api_secret": "x"}}', "redo.stores.a\ufffdb"),
+        ("CONNECTOR_REDO__STORES", '{"": {"api_secret": "x"}}', "redo.stores"),
+        ("CONNECTOR_STATUS__HOSTS", r'["\ud800"]', "status.hosts"),
+        ("CONNECTOR_STATUS__HOSTS", r'["a\u0000"]', "status.hosts"),
+    ],
+)
+def test_what_json_in_the_environment_spells_is_looked_through_like_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, where: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for required, given in (("SOURCE__DSN", "host=db"), ("REDO__STORE_ID", "s"), ("REDO__API_SECRET", "t")):
+        monkeypatch.setenv(f"CONNECTOR_{required}", given)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        config.load()
+    assert [problem.where for problem in caught.value.problems] == [where]

@@ -36,7 +36,8 @@ def refuse_foreign(connection: apsw.Connection, path: Path) -> int:
 
 def not_ours(path: Path) -> Problem:
     """What to say of a file that some other program made."""
-    return Problem(f"{path} exists but is not a checkpoint file", "name another file", "checkpoints.url")
+    hint = "name another file; or, if it was one and was cut short, move it away with its -wal and -shm, or restore it"
+    return Problem(f"{path} exists but is not a checkpoint file", hint, "checkpoints.url")
 
 
 def migrate(connection: apsw.Connection, path: Path) -> None:

@@ -81,6 +81,8 @@ class Admission:
         self._clock = clock
         self._timer = timer
         self._longest_pause = longest_pause
+        self._hastened = False
+        """Somebody ended the present pause early: that Redo accepts an order then says nothing about the pause."""
         self._reopens = 0.0
         self._probe: str | None = None
         self._breaker = CircuitBreaker()
@@ -254,7 +256,8 @@ class Admission:
 
     def _open(self) -> None:
         assert self.pause is not None  # noqa: S101 -- a probe is sent only during a pause
-        false_alarm = self.pause.attempt == 0 and self.pause.kind is not OutcomeKind.THROTTLED
+        waited = self.pause.attempt == 0 and not self._hastened
+        false_alarm = waited and self.pause.kind is not OutcomeKind.THROTTLED
         if false_alarm:
             self._breaker.false_alarm()
         if self.pause.kind in (OutcomeKind.UNAVAILABLE, OutcomeKind.UNKNOWN):
@@ -273,6 +276,7 @@ class Admission:
         delay = min(max(backoff.delay(attempt), outcome.retry_after or 0.0), self._longest_pause)
         self._reopens = self._timer() + delay
         self._probers = 0
+        self._hastened = False
         self.pause = Pause(outcome.kind, outcome.reason, outcome.message, since, now + delay, attempt)
         if outcome.kind is OutcomeKind.THROTTLED:
             self._adaptive.throttled(self._timer())
@@ -291,7 +295,7 @@ class Admission:
         pause = self.pause
         if pause is None or self._probe is not None:
             return None
-        self._reopens, self._probers = self._timer() - PROBES_LAST, 0
+        self._reopens, self._probers, self._hastened = self._timer() - PROBES_LAST, 0, True
         self.pause = replace(pause, until=self._clock())
         self._changed.set()
         return pause
