@@ -111,8 +111,9 @@ async def test_what_stays_on_this_machine_goes_through_no_proxy(monkeypatch: pyt
     async with listening(proxy) as address:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://{address}")
-        redo = {"store_id": "shop", "api_secret": "token", "base_url": base_url}
+        order = small_order("1")
+        redo = {"store_id": order.store_id, "api_secret": "token", "base_url": base_url}
         client = factories.redo_client(Settings(source={"dsn": "host=db"}, redo=redo), None)
-        outcome = await client.push(small_order("1"))
+        outcome = await client.push(order)
         await client.aclose()
     assert (outcome.kind, outcome.reason, asked) == (OutcomeKind.UNAVAILABLE, "connect", [])
