@@ -8,7 +8,7 @@ for the spelling of numbers. Works on the camelCase payload.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -36,6 +36,8 @@ IDENTITIES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Lists of objects whose order makes no difference, and the fields that identify an object."""
 
+_ALL: Final[Ignored] = {}
+"""Nothing is ignored."""
 _TRANSACTION: Final = frozenset({"paymentId", "amount", "currency", "createdDate", "paymentGateway"})
 
 
@@ -53,12 +55,18 @@ def ignoring(paths: Iterable[str]) -> Ignored:
 
 def fingerprint(payload: Mapping[str, Any], ignored: Ignored) -> bytes:
     """The version and SHA-256 of the canonical form: 33 bytes."""
-    return fingerprint_of(canonical(payload, ignored))
+    return fingerprint_of(parts(canonical(payload, ignored)))
 
 
-def fingerprint_of(form: Mapping[str, Any]) -> bytes:
-    """The fingerprint of what `canonical` made."""
-    return VERSION + hashlib.sha256(dump(form)).digest()
+def parts(form: Mapping[str, Any]) -> dict[str, bytes]:
+    """The JSON of each field of what `canonical` made."""
+    return {name: orjson.dumps(value, None, orjson.OPT_SORT_KEYS) for name, value in form.items()}
+
+
+def fingerprint_of(fields: Mapping[str, bytes]) -> bytes:
+    """The fingerprint of what `parts` made."""
+    whole = dump({name: orjson.Fragment(part) for name, part in fields.items()})
+    return VERSION + hashlib.sha256(whole).digest()
 
 
 def dump(value: object) -> bytes:
@@ -68,35 +76,34 @@ def dump(value: object) -> bytes:
 
 def canonical(payload: Mapping[str, Any], ignored: Ignored) -> dict[str, Any]:
     """The canonical form, for `dump`: numbers that aren't 64-bit integers are orjson Fragments."""
-    form: dict[str, Any] = {}
+    if ignored:
+        payload = {name: value for name, value in payload.items() if ignored.get(name) != {}}
+    form = dict(payload)
     for name, value in payload.items():
-        below = ignored.get(name)
-        if below == {} or value is None:
-            continue
         kind = type(value)
         if kind is str:
-            form[name] = same_amount(value) if name == "amount" or name == "rate" else value
-        elif kind is list:
-            if value:
-                form[name] = _rows(name, value, below or {})
-        elif kind is dict:
-            if below is None and "shopMoney" in value:
-                form[name] = _money(value)
-            elif part := canonical(value, below or {}):
+            if name == "amount" or name == "rate":
+                form[name] = same_amount(value)
+        elif value is None:
+            del form[name]
+        elif kind is dict and "shopMoney" in value and name not in ignored:
+            form[name] = _money(value)
+        elif kind is dict or kind is list:
+            below = ignored.get(name, _ALL)
+            if value and (part := canonical(value, below) if kind is dict else _rows(name, value, below)):
                 form[name] = part
-        else:
+            else:
+                del form[name]
+        elif kind is not int or not -(2**63) <= value < 2**64:
             form[name] = same_number(value)
     return form
 
 
 def _money(pair: Mapping[str, Any]) -> list[str]:
     presentment, shop = pair["presentmentMoney"], pair["shopMoney"]
-    return [
-        same_amount(presentment["amount"]),
-        presentment["currencyCode"],
-        same_amount(shop["amount"]),
-        shop["currencyCode"],
-    ]
+    amount = same_amount(presentment["amount"])
+    other = amount if shop is presentment else same_amount(shop["amount"])
+    return [amount, presentment["currencyCode"], other, shop["currencyCode"]]
 
 
 def _rows(name: str, rows: list[Any], ignored: Ignored) -> list[Any]:
@@ -106,16 +113,16 @@ def _rows(name: str, rows: list[Any], ignored: Ignored) -> list[Any]:
         formed = [canonical(row, ignored) for row in rows]
     else:
         return sorted(rows) if name == "tags" else rows
-    identities = IDENTITIES.get(name)
-    if identities is None or len(formed) == 1:
-        return formed
-    return _sorted(formed, lambda row: tuple(row.get(field) or "" for field in identities))
+    return formed if len(formed) == 1 or name not in IDENTITIES else _sorted(formed, IDENTITIES[name])
 
 
-def _sorted(rows: list[Any], identity: Callable[[Any], tuple[str, ...]]) -> list[Any]:
-    if len({identity(row) for row in rows}) == len(rows):
-        return sorted(rows, key=identity)
-    return sorted(rows, key=lambda row: (identity(row), dump(row)))
+def _sorted(rows: list[Any], fields: tuple[str, ...]) -> list[Any]:
+    """By identity; those whose identity isn't theirs alone by all that they hold, too."""
+    keys: list[Any] = [tuple([row.get(field) or "" for field in fields]) for row in rows]
+    if len(set(keys)) < len(rows):
+        keys = [(key, dump(row)) for key, row in zip(keys, rows, strict=True)]
+    ordered = sorted(keys)
+    return rows if ordered == keys else [rows[at] for at in sorted(range(len(rows)), key=keys.__getitem__)]
 
 
 def _transaction(row: Mapping[str, Any], ignored: Ignored) -> dict[str, Any]:
@@ -148,11 +155,18 @@ def same_number(value: Any) -> Any:
         return integer(value)
     if type(value) is not Decimal:
         return value
-    if not value:
-        return 0
-    if abs(value.adjusted()) > 1000:  # only a free-form number can be this long
-        sign, digits, exponent = value.as_tuple()
-        text = "".join(map(str, digits)).rstrip("0")
-        return orjson.Fragment(f"{'-' * sign}{text or '0'}e{int(exponent) + len(digits) - len(text)}")
-    text = same_amount(format(value, "f"))
-    return same_number(int(text)) if "." not in text else orjson.Fragment(text)
+    text = str(value)
+    if "E" in text or len(text) > 1000:
+        if not value:
+            return 0
+        if abs(value.adjusted()) > 1000:  # only a free-form number can be this long
+            return orjson.Fragment(_scientific(value))
+        text = format(value, "f")
+    text = same_amount(text)
+    return orjson.Fragment(text) if "." in text else integer(int(text))
+
+
+def _scientific(number: Decimal) -> str:
+    sign, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    return f"{'-' * sign}{text or '0'}e{int(exponent) + len(digits) - len(text)}"

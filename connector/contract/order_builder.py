@@ -14,11 +14,10 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from connector.contract import exact_json, field_digest, rules, version_checks
-from connector.contract.canonical import Ignored, canonical, fingerprint_of, ignoring
+from connector.contract.canonical import Ignored, canonical, fingerprint_of, ignoring, parts
 from connector.contract.schema.field_tree import field_tree
 from connector.contract.schema.fields import Reading, utc
 from connector.contract.schema.models import CustomOrder
-from connector.contract.schema.slices import in_slices
 from connector.contract.schema.validation_errors import violations
 from connector.model.errors import ConfigurationError, InvalidOrder, Problem
 from connector.model.orders import Document, Order, Place, Violation
@@ -55,25 +54,24 @@ class RedoContract:
         # Should the order return, its fingerprint must differ from the cancelled one's, whatever is ignored.
         self._ignored_if_cancelled = {name: below for name, below in self._ignored.items() if name != "cancelledAt"}
 
-    def order(self, document: Document, seen_at: float, *, large: bool = False) -> Order:
+    def order(self, document: Document, seen_at: float) -> Order:
         """The order for one row of the mapping. `seen_at` (seconds since 1970) becomes `updatedAt` where the row has
-        none, and is then no part of the fingerprint. `large`: takes a little longer, and lets other threads run
-        meanwhile. Raises InvalidOrder with every violation found, or the first of many."""
+        none, and is then no part of the fingerprint. Raises InvalidOrder with every violation found, or the first of
+        many."""
         row = dict(document)
         store_id, misplaced = self._store(row)
         timeless = _complete(row, seen_at)
         reading = Reading(self._timezone, _currency(row, "presentment"), _currency(row, "shop"))
         try:
-            model = CustomOrder.model_validate(row, context=reading)
+            payload = CustomOrder.read(row, reading)
         except ValidationError as error:
             found = _merge(violations(error, MOST_VIOLATIONS), rules.check(respelled(row)))
             raise InvalidOrder(_first([*misplaced, *found]), store_id) from None
-        payload = in_slices(model) if large else model.model_dump(by_alias=True, exclude_unset=True)
         if broken := [*misplaced, *rules.check(payload)]:
             raise InvalidOrder(_first(broken), store_id)
         ignored = self._ignored_with_time if timeless else self._ignored
         try:
-            return _order(Place(store_id, model.id), payload, ignored)
+            return _order(Place(store_id, payload["id"]), payload, ignored)
         except InvalidOrder as error:
             raise InvalidOrder(error.violations, store_id) from None
 
@@ -112,9 +110,9 @@ class RedoContract:
 
 def _order(place: Place, payload: Mapping[str, Any], ignored: Ignored) -> Order:
     body = exact_json.dumps(payload)
-    form = canonical(payload, ignored)
+    fields = parts(canonical(payload, ignored))
     traits = version_checks.traits_of(payload, place.store_id)
-    return Order(place.order_id, body, fingerprint_of(form), field_digest.digest(form), place.store_id, traits)
+    return Order(place.order_id, body, fingerprint_of(fields), field_digest.digest(fields), place.store_id, traits)
 
 
 def respelled(value: Any, levels: int = 10) -> Any:
@@ -134,7 +132,7 @@ def _complete(row: dict[str, Any], seen_at: float) -> bool:
     if row.get("updatedAt") is not None or row.get("updated_at") is not None:
         return False
     row.pop("updated_at", None)
-    row["updatedAt"] = utc(datetime.fromtimestamp(seen_at, UTC))
+    row["updatedAt"] = datetime.fromtimestamp(seen_at, UTC)
     return True
 
 

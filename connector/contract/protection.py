@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from connector.model.orders import Violation
@@ -29,6 +30,7 @@ _KNOWN: Final = "returns, package protection, both, final sale, or a comma-separ
 Line = Mapping[str, Any]
 
 
+@lru_cache(maxsize=256)
 def coverage(words: str) -> frozenset[str] | None:
     """What a `_redo_type` or a tag says was bought; None when any part of it is unknown. Case doesn't count; spaces,
     underscores and hyphens are the same; `return` is the older guide's word for `returns`."""
@@ -41,9 +43,9 @@ def coverage(words: str) -> frozenset[str] | None:
     return frozenset(bought)
 
 
-def protection(lines: Sequence[tuple[str, Line]]) -> Iterator[Violation]:
-    """Check the protection line among the order's lines, each given with its path."""
-    marked = [(where, line) for where, line in lines if _marked(line)]
+def protection(lines: Sequence[tuple[int, Line]]) -> Iterator[Violation]:
+    """Check the protection line among the order's lines, each given with its index."""
+    marked = [(f"lineItems[{at}]", line) for at, line in lines if _marked(line)]
     for where, _ in marked[1:]:
         yield Violation(where, "is a second Redo protection line: an order carries at most one")
     for where, line in marked:
@@ -55,16 +57,17 @@ def _marked(line: Line) -> bool:
 
 
 def _is(value: object, mark: str) -> bool:
-    return isinstance(value, str) and value.strip().casefold() == mark
+    return type(value) is str and mark in (folded := value.casefold()) and folded.strip() == mark
 
 
 def _types(line: Line) -> list[tuple[int, str]]:
     """The `_redo_type` properties, each with its place."""
     rows = line.get("properties")
-    found = enumerate(rows) if isinstance(rows, list) else ()
+    if not rows or type(rows) is not list:
+        return []
     return [
         (at, row["value"])
-        for at, row in found
+        for at, row in enumerate(rows)
         if isinstance(row, dict) and row.get("name") == PROPERTY and isinstance(row.get("value"), str)
     ]
 
@@ -84,20 +87,15 @@ def _marks(where: str, line: Line) -> Iterator[Violation]:
         yield Violation(f"{where}.properties", f"{problem} {PROPERTY} that says what was bought: {_KNOWN}")
     if not tags:
         yield Violation(f"{where}.tags", f"must say what was bought: {_KNOWN}")
-    by_type = _bought([(f"{where}.properties[{at}].value", value) for at, value in types])
-    by_tags = _bought([(f"{where}.tags[{at}]", tag) for at, tag in enumerate(tags)])
-    yield from (*by_type[1], *by_tags[1])
-    if by_type[0] and by_tags[0] and not by_type[1] and not by_tags[1] and by_type[0] != by_tags[0]:
+    by_type, by_tag = [coverage(words) for _, words in types], [coverage(words) for words in tags]
+    if None in by_type or None in by_tag:
+        places = [*(f"properties[{at}].value" for at, _ in types), *(f"tags[{at}]" for at in range(len(tags)))]
+        for place, kinds in zip(places, by_type + by_tag, strict=True):
+            if kinds is None:
+                yield Violation(f"{where}.{place}", f"must be one of {_KNOWN}: Redo reads any other as plain returns")
+    elif types and tags and _union(by_type) != _union(by_tag):
         yield Violation(f"{where}.tags", f"must agree with {PROPERTY}: Redo reads {PROPERTY} and ignores the tags")
 
 
-def _bought(said: Sequence[tuple[str, str]]) -> tuple[frozenset[str], list[Violation]]:
-    bought: frozenset[str] = frozenset()
-    unknown: list[Violation] = []
-    for where, words in said:
-        kinds = coverage(words)
-        if kinds is None:
-            unknown.append(Violation(where, f"must be one of {_KNOWN}: Redo reads any other as plain returns"))
-        else:
-            bought |= kinds
-    return bought, unknown
+def _union(bought: Sequence[frozenset[str] | None]) -> frozenset[str]:
+    return frozenset().union(*[kinds for kinds in bought if kinds is not None])

@@ -7,7 +7,7 @@ everything wrong with an order at once. Messages say what to do and never repeat
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,20 +20,23 @@ Payload = Mapping[str, Any]
 LONGEST_ID: Final = 255
 """Characters of an order's id."""
 
-_LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_WORD: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL: Final = re.compile(rf"{_WORD}(?:\.{_WORD})*@{_LABEL}(?:\.{_LABEL})+")
 
 
 def check(order: Payload) -> list[Violation]:
     """Every rule the order breaks."""
+    lines = objects(order, "lineItems")
+    ordered = {name: number(line, "quantity") for _, line in lines if (name := text(line, "id")) is not None}
     return [
         *_id(order),
         *_email(order),
         *_currencies(order),
-        *_line_items(order),
-        *_fulfillments(order),
-        *_refunds(order),
-        *protection([(f"lineItems[{at}]", line) for at, line in objects(order, "lineItems")]),
+        *_line_items(order, lines),
+        *_fulfillments(order, dict(ordered)),
+        *_refunds(order, ordered),
+        *protection(lines),
     ]
 
 
@@ -44,13 +47,10 @@ def _id(order: Payload) -> Iterator[Violation]:
         yield Violation("id", f"must have {LONGEST_ID} characters at most, and no zero byte")
 
 
-def objects(parent: Payload, name: str) -> Iterator[tuple[int, Payload]]:
+def objects(parent: Payload, name: str) -> Sequence[tuple[int, Payload]]:
     """The objects of a list field with their indexes; none when it is no list."""
     rows = parent.get(name)
-    if isinstance(rows, list):
-        for at, row in enumerate(rows):
-            if isinstance(row, dict):
-                yield at, row
+    return [(at, row) for at, row in enumerate(rows) if type(row) is dict] if rows and type(rows) is list else ()
 
 
 def text(parent: Payload, name: str) -> str | None:
@@ -70,15 +70,7 @@ def number(parent: Payload, name: str) -> int | Decimal | None:
 
 def plausible_email(address: str) -> bool:
     """`local@domain.tld` of plain characters (JSON schema's `email`, with the dot that real addresses have)."""
-    local, at, domain = address.rpartition("@")
-    labels = domain.split(".")
-    return (
-        bool(at)
-        and len(address) <= 254
-        and len(labels) > 1
-        and _LOCAL.fullmatch(local) is not None
-        and all(_LABEL.fullmatch(label) for label in labels)
-    )
+    return len(address) <= 254 and _EMAIL.fullmatch(address) is not None
 
 
 def _email(order: Payload) -> Iterator[Violation]:
@@ -100,53 +92,51 @@ def _currencies(order: Payload) -> Iterator[Violation]:
             yield Violation(f"transactions[{at}].currency", message)
 
 
-def _line_items(order: Payload) -> Iterator[Violation]:
-    lines = order.get("lineItems")
-    if lines is None or lines == []:
+def _line_items(order: Payload, lines: Sequence[tuple[int, Payload]]) -> Iterator[Violation]:
+    rows = order.get("lineItems")
+    if rows is None or rows == []:
         if "lineItems" in order:
             yield Violation("lineItems", "must hold at least one item: leave orders without lines out of the mapping")
         return
-    yield from _unique(order, "lineItems", "returns refer to line items by id")
-    for at, line in objects(order, "lineItems"):
-        where = f"lineItems[{at}]"
+    yield from _unique("lineItems", lines, "returns refer to line items by id")
+    for at, line in lines:
         if "_" in (text(line, "id") or ""):
-            yield Violation(f"{where}.id", "must not contain an underscore: replace it, e.g. replace(id, '_', '-')")
+            hint = "must not contain an underscore: replace it, e.g. replace(id, '_', '-')"
+            yield Violation(f"lineItems[{at}].id", hint)
         quantity, returnable = number(line, "quantity"), number(line, "returnableQuantity")
         if quantity is not None and quantity < 0:
-            yield Violation(f"{where}.quantity", "must not be negative")
+            yield Violation(f"lineItems[{at}].quantity", "must not be negative")
         if returnable is not None and returnable < 0:
-            yield Violation(f"{where}.returnableQuantity", "must not be negative")
+            yield Violation(f"lineItems[{at}].returnableQuantity", "must not be negative")
         if quantity is not None and returnable is not None and returnable > quantity:
-            yield Violation(f"{where}.returnableQuantity", "must be at most the line's quantity")
+            yield Violation(f"lineItems[{at}].returnableQuantity", "must be at most the line's quantity")
 
 
-def _fulfillments(order: Payload) -> Iterator[Violation]:
-    yield from _unique(order, "fulfillments", "sum up the parts of one shipment")
-    left = _ordered(order)
-    for at, fulfillment in objects(order, "fulfillments"):
+def _fulfillments(order: Payload, left: dict[str, int | Decimal | None]) -> Iterator[Violation]:
+    """`left`: of each line item's quantity what isn't fulfilled yet, None where it can't be told."""
+    fulfillments = objects(order, "fulfillments")
+    yield from _unique("fulfillments", fulfillments, "sum up the parts of one shipment")
+    for at, fulfillment in fulfillments:
         for place, line in objects(fulfillment, "lineItems"):
-            where = f"fulfillments[{at}].lineItems[{place}]"
             name, quantity = text(line, "id"), number(line, "quantity")
+            field, message = "quantity", ""
             if name is not None and name not in left:
-                yield Violation(f"{where}.id", "must be the id of a line item of this order")
+                field, message = "id", "must be the id of a line item of this order"
             elif quantity is not None and quantity < 0:
-                yield Violation(f"{where}.quantity", "must not be negative")
+                message = "must not be negative"
             elif quantity is not None and name is not None and (rest := left[name]) is not None:
                 left[name] = rest - quantity
                 if rest < quantity:
-                    yield Violation(f"{where}.quantity", "makes the fulfilled quantity larger than the ordered one")
+                    message = "makes the fulfilled quantity larger than the ordered one"
+            if message:
+                yield Violation(f"fulfillments[{at}].lineItems[{place}].{field}", message)
 
 
-def _ordered(order: Payload) -> dict[str, int | Decimal | None]:
-    """The ordered quantity by line id, None where it can't be told."""
-    lines = (line for _, line in objects(order, "lineItems"))
-    return {name: number(line, "quantity") for line in lines if (name := text(line, "id")) is not None}
-
-
-def _refunds(order: Payload) -> Iterator[Violation]:
-    yield from _unique(order, "refunds", "each refund is sent once")
-    known = _ordered(order)
-    for at, refund in objects(order, "refunds"):
+def _refunds(order: Payload, known: Collection[str]) -> Iterator[Violation]:
+    """`known`: the line items' ids."""
+    refunds = objects(order, "refunds")
+    yield from _unique("refunds", refunds, "each refund is sent once")
+    for at, refund in refunds:
         for place, line in objects(refund, "lineItems"):
             name = text(line, "lineItemId")
             if name is not None and name not in known:
@@ -166,9 +156,9 @@ def _positive(row: Payload, where: str) -> Iterator[Violation]:
                 break
 
 
-def _unique(order: Payload, field: str, why: str) -> Iterator[Violation]:
+def _unique(field: str, rows: Sequence[tuple[int, Payload]], why: str) -> Iterator[Violation]:
     seen: set[str] = set()
-    for at, row in objects(order, field):
+    for at, row in rows:
         name = text(row, "id")
         if name in seen:
             yield Violation(f"{field}[{at}].id", f"must be unique within the order: {why}")

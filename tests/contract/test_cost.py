@@ -80,11 +80,6 @@ def built(lines: int) -> Callable[[], object]:
     return lambda: CONTRACT.order(row, SEEN_AT)
 
 
-def built_in_slices(lines: int) -> Callable[[], object]:
-    row = made(lines)
-    return lambda: CONTRACT.order(row, SEEN_AT, large=True)
-
-
 def refused_by_the_models(lines: int) -> Callable[[], object]:
     row = made(lines)
     for number, line in enumerate(row["line_items"]):
@@ -143,7 +138,6 @@ def _refused(row: Made) -> tuple[object, ...]:
 
 WORK = (
     built,
-    built_in_slices,
     refused_by_the_models,
     refused_by_the_rules,
     cancelled,
@@ -201,11 +195,3 @@ def test_of_many_violations_the_first_are_named_and_the_others_counted() -> None
     assert isinstance(found[0], Violation)
     assert found[0].path == "lineItems[0].title"
     assert str(found[-1]) == "and 500 more"
-
-
-def test_a_large_order_is_the_same_whether_it_is_made_at_once_or_in_slices() -> None:
-    row = made(7)
-    row["line_items"][3] |= {"properties": [{"name": "a", "value": "b"}], "tags": ["t"], "weight": None}
-    row["transactions"][2] |= {"gateway_extra": {"deep": [1, {"x": Decimal("2.50")}]}, "listed": [{"a": 1}]}
-    at_once, in_slices = CONTRACT.order(row, SEEN_AT), CONTRACT.order(row, SEEN_AT, large=True)
-    assert at_once == in_slices

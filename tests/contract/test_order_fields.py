@@ -6,13 +6,11 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.contract.schema.fields import Reading, as_timestamp
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Violation
 from tests.support.redo_orders import (
@@ -286,7 +284,30 @@ def test_type_and_update_time_may_be_left_out() -> None:
     ],
 )
 def test_every_text_form_of_a_postgres_time_becomes_utc(written: str, sent: str) -> None:
-    assert as_timestamp(written, Reading(ZoneInfo("America/New_York"), None, None)) == sent
+    assert payload_of(document(cancelledAt=written), "America/New_York")["cancelledAt"] == sent
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("2024-05-01T10:00:00", "2024-05-01T10:00:00Z"),
+        ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00Z"),
+        ("2024-05-01T10:00:00+00:00", "2024-05-01T10:00:00Z"),
+        ("2024-05-01 10:00:00", "2024-05-01T10:00:00Z"),
+        ("2024-05-01", "2024-05-01T00:00:00Z"),
+        ("2024-05-01T10:00:00.120", "2024-05-01T10:00:00.120Z"),
+        ("2024-05-01T10:00:00+01:00", "2024-05-01T09:00:00Z"),
+    ],
+)
+def test_a_time_that_is_in_utc_already_has_the_same_form(written: str, sent: str) -> None:
+    assert payload_of(document(cancelledAt=written))["cancelledAt"] == sent
+
+
+def test_null_leaves_out_what_may_be_absent_but_not_null() -> None:
+    discount = {"discountId": "D", "amountSet": 1, "discountTitle": None, "discount_code": None}
+    sent = payload_of(document(orderDiscounts=[discount], customer=document()["customer"] | {"id": None}))
+    assert set(sent["orderDiscounts"][0]) == {"discountId", "amountSet"}
+    assert "id" not in sent["customer"]
 
 
 def test_a_gateways_own_fields_pass_through_untouched() -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, Protocol, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler
@@ -20,6 +20,7 @@ from pydantic_core.core_schema import no_info_plain_validator_function, with_inf
 
 LONGEST: Final = 60
 """Digits allowed before or after the point: a longer number is a mistake, not an amount."""
+_TOO_LARGE: Final = 10 ** (LONGEST + 1)
 
 _PLAIN: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _NUMERIC: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -27,6 +28,7 @@ _TIMESTAMP: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}(?::?[0-9]{2}(?::[0-9]{2})?)?)?)?"
 )
+_ZULU: Final = frozenset({"", "Z", "+00:00"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +40,26 @@ class Reading:
     shop: str | None
 
 
+class Info(Protocol):
+    """pydantic's ValidationInfo, whose context is the Reading."""
+
+    @property
+    def context(self) -> Reading: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Annotates a type with the function that converts it, which gets the `Reading` too with `with_order`. Faster than
-    pydantic's PlainValidator, which also calls a Python function for each value it writes. `parts`: the model that has
-    the fields of the converted value."""
+    """Annotates a type with the function that converts it, which gets the `Reading`, too, with `with_info`. `parts`:
+    the model that has the fields of the converted value."""
 
-    function: Callable[[Any], Any] | Callable[[Any, Reading], Any]
-    with_order: bool = False
+    function: Callable[[Any], Any] | Callable[[Any, Info], Any]
+    with_info: bool = False
     parts: type[BaseModel] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        if not self.with_order:
+        if not self.with_info:
             return no_info_plain_validator_function(cast("Callable[[Any], Any]", self.function))
-        function = cast("Callable[[Any, Reading], Any]", self.function)
-        return with_info_plain_validator_function(lambda value, info: function(value, info.context))
+        return with_info_plain_validator_function(cast("Callable[[Any, Any], Any]", self.function))
 
 
 def complaint(message: str) -> PydanticCustomError:
@@ -64,10 +71,24 @@ def plain(number: Decimal) -> str:
     """Plain notation with every digit: `10.00` stays `10.00`. Raises for NaN, infinity and over `LONGEST` digits."""
     if not number.is_finite():
         raise complaint("must be a finite number")
+    text = str(number)
+    if len(text) <= LONGEST and "E" not in text:
+        return text
     exponent = number.as_tuple().exponent
     if number.adjusted() > LONGEST or (isinstance(exponent, int) and exponent < -LONGEST):
-        raise complaint(f"must have at most {LONGEST} digits before and after the point")
+        raise _too_long()
     return format(number, "f")
+
+
+def _whole(number: int) -> int:
+    """As it is. Raises for over `LONGEST` digits."""
+    if -_TOO_LARGE < number < _TOO_LARGE:
+        return number
+    raise _too_long()
+
+
+def _too_long() -> PydanticCustomError:
+    return complaint(f"must have at most {LONGEST} digits before and after the point")
 
 
 def as_decimal(value: object) -> Decimal:
@@ -90,14 +111,13 @@ def as_amount(value: Any) -> str:
     """Money on the wire: a decimal string, the digits as Postgres gave them."""
     if type(value) is str and is_plain(value):
         return value
-    return plain(as_decimal(value))
+    return plain(value if type(value) is Decimal else as_decimal(value))
 
 
 def as_number(value: Any) -> int | Decimal:
     """A JSON number, exact; `10.0` is 10. Text is refused, as Redo's schema refuses it."""
     if type(value) is int:
-        plain(Decimal(value))
-        return value
+        return _whole(value)
     if type(value) is not Decimal:
         raise complaint("must be a number")
     plain(value)
@@ -107,9 +127,11 @@ def as_number(value: Any) -> int | Decimal:
 
 def as_exact(value: Any) -> int | Decimal:
     """A JSON number from a number or numeric text, every digit kept."""
+    if type(value) is int:
+        return _whole(value)
     number = as_decimal(value)
     plain(number)
-    return value if type(value) is int else number
+    return number
 
 
 def as_count(value: Any) -> int:
@@ -142,37 +164,45 @@ def as_words(value: Any) -> str:
     raise complaint("must be text: take it out of JSON with ->> or cast it with ::text")
 
 
-def as_timestamp(value: Any, reading: Reading) -> str:
-    """Any text form of a Postgres date or timestamp as ISO 8601 in UTC, `2024-05-01T08:00:00Z`; the fraction only
-    when it isn't zero (https://www.postgresql.org/docs/current/datatype-datetime.html)."""
+def as_timestamp(value: Any, info: Info) -> str:
+    """Any text form of a Postgres date or timestamp, or a datetime, as ISO 8601 in UTC, `2024-05-01T08:00:00Z`; the
+    fraction only when it isn't zero (https://www.postgresql.org/docs/current/datatype-datetime.html)."""
+    if type(value) is datetime:
+        return utc(value)
     if not isinstance(value, str):
         raise complaint("must be a date or timestamp; convert epoch numbers with to_timestamp()")
     if not _TIMESTAMP.fullmatch(value):
         raise complaint("must be a date or timestamp of the years 1 to 9999, not infinity, BC or another notation")
     try:
         moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            moment = localise(moment, reading.timezone)
+        offset = moment.utcoffset()
+        if offset is None:
+            moment -= (offset := _offset(moment, info.context.timezone))
+        if not offset and value[19:] in _ZULU and value[10:11] == "T" and value[11:13] != "24":
+            return value[:19] + "Z"  # as it is: making text of a time takes longer than reading it
         return utc(moment)
     except (ValueError, OverflowError):
         raise complaint("must be a date that exists, of the years 1 to 9999") from None
 
 
-def localise(moment: datetime, timezone: ZoneInfo) -> datetime:
-    """Give a zone-less time its zone, by Postgres's rule for clock changes: for a time that was skipped the offset
-    before the change, for one that came twice the offset after it
+def _offset(moment: datetime, timezone: ZoneInfo) -> timedelta:
+    """Of a zone-less time, by Postgres's rule for clock changes: for a time that was skipped the offset before the
+    change, for one that came twice the offset after it
     (https://www.postgresql.org/docs/current/datetime-invalid-input.html). In both cases that is the smaller offset."""
-    first = moment.replace(tzinfo=timezone, fold=0)
-    second = moment.replace(tzinfo=timezone, fold=1)
-    one, two = first.utcoffset(), second.utcoffset()
-    return second if one is not None and two is not None and two < one else first
+    fixed = timezone.utcoffset(None)
+    if fixed is not None:
+        return fixed
+    first, second = timezone.utcoffset(moment), timezone.utcoffset(moment.replace(fold=1))
+    return min(cast("timedelta", first), cast("timedelta", second))
 
 
 def utc(moment: datetime) -> str:
-    """ISO 8601 with `Z`. Raises OverflowError when UTC falls out of the years 1 to 9999."""
-    moment = moment.astimezone(UTC)
-    spec = "microseconds" if moment.microsecond % 1000 else "milliseconds" if moment.microsecond else "seconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+    """ISO 8601 with `Z`; a moment without a zone is UTC. Raises OverflowError when UTC falls out of the years 1 to
+    9999."""
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC)
+    text = moment.isoformat().removesuffix("+00:00")
+    return f"{text[:-3] if moment.microsecond and not moment.microsecond % 1000 else text}Z"
 
 
 def _nothing(value: object) -> bool:
@@ -189,7 +219,7 @@ Amount = Annotated[str, Read(as_amount)]
 Number = Annotated[int | Decimal, Read(as_number)]
 Exact = Annotated[int | Decimal, Read(as_exact)]
 Count = Annotated[int, Read(as_count)]
-Timestamp = Annotated[str, Read(as_timestamp, with_order=True)]
+Timestamp = Annotated[str, Read(as_timestamp, with_info=True)]
 
 T = TypeVar("T")
 Rows = Annotated[list[T], BeforeValidator(_empty_for_null)]

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from connector.contract.schema.fields import Count, Exact, Id, NoRows, Number, Omitted, Rows, Timestamp, Words
-from connector.contract.schema.money import MoneySet, Part
+from connector.contract.schema.money import MoneySet
+from connector.contract.schema.part import Part
 
 
 class Metafield(Part):

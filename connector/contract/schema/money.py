@@ -12,10 +12,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeGuard
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, ValidationInfo
 
-from connector.contract.schema.fields import Amount, Read, Reading, as_amount, complaint, is_plain
+from connector.contract.schema.fields import Amount, Info, Read, Reading, as_amount, complaint, is_plain
+from connector.contract.schema.part import Part
 
 CURRENCIES: Final = frozenset(
     """
@@ -32,18 +32,6 @@ metals and testing codes, except XAF, XCD, XCG, XOF and XPF. BGN stays although 
 orders are still refunded in it."""
 
 
-class Part(BaseModel):
-    """A part of the order: either spelling of a field's name, and none that Redo doesn't know."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-    )
-
-
 class Money(Part):
     """`custom-order-money`."""
 
@@ -52,9 +40,9 @@ class Money(Part):
 
 
 def _in_the_orders(currency: Literal["presentment", "shop"]) -> AfterValidator:
-    def check(money: Money, info: ValidationInfo) -> Money:
+    def check(money: dict[str, str], info: ValidationInfo) -> dict[str, str]:
         wanted = getattr(info.context, currency)
-        if wanted is not None and money.currency_code != wanted:
+        if wanted is not None and money["currencyCode"] != wanted:
             raise complaint(f"must be in the order's {currency}Currency")
         return money
 
@@ -68,26 +56,30 @@ class MoneyPair(Part):
     shop_money: Annotated[Money, _in_the_orders("shop")]
 
 
-def _money_set(value: Any, reading: Reading) -> dict[str, Any]:
+def _money_set(value: Any, info: Info) -> dict[str, Any]:
     """The wire form of any spelling. Raises the complaint, or the models' ValidationError with the paths inside."""
+    reading = info.context
     if type(value) is not dict:
         if type(value) not in (int, Decimal, str):
             raise complaint("must be an amount, or an object with presentmentMoney and shopMoney")
         return _both(as_amount(value), reading)
     if "amount" in value:
-        money = Money.model_validate(value, context=reading)
-        pair = _both(money.amount, reading)
-        if money.currency_code != reading.shop:
+        money = Money.read(value, reading)
+        pair = _both(money["amount"], reading)
+        if money["currencyCode"] != reading.shop:
             raise complaint("must be in the order's currency")
         return pair
     presentment = value.get("presentmentMoney") or value.get("presentment_money")
     shop = value.get("shopMoney") or value.get("shop_money")
-    if len(value) == 2 and _well_formed(presentment, reading.presentment) and _well_formed(shop, reading.shop):
-        return {
-            "presentmentMoney": {"amount": presentment["amount"], "currencyCode": reading.presentment},
-            "shopMoney": {"amount": shop["amount"], "currencyCode": reading.shop},
-        }
-    return MoneyPair.model_validate(value, context=reading).model_dump(by_alias=True)
+    if len(value) == 2 and _well_formed(presentment, reading.presentment):
+        if shop == presentment and reading.shop == reading.presentment:
+            return _both(presentment["amount"], reading)
+        if _well_formed(shop, reading.shop):
+            return {
+                "presentmentMoney": {"amount": presentment["amount"], "currencyCode": reading.presentment},
+                "shopMoney": {"amount": shop["amount"], "currencyCode": reading.shop},
+            }
+    return MoneyPair.read(value, reading)
 
 
 def _well_formed(money: Any, currency: str | None) -> TypeGuard[dict[str, str]]:
@@ -106,11 +98,9 @@ def _both(amount: str, reading: Reading) -> dict[str, Any]:
             "is one amount, but the order has two currencies: give both as "
             "{presentmentMoney: {amount, currencyCode}, shopMoney: {amount, currencyCode}}"
         )
-    return {
-        "presentmentMoney": {"amount": amount, "currencyCode": reading.presentment},
-        "shopMoney": {"amount": amount, "currencyCode": reading.shop},
-    }
+    money = {"amount": amount, "currencyCode": reading.presentment}
+    return {"presentmentMoney": money, "shopMoney": money}
 
 
-MoneySet: TypeAlias = Annotated[dict[str, Any], Read(_money_set, with_order=True, parts=MoneyPair)]
+MoneySet: TypeAlias = Annotated[dict[str, Any], Read(_money_set, with_info=True, parts=MoneyPair)]
 """A money set in its wire form; MoneyPair names its fields."""

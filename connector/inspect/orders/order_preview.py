@@ -61,7 +61,7 @@ def changed_values(before: bytes, after: bytes, ignored: Ignored) -> list[tuple[
 
 def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:
     try:
-        order = contract.order(document, time.time(), large=True)
+        order = contract.order(document, time.time())
     except InvalidOrder as error:
         return _shown(key, "invalid", [str(violation) for violation in error.violations])
     if checkpoint is None:

@@ -108,7 +108,7 @@ class Comparer:
         letter = known.dead_letters.get(entry.key)
         if letter is not None and letter.reason == MAPPING and reading.error is None:
             self._second_looks.readable(letter)
-        decide_it = partial(self._decide, entry, reading, _remembered(known, entry.key), large=large)
+        decide_it = partial(self._decide, entry, reading, _remembered(known, entry.key))
         decision = await off_loop(decide_it) if large else decide_it()
         if isinstance(decision, Settled):
             found.settled.append(decision)
@@ -129,7 +129,7 @@ class Comparer:
         wanted = {}
         for entry, reading in zip(entries, readings, strict=True):
             if entry.key not in known.checkpoints and len(reading.documents) == 1:
-                order = partial(self._contract.order, reading.documents[0], entry.since, large=large)
+                order = partial(self._contract.order, reading.documents[0], entry.since)
                 with suppress(InvalidOrder):
                     wanted[entry.key] = (await off_loop(order) if large else order()).place
         if not await self._former.claim(wanted):
@@ -146,7 +146,7 @@ class Comparer:
         if gone and (entry.key in known.checkpoints or entry.key in known.leftovers):
             found.unfit.append(entry.key)
 
-    def _decide(self, entry: Entry, reading: Reading, remembered: Remembered, *, large: bool) -> Settled | Delivery:
+    def _decide(self, entry: Entry, reading: Reading, remembered: Remembered) -> Settled | Delivery:
         now = self._clock()
         if remembered.held is not None and remembered.held.confirm:
             entry = replace(entry, confirm=True)
@@ -162,7 +162,6 @@ class Comparer:
             hidden=hidden,
             now=now,
             members=reading.members,
-            large=large,
         )
 
     async def _guarded(self, delivery: Delivery, found: Findings) -> None:

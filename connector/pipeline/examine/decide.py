@@ -33,9 +33,8 @@ def decide(
     hidden: bool,
     now: float,
     members: Members,
-    large: bool = False,
 ) -> Settled | Delivery:
-    """Diff one order, a `large` one letting other threads run meanwhile. `hidden`: the snapshot doesn't show every
+    """Diff one order. `hidden`: the snapshot doesn't show every
     transaction that affected it. `members`: the child rows that it was made of; the reverse index holds them from the
     moment that Redo holds, or may hold, this state.
 
@@ -48,7 +47,7 @@ def decide(
         message = f"the mapping returns {len(documents)} rows for this order: group or filter so that there is one"
         return refuse(entry, "duplicate", message, now, again=again, remembered=remembered)
     try:
-        order = contract.order(documents[0], entry.since, large=large)
+        order = contract.order(documents[0], entry.since)
     except InvalidOrder as error:
         if again is not None:
             return postpone(entry, again)

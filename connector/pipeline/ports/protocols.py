@@ -128,9 +128,8 @@ class Assembler(Protocol):
 class Contract(Protocol):
     """Redo's rules."""
 
-    def order(self, document: Document, seen_at: float, *, large: bool = False) -> Order:
-        """The payload for one row of the mapping. `large`: let other threads run meanwhile. Raises InvalidOrder with
-        the violations found."""
+    def order(self, document: Document, seen_at: float) -> Order:
+        """The payload for one row of the mapping. Raises InvalidOrder with the violations found."""
         ...
 
     def cancelled(self, payload: bytes, place: Place, now: float) -> Order | None:
