@@ -111,7 +111,7 @@ async def test_what_stays_on_this_machine_goes_through_no_proxy(monkeypatch: pyt
     async with listening(proxy) as address:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://{address}")
-        order = small_order("1")
+        order = small_order("1", "shop")
         redo = {"store_id": order.store_id, "api_secret": "token", "base_url": base_url}
         client = factories.redo_client(Settings(source={"dsn": "host=db"}, redo=redo), None)
         outcome = await client.push(order)
