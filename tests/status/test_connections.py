@@ -139,7 +139,7 @@ async def test_as_many_give_way_as_come_at_once(patient: WebServer) -> None:
 async def test_a_peer_that_leaves_the_rest_of_its_last_answer_unread_is_cut_off(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = replace(WELL, reason="x" * 50_000)  # less than makes uvicorn wait with writing
+    few = replace(WELL, reason="x" * 20_000)  # less than makes uvicorn wait with writing
     small = WebServer(create_app(Metrics("1.2.3"), lambda: few), "127.0.0.1", 0, None, MOST)
     await small.start()
     small._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # type: ignore[union-attr]
@@ -259,10 +259,13 @@ async def test_all_visitors_together_are_paced_in_turn_and_probes_pass_them(
     assert "/sign-in" not in app.asked
     assert b" 403 " in await one[0].readline()
     assert len(app.asked) - 1 <= 4 * (1 + time.monotonic() - began)
+    more = [await connected(server, get("/api/status")) for _ in range(12)]
+    state = server._server.server_state  # type: ignore[union-attr]
+    await eventually("they wait", lambda: len(state.tasks) >= 12)
     await server.stop()
     assert len(app.asked) < 40
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
-    for _, writer in (many, one, probe):
+    for _, writer in (many, one, probe, *more):
         writer.close()
 
 

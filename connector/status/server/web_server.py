@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from connector.model.errors import ConfigurationError, Problem
 from connector.status.server.connections import MOST_KEPT, BoundedConnection, Visits
 
-_BACKLOG: Final = 128
+_BACKLOG: Final = 1024
 
 
 class _Server(uvicorn.Server):
