@@ -48,8 +48,8 @@ class StatusServer:
     async def start(self, stack: AsyncExitStack) -> int:
         """Serve until the stack closes; returns the port. Raises ConfigurationError when the address can't be had."""
         status = self._settings.status
-        app = create_app(self.metrics, self.facts, self._context)
         most = for_visitors(self._settings.redo.max_concurrency)
+        app = create_app(self.metrics, self.facts, self._context, most)
         web = WebServer(app, status.host, status.port, self._context.closing, most)
         await web.start()
         if self._requests is not None:

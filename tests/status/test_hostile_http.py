@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import httpx2 as httpx
 import pytest
 
+from connector.status.server import connections
 from tests.status.test_actions import WrittenDown, client, context, desk
 from tests.status.test_order import Library, library
 from tests.status.test_order import client as order_client
@@ -58,6 +59,11 @@ HEADERS = [
     b"Upgrade: websocket\r\nConnection: Upgrade",
 ]
 PATHS = [b"/", b"/api/status", b"/sign-in", b"/metrics", b"/healthz", b"/readyz", b"/orders"]
+
+
+@pytest.fixture(autouse=True)
+def _at_any_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PAGES_A_SECOND", 100_000)
 
 
 def requests() -> Iterator[bytes]:

@@ -13,20 +13,21 @@ EVERY: Final = 1.0
 BEAT_EVERY: Final = 15
 """Looks without news until a comment shows that the connection lives."""
 MOST: Final = 20
-"""Streams at once."""
+"""Streams at once, or half of the connections where these are few."""
 
 
 class EventStreams:
-    """`closing` ends all streams: the server is about to stop."""
+    """`closing` ends all streams: the server is about to stop. `connections`: how many the server has at a time."""
 
-    def __init__(self, closing: asyncio.Event, every: float = EVERY) -> None:
+    def __init__(self, closing: asyncio.Event, connections: int, every: float = EVERY) -> None:
         self._closing = closing
+        self._most = min(MOST, connections // 2)
         self._every = every
         self._open = 0
 
     @property
     def full(self) -> bool:
-        return self._open >= MOST
+        return self._open >= self._most
 
     async def stream(self, look: Callable[[], Awaitable[Mapping[str, str]]]) -> AsyncIterator[bytes]:
         """What `look` finds, whole at first, then what is new in it."""

@@ -32,9 +32,13 @@ from connector.status.page import render
 from connector.status.ports import RequestStatus, SiteContext
 from connector.status.server.actions import PageActions
 from connector.status.server.event_streams import EventStreams
+from connector.status.server.pace import Pace
 from connector.status.server.responses import HEADERS, as_json, html, message_page, refuse_foreign_host
 
 Answer = Callable[[Request], Awaitable[Response]]
+
+METRICS_A_SECOND: Final = 8
+"""Renderings; each takes the event loop several milliseconds."""
 
 _FILES: Final[Mapping[str, tuple[bytes, str]]] = {
     name: (files("connector.status.page").joinpath("static", name).read_bytes(), kind)
@@ -58,16 +62,21 @@ register_url_convertor("anything", _Anything())
 
 
 class Site:
-    def __init__(self, metrics: Metrics, facts: Callable[[], Facts], context: SiteContext) -> None:
+    def __init__(self, metrics: Metrics, facts: Callable[[], Facts], context: SiteContext, connections: int) -> None:
         self._metrics = metrics
         self._facts = facts
         self._context = context
         self.actions = PageActions(context)
-        self._streams = EventStreams(context.closing)
+        self._streams = EventStreams(context.closing, connections)
+        self._renderings = Pace(METRICS_A_SECOND)
+        self._rendered = b""
 
     async def exposition(self, _: Request) -> Response:
-        self._metrics.update(self._facts())
-        return Response(self._metrics.exposition(), headers={**HEADERS, "Content-Type": CONTENT_TYPE})
+        """Of this moment, unless more than METRICS_A_SECOND are asked for: those get the last one."""
+        if self._renderings.take():
+            self._metrics.update(self._facts())
+            self._rendered = self._metrics.exposition()
+        return Response(self._rendered, headers={**HEADERS, "Content-Type": CONTENT_TYPE})
 
     async def alive(self, _: Request) -> Response:
         return as_json({"alive": True})
@@ -179,10 +188,13 @@ def _moment(text: str) -> float | None:
     return moment if 0 <= moment < 32_500_000_000 else None
 
 
-def create_app(metrics: Metrics, facts: Callable[[], Facts], context: SiteContext | None = None) -> ASGIApp:
-    """The application. `facts` is called for each request and must be cheap; it must not block."""
+def create_app(
+    metrics: Metrics, facts: Callable[[], Facts], context: SiteContext | None = None, connections: int = 128
+) -> ASGIApp:
+    """The application. `facts` is called for each request and must be cheap; it must not block. `connections`: how many
+    its server has at a time."""
     context = context or SiteContext()
-    site = Site(metrics, facts, context)
+    site = Site(metrics, facts, context, connections)
     actions = site.actions
     open_to_all = [
         Route("/metrics", site.exposition),

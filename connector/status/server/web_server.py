@@ -8,12 +8,15 @@ import errno
 import socket
 from collections.abc import Iterator
 from functools import partial
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from connector.model.errors import ConfigurationError, Problem
-from connector.status.server.connections import BoundedConnection
+from connector.status.server.connections import MOST_KEPT, BoundedConnection, Visits
+
+_BACKLOG: Final = 1024
 
 
 class _Server(uvicorn.Server):
@@ -59,7 +62,8 @@ class WebServer:
             access_log=False,
             lifespan="off",
             ws="none",
-            http=partial(BoundedConnection, most=self._most),  # type: ignore[arg-type]  # uvicorn only calls it
+            http=partial(BoundedConnection, visits=Visits(self._most)),  # type: ignore[arg-type]  # uvicorn only calls it
+            backlog=MOST_KEPT,  # asyncio accepts as many in one turn of the loop
             server_header=False,
             timeout_graceful_shutdown=1,
         )
@@ -70,6 +74,7 @@ class WebServer:
         listening.cancel()
         if self._task.done():
             self._task.result()
+        self._socket.listen(_BACKLOG)  # so many may wait to be accepted
 
     async def stop(self) -> None:
         """Stop listening, let running answers end within a second. A second call does nothing."""
@@ -97,7 +102,7 @@ async def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setblocking(False)
         listener.bind(address)
-        listener.listen(128)
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigurationError([_unavailable(host, port, error)]) from error
