@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from connector.contract.canonical import canonical, fingerprint_of, ignoring
+from connector.contract.canonical import fingerprint, ignoring
 from connector.model.errors import InvalidOrder
 from connector.model.orders import Order, OrderKey, Place
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Known
@@ -161,7 +161,7 @@ class Verdict:
 
 
 def _fingerprint(body: bytes) -> bytes:
-    return fingerprint_of(canonical(json.loads(body), IGNORED))
+    return fingerprint(json.loads(body), IGNORED)
 
 
 def _short(body: bytes) -> str:
