@@ -173,6 +173,14 @@ def test_twice_the_lines_are_twice_the_calls_at_most(work: Callable[[int], Calla
     assert twice < 2.2 * once
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("work", [built, every_line_reused], ids=lambda work: work.__name__)
+def test_so_they_are_for_an_order_of_50_000_lines(work: Callable[[int], Callable[[], object]]) -> None:
+    once, twice = calls(work(25_000)), calls(work(50_000))
+    assert twice < 2.2 * once
+
+
 @pytest.mark.parametrize("work", [built, refused_by_the_models, every_line_renamed], ids=lambda work: work.__name__)
 def test_eight_times_the_lines_cost_nowhere_near_64_times_the_processor(
     work: Callable[[int], Callable[[], object]],
