@@ -18,6 +18,8 @@ from typing import Any, Final
 from connector.checkpoints.engine import Session
 from connector.model.texts import storable
 
+_LONGEST_VERB: Final = 40
+"""Characters; it is logged."""
 KEPT_FOR: Final = 7 * 86_400.0
 """Seconds that a finished request is remembered."""
 LONGEST_MESSAGE: Final = 2_000
@@ -149,7 +151,9 @@ def _request(number: int, verb: Any, text: Any, asked_at: Any, state: Any, *rest
     """SQLite keeps a value of any type in any column."""
     done, total, message, finished_at = rest
     arguments = json.loads(text)
-    if not (isinstance(verb, str) and isinstance(message, str) and isinstance(arguments, dict)):
+    if not (isinstance(verb, str) and len(verb) <= _LONGEST_VERB and isinstance(message, str)):
+        raise TypeError
+    if not isinstance(arguments, dict):
         raise TypeError
     return Request(
         number,

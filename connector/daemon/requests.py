@@ -83,7 +83,7 @@ class RequestRunner:
             message = await self._do(inbox, request)
         except ConnectorError as error:
             await self._finish(inbox, request, ok=False, message=str(error))
-        except Exception:
+        except Exception:  # the top of a task: unfinished, the request would be begun again at each start
             log.error("request_failed", number=request.number, verb=request.verb, exc_info=True)
             await self._finish(inbox, request, ok=False, message=_DEFECT)
         else:

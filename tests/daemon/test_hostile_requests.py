@@ -210,3 +210,14 @@ def test_what_came_of_a_request_is_kept_whatever_characters_it_has(tmp_path: Pat
     assert len(seen.message) == 2000
     assert json.dumps(seen.message)
     inbox.close()
+
+
+def test_a_verb_that_is_none_at_that_length_is_unreadable_and_never_logged(tmp_path: Path) -> None:
+    inbox = open_requests(Address(f"sqlite:///{tmp_path / 'connector.db'}"))
+    for verb, read_as in (("v" * 40, "v" * 40), ("v" * 41, "unreadable"), ("v" * 100_000, "unreadable")):
+        inbox.ask(verb, {}, 0.0)
+        taken = inbox.next()
+        assert taken is not None
+        assert taken.verb == read_as
+        inbox.finish(taken.number, False, "no")
+    inbox.close()

@@ -20,7 +20,8 @@ def test_an_order_is_explained_beside_a_running_connector_and_without_one(
     with shop.connect() as conn:
         conn.execute("UPDATE shop.item SET qty = 5 WHERE order_id = 4")
     until("the change is at Redo", lambda: redo.orders()["4"]["lineItems"][0]["quantity"] == 5)
-    until("it is settled", lambda: cli.facts()["affected"] == 0)
+    # Nothing waits before the backfill has begun, either.
+    until("it is settled", lambda: (found := cli.facts())["checkpoints"] == 6 and found["affected"] == 0)
     ran = cli("explain-order", "4")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("order 4: Redo accepted this order as it is now.\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -32,12 +33,11 @@ def open_writer(path: Path) -> tuple[apsw.Connection, FileHold]:
     if not path.parent.is_dir():
         raise ConfigurationError([Problem(f"the folder {path.parent} does not exist", "create it", _SETTING)])
     hold = FileHold(path)
-    try:
+    with ExitStack() as failed:
+        failed.callback(hold.release)
         connection = _connect(path)
         hold.opened()
-    except BaseException:  # whatever it was, nobody else could open the file until we end
-        hold.release()
-        raise
+        failed.pop_all()
     return connection, hold
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -32,23 +33,13 @@ class FileHold:
         self._path = path
         real = os.path.realpath(path)  # where SQLite puts what stands beside the file, by whatever name it is opened
         self._files = [f"{real}{ending}" for ending in _BESIDE]
-        self._descriptors: list[int] = []
         self._opened: list[tuple[int, int] | str] = []
-        try:
+        with ExitStack() as locks:
             for file in (lock_of(path), path):
-                self._descriptors.append(_private(file))
-                fcntl.flock(self._descriptors[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.release()
-            problem = Problem(
-                f"another redo-connector is using {path}",
-                "stop that one first, or give this one a file of its own (and a slot of its own)",
-                "checkpoints.url",
-            )
-            raise ConfigurationError([problem]) from error
-        except BaseException:  # whatever it was, nobody else could open the file until we end
-            self.release()
-            raise
+                descriptor = _private(file)
+                locks.callback(os.close, descriptor)
+                _lock(descriptor, path)
+            self._locks = locks.pop_all()
 
     def opened(self) -> None:
         """SQLite has opened the file: from now on `verify` means these files."""
@@ -66,11 +57,22 @@ class FileHold:
 
     def release(self) -> None:
         """Once SQLite has closed the file. A second call does nothing."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        self._locks.close()
 
     def _present(self) -> list[tuple[int, int] | str]:
         return [_identity(file) for file in self._files]
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        problem = Problem(
+            f"another redo-connector is using {path}",
+            "stop that one first, or give this one a file of its own (and a slot of its own)",
+            "checkpoints.url",
+        )
+        raise ConfigurationError([problem]) from error
 
 
 def _identity(file: str) -> tuple[int, int] | str:

@@ -74,10 +74,9 @@ class Comparer:
         asked = asyncio.ensure_future(self._store.known(keys))
         try:
             readings = await self._reader.read(keys, large=large, brief=brief)
-        except BaseException:  # whatever it was: a store that can't be read would keep us for as long as it can't
-            asked.cancel()
-            raise
-        known = await asked
+            known = await asked
+        finally:
+            asked.cancel()  # a look that is given up must not wait for a store that can't be read
         known = await self._with_claims(entries, readings, known, large=large)
         found, breaks = Findings(), Breaks()
         pushes = []
