@@ -57,6 +57,10 @@ class Session(ABC):
     def rows(self, name: str, /, **values: Any) -> list[Any]:
         """The rows that a query gives."""
 
+    def rows_together(self, *names: str, **values: Any) -> list[list[Any]]:
+        """The rows of several queries with the same parameters."""
+        return [self.rows(name, **values) for name in names]
+
     @abstractmethod
     def rows_of(self, name: str, rows: Iterable[Sequence[Any]], /, **values: Any) -> Iterable[Any]:
         """The rows that a query gives for each row of its table of parameters."""
@@ -100,6 +104,21 @@ class Engine(ABC):
         """Run `work` in one transaction. Raises as `read` does."""
         return await self._submit(lambda session: self._transact(session, work, durability))
 
+    async def write_and_try(
+        self, work: Callable[[Session], Any], durability: Durability, then: Callable[[Session], T]
+    ) -> T | None:
+        """`work` in one transaction, then `then` in another, which is synced. None when only that one can't be
+        written. Raises as `read` does."""
+
+        def both() -> T | None:
+            self._guarded(lambda session: self._transact(session, work, durability))
+            try:
+                return self._guarded(lambda session: self._transact(session, then, Durability.SYNCED))
+            except CheckpointsUnwritable:
+                return None
+
+        return await self._on_thread(both)
+
     def expect_late(self, seconds: float | None) -> None:  # noqa: B027 -- most engines needn't know
         """So long after it was sent a request may still be carried out; None: that isn't known. For engines whose
         session may be lost."""
@@ -127,11 +146,14 @@ class Engine(ABC):
             raise
 
     async def _submit(self, work: Callable[[Session], T]) -> T:
+        return await self._on_thread(lambda: self._guarded(work))
+
+    async def _on_thread(self, call: Callable[[], T]) -> T:
         if self._closed:
             raise CheckpointsUnwritable(f"{self.where}: it has been closed")
         if self._executor is None:
-            return self._guarded(work)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._guarded, work)
+            return call()
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     @abstractmethod
     def _guarded(self, work: Callable[[Session], T]) -> T:

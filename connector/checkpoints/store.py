@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from connector.checkpoints.engine import STEP, Durability, Engine, Session
 from connector.checkpoints.tables import (
@@ -23,7 +24,7 @@ from connector.checkpoints.tables import (
 )
 from connector.checkpoints.vault import Vault
 from connector.model.orders import Members, OrderKey, Place
-from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.ports.entries import Arrival, Commit, PendingLookup, Room
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.ports.records import (
     DeadLetter,
@@ -33,10 +34,13 @@ from connector.pipeline.ports.records import (
     Rebinding,
     Settlement,
     Sweep,
+    Taken,
     Tally,
     Venture,
     Warned,
 )
+
+NOTHING_TAKEN: Final = Taken()
 
 
 class ReadOnlyCheckpoints:
@@ -81,15 +85,7 @@ class ReadOnlyCheckpoints:
         return await self._engine.read(lambda session: session.value("noted", name=name))
 
     async def known(self, keys: Sequence[OrderKey]) -> Known:
-        def work(session: Session) -> Known:
-            return Known(
-                checkpoint.of_keys(session, keys),
-                dead_letters.of_keys(session, keys),
-                checkpoint.leftovers(session, keys),
-                holds.of_keys(session, keys),
-            )
-
-        return await self._engine.read(work)
+        return await self._engine.read(lambda session: _known(session, keys))
 
     async def payload(self, key: OrderKey, place: Place) -> bytes | None:
         return await self._engine.read(lambda session: checkpoint.payload(session, key, place, self._vault))
@@ -111,35 +107,41 @@ class Checkpoints(ReadOnlyCheckpoints):
         super().__init__(engine, vault)
         self._clock = clock
 
-    async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
-        def work(session: Session) -> None:
+    async def arrive(
+        self,
+        arrivals: Sequence[Arrival],
+        commits: Sequence[Commit],
+        sweep: Sweep | None = None,
+        room: Room | None = None,
+    ) -> Taken:
+        def work(session: Session) -> Taken:
             ledger.arrive(session, arrivals)
             notes.add_unseen(session, commits)
             if sweep is not None:
                 notes.save_sweep(session, sweep)
             revisions = [arrival.revision for arrival in arrivals] + [commit.revision for commit in commits]
             notes.reach(session, revisions)
-
-        await self._engine.write(work)
-
-    async def take(
-        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
-    ) -> list[Entry]:
-        def work(session: Session) -> list[Entry]:
-            entries = (ledger.failing if failing else ledger.due)(session, limit, now, busy, lanes)
-            ledger.mark(session, entries)
-            return entries
+            return NOTHING_TAKEN if room is None else _take(session, room)
 
         return await self._engine.write(work)
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def take(self, room: Room) -> Taken:
+        return await self._engine.write(lambda session: _take(session, room))
+
+    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken:
         checkpoint.refuse_unsealed(settlements, self._vault)
 
         def work(session: Session) -> None:
             for some in _each_key_once(settlements):
                 self._settle(session, some)
 
-        await self._engine.write(work, Durability.SYNCED_ON_SERVERS)
+        if room is None:
+            await self._engine.write(work, Durability.SYNCED_ON_SERVERS)
+            return NOTHING_TAKEN
+        found = await self._engine.write_and_try(
+            work, Durability.SYNCED_ON_SERVERS, lambda session: _take(session, room)
+        )
+        return found or NOTHING_TAKEN
 
     def _settle(self, session: Session, settlements: Sequence[Settlement]) -> None:
         ledger.settle(session, settlements)
@@ -153,11 +155,6 @@ class Checkpoints(ReadOnlyCheckpoints):
         checkpoint.settle_payloads(session, with_displaced, self._vault)
         holds.settle(session, settlements)
         notes.warn(session, settlements, self._clock())
-
-    async def venture(self, ventures: Sequence[Venture]) -> None:
-        checkpoint.refuse_unsealed(ventures, self._vault)
-
-        await self._engine.write(lambda session: checkpoint.venture(session, ventures, self._vault))
 
     async def hasten(self, most_attempts: int | None = None) -> None:
         # The last step is the first that isn't full: what fails again meanwhile backs off anew.
@@ -199,8 +196,14 @@ class Checkpoints(ReadOnlyCheckpoints):
     async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
         return await self._engine.read(lambda session: ledger.oldest_lookups(session, limit, begun=wide))
 
-    async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
-        await self._engine.write(lambda session: reverse_index.enroll(session, members), Durability.SYNCED_IF_WRITTEN)
+    async def enroll(self, members: Mapping[OrderKey, Members], ventures: Sequence[Venture] = ()) -> None:
+        checkpoint.refuse_unsealed(ventures, self._vault)
+
+        def work(session: Session) -> None:
+            reverse_index.enroll(session, members)
+            checkpoint.venture(session, ventures, self._vault)
+
+        await self._engine.write(work, Durability.SYNCED if ventures else Durability.SYNCED_IF_WRITTEN)
 
     async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
         return await self._engine.read(lambda session: reverse_index.enrolled(session, index, rows, after, limit))
@@ -279,6 +282,28 @@ class Checkpoints(ReadOnlyCheckpoints):
 
     async def next_due(self, busy: frozenset[OrderKey], *, failing: bool = False) -> float | None:
         return await self._engine.read(lambda session: ledger.next_due(session, busy, failed=failing))
+
+
+def _take(session: Session, room: Room) -> Taken:
+    entries = (ledger.failing if room.failing else ledger.due)(session, room)
+    if not entries:
+        return NOTHING_TAKEN
+    keys = [entry.key for entry in entries]
+    ledger.mark(session, keys)
+    return Taken(entries, _known(session, keys))
+
+
+def _known(session: Session, keys: Sequence[OrderKey]) -> Known:
+    """In one round trip where the store is on a server."""
+    names = ("checkpoint_of", "dead_letter_of", "leftover_of", "held_of", "member_of", "member_indexes")
+    checkpoints, letters, leftovers, held, members, indexes = session.rows_together(*names, keys=[*keys])
+    return Known(
+        checkpoint.by_key(checkpoints),
+        dead_letters.by_key(letters),
+        checkpoint.leftovers(leftovers),
+        holds.by_key(held),
+        reverse_index.members(members, indexes),
+    )
 
 
 def _each_key_once(settlements: Sequence[Settlement]) -> list[list[Settlement]]:

@@ -144,6 +144,7 @@ class Affected:
 
 
 Members: TypeAlias = Mapping[str, frozenset[str]]
+NO_MEMBERS: Final[Members] = {}
 """The child rows that an order is made of, for the reverse index: by index name, the rows' replica identity columns in
 text form, a JSON list when there are several. Only tables whose deletes and moves the stream can't route by itself."""
 

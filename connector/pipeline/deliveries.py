@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from connector.model.orders import Members, Order, OrderKey, Place, Suspicion
+from connector.model.orders import NO_MEMBERS, Members, Order, OrderKey, Place, Suspicion
 from connector.pipeline.ports.entries import Entry
 from connector.pipeline.ports.holds import Held
-from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, Known, Settlement
 
 Missing: TypeAlias = Literal["ignore", "cancel", "delete"]
 REMOVAL = "removal"
@@ -55,13 +56,30 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
+    """What is known about one order. `members`: what the reverse index holds for it; None: that isn't known."""
+
     checkpoint: Checkpoint | None = None
     dead_letter: DeadLetter | None = None
     leftovers: tuple[Place, ...] = ()
     held: Held | None = None
+    members: Members | None = None
 
 
 NOTHING = Remembered()
+
+
+def remembered(known: Known, keys: Iterable[OrderKey]) -> dict[OrderKey, Remembered]:
+    """By order."""
+    return {
+        key: Remembered(
+            known.checkpoints.get(key),
+            known.dead_letters.get(key),
+            known.leftovers.get(key, ()),
+            known.held.get(key),
+            known.members.get(key, NO_MEMBERS),
+        )
+        for key in keys
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +100,8 @@ class Delivery:
     """Hashes of the order's line items; None: they are those that are remembered."""
     refused: bool = False
     """A removal from where the order isn't any more, while Redo refuses it where it is: its dead letter stays."""
+
+    @property
+    def new_members(self) -> Members | None:
+        """What the reverse index is to hold for the order, None when it holds exactly that."""
+        return None if self.members == self.remembered.members else self.members

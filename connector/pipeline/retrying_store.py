@@ -7,7 +7,7 @@ the slot keeps the WAL. It must not know what is written, or why.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -64,27 +64,33 @@ class RetryingStore:
     def __getattr__(self, method: str) -> Any:
         """One of the store's methods, all of which are coroutines."""
 
-        async def call(*arguments: Any, **named: Any) -> Any:
-            if self._starting is not None and asyncio.current_task() is self._starting:
-                return await getattr(self._store, method)(*arguments, **named)
-            return await self._repeat(method, arguments, named)
+        once = getattr(self._store, method)
 
+        async def call(*arguments: Any, **named: Any) -> Any:
+            try:
+                return await once(*arguments, **named)
+            except CheckpointsUnwritable as error:
+                if self._starting is not None and asyncio.current_task() is self._starting:
+                    raise
+                trouble = error
+            return await self._repeat(lambda: once(*arguments, **named), trouble)
+
+        setattr(self, method, call)  # looked up once
         return call
 
-    async def _repeat(self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    async def _repeat(self, once: Callable[[], Awaitable[Any]], trouble: CheckpointsUnwritable) -> Any:
         attempt, token = 0, object()
+        if not self._failing:
+            log.error("checkpoints_unwritable", problem=str(trouble), next="nothing is acknowledged meanwhile")
         try:
             while True:
-                try:
-                    return await getattr(self._store, method)(*arguments, **named)
-                except CheckpointsUnwritable as error:
-                    if not self._failing:
-                        log.error(
-                            "checkpoints_unwritable", problem=str(error), next="nothing is acknowledged meanwhile"
-                        )
-                    self._failing[token] = error
+                self._failing[token] = trouble
                 await asyncio.sleep(STORE_BACKOFF.delay(attempt))
                 attempt += 1
+                try:
+                    return await once()
+                except CheckpointsUnwritable as error:
+                    trouble = error
         finally:
             if self._failing.pop(token, None) and not self._failing:
                 log.info("checkpoints_writable")

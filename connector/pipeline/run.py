@@ -79,6 +79,7 @@ class Pipeline:
             stopping.cancel()
 
     def _start_stations(self) -> list[asyncio.Task[None]]:
+        self.stations.begin_dispatch()
         return [
             asyncio.create_task(self._supervisor.repeat(heartbeat, step), name=heartbeat.name)
             for heartbeat, step in self._steps.items()
@@ -89,6 +90,7 @@ class Pipeline:
             await asyncio.sleep(0.02)
 
     async def _drain(self, tasks: list[asyncio.Task[None]]) -> None:
+        self.stations.queue.close()
         intake, *others = tasks
         for task in others:
             task.cancel()

@@ -15,6 +15,7 @@ from connector.pipeline.deliver.group_commit import GroupCommit
 from connector.pipeline.deliver.sender import Sender
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.dispatch.backpressure import Backpressure
+from connector.pipeline.dispatch.capacity import Capacity
 from connector.pipeline.dispatch.dispatcher import Dispatcher
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.dispatch.orders_in_work import OrdersInWork
@@ -56,8 +57,8 @@ class Stations:
             options.max_concurrency, options.requests_per_second, options.store_id, clock, options.longest_pause
         )
         self.context = _context(ports, options, store, clock, self.admissions)
-        self.queue = LedgerQueue(self.context, ReadPause(clock))
         self.backpressure = Backpressure(self.context.wake)
+        self.queue = LedgerQueue(self.context, ReadPause(clock), self.backpressure)
         self.sweeps = Sweeps(self.context, options.reconcile_every)
         self.visibility = Visibility(store)
         self._make_holds(options)
@@ -95,7 +96,7 @@ class Stations:
         context, sweeps, visibility = self.context, self.sweeps, self.visibility
         self.progress = Progress(context, ports.source, sweeps, visibility, self.vanished_rows)
         router = Router(context, ports.routes, self.vanished_rows)
-        writer = LedgerWriter(context, sweeps, visibility, self.queue, self.lookups)
+        writer = LedgerWriter(sweeps, visibility, self.queue, self.lookups)
         self.intake = Intake(ports.source, router, self.progress, writer)
         self.stream = StreamFollower(self.intake, ports.slot, self.progress, context.clock)
 
@@ -104,7 +105,7 @@ class Stations:
         self.failing = FailingOrders(context, queue)
         self.claims = PlaceClaims(context, queue)
         self.sender = Sender(context, ports.redo, self.admissions, self.failing, self.manual_pause)
-        self.group_commit = GroupCommit(context, [self.holds.written, self.failing.written, queue.written])
+        self.group_commit = GroupCommit(context, queue, [self.holds.written, self.failing.written])
         self.deliverer = Deliverer(context, queue, self.sender, self.claims, self.failing, self.group_commit)
 
     def _make_examining(self) -> None:
@@ -113,9 +114,11 @@ class Stations:
         guard = Guard(context, self.holds, self.endpoints, self.vanished_rows, self.sweeps, self.progress)
         comparer = Comparer(context, self.reader, guard, self.claims, self.former, self.second_looks)
         self.examiner = Examiner(context, queue, comparer, self.deliverer, self.group_commit, self.vanished_rows)
-        self.dispatcher = Dispatcher(
-            context, queue, self.examiner, self.admissions, self.manual_pause, self.backpressure
-        )
+        self.dispatcher = Dispatcher(context, queue, self.admissions)
+
+    def begin_dispatch(self) -> None:
+        """From now on orders are taken from the ledger."""
+        self.queue.open(Capacity(self.context, self.admissions, self.manual_pause), self.examiner.start)
 
     def _mapping_recovered(self, sqlstate: str) -> None:
         """It failed for every order, and no longer does."""

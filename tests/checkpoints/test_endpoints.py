@@ -25,6 +25,7 @@ from connector.pipeline.ports.records import (
 )
 from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_checkpoints import IN_POSTGRES, NewAddress
+from tests.support.ledger import entries_taken
 
 SANDBOX, PRODUCTION = "http://127.0.0.1:8080", "https://api.getredo.com/v2.2"
 ONE, TWO, THREE = OrderKey("1"), OrderKey("2"), OrderKey("3")
@@ -65,7 +66,7 @@ async def bound(memory: CheckpointStore) -> CheckpointStore:
 
 async def test_what_another_address_accepted_is_not_known(memory: CheckpointStore) -> None:
     await bound(memory)
-    await memory.venture([Venture(THREE, Place("eu", "id-3"))])
+    await memory.enroll({}, [Venture(THREE, Place("eu", "id-3"))])
     await memory.rebind(rebinding({"eu": PRODUCTION}))
     assert await memory.known([ONE, TWO, THREE]) == Known({}, {})
     assert await memory.owners([Place("eu", "id-1")]) == {}
@@ -123,7 +124,9 @@ async def test_an_order_that_went_to_another_store_meanwhile_is_at_both(memory: 
     known = await memory.known([ONE])
     assert known.checkpoints[ONE].store_id == "eu"
     assert known.leftovers == {ONE: (Place("us", "id-1"),)}
-    assert [one.key for one in await memory.take(10, 100.0, frozenset(), LANES)] == [ONE], "it is looked at again"
+    assert [one.key for one in await entries_taken(memory, 10, 100.0, frozenset(), LANES)] == [ONE], (
+        "it is looked at again"
+    )
 
 
 async def test_what_is_remembered_without_an_address_is_of_the_first_one(memory: CheckpointStore) -> None:
@@ -139,23 +142,23 @@ async def test_an_order_whose_outcome_is_open_equals_nothing_when_its_address_co
 ) -> None:
     await bound(memory)
     await memory.arrive([Arrival(2, 2.0, Lane.LIVE, frozenset({ONE}))], [])
-    taken = await memory.take(1, 3.0, frozenset(), LANES)
+    taken = await entries_taken(memory, 1, 3.0, frozenset(), LANES)
     await memory.settle([Settlement(taken[0], again=Again(50.0, 1, confirm=True, late_until=50.0))])
     await memory.rebind(rebinding({"eu": PRODUCTION}))
     await memory.rebind(rebinding({"eu": SANDBOX}))
     checkpoints = (await memory.known([ONE, TWO])).checkpoints
     assert (checkpoints[ONE].fingerprint, checkpoints[ONE].digest, checkpoints[TWO].fingerprint) == (b"", b"", b"f")
-    entries = await memory.take(10, 100.0, frozenset(), LANES)
+    entries = await entries_taken(memory, 10, 100.0, frozenset(), LANES)
     assert [(one.key, one.confirm, one.late_until) for one in entries] == [(ONE, True, 50.0)]
 
 
 async def test_an_order_that_failed_at_one_address_is_fine_at_another(memory: CheckpointStore) -> None:
     await bound(memory)
     await memory.arrive([Arrival(2, 2.0, Lane.LIVE, frozenset({ONE}))], [])
-    taken = await memory.take(1, 3.0, frozenset(), LANES)
+    taken = await entries_taken(memory, 1, 3.0, frozenset(), LANES)
     await memory.settle([Settlement(taken[0], again=Again(1e9, 5, confirm=False))])
     await memory.rebind(rebinding({"eu": PRODUCTION}))
-    entries = await memory.take(10, 3.0, frozenset(), LANES)
+    entries = await entries_taken(memory, 10, 3.0, frozenset(), LANES)
     assert [(one.key, one.attempts) for one in entries] == [(ONE, 0)]
 
 
@@ -164,13 +167,13 @@ async def test_what_was_open_when_an_address_was_left_may_land_there_still_when_
 ) -> None:
     """Whatever became of its ledger entry meanwhile."""
     await bound(memory)
-    await memory.venture([Venture(THREE, Place("eu", "id-3"))])
+    await memory.enroll({}, [Venture(THREE, Place("eu", "id-3"))])
     await memory.arrive([Arrival(2, 2.0, Lane.LIVE, frozenset({ONE}), confirm=True)], [])
     await memory.rebind(rebinding({"eu": PRODUCTION}))
-    taken = await memory.take(10, 3.0, frozenset(), LANES)
+    taken = await entries_taken(memory, 10, 3.0, frozenset(), LANES)
     await memory.settle([Settlement(one) for one in taken])
     await memory.rebind(rebinding({"eu": SANDBOX}, late_until=70.0))
-    entries = await memory.take(10, 100.0, frozenset(), LANES)
+    entries = await entries_taken(memory, 10, 100.0, frozenset(), LANES)
     assert {(one.key, one.late_until) for one in entries} == {(ONE, 70.0), (THREE, 70.0)}
 
 
@@ -203,7 +206,7 @@ async def test_holds_end_and_what_was_approved_for_one_address_is_not_for_anothe
     await memory.rebind(rebinding({"eu": PRODUCTION}))
     assert await memory.holds() == []
     assert (await memory.known([ONE, TWO])).held == {}
-    entries = await memory.take(10, 100.0, frozenset(), LANES)
+    entries = await entries_taken(memory, 10, 100.0, frozenset(), LANES)
     assert {(one.key, one.approved, one.confirm) for one in entries} == {(THREE, False, False), (TWO, False, True)}
 
 

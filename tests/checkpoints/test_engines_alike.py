@@ -33,6 +33,7 @@ from connector.pipeline.ports.records import (
 from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_checkpoints import emptied
 from tests.support.fixtures.postgres import Database
+from tests.support.ledger import entries_taken
 
 T = TypeVar("T")
 
@@ -175,7 +176,7 @@ class Twins(RuleBasedStateMachine):
         # Always all of them: which of several with one revision come first within a limit is not promised.
         busy = frozenset(self.taken)
         entries = self.both(
-            lambda memory: _sorted(memory.take(len(EVERYTHING), now, busy, sorted(lanes), failing=failing))
+            lambda memory: _sorted(entries_taken(memory, len(EVERYTHING), now, busy, sorted(lanes), failing=failing))
         )
         self.taken |= {entry.key: entry for entry in entries}
 
@@ -206,7 +207,7 @@ class Twins(RuleBasedStateMachine):
 
     @rule(ventures=st.lists(VENTURES, max_size=2))
     def venture(self, ventures: list[Venture]) -> None:
-        self.both(lambda memory: memory.venture(ventures))
+        self.both(lambda memory: memory.enroll({}, ventures))
 
     @rule(kind=st.sampled_from(HoldKind), now=MOMENTS)
     def open_hold(self, kind: HoldKind, now: float) -> None:

@@ -15,6 +15,7 @@ from connector.pipeline.ports.holds import Held, HoldKind
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement, Venture
 from connector.pipeline.ports.store import CheckpointStore
 from tests.support.fix_checkpoints import IN_POSTGRES, NewAddress
+from tests.support.ledger import entries_taken
 
 A, B, C, NEW = (OrderKey(text) for text in ("1", "2", "3", '["1","x"]'))
 HERE, THERE = Place("eu", "R1"), Place("us", "R1")
@@ -66,7 +67,7 @@ async def test_everything_that_redo_holds_is_kept_by_former_keys_and_what_waits_
 
 
 async def test_an_order_takes_over_all_that_is_stored_at_its_place(sealing: CheckpointStore) -> None:
-    await sealing.venture([Venture(A, THERE, b"maybe")])
+    await sealing.enroll({}, [Venture(A, THERE, b"maybe")])
     await sealing.settle([Settlement(entry(A), checkpoint(A), payload=b"body", line_items=frozenset({7}))])
     await sealing.retire_all(1)
     assert await sealing.take_over({NEW: Place("eu", "R2")}, NOBODY) == NOBODY
@@ -96,10 +97,10 @@ async def test_of_several_at_a_place_the_one_that_has_not_left_and_is_newest_com
 
 async def test_what_a_request_without_an_answer_was_about_has_no_fingerprint_any_more(memory: CheckpointStore) -> None:
     await memory.settle([Settlement(entry(A), checkpoint(A)), Settlement(entry(B), checkpoint(B, THERE))])
-    await memory.venture([Venture(C, Place("eu", "R3"))])
+    await memory.enroll({}, [Venture(C, Place("eu", "R3"))])
     await memory.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({A}))], [])
     assert await memory.late_until() is None
-    await memory.take(9, 9.0, NOBODY, list(Lane))
+    await entries_taken(memory, 9, 9.0, NOBODY, list(Lane))
     await memory.recover(late_until=50.0)
     assert await memory.late_until() == 50.0
     await memory.retire_all(1)
@@ -116,15 +117,15 @@ async def test_a_key_in_work_becomes_a_former_one_and_waits_while_something_may_
 ) -> None:
     await memory.settle([Settlement(entry(A), checkpoint(A))])
     await memory.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({A}))], [])
-    [taken] = await memory.take(9, 9.0, NOBODY, list(Lane))
+    [taken] = await entries_taken(memory, 9, 9.0, NOBODY, list(Lane))
     await memory.retire([A], 1)
     await memory.settle([Settlement(taken)])
     assert (await memory.tally()).affected == 0
     was = former(A, 1)
     await memory.arrive([Arrival(2, 1.0, Lane.LIVE, frozenset({was}))], [])
-    [taken] = await memory.take(9, 9.0, NOBODY, list(Lane))
+    [taken] = await entries_taken(memory, 9, 9.0, NOBODY, list(Lane))
     await memory.settle([Settlement(taken, again=Again(50.0, 0, confirm=False, late_until=50.0))])
     assert await memory.take_over({NEW: HERE}, NOBODY) == NOBODY
-    [taken] = await memory.take(9, 60.0, NOBODY, list(Lane))
+    [taken] = await entries_taken(memory, 9, 60.0, NOBODY, list(Lane))
     await memory.settle([Settlement(taken)])
     assert await memory.take_over({NEW: HERE}, NOBODY) == {NEW}

@@ -14,6 +14,7 @@ from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.ports.holds import Held, Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import Settlement
 from connector.pipeline.ports.store import CheckpointStore
+from tests.support.ledger import entries_taken
 
 NEW = ("new",)
 
@@ -37,7 +38,7 @@ async def gather(memory: CheckpointStore, *keys: str, kind: HoldKind = HoldKind.
 
 
 async def take(memory: CheckpointStore) -> dict[str, Entry]:
-    return {entry.key: entry for entry in await memory.take(10_000, 1e9, frozenset(), list(Lane))}
+    return {entry.key: entry for entry in await entries_taken(memory, 10_000, 1e9, frozenset(), list(Lane))}
 
 
 async def test_a_hold_gathers_and_counts_its_orders(memory: CheckpointStore) -> None:

@@ -18,6 +18,7 @@ from connector.pipeline.ports.store import CheckpointStore
 from connector.projection.routes.routes import LONGEST_LOOKUP
 from connector.redo.answers import LONGEST_ID as LONGEST_REDO_ID
 from tests.support.fixtures.postgres import Database
+from tests.support.ledger import entries_taken
 
 ANY = random.Random(7)  # noqa: S311 -- texts of a test
 
@@ -48,7 +49,7 @@ async def test_the_longest_keys_lookups_and_ids_are_kept(store: CheckpointStore)
     lookups = frozenset({Lookup("customer", (wide, wide)), Lookup("customer", (incompressible(LONGEST_LOOKUP, 0x7F),))})
     assert all(len(encoded(one.values).encode()) > LONGEST_LOOKUP - 20 for one in lookups)
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset(keys), lookups)], [])
-    entries = await store.take(9, 5.0, frozenset(), tuple(Lane))
+    entries = await entries_taken(store, 9, 5.0, frozenset(), tuple(Lane))
     assert {entry.key for entry in entries} == set(keys)
     order_id, redo_id = incompressible(LONGEST_ID, 0x7F), incompressible(LONGEST_REDO_ID, 0x7F)
     done = [Settlement(one, Checkpoint(one.key, order_id, b"f", 1.0, redo_id, store_id="shop")) for one in entries]

@@ -6,6 +6,7 @@ from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.ports.records import Settlement
 from connector.pipeline.ports.store import CheckpointStore
+from tests.support.ledger import entries_taken
 
 A = OrderKey("a")
 LATE = 500.0
@@ -18,8 +19,8 @@ async def arrive(
 
 
 async def take(memory: CheckpointStore, now: float = 1_000.0) -> list[Entry]:
-    fine = await memory.take(9, now, frozenset(), list(Lane))
-    return fine + await memory.take(9, now, frozenset(), list(Lane), failing=True)
+    fine = await entries_taken(memory, 9, now, frozenset(), list(Lane))
+    return fine + await entries_taken(memory, 9, now, frozenset(), list(Lane), failing=True)
 
 
 async def take_one(memory: CheckpointStore, now: float = 1_000.0) -> Entry:

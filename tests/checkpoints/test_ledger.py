@@ -12,6 +12,7 @@ from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Again, Arrival, Commit, Entry, Lane
 from connector.pipeline.ports.records import Settlement, Sweep, SweepKind
 from connector.pipeline.ports.store import CheckpointStore
+from tests.support.ledger import entries_taken
 
 NOBODY: frozenset[OrderKey] = frozenset()
 LANES = tuple(Lane)
@@ -31,8 +32,8 @@ async def take(
     memory: CheckpointStore, now: float = 1_000.0, busy: Iterable[str] = (), limit: int = 100
 ) -> list[Entry]:
     """Those that never failed, then the others."""
-    fine = await memory.take(limit, now, keys(*busy), LANES)
-    return fine + await memory.take(limit, now, keys(*busy), LANES, failing=True)
+    fine = await entries_taken(memory, limit, now, keys(*busy), LANES)
+    return fine + await entries_taken(memory, limit, now, keys(*busy), LANES, failing=True)
 
 
 async def take_one(memory: CheckpointStore, now: float = 1_000.0) -> Entry:
@@ -85,7 +86,7 @@ async def test_an_entry_whose_delay_is_over_keeps_its_place_by_age(memory: Check
 
 async def test_only_the_asked_lanes_are_taken(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(1, "sweep", lane=Lane.SWEEP), arrival(2, "live")], [])
-    assert [entry.key for entry in await memory.take(9, 0, NOBODY, [Lane.SWEEP])] == ["sweep"]
+    assert [entry.key for entry in await entries_taken(memory, 9, 0, NOBODY, [Lane.SWEEP])] == ["sweep"]
 
 
 async def test_busy_orders_are_left_out_and_do_not_use_up_the_limit(memory: CheckpointStore) -> None:
@@ -178,10 +179,10 @@ async def test_what_failed_is_taken_apart_from_the_rest_those_due_earliest_first
     assert await memory.next_due(NOBODY) == 150
     assert await memory.next_due(NOBODY, failing=True) == 100
     assert await memory.next_due(keys("b"), failing=True) == 200
-    assert [one.key for one in await memory.take(9, 1_000.0, NOBODY, LANES)] == ["d"]
-    assert [one.key for one in await memory.take(9, 1_000.0, keys("a"), [Lane.LIVE], failing=True)] == ["c"]
-    assert [one.key for one in await memory.take(1, 1_000.0, keys("c"), LANES, failing=True)] == ["b"]
-    assert [one.key for one in await memory.take(9, 1_000.0, keys("b", "c"), LANES, failing=True)] == ["a"]
+    assert [one.key for one in await entries_taken(memory, 9, 1_000.0, NOBODY, LANES)] == ["d"]
+    assert [one.key for one in await entries_taken(memory, 9, 1_000.0, keys("a"), [Lane.LIVE], failing=True)] == ["c"]
+    assert [one.key for one in await entries_taken(memory, 1, 1_000.0, keys("c"), LANES, failing=True)] == ["b"]
+    assert [one.key for one in await entries_taken(memory, 9, 1_000.0, keys("b", "c"), LANES, failing=True)] == ["a"]
 
 
 async def test_what_fails_for_its_own_reasons_is_not_the_oldest_that_waits(memory: CheckpointStore) -> None:
@@ -230,8 +231,8 @@ async def test_hastening_reaches_every_entry_in_steps(memory: CheckpointStore, m
     await memory.settle([Settlement(entry, again=again) for entry, again in later])
     assert await take(memory) == []
     await memory.hasten()
-    assert len(await memory.take(99, 1_000.0, NOBODY, LANES)) == 10
-    assert len(await memory.take(99, 1_000.0, NOBODY, LANES, failing=True)) == 5
+    assert len(await entries_taken(memory, 99, 1_000.0, NOBODY, LANES)) == 10
+    assert len(await entries_taken(memory, 99, 1_000.0, NOBODY, LANES, failing=True)) == 5
 
 
 async def test_next_due_is_the_earliest_that_is_not_busy(memory: CheckpointStore) -> None:

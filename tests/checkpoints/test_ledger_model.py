@@ -19,6 +19,7 @@ from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from tests.support.fix_checkpoints import emptied
 from tests.support.fixtures.postgres import Database
+from tests.support.ledger import entries_taken
 
 AT_ONCE = 0.001
 ALL = [OrderKey(name) for name in "abcd"]
@@ -153,7 +154,8 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(now=MOMENTS, lanes=st.sets(LANES, min_size=1), limit=st.integers(1, 5), failing=st.booleans())
     def take(self, now: float, lanes: set[Lane], limit: int, *, failing: bool) -> None:
-        found = self.runner.run(self.store.take(limit, now, frozenset(self.taken), sorted(lanes), failing=failing))
+        taking = entries_taken(self.store, limit, now, frozenset(self.taken), sorted(lanes), failing=failing)
+        found = self.runner.run(taking)
         free = {
             key: waiting
             for key, waiting in self.model.items()

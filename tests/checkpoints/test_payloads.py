@@ -52,10 +52,10 @@ async def test_a_payload_is_kept_until_another_is_accepted(sealing: CheckpointSt
 
 async def test_a_place_is_remembered_from_before_the_first_push_to_it(sealing: CheckpointStore) -> None:
     await sealing.settle([Settlement(entry(), checkpoint(), payload=BODY)])
-    await sealing.venture([Venture(A, THERE, b"new"), Venture(B, HERE, b"other")])
+    await sealing.enroll({}, [Venture(A, THERE, b"new"), Venture(B, HERE, b"other")])
     assert (await sealing.known([A, B])).leftovers == {A: (THERE,), B: (HERE,)}
     assert (await sealing.payload(A, HERE), await sealing.payload(A, THERE)) == (BODY, b"new")
-    await sealing.venture([Venture(A, THERE, b"newer")])
+    await sealing.enroll({}, [Venture(A, THERE, b"newer")])
     assert await sealing.payload(A, THERE) == b"new", "which one Redo holds isn't known"
     await sealing.settle([Settlement(entry(), settled_places=(THERE,))])
     assert (await sealing.known([A])).leftovers == {}
@@ -66,7 +66,7 @@ async def test_a_payload_without_a_vault_is_an_error(memory: CheckpointStore) ->
     with pytest.raises(ValueError, match="no vault"):
         await memory.settle([Settlement(entry(), checkpoint(), payload=BODY)])
     with pytest.raises(ValueError, match="no vault"):
-        await memory.venture([Venture(A, HERE, BODY)])
+        await memory.enroll({}, [Venture(A, HERE, BODY)])
     assert (await memory.known([A])).checkpoints == {}
     assert (await memory.known([A])).leftovers == {}
 

@@ -34,6 +34,7 @@ from connector.pipeline.ports.entries import Arrival, Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement
 from tests.support.fixtures.pooler import small_pooler
 from tests.support.fixtures.postgres import Database, MakeCluster, create_database, drop_database
+from tests.support.ledger import entries_taken
 
 A, B = OrderKey("a"), OrderKey("b")
 NOBODY: frozenset[OrderKey] = frozenset()
@@ -48,7 +49,7 @@ def accepted(entry: Entry) -> Settlement:
 
 
 async def take(store: Checkpoints) -> dict[str, Entry]:
-    return {entry.key: entry for entry in await store.take(9, 5.0, NOBODY, tuple(Lane))}
+    return {entry.key: entry for entry in await entries_taken(store, 9, 5.0, NOBODY, tuple(Lane))}
 
 
 def connection_of(store: Checkpoints) -> StoreConnection:

@@ -22,6 +22,7 @@ from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement
+from tests.support.ledger import entries_taken
 
 NOBODY: frozenset[OrderKey] = frozenset()
 
@@ -284,7 +285,7 @@ async def main(path):
         await store.arrive([Arrival(revision, 1.0, Lane.LIVE, frozenset({f"{revision}-{n}" for n in range(20)}))], [])
         print(revision, flush=True)
         if revision % 2:
-            entries = await store.take(20, 1.0, frozenset(), [Lane.LIVE])
+            entries = await entries_taken(store, 20, 1.0, frozenset(), [Lane.LIVE])
             await store.enroll({e.key: {"item": frozenset({"shared"})} for e in entries})
             exact = {e.key: {"item": frozenset({e.key})} for e in entries}
             await store.settle(
@@ -307,7 +308,7 @@ async def test_a_killed_process_leaves_a_whole_file_with_every_arrival(checkpoin
     other.close()
     store = in_file(checkpoint_file)
     assert await store.recover() in (told[-1], told[-1] + 1)
-    waiting = await store.take(1_000_000, 1.0, NOBODY, [Lane.LIVE])
+    waiting = await entries_taken(store, 1_000_000, 1.0, NOBODY, [Lane.LIVE])
     accepted = await store.page_checkpoints(None, 1_000_000)
     everything = {entry.key for entry in waiting} | set(accepted)
     assert everything >= {f"{revision}-{n}" for revision in told for n in range(20)}
@@ -320,7 +321,7 @@ async def test_a_killed_process_leaves_a_whole_file_with_every_arrival(checkpoin
 async def test_counts_stay_right_over_many_settlements(checkpoint_file: Path) -> None:
     store = in_file(checkpoint_file)
     await store.arrive([arrival(1, *(f"{n}" for n in range(300)))], [])
-    entries = await store.take(300, 1.0, NOBODY, [Lane.LIVE])
+    entries = await entries_taken(store, 300, 1.0, NOBODY, [Lane.LIVE])
     for missing in (False, True):
         checkpoints = [Checkpoint(e.key, e.key, b"1", 1.0, missing=missing and int(e.key) % 3 == 0) for e in entries]
         await store.settle([Settlement(e, c) for e, c in zip(entries, checkpoints, strict=True)])
@@ -380,6 +381,7 @@ from connector.model.orders import Lookup
 from connector.pipeline.ports.entries import Arrival, Commit, Lane
 from connector.pipeline.ports.records import Settlement, Sweep, SweepKind
 
+
 class Vfs(apsw.VFS):  # the system's file access, which also counts how often a WAL is forced to the disk
     syncs = 0
 
@@ -409,7 +411,7 @@ async def main(path):
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({"a"}))], [])
     looked_up = Arrival(2, 1.0, Lane.LIVE, frozenset({"b"}), frozenset({Lookup("route", ("1",))}))
     await show("arrive", store.arrive([looked_up], [Commit(2, 1, 1)]))
-    entries = await show("take", store.take(9, 1.0, frozenset(), [Lane.LIVE]))
+    entries = await show("take", entries_taken(store, 9, 1.0, frozenset(), [Lane.LIVE]))
     await show("resolved", store.resolved(await store.take_lookups(9, wide=False), None, None))
     members = {"a": {"item": frozenset("12")}}
     await show("enroll", store.enroll(members))

@@ -8,6 +8,7 @@ from connector.model.orders import Lookup, OrderKey, Place
 from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane, PendingLookup
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement, Sweep, SweepKind, Tally
 from connector.pipeline.ports.store import CheckpointStore
+from tests.support.ledger import entries_taken
 
 PEN = Lookup("orders of product", ("pen",))
 INK = Lookup("orders of product", ("ink", 'quo"te'))
@@ -78,7 +79,7 @@ async def test_a_page_of_keys_and_its_cursor_are_stored_together(memory: Checkpo
     taken = await unread(memory)
     await memory.resolved(taken, Arrival(2, 1.0, Lane.FANOUT, frozenset({OrderKey("a")}), first_revision=1), "a")
     assert [pending.cursor for pending in await begun(memory)] == ["a"]
-    (found,) = await memory.take(9, 0.0, frozenset(), [Lane.FANOUT])
+    (found,) = await entries_taken(memory, 9, 0.0, frozenset(), [Lane.FANOUT])
     assert (found.key, found.first_revision, found.revision) == ("a", 1, 2)
     assert await memory.recover() == 2
 
@@ -89,7 +90,7 @@ async def test_what_was_stored_a_day_ahead_waits_no_longer_than_anything_can(
     day, now, longest = 86_400.0, 1_000.0, 1_060.0
     keys = frozenset(map(OrderKey, ("failed", "late", "new")))
     await memory.arrive([Arrival(1, now + day, Lane.LIVE, keys)], [])
-    taken = {one.key: one for one in await memory.take(9, now, frozenset(), [Lane.LIVE])}
+    taken = {one.key: one for one in await entries_taken(memory, 9, now, frozenset(), [Lane.LIVE])}
     due = now + day + 60
     again = Again(due, 3, confirm=False), Again(due, 0, confirm=True, late_until=due, since=due)
     settled = (Settlement(taken[OrderKey(key)], again=one) for key, one in zip(("failed", "late"), again, strict=True))
@@ -98,7 +99,7 @@ async def test_what_was_stored_a_day_ahead_waits_no_longer_than_anything_can(
     await memory.recover(late_until=longest, now=now, longest=longest)
     assert await memory.late_until() == longest
     assert await memory.next_due(frozenset(), failing=True) == longest
-    assert {one.key: one.since for one in await memory.take(9, longest, frozenset(), [Lane.LIVE])} == {
+    assert {one.key: one.since for one in await entries_taken(memory, 9, longest, frozenset(), [Lane.LIVE])} == {
         "late": longest,
         "new": now,
     }

@@ -16,7 +16,8 @@ from connector.pipeline.deliveries import Settled
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Settlement
 from tests.support.fixtures.connector import eventually
-from tests.support.pipeline_context import context_for_test
+from tests.support.ledger import entries_taken
+from tests.support.pipeline_context import context_for_test, queue_for_test
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -24,9 +25,10 @@ async def test_what_became_of_an_order_is_written_though_the_writer_is_cancelled
     tmp_path: Path, *, begun: bool
 ) -> None:
     store, written = in_file(tmp_path / "connector.db"), list[Settlement]()
-    group_commit = GroupCommit(context_for_test(store), [written.extend])
+    context = context_for_test(store)
+    group_commit = GroupCommit(context, queue_for_test(context), [written.extend])
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({OrderKey("a")}))], [])
-    (entry,) = await store.take(1, time.time(), frozenset(), tuple(Lane))
+    (entry,) = await entries_taken(store, 1, time.time(), frozenset(), tuple(Lane))
     release = threading.Event()
     busy = asyncio.create_task(store._engine.read(lambda session: release.wait()))
     station = asyncio.create_task(group_commit.step())

@@ -20,6 +20,7 @@ from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.protocols import Redo
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from connector.status.history import History
+from tests.support.ledger import entries_taken
 from tests.support.pipeline_context import context_for_test, queue_for_test
 from tests.support.sample_orders import document
 
@@ -133,5 +134,5 @@ async def test_nothing_that_would_be_taken_away_shows_whether_redo_is_up() -> No
         await memory.settle([Settlement(entry, checkpoint)])
     context = context_for_test(memory, Clock(wall=lambda: NOW))
     await FailingOrders(context, queue_for_test(context)).send_canaries("s")
-    asked = await memory.take(9, NOW, frozenset(), list(Lane))
+    asked = await entries_taken(memory, 9, NOW, frozenset(), list(Lane))
     assert [entry.key for entry in asked] == ["3"]

@@ -11,6 +11,7 @@ from connector.pipeline.clock import MACHINE, Clock
 from connector.pipeline.context import Context
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.deliveries import Terms
+from connector.pipeline.dispatch.backpressure import Backpressure
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.dispatch.orders_in_work import OrdersInWork
 from connector.pipeline.dispatch.revisions import Revisions
@@ -46,4 +47,4 @@ def context_for_test(store: CheckpointStore | None = None, clock: Clock = MACHIN
 
 
 def queue_for_test(context: Context) -> LedgerQueue:
-    return LedgerQueue(context, ReadPause(context.clock))
+    return LedgerQueue(context, ReadPause(context.clock), Backpressure(context.wake))

@@ -21,6 +21,7 @@ from connector.pipeline.deliver.policy import POLICY
 from connector.pipeline.ports.entries import Arrival, Lane
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import MakeCluster, create_database
+from tests.support.ledger import entries_taken
 
 NO_PAUSE = Pause(OutcomeKind.ACCEPTED, "", "", 0.0, 0.0, 0)
 
@@ -285,7 +286,7 @@ async def test_a_refused_token_pauses_everything_spends_no_attempt_and_resumes_b
     pipeline = rig.running.pipeline
     await eventually("it pauses", lambda: (pipeline.admissions.pause or NO_PAUSE).attempt >= 3)
     assert rig.sandbox.state.answers["POST 401"] < 40 + 10, "one probe at a time, not every order again and again"
-    entries = await rig.running.pipeline.ports.store.take(100, 2e9, frozenset(), (Lane.LIVE,))
+    entries = await entries_taken(rig.running.pipeline.ports.store, 100, 2e9, frozenset(), (Lane.LIVE,))
     assert {entry.attempts for entry in entries} <= {0}
     rig.switch(unauthorized=False)
     await rig.stop()

@@ -25,6 +25,7 @@ from connector.status.facts import State
 from connector.wiring.factories import checkpoints
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import Database
+from tests.support.ledger import entries_taken
 from tests.support.oms.minimal_mapping import mapping
 
 TABLES = """
@@ -244,7 +245,7 @@ async def test_dead_letters_that_an_older_version_made_wrongly_recover_by_themse
     store = open_checkpoints(checkpoints(rig.settings()), None)
     keys = frozenset(OrderKey(str(number)) for number in range(1, 6))
     await store.arrive([Arrival(10**6, 0.0, Lane.LIVE, keys)], [])
-    entries = await store.take(10, 1.0, frozenset(), tuple(Lane))
+    entries = await entries_taken(store, 10, 1.0, frozenset(), tuple(Lane))
     wrong = [
         DeadLetter(one.key, "mapping", f"division by zero (SQLSTATE 22012) for {one.key}", (), None, 0.0, 0.0, 1)
         for one in entries

@@ -44,6 +44,17 @@ class PostgresEngine(Engine):
         self._session: PostgresSession | None = None
         self._open_on_thread(self._current)
 
+    async def write_and_try(
+        self, work: Callable[[Session], Any], durability: Durability, then: Callable[[Session], T]
+    ) -> T | None:
+        """Both in one transaction, because each costs a round trip and a sync."""
+
+        def both(session: Session) -> T:
+            work(session)
+            return then(session)
+
+        return await self.write(both, durability)
+
     def expect_late(self, seconds: float | None) -> None:
         if self._claim is not None:
             self._claim.late_for = seconds

@@ -43,6 +43,10 @@ class PostgresSession(Session):
     def rows(self, name: str, /, **values: Any) -> list[Any]:
         return self._execute(name, values).fetchall()
 
+    def rows_together(self, *names: str, **values: Any) -> list[list[Any]]:
+        cursors = [self._execute(name, values) for name in names]
+        return [cursor.fetchall() for cursor in cursors]
+
     def rows_of(self, name: str, rows: Iterable[Sequence[Any]], /, **values: Any) -> Iterable[Any]:
         columns = self._columns(name, rows)
         return self._execute(name, {**columns, **values}).fetchall() if columns else ()

@@ -41,13 +41,18 @@ def venture(session: Session, ventures: Sequence[Venture], vault: Vault | None) 
 
 def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Checkpoint]:
     """The checkpoints of some orders."""
-    return {row[0]: _checkpoint(row) for row in session.rows("checkpoint_of", keys=[*keys])}
+    return by_key(session.rows("checkpoint_of", keys=[*keys]))
 
 
-def leftovers(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, tuple[Place, ...]]:
+def by_key(rows: Iterable[Sequence[Any]]) -> Mapping[OrderKey, Checkpoint]:
+    """Rows of the table as records."""
+    return {row[0]: _checkpoint(row) for row in rows}
+
+
+def leftovers(rows: Iterable[tuple[OrderKey, str, str]]) -> Mapping[OrderKey, tuple[Place, ...]]:
     """Where else Redo may hold some orders, in the order of the places."""
     found: dict[OrderKey, tuple[Place, ...]] = {}
-    for key, store_id, order_id in sorted(session.rows("leftover_of", keys=[*keys])):
+    for key, store_id, order_id in sorted(rows):
         found[key] = (*found.get(key, ()), Place(store_id, order_id))
     return found
 

@@ -28,9 +28,9 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     session.run_rows("dead_letter_bury", [_row(one.dead_letter) for one in settlements if one.dead_letter is not None])
 
 
-def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, DeadLetter]:
-    """The dead letters of some orders."""
-    return {row[0]: _letter(row) for row in session.rows("dead_letter_of", keys=[*keys])}
+def by_key(rows: Iterable[Sequence[Any]]) -> Mapping[OrderKey, DeadLetter]:
+    """Rows of the table as records."""
+    return {row[0]: _letter(row) for row in rows}
 
 
 def page(session: Session, after: OrderKey | None, limit: int) -> list[DeadLetter]:

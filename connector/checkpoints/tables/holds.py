@@ -73,11 +73,11 @@ def release(session: Session, number: int, arrival: Arrival, limit: int) -> int:
     return len(rows)
 
 
-def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Held]:
-    """Which of some orders are in a hold."""
+def by_key(rows: Iterable[Sequence[Any]]) -> Mapping[OrderKey, Held]:
+    """Rows of the table as records."""
     return {
         key: Held(number, tuple(orjson.loads(fields)), since, bool(confirm))
-        for key, number, _, fields, since, confirm in session.rows("held_of", keys=[*keys])
+        for key, number, _, fields, since, confirm in rows
     }
 
 

@@ -15,7 +15,7 @@ import orjson
 
 from connector.checkpoints.engine import Session
 from connector.model.orders import Lookup, OrderKey
-from connector.pipeline.ports.entries import Arrival, Entry, Lane, PendingLookup
+from connector.pipeline.ports.entries import Arrival, Entry, Lane, PendingLookup, Room
 from connector.pipeline.ports.records import Settlement
 
 MOST_ATTEMPTS: Final = 2**31 - 1
@@ -64,18 +64,19 @@ def _joined(one: _Row, other: _Row) -> _Row:
     )
 
 
-def due(session: Session, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+def due(session: Session, room: Room) -> list[Entry]:
     """The next entries that haven't failed: by lane, then by revision. Of more than `limit` whose delay is over, those
     due earliest."""
-    found = map(_entry, session.rows_of("ledger_due", _lanes(lanes), now=now, page=limit + len(busy)))
-    free = (entry for entry in found if entry.key not in busy)
-    return sorted(free, key=lambda entry: (entry.lane, entry.revision, entry.key))[:limit]
+    found = session.rows_of("ledger_due", _lanes(room.lanes), now=room.now, page=room.limit + len(room.busy))
+    free = [row for row in found if row[0] not in room.busy]
+    free.sort(key=lambda row: (row[4], row[2], row[0]))  # lane, revision, key
+    return [_entry(row) for row in free[: room.limit]]
 
 
-def failing(session: Session, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
+def failing(session: Session, room: Room) -> list[Entry]:
     """The next entries that failed, those due earliest first, so that each has its turn."""
-    found = session.rows_of("ledger_failing", _lanes(lanes), now=now, page=limit + len(busy))
-    return [_entry(row[1:]) for row in sorted(row for row in found if row[1] not in busy)[:limit]]
+    found = session.rows_of("ledger_failing", _lanes(room.lanes), now=room.now, page=room.limit + len(room.busy))
+    return [_entry(row[1:]) for row in sorted(row for row in found if row[1] not in room.busy)[: room.limit]]
 
 
 def _lanes(lanes: Iterable[Lane]) -> list[tuple[int]]:
@@ -87,10 +88,9 @@ def _entry(row: Sequence[Any]) -> Entry:
     return Entry(key, first_revision, revision, since, Lane(lane), attempts, bool(confirm), late_until, bool(approved))
 
 
-def mark(session: Session, entries: Sequence[Entry]) -> None:
+def mark(session: Session, keys: Sequence[OrderKey]) -> None:
     """From now on a request may be on its way for these."""
-    if entries:
-        session.run("ledger_mark", keys=[entry.key for entry in entries])
+    session.run("ledger_mark", keys=[*keys])
 
 
 def settle(session: Session, settlements: Sequence[Settlement]) -> None:

@@ -38,6 +38,18 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> None:
     session.run_rows("member_add", sorted(wanted - present))
 
 
+def members(
+    rows: Iterable[tuple[int, str, OrderKey]], indexes: Iterable[tuple[str, int]]
+) -> Mapping[OrderKey, Members]:
+    """Rows of the table, and the names of its parts, by order."""
+    names = {number: name for name, number in indexes}
+    found: dict[OrderKey, dict[str, set[str]]] = {}
+    for number, row, key in rows:
+        if number in names:  # else it was given up
+            found.setdefault(key, {}).setdefault(names[number], set()).add(row)
+    return {key: {name: frozenset(rows) for name, rows in parts.items()} for key, parts in found.items()}
+
+
 def enrolled(session: Session, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:
     """The first `limit` orders of any of the rows after a key."""
     found: set[OrderKey] = set()

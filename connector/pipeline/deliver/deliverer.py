@@ -32,7 +32,6 @@ class Deliverer:
         self._clock = context.clock
         self._large = context.in_work.large
         self._tasks = context.tasks
-        self._wake = context.wake
         self._queue = queue
         self._sender = sender
         self._claims = claims
@@ -53,7 +52,6 @@ class Deliverer:
         finally:
             self._claims.release(delivery)
             self._large.finished(delivery)
-            self._wake.set()
         if self._sender.reopened:
             self._sender.reopened = False
             # What is known to fail keeps its time: a pause says nothing about it.

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from connector.pipeline.context import Context
 from connector.pipeline.deliveries import Settled
+from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.examine.order_log import RefusalLog
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
@@ -17,8 +18,10 @@ from connector.pipeline.ports.records import Settlement
 class GroupCommit:
     """`listeners` are called with settlements once they are stored; what follows from that isn't known here."""
 
-    def __init__(self, context: Context, listeners: Sequence[Callable[[Sequence[Settlement]], None]]) -> None:
-        self._store = context.store
+    def __init__(
+        self, context: Context, queue: LedgerQueue, listeners: Sequence[Callable[[Sequence[Settlement]], None]]
+    ) -> None:
+        self._queue = queue
         self._clock = context.clock
         self._observer = context.observer
         self._listeners = listeners
@@ -65,7 +68,8 @@ class GroupCommit:
         batch, self._pending = self._pending, []
         if batch:
             reach("settle.before")
-            await self._store.settle(batch)
-            reach("settle.after")
-            for listener in self._listeners:
-                listener(batch)
+            await self._queue.settle(batch, self._written)
+
+    def _written(self, batch: Sequence[Settlement]) -> None:
+        for listener in self._listeners:
+            listener(batch)

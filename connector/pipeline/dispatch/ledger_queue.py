@@ -1,31 +1,69 @@
-"""The ledger as a queue: what is due is taken from it, and keys are added. It must not know how many orders fit."""
+"""The ledger as a queue: what is due is taken from it, and keys are added.
+
+What arrives, and what is settled, is written together with taking what is due then: an order that nothing keeps back
+is in work after one durable write. It must not know how many orders fit, nor what becomes of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from connector.model.orders import OrderKey
 from connector.pipeline.context import Context
+from connector.pipeline.dispatch.backpressure import Backpressure
 from connector.pipeline.dispatch.due_times import DueTimes
-from connector.pipeline.ports.entries import Arrival, Entry, Lane
-from connector.pipeline.ports.records import Settlement
+from connector.pipeline.failpoints import reach
+from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane, Room
+from connector.pipeline.ports.records import Settlement, Taken
 from connector.pipeline.read.read_pause import ReadPause
+
+
+class Capacity(Protocol):
+    """How much fits at present."""
+
+    def room(self, freed: Collection[OrderKey] = ()) -> Room | None: ...
+
+    def failing_room(self, *, others: bool) -> Room | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the dispatcher found: whether `all` that is due was taken, and whether of every lane."""
+
+    all: bool
+    every_lane: bool
 
 
 class LedgerQueue:
     """Keeps what is in work (`Context.in_work`) and when the rest falls due."""
 
-    def __init__(self, context: Context, read_pause: ReadPause) -> None:
+    def __init__(self, context: Context, read_pause: ReadPause, backpressure: Backpressure) -> None:
         self._store = context.store
         self._clock = context.clock
         self._revisions = context.revisions
         self._in_work = context.in_work
         self._wake = context.wake
         self.read_pause = read_pause
+        self._backpressure = backpressure
         self.quiet_until = 0.0
         """Nothing is taken until then: a request under a former key may be carried out late."""
         self._due_times = DueTimes(context)
         self._failing_due_times = DueTimes(context, failing=True)
+        self._capacity: Capacity | None = None
+        self._examine: Callable[[Sequence[Entry]], None] | None = None
+        self._taking = asyncio.Lock()
+        """One call at a time takes entries, so that none is taken twice."""
+
+    def open(self, capacity: Capacity, examine: Callable[[Sequence[Entry]], None]) -> None:
+        """From now on entries are taken, as far as there is room, and given to `examine`."""
+        self._capacity, self._examine = capacity, examine
+
+    def close(self) -> None:
+        """Nothing is taken any more."""
+        self._capacity = None
 
     @property
     def not_before(self) -> float:
@@ -37,21 +75,78 @@ class LedgerQueue:
         self.read_pause.changed()
         self._wake.set()
 
-    async def take(self, limit: int, lanes: Sequence[Lane], *, failing: bool = False) -> list[Entry]:
-        """The next due entries, in work from now on. `failing`: of those that failed."""
-        busy = self._in_work.keys
-        entries = await self._store.take(limit, self._clock.now(), busy, lanes, failing=failing)
-        self._in_work.take(entries)
-        return entries
+    async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit]) -> None:
+        """Add what transactions affected, durably, and take what is due."""
+        self.read_pause.changed()
+        await self._write_and_take(lambda room: self._store.arrive(arrivals, commits, None, room))
 
-    async def failing_are_due(self) -> bool:
-        return await self._failing_due_times.any_due(self._in_work.keys)
+    async def settle(self, settlements: Sequence[Settlement], written: Callable[[Sequence[Settlement]], None]) -> None:
+        """Write what became of orders, and take what is due. `written` is called in between."""
 
-    async def seconds_until_due(self, *, usual: bool, failing: bool) -> float | None:
-        """Until an entry that backs off falls due, of those that never failed (`usual`) and those that did; None when
-        none does."""
+        async def settle(room: Room | None) -> Taken:
+            taken = await self._store.settle(settlements, room)
+            reach("settle.after")
+            written(settlements)
+            self._written(settlements)
+            return taken
+
+        await self._write_and_take(settle, frozenset(one.entry.key for one in settlements))
+
+    async def _write_and_take(
+        self, write: Callable[[Room | None], Awaitable[Taken]], freed: Collection[OrderKey] = ()
+    ) -> None:
+        """While another call takes, or nothing fits, it is the dispatcher's turn afterwards."""
+        room = None
+        if self._capacity is not None and not self._taking.locked() and self.not_before <= self._clock.now():
+            room = self._capacity.room(freed)
+        if room is None:
+            await write(None)
+            self._wake.set()
+            return
+        async with self._taking:
+            if not self._took(room, await write(room)):
+                self._wake.set()
+
+    async def take(self) -> Look | None:
+        """The next due entries, and those that failed. None: nothing fits."""
+        async with self._taking:
+            room = None if self._capacity is None else self._capacity.room()
+            if room is None or self._capacity is None:
+                return None
+            taken = await self._store.take(room)
+            all_taken = self._took(room, taken)
+            failing = self._capacity.failing_room(others=bool(taken.entries))
+            if failing is not None and await self._failing_due_times.any_due(self._in_work.keys):
+                self._took(failing, await self._store.take(failing))
+            return Look(all_taken, room.of_every_lane)
+
+    def _took(self, room: Room, taken: Taken) -> bool:
+        """These are in work from now on. Whether that was all that was due."""
+        reach("dispatch.after_take")
+        self._in_work.take(taken)
+        self._in_work.progressed()
+        if self._examine is not None:
+            self._examine(taken.entries)
+        all_taken = len(taken.entries) < room.limit
+        if all_taken and room.of_every_lane and not room.failing:
+            self._backpressure.has_room(drained=self._in_work.sweeps_are_done)
+        return all_taken
+
+    def _written(self, settlements: Sequence[Settlement]) -> None:
+        """The settlements are in the store: their orders may be taken again."""
+        for settlement in settlements:
+            if settlement.again is not None:
+                times = self._failing_due_times if settlement.again.attempts else self._due_times
+                times.put_back(settlement.again.due)
+            if settlement.again is not None or settlement.entry.attempts:
+                self._wake.set()  # it may be due before what the dispatcher waits for, or make room for one that failed
+        self._in_work.remove(settlement.entry.key for settlement in settlements)
+
+    async def seconds_until_due(self, *, usual: bool) -> float | None:
+        """Until an entry that backs off falls due, of those that never failed (`usual`) and those that did and fit;
+        None when none does."""
         times = [await self._due_times.next_due(self._in_work.keys)] if usual else []
-        if failing:
+        if self._capacity is not None and self._capacity.failing_room(others=False) is not None:
             # In work as of now: what was put back while the store was asked for the others would be passed over.
             times.append(await self._failing_due_times.next_due(self._in_work.keys))
         return min((max(0.0, due - self._clock.now()) for due in times if due is not None), default=None)
@@ -76,12 +171,3 @@ class LedgerQueue:
         """Orders can be read again: those that wait for it need not wait longer."""
         self.read_pause.end()
         await self.hasten()
-
-    def written(self, settlements: Sequence[Settlement]) -> None:
-        """The settlements are in the store: their orders may be taken again."""
-        for settlement in settlements:
-            if settlement.again is not None:
-                times = self._failing_due_times if settlement.again.attempts else self._due_times
-                times.put_back(settlement.again.due)
-        self._in_work.remove(settlement.entry.key for settlement in settlements)
-        self._wake.set()

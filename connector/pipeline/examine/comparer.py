@@ -6,7 +6,6 @@ requests, or when an entry is taken.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from connector.pipeline.examine.decide import decide, must_push, reaches_new_pla
 from connector.pipeline.examine.place_claims import PlaceClaims
 from connector.pipeline.holds.guard import Guard
 from connector.pipeline.ports.entries import Again, Entry
-from connector.pipeline.ports.records import Known, Settlement, Venture
+from connector.pipeline.ports.records import Settlement, Venture
 from connector.pipeline.read.control_reads import ControlReads
 from connector.pipeline.read.large_orders import COMMON, TOGETHER
 from connector.pipeline.read.reader import Reader, Reading
@@ -57,6 +56,7 @@ class Comparer:
         self._contract = context.contract
         self._terms = context.terms
         self._clock = context.clock.now
+        self._in_work = context.in_work
         self._reader = reader
         self._guard = guard
         self._claims = claims
@@ -69,45 +69,37 @@ class Comparer:
 
     async def diff(self, entries: Sequence[Entry], *, large: bool = False, brief: bool = False) -> Findings:
         """`large`: larger orders too; `brief`: in little time. Raises as `Reader.read` does."""
-        keys = [entry.key for entry in entries]
-        # What is known of an order doesn't change while it is in work.
-        asked = asyncio.ensure_future(self._store.known(keys))
-        try:
-            readings = await self._reader.read(keys, large=large, brief=brief)
-            known = await asked
-        finally:
-            asked.cancel()  # a look that is given up must not wait for a store that can't be read
-        known = await self._with_claims(entries, readings, known, large=large)
-        found, breaks = Findings(), Breaks()
-        pushes = []
-        for entry, reading in zip(entries, readings, strict=True):
-            if (delivery := await self._diff(entry, reading, known, found, large=large)) is not None:
-                pushes.append(delivery)
-            await breaks.take()
-        if found.unfit:
-            await self._former.retire(found.unfit)
-        admitted, turned_away = await self._claims.admit(pushes)
-        found.settled += turned_away
-        for delivery in await self._with_history(admitted, large=large):
-            await self._guarded(delivery, found)
-        await self._claims.displace(found.deliveries)
-        await self._record_new_places(found.deliveries)
+        async with self._reader.reading([entry.key for entry in entries], large=large, brief=brief) as readings:
+            await self._take_over(entries, readings, large=large)
+            found, breaks = Findings(), Breaks()
+            pushes = []
+            for entry, reading in zip(entries, readings, strict=True):
+                if (delivery := await self._diff(entry, reading, found, large=large)) is not None:
+                    pushes.append(delivery)
+                await breaks.take()
+            if found.unfit:
+                await self._former.retire(found.unfit)
+            admitted, turned_away = await self._claims.admit(pushes)
+            found.settled += turned_away
+            for delivery in await self._with_history(admitted, large=large):
+                await self._guarded(delivery, found)
+            await self._claims.displace(found.deliveries)
+            await self._enroll(readings, found.deliveries)
         return found
 
-    async def _diff(
-        self, entry: Entry, reading: Reading, known: Known, found: Findings, *, large: bool
-    ) -> Delivery | None:
+    async def _diff(self, entry: Entry, reading: Reading, found: Findings, *, large: bool) -> Delivery | None:
         """A push; everything else is added to what was found."""
         if reading.oversized:
             found.oversized.append((entry, reading.oversized))
             return None
+        remembered = self._in_work.remembered(entry.key)
         if reading.misfit and not is_former(entry.key):
-            self._misfit(entry, known, found)
+            self._misfit(entry, remembered, found)
             return None
-        letter = known.dead_letters.get(entry.key)
+        letter = remembered.dead_letter
         if letter is not None and letter.reason == MAPPING and reading.error is None:
             self._second_looks.readable(letter)
-        decide_it = partial(self._decide, entry, reading, _remembered(known, entry.key))
+        decide_it = partial(self._decide, entry, reading, remembered)
         decision = await off_loop(decide_it) if large else decide_it()
         if isinstance(decision, Settled):
             found.settled.append(decision)
@@ -119,30 +111,27 @@ class Comparer:
             await self._remove(decision, found)
         return None
 
-    async def _with_claims(
-        self, entries: Sequence[Entry], readings: Sequence[Reading], known: Known, *, large: bool
-    ) -> Known:
-        """What is known once orders without checkpoints have taken over what is stored at their places."""
+    async def _take_over(self, entries: Sequence[Entry], readings: Sequence[Reading], *, large: bool) -> None:
+        """Orders without checkpoints take over what is stored by former keys at their places."""
         if not self._former.exist:
-            return known
+            return
         wanted = {}
         for entry, reading in zip(entries, readings, strict=True):
-            if entry.key not in known.checkpoints and len(reading.documents) == 1:
+            if self._in_work.remembered(entry.key).checkpoint is None and len(reading.documents) == 1:
                 order = partial(self._contract.order, reading.documents[0], entry.since)
                 with suppress(InvalidOrder):
                     wanted[entry.key] = (await off_loop(order) if large else order()).place
-        if not await self._former.claim(wanted):
-            return known
-        return await self._store.known([entry.key for entry in entries])
+        if claimed := await self._former.claim(wanted):
+            self._in_work.remember(await self._store.known([*claimed]), claimed)
 
-    def _misfit(self, entry: Entry, known: Known, found: Findings) -> None:
+    def _misfit(self, entry: Entry, remembered: Remembered, found: Findings) -> None:
         """A key that is none any more isn't judged before every order had its chance to take over what is stored."""
         late = entry.late_until
         again = wait_for_late(entry) if late is not None and self._clock() < late else None
         gone = again is None
         settlement = Settlement(entry, again=again, clear_dead_letter=gone, members={} if gone else None)
         found.settled.append(Settled(settlement, None))
-        if gone and (entry.key in known.checkpoints or entry.key in known.leftovers):
+        if gone and (remembered.checkpoint is not None or remembered.leftovers):
             found.unfit.append(entry.key)
 
     def _decide(self, entry: Entry, reading: Reading, remembered: Remembered) -> Settled | Delivery:
@@ -173,15 +162,20 @@ class Comparer:
         if (kept is None or kept.settlement.held is not None) and delivery.order is not None:
             found.weight += len(delivery.order.body)
 
-    async def _record_new_places(self, deliveries: Sequence[Delivery]) -> None:
+    async def _enroll(self, readings: Sequence[Reading], deliveries: Sequence[Delivery]) -> None:
+        """Before anything is sent: the child rows of what was read, and places where Redo may hold orders from now on.
+        Mostly there is nothing new, and nothing is written."""
+        members = {one.key: one.members for one in readings if one.members and not one.oversized}
+        members = {key: found for key, found in members.items() if not self._in_work.are_enrolled(key, found)}
         kept = self._terms.keep_payload
         new = [
             Venture(one.entry.key, one.place, one.order.body if kept and one.order is not None else None)
             for one in deliveries
             if reaches_new_place(one, self._terms)
         ]
-        if new:
-            await self._store.venture(new)
+        if members or new:
+            await self._store.enroll(members, new)
+            self._in_work.enrolled(members)
 
     async def _remove(self, delivery: Delivery, found: Findings) -> None:
         settled = await self._claims.claim_removal(delivery)
@@ -266,9 +260,3 @@ class Comparer:
         if others:
             found = (*found, *self._contract.reused(order.traits, others))
         return replace(delivery, suspicions=found) if found else delivery
-
-
-def _remembered(known: Known, key: OrderKey) -> Remembered:
-    return Remembered(
-        known.checkpoints.get(key), known.dead_letters.get(key), known.leftovers.get(key, ()), known.held.get(key)
-    )

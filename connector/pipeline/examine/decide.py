@@ -97,7 +97,7 @@ def _in_step(delivery: Delivery, terms: Terms, again: Again | None, now: float) 
         entry,
         clear_dead_letter=accepted and remembered.dead_letter is not None and not elsewhere,
         again=again,
-        members=delivery.members if accepted and again is None else None,
+        members=delivery.new_members if accepted and again is None else None,
         settled_places=remembered.leftovers if terms.missing == "ignore" else (),
     )
     return Settled(settlement, None if again else Result.UNCHANGED)

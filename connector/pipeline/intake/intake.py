@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from connector.model.changes import Transaction
 from connector.pipeline.backoff import unless_stopped
-from connector.pipeline.context import Context
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
@@ -25,10 +24,7 @@ from connector.pipeline.sweeps.state import Sweeps
 class LedgerWriter:
     """Writes to the ledger what transactions affected, and wakes who waits for it. Acknowledges nothing."""
 
-    def __init__(
-        self, context: Context, sweeps: Sweeps, visibility: Visibility, queue: LedgerQueue, lookups: LookupResolver
-    ) -> None:
-        self._store = context.store
+    def __init__(self, sweeps: Sweeps, visibility: Visibility, queue: LedgerQueue, lookups: LookupResolver) -> None:
         self._sweeps = sweeps
         self._visibility = visibility
         self._queue = queue
@@ -41,9 +37,9 @@ class LedgerWriter:
         if routed.sweep is not None:
             self._sweeps.asked(*routed.sweep)
             await self._sweeps.save(routed.arrivals, routed.commits)
+            self._queue.arrived()
         elif routed.arrivals:
-            await self._store.arrive(routed.arrivals, routed.commits)
-        self._queue.arrived()
+            await self._queue.arrive(routed.arrivals, routed.commits)
         if any(arrival.lookups for arrival in routed.arrivals):
             self._lookups.lookups_arrived()
 

@@ -78,6 +78,22 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What may be taken from the ledger: up to `limit` entries of these lanes that are due at `now` and not `busy`.
+    `failing`: of those that failed last (attempts above 0), instead of those that never failed or succeeded last."""
+
+    limit: int
+    now: float
+    busy: frozenset[OrderKey]
+    lanes: tuple[Lane, ...]
+    failing: bool = False
+
+    @property
+    def of_every_lane(self) -> bool:
+        return len(self.lanes) == len(Lane)
+
+
+@dataclass(frozen=True, slots=True)
 class PendingLookup:
     """A lookup that waits in the ledger. `cursor`: keys up to it are already in the ledger; None: none yet."""
 

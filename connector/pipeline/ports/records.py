@@ -5,7 +5,7 @@ Records only. Times are seconds since 1970 unless a name says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -180,6 +180,19 @@ class Known:
     dead_letters: Mapping[OrderKey, DeadLetter]
     leftovers: Mapping[OrderKey, tuple[Place, ...]] = field(default_factory=dict)
     held: Mapping[OrderKey, Held] = field(default_factory=dict)
+    members: Mapping[OrderKey, Members] = field(default_factory=dict)
+    """What the reverse index holds for them."""
+
+
+NOTHING_KNOWN = Known({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Entries that were taken from the ledger, and what is known about their orders."""
+
+    entries: Sequence[Entry] = ()
+    known: Known = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from connector.model.orders import Members, OrderKey, Place
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane, PendingLookup
+from connector.pipeline.ports.entries import Arrival, Commit, PendingLookup, Room
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState, HoldSummary
 from connector.pipeline.ports.records import (
     DeadLetter,
@@ -17,6 +17,7 @@ from connector.pipeline.ports.records import (
     Rebinding,
     Settlement,
     Sweep,
+    Taken,
     Tally,
     Venture,
     Warned,
@@ -30,22 +31,25 @@ class CheckpointStore(Protocol):
     @property
     def heartbeat(self) -> Heartbeat: ...
 
-    async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
-        """Add to the ledger (merging with what waits there), remember the commits as unseen, and store the sweep's
-        state if given: one durable commit."""
+    async def arrive(
+        self,
+        arrivals: Sequence[Arrival],
+        commits: Sequence[Commit],
+        sweep: Sweep | None = None,
+        room: Room | None = None,
+    ) -> Taken:
+        """Add to the ledger (merging with what waits there), remember the commits as unseen, store the sweep's state if
+        given, and take what is due then, as far as there is room: one durable commit."""
         ...
 
-    async def take(
-        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
-    ) -> list[Entry]:
-        """The next due entries that never failed or succeeded last, by lane, then oldest first, leaving out `busy`
-        keys; durably marked as in flight. `failing`: the others (attempts above 0), those due earliest first."""
+    async def take(self, room: Room) -> Taken:
+        """The next due entries, by lane, then oldest first (of those that failed, those due earliest first); durably
+        marked as in flight."""
         ...
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None: ...
-
-    async def venture(self, ventures: Sequence[Venture]) -> None:
-        """Leftovers, with their payloads, of orders that stay in work. Durable, if there are any."""
+    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken:
+        """Write what became of orders, then take what is due, as far as there is room. Nothing is taken when that can't
+        be written although the settlements could."""
         ...
 
     async def hasten(self, most_attempts: int | None = None) -> None:
@@ -127,8 +131,9 @@ class CheckpointStore(Protocol):
         ones (a page was read: cursor not None) and one for the others."""
         ...
 
-    async def enroll(self, members: Mapping[OrderKey, Members]) -> None:
-        """Before orders are pushed: add their child rows to the reverse index, removing none. One durable commit."""
+    async def enroll(self, members: Mapping[OrderKey, Members], ventures: Sequence[Venture] = ()) -> None:
+        """Before orders are pushed, which stay in work: add their child rows to the reverse index, removing none, and
+        leftovers with their payloads. One durable commit."""
         ...
 
     async def enrolled(self, index: str, rows: Sequence[str], after: OrderKey | None, limit: int) -> list[OrderKey]:

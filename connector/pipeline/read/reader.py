@@ -8,17 +8,16 @@ be read, and after that each of them failed again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from connector.model.errors import OrderUnreadable
-from connector.model.orders import Assembly, Document, Members, OrderKey
+from connector.model.orders import NO_MEMBERS, Assembly, Document, Members, OrderKey
 from connector.pipeline.context import Context
 from connector.pipeline.read.control_reads import ControlReads
 from connector.pipeline.read.large_orders import COMMON
 from connector.pipeline.read.visibility import HiddenCommits, Visibility
-
-NO_MEMBERS: Members = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,6 @@ class Reader:
     waits for that."""
 
     def __init__(self, context: Context, visibility: Visibility, recovered: Callable[[str], None]) -> None:
-        self._store = context.store
         self._assembler = context.assembler
         self._observer = context.observer
         self._in_work = context.in_work
@@ -50,19 +48,19 @@ class Reader:
         self._under_way: set[asyncio.Future[None]] = set()
         self.controls = ControlReads(context, self._assemble, recovered)
 
-    async def read(self, keys: Sequence[OrderKey], *, large: bool = False, brief: bool = False) -> list[Reading]:
-        """One reading for each key; `large`: larger documents too; `brief`: in little time. Raises SourceUnavailable
-        (LimitExceeded when fewer keys may pass), MappingBroken (MappingFails when it fails for all keys)."""
+    @asynccontextmanager
+    async def reading(
+        self, keys: Sequence[OrderKey], *, large: bool = False, brief: bool = False
+    ) -> AsyncIterator[list[Reading]]:
+        """One reading for each key, whose members are to be in the reverse index at the end of the block; `large`:
+        larger documents too; `brief`: in little time. Raises SourceUnavailable (LimitExceeded when fewer keys may
+        pass), MappingBroken (MappingFails when it fails for all keys)."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(done)
         try:
             largest = None if large else COMMON
             await self.controls.probe(keys, largest)  # when the mapping fails for all, it costs one query
-            readings = await self._read(keys, largest, brief=brief)
-            members = {reading.key: reading.members for reading in readings if reading.members}
-            if members:
-                await self._store.enroll(members)
-            return readings
+            yield await self._read(keys, largest, brief=brief)
         finally:
             self._under_way.discard(done)
             done.set_result(None)

@@ -22,8 +22,8 @@ from connector.pipeline.deliveries import Terms
 from connector.pipeline.holds.limits import Limits
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.options import Options
-from connector.pipeline.ports.entries import Arrival, Commit, Entry, Lane
-from connector.pipeline.ports.records import Known, Settlement, Sweep
+from connector.pipeline.ports.entries import Arrival, Commit, Room
+from connector.pipeline.ports.records import Known, Settlement, Sweep, Taken
 from connector.pipeline.start import SETTING_UP_NOTE
 from connector.sandbox.app import Sandbox
 from connector.sandbox.faults.switches import Switches
@@ -71,21 +71,29 @@ class WatchedCheckpoints(Checkpoints):
         super().__init__(SqliteEngine(open_memory()), VAULT, loop.wall)
         self._witness = witness
 
-    async def arrive(self, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None) -> None:
-        await super().arrive(arrivals, commits, sweep)
+    async def arrive(
+        self,
+        arrivals: Sequence[Arrival],
+        commits: Sequence[Commit],
+        sweep: Sweep | None = None,
+        room: Room | None = None,
+    ) -> Taken:
+        taken = await super().arrive(arrivals, commits, sweep, room)
         self._witness.arrived(arrivals, commits)
-
-    async def take(
-        self, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane], *, failing: bool = False
-    ) -> list[Entry]:
-        taken = await super().take(limit, now, busy, lanes, failing=failing)
-        self._witness.took(taken)
+        self._witness.took(taken.entries)
         return taken
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def take(self, room: Room) -> Taken:
+        taken = await super().take(room)
+        self._witness.took(taken.entries)
+        return taken
+
+    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken:
         for settlement in settlements:
             self._witness.settling(settlement)
-        await super().settle(settlements)
+        taken = await super().settle(settlements, room)
+        self._witness.took(taken.entries)
+        return taken
 
 
 class ChoosySandbox(Sandbox):
