@@ -64,18 +64,16 @@ class RetryingStore:
     def __getattr__(self, method: str) -> Any:
         """One of the store's methods, all of which are coroutines."""
 
-        once = getattr(self._store, method)
-
         async def call(*arguments: Any, **named: Any) -> Any:
             try:
-                return await once(*arguments, **named)
+                return await getattr(self._store, method)(*arguments, **named)
             except CheckpointsUnwritable as error:
                 if self._starting is not None and asyncio.current_task() is self._starting:
                     raise
                 trouble = error
-            return await self._repeat(lambda: once(*arguments, **named), trouble)
+            return await self._repeat(lambda: getattr(self._store, method)(*arguments, **named), trouble)
 
-        setattr(self, method, call)  # looked up once
+        setattr(self, method, call)  # made once
         return call
 
     async def _repeat(self, once: Callable[[], Awaitable[Any]], trouble: CheckpointsUnwritable) -> Any:

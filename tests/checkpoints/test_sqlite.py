@@ -20,7 +20,7 @@ from connector.checkpoints.sqlite.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.statements import statements
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
-from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.entries import Arrival, Lane, Room
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from tests.support.ledger import entries_taken
 
@@ -240,7 +240,7 @@ import asyncio, resource, sys
 from pathlib import Path
 from connector.checkpoints.opening import in_file
 from connector.model.errors import CheckpointsUnwritable
-from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.entries import Arrival, Lane, Room
 
 async def main(path):
     store = in_file(path)
@@ -276,7 +276,7 @@ BUSY_LOOP = """
 import asyncio, sys
 from pathlib import Path
 from connector.checkpoints.opening import in_file
-from connector.pipeline.ports.entries import Arrival, Lane
+from connector.pipeline.ports.entries import Arrival, Lane, Room
 from connector.pipeline.ports.records import Checkpoint, Settlement
 
 async def main(path):
@@ -285,7 +285,7 @@ async def main(path):
         await store.arrive([Arrival(revision, 1.0, Lane.LIVE, frozenset({f"{revision}-{n}" for n in range(20)}))], [])
         print(revision, flush=True)
         if revision % 2:
-            entries = await entries_taken(store, 20, 1.0, frozenset(), [Lane.LIVE])
+            entries = (await store.take(Room(20, 1.0, frozenset(), (Lane.LIVE,)))).entries
             await store.enroll({e.key: {"item": frozenset({"shared"})} for e in entries})
             exact = {e.key: {"item": frozenset({e.key})} for e in entries}
             await store.settle(
@@ -378,7 +378,7 @@ from pathlib import Path
 import apsw
 from connector.checkpoints.opening import in_file
 from connector.model.orders import Lookup
-from connector.pipeline.ports.entries import Arrival, Commit, Lane
+from connector.pipeline.ports.entries import Arrival, Commit, Lane, Room
 from connector.pipeline.ports.records import Settlement, Sweep, SweepKind
 
 
@@ -411,7 +411,7 @@ async def main(path):
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({"a"}))], [])
     looked_up = Arrival(2, 1.0, Lane.LIVE, frozenset({"b"}), frozenset({Lookup("route", ("1",))}))
     await show("arrive", store.arrive([looked_up], [Commit(2, 1, 1)]))
-    entries = await show("take", entries_taken(store, 9, 1.0, frozenset(), [Lane.LIVE]))
+    entries = (await show("take", store.take(Room(9, 1.0, frozenset(), (Lane.LIVE,))))).entries
     await show("resolved", store.resolved(await store.take_lookups(9, wide=False), None, None))
     members = {"a": {"item": frozenset("12")}}
     await show("enroll", store.enroll(members))

@@ -56,6 +56,8 @@ class LedgerQueue:
         self._examine: Callable[[Sequence[Entry]], None] | None = None
         self._taking = asyncio.Lock()
         """One call at a time takes entries, so that none is taken twice."""
+        self._short = False
+        """The dispatcher found no room for some that may be due: it looks again once something was settled."""
 
     def open(self, capacity: Capacity, examine: Callable[[Sequence[Entry]], None]) -> None:
         """From now on entries are taken, as far as there is room, and given to `examine`."""
@@ -111,6 +113,7 @@ class LedgerQueue:
         """The next due entries, and those that failed. None: nothing fits."""
         async with self._taking:
             room = None if self._capacity is None else self._capacity.room()
+            self._short = True
             if room is None or self._capacity is None:
                 return None
             taken = await self._store.take(room)
@@ -118,6 +121,7 @@ class LedgerQueue:
             failing = self._capacity.failing_room(others=bool(taken.entries))
             if failing is not None and await self._failing_due_times.any_due(self._in_work.keys):
                 self._took(failing, await self._store.take(failing))
+            self._short = failing is None or not room.of_every_lane
             return Look(all_taken, room.of_every_lane)
 
     def _took(self, room: Room, taken: Taken) -> bool:
@@ -141,6 +145,8 @@ class LedgerQueue:
             if settlement.again is not None or settlement.entry.attempts:
                 self._wake.set()  # it may be due before what the dispatcher waits for, or make room for one that failed
         self._in_work.remove(settlement.entry.key for settlement in settlements)
+        if self._short:
+            self._wake.set()
 
     async def seconds_until_due(self, *, usual: bool) -> float | None:
         """Until an entry that backs off falls due, of those that never failed (`usual`) and those that did and fit;
