@@ -99,10 +99,10 @@ async def test_invariant_3_the_slot_never_passes_what_is_not_durable(rig: Rig, m
     memory = rig.running.pipeline.ports.store
     arrive, may_write = memory.arrive, asyncio.Event()
 
-    async def held(arrivals: list[Arrival], *rest: Any) -> None:
+    async def held(arrivals: list[Arrival], *rest: Any) -> Any:
         if any(arrival.keys for arrival in arrivals):
             await may_write.wait()
-        await arrive(arrivals, *rest)
+        return await arrive(arrivals, *rest)
 
     monkeypatch.setattr(memory, "arrive", held)
     barrier = rig.wal_end()
