@@ -20,7 +20,7 @@ from connector.checkpoints.sqlite.migrations import APPLICATION_ID, MIGRATIONS
 from connector.checkpoints.statements import statements
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
-from connector.pipeline.ports.entries import Arrival, Lane, Room
+from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from tests.support.ledger import entries_taken
 

@@ -97,22 +97,17 @@ class LedgerQueue:
     async def _write_and_take(
         self, write: Callable[[Room | None], Awaitable[Taken]], freed: Collection[OrderKey] = ()
     ) -> None:
-        """While another call takes, or nothing fits, it is the dispatcher's turn afterwards."""
-        room = None
-        if self._capacity is not None and not self._taking.locked() and self.not_before <= self._clock.now():
-            room = self._capacity.room(freed)
-        if room is None:
-            await write(None)
-            self._wake.set()
-            return
+        """Where nothing fits, or more is due, it is the dispatcher's turn afterwards."""
         async with self._taking:
-            if not self._took(room, await write(room)):
+            room = self._room(freed)
+            taken = await write(room)
+            if room is None or not self._took(room, taken):
                 self._wake.set()
 
     async def take(self) -> Look | None:
         """The next due entries, and those that failed. None: nothing fits."""
         async with self._taking:
-            room = None if self._capacity is None else self._capacity.room()
+            room = self._room()
             self._short = True
             if room is None or self._capacity is None:
                 return None
@@ -123,6 +118,12 @@ class LedgerQueue:
                 self._took(failing, await self._store.take(failing))
             self._short = failing is None or not room.of_every_lane
             return Look(all_taken, room.of_every_lane)
+
+    def _room(self, freed: Collection[OrderKey] = ()) -> Room | None:
+        """As things are now: whoever asks is the one who takes."""
+        if self._capacity is None or self.not_before > self._clock.now():
+            return None
+        return self._capacity.room(freed)
 
     def _took(self, room: Room, taken: Taken) -> bool:
         """These are in work from now on. Whether that was all that was due."""
