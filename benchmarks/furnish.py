@@ -7,7 +7,6 @@ BLOCK under other numbers, made by the server: a million takes minutes instead o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
@@ -21,27 +20,26 @@ FAN: Final = 50
 STORE_DATABASE: Final = "checkpoints"
 """For the connector's store, on the OMS's server."""
 
-_STEPS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("ord_id", "pay_id"), BLOCK),
-    **dict.fromkeys(("cust_id", "addr_id", "ship_addr_id", "bill_addr_id"), BLOCK // 3),
-    **dict.fromkeys(("shipment_id", "refund_id"), 2 * BLOCK),
-}
-"""How far the numbers of a copy are from those of the one before; the demo seeds a customer for three orders."""
 _SHARED: Final = frozenset({"oms.product", "public.wh_stock", "oms.promo", "oms.carrier"})
 
 
 def furnish(cluster: Cluster, orders: int, fan: int, seed: int) -> None:
-    """Blocks. `orders`: a multiple of BLOCK, or fewer than that."""
+    """Make the databases and fill the OMS. Blocks."""
     with psycopg.connect(cluster.dsn(), autocommit=True) as conn:
         conn.execute("CREATE DATABASE shop")
         conn.execute(f"CREATE DATABASE {STORE_DATABASE}")
     with psycopg.connect(cluster.dsn("shop"), autocommit=True) as conn:
         oms.create(conn)
-        oms.seed(conn, min(orders, BLOCK), seed)
-        if orders > BLOCK:
-            _copy(conn, orders // BLOCK - 1)
-        _gather(conn, orders, fan)
+        fill(conn, orders, fan, seed)
         conn.execute("VACUUM ANALYZE")
+
+
+def fill(conn: psycopg.Connection[Any], orders: int, fan: int, seed: int, block: int = BLOCK) -> None:
+    """Fill the empty schema. `orders`: fewer than a block or a multiple of it"""
+    oms.seed(conn, min(orders, block), seed)
+    if orders > block:
+        _copy(conn, orders // block - 1, block)
+    _gather(conn, orders, fan)
 
 
 def fans(orders: int, fan: int) -> int:
@@ -49,25 +47,27 @@ def fans(orders: int, fan: int) -> int:
     return orders // 2 // fan
 
 
-def _copy(conn: psycopg.Connection[Any], copies: int) -> None:
-    conn.execute("SET session_replication_role = replica")  # the copies refer to what the originals refer to
+def _copy(conn: psycopg.Connection[Any], copies: int, block: int) -> None:
+    """Rows refer to others of the same copy."""
+    # How far the numbers of a copy are from those of the one before; the demo seeds a customer for three orders.
+    steps = {
+        **dict.fromkeys(("ord_id", "pay_id"), block),
+        **dict.fromkeys(("cust_id", "addr_id", "ship_addr_id", "bill_addr_id"), block // 3),
+        **dict.fromkeys(("shipment_id", "refund_id"), 2 * block),
+    }
+    moved = {column: f"{column} + copy * {step}" for column, step in steps.items()}
+    moved["ord_no"] = f"'H' || lpad((ord_id + copy * {block})::text, 8, '0')"
+    conn.execute("SET session_replication_role = replica")  # foreign keys aren't looked up a hundred million times
     for table, columns in COLUMNS.items():
         if table in _SHARED:
             continue
-        values = ", ".join(map(_moved, columns))
+        values = ", ".join(moved.get(column, column) for column in columns)
         statement = (
             f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608 -- names of ours
             f"SELECT {values} FROM generate_series(1, {copies}) AS copy, {table}"
         )
         conn.execute(statement.encode())
     conn.execute("SET session_replication_role = origin")
-
-
-def _moved(column: str) -> str:
-    """The column in a copy."""
-    if column == "ord_no":
-        return f"'H' || lpad((ord_id + copy * {BLOCK})::text, 8, '0')"
-    return f"{column} + copy * {_STEPS[column]}" if column in _STEPS else column
 
 
 def _gather(conn: psycopg.Connection[Any], orders: int, fan: int) -> None:

@@ -21,8 +21,10 @@ class ProcessFailed(ConnectorError):
 
 
 class Process:
-    """`redo-connector VERB ...`, or another `program`, in its own process, its output in a file. Use as an async context
-    manager."""
+    """`redo-connector VERB ...`, or another `program`, in its own process, its output in a file.
+
+    Use as an async context manager.
+    """
 
     def __init__(
         self,
