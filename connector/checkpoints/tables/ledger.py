@@ -15,7 +15,7 @@ import orjson
 
 from connector.checkpoints.engine import Session
 from connector.model.orders import Lookup, OrderKey
-from connector.pipeline.ports.entries import Arrival, Entry, Lane, PendingLookup
+from connector.pipeline.ports.entries import OTHERS_SHARE, Arrival, Entry, Lane, PendingLookup
 from connector.pipeline.ports.records import Settlement
 
 MOST_ATTEMPTS: Final = 2**31 - 1
@@ -65,11 +65,19 @@ def _joined(one: _Row, other: _Row) -> _Row:
 
 
 def due(session: Session, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
-    """The next entries that haven't failed: by lane, then by revision. Of more than `limit` whose delay is over, those
-    due earliest."""
+    """The next entries that haven't failed: by lane, then by revision, but of OTHERS_SHARE one that isn't live, while
+    any is due. Of more than `limit` whose delay is over, those due earliest."""
     found = map(_entry, session.rows_of("ledger_due", _lanes(lanes), now=now, page=limit + len(busy)))
-    free = (entry for entry in found if entry.key not in busy)
-    return sorted(free, key=lambda entry: (entry.lane, entry.revision, entry.key))[:limit]
+    free = [entry for entry in found if entry.key not in busy]
+    free.sort(key=lambda entry: (entry.lane, entry.revision, entry.key))
+    return _shared(free, limit)
+
+
+def _shared(free: list[Entry], limit: int) -> list[Entry]:
+    """The first ones, the others' share among them. `free`: by lane."""
+    live = sum(entry.lane is Lane.LIVE for entry in free)
+    share = min(len(free) - live, max(limit // OTHERS_SHARE, min(limit - 1, 1)))
+    return [*free[: min(live, limit - share)], *free[live:]][:limit]
 
 
 def failing(session: Session, limit: int, now: float, busy: frozenset[OrderKey], lanes: Sequence[Lane]) -> list[Entry]:
