@@ -15,6 +15,8 @@ NAMES: Final = (
     "orders_per_s",
     "p50_ms",
     "p99_ms",
+    "passed_p50",
+    "passed_p99",
     "fan_p50_ms",
     "fan_p99_ms",
     "last_max_ms",
@@ -29,7 +31,7 @@ def plain(old: Sequence[Run], new: Sequence[Run]) -> str:
     """A table: the figure, old, new, new by old (the median of the runs), and the smallest and largest ratio of a run.
     Runs that differ more among each other than from the other side say nothing."""
     before, after = summarise(old), summarise(new)
-    lines = [f"{'':<40}{'old':>12}{'new':>12}{'new/old':>10}{'of a run':>16}"]
+    lines = [f"{'':<58}{'old':>12}{'new':>12}{'new/old':>10}{'of a run':>16}"]
     for phase, figures in after.items():
         lines += ["", title(phase)]
         for name in NAMES:
@@ -37,7 +39,7 @@ def plain(old: Sequence[Run], new: Sequence[Run]) -> str:
                 all_of_them = ratios(old, new, phase, name)
                 spread = f"{min(all_of_them):.2f} .. {max(all_of_them):.2f}"
                 values = f"{before[phase][name]:>12,.2f}{figures[name]:>12,.2f}{median(all_of_them):>10.2f}"
-                lines.append(f"  {word(name):<38}{values}{spread:>16}")
+                lines.append(f"  {word(name):<56}{values}{spread:>16}")
     return "\n".join(lines)
 
 

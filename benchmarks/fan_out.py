@@ -6,13 +6,14 @@ Single changes and those orders are told apart by their numbers, so that no push
 from __future__ import annotations
 
 import time
+from bisect import bisect
 from random import Random
 from typing import Final
 
 from benchmarks import meter
 from benchmarks.furnish import fans
 from benchmarks.load import CUSTOMER, ORDER, Row
-from benchmarks.phases import Figures, all_pushed, costs, delays, play
+from benchmarks.phases import Figures, all_pushed, costs, delays, play, quantile
 from benchmarks.stage import Setup, Stage
 
 EVERY: Final = 20
@@ -39,11 +40,15 @@ async def fan_out(stage: Stage, rate: float, seconds: float, mark: str) -> Figur
     last: dict[int, float] = {}
     for order, name in fan.items():
         last[name] = max(last.get(name, 0.0), accepted[order] - renamed[name])
+    answers = sorted(accepted[order] for order in fan)
+    passed = sorted(bisect(answers, accepted[order]) - bisect(answers, at) for order, at in sent.items())
     return {
         "commits_per_s": len(commits) / (max(done.returned for done in commits) - min(done.sent for done in commits)),
         **delays("", [accepted[order] - at for order, at in sent.items()]),
         **delays("fan_", [accepted[order] - renamed[name] for order, name in fan.items()]),
         **delays("last_", list(last.values())),
+        "passed_p50": float(quantile(passed, 0.5)),
+        "passed_p99": float(quantile(passed, 0.99)),
         "pushes_per_change": len(pushes) / len(accepted),
         **costs(cost, len(accepted)),
         "connector_cpu_share": cost.connector / elapsed,

@@ -39,6 +39,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "last_p95_ms": "the last of the 50, p95",
     "last_p99_ms": "the last of the 50, p99",
     "last_max_ms": "the last of the 50, max",
+    "passed_p50": "orders of many accepted while a single one waited, p50",
+    "passed_p99": "orders of many accepted while a single one waited, p99",
     "after_commit_p50_ms": "from COMMIT's return, p50",
     "after_commit_p99_ms": "from COMMIT's return, p99",
     "commit_p50_ms": "COMMIT itself, p50",
@@ -96,7 +98,7 @@ def plain(summary: Mapping[str, Figures], facts: Mapping[str, str]) -> str:
     lines = [", ".join(f"{name} {value}" for name, value in facts.items())]
     for phase, figures in summary.items():
         lines += ["", title(phase)]
-        lines += [f"  {_WORDS[name]:<36}{shown(name, value):>14}" for name, value in figures.items()]
+        lines += [f"  {_WORDS[name]:<56}{shown(name, value):>14}" for name, value in figures.items()]
     return "\n".join(lines)
 
 
@@ -116,6 +118,8 @@ def shown(name: str, value: float) -> str:
         return f"{value:.0%}"
     if name == "pushes_per_change":
         return f"{value:.3f}"
+    if name.startswith("passed_"):
+        return f"{value:,.0f}"
     unit = name.rpartition("_")[2]
     if name == "order_cpu_ms":
         return f"{value:,.2f} ms"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
+from connector.model.orders import Assembly, OrderKey
 from connector.pipeline.ports.entries import HANDFUL, Lane
+from connector.projection import Assembler
 from tests.support.fixtures.connector import Rig, eventually
 
 MANY = 15
@@ -68,6 +73,30 @@ async def test_a_handful_of_orders_are_live_changes_and_more_wait_as_a_fan_out(r
     rest = 40 - 2 * HANDFUL
     await eventually("those that were live stay so", lambda: waiting(rig, Lane.FANOUT, rest))
     assert await waiting(rig, Lane.LIVE, 2 * HANDFUL)
+
+
+async def test_changes_that_come_while_a_query_runs_are_read_by_the_next_one_together(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.start()
+    await rig.quiet()
+    may_end, queries, assemble = asyncio.Event(), [], Assembler.assemble
+
+    async def assemble_once_it_may(
+        self: Assembler, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False
+    ) -> Assembly:
+        queries.append(len(keys))
+        await may_end.wait()
+        return await assemble(self, keys, largest, brief=brief)
+
+    monkeypatch.setattr(Assembler, "assemble", assemble_once_it_may)
+    for order in range(1, 10):
+        rig.execute("UPDATE oms.order_header SET tag_list = 'one by one' WHERE ord_id = %s", order)
+        await eventually("it is taken", partial(rig.running.pipeline.in_work.__contains__, str(order)))
+    may_end.set()
+    await rig.quiet()
+    assert queries == [1, 8]
+    assert (await rig.verdict()).clean
 
 
 async def waiting(rig: Rig, lane: Lane, orders: int) -> bool:
