@@ -17,7 +17,7 @@ AUDIT_ARGS ?=
 # Where it is set, every test process would compile every module and rewrite every test anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-matrix test-long lint bench chaos huge dashboards soak image-check audit lock clean
+.PHONY: help demo test test-matrix test-long lint bench growth chaos huge dashboards soak image-check audit lock clean
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -46,6 +46,9 @@ bench: $(VENV)/dev.stamp  ## latency and throughput, with the floor measured in 
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 	$(BIN)/python -m benchmarks.linearity $(LINEARITY_ARGS)
 	$(BIN)/python -m benchmarks.routes $(ROUTES_ARGS)
+
+growth: $(VENV)/dev.stamp  ## an OMS of up to a million orders, up to an hour: GROWTH_ARGS="--sizes 10000,100000"
+	$(BIN)/python -m benchmarks.growth $(GROWTH_ARGS)
 
 chaos: $(VENV)/dev.stamp  ## faults at random times while orders change: CHAOS_ARGS="--seconds 240 --seed 7"
 	$(BIN)/python -m tests.system.chaos $(CHAOS_ARGS)

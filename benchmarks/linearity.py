@@ -25,7 +25,7 @@ from benchmarks.curve import Curve, Sample
 from benchmarks.linearity_report import BEGIN, END, failures, plain, section
 from benchmarks.machine import machine
 from benchmarks.phases import Figures
-from benchmarks.stage import PATIENCE, Stage, open_stage
+from benchmarks.stage import PATIENCE, Setup, Stage, open_stage
 
 LOOK_EVERY: Final = 0.25
 WARM: Final = 5.0
@@ -54,7 +54,7 @@ QUICK = Scale(orders=1_200, limits=(100,), seconds=8.0)
 async def measure(scale: Scale, say: Callable[[str], None]) -> tuple[dict[str, Figures], str, bool]:
     """Figures by `ceiling` and `limit_N`, Postgres's version, and whether Redo holds the mapping's answer."""
     say(f"an OMS with {scale.orders:,} orders on a Postgres of its own ...")
-    async with open_stage(scale.orders) as stage:
+    async with open_stage(Setup(scale.orders, sandbox=True)) as stage:
         version = str(stage.execute("SHOW server_version")[0][0])
         await stage.start(CHANGED_ONLY)
         await stage.scrape()
@@ -68,7 +68,7 @@ async def measure(scale: Scale, say: Callable[[str], None]) -> tuple[dict[str, F
             curve, costs = await push(stage, scale, limit, min(scale.orders, int(limit * scale.seconds)))
             found[f"limit_{limit}"] = {**judged(curve, limit, ceiling), **overall(curve), **costs}
         say("what is left ...")
-        await stage.switch(rate_limit=None, latency_ms=0.0)
+        await stage.sandbox.switch(rate_limit=None, latency_ms=0.0)
         await stage.drained()
         verdict = await stage.judge()
         say(f"verdict: {verdict}")
@@ -81,8 +81,8 @@ async def push(stage: Stage, scale: Scale, limit: int | None, orders: int) -> tu
     await stage.stop()
     change = f"UPDATE oms.order_header SET tag_list = 'limit-{limit}' WHERE ord_id <= {orders}"  # noqa: S608 -- numbers
     await asyncio.to_thread(stage.execute, change)
-    await stage.switch(rate_limit=limit, rate_limit_kind=scale.kind, latency_ms=scale.latency_ms)
-    before, cost = await stage.stats(), stage.cost()
+    await stage.sandbox.switch(rate_limit=limit, rate_limit_kind=scale.kind, latency_ms=scale.latency_ms)
+    before, cost = await stage.sandbox.stats(), stage.cost()
     await stage.start(CHANGED_ONLY)
     curve = await watch(stage, before, scale.seconds, orders - (limit or 0))
     cost, scraped = stage.cost() - cost, await stage.scrape()
@@ -98,7 +98,7 @@ async def watch(stage: Stage, before: Mapping[str, Any], seconds: float, orders:
     samples, give_up = [Sample(time.monotonic())], time.monotonic() + PATIENCE
     while True:
         stage.connector.check()
-        samples.append(counted(before, await stage.stats(), time.monotonic()))
+        samples.append(counted(before, await stage.sandbox.stats(), time.monotonic()))
         curve = Curve(samples)
         if samples[-1].accepted >= orders or (samples[-1].requests and curve.ended - curve.began > seconds):
             return curve

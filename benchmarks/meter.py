@@ -55,21 +55,21 @@ class Cost:
     """CPU seconds by process. `others`: everything else on the machine, the load and the benchmark itself included."""
 
     connector: float
-    sandbox: float
+    redo: float
     postgres: float
     others: float
 
     @classmethod
-    def now(cls, connector: int | None, sandbox: int, postgres: int) -> Cost:
+    def now(cls, connector: int | None, redo: int, postgres: int) -> Cost:
         """So far, for the given pids; no connector yet counts 0."""
         used = 0.0 if connector is None else cpu_seconds(connector)
-        ours = used, cpu_seconds(sandbox), family_cpu_seconds(postgres)
+        ours = used, cpu_seconds(redo), family_cpu_seconds(postgres)
         return cls(*ours, machine_cpu_seconds() - sum(ours))
 
     def __sub__(self, other: Cost) -> Cost:
         return Cost(
             self.connector - other.connector,
-            self.sandbox - other.sandbox,
+            self.redo - other.redo,
             self.postgres - other.postgres,
             self.others - other.others,
         )

@@ -1,7 +1,7 @@
 """The measurements. Each phase takes a stage at rest and leaves one, and returns its figures by name.
 
 Names end in their unit: `_ms`, `_s`, `_per_s`, `_mb` (10**6 bytes), `_cpu_s`. Everything is measured from outside: the
-load says when it committed, the sandbox when it accepted, /proc what it cost.
+load says when it committed, what stands for Redo when it accepted, /proc what it cost.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Final, TypeAlias
 
 from benchmarks import meter
-from benchmarks.load import Done, Plan
-from benchmarks.stage import PATIENCE, Push, Stage
+from benchmarks.load import ORDER, Done, Plan, Row
+from benchmarks.redo import ROOT, Push
+from benchmarks.stage import PATIENCE, Stage
 from connector.model.errors import ConnectorError
 
 Figures: TypeAlias = dict[str, float]
 
-_ROOT: Final = Path(__file__).resolve().parent.parent
 _FLOOR_SLOT: Final = "bench_floor"
 _CHANGE: Final = """
 DO $$
@@ -47,34 +46,31 @@ async def backfill(stage: Stage, orders: int) -> Figures:
     began = await stage.start()
     await stage.swept(wall)
     cost, peak = stage.cost() - before, meter.peak_rss(stage.connector.pid)
-    pushes = await _all_pushed(stage, set(range(1, orders + 1)), began)
-    return {**_spans(pushes, began), **_costs(cost), "peak_rss_mb": peak / 1e6}
+    pushes = await all_pushed(stage, set(range(1, orders + 1)), began)
+    return {**_spans(pushes, began), **costs(cost, orders), "peak_rss_mb": peak / 1e6}
 
 
 async def latency(stage: Stage, orders: int, rate: float, seconds: float, mark: str) -> Figures:
     """Commit to 200 under a steady load, after one second of the same load that isn't counted. Connector running."""
     count, warm = int(rate * seconds), int(rate)
-    chosen = Random(mark).sample(range(1, orders + 1), count + warm)  # noqa: S311
-    await _play(stage, rate, chosen[:warm], mark)
+    chosen: list[Row] = [(ORDER, number) for number in Random(mark).sample(range(1, orders + 1), count + warm)]  # noqa: S311
+    await play(stage, rate, chosen[:warm], mark)
     meter.forget_peak(stage.connector.pid)
     before, began = stage.cost(), time.monotonic()
-    commits = await _play(stage, rate, chosen[warm:], mark)
+    commits = await play(stage, rate, chosen[warm:], mark)
     elapsed = max(done.returned for done in commits) - min(done.sent for done in commits)
-    pid = stage.connector.pid
-    cost, peak = stage.cost() - before, meter.peak_rss(pid)
-    pushes = await _all_pushed(stage, set(chosen[warm:]), began)
+    cost, peak = stage.cost() - before, meter.peak_rss(stage.connector.pid)
+    pushes = await all_pushed(stage, {done.number for done in commits}, began)
     accepted = {push.order: push.ended for push in reversed(pushes)}
-    took = sorted((accepted[done.order] - done.sent) * 1000 for done in commits)
-    after = sorted((accepted[done.order] - done.returned) * 1000 for done in commits)
+    after = sorted((accepted[done.number] - done.returned) * 1000 for done in commits)
     return {
         "commits_per_s": len(commits) / elapsed,
-        **{f"{name}_ms": quantile(took, share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))},
-        "max_ms": took[-1],
+        **delays("", [accepted[done.number] - done.sent for done in commits]),
         "after_commit_p50_ms": quantile(after, 0.5),
         "after_commit_p99_ms": quantile(after, 0.99),
         "commit_p50_ms": median(done.returned - done.sent for done in commits) * 1000,
         "pushes_per_change": len(pushes) / len(commits),
-        **_costs(cost),
+        **costs(cost, len(commits)),
         "connector_cpu_share": cost.connector / elapsed,
         "peak_rss_mb": peak / 1e6,
     }
@@ -94,14 +90,14 @@ async def catch_up(stage: Stage, orders: int, mark: str) -> Figures:
     began = await stage.start()
     await stage.settled(orders)
     cost, peak = stage.cost() - before, meter.peak_rss(stage.connector.pid)
-    pushes = await _all_pushed(stage, set(range(1, orders + 1)), began)
+    pushes = await all_pushed(stage, set(range(1, orders + 1)), began)
     return {
         **_spans(pushes, began),
         "pushes_per_change": len(pushes) / orders,
         "wal_mb": float(written) / 1e6,
         "floor_s": floor,
         "floor_per_s": orders / floor,
-        **_costs(cost),
+        **costs(cost, orders),
         "peak_rss_mb": peak / 1e6,
     }
 
@@ -113,7 +109,7 @@ async def sweep(stage: Stage, orders: int) -> Figures:
     began = await stage.start({"CONNECTOR_BACKFILL__ON_START": "always"})
     found = await stage.swept(wall)
     cost, peak = stage.cost() - before, meter.peak_rss(stage.connector.pid)
-    if pushed := len(await stage.pushes(began)):
+    if pushed := len(await stage.redo.pushes(began)):
         raise WrongResult(f"nothing had changed, yet the sweep pushed {pushed} orders")
     if found["scanned"] != orders:
         raise WrongResult(f"the sweep walked {found['scanned']} of {orders} orders")
@@ -122,9 +118,16 @@ async def sweep(stage: Stage, orders: int) -> Figures:
         "start_up_s": found["started_at"] - wall,
         "span_s": span,
         "orders_per_s": orders / span,
-        **_costs(cost),
+        **costs(cost, orders),
         "peak_rss_mb": peak / 1e6,
     }
+
+
+def delays(kind: str, seconds: Sequence[float]) -> Figures:
+    """Quantiles and the maximum in ms; `kind` begins their names."""
+    took = sorted(1000 * each for each in seconds)
+    shares = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
+    return {f"{kind}{name}_ms": quantile(took, share) for name, share in shares}
 
 
 def quantile(ascending: Sequence[float], share: float) -> float:
@@ -132,14 +135,15 @@ def quantile(ascending: Sequence[float], share: float) -> float:
     return ascending[max(1, math.ceil(share * len(ascending))) - 1]
 
 
-async def _play(stage: Stage, rate: float, orders: Sequence[int], mark: str) -> list[Done]:
+async def play(stage: Stage, rate: float, rows: Sequence[Row], mark: str) -> list[Done]:
+    """Have the load commit; what it did."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.load"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        cwd=_ROOT,
+        cwd=ROOT,
     )
-    output, _ = await process.communicate(Plan(stage.dsn, rate, tuple(orders), mark).dump())
+    output, _ = await process.communicate(Plan(stage.dsn, rate, tuple(rows), mark).dump())
     if process.returncode != 0:
         raise WrongResult("the load failed; its message is above")
     return [Done(**json.loads(line)) for line in output.splitlines()]
@@ -162,11 +166,11 @@ async def _drain(stage: Stage, end: str) -> float:
     return took
 
 
-async def _all_pushed(stage: Stage, wanted: set[int], since: float) -> list[Push]:
-    """Wait until the sandbox has accepted every wanted order; all pushes of them since `since`, by time."""
-    async with asyncio.timeout(PATIENCE):
+async def all_pushed(stage: Stage, wanted: set[int], since: float) -> list[Push]:
+    """Wait until Redo has accepted every wanted order; all pushes of them since `since`, by time."""
+    async with asyncio.timeout(stage.patience):
         while True:
-            pushes = [push for push in await stage.pushes(since) if push.order in wanted]
+            pushes = [push for push in await stage.redo.pushes(since) if push.order in wanted]
             if len({push.order for push in pushes}) == len(wanted):
                 return pushes
             await asyncio.sleep(0.5)
@@ -183,10 +187,12 @@ def _spans(pushes: Sequence[Push], began: float) -> Figures:
     }
 
 
-def _costs(cost: meter.Cost) -> Figures:
+def costs(cost: meter.Cost, orders: int) -> Figures:
+    """CPU by process, and of the connector by order."""
     return {
+        "order_cpu_ms": 1000 * cost.connector / orders,
         "connector_cpu_s": cost.connector,
-        "sandbox_cpu_s": cost.sandbox,
+        "redo_cpu_s": cost.redo,
         "postgres_cpu_s": cost.postgres,
         "others_cpu_s": cost.others,
     }

@@ -1,5 +1,5 @@
-"""What the benchmark runs on: the demo's OMS on a Postgres with fsync on, the sandbox and the connector, each in a
-process of its own, and the public doors by which they are watched.
+"""What the benchmark runs on: the demo's OMS on a Postgres with fsync on, what stands for Redo, and the connector,
+each in a process of its own, and the public doors by which they are watched.
 
 Must not know what is measured.
 """
@@ -8,53 +8,78 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from http import HTTPStatus
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
-import orjson
 import psycopg
 
 from benchmarks import meter
+from benchmarks.furnish import FAN, STORE_DATABASE, furnish
+from benchmarks.redo import SECRET, STORE, Receiver, Redo, Sandbox, refused
 from connector.demo import oms
 from connector.demo.postgres.cluster import Cluster
-from connector.demo.processes import Process, ProcessFailed
-from connector.demo.run import free_port, judge
+from connector.demo.processes import CONNECTOR, Process, ProcessFailed
+from connector.demo.run import free_port
 from connector.demo.scrape import Scrape, scrape
-from connector.demo.verdict import Verdict
+from connector.demo.verdict import Verdict, compare
 
-STORE, SECRET = "bench-store", "bench-secret"  # of a sandbox that holds made-up orders
 PATIENCE = 600.0
+SLOWEST = 100.0
+"""Orders a second that are waited for, on top of PATIENCE (s)."""
 LOOK_EVERY = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
-    """One push as the sandbox saw it: `began` when its body had arrived, `ended` when its answer was ready."""
+class Setup:
+    """What the connector is measured with. `orders` in the OMS, the first half of them with customers of `fan` orders.
 
-    order: int
-    began: float
-    ended: float
+    `sandbox`: in the receiver's place; `tls`: to the receiver; `postgres`: the store is a database on the OMS's server,
+    not a file. `checkout`: another checkout's connector, started by its own `.venv` if it has one.
+    """
+
+    orders: int
+    fan: int = FAN
+    sandbox: bool = False
+    tls: bool = False
+    postgres: bool = False
+    checkout: Path | None = None
+    seed: int = 1
+
+    def redo(self, folder: Path) -> Redo:
+        return Sandbox(folder) if self.sandbox else Receiver(folder, tls=self.tls)
+
+    @property
+    def program(self) -> Sequence[str]:
+        """How the connector is started."""
+        if self.checkout is None:
+            return CONNECTOR
+        own = self.checkout / ".venv" / "bin" / "python"
+        return ("env", "-C", str(self.checkout), str(own if own.exists() else sys.executable), "-m", "connector")
 
 
 class Stage:
     """Everything that runs. The connector may be stopped and started again; the rest stays."""
 
-    def __init__(self, cluster: Cluster, folder: Path, sandbox: Process, sandbox_url: str) -> None:
+    def __init__(self, setup: Setup, cluster: Cluster, folder: Path, redo: Redo) -> None:
         """Made by `open_stage`."""
+        self.setup = setup
         self.cluster = cluster
         self.folder = folder
-        self.sandbox = sandbox
+        self.redo = redo
         self.dsn = cluster.dsn("shop")
         self.client = httpx.AsyncClient(timeout=60.0)
-        self._sandbox_url = sandbox_url
+        self.patience = PATIENCE + setup.orders / SLOWEST
         self._port = free_port()
         self._connector: Process | None = None
 
@@ -64,12 +89,19 @@ class Stage:
             raise ProcessFailed("the connector is not running")
         return self._connector
 
+    @property
+    def sandbox(self) -> Sandbox:
+        if not isinstance(self.redo, Sandbox):
+            raise ProcessFailed("this stage has no sandbox")
+        return self.redo
+
     async def start(self, env: Mapping[str, str] | None = None) -> float:
         """Start the connector. Returns the monotonic clock just before; does not wait until it is ready."""
         config = self.folder / "connector.toml"
         config.write_text(self._config(), encoding="utf-8")
+        arguments, log = ["run", "--config", str(config)], self.folder / "connector.log"
+        process = Process("the connector", arguments, log, {**self.redo.env, **(env or {})}, self.setup.program)
         began = time.monotonic()
-        process = Process("the connector", ["run", "--config", str(config)], self.folder / "connector.log", env)
         self._connector = await process.__aenter__()
         return began
 
@@ -81,7 +113,7 @@ class Stage:
 
     async def ready(self) -> None:
         """Wait until the running connector follows its slot: what is committed from now on is seen."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             while (await self.client.get(f"http://127.0.0.1:{self._port}/readyz")).status_code != HTTPStatus.OK:
                 self.connector.check()
                 await asyncio.sleep(LOOK_EVERY)
@@ -109,45 +141,33 @@ class Stage:
 
     async def swept(self, since: float) -> dict[str, Any]:
         """Wait until a sweep has ended that began after `since` (s since 1970); its state."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             while True:
                 sweep = await self._sweep()
                 if sweep is not None and sweep["finished_at"] is not None and sweep["started_at"] >= since:
                     return sweep
                 await asyncio.sleep(LOOK_EVERY)
 
-    async def pushes(self, since: float) -> list[Push]:
-        """What the sandbox was sent since `since` (monotonic clock)."""
-        answer = await self.client.get(f"{self._sandbox_url}/_sandbox/log")
-        began: dict[str, float] = {}
-        found = []
-        for event in map(orjson.loads, answer.content.splitlines()):
-            if event["at"] < since:
-                continue
-            if event["what"] == "begin":
-                began[event["order_id"]] = event["at"]
-            elif event["order_id"] in began:
-                found.append(Push(int(event["order_id"]), began.pop(event["order_id"]), event["at"]))
-        return found
+    async def judge(self, every: int = 1) -> Verdict:
+        """Compare what Redo holds with the mapping's answer, and with the sandbox's rules: all orders, or those whose
+        number `every` divides."""
+        bodies = await self.redo.orders(every)
+        if broken := refused(bodies):
+            raise ProcessFailed(f"{len(broken)} orders were sent that break Redo's rules, order {broken[0]} among them")
+        orders = [json.loads(body, parse_float=Decimal) for body in bodies]
+        mapping = f"SELECT * FROM ({oms.mapping().rstrip().rstrip(';')}\n) AS m WHERE id::bigint % {every} = 0"  # noqa: S608
+        return await asyncio.to_thread(compare, self.dsn, mapping, {order["id"]: order for order in orders})
 
-    async def stats(self) -> dict[str, Any]:
-        """The sandbox's counts so far."""
-        found: dict[str, Any] = orjson.loads((await self.client.get(f"{self._sandbox_url}/_sandbox/stats")).content)
-        return found
-
-    async def switch(self, **switches: Any) -> None:
-        """Set the sandbox's switches; the others stay."""
-        answer = await self.client.post(f"{self._sandbox_url}/_sandbox/switches", json=switches)
-        answer.raise_for_status()
-
-    async def judge(self) -> Verdict:
-        """Compare every order at the sandbox with the mapping's answer."""
-        return await judge(self.client, self._sandbox_url, self.dsn)
+    def store_bytes(self) -> int:
+        """What the connector's store takes on disk."""
+        if self.setup.postgres:
+            return int(self.execute(f"SELECT pg_database_size('{STORE_DATABASE}')")[0][0])
+        return sum(file.stat().st_size for file in self.folder.glob("connector.db*"))
 
     def cost(self) -> meter.Cost:
         """CPU so far; the connector's counts from its own start."""
         pid = int((self.cluster.data / "postmaster.pid").read_text().split()[0])
-        return meter.Cost.now(None if self._connector is None else self._connector.pid, self.sandbox.pid, pid)
+        return meter.Cost.now(None if self._connector is None else self._connector.pid, self.redo.process.pid, pid)
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Run one statement of ours, in autocommit. Blocks."""
@@ -156,7 +176,7 @@ class Stage:
             return cursor.fetchall() if cursor.description is not None else []
 
     async def _until(self, true: Callable[[Scrape], bool]) -> Scrape:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             while True:
                 self.connector.check()
                 with contextlib.suppress(httpx.TransportError):  # still starting
@@ -175,36 +195,34 @@ class Stage:
         return found
 
     def _config(self) -> str:
+        store = self.cluster.dsn(STORE_DATABASE) if self.setup.postgres else f"sqlite:///{self.folder}/connector.db"
         return f"""
 [source]
 dsn = "{self.dsn}"
 [mapping]
 path = "{self.folder / "mapping.sql"}"
 [redo]
-base_url = "{self._sandbox_url}"
+base_url = "{self.redo.base_url}"
 store_id = "{STORE}"
 api_secret = "{SECRET}"
 [checkpoints]
-url = "sqlite:///{self.folder / "connector.db"}"
+url = "{store}"
 [status]
 port = {self._port}
 """
 
 
 @asynccontextmanager
-async def open_stage(orders: int, seed: int = 1) -> AsyncIterator[Stage]:
-    """A filled OMS and an empty sandbox; the connector isn't started yet."""
+async def open_stage(setup: Setup) -> AsyncIterator[Stage]:
+    """A filled OMS and an empty Redo; the connector isn't started yet."""
     cluster = await asyncio.to_thread(Cluster.create)
     try:
-        await asyncio.to_thread(_furnish, cluster, orders, seed)
+        await asyncio.to_thread(furnish, cluster, setup.orders, setup.fan, setup.seed)
         with tempfile.TemporaryDirectory(prefix="redo-connector-bench-") as name:
-            folder, port = Path(name), free_port()
+            folder = Path(name)
             (folder / "mapping.sql").write_text(oms.mapping(), encoding="utf-8")
-            arguments = ["sandbox", "--port", str(port), "--store-id", STORE, "--api-secret", SECRET]
-            async with Process("the sandbox", arguments, folder / "sandbox.log") as sandbox:
-                url = f"http://127.0.0.1:{port}"
-                await sandbox.until_answers(f"{url}/_sandbox/stats")
-                stage = Stage(cluster, folder, sandbox, url)
+            async with setup.redo(folder) as redo:
+                stage = Stage(setup, cluster, folder, redo)
                 try:
                     yield stage
                 finally:
@@ -212,12 +230,3 @@ async def open_stage(orders: int, seed: int = 1) -> AsyncIterator[Stage]:
                     await stage.client.aclose()
     finally:
         await asyncio.to_thread(cluster.destroy)
-
-
-def _furnish(cluster: Cluster, orders: int, seed: int) -> None:
-    with psycopg.connect(cluster.dsn(), autocommit=True) as conn:
-        conn.execute("CREATE DATABASE shop")
-    with psycopg.connect(cluster.dsn("shop"), autocommit=True) as conn:
-        oms.create(conn)
-        oms.seed(conn, orders, seed)
-        conn.execute("VACUUM ANALYZE")

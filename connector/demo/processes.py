@@ -13,6 +13,7 @@ import httpx2 as httpx
 from connector.model.errors import ConnectorError
 
 STOP_WITHIN = 30.0
+CONNECTOR = (sys.executable, "-m", "connector")
 
 
 class ProcessFailed(ConnectorError):
@@ -20,11 +21,21 @@ class ProcessFailed(ConnectorError):
 
 
 class Process:
-    """`redo-connector VERB ...` in its own process, its output in a file. Use as an async context manager."""
+    """`redo-connector VERB ...`, or another `program`, in its own process, its output in a file.
 
-    def __init__(self, name: str, arguments: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    Use as an async context manager.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str] = CONNECTOR,
+    ) -> None:
         self.name = name
-        self._arguments = arguments
+        self._command = (*program, *arguments)
         self._log = log
         self._env = {key: value for key, value in os.environ.items() if not key.startswith("CONNECTOR_")}
         self._env.update(env or {})
@@ -37,10 +48,7 @@ class Process:
     async def __aenter__(self) -> Process:
         with self._log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "connector",
-                *self._arguments,
+                *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

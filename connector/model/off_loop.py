@@ -16,7 +16,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SLICE = 0.01
+SLICE = 0.002
 """Seconds of work on common orders after which the loop turns."""
 
 

@@ -10,23 +10,27 @@ from benchmarks import report, run
 from benchmarks.machine import machine
 from benchmarks.phases import quantile
 
-TINY = run.Scale(orders=60, rates=(20,), seconds=1.0, runs=1)
+TINY = run.Scale(orders=200, rates=(20,), mixed_rate=40, fan=5, seconds=1.0, runs=1, variants=())
 
 
 async def test_every_phase_runs_and_leaves_redo_with_the_mappings_answer() -> None:
-    runs, version, clean = await run.measure(TINY, lambda _: None)
-    summary = report.summarise(runs)
-    assert clean
-    assert set(summary) == {"backfill", "latency_20", "catch_up", "sweep"}
+    found = await run.measure(TINY, lambda _: None)
+    summary = report.summarise(found.runs[run.NEW])
+    assert found.clean
+    assert set(summary) == {"backfill", "latency_20", "fan_out", "catch_up", "sweep"}
     latency, caught_up, swept = summary["latency_20"], summary["catch_up"], summary["sweep"]
     assert 0 < latency["p50_ms"] <= latency["p95_ms"] <= latency["p99_ms"] <= latency["max_ms"]
     assert caught_up["orders_per_s"] >= caught_up["with_start_up_per_s"] > 0
     assert caught_up["floor_per_s"] > 0
     assert swept["orders_per_s"] > 0
+    mixed = summary["fan_out"]
+    assert 0 < mixed["p50_ms"] <= mixed["max_ms"]
+    assert 0 < mixed["fan_p50_ms"] <= mixed["fan_max_ms"] == mixed["last_max_ms"]
     for figures in summary.values():
+        assert figures["order_cpu_ms"] > 0
         assert figures["connector_cpu_s"] > 0
         assert figures["peak_rss_mb"] > 10
-    assert version.split(".")[0].isdigit()
+    assert found.version.split(".")[0].isdigit()
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50.0), (0.95, 95.0), (0.99, 99.0), (1.0, 100.0)])
@@ -47,7 +51,7 @@ def test_the_measured_section_is_replaced_and_the_rest_is_kept(tmp_path: Path) -
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     summary = {"latency_50": {"p50_ms": 1.23}, "sweep": {"orders_per_s": 4567.0}}
-    report.write_docs(summary, machine("18.0"), "tiny", page)
+    report.write_docs(report.section(summary, {}, machine("18.0"), "tiny"), page)
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
@@ -60,7 +64,7 @@ def test_a_page_without_a_measured_section_is_left_alone(tmp_path: Path) -> None
     page = tmp_path / "performance.md"
     page.write_text("nothing of ours\n")
     with pytest.raises(ValueError, match="no measured section"):
-        report.write_docs({}, {}, "tiny", page)
+        report.write_docs("new", page)
     assert page.read_text() == "nothing of ours\n"
 
 

@@ -77,6 +77,17 @@ async def test_taken_by_lane_then_oldest_first(memory: CheckpointStore) -> None:
     assert [entry.key for entry in await take(memory)] == ["old", "new", "fan", "sweep"]
 
 
+async def test_of_eight_that_are_taken_one_is_of_a_fan_out_or_a_sweep_while_any_is_due(memory: CheckpointStore) -> None:
+    await memory.arrive([arrival(9, *(f"live {n:02}" for n in range(90)))], [])
+    await memory.arrive([arrival(1, "fan 1", "fan 2", lane=Lane.FANOUT), arrival(1, "sweep", lane=Lane.SWEEP)], [])
+    assert [entry.key for entry in await take(memory, limit=16)][14:] == ["fan 1", "fan 2"]
+    last = [entry.lane for entry in await take(memory, limit=80)][-4:]
+    assert last == [Lane.LIVE, Lane.FANOUT, Lane.FANOUT, Lane.SWEEP]
+    assert [entry.lane for entry in await take(memory, limit=2)] == [Lane.LIVE, Lane.FANOUT]
+    assert [entry.lane for entry in await take(memory, limit=1)] == [Lane.LIVE], "one alone, a probe say, is live"
+    assert len(await take(memory, limit=99)) == 93
+
+
 async def test_an_entry_whose_delay_is_over_keeps_its_place_by_age(memory: CheckpointStore) -> None:
     await memory.arrive([arrival(1, "old")], [])
     await memory.settle([Settlement(await take_one(memory), again=Again(due=50, attempts=0, confirm=False))])

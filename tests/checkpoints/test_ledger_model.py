@@ -4,6 +4,7 @@ which shares no line with the store."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from connector.checkpoints.opening import in_memory, in_postgres
 from connector.checkpoints.store import Checkpoints
 from connector.model.orders import OrderKey
-from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
+from connector.pipeline.ports.entries import OTHERS_SHARE, Again, Arrival, Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement
 from tests.support.fix_checkpoints import emptied
 from tests.support.fixtures.postgres import Database
@@ -113,6 +114,16 @@ def joined(one: Entry, other: Entry) -> Entry:
     )
 
 
+def assert_others_have_no_more_than_their_share(found: Sequence[Entry], limit: int, left: Sequence[Lane]) -> None:
+    """A live change is left only when all but the others' share are live, another one only when it has its share."""
+    others = sum(entry.lane is not Lane.LIVE for entry in found)
+    share = max(limit // OTHERS_SHARE, 1 if limit > 1 else 0)
+    if Lane.LIVE in left:
+        assert others <= share
+    if any(lane is not Lane.LIVE for lane in left):
+        assert others >= share
+
+
 class Ledger(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -170,11 +181,13 @@ class Ledger(RuleBasedStateMachine):
             if failing:
                 assert all(waiting.due <= other.due for other in left)
             elif waiting.due == 0:
-                before = (entry.lane, entry.revision)
-                assert all(before <= (one.entry.lane, one.entry.revision) for one in left if one.due == 0)
+                before, live = (entry.lane, entry.revision), entry.lane is Lane.LIVE
+                beside = [one for one in left if one.due == 0 and (one.entry.lane is Lane.LIVE) is live]
+                assert all(before <= (one.entry.lane, one.entry.revision) for one in beside)
             assert entry == waiting.taken()
             self.taken[entry.key] = entry
         if not failing:
+            assert_others_have_no_more_than_their_share(found, limit, [one.entry.lane for one in left])
             assert [entry.lane for entry in found] == sorted(entry.lane for entry in found)
 
     @rule(data=st.data())

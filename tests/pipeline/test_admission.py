@@ -295,6 +295,52 @@ def test_a_live_order_passes_those_of_a_sweep_that_wait_for_the_pace() -> None:
     assert simulate(main) == ["sweep 0", "live", "sweep 1", "sweep 2"]
 
 
+def test_of_eight_requests_one_is_of_a_fan_out_or_a_sweep_however_many_live_orders_wait() -> None:
+    async def main(loop: VirtualTimeLoop) -> list[Lane]:
+        admission = virtual_admission(loop, 1, None)
+        came: list[Lane] = []
+
+        async def pass_through(name: str, lane: Lane) -> None:
+            assert await admission.acquire(name, lane)
+            came.append(lane)
+            await asyncio.sleep(0.1)
+            admission.release(name, ACCEPTED)
+
+        lanes = [Lane.SWEEP] * 2 + [Lane.FANOUT] * 2 + [Lane.LIVE] * 40
+        await asyncio.gather(*(pass_through(str(number), lane) for number, lane in enumerate(lanes)))
+        return came
+
+    came = simulate(main)
+    others = [(at, lane) for at, lane in enumerate(came) if lane is not Lane.LIVE]
+    assert [lane for _, lane in others] == [Lane.SWEEP, Lane.FANOUT, Lane.FANOUT, Lane.SWEEP], (
+        "the first found no other"
+    )
+    assert [at for at, _ in others] == [0, 8, 16, 24]
+
+
+def test_a_live_order_waits_for_the_next_free_request_though_a_fan_out_has_all_of_them() -> None:
+    async def main(loop: VirtualTimeLoop) -> float:
+        admission = virtual_admission(loop, 4, None)
+
+        async def pass_through(name: str, lane: Lane) -> float:
+            assert await admission.acquire(name, lane)
+            admitted = loop.time()
+            await asyncio.sleep(1.0)
+            admission.release(name, ACCEPTED)
+            return admitted
+
+        fan = [asyncio.create_task(pass_through(f"fan {number}", Lane.FANOUT)) for number in range(400)]
+        await asyncio.sleep(10.5)
+        asked = loop.time()
+        waited = await pass_through("live", Lane.LIVE) - asked
+        for task in fan:
+            task.cancel()
+        await asyncio.gather(*fan, return_exceptions=True)
+        return waited
+
+    assert simulate(main) <= 1.0
+
+
 @given(seed=st.integers(0, 2**32), rate=st.sampled_from([None, 40.0]), workers=st.integers(1, 30))
 def test_no_place_leaks_whatever_is_cancelled(seed: int, rate: float | None, workers: int) -> None:
     dice = random.Random(seed)  # noqa: S311 -- a test's dice

@@ -15,7 +15,7 @@ import orjson
 
 from connector.checkpoints.engine import Session
 from connector.model.orders import Lookup, OrderKey
-from connector.pipeline.ports.entries import Arrival, Entry, Lane, PendingLookup, Room
+from connector.pipeline.ports.entries import OTHERS_SHARE, Arrival, Entry, Lane, PendingLookup, Room
 from connector.pipeline.ports.records import Settlement
 
 MOST_ATTEMPTS: Final = 2**31 - 1
@@ -65,12 +65,19 @@ def _joined(one: _Row, other: _Row) -> _Row:
 
 
 def due(session: Session, room: Room) -> list[Entry]:
-    """The next entries that haven't failed: by lane, then by revision. Of more than `limit` whose delay is over, those
-    due earliest."""
+    """The next entries that haven't failed: by lane, then by revision, but of OTHERS_SHARE one that isn't live, while
+    any is due. Of more than `limit` whose delay is over, those due earliest."""
     found = session.rows_of("ledger_due", _lanes(room.lanes), now=room.now, page=room.limit + len(room.busy))
-    free = [row for row in found if row[0] not in room.busy]
-    free.sort(key=lambda row: (row[4], row[2], row[0]))  # lane, revision, key
-    return [_entry(row) for row in free[: room.limit]]
+    free = [_entry(row) for row in found if row[0] not in room.busy]
+    free.sort(key=lambda entry: (entry.lane, entry.revision, entry.key))
+    return _shared(free, room.limit)
+
+
+def _shared(free: list[Entry], limit: int) -> list[Entry]:
+    """The first ones, the others' share among them. `free`: by lane."""
+    live = sum(entry.lane is Lane.LIVE for entry in free)
+    share = min(len(free) - live, max(limit // OTHERS_SHARE, min(limit - 1, 1)))
+    return [*free[: min(live, limit - share)], *free[live:]][:limit]
 
 
 def failing(session: Session, room: Room) -> list[Entry]:

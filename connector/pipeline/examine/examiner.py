@@ -62,10 +62,10 @@ class Examiner:
         self.slow = SlowOrders()
 
     def start(self, entries: Sequence[Entry]) -> None:
-        """Look at orders that were taken."""
+        """Look at orders that were taken, at those of a lane together that come while its last query runs."""
         for lane, live in ((self._live, True), (self._others, False)):
             share = [one for one in entries if (one.lane is Lane.LIVE) == live and one.key not in self.slow]
-            if share:
+            if share and not lane.joined(share):
                 self._tasks.begin(self._look(share, lane))
         now = self._clock()
         for entry in entries:
@@ -82,6 +82,7 @@ class Examiner:
         """`brief`: whether there is little time for it; None: as the lane has it."""
         turn = self._large.reads if large and lane is not self._apart else lane.turn()
         async with turn:
+            lane.closed(entries)
             if large:
                 await self._large.until_room()
             entries = self._as_many_as_fit(entries, lane, large=large, brief=brief)

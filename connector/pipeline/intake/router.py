@@ -9,7 +9,7 @@ from connector.model.changes import Interest, Lsn, Operation, Transaction
 from connector.model.orders import Affected, OrderKey
 from connector.pipeline.context import Context
 from connector.pipeline.holds.vanished_rows import VanishedRows
-from connector.pipeline.ports.entries import Arrival, Commit, Lane
+from connector.pipeline.ports.entries import HANDFUL, Arrival, Commit, Lane
 from connector.pipeline.ports.protocols import Routes
 
 
@@ -55,7 +55,7 @@ class Router:
             # A standby that replayed anything past the start of the commit record replayed the commit.
             routed.commits.append(Commit(revision, transaction.xid, transaction.commit_lsn + 1))
             if keys or lookups:
-                lane = self._lane(transaction)
+                lane = self._lane(transaction, len(keys))
                 # The server's clock may be ahead of ours, and nothing has waited since a moment to come.
                 since = min(transaction.commit_time, self._clock.now())
                 routed.arrivals.append(Arrival(revision, since, lane, keys, lookups))
@@ -71,8 +71,10 @@ class Router:
             (deleted if changes.operation is Operation.DELETE else written).update(one.own)
         self._vanished_rows.record_rows(deleted - written, written)
 
-    def _lane(self, transaction: Transaction) -> Lane:
-        """A transaction so large that it comes in parts lets single changes overtake it: its orders may take hours."""
+    def _lane(self, transaction: Transaction, orders: int) -> Lane:
+        """A transaction of more than a handful of orders lets single changes overtake it. One that comes in parts has
+        very many, whatever is in a part: they may take hours."""
         if transaction.end_lsn is None:
             self._parted = transaction.commit_lsn
-        return Lane.FANOUT if transaction.commit_lsn == self._parted else Lane.LIVE
+        many = orders > HANDFUL or transaction.commit_lsn == self._parted
+        return Lane.FANOUT if many else Lane.LIVE

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from connector.model.orders import Lookup, OrderKey
 
 
 class Lane(IntEnum):
-    """Who goes first: a live change, then the rest of a wide fan-out and what a huge transaction affects, then a sweep
-    (backfill, reconcile)."""
+    """Who goes first: a live change, then what one change of many orders affects, then a sweep (backfill,
+    reconcile)."""
 
     LIVE = 0
     FANOUT = 1
     SWEEP = 2
+
+
+HANDFUL: Final = 8
+"""Orders that one transaction, or one changed row elsewhere, brings as live changes. What affects more lets others
+overtake it."""
+
+OTHERS_SHARE: Final = 8
+"""Of so many entries that are taken, and of so many requests that are let in, one is of a fan-out or a sweep while any
+waits: live changes go first, but never for ever."""
 
 
 BLAMED = 2

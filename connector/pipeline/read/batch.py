@@ -75,6 +75,21 @@ class ReadLane:
         self.batch = BatchSize()
         self._turns: asyncio.Semaphore = asyncio.Semaphore(1) if sharing is None else sharing._turns
         self._overtaken = overtaken
+        self._waiting: list[Entry] = []
+
+    def joined(self, entries: list[Entry]) -> bool:
+        """Whether these are read together with others that wait for their turn. If not, they are the ones that wait,
+        until `closed`."""
+        if self._waiting:
+            self._waiting += entries
+            return True
+        self._waiting = entries
+        return False
+
+    def closed(self, entries: Sequence[Entry]) -> None:
+        """It is their turn: nothing joins them any more."""
+        if entries is self._waiting:
+            self._waiting = []
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

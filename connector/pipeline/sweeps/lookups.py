@@ -1,8 +1,9 @@
 """Reverse lookups: changed rows (a customer, a product) become order keys in the ledger.
 
 A lookup waits in the ledger like an order does, because its answer counts only in a snapshot that shows the change: an
-order that came to use the row a moment earlier might otherwise be missed. A wide one is read in pages, in key order,
-and only while the dispatcher has room, so that it never delays live changes.
+order that came to use the row a moment earlier might otherwise be missed. What it leads to is a live change if it is a
+handful of orders; more wait in a lane of their own. A wide one is read in pages, in key order, and only while the
+dispatcher has room, so that it never delays live changes.
 
 What a deleted or moved row belonged to isn't in the OMS any more: the reverse index, kept with the checkpoints, knows.
 """
@@ -18,7 +19,7 @@ from connector.pipeline.context import Context
 from connector.pipeline.dispatch.backpressure import Backpressure
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
-from connector.pipeline.ports.entries import Arrival, Lane, PendingLookup
+from connector.pipeline.ports.entries import HANDFUL, Arrival, Lane, PendingLookup
 from connector.pipeline.read.batch import BatchSize
 from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import Visibility
@@ -134,11 +135,12 @@ class LookupResolver:
     ) -> None:
         arrival = None
         if keys:
+            few = following is None and not walked and len(keys) <= HANDFUL * len(settled)
             self._chronicle.found([one.revision for one in settled], keys)
             arrival = Arrival(
                 self._revisions.next(),
                 min(one.since for one in settled),
-                Lane.FANOUT if walked or following is not None else Lane.LIVE,
+                Lane.LIVE if few else Lane.FANOUT,
                 frozenset(keys),
                 first_revision=min(one.first_revision for one in settled),
             )

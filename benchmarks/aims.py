@@ -1,0 +1,42 @@
+"""What the connector is to reach, beside what it did before and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.phases import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A figure by phase and name. `before`: what an earlier version did; `aim`: what is wanted."""
+
+    words: str
+    phase: str
+    name: str
+    before: float
+    aim: float
+
+    def met(self, reached: float) -> bool:
+        return reached >= self.aim if self.name.endswith("_per_s") else reached <= self.aim
+
+
+AIMS: Final = (
+    Aim("first fill", "backfill", "orders_per_s", 925, 2000),
+    Aim("catching up", "catch_up", "orders_per_s", 925, 2000),
+    Aim("CPU of the connector an order, in bulk", "catch_up", "order_cpu_ms", 1.1, 0.45),
+    Aim("CPU of the connector an order, at 200 commits/s", "latency_200", "order_cpu_ms", 3.9, 1.0),
+    Aim("commit to 200 at 200 commits/s, p50", "latency_200", "p50_ms", 10, 5),
+    Aim("commit to 200 at 200 commits/s, p99", "latency_200", "p99_ms", 70, 25),
+    Aim("the same beside changes of 50 orders each, p50", "fan_out", "p50_ms", 181, 10),
+    Aim("the same beside changes of 50 orders each, p99", "fan_out", "p99_ms", 352, 60),
+    Aim("sweep in which nothing differs", "sweep", "orders_per_s", 1577, 10000),
+    Aim("peak memory, catching up", "catch_up", "peak_rss_mb", 131, 110),
+)
+
+
+def reached(summary: Mapping[str, Figures]) -> list[tuple[Aim, float]]:
+    """Those whose figure was measured."""
+    return [(aim, summary[aim.phase][aim.name]) for aim in AIMS if aim.name in summary.get(aim.phase, {})]

@@ -1,0 +1,104 @@
+"""What affects many orders lets single changes overtake it, and still gets on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import pytest
+
+from connector.model.orders import Assembly, OrderKey
+from connector.pipeline.ports.entries import HANDFUL, Lane
+from connector.projection import Assembler
+from tests.support.fixtures.connector import Rig, eventually
+
+MANY = 15
+OF_MANY = {
+    "a customer of many orders": "UPDATE oms.customer SET last_nm = last_nm || '!' WHERE cust_id = 1",
+    "one statement": f"UPDATE oms.order_header SET tag_list = 'bulk' WHERE ord_id <= {MANY}",
+}
+
+
+@pytest.fixture
+async def slow(rig: Rig) -> Rig:
+    """Everything is in step, orders 1 to 15 are customer 1's, and Redo takes one request at a time, 50 ms each."""
+    rig.execute(f"UPDATE oms.order_header SET cust_id = CASE WHEN ord_id <= {MANY} THEN 1 ELSE 2 END")
+    await rig.start()
+    await rig.quiet()
+    await rig.stop()
+    rig.switch(latency_ms=50)
+    rig.overrides = {"redo": {"max_concurrency": 1}}
+    await rig.start()
+    await rig.quiet()
+    return rig
+
+
+@pytest.mark.parametrize("statement", OF_MANY.values(), ids=OF_MANY)
+async def test_a_single_change_overtakes_a_change_of_many_orders(slow: Rig, statement: str) -> None:
+    pushes = slow.sandbox.state.pushes.total()
+    slow.execute(statement)
+    await eventually("it is on its way", lambda: slow.sandbox.state.pushes.total() > pushes)
+    slow.execute("UPDATE oms.order_header SET tag_list = 'single' WHERE ord_id = 39")
+    await eventually("the single change arrived", lambda: slow.stored()["39"]["tags"] == ["single"])
+    assert slow.sandbox.state.pushes.total() - pushes < MANY
+    await slow.quiet()
+    assert (await slow.verdict()).clean
+
+
+async def test_an_order_that_waits_with_many_and_changes_by_itself_goes_first(slow: Rig) -> None:
+    pushes = slow.sandbox.state.pushes.total()
+    slow.execute("UPDATE oms.customer SET last_nm = last_nm || '!' WHERE cust_id = 2")
+    await eventually("it is on its way", lambda: slow.sandbox.state.pushes.total() > pushes)
+    slow.execute("UPDATE oms.order_header SET tag_list = 'single' WHERE ord_id = 39")
+    await eventually("the single change arrived", lambda: slow.stored()["39"]["tags"] == ["single"])
+    assert slow.sandbox.state.pushes.total() - pushes < MANY
+    await slow.quiet()
+    assert (await slow.verdict()).clean
+
+
+async def test_a_handful_of_orders_are_live_changes_and_more_wait_as_a_fan_out(rig: Rig) -> None:
+    rig.execute(f"UPDATE oms.order_header SET cust_id = CASE WHEN ord_id <= {HANDFUL} THEN 1 ELSE 2 END")
+    await rig.start()
+    await rig.quiet()
+    await rig.running.pipeline.control.pause()
+    rig.execute("UPDATE oms.customer SET last_nm = last_nm || '!' WHERE cust_id = 1")
+    await eventually("the orders are found", lambda: waiting(rig, Lane.LIVE, HANDFUL))
+    rig.execute(f"UPDATE oms.order_header SET tag_list = 'few' WHERE ord_id BETWEEN 11 AND {10 + HANDFUL}")
+    await eventually("these, too, are live", lambda: waiting(rig, Lane.LIVE, 2 * HANDFUL))
+    rig.execute(f"UPDATE oms.order_header SET tag_list = 'many' WHERE ord_id BETWEEN 31 AND {31 + HANDFUL}")
+    await eventually("one more is too many", lambda: waiting(rig, Lane.FANOUT, HANDFUL + 1))
+    rig.execute("UPDATE oms.customer SET last_nm = last_nm || '!' WHERE cust_id = 2")
+    rest = 40 - 2 * HANDFUL
+    await eventually("those that were live stay so", lambda: waiting(rig, Lane.FANOUT, rest))
+    assert await waiting(rig, Lane.LIVE, 2 * HANDFUL)
+
+
+async def test_changes_that_come_while_a_query_runs_are_read_by_the_next_one_together(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.start()
+    await rig.quiet()
+    may_end, queries, assemble = asyncio.Event(), [], Assembler.assemble
+
+    async def assemble_once_it_may(
+        self: Assembler, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False
+    ) -> Assembly:
+        queries.append(len(keys))
+        await may_end.wait()
+        return await assemble(self, keys, largest, brief=brief)
+
+    monkeypatch.setattr(Assembler, "assemble", assemble_once_it_may)
+    for order in range(1, 10):
+        rig.execute("UPDATE oms.order_header SET tag_list = 'one by one' WHERE ord_id = %s", order)
+        await eventually("it is taken", partial(rig.running.pipeline.in_work.__contains__, str(order)))
+    may_end.set()
+    await rig.quiet()
+    assert queries == [1, 8]
+    assert (await rig.verdict()).clean
+
+
+async def waiting(rig: Rig, lane: Lane, orders: int) -> bool:
+    """Whether so many wait in the lane; nothing is taken meanwhile."""
+    return len(await rig.running.pipeline.ports.store.take(99, time.time(), frozenset(), [lane])) == orders
