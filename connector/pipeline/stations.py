@@ -39,9 +39,10 @@ from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.housekeeping import Housekeeping
 from connector.pipeline.read.read_pause import ReadPause
 from connector.pipeline.read.reader import Reader
+from connector.pipeline.read.row_digests import RowDigests
 from connector.pipeline.read.visibility import Visibility
 from connector.pipeline.sweeps.former_keys import FormerKeys
-from connector.pipeline.sweeps.lookups import INDEX, LookupResolver
+from connector.pipeline.sweeps.lookups import LookupResolver
 from connector.pipeline.sweeps.second_looks import SecondLooks
 from connector.pipeline.sweeps.state import Sweeps
 from connector.pipeline.sweeps.walk import SweepWalk
@@ -88,8 +89,7 @@ class Stations:
             LookupResolver(context, self.reader, self.visibility, routes, too_slow, backpressure)
             for backpressure in (None, self.backpressure)
         )
-        indexes = None if options.known_routes is None else frozenset(one for one in routes if one.startswith(INDEX))
-        self.housekeeping = Housekeeping(context, self.reader, self.visibility, indexes)
+        self.housekeeping = Housekeeping(context, self.reader, self.visibility, options.indexes)
 
     def _make_intake(self, ports: Ports) -> None:
         context, sweeps, visibility = self.context, self.sweeps, self.visibility
@@ -154,6 +154,7 @@ def _context(
     return Context(
         store=store,
         assembler=ports.assembler,
+        row_digests=RowDigests(store, ports.assembler, ports.contract),
         contract=ports.contract,
         observer=ports.observer,
         chronicle=ports.chronicle,

@@ -6,16 +6,13 @@ It must not know the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from connector.checkpoints.engine import Session
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
-
-UNKNOWN: Final = b""
-"""The fingerprint and digest of what isn't known."""
 
 Payload: TypeAlias = tuple[OrderKey, str, str, bytes]
 """Order, store, order id, sealed body."""
@@ -112,12 +109,13 @@ def _forgetting(key: OrderKey) -> Settlement:
 def _row(checkpoint: Checkpoint) -> tuple[Any, ...]:
     """As the table and the record have it."""
     c = checkpoint
-    return c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing, c.digest, c.store_id, c.traits
+    accepted = (c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing)
+    return *accepted, c.digest, c.store_id, c.traits, c.row_digest
 
 
 def _checkpoint(row: Sequence[Any]) -> Checkpoint:
-    key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits = row
-    return Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing), digest, store_id, traits)
+    key, order_id, fingerprint, accepted_at, redo_id, missing, *more = row
+    return Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing), *more)
 
 
 def _rows(key: OrderKey, places: Sequence[Place]) -> Iterable[tuple[OrderKey, str, str]]:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from connector.model.errors import OrderUnreadable
-from connector.model.orders import Assembly, Document, Members, OrderKey
+from connector.model.orders import Members, OrderKey
+from connector.model.rows import Assembly, Row
 from connector.pipeline.context import Context
 from connector.pipeline.read.control_reads import ControlReads
 from connector.pipeline.read.large_orders import COMMON
@@ -26,7 +27,7 @@ class Reading:
     """What one snapshot says of one order, or why it can't be read."""
 
     key: OrderKey
-    documents: tuple[Document, ...]
+    rows: tuple[Row, ...]
     hidden: HiddenCommits
     members: Members = field(default_factory=dict)
     error: OrderUnreadable | None = None
@@ -92,7 +93,7 @@ class Reader:
         return [
             Reading(
                 key,
-                tuple(assembly.documents.get(key, ())),
+                assembly.rows.get(key, ()),
                 hidden,
                 assembly.members.get(key, NO_MEMBERS),
                 oversized=assembly.oversized.get(key, 0),
