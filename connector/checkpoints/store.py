@@ -91,6 +91,9 @@ class ReadOnlyCheckpoints:
 
         return await self._engine.read(work)
 
+    async def row_digests(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, bytes]:
+        return await self._engine.read(lambda session: checkpoint.row_digests(session, keys))
+
     async def payload(self, key: OrderKey, place: Place) -> bytes | None:
         return await self._engine.read(lambda session: checkpoint.payload(session, key, place, self._vault))
 

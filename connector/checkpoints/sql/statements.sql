@@ -220,6 +220,15 @@ FROM rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
 -- name: checkpoint_owners
 SELECT store_id, order_id, key FROM checkpoint WHERE NOT missing AND order_id = ANY (:order_ids)
 
+-- name: checkpoint_settled
+-- Redo holds these as it accepted them last, and nothing else is to be done about them.
+SELECT key, row_digest FROM checkpoint
+WHERE key = ANY (:keys) AND NOT missing AND fingerprint <> :unknown AND row_digest <> :unknown
+  AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key)
+  AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.key = checkpoint.key)
+  AND NOT EXISTS (SELECT 1 FROM leftover WHERE leftover.key = checkpoint.key)
+  AND NOT EXISTS (SELECT 1 FROM held WHERE held.key = checkpoint.key)
+
 -- name: checkpoint_page
 SELECT key FROM checkpoint WHERE NOT missing AND key > :after ORDER BY key LIMIT :limit
 

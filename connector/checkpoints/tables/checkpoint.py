@@ -12,7 +12,7 @@ from connector.checkpoints.engine import Session
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.entries import Entry, Lane
-from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
+from connector.pipeline.ports.records import UNKNOWN, Checkpoint, Settlement, Venture
 
 Payload: TypeAlias = tuple[OrderKey, str, str, bytes]
 """Order, store, order id, sealed body."""
@@ -39,6 +39,11 @@ def venture(session: Session, ventures: Sequence[Venture], vault: Vault | None) 
 def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Checkpoint]:
     """The checkpoints of some orders."""
     return {row[0]: _checkpoint(row) for row in session.rows("checkpoint_of", keys=[*keys])}
+
+
+def row_digests(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, bytes]:
+    """Of orders of which nothing else is remembered than that Redo holds them."""
+    return dict(session.rows("checkpoint_settled", unknown=UNKNOWN, keys=[*keys]))
 
 
 def leftovers(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, tuple[Place, ...]]:

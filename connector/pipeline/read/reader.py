@@ -102,6 +102,11 @@ class Reader:
             for key in keys
         ]
 
+    async def glance(self, keys: Sequence[OrderKey]) -> tuple[Assembly, HiddenCommits]:
+        """Orders of common size in one query of little time, and what its snapshot doesn't show. None is blamed for
+        what fails, none enrolled. Raises as `read` does, and OrderUnreadable."""
+        return await self._assemble(keys, COMMON, brief=True)
+
     async def snapshot(self) -> HiddenCommits:
         """Take a snapshot only to learn which commits it shows."""
         return (await self._assemble((), None))[1]
