@@ -87,6 +87,9 @@ class ReadOnlyCheckpoints:
     async def known(self, keys: Sequence[OrderKey]) -> Known:
         return await self._engine.read(lambda session: _known(session, keys))
 
+    async def row_digests(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, bytes]:
+        return await self._engine.read(lambda session: checkpoint.row_digests(session, keys))
+
     async def payload(self, key: OrderKey, place: Place) -> bytes | None:
         return await self._engine.read(lambda session: checkpoint.payload(session, key, place, self._vault))
 

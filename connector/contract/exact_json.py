@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 import orjson
 
 from connector.model.errors import InvalidOrder
+from connector.model.off_loop import pausing
 from connector.model.orders import Violation
 
 _NOT_TEXT: Final = (
     "holds bytes that are no text in the database's encoding (see source.fallback_encoding),"
     " or half of a surrogate pair"
 )
-LONG: Final = 64 * 1024
-"""Bytes of JSON that take about a millisecond; what is longer is read apart from the event loop."""
 _DEEPEST: Final = 200
 """Levels of nesting: orjson raises above 254."""
 _LONGEST_INT: Final = 4000
@@ -27,16 +26,6 @@ _LONGEST_INT: Final = 4000
 def loads(body: bytes) -> Any:
     """Raises ValueError or RecursionError for what isn't JSON."""
     return json.loads(body, parse_float=Decimal, parse_int=_parsed_integer, object_hook=pausing(len(body)))
-
-
-def pausing(size: int) -> Callable[[Any], Any] | None:
-    """An `object_hook` for `json.loads` of so many characters: None, or for a long text one that changes nothing. It
-    is Python's, so that other threads may run, who wait for all of the text otherwise."""
-    return _as_it_is if size > LONG else None
-
-
-def _as_it_is(found: Any) -> Any:
-    return found
 
 
 def _parsed_integer(digits: str) -> int | Decimal:

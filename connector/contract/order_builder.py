@@ -19,6 +19,7 @@ from connector.contract.schema.field_tree import field_tree
 from connector.contract.schema.fields import Reading, utc
 from connector.contract.schema.models import CustomOrder
 from connector.contract.schema.validation_errors import violations
+from connector.contract.signature import signature
 from connector.model.errors import ConfigurationError, InvalidOrder, Problem
 from connector.model.orders import Document, Order, Place, Violation
 
@@ -47,6 +48,8 @@ class RedoContract:
         if problems:
             raise ConfigurationError(problems)
         self._timezone = ZoneInfo(timezone)
+        self.signature = signature(timezone, (timezone, sorted(ignore), store_id, sorted(stores)))
+        """The same only where equal documents make equal orders."""
         self._store_id = store_id
         self._stores = stores | {store_id}
         self._ignored: Ignored = ignoring(ignore)

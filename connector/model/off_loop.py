@@ -12,12 +12,16 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
 SLICE = 0.002
 """Seconds of work on common orders after which the loop turns."""
+
+
+LONG: Final = 64 * 1024
+"""Bytes of JSON that take about a millisecond; what is longer is read apart from the event loop."""
 
 
 class Breaks:
@@ -37,6 +41,16 @@ async def off_loop(work: Callable[[], T]) -> T:
     """What `work` returns, from a thread."""
     with uncollected():
         return await asyncio.to_thread(work)
+
+
+def pausing(size: int) -> Callable[[Any], Any] | None:
+    """An `object_hook` for `json.loads` of so many characters: None, or for a long text one that changes nothing. It
+    is Python's, so that other threads may run, who wait for all of the text otherwise."""
+    return _as_it_is if size > LONG else None
+
+
+def _as_it_is(found: Any) -> Any:
+    return found
 
 
 class _Collector:

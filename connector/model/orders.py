@@ -150,19 +150,6 @@ text form, a JSON list when there are several. Only tables whose deletes and mov
 
 
 @dataclass(frozen=True, slots=True)
-class Assembly:
-    """The mapping's answer for some keys in one snapshot. A key without documents isn't in the mapping, unless it is
-    `oversized`: then these are the bytes of documents that are larger than what was asked for. `misfits`: keys whose
-    texts are none of the order key's, as its columns and types are today; of course they have no documents."""
-
-    snapshot: Snapshot
-    documents: Mapping[OrderKey, tuple[Document, ...]]
-    members: Mapping[OrderKey, Members] = field(default_factory=dict)
-    oversized: Mapping[OrderKey, int] = field(default_factory=dict)
-    misfits: frozenset[OrderKey] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What of the mapping fails whichever orders are asked for: its name and place for people, and the order whose row
     is at fault, where that was found."""

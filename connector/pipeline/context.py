@@ -12,6 +12,7 @@ from connector.pipeline.dispatch.revisions import Revisions
 from connector.pipeline.dispatch.tasks import Tasks
 from connector.pipeline.ports.protocols import Assembler, Chronicle, Contract, Observer
 from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.read.row_digests import RowDigests
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Context:
 
     store: CheckpointStore
     assembler: Assembler
+    row_digests: RowDigests
     contract: Contract
     observer: Observer
     chronicle: Chronicle

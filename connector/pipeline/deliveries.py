@@ -94,6 +94,8 @@ class Delivery:
     remembered: Remembered
     hidden: bool = False
     members: Members = field(default_factory=dict)
+    row_digest: bytes = b""
+    """Of the row that the order was made of; empty for a removal."""
     suspicions: tuple[Suspicion, ...] = ()
     displaces: tuple[OrderKey, ...] = ()
     line_items: frozenset[int] | None = None

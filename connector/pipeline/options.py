@@ -11,6 +11,7 @@ from connector.pipeline.holds.limits import Limits
 from connector.pipeline.intake.progress import Gap
 from connector.pipeline.ports.protocols import Assembler, Chronicle, Contract, Observer, Redo, Routes, Slot, Source
 from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.sweeps.lookups import INDEX
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,9 @@ class Options:
     """What it stands on, to be remembered; None leaves what is."""
     sweep_cause: str | None = None
     """What else may have kept changes from the stream, so that every order must be compared; None: nothing."""
+
+    @property
+    def indexes(self) -> frozenset[str] | None:
+        """The parts of the reverse index; None where the mapping isn't known."""
+        routes = self.known_routes
+        return None if routes is None else frozenset(route for route in routes if route.startswith(INDEX))

@@ -43,6 +43,7 @@ class Start:
             await self._store.recover(late_until=late_until, now=now, longest=now + longest)
         )
         change = await stations.endpoints.change()
+        await stations.context.row_digests.load(self._options.indexes, void=change is not None)
         if change is not None:
             await self._before_change(change)
         await stations.endpoints.load(change, late_until)

@@ -37,12 +37,15 @@ from connector.pipeline.intake.router import Router
 from connector.pipeline.intake.stream_follower import StreamFollower
 from connector.pipeline.options import Options, Ports
 from connector.pipeline.ports.store import CheckpointStore
+from connector.pipeline.read.batch import ReadLane
 from connector.pipeline.read.housekeeping import Housekeeping
 from connector.pipeline.read.read_pause import ReadPause
 from connector.pipeline.read.reader import Reader
+from connector.pipeline.read.row_digests import RowDigests
 from connector.pipeline.read.visibility import Visibility
 from connector.pipeline.sweeps.former_keys import FormerKeys
-from connector.pipeline.sweeps.lookups import INDEX, LookupResolver
+from connector.pipeline.sweeps.lookups import LookupResolver
+from connector.pipeline.sweeps.page_reader import PageReader
 from connector.pipeline.sweeps.second_looks import SecondLooks
 from connector.pipeline.sweeps.state import Sweeps
 from connector.pipeline.sweeps.walk import SweepWalk
@@ -59,16 +62,15 @@ class Stations:
         self.context = _context(ports, options, store, clock, self.admissions)
         self.backpressure = Backpressure(self.context.wake)
         self.queue = LedgerQueue(self.context, ReadPause(clock), self.backpressure)
-        self.sweeps = Sweeps(self.context, options.reconcile_every)
+        self.sweeps = Sweeps(self.context, options.reconcile_every, options.reconcile_per_second)
         self.visibility = Visibility(store)
         self._make_holds(options)
         self._make_reading(options)
         self._make_intake(ports)
         self._make_delivery(ports)
         self._make_examining()
-        self.walk = SweepWalk(
-            self.context, self.sweeps, self.backpressure, self.reviews, self.former, options.reconcile_per_second
-        )
+        pages = PageReader(self.context, self.reader, ReadLane(sharing=self.examiner.others))
+        self.walk = SweepWalk(self.context, self.sweeps, self.backpressure, self.reviews, self.former, pages)
         self.control = Control(store, self.queue, self.reviews, self.sweeps, self.manual_pause, self.failing)
         self._allow(options)
 
@@ -89,8 +91,7 @@ class Stations:
             LookupResolver(context, self.reader, self.visibility, routes, too_slow, backpressure)
             for backpressure in (None, self.backpressure)
         )
-        indexes = None if options.known_routes is None else frozenset(one for one in routes if one.startswith(INDEX))
-        self.housekeeping = Housekeeping(context, self.reader, self.visibility, indexes)
+        self.housekeeping = Housekeeping(context, self.reader, self.visibility, options.indexes)
 
     def _make_intake(self, ports: Ports) -> None:
         context, sweeps, visibility = self.context, self.sweeps, self.visibility
@@ -157,6 +158,7 @@ def _context(
     return Context(
         store=store,
         assembler=ports.assembler,
+        row_digests=RowDigests(store, ports.assembler, ports.contract),
         contract=ports.contract,
         observer=ports.observer,
         chronicle=ports.chronicle,

@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import unquote
 
-from connector.contract.exact_json import pausing
 from connector.contract.schema.field_tree import field_names, field_tree
+from connector.model.off_loop import pausing
 
 LONGEST_MESSAGE: Final = 300
 LONGEST_WORD: Final = 40

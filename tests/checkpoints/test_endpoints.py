@@ -48,7 +48,9 @@ def entry(key: OrderKey) -> Entry:
 
 
 def accepted(key: OrderKey, fingerprint: bytes = b"f", store: str = "eu") -> Settlement:
-    checkpoint = Checkpoint(key, f"id-{key}", fingerprint, 5.0, digest=b"d", store_id=store, traits=b"t")
+    checkpoint = Checkpoint(
+        key, f"id-{key}", fingerprint, 5.0, digest=b"d", store_id=store, traits=b"t", row_digest=b"r"
+    )
     return Settlement(entry(key), checkpoint, line_items=frozenset({int(key)}))
 
 
@@ -148,6 +150,7 @@ async def test_an_order_whose_outcome_is_open_equals_nothing_when_its_address_co
     await memory.rebind(rebinding({"eu": SANDBOX}))
     checkpoints = (await memory.known([ONE, TWO])).checkpoints
     assert (checkpoints[ONE].fingerprint, checkpoints[ONE].digest, checkpoints[TWO].fingerprint) == (b"", b"", b"f")
+    assert (checkpoints[ONE].is_of(b"r"), checkpoints[TWO].is_of(b"r")) == (False, True)
     entries = await entries_taken(memory, 10, 100.0, frozenset(), LANES)
     assert [(one.key, one.confirm, one.late_until) for one in entries] == [(ONE, True, 50.0)]
 

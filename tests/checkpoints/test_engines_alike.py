@@ -98,6 +98,7 @@ CHECKPOINTS = st.builds(
     store_id=st.sampled_from(["", "eu"]),
     traits=st.sampled_from([b"", b"t"]),
     digest=st.binary(max_size=1),
+    row_digest=st.binary(max_size=1),
 )
 
 VENTURES = st.builds(Venture, KEYS, st.sampled_from(PLACES), st.none() | st.binary(max_size=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from cryptography.fernet import Fernet
@@ -81,6 +82,18 @@ async def test_an_order_takes_over_all_that_is_stored_at_its_place(sealing: Chec
     await sealing.settle([Settlement(entry(C), checkpoint(C, Place("eu", "R3")))])
     await sealing.retire([C], 1)
     assert await sealing.take_over({NEW: Place("eu", "R3")}, NOBODY) == NOBODY, "it has a checkpoint of its own"
+
+
+async def test_what_is_taken_over_is_known_by_no_row_because_its_member_rows_were_another_keys(
+    memory: CheckpointStore,
+) -> None:
+    known = replace(checkpoint(A), row_digest=b"r")
+    await memory.settle([Settlement(entry(A), known, members={"item": frozenset("1")})])
+    await memory.retire_all(1)
+    assert await memory.take_over({NEW: HERE}, NOBODY) == {NEW}
+    taken = (await memory.known([NEW])).checkpoints[NEW]
+    assert taken == replace(known, key=NEW, row_digest=b"")
+    assert not taken.is_of(b"r")
 
 
 async def test_of_several_at_a_place_the_one_that_has_not_left_and_is_newest_comes_first(

@@ -154,6 +154,7 @@ async def test_a_checkpoint_is_what_was_settled_last(memory: CheckpointStore) ->
         digest=b"\x00",
         store_id="eu",
         traits=b"\x01",
+        row_digest=b"\x02",
     )
     await memory.settle([Settlement(entry("a"), newer)])
     known = await memory.known([OrderKey("a"), OrderKey("nobody")])

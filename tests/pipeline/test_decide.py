@@ -17,7 +17,7 @@ from connector.pipeline.deliveries import Action, Delivery, Remembered, Result, 
 from connector.pipeline.examine.decide import decide, unreadable
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
-from tests.support.sample_orders import document
+from tests.support.sample_orders import document, row
 
 CONTRACT = RedoContract("UTC", ("updatedAt",))
 KEY = OrderKey("1001")
@@ -39,7 +39,7 @@ def settled(decision: Settled | Delivery) -> Settled:
 def diff(
     remembered: Remembered = NOTHING, *, entry: Entry = ENTRY, hidden: bool = False, rows: int = 1, **changes: Any
 ) -> Settled | Delivery:
-    rows_found = [document(**changes)] * rows
+    rows_found = [row(document(**changes))] * rows
     return decide(entry, rows_found, remembered, CONTRACT, TERMS, hidden=hidden, now=NOW, members=MEMBERS)
 
 

@@ -9,10 +9,12 @@ from functools import partial
 
 import pytest
 
-from connector.model.orders import Assembly, OrderKey
+from connector.model.orders import OrderKey
+from connector.model.rows import Assembly
 from connector.pipeline.ports.entries import HANDFUL, Lane
 from connector.projection import Assembler
 from tests.support.fixtures.connector import Rig, eventually
+from tests.support.ledger import entries_taken
 
 MANY = 15
 OF_MANY = {
@@ -101,4 +103,4 @@ async def test_changes_that_come_while_a_query_runs_are_read_by_the_next_one_tog
 
 async def waiting(rig: Rig, lane: Lane, orders: int) -> bool:
     """Whether so many wait in the lane; nothing is taken meanwhile."""
-    return len(await rig.running.pipeline.ports.store.take(99, time.time(), frozenset(), [lane])) == orders
+    return len(await entries_taken(rig.running.pipeline.ports.store, 99, time.time(), frozenset(), [lane])) == orders

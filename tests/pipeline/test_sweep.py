@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from connector.model.orders import OrderKey
-from connector.pipeline.sweeps import walk
+from connector.pipeline.sweeps import page_reader
 from tests.support.fixtures.connector import Rig, eventually
 
 
 async def test_a_backfill_goes_on_where_it_was_when_the_process_ended(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "PAGE", 5)
+    monkeypatch.setattr(page_reader, "PAGE", 5)
     rig.switch(latency_ms=30)
     rig.overrides = {"redo": {"max_concurrency": 1}}
     await rig.start()
@@ -29,7 +29,7 @@ async def test_a_backfill_goes_on_where_it_was_when_the_process_ended(
 
 
 async def test_a_live_change_overtakes_a_running_backfill(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "PAGE", 5)
+    monkeypatch.setattr(page_reader, "PAGE", 5)
     rig.switch(latency_ms=60)
     rig.overrides = {"redo": {"max_concurrency": 1}}
     await rig.start()

@@ -45,7 +45,8 @@ async def test_numbers_keep_every_digit(shop: Database, assembler_of: Make) -> N
         connection.execute("CREATE TABLE shop.exact (id bigint PRIMARY KEY, a numeric(20,10), b numeric, c bigint)")
         connection.execute("INSERT INTO shop.exact VALUES (1, 1.1, 10.00, 9007199254740993)")
     assembler = await assembler_of("SELECT id, a, b, c, jsonb_build_object('b', b) AS j FROM shop.exact")
-    (document,) = (await assembler.assemble(keys("1"))).documents[OrderKey("1")]
+    (row,) = (await assembler.assemble(keys("1"))).rows[OrderKey("1")]
+    document = row.document()
     assert str(document["a"]) == "1.1000000000"
     assert str(document["b"]) == "10.00"
     assert document["c"] == 9007199254740993
@@ -58,7 +59,8 @@ async def test_time_stamps_come_as_utc_text(shop: Database, assembler_of: Make) 
         connection.execute("ALTER DATABASE " + shop.name + " SET TimeZone = 'America/New_York'")
         connection.execute("INSERT INTO shop.shipment VALUES (1, 1, 'x', '2024-06-01 12:00:00+02')")
     assembler = await assembler_of("SELECT s.id, s.shipped FROM shop.shipment s")
-    (document,) = (await assembler.assemble(keys("1"))).documents[OrderKey("1")]
+    (row,) = (await assembler.assemble(keys("1"))).rows[OrderKey("1")]
+    document = row.document()
     assert document["shipped"] == "2024-06-01T10:00:00+00:00"
 
 
@@ -73,9 +75,9 @@ async def test_the_snapshot_shows_a_transaction_exactly_when_its_rows_are_read(
         before = await assembler.assemble(keys("1"))
         writer.execute("COMMIT")
     after = await assembler.assemble(keys("1"))
-    assert (before.snapshot.shows(xid, 0), dict(before.documents)) == (False, {})
+    assert (before.snapshot.shows(xid, 0), dict(before.rows)) == (False, {})
     assert after.snapshot.shows(xid, 0)
-    assert OrderKey("1") in after.documents
+    assert OrderKey("1") in after.rows
 
 
 async def test_every_statement_is_a_read_only_repeatable_read_transaction(shop: Database, assembler_of: Make) -> None:
@@ -83,7 +85,8 @@ async def test_every_statement_is_a_read_only_repeatable_read_transaction(shop: 
         connection.execute("INSERT INTO shop.orders VALUES (1)")
     text = "SELECT id, current_setting('transaction_isolation') AS i, current_setting('transaction_read_only') AS r"
     assembler = await assembler_of(f"{text} FROM shop.orders")
-    (document,) = (await assembler.assemble(keys("1"))).documents[OrderKey("1")]
+    (row,) = (await assembler.assemble(keys("1"))).rows[OrderKey("1")]
+    document = row.document()
     assert (document["i"], document["r"]) == ("repeatable read", "on")
 
 
@@ -92,8 +95,8 @@ async def test_two_rows_for_one_key_are_both_told(shop: Database, assembler_of: 
         connection.execute("INSERT INTO shop.orders (id) VALUES (1), (2)")
         connection.execute("INSERT INTO shop.note VALUES (1, 'a'), (1, 'b'), (2, 'c')")
     assembler = await assembler_of("SELECT o.id, n.body FROM shop.orders o JOIN shop.note n ON n.order_id = o.id")
-    documents = (await assembler.assemble(keys("1", "2", "3"))).documents
-    assert {key: len(found) for key, found in documents.items()} == {"1": 2, "2": 1}
+    rows = (await assembler.assemble(keys("1", "2", "3"))).rows
+    assert {key: len(found) for key, found in rows.items()} == {"1": 2, "2": 1}
 
 
 async def test_a_data_error_is_of_its_order_alone_and_tells_no_value(shop: Database, assembler_of: Make) -> None:
@@ -105,7 +108,7 @@ async def test_a_data_error_is_of_its_order_alone_and_tells_no_value(shop: Datab
     assert caught.value.sqlstate == "22P02"
     assert "invalid text representation" in str(caught.value)
     assert "secret" not in str(caught.value)
-    assert OrderKey("2") in (await assembler.assemble(keys("2"))).documents
+    assert OrderKey("2") in (await assembler.assemble(keys("2"))).rows
 
 
 async def test_a_subquery_with_two_rows_is_the_orders_own_trouble(shop: Database, assembler_of: Make) -> None:
@@ -130,14 +133,14 @@ async def test_a_key_that_cannot_be_one_is_told_apart_and_keeps_no_other_from_be
     wanted = [*strange[:4], *keys(*map(str, range(1, 60))), *strange[4:]]
     found = await single.assemble(wanted)
     assert found.misfits == set(strange) == await single.misfits(wanted)
-    assert set(found.documents) == set(keys(*map(str, range(1, 51))))
+    assert set(found.rows) == set(keys(*map(str, range(1, 51))))
     assert await single.absent(wanted) == {*strange, *keys(*map(str, range(51, 60)))}
-    assert (await single.assemble(strange)).documents == {}
+    assert (await single.assemble(strange)).rows == {}
     double = await assembler_of("SELECT t.tenant || '-' || t.no AS id FROM shop.tenant_order t")
     strange = keys("7", '["3"]', '["3",7]', '["3","b"]', "[" * 5_000, '["3","7"', '{"3":"7"}')
     seen = await double.assemble([*strange, OrderKey('["3","7"]')])
     assert seen.misfits == set(strange)
-    assert set(seen.documents) == set(keys('["3","7"]'))
+    assert set(seen.rows) == set(keys('["3","7"]'))
 
 
 async def test_texts_that_their_types_cannot_be_read_from_are_found_among_many(
@@ -161,7 +164,7 @@ async def test_texts_that_their_types_cannot_be_read_from_are_found_among_many(
         )
     ]
     found = await assembler.assemble([*good[:100], *bad[:3], *good[100:], *bad[3:]])
-    assert (found.misfits, found.documents) == (frozenset(bad), {})
+    assert (found.misfits, found.rows) == (frozenset(bad), {})
     assert await assembler.misfits(good) == frozenset()
 
 
@@ -182,7 +185,7 @@ async def test_a_statement_that_takes_too_long_is_a_matter_of_time(shop: Databas
         with pytest.raises(SourceUnavailable, match=r"source\.statement_timeout.*"):
             await assembler.assemble(keys("42"))
         connection.execute("ROLLBACK")
-    assert not (await assembler.assemble(keys("42"))).documents
+    assert not (await assembler.assemble(keys("42"))).rows
 
 
 async def test_a_cut_connection_is_opened_again(shop: Database, assembler_of: Make) -> None:
@@ -194,7 +197,7 @@ async def test_a_cut_connection_is_opened_again(shop: Database, assembler_of: Ma
         connection.execute(query)
     with pytest.raises(SourceUnavailable):
         await assembler.assemble(keys("1"))
-    assert not (await assembler.assemble(keys("1"))).documents
+    assert not (await assembler.assemble(keys("1"))).rows
 
 
 async def test_a_server_that_is_not_there_is_unavailable(assembler_of: Make) -> None:
@@ -235,7 +238,7 @@ async def test_text_keys_are_paged_in_their_own_collation(shop: Database, assemb
         if cursor is None:
             break
     assert found == [row[0] for row in rows]
-    assert set((await assembler.assemble(keys(*found))).documents) == set(found)
+    assert set((await assembler.assemble(keys(*found))).rows) == set(found)
 
 
 async def test_a_lookup_of_a_route_that_is_gone_leads_to_every_order(shop: Database, assembler_of: Make) -> None:
@@ -276,7 +279,7 @@ async def test_keys_are_the_texts_that_the_stream_sends(shop: Database, assemble
     texts = route.read(image)
     assert isinstance(texts, tuple)
     assert encode(texts) == key
-    assert list((await assembler.assemble([key])).documents) == [key]
+    assert list((await assembler.assemble([key])).rows) == [key]
 
 
 async def test_a_mapping_that_answers_differently_each_time_is_found(shop: Database, assembler_of: Make) -> None:
@@ -361,7 +364,7 @@ async def test_a_standby_says_how_far_it_has_replayed_until_it_is_promoted(make_
     assembler = Assembler(projection, read_dsn=cluster.dsn(), statement_timeout_ms=5000)
     standing_by = await assembler.assemble(keys("1"))
     assert standing_by.snapshot.replay_lsn is not None
-    assert list(standing_by.documents) == ["1"]
+    assert list(standing_by.rows) == ["1"]
     with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
         connection.execute("SELECT pg_promote(true, 30)")
     assert (await assembler.assemble(keys("1"))).snapshot.replay_lsn is None
@@ -380,7 +383,7 @@ async def test_a_key_is_wider_than_the_columns_that_refer_to_it(shop: Database, 
         """SELECT p.id, (SELECT count(*) FROM shop.wide_kid k JOIN shop.wide_grandkid g ON g.kid = k.id
         WHERE k.parent = p.id) AS n FROM shop.wide_parent p"""
     )
-    assert len((await assembler.assemble(keys("1", "3000000000"))).documents) == 2
+    assert len((await assembler.assemble(keys("1", "3000000000"))).rows) == 2
     [route] = [use.route.name for use in assembler.projection.uses if use.alias == "g"]
     found = await assembler.resolve([Lookup(route, ("7",)), Lookup(route, ("3000000000",))], None, 10)
     assert found.keys == (OrderKey("1"),)

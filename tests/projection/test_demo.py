@@ -48,8 +48,8 @@ async def test_the_demo_orders_assembled_in_batches_are_the_mapping(assembler: A
     found: dict[OrderKey, object] = {}
     while True:
         page = await assembler.scan(cursor, 500)
-        for key, documents in (await assembler.assemble(page.keys)).documents.items():
-            (found[key],) = documents
+        for key, rows in (await assembler.assemble(page.keys)).rows.items():
+            found[key] = rows[0].document() if len(rows) == 1 else rows
         cursor = page.cursor
         if cursor is None:
             break

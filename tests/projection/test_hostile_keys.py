@@ -76,11 +76,11 @@ async def assembler_of(database: Database, columns: str, key: str) -> Assembler:
 async def harmless(assembler: Assembler, good: OrderKey) -> None:
     keys = [*map(OrderKey, ODD[:15]), good, *map(OrderKey, ODD[15:])]
     found = await assembler.assemble(keys)
-    assert good in found.documents
+    assert good in found.rows
     assert good not in found.misfits
     assert good not in await assembler.absent(keys)
     assert good not in await assembler.misfits(keys)
-    assert {*keys} - {*found.documents} >= found.misfits
+    assert {*keys} - {*found.rows} >= found.misfits
     for odd in ODD:
         alone = await assembler.assemble([OrderKey(odd)])
         assert (OrderKey(odd) in found.misfits) == (OrderKey(odd) in alone.misfits)

@@ -215,11 +215,11 @@ async def check_assembly(
     for chunk in (keys, keys[:1]):
         assembly = await assembler.assemble(chunk)
         for key in chunk:
-            documents = assembly.documents.get(key, ())
+            documents = [row.document() for row in assembly.rows.get(key, ())]
             expected = rows.get(case.id_format.format(*decode(key, width)), [])
             assert len(documents) == len(expected), key
             assert sorted(map(_canonical, documents)) == sorted(_canonical(_parse(text)) for text in expected), key
-        assert set(assembly.documents) <= set(chunk)
+        assert set(assembly.rows) <= set(chunk)
 
 
 def _parse(text: str) -> Any:

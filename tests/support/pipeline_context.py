@@ -19,6 +19,7 @@ from connector.pipeline.dispatch.tasks import Tasks
 from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.read_pause import ReadPause
+from connector.pipeline.read.row_digests import RowDigests
 from connector.status.history import History
 from connector.status.metrics import Metrics
 
@@ -30,11 +31,13 @@ class NoOrders:
 
 
 def context_for_test(store: CheckpointStore | None = None, clock: Clock = MACHINE) -> Context:
-    wake = asyncio.Event()
+    wake, assembler, contract = asyncio.Event(), cast("Assembler", NoOrders()), RedoContract()
+    store = in_memory() if store is None else store
     return Context(
-        store=in_memory() if store is None else store,
-        assembler=cast("Assembler", NoOrders()),
-        contract=RedoContract(),
+        store=store,
+        assembler=assembler,
+        row_digests=RowDigests(store, assembler, contract),
+        contract=contract,
         observer=Metrics(),
         chronicle=History(),
         terms=Terms(),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+
+from connector.contract.exact_json import dumps
+from connector.model.orders import OrderKey
+from connector.model.rows import Row
 
 
 def document(order_id: str = "1001", **changes: Any) -> dict[str, Any]:
@@ -35,3 +40,8 @@ def document(order_id: str = "1001", **changes: Any) -> dict[str, Any]:
         "fulfillments": None,
     }
     return {**made, **changes}
+
+
+def row(document: Mapping[str, Any]) -> Row:
+    """As the database sends it."""
+    return Row(OrderKey(document["id"]), dumps(document).decode())

@@ -164,7 +164,7 @@ async def test_a_sweep_over_keys_of_any_bytes_finds_every_order_once(encoded: En
     assert len(rig.stored()) == 33
     key = next(key for key in await rig.running.pipeline.ports.store.page_checkpoints(None, 100) if key[0] == "K")
     reading = await rig.running.pipeline.ports.assembler.assemble([key])
-    assert [document["id"] for document in reading.documents[key]] == ["2"]
+    assert [row.document()["id"] for row in reading.rows[key]] == ["2"]
     assert OrderKey(key.encode().decode()) == key
 
 
@@ -188,8 +188,8 @@ async def test_bytes_that_are_no_text_make_one_dead_letter_and_a_fallback_reads_
     assert isinstance(projection, Projection)
     made = factories.assembler_for_a_person(rig.settings(), projection)
     async with aclosing(made):
-        [seen] = (await made.assemble([letter.key])).documents[letter.key]
-    assert seen["customer"]["first_name"] == "José \x81", "a person who looks at it sees the same"
+        [seen] = (await made.assemble([letter.key])).rows[letter.key]
+    assert seen.document()["customer"]["first_name"] == "José \x81", "a person who looks at it sees the same"
 
 
 @pytest.mark.parametrize("encoded", ["LATIN1", "WIN1252"], indirect=True)

@@ -16,7 +16,7 @@ from connector.model.orders import OrderKey, is_former
 from connector.pipeline.failpoints import OF_KEYS
 from connector.pipeline.ports.holds import Hold, HoldState
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.sweeps import walk
+from connector.pipeline.sweeps import page_reader
 from connector.sandbox.server import SandboxServer
 from tests.support.fixtures.connector import eventually
 from tests.support.fixtures.postgres import Database
@@ -159,7 +159,7 @@ async def test_what_waits_when_the_key_changes_arrives_and_nothing_else_is_pushe
 
 
 async def test_a_sweep_in_the_midst_of_the_old_keys_begins_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "PAGE", 4)
+    monkeypatch.setattr(page_reader, "PAGE", 4)
     shop.rig.overrides["reconcile"] = {"orders_per_second": 4}
     await filled(shop)
     pushed, pipeline = shop.asked(), shop.rig.running.pipeline

@@ -246,8 +246,8 @@ async def test_a_key_of_any_allowed_type_is_the_same_in_stream_scan_and_document
         while page.cursor is not None:
             scanned += (page := await assembler.scan(page.cursor, 1)).keys
         assert len(scanned) == len(set(scanned)) == len(values)
-        found = (await assembler.assemble(scanned)).documents
-        assert {document["sales_channel"] for [document] in found.values()} == {*map(str, range(len(values)))}
+        found = (await assembler.assemble(scanned)).rows
+        assert {row.document()["sales_channel"] for [row] in found.values()} == {*map(str, range(len(values)))}
         for statement in (
             "UPDATE orders SET no = no + 1",
             "INSERT INTO item SELECT id, 1 FROM orders",
@@ -290,9 +290,9 @@ async def test_json_that_can_not_be_read_is_an_orders_own_fault(database: Databa
         conn.execute("CREATE TABLE orders (id int PRIMARY KEY, body jsonb)")
         conn.execute("INSERT INTO orders VALUES (7, %s)", (value,))
     async with assembling(database, mapping("o.id, o.body AS metafields", "orders o", items="o.body")) as assembler:
+        (row,) = (await assembler.assemble([OrderKey("7")])).rows[OrderKey("7")]
         if fine:
-            found = (await assembler.assemble([OrderKey("7")])).documents[OrderKey("7")]
-            assert json.loads(value) == found[0]["metafields"]
+            assert json.loads(value) == row.document()["metafields"]
         else:
             with pytest.raises(OrderUnreadable, match="too deeply to be read: order 7"):
-                await assembler.assemble([OrderKey("7")])
+                row.document()

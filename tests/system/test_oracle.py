@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.model.orders import Assembly, OrderKey
+from connector.model.orders import OrderKey
+from connector.model.rows import Assembly
 from connector.projection.assembly.assembly import Assembler
 from tests.support.fixtures.postgres import Database, create_database, drop_database
 from tests.support.postgres.cluster import Cluster

@@ -11,7 +11,7 @@ import pytest
 
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import SweepKind
-from connector.pipeline.sweeps import walk
+from connector.pipeline.sweeps import page_reader
 from tests.system.life.judge import Verdict, rest
 from tests.system.life.oms import Header, Mood, Row
 from tests.system.life.world import MAIN, OTHER, TIMEOUT, Setup, World
@@ -232,7 +232,7 @@ def test_an_order_that_is_put_back_while_the_next_due_one_is_asked_for_is_not_fo
 def test_a_page_of_a_sweep_that_was_replaced_does_not_begin_the_next_one(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "PAGE", 1)
+    monkeypatch.setattr(page_reader, "PAGE", 1)
     world = begin(Setup())
     for key, order_id in ((K1, "#1"), (K2, "#2"), (K3, "#3")):
         put(world, key, order_id)

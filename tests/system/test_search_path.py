@@ -108,8 +108,8 @@ async def exposed(shop: Shop) -> AsyncIterator[Assembler]:
 
 async def email(assembler: Assembler, number: str = "1") -> Any:
     key = OrderKey(number)
-    found = (await assembler.assemble([key])).documents
-    return found[key][0]["email"] if key in found else None
+    found = (await assembler.assemble([key])).rows
+    return found[key][0].document()["email"] if key in found else None
 
 
 # before it is loaded

@@ -4,7 +4,7 @@
 -- says so to Postgres, SQLite does it anyway.
 -- Tables that rows run through are vacuumed early: the first rows of an index are what is asked for all the time.
 
--- What Redo last accepted, one row an order. digest and traits are empty where they aren't known.
+-- What Redo last accepted, one row an order. digest, traits and row_digest are empty where they aren't known.
 CREATE TABLE checkpoint (
   key         text COLLATE "C" PRIMARY KEY,
   order_id    text COLLATE "C" NOT NULL,
@@ -14,7 +14,8 @@ CREATE TABLE checkpoint (
   missing     boolean NOT NULL,
   digest      bytea NOT NULL,
   store_id    text COLLATE "C" NOT NULL,
-  traits      bytea NOT NULL
+  traits      bytea NOT NULL,
+  row_digest  bytea NOT NULL
 ) WITHOUT ROWID WITH (fillfactor = 85);
 CREATE INDEX checkpoint_order_id ON checkpoint (order_id);
 

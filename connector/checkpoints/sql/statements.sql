@@ -220,6 +220,15 @@ FROM rows WHERE lookup.route = rows.route AND lookup.columns = rows.columns
 -- name: checkpoint_owners
 SELECT store_id, order_id, key FROM checkpoint WHERE NOT missing AND order_id = ANY (:order_ids)
 
+-- name: checkpoint_settled
+-- Redo holds these as it accepted them last, and nothing else is to be done about them.
+SELECT key, row_digest FROM checkpoint
+WHERE key = ANY (:keys) AND NOT missing AND fingerprint <> :unknown AND row_digest <> :unknown
+  AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key)
+  AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.key = checkpoint.key)
+  AND NOT EXISTS (SELECT 1 FROM leftover WHERE leftover.key = checkpoint.key)
+  AND NOT EXISTS (SELECT 1 FROM held WHERE held.key = checkpoint.key)
+
 -- name: checkpoint_page
 SELECT key FROM checkpoint WHERE NOT missing AND key > :after ORDER BY key LIMIT :limit
 
@@ -238,11 +247,14 @@ UPDATE checkpoint SET fingerprint = :unknown, digest = :unknown WHERE key = ANY 
   EXISTS (SELECT 1 FROM ledger WHERE ledger.key = checkpoint.key AND (confirm OR late_until IS NOT NULL))
   OR EXISTS (SELECT 1 FROM held WHERE held.key = checkpoint.key AND held.confirm))
 
+-- name: checkpoint_forget_row
+UPDATE checkpoint SET row_digest = :unknown WHERE key = ANY (:keys)
+
 -- name: checkpoint_of_leftovers
 -- What Redo holds there isn't known, and no order may go without somebody knowing it: where there are several places,
 -- the first by order becomes the checkpoint's.
-INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, missing, digest, store_id, traits)
-SELECT key, order_id, :unknown, :now, false, :unknown, store_id, :unknown FROM leftover
+INSERT INTO checkpoint (key, order_id, fingerprint, accepted_at, missing, digest, store_id, traits, row_digest)
+SELECT key, order_id, :unknown, :now, false, :unknown, store_id, :unknown, :unknown FROM leftover
 WHERE (:all_keys OR key = ANY (:keys))
   AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE checkpoint.key = leftover.key)
   AND NOT EXISTS (SELECT 1 FROM leftover AS other

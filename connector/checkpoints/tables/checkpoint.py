@@ -6,16 +6,13 @@ It must not know the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from connector.checkpoints.engine import Session
 from connector.checkpoints.vault import Vault
 from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.entries import Entry, Lane
-from connector.pipeline.ports.records import Checkpoint, Settlement, Venture
-
-UNKNOWN: Final = b""
-"""The fingerprint and digest of what isn't known."""
+from connector.pipeline.ports.records import UNKNOWN, Checkpoint, Settlement, Venture
 
 Payload: TypeAlias = tuple[OrderKey, str, str, bytes]
 """Order, store, order id, sealed body."""
@@ -47,6 +44,11 @@ def of_keys(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Che
 def by_key(rows: Iterable[Sequence[Any]]) -> Mapping[OrderKey, Checkpoint]:
     """Rows of the table as records."""
     return {row[0]: _checkpoint(row) for row in rows}
+
+
+def row_digests(session: Session, keys: Iterable[OrderKey]) -> Mapping[OrderKey, bytes]:
+    """Of orders of which nothing else is remembered than that Redo holds them."""
+    return dict(session.rows("checkpoint_settled", unknown=UNKNOWN, keys=[*keys]))
 
 
 def leftovers(rows: Iterable[tuple[OrderKey, str, str]]) -> Mapping[OrderKey, tuple[Place, ...]]:
@@ -117,12 +119,13 @@ def _forgetting(key: OrderKey) -> Settlement:
 def _row(checkpoint: Checkpoint) -> tuple[Any, ...]:
     """As the table and the record have it."""
     c = checkpoint
-    return c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing, c.digest, c.store_id, c.traits
+    accepted = (c.key, c.order_id, c.fingerprint, c.accepted_at, c.redo_id, c.missing)
+    return *accepted, c.digest, c.store_id, c.traits, c.row_digest
 
 
 def _checkpoint(row: Sequence[Any]) -> Checkpoint:
-    key, order_id, fingerprint, accepted_at, redo_id, missing, digest, store_id, traits = row
-    return Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing), digest, store_id, traits)
+    key, order_id, fingerprint, accepted_at, redo_id, missing, *more = row
+    return Checkpoint(key, order_id, fingerprint, accepted_at, redo_id, bool(missing), *more)
 
 
 def _rows(key: OrderKey, places: Sequence[Place]) -> Iterable[tuple[OrderKey, str, str]]:

@@ -12,10 +12,9 @@ from typing import Final
 from connector.checkpoints.engine import Session
 from connector.checkpoints.statements import PARKED
 from connector.checkpoints.tables import ledger, notes
-from connector.checkpoints.tables.checkpoint import UNKNOWN
 from connector.model.orders import OrderKey
 from connector.pipeline.failpoints import reach
-from connector.pipeline.ports.records import Endpoint, Rebinding
+from connector.pipeline.ports.records import UNKNOWN, Endpoint, Rebinding
 
 LONGEST: Final = 3600.0
 """Seconds that a rebinding may take."""

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from connector.checkpoints.engine import Session
-from connector.checkpoints.tables.checkpoint import UNKNOWN, Payload, sealed
+from connector.checkpoints.tables.checkpoint import Payload, sealed
 from connector.checkpoints.vault import Vault
 from connector.model.orders import FORMER_KEYS, OrderKey, Place, former
+from connector.pipeline.ports.records import UNKNOWN
 
 STEP: Final = 5_000
 """Keys given another name in one transaction."""
@@ -74,6 +75,8 @@ def take_over(
         return frozenset()
     bodies = [] if vault is None else _sealed_anew(session, taken, vault)
     _rename(session, [*taken.items()])
+    # The member rows were the former key's.
+    session.run("checkpoint_forget_row", unknown=UNKNOWN, keys=[*taken.values()])
     session.run_rows("payload_put", bodies)
     for name in ("dead_letter_forget", "held_forget", "ledger_forget"):
         session.run(name, keys=[*taken])

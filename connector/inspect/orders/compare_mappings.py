@@ -18,7 +18,8 @@ from connector.contract.field_diff import bare
 from connector.contract.order_builder import RedoContract
 from connector.inspect.orders.order_preview import changed_values
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
-from connector.model.orders import Document, Order, OrderKey, Violation
+from connector.model.orders import Order, OrderKey, Violation
+from connector.model.rows import Row
 from connector.projection import Assembler, Projection
 from connector.projection.sql.errors import condition
 from connector.settings.config import Settings
@@ -93,28 +94,32 @@ class MappingReader:
 
     async def _batch(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
         try:
-            documents = (await self.assembler.assemble(keys)).documents
+            rows = (await self.assembler.assemble(keys)).rows
         except OrderUnreadable as error:
-            if len(keys) == 1:
-                what = f"the mapping fails for its data: {condition(error.sqlstate)} (SQLSTATE {error.sqlstate})"
-                return {keys[0]: Answer(wrong=(Violation("", what),))}
-            return await self._singly(keys)
+            return {keys[0]: _unreadable(error)} if len(keys) == 1 else await self._singly(keys)
         except LimitExceeded as error:
             if len(keys) == 1:
                 return {keys[0]: Answer(wrong=(Violation("", f"reading this order {error.limit}"),))}
             return await self._singly(keys)
-        return {key: self._answer(documents.get(key, ())) for key in keys}
+        return {key: self._answer(rows.get(key, ())) for key in keys}
 
     async def _singly(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
         return {key: answer for one in keys for key, answer in (await self._batch([one])).items()}
 
-    def _answer(self, rows: Sequence[Document]) -> Answer:
+    def _answer(self, rows: Sequence[Row]) -> Answer:
         if len(rows) > 1:
             return Answer(wrong=(Violation("", "the mapping returns several rows for it"),))
         try:
-            return Answer(self.contract.order(rows[0], self.seen_at)) if rows else Answer()
+            return Answer(self.contract.order(rows[0].document(), self.seen_at)) if rows else Answer()
+        except OrderUnreadable as error:
+            return _unreadable(error)
         except InvalidOrder as error:
             return Answer(wrong=tuple(it for it in error.violations if isinstance(it, Violation)))
+
+
+def _unreadable(error: OrderUnreadable) -> Answer:
+    what = f"the mapping fails for its data: {condition(error.sqlstate)} (SQLSTATE {error.sqlstate})"
+    return Answer(wrong=(Violation("", what),))
 
 
 async def answer_pairs(present: MappingReader, proposed: MappingReader, keys: Sequence[OrderKey]) -> Pairs:

@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any, Final
 
 from connector.contract.canonical import Ignored
-from connector.contract.exact_json import pausing
 from connector.contract.field_diff import differences, makes_none
 from connector.contract.field_digest import changed_fields
 from connector.contract.order_builder import RedoContract
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
-from connector.model.off_loop import off_loop
+from connector.model.off_loop import off_loop, pausing
 from connector.model.orders import Document, OrderKey
+from connector.model.rows import Row
 from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.records import Checkpoint
 
@@ -44,14 +44,13 @@ async def preview_one(
         return _shown(key, "unreadable", [str(error)])
     if key in assembly.misfits:
         return _shown(key, "unreadable", ["its text is no order key's"], sqlstate=NOT_A_KEY[0])
-    documents = assembly.documents.get(key, ())
-    if not documents:
+    rows = assembly.rows.get(key, ())
+    if not rows:
         return _shown(key, "absent", ["the mapping has no row for this order"])
-    if len(documents) > 1:
-        return _shown(key, "duplicate", [f"the mapping returns {len(documents)} rows for this order"])
+    if len(rows) > 1:
+        return _shown(key, "duplicate", [f"the mapping returns {len(rows)} rows for this order"])
     checkpoint = accepted.checkpoint if accepted is not None else None
-    found = await off_loop(partial(_judge, key, documents[0], contract, checkpoint))
-    return found | {"store_id": documents[0].get("store_id", documents[0].get("storeId"))}
+    return await off_loop(partial(_judge, rows[0], contract, checkpoint))
 
 
 def changed_values(before: bytes, after: bytes, ignored: Ignored) -> list[tuple[str, Any, Any]]:
@@ -59,7 +58,18 @@ def changed_values(before: bytes, after: bytes, ignored: Ignored) -> list[tuple[
     return [change for change in differences(before, after) if not makes_none(change[0], ignored)]
 
 
-def _judge(key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:
+def _judge(row: Row, contract: RedoContract, checkpoint: Checkpoint | None) -> dict[str, Any]:
+    try:
+        document = row.document()
+    except OrderUnreadable as error:
+        return _shown(row.key, "unreadable", [str(error)], sqlstate=error.sqlstate)
+    found = _compared(row.key, document, contract, checkpoint)
+    return found | {"store_id": document.get("store_id", document.get("storeId"))}
+
+
+def _compared(
+    key: OrderKey, document: Document, contract: RedoContract, checkpoint: Checkpoint | None
+) -> dict[str, Any]:
     try:
         order = contract.order(document, time.time())
     except InvalidOrder as error:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connector.model.orders import Order, OrderKey, Outcome, OutcomeKind, Place
+from connector.model.orders import Order, Outcome, OutcomeKind, Place
 from connector.pipeline.deliver.failing_orders import Failure
 from connector.pipeline.deliver.policy import POLICY, Fate
 from connector.pipeline.deliveries import REMOVAL, Action, Delivery, Result, Settled, Terms
 from connector.pipeline.examine.decide import doubtful, look_again, reaches_new_place, requeue, wait_for_late
 from connector.pipeline.ports.entries import Again, Entry
-from connector.pipeline.ports.records import FAILING, SET_ASIDE, Checkpoint, DeadLetter, Settlement
+from connector.pipeline.ports.records import FAILING, SET_ASIDE, UNKNOWN, Checkpoint, DeadLetter, Settlement
 
 
 def conclude(
@@ -57,7 +57,7 @@ def _accepted(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, 
         again = wait_for_late(replace(entry, late_until=late))
     settlement = Settlement(
         entry,
-        _checkpoint(entry.key, order, outcome, stamp),
+        _checkpoint(delivery, order, outcome, stamp),
         clear_dead_letter=True,
         again=again,
         members=None if delivery.hidden else delivery.new_members,
@@ -71,9 +71,9 @@ def _accepted(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, 
     return Settled(settlement, Result.PUSHED)
 
 
-def _checkpoint(key: OrderKey, order: Order, outcome: Outcome, stamp: float) -> Checkpoint:
+def _checkpoint(delivery: Delivery, order: Order, outcome: Outcome, stamp: float) -> Checkpoint:
     return Checkpoint(
-        key,
+        delivery.entry.key,
         order.order_id,
         order.fingerprint,
         stamp,
@@ -81,6 +81,8 @@ def _checkpoint(key: OrderKey, order: Order, outcome: Outcome, stamp: float) -> 
         digest=order.digest,
         store_id=order.store_id,
         traits=order.traits,
+        # What the snapshot hid may have other child rows: only the next look tells which.
+        row_digest=UNKNOWN if delivery.hidden else delivery.row_digest,
     )
 
 
@@ -129,6 +131,7 @@ def _cancelled(delivery: Delivery, outcome: Outcome, stamp: float) -> Checkpoint
         checkpoint,
         fingerprint=order.fingerprint,
         digest=order.digest,
+        row_digest=UNKNOWN,
         accepted_at=stamp,
         redo_id=outcome.redo_id or checkpoint.redo_id,
         missing=True,

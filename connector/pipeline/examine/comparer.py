@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from connector.model.errors import InvalidOrder
+from connector.model.errors import InvalidOrder, OrderUnreadable
 from connector.model.off_loop import Breaks, off_loop
 from connector.model.orders import Order, OrderKey, is_former
+from connector.model.rows import Row
 from connector.pipeline.context import Context
 from connector.pipeline.deliveries import MAPPING, REMOVAL, Action, Delivery, Remembered, Result, Settled
 from connector.pipeline.examine.decide import decide, must_push, reaches_new_place, refuse, unreadable, wait_for_late
@@ -54,6 +55,7 @@ class Comparer:
     ) -> None:
         self._store = context.store
         self._contract = context.contract
+        self._digests = context.row_digests
         self._terms = context.terms
         self._clock = context.clock.now
         self._in_work = context.in_work
@@ -96,11 +98,11 @@ class Comparer:
         if reading.misfit and not is_former(entry.key):
             self._misfit(entry, remembered, found)
             return None
-        letter = remembered.dead_letter
-        if letter is not None and letter.reason == MAPPING and reading.error is None:
-            self._second_looks.readable(letter)
         decide_it = partial(self._decide, entry, reading, remembered)
         decision = await off_loop(decide_it) if large else decide_it()
+        letter = remembered.dead_letter
+        if letter is not None and letter.reason == MAPPING and not _is_unreadable(reading, decision):
+            self._second_looks.readable(letter)
         if isinstance(decision, Settled):
             found.settled.append(decision)
         elif decision.action is Action.PUSH:
@@ -117,12 +119,15 @@ class Comparer:
             return
         wanted = {}
         for entry, reading in zip(entries, readings, strict=True):
-            if self._in_work.remembered(entry.key).checkpoint is None and len(reading.documents) == 1:
-                order = partial(self._contract.order, reading.documents[0], entry.since)
-                with suppress(InvalidOrder):
+            if self._in_work.remembered(entry.key).checkpoint is None and len(reading.rows) == 1:
+                order = partial(self._order, reading.rows[0], entry.since)
+                with suppress(InvalidOrder, OrderUnreadable):
                     wanted[entry.key] = (await off_loop(order) if large else order()).place
         if claimed := await self._former.claim(wanted):
             self._in_work.remember(await self._store.known([*claimed]), claimed)
+
+    def _order(self, row: Row, seen_at: float) -> Order:
+        return self._contract.order(row.document(), seen_at)
 
     def _misfit(self, entry: Entry, remembered: Remembered, found: Findings) -> None:
         """A key that is none any more isn't judged before every order had its chance to take over what is stored."""
@@ -143,13 +148,14 @@ class Comparer:
             return unreadable(entry, reading.error, now, remembered, hidden=hidden)
         return decide(
             entry,
-            reading.documents,
+            reading.rows,
             remembered,
             self._contract,
             self._terms,
             hidden=hidden,
             now=now,
             members=reading.members,
+            row_digest=self._digests.of(reading.rows, reading.members),
         )
 
     async def _guarded(self, delivery: Delivery, found: Findings) -> None:
@@ -260,3 +266,9 @@ class Comparer:
         if others:
             found = (*found, *self._contract.reused(order.traits, others))
         return replace(delivery, suspicions=found) if found else delivery
+
+
+def _is_unreadable(reading: Reading, decision: Settled | Delivery) -> bool:
+    """Whether the mapping fails for the order, or makes a row of it that can't be read."""
+    letter = decision.settlement.dead_letter if isinstance(decision, Settled) else None
+    return reading.error is not None or (letter is not None and letter.reason == MAPPING)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from connector.model.errors import InvalidOrder, OrderUnreadable
-from connector.model.orders import Document, Members, Order, Place, Violation
+from connector.model.orders import Members, Order, Place, Violation
+from connector.model.rows import Row
 from connector.pipeline.deliveries import (
     MAPPING,
     NOTHING,
@@ -20,12 +21,12 @@ from connector.pipeline.deliveries import (
 )
 from connector.pipeline.ports.entries import Again, Entry
 from connector.pipeline.ports.protocols import Contract
-from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement
+from connector.pipeline.ports.records import UNKNOWN, Checkpoint, DeadLetter, Settlement
 
 
 def decide(
     entry: Entry,
-    documents: Sequence[Document],
+    rows: Sequence[Row],
     remembered: Remembered,
     contract: Contract,
     terms: Terms,
@@ -33,27 +34,37 @@ def decide(
     hidden: bool,
     now: float,
     members: Members,
+    row_digest: bytes = b"",
 ) -> Settled | Delivery:
     """Diff one order. `hidden`: the snapshot doesn't show every
     transaction that affected it. `members`: the child rows that it was made of; the reverse index holds them from the
-    moment that Redo holds, or may hold, this state.
+    moment that Redo holds, or may hold, this state. `row_digest`: of rows and members; one that Redo is known to have
+    accepted needs no more work.
 
     A CANCEL comes back without its order: the payload is the store's to give.
     """
     again = look_again(entry, now) if hidden else None
-    if not documents:
+    if not rows:
         return _left_the_mapping(entry, remembered, terms, again, now)
-    if len(documents) > 1:
-        message = f"the mapping returns {len(documents)} rows for this order: group or filter so that there is one"
+    if len(rows) > 1:
+        message = f"the mapping returns {len(rows)} rows for this order: group or filter so that there is one"
         return refuse(entry, "duplicate", message, now, again=again, remembered=remembered)
+    checkpoint = remembered.checkpoint
+    if checkpoint is not None and checkpoint.is_of(row_digest) and not must_push(entry, now):
+        delivery = Delivery(entry, Action.PUSH, checkpoint.place, None, remembered, hidden, members, row_digest)
+        return _in_step(delivery, terms, again, accepted=True)
     try:
-        order = contract.order(documents[0], entry.since)
+        order = contract.order(rows[0].document(), entry.since)
+    except OrderUnreadable as error:
+        return unreadable(entry, error, now, remembered, hidden=hidden)
     except InvalidOrder as error:
         if again is not None:
             return postpone(entry, again)
         return _invalid(entry, error, now, remembered)
-    delivery = Delivery(entry, Action.PUSH, order.place, order, remembered, hidden, members)
-    return delivery if _to_push(entry, order, remembered, now) else _in_step(delivery, terms, again, now)
+    delivery = Delivery(entry, Action.PUSH, order.place, order, remembered, hidden, members, row_digest)
+    if _to_push(entry, order, remembered, now):
+        return delivery
+    return _in_step(delivery, terms, again, accepted=_accepted(checkpoint, order))
 
 
 def reaches_new_place(delivery: Delivery, terms: Terms) -> bool:
@@ -73,34 +84,43 @@ def must_push(entry: Entry, now: float) -> bool:
 def _to_push(entry: Entry, order: Order, remembered: Remembered, now: float) -> bool:
     if must_push(entry, now):
         return True
-    checkpoint, letter = remembered.checkpoint, remembered.dead_letter
-    if checkpoint is not None and not checkpoint.missing and _same(checkpoint, order):
+    letter = remembered.dead_letter
+    if _accepted(remembered.checkpoint, order):
         return False
     return letter is None or letter.fingerprint != order.fingerprint
 
 
-def _same(checkpoint: Checkpoint, order: Order) -> bool:
+def _accepted(checkpoint: Checkpoint | None, order: Order) -> bool:
+    if checkpoint is None or checkpoint.missing:
+        return False
     return checkpoint.fingerprint == order.fingerprint and checkpoint.place == order.place
 
 
-def _in_step(delivery: Delivery, terms: Terms, again: Again | None, now: float) -> Settled | Delivery:
-    """Redo holds the order as it is, or refused it so. What is left of it elsewhere goes."""
+def _in_step(delivery: Delivery, terms: Terms, again: Again | None, *, accepted: bool) -> Settled | Delivery:
+    """Redo holds the order as it is (`accepted`), or refused it so. What is left of it elsewhere goes."""
     entry, remembered = delivery.entry, delivery.remembered
     elsewhere = tuple(place for place in remembered.leftovers if place != delivery.place)
-    checkpoint = remembered.checkpoint
-    sound = checkpoint is not None and not checkpoint.missing and delivery.order is not None
-    accepted = sound and checkpoint is not None and delivery.order is not None and _same(checkpoint, delivery.order)
     if again is None and elsewhere and terms.missing != "ignore" and not _given_up(entry, remembered):
         return replace(removal(entry, elsewhere[0], remembered, terms), refused=not accepted)
     again = again or wait_for_late(entry)
     settlement = Settlement(
         entry,
+        _with_digest(delivery) if accepted and again is None else None,
         clear_dead_letter=accepted and remembered.dead_letter is not None and not elsewhere,
         again=again,
         members=delivery.new_members if accepted and again is None else None,
         settled_places=remembered.leftovers if terms.missing == "ignore" else (),
     )
     return Settled(settlement, None if again else Result.UNCHANGED)
+
+
+def _with_digest(delivery: Delivery) -> Checkpoint | None:
+    """The checkpoint by which its row is known from now on; None when it is already. After an upgrade that changes the
+    digests this is one write an order, in the first sweep."""
+    checkpoint, row_digest = delivery.remembered.checkpoint, delivery.row_digest
+    if checkpoint is None or not row_digest or checkpoint.row_digest == row_digest:
+        return None
+    return replace(checkpoint, row_digest=row_digest)
 
 
 def _left_the_mapping(
@@ -191,7 +211,7 @@ def doubtful(entry: Entry, remembered: Remembered) -> Checkpoint | None:
     checkpoint = remembered.checkpoint
     if checkpoint is None or checkpoint.missing or not (entry.confirm or entry.late_until is not None):
         return None
-    return replace(checkpoint, fingerprint=b"", digest=b"")
+    return replace(checkpoint, fingerprint=UNKNOWN, digest=UNKNOWN, row_digest=UNKNOWN)
 
 
 def _invalid(entry: Entry, error: InvalidOrder, now: float, remembered: Remembered) -> Settled:

@@ -56,14 +56,15 @@ class Examiner:
         self._group_commit = group_commit
         self._vanished_rows = vanished_rows
         self._live = ReadLane(overtaken=1)
-        self._others = ReadLane()
-        self._apart = ReadLane(sharing=self._others)
+        self.others = ReadLane()
+        """Of reads that aren't live: they take turns."""
+        self._apart = ReadLane(sharing=self.others)
         self._blamed: MappingFails | None = None
         self.slow = SlowOrders()
 
     def start(self, entries: Sequence[Entry]) -> None:
         """Look at orders that were taken, at those of a lane together that come while its last query runs."""
-        for lane, live in ((self._live, True), (self._others, False)):
+        for lane, live in ((self._live, True), (self.others, False)):
             share = [one for one in entries if (one.lane is Lane.LIVE) == live and one.key not in self.slow]
             if share and not lane.joined(share):
                 self._tasks.begin(self._look(share, lane))

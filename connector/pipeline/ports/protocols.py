@@ -12,7 +12,6 @@ from connector.model.changes import Changes, Interest, Lsn, StreamPosition, Stre
 from connector.model.errors import SlotLost
 from connector.model.orders import (
     Affected,
-    Assembly,
     Diagnosis,
     Document,
     KeyPage,
@@ -24,6 +23,7 @@ from connector.model.orders import (
     Place,
     Suspicion,
 )
+from connector.model.rows import Assembly
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.records import SweepKind
 
@@ -90,8 +90,8 @@ class Assembler(Protocol):
         ...
 
     async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
-        """With no keys: just a snapshot. Orders of which a document has more than `largest` bytes are left out and
-        named in `oversized`; None: what is too large to be delivered at all is unreadable. `brief`: within a small part
+        """With no keys: just a snapshot. Orders of which a row has more than `largest` bytes are left out and named
+        in `oversized`; None: what is too large to be delivered at all is unreadable. `brief`: within a small part
         of the time that a query may take."""
         ...
 
@@ -127,6 +127,11 @@ class Assembler(Protocol):
 
 class Contract(Protocol):
     """Redo's rules."""
+
+    @property
+    def signature(self) -> bytes:
+        """The same only where equal documents make equal orders: changes with the rules and with the settings."""
+        ...
 
     def order(self, document: Document, seen_at: float) -> Order:
         """The payload for one row of the mapping. Raises InvalidOrder with the violations found."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from connector.model.orders import Members, OrderKey, Place, Suspicion, WarningKind
 from connector.pipeline.ports.entries import Again, Arrival, Entry
@@ -16,6 +17,9 @@ from connector.pipeline.ports.holds import Held
 FAILING, SET_ASIDE = "failing", "set_aside"
 """Reasons of dead letters of orders that Redo fails again and again: one that waits in the ledger and is still tried,
 and one that a person set aside."""
+
+UNKNOWN: Final = b""
+"""The fingerprint and digests of what isn't known: equal to no order's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,13 @@ class Checkpoint:
     store_id: str = ""
     traits: bytes = b""
     """`Order.traits` of what was accepted; empty when they aren't known."""
+    row_digest: bytes = UNKNOWN
+    """Of the row and child rows of which the accepted order was made, whose member rows are in the reverse index."""
+
+    def is_of(self, row_digest: bytes) -> bool:
+        """Whether Redo holds the order that is made of the row with this digest."""
+        known = row_digest != UNKNOWN and self.fingerprint != UNKNOWN
+        return known and not self.missing and self.row_digest == row_digest
 
     @property
     def place(self) -> Place:

@@ -59,6 +59,11 @@ class CheckpointStore(Protocol):
 
     async def known(self, keys: Sequence[OrderKey]) -> Known: ...
 
+    async def row_digests(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, bytes]:
+        """By what the rows of those orders are known that Redo holds as it accepted them last, and of which nothing
+        else is to be done: not missing, not doubted, without ledger entry, dead letter, leftover or hold."""
+        ...
+
     async def owners(self, places: Sequence[Place]) -> Mapping[Place, tuple[OrderKey, ...]]:
         """Which orders' checkpoints (not missing) are at each place: two keys at most, enough to find another's."""
         ...

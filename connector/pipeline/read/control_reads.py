@@ -16,7 +16,8 @@ from typing import Protocol
 import structlog
 
 from connector.model.errors import LimitExceeded, MappingFails, OrderUnreadable, SourceUnavailable
-from connector.model.orders import Assembly, Diagnosis, OrderKey
+from connector.model.orders import Diagnosis, OrderKey
+from connector.model.rows import Assembly
 from connector.pipeline.context import Context
 from connector.pipeline.read.visibility import HiddenCommits
 
@@ -62,8 +63,8 @@ class ControlReads:
         """These orders were read, just now."""
         # One of each read, so that they have little in common.
         some = 1 if len(self._good) == KNOWN else KNOWN
-        self._good.extend(key for key in islice(assembly.documents, some) if key not in self._good)
-        if assembly.documents and self.failing is not None:
+        self._good.extend(key for key in islice(assembly.rows, some) if key not in self._good)
+        if assembly.rows and self.failing is not None:
             ended, self.failing, self._rest = self.failing, None, 0.0
             log.info("mapping_works_again", sqlstate=ended.sqlstate)
             self._recovered(ended.sqlstate)
@@ -82,7 +83,7 @@ class ControlReads:
                     raise self._fails(error, await self._search(error.sqlstate)) from None
                 failed += 1
                 continue
-            if key in assembly.documents or key in assembly.oversized:
+            if key in assembly.rows or key in assembly.oversized:
                 return hidden
             shown = hidden  # an order that isn't there proves little
         if failed:
@@ -110,7 +111,7 @@ class ControlReads:
             if self._timer() >= self._searched_at + self._rest:
                 failing = self._fails(error, await self._search(error.sqlstate))
             raise failing from None
-        if key not in assembly.documents and key not in assembly.oversized:
+        if key not in assembly.rows and key not in assembly.oversized:
             raise failing
 
     async def within_limits(self, keys: Collection[OrderKey], error: LimitExceeded) -> None:

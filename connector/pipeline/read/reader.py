@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from connector.model.errors import OrderUnreadable
-from connector.model.orders import NO_MEMBERS, Assembly, Document, Members, OrderKey
+from connector.model.orders import NO_MEMBERS, Members, OrderKey
+from connector.model.rows import Assembly, Row
 from connector.pipeline.context import Context
 from connector.pipeline.read.control_reads import ControlReads
 from connector.pipeline.read.large_orders import COMMON
@@ -25,7 +26,7 @@ class Reading:
     """What one snapshot says of one order, or why it can't be read."""
 
     key: OrderKey
-    documents: tuple[Document, ...]
+    rows: tuple[Row, ...]
     hidden: HiddenCommits
     members: Members = field(default_factory=dict)
     error: OrderUnreadable | None = None
@@ -90,7 +91,7 @@ class Reader:
         return [
             Reading(
                 key,
-                tuple(assembly.documents.get(key, ())),
+                assembly.rows.get(key, ()),
                 hidden,
                 assembly.members.get(key, NO_MEMBERS),
                 oversized=assembly.oversized.get(key, 0),
@@ -98,6 +99,11 @@ class Reader:
             )
             for key in keys
         ]
+
+    async def glance(self, keys: Sequence[OrderKey]) -> tuple[Assembly, HiddenCommits]:
+        """Orders of common size in one query of little time, and what its snapshot doesn't show. None is blamed for
+        what fails, none enrolled. Raises as `read` does, and OrderUnreadable."""
+        return await self._assemble(keys, COMMON, brief=True)
 
     async def snapshot(self) -> HiddenCommits:
         """Take a snapshot only to learn which commits it shows."""

@@ -37,13 +37,15 @@ MEANWHILE = "asked for during another sweep"
 
 
 class Sweeps:
-    """Owns the state of the present sweep. `every`: seconds from one to the next; None: none is due by the clock."""
+    """Owns the state of the present sweep. `every`: seconds from one to the next; None: none is due by the clock.
+    `per_second`: how many orders one that isn't urgent may compare; None: as many as there is room for."""
 
-    def __init__(self, context: Context, every: float | None = None) -> None:
+    def __init__(self, context: Context, every: float | None = None, per_second: float | None = None) -> None:
         self._store = context.store
         self._revisions = context.revisions
         self._clock = context.clock
         self._every = every
+        self._per_second = per_second
         self._saving = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._begun = asyncio.Event()
@@ -115,6 +117,10 @@ class Sweeps:
         assert self.current is not None  # noqa: S101 -- only asked while a sweep is on
         return self.current
 
+    def time_for(self, orders: int) -> float:
+        """Seconds that the present one is to take for so many orders at least."""
+        return 0.0 if self._per_second is None or self.present.cause not in PACED else orders / self._per_second
+
     def replaced(self, before: Sweep) -> bool:
         """Another sweep has taken its place meanwhile, and begins at the beginning."""
         return self.present.revision != before.revision
@@ -167,6 +173,11 @@ class Sweeps:
         newer state."""
         async with self._saving:
             await self._store.arrive(arrivals, commits, self.current)
+
+    async def save_place(self) -> None:
+        """Store the present state, where nothing arrives with it. What a power cut undoes is walked again."""
+        async with self._saving:
+            await self._store.save_sweep(self.present)
 
     async def finish(self, held: int) -> None:
         """`held`: how many orders wait for approval. What was asked for meanwhile comes next."""

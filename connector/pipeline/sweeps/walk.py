@@ -1,8 +1,8 @@
 """A walk over all orders: the first backfill, and later comparisons (reconcile).
 
 It only adds keys to the ledger, a page at a time and only while the dispatcher has room, so that live changes go first
-and a sweep never piles up. Its place is stored with each page: after a kill it goes on where it was. It must not know
-how an order is assembled or pushed.
+and a sweep never piles up: those of orders that aren't known to be as Redo holds them. Its place is stored with each
+page: after a kill it goes on where it was. It must not know how an order is assembled or pushed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Sweep
 from connector.pipeline.read.batch import BatchSize
 from connector.pipeline.sweeps.former_keys import FormerKeys
-from connector.pipeline.sweeps.state import PACED, RESENDING, Sweeps
+from connector.pipeline.sweeps.page_reader import PAGE, PageRead, PageReader
+from connector.pipeline.sweeps.state import RESENDING, Sweeps
 
 log = structlog.get_logger("connector.pipeline")
 
-PAGE = 1000
 OF_SOURCE, OF_CHECKPOINTS, OF_LETTERS, OF_FORMER, WALKED = range(5)
 """Phases of a sweep: what it walks, and that everything was added to the ledger. Former keys come last, once everything
 else was looked at: each order has had its chance to take over what is stored at its place."""
@@ -37,8 +37,6 @@ LOOK_AGAIN = 1.0
 
 
 class SweepWalk:
-    """`per_second`: how many orders a sweep that isn't urgent may add; None: as many as there is room for."""
-
     def __init__(
         self,
         context: Context,
@@ -46,7 +44,7 @@ class SweepWalk:
         backpressure: Backpressure,
         reviews: HoldReviews,
         former: FormerKeys,
-        per_second: float | None,
+        pages: PageReader,
     ) -> None:
         self._store = context.store
         self._assembler = context.assembler
@@ -58,12 +56,12 @@ class SweepWalk:
         self._backpressure = backpressure
         self._reviews = reviews
         self._former = former
-        self._per_second = per_second
+        self._pages = pages
         self._not_before = 0.0
         self._behind = False
         self._left = 0
         """Former keys that were left to be looked at."""
-        self._pages, self._known_pages = BatchSize(PAGE), BatchSize(PAGE)
+        self._known_pages = BatchSize(PAGE)
         self.heartbeat = Heartbeat("sweeper", "walking over all orders")
 
     async def step(self) -> None:
@@ -100,20 +98,26 @@ class SweepWalk:
         with self.heartbeat.resting():
             await self._sweeps.until_stream_begins()
         before = self._sweeps.present
-        if self._per_second is not None and before.cause in PACED:
-            self._not_before = self._clock.timer() + PAGE / self._per_second
+        began = self._clock.timer()
         if before.cursor is None:
             self._sweeps.estimate = await self._assembler.estimate()
         try:
-            with self._pages.page() as size:
-                page = await self._assembler.scan(before.cursor, size)
+            read = await self._pages.page(before)
         except OrderUnreadable:
             # Its place may be a key that is none any more, and from the beginning the walk does more than it must.
             if before.cursor is not None and await self._assembler.misfits([OrderKey(before.cursor)]):
                 await self._add(frozenset(), replace(self._sweeps.present, cursor=None, scanned=0))
                 return
             raise
+        page = read.keys
         if self._sweeps.replaced(before) or await self._too_old(page.snapshot):
+            return
+        pause = self._sweeps.time_for(len(page.keys))
+        self._not_before = began + pause
+        if page.cursor is not None and not pause:
+            self._pages.begin(before, page.cursor)
+        differing = await self._differing(read)
+        if self._sweeps.replaced(before):
             return
         after = replace(
             self._sweeps.present,
@@ -121,8 +125,22 @@ class SweepWalk:
             phase=OF_SOURCE if page.cursor is not None else OF_CHECKPOINTS,
             scanned=before.scanned + len(page.keys),
         )
-        await self._add(frozenset(page.keys), after)
+        await self._add(differing, after)
         self._observer.swept(after.kind, len(page.keys))
+        if unchanged := len(page.keys) - len(differing):
+            self._observer.order("unchanged", unchanged)
+
+    async def _differing(self, read: PageRead) -> frozenset[OrderKey]:
+        """Those of the page that must be looked at: all but those of which the store says, after they were read, that
+        Redo holds them as they were then, and nothing is under way.
+
+        Read first and asked then, so that no order slips through that is in work meanwhile: until it is settled it is
+        in the ledger, and once it is, its checkpoint's digest is that of what was pushed. What changes in the OMS after
+        the snapshot is the stream's to tell.
+        """
+        known = await self._store.row_digests([*read.digests]) if read.digests else {}
+        same = {key for key, digest in read.digests.items() if digest and known.get(key) == digest}
+        return frozenset(read.keys.keys) - same
 
     async def _too_old(self, snapshot: Snapshot) -> bool:
         """A replica may be behind where the stream begins: wait for a moment. A primary isn't, because it makes a slot
@@ -173,7 +191,7 @@ class SweepWalk:
             revision = self._revisions.next()
             first, confirm = min(after.revision, revision), after.cause in RESENDING
             arrivals = [Arrival(revision, self._clock.now(), Lane.SWEEP, keys, first_revision=first, confirm=confirm)]
-        await self._sweeps.save(arrivals)
+        await (self._sweeps.save(arrivals) if arrivals else self._sweeps.save_place())
         reach("sweep.after_page")
         self._wake.set()
 

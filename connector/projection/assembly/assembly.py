@@ -1,21 +1,19 @@
 """The mapping, run for some orders: every answer with the snapshot it was read in.
 
-Knows the analysed SQL; must not know why an order is asked for, nor what becomes of it. Numbers stay exact: rows come
-as JSON text and fractions are read as Decimal.
+Knows the analysed SQL; must not know why an order is asked for, nor what becomes of it. Rows come as JSON text, and
+stay text here.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from decimal import Decimal
-from functools import partial
 from typing import Any, Final, TypeVar
 
-from connector.contract.exact_json import LONG, pausing
 from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
-from connector.model.off_loop import Breaks, off_loop
-from connector.model.orders import Assembly, Diagnosis, Document, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
+from connector.model.off_loop import Breaks
+from connector.model.orders import Diagnosis, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
+from connector.model.rows import Assembly, Row
 from connector.postgres.bounded import GRACE
 from connector.projection.assembly import plans, statements
 from connector.projection.assembly.diagnosis import Diagnostician
@@ -76,8 +74,8 @@ class Assembler:
         await self._pool.aclose()
 
     async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
-        """Rows of the mapping for the keys, in one snapshot. A key without a row is not in `documents`, nor is one of
-        which a row has more than `largest` bytes: that's in `oversized`. None: more than `LARGEST` is unreadable. A key
+        """Rows of the mapping for the keys, in one snapshot. A key without a row is not in `rows`, nor is one of which
+        a row has more than `largest` bytes: that's in `oversized`. None: more than `LARGEST` is unreadable. A key
         that can't be one is in `misfits`, and keeps no other from being read. `brief`: within a tenth of the time
         limit."""
         return await self._of_fitting(keys, lambda some, unfit: self._assemble(some, largest, unfit, brief=brief))
@@ -89,7 +87,7 @@ class Assembler:
         async with self._pool.session(f"assembling {shown(list(keys))}", brief=brief) as session:
             replayed = await session.replayed()
             rows = await self._read(session, self._query, [*arrays, LARGEST if largest is None else largest])
-        documents: dict[OrderKey, list[Document]] = {}
+        rows_of: dict[OrderKey, list[Row]] = {}
         members: dict[OrderKey, dict[str, set[str]]] = {}
         oversized: dict[OrderKey, int] = {}
         snapshot, breaks = "", Breaks()
@@ -99,8 +97,7 @@ class Assembler:
                 oversized[key] = oversized.get(key, 0) + size
             elif found is None:
                 key = encoded(texts)
-                read = partial(_document, session.document(text), key)
-                documents.setdefault(key, []).append(await off_loop(read) if size > LONG else read())
+                rows_of.setdefault(key, []).append(Row(key, session.document(text)))
             elif found.startswith("@"):
                 members.setdefault(encoded(texts), {}).setdefault(found, set()).add(encoded(json.loads(text)))
             else:
@@ -109,9 +106,9 @@ class Assembler:
         if oversized and largest is None:
             raise _too_large(oversized)
         for key in oversized:
-            documents.pop(key, None)
-        rows_of = {key: tuple(found) for key, found in documents.items()}
-        return Assembly(parse_snapshot(snapshot, replayed), rows_of, _frozen(members), oversized, unfit)
+            rows_of.pop(key, None)
+        whole = {key: tuple(found) for key, found in rows_of.items()}
+        return Assembly(parse_snapshot(snapshot, replayed), whole, _frozen(members), oversized, unfit)
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all, and
@@ -266,16 +263,6 @@ def _too_large(oversized: Mapping[OrderKey, int]) -> OrderUnreadable:
     cause = f"an order may have {LARGEST // 2**20} MB: leave large columns out of the mapping"
     message = f"{megabytes}: leave large columns out of the mapping: order {shown([key])}"
     return OrderUnreadable(message, "54000", cause)
-
-
-def _document(text: str, key: OrderKey) -> Document:
-    """Raises OrderUnreadable."""
-    try:
-        found: Document = json.loads(text, parse_float=Decimal, object_hook=pausing(len(text)))
-    except (ValueError, RecursionError):
-        what = "it holds a whole number of more than 4,300 digits, or is nested too deeply to be read"
-        raise OrderUnreadable(f"{what}: order {shown([key])}", "22023", what) from None
-    return found
 
 
 def _frozen(members: dict[OrderKey, dict[str, set[str]]]) -> dict[OrderKey, Members]:

@@ -119,6 +119,8 @@ class Oms:
     log: list[Commit] = field(default_factory=list)
     away: Exception | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    versions: dict[OrderKey, tuple[tuple[Document, ...], int]] = field(default_factory=dict)
+    """How orders were read last, and how many commits were visible when they began to be so."""
 
     def commit(self, writes: Rows, *, hidden: bool = False, parts: bool = False) -> None:
         """`hidden`: the stream tells it before it is visible. `parts`: the stream tells it row by row."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from connector.model.errors import OrderUnreadable
 from connector.model.orders import (
-    Assembly,
     Diagnosis,
+    Document,
     KeyColumn,
     KeyPage,
     KeyShape,
@@ -18,7 +18,9 @@ from connector.model.orders import (
     encoded,
     is_former,
 )
+from connector.model.rows import Assembly
 from connector.pipeline.read.large_orders import COMMON
+from tests.support.sample_orders import row as as_sent
 from tests.system.life.oms import BY_GIFT, Mood, Oms, Row, documents, gifts
 
 HEAVY = 10 * COMMON
@@ -44,9 +46,18 @@ class OmsAssembler:
             key for key, header in zip(keys, headers, strict=True) if header is not None and header.mood is Mood.HEAVY
         ]
         oversized = {key: HEAVY for key in heavy if largest is not None}
-        found = {key: documents(rows, key, self._mapping, shown) for key in keys if key not in oversized}
+        found = {key: self._documents(rows, key, shown) for key in keys if key not in oversized}
         members = {key: {BY_GIFT: frozenset(encoded([name]) for name in gifts(rows, key))} for key in keys}
-        return Assembly(snapshot, {key: some for key, some in found.items() if some}, members, oversized)
+        sent = {key: tuple(map(as_sent, some)) for key, some in found.items() if some}
+        return Assembly(snapshot, sent, members, oversized)
+
+    def _documents(self, rows: Mapping[Row, Any], key: OrderKey, shown: int) -> tuple[Document, ...]:
+        """With the version as of which the order is like that: one that stays as it is has the same row again."""
+        plain = documents(rows, key, self._mapping, 0)
+        before, version = self._oms.versions.get(key, ((), 0))
+        if before != plain:
+            self._oms.versions[key] = (plain, version := shown)
+        return documents(rows, key, self._mapping, version)
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         rows, snapshot, _ = await self._read()

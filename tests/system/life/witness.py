@@ -100,6 +100,7 @@ class Witness:
             missing=checkpoint.missing,
             fingerprint=checkpoint.fingerprint and before.fingerprint,
             digest=checkpoint.digest and before.digest,
+            row_digest=checkpoint.row_digest,
         )
         self.require(marked, f"the checkpoint of {key} is not what Redo accepted last")
 
