@@ -21,6 +21,7 @@ from connector.daemon.mapping.mapping_watch import MappingWatch
 from connector.daemon.preparation import admit
 from connector.daemon.status_server import StatusServer
 from connector.model.errors import ConnectorError
+from connector.model.off_loop import keep_out_of_collections
 from connector.pipeline.backoff import sleep_unless, unless_stopped
 from connector.pipeline.start import MAPPING_NOTE
 from connector.projection import Projection
@@ -170,6 +171,7 @@ class _Daemon:
         """Run the generation to its end, and close it. Returns the projection to build the next one for; None when
         there is none, because `stop` is set."""
         async with self._resources:
+            keep_out_of_collections()
             self._watchdog.watch(generation.heartbeats)
             projection = await _until_changed(self._settings, generation, self._stop)
             self._watchdog.watch()

@@ -53,6 +53,15 @@ def _as_it_is(found: Any) -> Any:
     return found
 
 
+def keep_out_of_collections() -> None:
+    """What was made so far stays: the garbage collector needn't look at it again. A full collection stops everything
+    for about a tenth of a second else, because modules and what was built at the start are most of all objects
+    (https://docs.python.org/3/library/gc.html#gc.freeze)."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 class _Collector:
     def __init__(self) -> None:
         self.pauses = 0
