@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from connector.checkpoints.store import Checkpoints
 from connector.model.orders import OrderKey
+from connector.model.rows import Assembly
+from connector.pipeline.ports.entries import Arrival, Commit
+from connector.pipeline.ports.records import Sweep, SweepKind
+from connector.pipeline.read.reader import Reader
+from connector.pipeline.read.visibility import HiddenCommits
 from connector.pipeline.sweeps import page_reader
 from tests.support.fixtures.connector import Rig, eventually
 
@@ -96,3 +104,76 @@ def _scanned(rig: Rig) -> int:
 
 def _drift(rig: Rig) -> float:
     return rig.running.metrics.registry.get_sample_value("redo_connector_reconcile_drift_total") or 0.0
+
+
+async def test_a_first_fill_is_read_once(rig: Rig, glances: list[int]) -> None:
+    await rig.start()
+    await rig.quiet()
+    assert len(rig.stored()) == 40
+    assert glances == [], "nothing is there to be compared with"
+
+
+async def test_a_sweep_in_which_nothing_differs_adds_no_order_to_the_ledger(
+    rig: Rig, glances: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_reader, "PAGE", 15)
+    await rig.start()
+    await rig.quiet()
+    added: list[Arrival] = []
+    arrive = Checkpoints.arrive
+
+    async def watched(
+        self: Checkpoints, arrivals: Sequence[Arrival], commits: Sequence[Commit], sweep: Sweep | None = None
+    ) -> None:
+        added.extend(arrivals)
+        await arrive(self, arrivals, commits, sweep)
+
+    monkeypatch.setattr(Checkpoints, "arrive", watched)
+    await rig.running.pipeline.control.sweep(SweepKind.RECONCILE)
+    await eventually("it is over", lambda: not rig.running.pipeline.sweeps.active)
+    last = rig.running.pipeline.sweeps.last
+    assert last is not None
+    assert (last.scanned, last.missed, last.changed, last.extra, sum(glances)) == (40, 0, 0, 0, 40)
+    assert added == []
+    assert _unchanged(rig) == 40
+
+
+async def test_an_order_that_can_not_be_read_keeps_no_other_from_being_compared(rig: Rig) -> None:
+    rig.mapping = rig.mapping.replace(
+        "o.placed_ts AS created_at", "o.placed_ts + (o.ord_no::int * interval '0') AS created_at"
+    )
+    rig.execute("UPDATE oms.order_header SET ord_no = ord_id")
+    await rig.start()
+    await rig.quiet()
+    await rig.stop()
+    rig.execute("ALTER PUBLICATION redo_connector DROP TABLE oms.order_header")
+    rig.execute("UPDATE oms.order_header SET ord_no = 'no number' WHERE ord_id = 3")
+    rig.execute("UPDATE oms.order_header SET tag_list = 'unseen' WHERE ord_id = 4")
+    rig.execute("ALTER PUBLICATION redo_connector ADD TABLE oms.order_header")
+    rig.overrides = {"reconcile": {"every": 0.05}}
+    await rig.start()
+    await eventually("the other one is repaired", lambda: rig.stored()["4"]["tags"] == ["unseen"])
+
+    async def letters() -> list[str]:
+        return [letter.key for letter in await rig.running.pipeline.ports.store.dead_letters(None, 9)]
+
+    await eventually("and this one is a dead letter", letters)
+    assert await letters() == ["3"]
+
+
+@pytest.fixture
+def glances(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many orders each query of a page read."""
+    found: list[int] = []
+    glance = Reader.glance
+
+    async def counting(self: Reader, keys: Sequence[OrderKey]) -> tuple[Assembly, HiddenCommits]:
+        found.append(len(keys))
+        return await glance(self, keys)
+
+    monkeypatch.setattr(Reader, "glance", counting)
+    return found
+
+
+def _unchanged(rig: Rig) -> float:
+    return rig.running.metrics.registry.get_sample_value("redo_connector_orders_total", {"result": "unchanged"}) or 0.0

@@ -13,7 +13,7 @@ from connector.model.orders import OrderKey, Place
 from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.sweeps import page_reader
 from tests.system.life.judge import Verdict, rest
-from tests.system.life.oms import Header, Mood, Row
+from tests.system.life.oms import BY_GIFT, Header, Mood, Row
 from tests.system.life.world import MAIN, OTHER, TIMEOUT, Setup, World
 
 K1, K2, K3 = OrderKey("k1"), OrderKey("k2"), OrderKey("k3")
@@ -375,3 +375,112 @@ def test_an_order_that_goes_while_another_redo_is_active_is_left_nowhere_even_wh
     assert verdict(world, K1) == []
     left = held(world, Place(MAIN, "#1"))
     assert left is None if missing == "delete" else left is None or left["cancelledAt"] is not None
+
+
+def _pages(world: World, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many orders each page of a sweep found to be as Redo holds them, from now on."""
+    found: list[int] = []
+    observe = world.life.pipeline.ports.observer
+
+    def order(result: str, count: int = 1) -> None:
+        if result == "unchanged":
+            found.append(count)
+
+    monkeypatch.setattr(observe, "order", order, raising=False)
+    return found
+
+
+def test_a_sweep_compares_in_a_page_and_looks_only_at_what_differs(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = begin(Setup())
+    for key, order_id in ((K1, "#1"), (K2, "#2"), (K3, "#3")):
+        put(world, key, order_id)
+    world.wait(10.0)
+    world.witness.skip()
+    world.life.source.stalled = True
+    put(world, K2, "#2", note="unseen")
+    found = _pages(world, monkeypatch)
+    world.ask(lambda control: control.sweep(SweepKind.RECONCILE))
+    world.wait(10.0)
+    sweep = world.life.pipeline.sweeps.last
+    assert found == [2]
+    assert sweep is not None
+    assert (sweep.scanned, sweep.changed, sweep.missed) == (3, 1, 0)
+    assert held(world, Place(MAIN, "#2"))["tags"] == ["unseen"]
+    assert verdict(world, K1, K2, K3) == []
+
+
+def test_a_snapshot_that_hides_a_commit_of_the_sweep_makes_no_order_count_as_unchanged(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = begin(Setup())
+    put(world, K1)
+    put(world, K2, "#2")
+    world.wait(10.0)
+    found = _pages(world, monkeypatch)
+    world.ask(lambda control: control.sweep(SweepKind.RECONCILE))
+    put(world, K1, note="b", hidden=True)
+    world.wait(20.0)
+    assert (found, world.run(world.memory.tally()).affected) == ([], 2), "both wait until the commit can be seen"
+    world.oms.reveal()
+    world.wait(20.0)
+    assert (found, world.run(world.memory.tally()).affected) == ([1], 0)
+    assert verdict(world, K1, K2) == []
+
+
+def test_a_live_change_is_pushed_while_a_sweep_reads_its_pages(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_reader, "PAGE", 1)
+    world = begin(Setup())
+    keys = [OrderKey(f"k{number}") for number in range(1, 10)]
+    for key in keys:
+        put(world, key, f"#{key}")
+    world.wait(20.0)
+    world.assembler.latency = 1.0
+    world.ask(lambda control: control.sweep(SweepKind.RECONCILE))
+    world.wait(2.0)
+    put(world, keys[-1], f"#{keys[-1]}", note="live")
+    world.wait(3.0)
+    assert held(world, Place(MAIN, f"#{keys[-1]}"))["tags"] == ["live"]
+    assert world.life.pipeline.sweeps.active, "it is far from its end"
+    assert verdict(world, *keys) == []
+
+
+def test_a_kill_in_a_sweep_that_finds_nothing_goes_on_at_its_place(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_reader, "PAGE", 1)
+    world = begin(Setup())
+    for key, order_id in ((K1, "#1"), (K2, "#2"), (K3, "#3")):
+        put(world, key, order_id)
+    world.wait(10.0)
+    world.assembler.latency = 2.0
+    found = _pages(world, monkeypatch)
+    world.ask(lambda control: control.sweep(SweepKind.RECONCILE))
+    while (sweep := world.life.pipeline.sweeps.current) is None or sweep.cursor != K2:
+        world.wait(0.1)
+    world.kill()
+    world.start()
+    world.wait(10.0)
+    ended = world.life.pipeline.sweeps.last
+    assert ended is not None
+    assert (ended.revision, ended.scanned, found) == (sweep.revision, 3, [1, 1, 1])
+    assert verdict(world, K1, K2, K3) == []
+
+
+def test_an_order_is_not_known_by_its_row_once_its_member_rows_were_removed(begin: Begin) -> None:
+    world = begin(Setup())
+    put(world, K1)
+    world.oms.commit({Row("gift", "g1"): K1})
+    world.wait(10.0)
+    assert held(world, Place(MAIN, "#1"))["tags"] == ["a", "g1"]
+    routes = world.routes
+    for known in (routes - {BY_GIFT}, routes):
+        world.end()
+        world.routes = known
+        world.start()
+        world.wait(10.0)
+    world.ask(lambda control: control.sweep(SweepKind.RECONCILE))
+    world.wait(10.0)
+    world.oms.commit({Row("gift", "g1"): None})
+    assert verdict(world, K1) == []

@@ -125,6 +125,8 @@ class World:
         self.approved = False
         """As `run --yes`."""
         self.mapping = 1
+        self.routes = frozenset({BY_CUSTOMER, BY_GIFT})
+        """Of the mapping."""
         self._lives: list[Life] = []
         self.mend_redo()
         self.start()
@@ -199,7 +201,7 @@ class World:
             approve_endpoints=self.approved,
             terms=Terms(setup.missing, CONFIRM_AFTER, keep_payload=setup.missing == "cancel"),
             limits=Limits(max_orders=setup.most),
-            known_routes=frozenset({BY_CUSTOMER, BY_GIFT}),
+            known_routes=self.routes,
             slot_made=made,
             sweep_cause=cause,
         )
