@@ -166,9 +166,9 @@ async def test_wal_that_grows_while_nothing_is_decoded_is_told(rig: Rig, monkeyp
     memory, go_on = pipeline.ports.store, asyncio.Event()
     arrive = memory.arrive
 
-    async def waits(*args: object) -> None:
+    async def waits(*args: Any) -> Any:
         await go_on.wait()
-        await arrive(*args)  # type: ignore[arg-type] # handed through
+        return await arrive(*args)
 
     monkeypatch.setattr(memory, "arrive", waits)
     health = Health(pipeline, Bounds(0.5, 60.0))
