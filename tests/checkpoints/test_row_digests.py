@@ -11,6 +11,7 @@ from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.ports.holds import Held, HoldKind
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement
 from connector.pipeline.ports.store import CheckpointStore
+from tests.support.ledger import entries_taken
 
 KEY, OTHER = OrderKey("1"), OrderKey("2")
 ENTRY = Entry(KEY, 1, 1, 1.0, Lane.LIVE, 0, confirm=False)
@@ -70,7 +71,7 @@ async def test_an_order_that_waits_or_is_in_work_is_not_until_it_is_settled(memo
     await memory.settle([Settlement(ENTRY, ACCEPTED)])
     await memory.arrive([Arrival(7, 1.0, Lane.LIVE, frozenset({KEY}))], [])
     assert await known(memory) == {}, "it waits"
-    [taken] = await memory.take(9, 9.0, frozenset(), [*Lane])
+    [taken] = await entries_taken(memory, 9, 9.0, frozenset(), [*Lane])
     assert await known(memory) == {}, "it is in work"
     await memory.settle([Settlement(taken, again=Again(50.0, 1, confirm=False))])
     assert await known(memory) == {}, "it backs off"
