@@ -69,8 +69,7 @@ class Stations:
         self._make_intake(ports)
         self._make_delivery(ports)
         self._make_examining()
-        pages = PageReader(self.context, self.reader, ReadLane(sharing=self.examiner.others))
-        self.walk = SweepWalk(self.context, self.sweeps, self.backpressure, self.reviews, self.former, pages)
+        self._make_walks(options)
         self.control = Control(store, self.queue, self.reviews, self.sweeps, self.manual_pause, self.failing)
         self._allow(options)
 
@@ -84,13 +83,10 @@ class Stations:
 
     def _make_reading(self, options: Options) -> None:
         context, routes = self.context, options.known_routes or frozenset()
-        too_slow: set[Lookup] = set()
+        self._too_slow: set[Lookup] = set()
         self.second_looks = SecondLooks(context, self.queue)
         self.reader = Reader(context, self.visibility, self._mapping_recovered)
-        self.lookups, self.fan_out = (
-            LookupResolver(context, self.reader, self.visibility, routes, too_slow, backpressure)
-            for backpressure in (None, self.backpressure)
-        )
+        self.lookups = LookupResolver(context, self.reader, routes, self._too_slow)
         self.housekeeping = Housekeeping(context, self.reader, self.visibility, options.indexes)
 
     def _make_intake(self, ports: Ports) -> None:
@@ -116,6 +112,15 @@ class Stations:
         comparer = Comparer(context, self.reader, guard, self.claims, self.former, self.second_looks)
         self.examiner = Examiner(context, queue, comparer, self.deliverer, self.group_commit, self.vanished_rows)
         self.dispatcher = Dispatcher(context, queue, self.admissions)
+
+    def _make_walks(self, options: Options) -> None:
+        """They read in turns with each other and with what they add to the ledger, so that of the two connections
+        live changes find one free."""
+        context, routes = self.context, options.known_routes or frozenset()
+        turns = ReadLane(sharing=self.examiner.others)
+        self.fan_out = LookupResolver(context, self.reader, routes, self._too_slow, self.backpressure, turns)
+        pages = PageReader(context, self.reader, turns)
+        self.walk = SweepWalk(context, self.sweeps, self.backpressure, self.reviews, self.former, pages)
 
     def begin_dispatch(self) -> None:
         """From now on orders are taken from the ledger."""

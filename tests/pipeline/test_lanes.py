@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from connector.model.orders import OrderKey
 from connector.model.rows import Assembly
 from connector.pipeline.ports.entries import HANDFUL, Lane
+from connector.pipeline.sweeps import lookups
 from connector.projection import Assembler
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.ledger import entries_taken
@@ -99,6 +100,45 @@ async def test_changes_that_come_while_a_query_runs_are_read_by_the_next_one_tog
     await rig.quiet()
     assert queries == [1, 8]
     assert (await rig.verdict()).clean
+
+
+async def test_walks_and_what_they_found_are_read_in_turns_so_that_live_changes_find_a_connection_free(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookups, "PAGE", 2)
+    await rig.start()
+    await rig.quiet()
+    reads = Concurrent()
+    monkeypatch.setattr(Assembler, "resolve", reads.counted(Assembler.resolve, lambda _, __, after, ___: after))
+    monkeypatch.setattr(Assembler, "assemble", reads.counted(Assembler.assemble, lambda _, keys, *__, **___: keys))
+    rig.execute("UPDATE oms.customer SET last_nm = last_nm || '!'")
+    rig.execute("UPDATE oms.carrier SET carrier_nm = carrier_nm || '!'")
+    await rig.quiet()
+    assert reads.all > 20
+    assert reads.most == 1
+    assert (await rig.verdict()).clean
+
+
+class Concurrent:
+    """How many calls there were, and how many at once."""
+
+    def __init__(self) -> None:
+        self.all = self.now = self.most = 0
+
+    def counted(self, call: Callable[..., Awaitable[object]], which: Callable[..., object]) -> Callable[..., object]:
+        """The call, counted when `which` of its arguments is true."""
+
+        async def counting(*arguments: object, **named: object) -> object:
+            if not which(*arguments, **named):
+                return await call(*arguments, **named)
+            self.all, self.now = self.all + 1, self.now + 1
+            self.most = max(self.most, self.now)
+            try:
+                return await call(*arguments, **named)
+            finally:
+                self.now -= 1
+
+        return counting
 
 
 async def waiting(rig: Rig, lane: Lane, orders: int) -> bool:

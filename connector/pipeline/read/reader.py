@@ -45,7 +45,7 @@ class Reader:
         self._observer = context.observer
         self._in_work = context.in_work
         self._timer = context.clock.timer
-        self._visibility = visibility
+        self.visibility = visibility
         self._under_way: set[asyncio.Future[None]] = set()
         self.controls = ControlReads(context, self._assemble, recovered)
 
@@ -113,13 +113,13 @@ class Reader:
         self, keys: Sequence[OrderKey], largest: int | None, *, brief: bool = False
     ) -> tuple[Assembly, HiddenCommits]:
         """One query, and what its snapshot doesn't show."""
-        before, started = self._visibility.unseen(), self._timer()
+        before, started = self.visibility.unseen(), self._timer()
         try:
             assembly = await self._assembler.assemble(keys, largest, brief=brief)
         finally:
             self._in_work.progressed()
-        self._visibility.checked_at = self._timer()
+        self.visibility.checked_at = self._timer()
         if keys:
-            self._observer.assembled(self._visibility.checked_at - started, len(keys))
+            self._observer.assembled(self.visibility.checked_at - started, len(keys))
         self.controls.succeeded(assembly)
-        return assembly, self._visibility.hidden_from(assembly.snapshot, before)
+        return assembly, self.visibility.hidden_from(assembly.snapshot, before)

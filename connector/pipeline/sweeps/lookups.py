@@ -11,7 +11,8 @@ What a deleted or moved row belonged to isn't in the OMS any more: the reverse i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from connector.model.errors import LimitExceeded, OrderUnreadable
 from connector.model.orders import KeyPage, Lookup, OrderKey, encoded
@@ -20,9 +21,8 @@ from connector.pipeline.dispatch.backpressure import Backpressure
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.entries import HANDFUL, Arrival, Lane, PendingLookup
-from connector.pipeline.read.batch import BatchSize
+from connector.pipeline.read.batch import BatchSize, ReadLane
 from connector.pipeline.read.reader import Reader
-from connector.pipeline.read.visibility import Visibility
 
 AT_ONCE = 500
 PAGE = 2000
@@ -32,18 +32,19 @@ INDEX = "@"
 
 
 class LookupResolver:
-    """With `backpressure` it goes on with lookups of which a page was read, one page whenever there is room. Without,
-    it reads first pages, at once. One of each runs, so that a product in a million orders never delays a customer of
-    one. `too_slow`: lookups that the server's limits don't let pass, shared by both."""
+    """With `backpressure` it goes on with lookups of which a page was read, one page whenever there is room, in its
+    turn with other reads that aren't live (`turns`). Without, it reads first pages, at once. One of each runs, so that
+    a product in a million orders never delays a customer of one. `too_slow`: lookups that the server's limits don't
+    let pass, shared by both."""
 
     def __init__(
         self,
         context: Context,
         reader: Reader,
-        visibility: Visibility,
         known_routes: frozenset[str],
         too_slow: set[Lookup],
         backpressure: Backpressure | None = None,
+        turns: ReadLane | None = None,
     ) -> None:
         self._store = context.store
         self._assembler = context.assembler
@@ -51,10 +52,11 @@ class LookupResolver:
         self._chronicle = context.chronicle
         self._wake = context.wake
         self._reader = reader
-        self._visibility = visibility
+        self._visibility = reader.visibility
         self._known_routes = known_routes
         self._too_slow = too_slow
         self._backpressure = backpressure
+        self._turns = turns
         name = "resolver" if backpressure is None else "fan-out"
         self.heartbeat = Heartbeat(name, "finding the orders of a changed row")
         self._arrived = asyncio.Event()
@@ -99,9 +101,10 @@ class LookupResolver:
             keys = await self._store.enrolled(route, rows, after, PAGE)
             following = keys[-1] if len(keys) == PAGE else None
         else:
-            before = self._visibility.unseen()
-            with self._lookups.page(), self._pages.page() as size:
-                page = await self._page(pending, cursor, size)
+            async with self._turn():
+                before = self._visibility.unseen()
+                with self._lookups.page(), self._pages.page() as size:
+                    page = await self._page(pending, cursor, size)
             hidden = self._visibility.hidden_from(page.snapshot, before)
             keys = list(page.keys)
             following = None if page.cursor is None else OrderKey(page.cursor)
@@ -111,6 +114,14 @@ class LookupResolver:
             return False
         await self._add_found(settled, keys, following, walked=cursor is not None)
         return following is not None
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if self._turns is not None:
+                with self.heartbeat.resting():
+                    await stack.enter_async_context(self._turns.turn())
+            yield
 
     async def _page(self, pending: Sequence[PendingLookup], cursor: str | None, size: int) -> KeyPage:
         lookups = [one.lookup for one in pending]

@@ -85,8 +85,9 @@ class PageReader:
             page.cancel()  # with the task, should this be the end
 
     async def _read(self, sweep: Sweep, cursor: str | None) -> PageRead:
-        with self._pages.page() as size:
-            keys = await self._assembler.scan(cursor, size)
+        async with self._lane.turn():
+            with self._pages.page() as size:
+                keys = await self._assembler.scan(cursor, size)
         digests: dict[OrderKey, bytes] = {}
         # Asked first only to spare the OMS: what a first fill walks over needs no reading here.
         known = await self._store.row_digests(keys.keys) if sweep.cause not in RESENDING else {}
