@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NewType, TypeAlias
@@ -143,10 +143,10 @@ class Affected:
     own: frozenset[OrderKey] = frozenset()
 
 
-Members: TypeAlias = Mapping[str, frozenset[str]]
-NO_MEMBERS: Final[Members] = {}
+Members: TypeAlias = Mapping[str, Set[str]]
 """The child rows that an order is made of, for the reverse index: by index name, the rows' replica identity columns in
 text form, a JSON list when there are several. Only tables whose deletes and moves the stream can't route by itself."""
+NO_MEMBERS: Final[Members] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
 from connector.model.off_loop import Breaks
-from connector.model.orders import Diagnosis, KeyPage, KeyShape, Lookup, Members, OrderKey, encoded
+from connector.model.orders import Diagnosis, KeyPage, KeyShape, Lookup, OrderKey, encoded
 from connector.model.rows import Assembly, Row
 from connector.postgres.bounded import GRACE
 from connector.projection.assembly import plans, statements
@@ -108,7 +108,7 @@ class Assembler:
         for key in oversized:
             rows_of.pop(key, None)
         whole = {key: tuple(found) for key, found in rows_of.items()}
-        return Assembly(parse_snapshot(snapshot, replayed), whole, _frozen(members), oversized, unfit)
+        return Assembly(parse_snapshot(snapshot, replayed), whole, members, oversized, unfit)
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all, and
@@ -263,7 +263,3 @@ def _too_large(oversized: Mapping[OrderKey, int]) -> OrderUnreadable:
     cause = f"an order may have {LARGEST // 2**20} MB: leave large columns out of the mapping"
     message = f"{megabytes}: leave large columns out of the mapping: order {shown([key])}"
     return OrderUnreadable(message, "54000", cause)
-
-
-def _frozen(members: dict[OrderKey, dict[str, set[str]]]) -> dict[OrderKey, Members]:
-    return {key: {name: frozenset(rows) for name, rows in found.items()} for key, found in members.items()}
