@@ -68,8 +68,8 @@ class Stations:
         self._make_intake(ports)
         self._make_delivery(ports)
         self._make_examining()
-        pages = PageReader(self.context, self.reader, ReadLane(sharing=self.examiner.others))
-        self.walk = SweepWalk(self.context, self.sweeps, self.backpressure, self.reviews, self.former, pages)
+        self.pages = PageReader(self.context, self.sweeps, self.reader, ReadLane(sharing=self.examiner.others))
+        self.walk = SweepWalk(self.context, self.sweeps, self.backpressure, self.reviews, self.former, self.pages)
         self.control = Control(store, self.queue, self.reviews, self.sweeps, self.manual_pause, self.failing)
         self._allow(options)
 
@@ -125,7 +125,7 @@ class Stations:
 
     def _allow(self, options: Options) -> None:
         """How long one step of a station may take."""
-        for station in (self.lookups, self.fan_out, self.walk, self.housekeeping):
+        for station in (self.lookups, self.fan_out, self.walk, self.pages, self.housekeeping):
             station.heartbeat.allowance = options.longest_read
         self.context.in_work.longest_step = max(options.longest_read, options.longest_push)
 
