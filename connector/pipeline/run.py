@@ -155,4 +155,5 @@ class Pipeline:
         store = [self.store.heartbeat]
         if self._retrying.failing:
             return store
-        return [*self._steps, self.stations.intake.heartbeat, self.in_work.heartbeat, *store]
+        others = (self.stations.intake, self.stations.pages, self.in_work)
+        return [*self._steps, *(one.heartbeat for one in others), *store]

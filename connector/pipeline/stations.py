@@ -119,8 +119,8 @@ class Stations:
         context, routes = self.context, options.known_routes or frozenset()
         turns = ReadLane(sharing=self.examiner.others)
         self.fan_out = LookupResolver(context, self.reader, routes, self._too_slow, self.backpressure, turns)
-        pages = PageReader(context, self.reader, turns)
-        self.walk = SweepWalk(context, self.sweeps, self.backpressure, self.reviews, self.former, pages)
+        self.pages = PageReader(context, self.sweeps, self.reader, turns)
+        self.walk = SweepWalk(context, self.sweeps, self.backpressure, self.reviews, self.former, self.pages)
 
     def begin_dispatch(self) -> None:
         """From now on orders are taken from the ledger."""
@@ -133,7 +133,7 @@ class Stations:
 
     def _allow(self, options: Options) -> None:
         """How long one step of a station may take."""
-        for station in (self.lookups, self.fan_out, self.walk, self.housekeeping):
+        for station in (self.lookups, self.fan_out, self.walk, self.pages, self.housekeeping):
             station.heartbeat.allowance = options.longest_read
         self.context.in_work.longest_step = max(options.longest_read, options.longest_push)
 

@@ -98,7 +98,8 @@ async def test_each_part_that_has_work_and_does_not_get_on_is_seen_and_named(
         ("intake", memory, "arrive", change),
         ("settler", memory, "settle", change),
         ("road", pipeline.ports.redo, "push", change),
-        ("sweeper", assembler, "scan", sweep),
+        ("page reader", assembler, "scan", sweep),
+        ("sweeper", memory, "save_sweep", sweep),
     ]:
         with hanging(target, name, monkeypatch):
             await sees(watched, part, act)

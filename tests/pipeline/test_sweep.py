@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from connector.checkpoints.store import Checkpoints
+from connector.model.errors import LimitExceeded, OrderUnreadable
 from connector.model.orders import OrderKey
 from connector.model.rows import Assembly
 from connector.pipeline.ports.entries import Arrival, Commit
@@ -159,6 +160,27 @@ async def test_an_order_that_can_not_be_read_keeps_no_other_from_being_compared(
 
     await eventually("and this one is a dead letter", letters)
     assert await letters() == ["3"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [LimitExceeded("too long", "takes too long"), OrderUnreadable("22012 division by zero", "22012")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_orders_that_can_not_be_read_together_are_compared_one_by_one(
+    rig: Rig, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.start()
+    await rig.quiet()
+    pushes = rig.sandbox.state.pushes.total()
+
+    async def failing(self: Reader, keys: Sequence[OrderKey]) -> tuple[Assembly, HiddenCommits]:
+        raise error
+
+    monkeypatch.setattr(Reader, "glance", failing)
+    await rig.running.pipeline.control.sweep(SweepKind.RECONCILE)
+    await eventually("it is over", lambda: not rig.running.pipeline.sweeps.active)
+    assert (_unchanged(rig), rig.sandbox.state.pushes.total()) == (40, pushes)
 
 
 @pytest.fixture

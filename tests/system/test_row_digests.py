@@ -9,6 +9,7 @@ import pytest
 
 from connector.contract.order_builder import RedoContract
 from connector.model.orders import Document, Order
+from connector.pipeline.sweeps.second_looks import SecondLooks
 from tests.support.fixtures.connector import Rig, eventually
 
 
@@ -68,6 +69,27 @@ async def test_another_list_of_ignored_fields_makes_every_order_anew(rig: Rig, m
     await rig.start()
     await _swept(rig, 2)
     assert {*made} == orders
+
+
+async def test_a_row_that_can_not_be_parsed_is_its_orders_fault_alone_however_often_it_is_looked_at(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(SecondLooks, "readable", lambda _, letter: read.append(letter.key))
+    number = "CASE WHEN o.ord_no = 'broken' THEN to_jsonb(repeat('1', 5000)::numeric) ELSE to_jsonb(o.ord_no) END"
+    rig.mapping = rig.mapping.replace("'value', o.ord_no", f"'value', {number}")
+    await rig.start()
+    await rig.quiet()
+    for times in (1, 2):
+        rig.execute("UPDATE oms.order_header SET ord_no = 'broken', tag_list = %s WHERE ord_id = 3", str(times))
+        await rig.quiet()
+        [letter] = await rig.running.pipeline.ports.store.dead_letters(None, 9)
+        assert (letter.key, letter.reason, letter.attempts, read) == ("3", "mapping", times, [])
+        assert "order 3" in letter.message
+    rig.execute("UPDATE oms.order_header SET ord_no = 'mended' WHERE ord_id = 3")
+    await rig.quiet()
+    assert await rig.running.pipeline.ports.store.dead_letters(None, 9) == []
+    assert (rig.stored()["3"]["tags"], read) == (["2"], ["3"])
 
 
 async def _swept(rig: Rig, times: int) -> None:

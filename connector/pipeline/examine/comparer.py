@@ -101,7 +101,7 @@ class Comparer:
         decide_it = partial(self._decide, entry, reading, remembered)
         decision = await off_loop(decide_it) if large else decide_it()
         letter = remembered.dead_letter
-        if letter is not None and letter.reason == MAPPING and not _is_unreadable(reading, decision):
+        if letter is not None and letter.reason == MAPPING and _was_read(reading, decision):
             self._second_looks.readable(letter)
         if isinstance(decision, Settled):
             found.settled.append(decision)
@@ -268,7 +268,9 @@ class Comparer:
         return replace(delivery, suspicions=found) if found else delivery
 
 
-def _is_unreadable(reading: Reading, decision: Settled | Delivery) -> bool:
-    """Whether the mapping fails for the order, or makes a row of it that can't be read."""
-    letter = decision.settlement.dead_letter if isinstance(decision, Settled) else None
-    return reading.error is not None or (letter is not None and letter.reason == MAPPING)
+def _was_read(reading: Reading, decision: Settled | Delivery) -> bool:
+    """Whether the mapping makes a row of the order that can be read. Where it is looked at again, that look tells."""
+    if reading.error is not None or isinstance(decision, Delivery):
+        return reading.error is None
+    letter = decision.settlement.dead_letter
+    return decision.result is not None and (letter is None or letter.reason != MAPPING)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from connector.model.changes import Lsn
+from connector.model.changes import Lsn, Snapshot
 from connector.pipeline.context import Context
 from connector.pipeline.ports.entries import Arrival, Commit
 from connector.pipeline.ports.records import Sweep, SweepKind
@@ -83,6 +83,11 @@ class Sweeps:
         """No walk begins before the first call."""
         self.begins_at = at
         self._begun.set()
+
+    def not_yet_in(self, snapshot: Snapshot) -> bool:
+        """Whether a replica is behind where the stream begins. A primary isn't, because it makes a slot where no
+        transaction from before is running."""
+        return snapshot.replay_lsn is not None and snapshot.replay_lsn < self.begins_at
 
     async def until_stream_begins(self) -> None:
         await self._begun.wait()

@@ -66,6 +66,13 @@ class SweepWalk:
 
     async def step(self) -> None:
         """Wait until a page is due and fits, then add it to the ledger. Raises SourceUnavailable, MappingBroken."""
+        try:
+            await self._step()
+        except asyncio.CancelledError:
+            self._pages.stop()
+            raise
+
+    async def _step(self) -> None:
         if not self._sweeps.active:
             with self.heartbeat.resting():
                 await self._sweeps.until_wanted()
@@ -102,7 +109,8 @@ class SweepWalk:
         if before.cursor is None:
             self._sweeps.estimate = await self._assembler.estimate()
         try:
-            read = await self._pages.page(before)
+            with self.heartbeat.resting():  # the page reader has one of its own
+                read = await self._pages.page(before)
         except OrderUnreadable:
             # Its place may be a key that is none any more, and from the beginning the walk does more than it must.
             if before.cursor is not None and await self._assembler.misfits([OrderKey(before.cursor)]):
@@ -143,9 +151,8 @@ class SweepWalk:
         return frozenset(read.keys.keys) - same
 
     async def _too_old(self, snapshot: Snapshot) -> bool:
-        """A replica may be behind where the stream begins: wait for a moment. A primary isn't, because it makes a slot
-        where no transaction from before is running."""
-        behind = snapshot.replay_lsn is not None and snapshot.replay_lsn < self._sweeps.begins_at
+        """Wait for a moment where it is."""
+        behind = self._sweeps.not_yet_in(snapshot)
         if behind and not self._behind:
             log.warning("replica_behind", next="the walk over all orders waits until source.read_dsn has caught up")
         self._behind = behind
