@@ -130,6 +130,8 @@ class _Daemon:
         tables = len(generation.projection.tables)
         log.info("started", status=f"http://{settings.status.host}:{port}/", tables=tables)
         while generation is not None:
+            if lasting:
+                keep_out_of_collections()
             projection = await self._follow(generation)
             generation = None if projection is None else await self._build_again(projection)
 
@@ -171,7 +173,6 @@ class _Daemon:
         """Run the generation to its end, and close it. Returns the projection to build the next one for; None when
         there is none, because `stop` is set."""
         async with self._resources:
-            keep_out_of_collections()
             self._watchdog.watch(generation.heartbeats)
             projection = await _until_changed(self._settings, generation, self._stop)
             self._watchdog.watch()

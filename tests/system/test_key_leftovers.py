@@ -262,8 +262,8 @@ async def test_damaged_keys_in_bulk_are_found_and_held(shop: Shop) -> None:
     await shop.rig.stop()
     shop.altered(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO checkpoint"
-        " (key, order_id, fingerprint, accepted_at, missing, store_id, digest, traits)"
-        " SELECT 'k' || i, 'S' || i, x'01', 1, 0, 'sandbox-store', x'', x'' FROM n"
+        " (key, order_id, fingerprint, accepted_at, missing, store_id, digest, traits, row_digest)"
+        " SELECT 'k' || i, 'S' || i, x'01', 1, 0, 'sandbox-store', x'', x'', x'' FROM n"
     )
     await shop.rig.start()
     await reconciled(shop)
