@@ -11,11 +11,16 @@ import pytest
 
 from connector.model.orders import OrderKey
 from connector.model.rows import Assembly
-from connector.pipeline.ports.entries import HANDFUL, Lane
+from connector.pipeline.deliver.store_admissions import StoreAdmissions
+from connector.pipeline.dispatch.capacity import Capacity
+from connector.pipeline.holds.manual_pause import ManualPause
+from connector.pipeline.ports.entries import HANDFUL, Entry, Lane
+from connector.pipeline.ports.records import Taken
 from connector.pipeline.sweeps import lookups
 from connector.projection import Assembler
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.ledger import entries_taken
+from tests.support.pipeline_context import context_for_test, queue_for_test
 
 MANY = 15
 OF_MANY = {
@@ -76,6 +81,24 @@ async def test_a_handful_of_orders_are_live_changes_and_more_wait_as_a_fan_out(r
     rest = 40 - 2 * HANDFUL
     await eventually("those that were live stay so", lambda: waiting(rig, Lane.FANOUT, rest))
     assert await waiting(rig, Lane.LIVE, 2 * HANDFUL)
+
+
+def test_a_fan_out_has_less_room_while_a_live_change_is_in_work() -> None:
+    context, admissions = context_for_test(), StoreAdmissions(4, None)
+    capacity = Capacity(context, admissions, ManualPause(context, queue_for_test(context), admissions))
+    many = [Entry(OrderKey(f"fan {n}"), 1, 1, 0.0, Lane.FANOUT, 0, False) for n in range(8)]
+    context.in_work.take(Taken(many))
+    room = capacity.room()
+    assert room is not None
+    assert (room.limit, Lane.FANOUT in room.lanes) == (8, True)
+    context.in_work.take(Taken([Entry(OrderKey("live"), 1, 1, 0.0, Lane.LIVE, 0, False)]))
+    room = capacity.room()
+    assert room is not None
+    assert room.lanes == (Lane.LIVE,)
+    context.in_work.remove([many[0].key, many[1].key, many[2].key, many[3].key])
+    room = capacity.room()
+    assert room is not None
+    assert Lane.FANOUT in room.lanes, "it gets on meanwhile"
 
 
 async def test_changes_that_come_while_a_query_runs_are_read_by_the_next_one_together(

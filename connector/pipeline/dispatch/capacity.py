@@ -46,9 +46,10 @@ class Capacity:
         return self._admissions.failing_limit - self._in_work.failing
 
     def _sweep_room(self, freed: Collection[OrderKey]) -> int:
-        """Sweeps fill at most a few rounds of requests, so that a live change never queues behind many of them; and
-        they are taken by the half of that, so that batches stay worth a query."""
-        share = min(BATCH, 4 * self._admissions.limit)
+        """Fan-outs and sweeps fill at most a few rounds of requests, two while a live change is in work, so that it
+        never shares the processor with many of them; and they are taken by the half of that, so that batches stay
+        worth a query."""
+        share = min(BATCH, (2 if self._in_work.any_live else 4) * self._admissions.limit)
         left = share - self._in_work.of_sweeps(freed)
         return left if 2 * left >= share else 0
 

@@ -53,6 +53,10 @@ class OrdersInWork:
         return sum(1 for key in waiting if not self._takes_no_room(key))
 
     @property
+    def any_live(self) -> bool:
+        return Lane.LIVE in self._lanes.values()
+
+    @property
     def sweeps_are_done(self) -> bool:
         """Nothing of a sweep is in work, but for what fails."""
         return all(lane is not Lane.SWEEP or key in self._failing for key, lane in self._lanes.items())
