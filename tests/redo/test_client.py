@@ -166,10 +166,12 @@ async def no_http(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None
     await writer.drain()
 
 
-@pytest.mark.parametrize("handler", [close, reset, half_an_answer, no_http])
-async def test_a_connection_that_breaks_after_sending_is_an_unknown_outcome(handler: Handler) -> None:
+@pytest.mark.parametrize(
+    ("handler", "reason"), [(close, "cut"), (reset, "cut"), (half_an_answer, "cut"), (no_http, "protocol")]
+)
+async def test_a_connection_that_breaks_after_sending_is_an_unknown_outcome(handler: Handler, reason: str) -> None:
     outcome = await pushed(handler)
-    assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNKNOWN, None, "cut")
+    assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNKNOWN, None, reason)
 
 
 async def test_an_endless_answer_is_read_only_up_to_a_bound() -> None:

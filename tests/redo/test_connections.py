@@ -12,12 +12,13 @@ import pytest
 
 from connector.model.errors import ConfigurationError
 from connector.model.orders import Outcome, OutcomeKind
-from connector.redo.connection_pool import ConnectionPool
+from connector.redo.client import HttpSettings, RedoClient
 from tests.support.processes.descriptors import no_more_descriptors
 from tests.support.redo_orders import until
 from tests.support.redo_servers import Authority, accepting, client_of, listening, said, serving, small_order
 
 ORDER = small_order("1001")
+STORE = {"s": ("https://redo.example.com/v2.2/stores/s/custom/orders", "secret")}
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ async def test_an_announcement_without_an_answer_is_an_unknown_outcome(status: i
 )
 def test_a_proxy_that_cannot_be_used_is_a_configuration_error_without_its_password(proxy: str) -> None:
     with pytest.raises(ConfigurationError, match="proxy") as caught:
-        ConnectionPool(proxy)
+        RedoClient(STORE, HttpSettings(proxy=lambda _: proxy))
     assert "pa55" not in str(caught.value)
 
 
@@ -207,7 +208,7 @@ def test_certificates_that_cannot_be_read_are_a_configuration_error(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
     with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
-        ConnectionPool()
+        RedoClient(STORE)
 
 
 async def test_a_proxy_that_says_no_surely_sent_nothing_and_its_words_are_not_repeated() -> None:
