@@ -26,7 +26,8 @@ class NoAnswer(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """`sock`: what `transport` sends by; a look at it shows what the event loop has not read yet."""
+    """`sock`: what `transport` sends by; a look at it shows what the event loop has not read yet. `closed`: done once
+    nothing of it is left."""
 
     transport: asyncio.Transport
 
@@ -34,7 +35,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._sock = sock
         self._loop = asyncio.get_running_loop()
-        self._closed = self._loop.create_future()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
         self._reader: AnswerReader | None = None
         self._done: asyncio.Future[NoAnswer | None]
         self._writable: asyncio.Future[None] | None = None
@@ -43,7 +44,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        return not (self._closed.done() or self.transport.is_closing())
+        return not (self.closed.done() or self.transport.is_closing())
 
     def is_quiet(self) -> bool:
         """Open, and nothing has arrived, not even the end."""
@@ -100,9 +101,6 @@ class Connection(asyncio.Protocol):
         self._end(NoAnswer("cut", "the client was closed"))
         self.transport.abort()
 
-    async def wait_closed(self) -> None:
-        await asyncio.shield(self._closed)
-
     def _end(self, failure: NoAnswer | None) -> None:
         if self._reader is not None and not self._done.done():
             self._done.set_result(failure)
@@ -141,8 +139,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended(exc)
-        if not self._closed.done():
-            self._closed.set_result(None)
+        if not self.closed.done():
+            self.closed.set_result(None)
 
     def _ended(self, exc: Exception | None) -> None:
         whole = exc is None and self._reader is not None and self._reader.end()

@@ -16,6 +16,8 @@ from connector.redo.dialer import Dialer
 
 KEEP_ALIVE: Final = 30.0
 """Seconds that an idle connection is kept: less than load balancers commonly do (60)."""
+CLOSING: Final = 1.0
+"""Seconds that closing all connections may take; it takes a turn of the event loop."""
 
 
 class ConnectionPool:
@@ -65,12 +67,12 @@ class ConnectionPool:
         self._all.discard(connection)
 
     async def aclose(self) -> None:
-        self._idle.clear()
         for connection in self._all:
             connection.abort()
-        for connection in tuple(self._all):
-            await connection.wait_closed()
+        if self._all:
+            await asyncio.wait([connection.closed for connection in self._all], timeout=CLOSING)
         self._all.clear()
+        self._idle.clear()
 
 
 def trusted_certificates() -> ssl.SSLContext:
