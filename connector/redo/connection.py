@@ -7,13 +7,15 @@ time limit, an answer before all of the request was sent, or bytes that nobody a
 from __future__ import annotations
 
 import asyncio
-import socket
+import select
 from typing import Any, Final, cast
 
 from connector.redo.answer_reader import AnswerReader, Malformed
 
 PIECE: Final = 256 * 1024
 """Bytes of a body that are sent in one go: a long one is copied, and encrypted, while the loop stands still."""
+
+_HUNG_UP: Final = "the other side closed the connection"
 
 
 class NoAnswer(Exception):
@@ -26,14 +28,12 @@ class NoAnswer(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """`sock`: what `transport` sends by; a look at it shows what the event loop has not read yet. `closed`: done once
-    nothing of it is left."""
+    """`closed`: done once nothing of it is left."""
 
     transport: asyncio.Transport
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self) -> None:
         self.idle_since = 0.0
-        self._sock = sock
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._reader: AnswerReader | None = None
@@ -47,22 +47,17 @@ class Connection(asyncio.Protocol):
         return not (self.closed.done() or self.transport.is_closing())
 
     def is_quiet(self) -> bool:
-        """Open, and nothing has arrived, not even the end."""
-        if not self.is_open:
-            return False
-        try:
-            self._sock.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            return False
-        return False
+        """Open, and nothing has arrived, not even the end, which the event loop may not have read yet."""
+        return self.is_open and not self._unread.poll(0)
 
     async def exchange(
         self, head: bytes, body: bytes, reader: AnswerReader, timeout: float, deadline: float
     ) -> AnswerReader:
         """Sends a request and reads its answer. `timeout`: seconds without progress in sending or receiving;
-        `deadline`: by the loop's clock. Raises NoAnswer; the request may have been sent then."""
+        `deadline`: by the loop's clock. Raises NoAnswer; the request may have been sent then, unless its reason is
+        "connect"."""
+        if not self.is_open:
+            raise NoAnswer("connect", _HUNG_UP)
         self._reader, self._done = reader, self._loop.create_future()
         self._timeout, self._progress, self._deadline = timeout, self._loop.time(), deadline
         self._set_timer()
@@ -86,13 +81,13 @@ class Connection(asyncio.Protocol):
             return True
         self.transport.write(head)
         for at in range(0, len(body), PIECE):
+            if self._done.done() or self.transport.is_closing():
+                return False
             self.transport.write(body[at : at + PIECE])
             await asyncio.sleep(0)
             if self._writable is not None:
                 either: tuple[asyncio.Future[Any], ...] = (self._writable, self._done)
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if self._done.done():
-                return False
             self._progress = self._loop.time()
         return True
 
@@ -119,6 +114,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self._unread = select.poll()
+        self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         if self._reader is None:
@@ -144,7 +141,7 @@ class Connection(asyncio.Protocol):
 
     def _ended(self, exc: Exception | None) -> None:
         whole = exc is None and self._reader is not None and self._reader.end()
-        said = "the other side closed the connection" if exc is None else type(exc).__name__
+        said = _HUNG_UP if exc is None else type(exc).__name__
         self._end(None if whole else NoAnswer("cut", said))
 
     def pause_writing(self) -> None:

@@ -6,16 +6,17 @@ import asyncio
 import base64
 import socket
 import ssl
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from typing import Final, TypeAlias, cast
 
 import httpx2 as httpx
-from aiohappyeyeballs import start_connection
 
 from connector.model.errors import scarcity
 from connector.redo.answer_reader import AnswerReader
 from connector.redo.connection import Connection, NoAnswer
 
+_Try: TypeAlias = asyncio.Task[tuple[asyncio.Transport, Connection]]
 _NEXT_ADDRESS: Final = 0.25
 """Seconds until the host's next address is tried beside (RFC 8305, 5)."""
 _UNKNOWN_NAME: Final = frozenset({socket.EAI_NONAME, socket.EAI_FAIL, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
@@ -39,7 +40,6 @@ class Dialer:
         self._proxy = proxy
         self._tls = tls
         self._timeout = timeout
-        self._patience = 2 * timeout  # the event loop's own limit for a handshake: ours comes first
         self._on_connect = on_connect
 
     def head(self, method: str, url: httpx.URL, headers: bytes) -> bytes:
@@ -54,52 +54,39 @@ class Dialer:
         """Raises NoAnswer."""
         try:
             async with asyncio.timeout(self._timeout):
-                if self._proxy is None:
-                    return await self._open(self._url)
-                connection = await self._open(self._proxy.url)
-                if self._url.scheme == "https":
-                    await self._tunnelled(connection, self._proxy)
-                return connection
+                return await self._dial()
         except TimeoutError:
             raise NoAnswer("connect_timeout", "no connection in time") from None
-        except (OSError, RuntimeError, UnicodeError) as error:
+        except (OSError, UnicodeError) as error:
             raise NoAnswer(_reason(error), _described(error)) from error
 
-    async def _open(self, url: httpx.URL) -> Connection:
-        loop, host = asyncio.get_running_loop(), url.raw_host.decode("ascii")
-        found = await loop.getaddrinfo(host, _port(url), type=socket.SOCK_STREAM)
-        sock = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS)
+    async def _dial(self) -> Connection:
+        first = self._url if self._proxy is None else self._proxy.url
+        connection = await _reached(await _addresses(first))
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._on_connect is not None:
                 self._on_connect()
-            if url.scheme == "http":
-                return (await loop.create_connection(lambda: Connection(sock), sock=sock))[1]
-            return (
-                await loop.create_connection(
-                    lambda: Connection(sock),
-                    sock=sock,
-                    ssl=self._tls,
-                    server_hostname=host,
-                    ssl_handshake_timeout=self._patience,
-                )
-            )[1]
-        except BaseException:
-            sock.close()
-            raise
-
-    async def _tunnelled(self, connection: Connection, proxy: httpx.Proxy) -> None:
-        """TLS to the address through the proxy. Raises NoAnswer, OSError."""
-        try:
-            await self._ask_for_a_tunnel(connection, proxy)
-            host = self._url.raw_host.decode("ascii")
-            transport = await asyncio.get_running_loop().start_tls(
-                connection.transport, connection, self._tls, server_hostname=host, ssl_handshake_timeout=self._patience
-            )
-            connection.connection_made(cast("asyncio.Transport", transport))
+            if first.scheme == "https":
+                await self._secure(connection, first)
+            if self._proxy is not None and self._url.scheme == "https":
+                await self._ask_for_a_tunnel(connection, self._proxy)
+                await self._secure(connection, self._url)
         except BaseException:
             connection.abort()
             raise
+        return connection
+
+    async def _secure(self, connection: Connection, url: httpx.URL) -> None:
+        if not connection.is_open:  # start_tls would wait for ever
+            raise ConnectionResetError("closed before the handshake")
+        transport = await asyncio.get_running_loop().start_tls(
+            connection.transport,
+            connection,
+            self._tls,
+            server_hostname=url.raw_host.decode("ascii"),
+            ssl_handshake_timeout=2 * self._timeout,  # the event loop's own: ours comes first
+        )
+        connection.connection_made(cast("asyncio.Transport", transport))
 
     async def _ask_for_a_tunnel(self, connection: Connection, proxy: httpx.Proxy) -> None:
         host = self._url.raw_host.decode("ascii")
@@ -112,6 +99,42 @@ class Dialer:
             raise NoAnswer("proxy", error.detail) from None
         if not reader.reusable:
             raise NoAnswer("proxy", f"it answered {reader.status}")
+
+
+async def _addresses(url: httpx.URL) -> list[tuple[str, int]]:
+    """The host's, families in turn (RFC 8305, 4). Raises OSError, UnicodeError."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        url.raw_host.decode("ascii"), _port(url), type=socket.SOCK_STREAM
+    )
+    ours = [address for family, _, _, _, address in found if family == found[0][0]]
+    others = [address for family, _, _, _, address in found if family != found[0][0]]
+    in_turn = (address for pair in zip_longest(ours, others) for address in pair if address is not None)
+    return [(str(address[0]), int(address[1])) for address in in_turn]
+
+
+async def _reached(addresses: Sequence[tuple[str, int]]) -> Connection:
+    """To the first address that answers; each is tried beside the ones before. Raises OSError: the first address's.
+
+    The event loop makes the sockets. One that uvloop is handed it may close twice, and by then another may have the
+    descriptor.
+    """
+    loop, waiting = asyncio.get_running_loop(), list(addresses)
+    tries: list[_Try] = []
+    winner: _Try | None = None
+    try:
+        while winner is None and (waiting or not all(each.done() for each in tries)):
+            if waiting:
+                tries.append(loop.create_task(loop.create_connection(Connection, *waiting.pop(0))))
+            pending = [each for each in tries if not each.done()]
+            await asyncio.wait(pending, timeout=_NEXT_ADDRESS if waiting else None, return_when=asyncio.FIRST_COMPLETED)
+            winner = next((each for each in tries if each.done() and each.exception() is None), None)
+        return (winner or tries[0]).result()[1]
+    finally:
+        for each in tries:
+            if not each.done():
+                each.cancel()
+            elif each is not winner and not each.exception():
+                each.result()[1].abort()
 
 
 def _port(url: httpx.URL) -> int:

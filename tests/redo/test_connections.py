@@ -221,3 +221,37 @@ async def test_a_proxy_that_says_no_surely_sent_nothing_and_its_words_are_not_re
         outcome = await push_to("https://redo.example.com", proxy=lambda _: f"http://user:pa55@{address}")
     assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNAVAILABLE, None, "proxy")
     assert "pa55" not in repr(outcome)
+
+
+async def test_an_address_that_does_not_answer_delays_the_next_one_by_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+    with socket.socket() as full, socket.socket() as filler:
+        full.bind(("127.0.0.2", 0))
+        full.listen(0)
+        filler.connect(full.getsockname())  # no place is left: who else connects waits for ever
+        async with serving() as seen:
+            served = int(seen.url.rpartition(":")[2])
+
+            def both(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+                if host != "redo.example.com":
+                    return real(host, port, *rest, **named)
+                kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+                return [(*kind, full.getsockname()), (*kind, full.getsockname()), (*kind, ("127.0.0.1", served))]
+
+            monkeypatch.setattr(socket, "getaddrinfo", both)
+            assert (await push_to("http://redo.example.com", timeout=20.0)).kind is OutcomeKind.ACCEPTED
+    assert seen.connections == 1
+
+
+async def test_connections_that_rest_too_long_are_closed_while_others_are_used() -> None:
+    async with serving() as seen, client_of(seen.url, keep_alive=0.2) as client:
+        seen.hold = True
+        pushes = asyncio.gather(*(client.push(small_order(str(number))) for number in range(8)))
+        await until(lambda: seen.at_once == 8)
+        seen.release()
+        await pushes
+        assert seen.connections == 8
+        while seen.closed < 7:
+            assert (await client.push(ORDER)).kind is OutcomeKind.ACCEPTED
+            await asyncio.sleep(0.01)
+        assert seen.connections == 8
