@@ -43,6 +43,9 @@ class WaitingLine:
     def failing(self) -> int:
         return len(self._failing)
 
+    def is_empty(self) -> bool:
+        return not (self._usual or self._failing)
+
     def add(self, lane: Lane, waiting: Waiting) -> None:
         if waiting.failing:
             self._failing.append(waiting)
@@ -68,7 +71,11 @@ class WaitingLine:
             self._since_failing = 0
         else:
             heapq.heappop(self._usual)
-            self._since_failing += 1
+            self.passed()
+
+    def passed(self) -> None:
+        """One that isn't known to fail goes."""
+        self._since_failing += 1
 
     def turn_all_away(self) -> None:
         for waiting in [*(waiting for _, _, waiting in self._usual), *self._failing]:
