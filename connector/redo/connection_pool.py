@@ -1,67 +1,93 @@
-"""Kept-alive HTTP/1.1 connections to one host.
-
-A stack of httpx2 transports with one connection each, of which the last used is used first. httpx2's own pool walks all
-of its connections for every request, which took a quarter of a request's CPU time at 32 in flight.
-"""
+"""Kept-alive HTTP/1.1 connections to one address, of which the last used is used first."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
 from typing import Final
 
 import httpx2 as httpx
 
 from connector.model.errors import ConfigurationError, Problem, scarcity
+from connector.redo.answer_reader import AnswerReader
+from connector.redo.connection import Connection
+from connector.redo.dialer import Dialer
 
 KEEP_ALIVE: Final = 30.0
 """Seconds that an idle connection is kept: less than load balancers commonly do (60)."""
+CLOSING: Final = 1.0
+"""Seconds that closing all connections may take; it takes a turn of the event loop."""
 
 
 class ConnectionPool:
-    """As many connections as there are requests at the same time. `keep_alive`: seconds that an idle one is kept.
-    Raises ConfigurationError for a proxy or certificates that can't be used."""
+    """As many connections as there are requests at the same time. `timeout`: seconds for connecting, and without
+    progress; a whole request may take twice as long. `keep_alive`: seconds that an idle connection is kept."""
 
-    def __init__(self, proxy: str | None = None, keep_alive: float = KEEP_ALIVE) -> None:
-        self._idle: list[httpx.AsyncHTTPTransport] = []
-        self._all: list[httpx.AsyncHTTPTransport] = []
-        self._proxy = None if proxy is None else _checked_proxy(proxy)
-        self._tls = _trusted_certificates()
-        self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive)
+    def __init__(self, dialer: Dialer, timeout: float, keep_alive: float = KEEP_ALIVE) -> None:
+        self._dialer = dialer
+        self._timeout = timeout
+        self._keep_alive = keep_alive
+        self._idle: deque[Connection] = deque()
+        self._all: set[Connection] = set()
 
-    @contextmanager
-    def transport(self) -> Iterator[httpx.AsyncHTTPTransport]:
-        """A transport for one request. It opens a new connection where its last request was cut short."""
-        transport = self._idle.pop() if self._idle else self._new_transport()
+    async def exchange(self, head: bytes, body: bytes, most: int) -> AnswerReader:
+        """A request's answer, of which at most `most` bytes of the body are read. It is sent once, if at all. Raises
+        NoAnswer."""
+        deadline = asyncio.get_running_loop().time() + 2 * self._timeout
+        connection = self._idle_one()
+        if connection is None:
+            connection = await self._dialer.dial()
+            self._all.add(connection)
         try:
-            yield transport
+            return await connection.exchange(head, body, AnswerReader(most), self._timeout, deadline)
         finally:
-            self._idle.append(transport)
+            self._keep(connection)
 
-    def _new_transport(self) -> httpx.AsyncHTTPTransport:
-        transport = httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits, proxy=self._proxy)
-        self._all.append(transport)
-        return transport
+    def _idle_one(self) -> Connection | None:
+        since = asyncio.get_running_loop().time() - self._keep_alive
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.idle_since > since and connection.is_quiet():
+                return connection
+            self._drop(connection)
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        if not connection.is_open:
+            self._all.discard(connection)
+            return
+        now = connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+        while self._idle[0].idle_since < now - self._keep_alive or not self._idle[0].is_open:
+            self._drop(self._idle.popleft())
+
+    def _drop(self, connection: Connection) -> None:
+        connection.abort()
+        self._all.discard(connection)
 
     async def aclose(self) -> None:
-        for transport in self._all:
-            await transport.aclose()
+        for connection in self._all:
+            connection.abort()
+        if self._all:
+            await asyncio.wait([connection.closed for connection in self._all], timeout=CLOSING)
         self._all.clear()
         self._idle.clear()
 
 
-def _trusted_certificates() -> ssl.SSLContext:
-    """The machine's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR name."""
+def trusted_certificates() -> ssl.SSLContext:
+    """The machine's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR name. Raises ConfigurationError."""
     try:
-        return httpx.create_ssl_context()
+        context = httpx.create_ssl_context()
     except OSError as error:  # ssl.SSLError is one
         hint = scarcity(error) or "name a readable file of certificates in PEM form in SSL_CERT_FILE, or unset it"
         what = f"the trusted certificates can't be read: {error.strerror or type(error).__name__}"
         raise ConfigurationError([Problem(what, hint, "SSL_CERT_FILE")]) from None
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
-def _checked_proxy(text: str) -> httpx.Proxy:
+def checked_proxy(text: str) -> httpx.Proxy:
     """Raises ConfigurationError without the proxy's user name and password."""
     try:
         proxy = httpx.Proxy(text)

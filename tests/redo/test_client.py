@@ -17,7 +17,7 @@ from connector.redo.client import RedoClient
 from connector.sandbox.server import SandboxServer
 from connector.sandbox.state import State
 from tests.support.redo_orders import document, line_item, order_of, until
-from tests.support.redo_servers import SECRET, Handler, client_of, listening
+from tests.support.redo_servers import SECRET, Handler, client_of, listening, said, serving
 
 ORDER = order_of(document())
 
@@ -166,10 +166,12 @@ async def no_http(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None
     await writer.drain()
 
 
-@pytest.mark.parametrize("handler", [close, reset, half_an_answer, no_http])
-async def test_a_connection_that_breaks_after_sending_is_an_unknown_outcome(handler: Handler) -> None:
+@pytest.mark.parametrize(
+    ("handler", "reason"), [(close, "cut"), (reset, "cut"), (half_an_answer, "cut"), (no_http, "protocol")]
+)
+async def test_a_connection_that_breaks_after_sending_is_an_unknown_outcome(handler: Handler, reason: str) -> None:
     outcome = await pushed(handler)
-    assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNKNOWN, None, "cut")
+    assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNKNOWN, None, reason)
 
 
 async def test_an_endless_answer_is_read_only_up_to_a_bound() -> None:
@@ -210,22 +212,23 @@ async def test_requests_are_told_to_the_observer() -> None:
     assert all(0 < taken < 60 for taken in seconds)
 
 
-async def test_headers_are_as_documented() -> None:
+async def test_a_request_is_these_bytes_each_time_whatever_was_answered_before() -> None:
     seen: list[bytes] = []
 
-    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.close()
+    def script(order_id: str, request: bytes) -> bytes:
+        seen.append(request)
+        return said(200, b"{}", "Set-Cookie: session=1", "Location: /elsewhere", "Alt-Svc: h3=:443")
 
-    async with listening(listen) as address, client_of(f"http://{address}/v2.2") as client:
-        await client.push(ORDER)
-    lines = seen[0].decode().split("\r\n")
-    assert lines[0] == "POST /v2.2/stores/s/custom/orders HTTP/1.1"
-    assert f"Host: {address}" in lines
-    assert f"Authorization: Bearer {SECRET}" in lines
-    assert "User-Agent: redo-connector/0.1.0" in lines
-    assert "Content-Type: application/json" in lines
-    assert f"Content-Length: {len(ORDER.body)}" in lines
+    async with serving(script) as server, client_of(f"{server.url}/v2.2/%e4%2F?a=b c%20d") as client:
+        for _ in range(2):
+            await client.push(ORDER)
+    host = server.url.removeprefix("http://")
+    head = (
+        f"POST /v2.2/%e4%2F?a=b%20c%20d/stores/s/custom/orders HTTP/1.1\r\nHost: {host}\r\n"
+        f"Authorization: Bearer {SECRET}\r\nUser-Agent: redo-connector/0.1.0\r\nAccept: application/json\r\n"
+        f"Accept-Encoding: identity\r\nContent-Type: application/json\r\nContent-Length: {len(ORDER.body)}\r\n\r\n"
+    )
+    assert seen == [head.encode() + ORDER.body] * 2
 
 
 @pytest.mark.parametrize("order_id", ["1001", "#1001", "A/B", "a b", "50%", "é", "a?b=c", "..x"])

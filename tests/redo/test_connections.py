@@ -12,12 +12,13 @@ import pytest
 
 from connector.model.errors import ConfigurationError
 from connector.model.orders import Outcome, OutcomeKind
-from connector.redo.connection_pool import ConnectionPool
+from connector.redo.client import HttpSettings, RedoClient
 from tests.support.processes.descriptors import no_more_descriptors
 from tests.support.redo_orders import until
 from tests.support.redo_servers import Authority, accepting, client_of, listening, said, serving, small_order
 
 ORDER = small_order("1001")
+STORE = {"s": ("https://redo.example.com/v2.2/stores/s/custom/orders", "secret")}
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ async def test_an_announcement_without_an_answer_is_an_unknown_outcome(status: i
 )
 def test_a_proxy_that_cannot_be_used_is_a_configuration_error_without_its_password(proxy: str) -> None:
     with pytest.raises(ConfigurationError, match="proxy") as caught:
-        ConnectionPool(proxy)
+        RedoClient(STORE, HttpSettings(proxy=lambda _: proxy))
     assert "pa55" not in str(caught.value)
 
 
@@ -207,7 +208,7 @@ def test_certificates_that_cannot_be_read_are_a_configuration_error(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
     with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
-        ConnectionPool()
+        RedoClient(STORE)
 
 
 async def test_a_proxy_that_says_no_surely_sent_nothing_and_its_words_are_not_repeated() -> None:
@@ -220,3 +221,37 @@ async def test_a_proxy_that_says_no_surely_sent_nothing_and_its_words_are_not_re
         outcome = await push_to("https://redo.example.com", proxy=lambda _: f"http://user:pa55@{address}")
     assert (outcome.kind, outcome.status, outcome.reason) == (OutcomeKind.UNAVAILABLE, None, "proxy")
     assert "pa55" not in repr(outcome)
+
+
+async def test_an_address_that_does_not_answer_delays_the_next_one_by_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+    with socket.socket() as full, socket.socket() as filler:
+        full.bind(("127.0.0.2", 0))
+        full.listen(0)
+        filler.connect(full.getsockname())  # no place is left: who else connects waits for ever
+        async with serving() as seen:
+            served = int(seen.url.rpartition(":")[2])
+
+            def both(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+                if host != "redo.example.com":
+                    return real(host, port, *rest, **named)
+                kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+                return [(*kind, full.getsockname()), (*kind, full.getsockname()), (*kind, ("127.0.0.1", served))]
+
+            monkeypatch.setattr(socket, "getaddrinfo", both)
+            assert (await push_to("http://redo.example.com", timeout=20.0)).kind is OutcomeKind.ACCEPTED
+    assert seen.connections == 1
+
+
+async def test_connections_that_rest_too_long_are_closed_while_others_are_used() -> None:
+    async with serving() as seen, client_of(seen.url, keep_alive=0.2) as client:
+        seen.hold = True
+        pushes = asyncio.gather(*(client.push(small_order(str(number))) for number in range(8)))
+        await until(lambda: seen.at_once == 8)
+        seen.release()
+        await pushes
+        assert seen.connections == 8
+        while seen.closed < 7:
+            assert (await client.push(ORDER)).kind is OutcomeKind.ACCEPTED
+            await asyncio.sleep(0.01)
+        assert seen.connections == 8

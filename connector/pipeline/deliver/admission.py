@@ -158,6 +158,10 @@ class Admission:
             self._probe = order
         elif failing and self._failing_in_flight + self._line.failing >= self.failing_limit:
             return False
+        if self._is_free() and not failing:
+            self._line.passed()
+            self._enter(order, standing, failing, self._timer())
+            return True
         waiting = Waiting(order, standing, asyncio.get_running_loop().create_future(), failing)
         self._line.add(lane, waiting)
         self._admit()
@@ -166,6 +170,12 @@ class Admission:
             self.release(order, None)  # a pause began in the moment between
             return False
         return admitted
+
+    def _is_free(self) -> bool:
+        """Nobody waits, there is a place, and no pace to keep."""
+        paced = self._slot is not None or self._cap.rate is not None or self._adaptive.rate is not None
+        room = self.in_flight - self._failing_in_flight < self.limit
+        return self.pause is None and not paced and room and self._line.is_empty()
 
     async def _until_admitted(self, waiting: Waiting) -> bool:
         admitted = waiting.admitted
@@ -198,6 +208,8 @@ class Admission:
 
     def _first(self) -> Waiting | None:
         """Whose turn it is, None while there is no place."""
+        if self._line.is_empty():
+            return None
         room = self.pause is not None or self.in_flight - self._failing_in_flight < self.limit
         return self._line.first(usual=room, failing=self._failing_in_flight < self.failing_limit)
 
@@ -216,10 +228,13 @@ class Admission:
 
     def _let_in(self, first: Waiting, now: float) -> None:
         self._line.remove(first)
-        self._failing_in_flight += first.failing
-        self.in_flight += 1
-        self._attempts[first.order] = _Attempt(self._concurrency.started(), now, first.standing, first.failing)
+        self._enter(first.order, first.standing, first.failing, now)
         first.admitted.set_result(True)
+
+    def _enter(self, order: str, standing: Standing, failing: bool, now: float) -> None:
+        self._failing_in_flight += failing
+        self.in_flight += 1
+        self._attempts[order] = _Attempt(self._concurrency.started(), now, standing, failing)
 
     def _come_back(self, delay: float) -> None:
         if self._alarm is None:

@@ -54,7 +54,7 @@ def _accepted(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, 
     elif elsewhere:
         again = Again(now, 0, confirm=False, late_until=late, approved=entry.approved)
     else:
-        again = wait_for_late(replace(entry, late_until=late))
+        again = None if late is None else wait_for_late(replace(entry, late_until=late))
     settlement = Settlement(
         entry,
         _checkpoint(delivery, order, outcome, stamp),

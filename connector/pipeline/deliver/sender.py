@@ -115,8 +115,9 @@ class Sender:
                 self._observer.sync_latency(latency)
         elif settled.result is Result.MISSING:
             self._observer.removed("deleted" if delivery.action is Action.DELETE else "cancelled")
-        for kind, times in Counter(one.kind.value for one in settled.settlement.warnings).items():
-            self._observer.warned(kind, times)
+        if settled.settlement.warnings:
+            for kind, times in Counter(one.kind.value for one in settled.settlement.warnings).items():
+                self._observer.warned(kind, times)
         self._chronicle.attempted(
             Attempt(
                 entry.key,

@@ -46,6 +46,9 @@ class WaitingLine:
     def failing(self) -> int:
         return len(self._failing)
 
+    def is_empty(self) -> bool:
+        return not (self.any_usual or self._failing)
+
     def add(self, lane: Lane, waiting: Waiting) -> None:
         if waiting.failing:
             self._failing.append(waiting)
@@ -78,13 +81,17 @@ class WaitingLine:
             self._failing.popleft()
             self._since_failing = 0
             return
-        self._since_failing += 1
+        self.passed()
         if self._live and self._live[0] is first:
             self._live.popleft()
             self._since_others += 1
         else:
             heapq.heappop(self._others)
             self._since_others = 0
+
+    def passed(self) -> None:
+        """One that isn't known to fail goes."""
+        self._since_failing += 1
 
     def turn_all_away(self) -> None:
         for waiting in [*self._live, *(waiting for _, _, waiting in self._others), *self._failing]:

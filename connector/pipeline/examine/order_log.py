@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import structlog
@@ -70,6 +71,8 @@ def log_answer(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: 
     if outcome.kind is OutcomeKind.ACCEPTED and delivery.order is not None and outcome.redo_id is None:
         # Without the order's key: a few lines a minute, even if all answers are so.
         log.warning("redo_id_not_kept", problem="Redo's id of an order is too long for one, or doesn't print")
+    if not log.is_enabled_for(logging.DEBUG):
+        return
     log.debug(
         "delivery",
         order=delivery.entry.key,
