@@ -16,7 +16,7 @@ from connector.demo import oms
 from connector.demo.shop.traffic import Traffic
 from connector.model.orders import OrderKey, OutcomeKind
 from connector.pipeline.backoff import Backoff
-from connector.pipeline.deliver.admission import Pause
+from connector.pipeline.deliver.circuit_breaker import Pause
 from connector.pipeline.deliver.policy import POLICY
 from connector.pipeline.ports.entries import Arrival, Lane
 from tests.support.fixtures.connector import Rig, eventually

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from connector.model.orders import Outcome, OutcomeKind
 from connector.pipeline.clock import MACHINE
-from connector.pipeline.deliver.circuit_breaker import CircuitBreaker, Standing
+from connector.pipeline.deliver.circuit_breaker import CircuitBreaker, Pause, Standing
 from connector.pipeline.deliver.concurrency_limit import ConcurrencyLimit
 from connector.pipeline.deliver.policy import LONGEST_PAUSE, POLICY, Everyone
 from connector.pipeline.deliver.rate_limiter import AdaptiveRate, RateLimiter
@@ -31,23 +31,6 @@ others nothing."""
 TURN = 0.1
 """Seconds between any others that were turned away. The end of the pause calls all of them, and until then looking at
 them would be in vain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why nothing is sent: `reason` fits a metric label, `message` and `advice` are for people. `since`, `until`: by
-    the ledger's clock (s)."""
-
-    kind: OutcomeKind
-    reason: str
-    message: str
-    since: float
-    until: float
-    attempt: int
-
-    @property
-    def advice(self) -> str:
-        return POLICY[self.kind].advice
 
 
 @dataclass(slots=True)

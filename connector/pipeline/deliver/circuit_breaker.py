@@ -6,6 +6,7 @@ not know requests or the ledger; no clock of its own.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 from connector.model.orders import Outcome, OutcomeKind
@@ -28,6 +29,23 @@ class Standing(IntEnum):
     """It failed, and Redo has accepted nothing since: either may be at fault."""
     FAILING = 2
     """It failed although Redo accepts others: the order is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why nothing is sent: `reason` fits a metric label, `message` and `advice` are for people. `since`, `until`: by
+    the ledger's clock (s)."""
+
+    kind: OutcomeKind
+    reason: str
+    message: str
+    since: float
+    until: float
+    attempt: int
+
+    @property
+    def advice(self) -> str:
+        return POLICY[self.kind].advice
 
 
 def reached(outcome: Outcome) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from connector.pipeline.clock import MACHINE, Clock
-from connector.pipeline.deliver.admission import Admission, Pause
+from connector.pipeline.deliver.admission import Admission
+from connector.pipeline.deliver.circuit_breaker import Pause
 from connector.pipeline.deliver.policy import LONGEST_PAUSE
 from connector.pipeline.deliver.rate_limiter import RateLimiter
 

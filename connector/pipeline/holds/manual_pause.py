@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.pipeline.context import Context
-from connector.pipeline.deliver.admission import Pause
+from connector.pipeline.deliver.circuit_breaker import Pause
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 
