@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.model.errors import ReadingVoid
 from connector.projection.catalog.untrusted import Ask
+from connector.projection.sql.keys import array_literal
 
 State: TypeAlias = Mapping[str, Any]
 """As `_STATE` gives it. Plain data, so that it can be kept as JSON."""
@@ -141,8 +142,11 @@ class Dependencies:
         text = text.replace("timeline_now()", _TIMELINE if self.timeline_told else "NULL::text")
         return text.replace("reader()", "quote_ident(current_user)::regrole::oid")
 
-    def _parameters(self) -> list[object]:
-        return [list(each) for each in (self.relations, self.parents, self.functions, self.owners, self.schemas)]
+    def _parameters(self) -> list[str]:
+        """As literals, which are sent as they are: a stamp is asked for with each reading."""
+        numbers = ("{" + ",".join(map(str, oids)) + "}" for oids in (self.relations, self.parents, self.owners))
+        relations, parents, owners = numbers
+        return [relations, parents, array_literal(self.functions), owners, array_literal(self.schemas)]
 
 
 async def dependencies(
