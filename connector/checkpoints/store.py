@@ -131,7 +131,7 @@ class Checkpoints(ReadOnlyCheckpoints):
     async def take(self, room: Room) -> Taken:
         return await self._engine.write(lambda session: _take(session, room))
 
-    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken:
+    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken | None:
         checkpoint.refuse_unsealed(settlements, self._vault)
 
         def work(session: Session) -> None:
@@ -141,10 +141,9 @@ class Checkpoints(ReadOnlyCheckpoints):
         if room is None:
             await self._engine.write(work, Durability.SYNCED_ON_SERVERS)
             return NOTHING_TAKEN
-        found = await self._engine.write_and_try(
+        return await self._engine.write_and_try(
             work, Durability.SYNCED_ON_SERVERS, lambda session: _take(session, room)
         )
-        return found or NOTHING_TAKEN
 
     def _settle(self, session: Session, settlements: Sequence[Settlement]) -> None:
         ledger.settle(session, settlements)

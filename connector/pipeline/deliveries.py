@@ -105,5 +105,6 @@ class Delivery:
 
     @property
     def new_members(self) -> Members | None:
-        """What the reverse index is to hold for the order, None when it holds exactly that."""
-        return None if self.members == self.remembered.members else self.members
+        """What the reverse index is to hold for the order, None when it holds exactly that. An order that is confirmed
+        may have been displaced since it was taken, and its rows be gone."""
+        return None if self.members == self.remembered.members and not self.entry.confirm else self.members

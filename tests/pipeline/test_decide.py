@@ -165,6 +165,14 @@ def test_the_reverse_index_keeps_all_while_redo_may_hold_an_older_state(kind: Ou
     assert conclude(DELIVERY, Outcome(kind, None), NOW).settlement.members is None
 
 
+def test_rows_of_an_order_that_is_confirmed_are_written_again_as_it_may_have_been_displaced_meanwhile() -> None:
+    known = Remembered(CHECKPOINT, members=MEMBERS)
+    for confirm, members in ((False, None), (True, MEMBERS)):
+        delivery = replace(DELIVERY, entry=replace(ENTRY, confirm=confirm), remembered=known)
+        found = conclude(delivery, Outcome(OutcomeKind.ACCEPTED, 200), NOW)
+        assert found.settlement.members == members
+
+
 def test_an_order_that_left_takes_its_rows_out_of_the_reverse_index() -> None:
     assert settled(diff(Remembered(CHECKPOINT, None), rows=0)).settlement.members == {}
 

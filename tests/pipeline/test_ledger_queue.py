@@ -14,10 +14,12 @@ from connector.checkpoints.sqlite.engine import SqliteEngine
 from connector.checkpoints.store import Checkpoints
 from connector.model.orders import OrderKey
 from connector.pipeline.context import Context
+from connector.pipeline.dispatch.backpressure import Backpressure
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.ports.entries import Again, Arrival, Commit, Entry, Lane, Room
 from connector.pipeline.ports.records import Settlement, Sweep, Taken
-from tests.support.pipeline_context import context_for_test, queue_for_test
+from connector.pipeline.read.read_pause import ReadPause
+from tests.support.pipeline_context import context_for_test
 
 A, B = OrderKey("a"), OrderKey("b")
 
@@ -26,7 +28,8 @@ class SlowStore(Checkpoints):
     """Every call gives the loop to others before and after it is carried out. `calls` counts them."""
 
     def __init__(self) -> None:
-        super().__init__(SqliteEngine(file.open_memory()))
+        self.connection = file.open_memory()
+        super().__init__(SqliteEngine(self.connection))
         self.calls: list[str] = []
         self.hops = 3
 
@@ -54,7 +57,7 @@ class SlowStore(Checkpoints):
         await self._hop()
         return taken
 
-    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken:
+    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken | None:
         self.calls.append("settle")
         await self._hop()
         taken = await super().settle(settlements, room)
@@ -85,7 +88,8 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.context = context_for_test(self.store)
-        self.queue: LedgerQueue = queue_for_test(self.context)
+        self.backpressure = Backpressure(self.context.wake)
+        self.queue = LedgerQueue(self.context, ReadPause(self.context.clock), self.backpressure)
         self.in_work: list[Entry] = []
         self.queue.open(Roomy(self.context, self.most), self.examine)
 
@@ -123,6 +127,32 @@ async def test_what_was_affected_anew_is_in_work_again_with_the_write_that_settl
     [second] = scene.in_work
     assert (second.key, second.revision) == (A, 2)
     assert scene.store.calls == ["arrive", "arrive", "settle"]
+
+
+async def test_what_is_due_and_could_not_be_taken_after_a_settlement_is_the_dispatchers_to_take() -> None:
+    scene = Scene()
+    await scene.arrive(A)
+    [first] = scene.in_work
+    await scene.arrive(A)
+    scene.context.wake.clear()
+    connection = scene.store.connection
+    connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE UPDATE OF in_flight ON ledger WHEN NEW.in_flight "
+        "BEGIN SELECT RAISE(FAIL, 'disk full'); END"
+    )
+    drained = asyncio.create_task(scene.backpressure.until_drained())
+    await asyncio.sleep(0)
+    scene.context.wake.clear()
+    await scene.settle(first)
+    assert scene.in_work == []
+    await asyncio.sleep(0)
+    assert not drained.done(), "a sweep isn't over while one of its orders is due"
+    assert scene.context.wake.is_set(), "nothing else would ever take it"
+    connection.execute("DROP TRIGGER full")
+    await scene.queue.take()
+    assert [(entry.key, entry.revision) for entry in scene.in_work] == [(A, 2)]
+    await asyncio.sleep(0)
+    assert drained.done()
 
 
 async def test_what_does_not_fit_is_taken_once_others_are_settled() -> None:

@@ -35,9 +35,11 @@ class Dispatcher:
         if pause > 0:
             await self._wait(pause)
             return
+        admitted = self._admissions.capacity()
         taken = await self._queue.take()
         if taken is None:
-            await self._wait(None, admissions=self._admissions.capacity() < 1)
+            # A pause that was what is missing may be over by now, or may have begun meanwhile.
+            await self._wait(None, admissions=min(admitted, self._admissions.capacity()) < 1)
         elif taken.all:
             # One that is due and doesn't fit must not make this spin: the next settlement wakes it.
             await self._wait(await self._queue.seconds_until_due(usual=taken.every_lane))

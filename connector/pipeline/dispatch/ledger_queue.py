@@ -85,7 +85,7 @@ class LedgerQueue:
     async def settle(self, settlements: Sequence[Settlement], written: Callable[[Sequence[Settlement]], None]) -> None:
         """Write what became of orders, and take what is due. `written` is called in between."""
 
-        async def settle(room: Room | None) -> Taken:
+        async def settle(room: Room | None) -> Taken | None:
             taken = await self._store.settle(settlements, room)
             reach("settle.after")
             written(settlements)
@@ -95,13 +95,13 @@ class LedgerQueue:
         await self._write_and_take(settle, frozenset(one.entry.key for one in settlements))
 
     async def _write_and_take(
-        self, write: Callable[[Room | None], Awaitable[Taken]], freed: Collection[OrderKey] = ()
+        self, write: Callable[[Room | None], Awaitable[Taken | None]], freed: Collection[OrderKey] = ()
     ) -> None:
-        """Where nothing fits, or more is due, it is the dispatcher's turn afterwards."""
+        """Where nothing fits, more is due, or nothing could be taken (None), it is the dispatcher's turn afterwards."""
         async with self._taking:
             room = self._room(freed)
             taken = await write(room)
-            if room is None or not self._took(room, taken):
+            if room is None or taken is None or not self._took(room, taken):
                 self._wake.set()
 
     async def take(self) -> Look | None:

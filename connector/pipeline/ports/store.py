@@ -47,9 +47,9 @@ class CheckpointStore(Protocol):
         marked as in flight."""
         ...
 
-    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken:
-        """Write what became of orders, then take what is due, as far as there is room. Nothing is taken when that can't
-        be written although the settlements could."""
+    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken | None:
+        """Write what became of orders, then take what is due, as far as there is room. None: that can't be written
+        although the settlements could."""
         ...
 
     async def hasten(self, most_attempts: int | None = None) -> None:

@@ -88,11 +88,12 @@ class WatchedCheckpoints(Checkpoints):
         self._witness.took(taken.entries)
         return taken
 
-    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken:
+    async def settle(self, settlements: Sequence[Settlement], room: Room | None = None) -> Taken | None:
         for settlement in settlements:
             self._witness.settling(settlement)
         taken = await super().settle(settlements, room)
-        self._witness.took(taken.entries)
+        if taken is not None:
+            self._witness.took(taken.entries)
         return taken
 
 
