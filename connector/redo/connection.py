@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection, with one request at a time.
 
 A connection that is not surely at the start of its next answer is closed at once: after an error, a cancellation, a
-time limit, an answer before all of the request was sent, or bytes that nobody asked for.
+time limit, an answer before all of the request was sent, or bytes that nobody asked for. A success before all was sent
+is none: what it answers can only be an earlier request.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._reader: AnswerReader | None = None
         self._done: asyncio.Future[NoAnswer | None]
         self._writable: asyncio.Future[None] | None = None
+        self._early = False
         self._timeout, self._progress, self._deadline = 0.0, 0.0, 0.0
         self._timer: asyncio.TimerHandle
 
@@ -61,15 +63,18 @@ class Connection(asyncio.Protocol):
         self._reader, self._done = reader, self._loop.create_future()
         self._timeout, self._progress, self._deadline = timeout, self._loop.time(), deadline
         self._set_timer()
-        sent = False
+        sent = self._early = False
         try:
             sent = await self._send(head, body)
             failure = await self._done
         finally:
+            sent = sent and not self._early
             self._timer.cancel()
             self._reader = None
             if not (sent and reader.complete and reader.reusable):
                 self.abort()
+        if failure is None and not sent and 200 <= reader.status < 300:
+            failure = NoAnswer("protocol", "a success came before all of the request was sent")
         if failure is not None:
             raise failure
         return reader
@@ -98,6 +103,7 @@ class Connection(asyncio.Protocol):
 
     def _end(self, failure: NoAnswer | None) -> None:
         if self._reader is not None and not self._done.done():
+            self._early = failure is None and self.transport.get_write_buffer_size() > 0
             self._done.set_result(failure)
 
     def _set_timer(self) -> None:

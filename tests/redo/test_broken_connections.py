@@ -205,6 +205,20 @@ def test_an_answer_before_all_was_sent_counts_and_ends_the_connection(new_loop: 
 
 
 @BOTH_LOOPS
+def test_a_success_before_all_was_sent_is_no_success_of_this_order(new_loop: NewLoop) -> None:
+    async def accept_unread(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(accepting(LONG.order_id))
+
+    async def story() -> None:
+        async with watched(accept_unread) as (address, _), client_of(f"http://{address}") as client:
+            outcome = await client.push(LONG)
+            assert (outcome.kind, outcome.reason) == (OutcomeKind.UNKNOWN, "protocol")
+
+    run(new_loop, story())
+
+
+@BOTH_LOOPS
 @pytest.mark.parametrize("surplus", [b"x", said(200, b"{}"), said(408)])
 def test_what_comes_without_being_asked_for_is_nobodys_answer(new_loop: NewLoop, surplus: bytes) -> None:
     async def story() -> None:
