@@ -60,7 +60,7 @@ def check_what_is_told(new_loop: NewLoop, tls: ssl.SSLContext | None, pushes: in
         run(new_loop, push_all(arrived.port))
     reasons = Counter(told.values())
     assert set(reasons) <= {"http_200", "cut", "connect", "timeout"} | NEVER_SENT, reasons
-    assert min(reasons["http_200"], reasons["cut"], reasons["connect"]) > pushes / 100, reasons
+    assert min(reasons["http_200"], reasons["cut"]) > pushes / 100, reasons
     assert max(arrived.whole.values()) == 1
     for number, reason in told.items():
         if reason in NEVER_SENT:
