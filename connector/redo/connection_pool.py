@@ -11,7 +11,7 @@ import httpx2 as httpx
 
 from connector.model.errors import ConfigurationError, Problem, scarcity
 from connector.redo.answer_reader import AnswerReader
-from connector.redo.connection import Connection
+from connector.redo.connection import Connection, NoAnswer
 from connector.redo.dialer import Dialer
 
 KEEP_ALIVE: Final = 30.0
@@ -30,6 +30,7 @@ class ConnectionPool:
         self._keep_alive = keep_alive
         self._idle: deque[Connection] = deque()
         self._all: set[Connection] = set()
+        self._closed = False
 
     async def exchange(self, head: bytes, body: bytes, most: int) -> AnswerReader:
         """A request's answer, of which at most `most` bytes of the body are read. It is sent once, if at all. Raises
@@ -38,6 +39,9 @@ class ConnectionPool:
         connection = self._idle_one()
         if connection is None:
             connection = await self._dialer.dial()
+            if self._closed:
+                connection.abort()
+                raise NoAnswer("connect", "the client was closed")
             self._all.add(connection)
         try:
             return await connection.exchange(head, body, AnswerReader(most), self._timeout, deadline)
@@ -67,6 +71,8 @@ class ConnectionPool:
         self._all.discard(connection)
 
     async def aclose(self) -> None:
+        """Ends all requests; one whose connection is still being opened isn't sent any more."""
+        self._closed = True
         for connection in self._all:
             connection.abort()
         if self._all:

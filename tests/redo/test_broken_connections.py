@@ -229,3 +229,16 @@ def test_what_comes_without_being_asked_for_is_nobodys_answer(new_loop: NewLoop,
         await until(lambda: seen.closed == 5)
 
     run(new_loop, story())
+
+
+@BOTH_LOOPS
+def test_a_request_whose_connection_is_opened_while_the_client_is_closed_is_never_sent(new_loop: NewLoop) -> None:
+    async def story() -> None:
+        async with watched(silent) as (address, ended), client_of(f"http://{address}", timeout=2.0) as client:
+            push = asyncio.create_task(client.push(small_order("1")))
+            await asyncio.sleep(0)  # now it looks up the host's address
+            await client.aclose()
+            assert (await push).reason == "connect"
+            await until(lambda: ended == [0])
+
+    run(new_loop, story())
