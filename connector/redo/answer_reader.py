@@ -72,6 +72,11 @@ class AnswerReader:
         self.complete = self.complete or not (self._in_head or framed)
         return self.complete
 
+    def close(self) -> None:
+        """Nothing is fed any more. The parser knows the reader, so they would only be freed together, by a collection
+        of garbage."""
+        del self._parser
+
     # What llhttp calls. An error raised here ends its reading.
 
     def on_message_begin(self) -> None:

@@ -71,6 +71,7 @@ class Connection(asyncio.Protocol):
             sent = sent and not self._early
             self._timer.cancel()
             self._reader = None
+            reader.close()
             if not (sent and reader.complete and reader.reusable):
                 self.abort()
         if failure is None and not sent and 200 <= reader.status < 300:

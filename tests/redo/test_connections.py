@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from connector.model.errors import ConfigurationError
 from connector.model.orders import Outcome, OutcomeKind
+from connector.redo.answer_reader import AnswerReader
 from connector.redo.client import HttpSettings, RedoClient
 from tests.support.processes.descriptors import no_more_descriptors
 from tests.support.redo_orders import until
@@ -255,3 +257,17 @@ async def test_connections_that_rest_too_long_are_closed_while_others_are_used()
             assert (await client.push(ORDER)).kind is OutcomeKind.ACCEPTED
             await asyncio.sleep(0.01)
         assert seen.connections == 8
+
+
+async def test_a_push_leaves_no_garbage_that_only_a_collection_frees() -> None:
+    async with serving() as seen, client_of(seen.url) as client:
+        await client.push(ORDER)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                await client.push(ORDER)
+            left = [one for one in gc.get_objects() if isinstance(one, AnswerReader)]
+        finally:
+            gc.enable()
+    assert left == []
