@@ -250,8 +250,8 @@ class Assembler:
         """The rows, when what they stand on was the same all the time. Raises ReadingVoid, SourceUnavailable."""
         for _ in range(_READ_AGAIN):
             begun = self.dependencies.stamp
-            rows = await session.rows(query, parameters)
-            if await self.dependencies.since(begun, session.catalog_rows):
+            rows, answers = await session.rows_and_later(query, parameters, *self.dependencies.question())
+            if await self.dependencies.counts(begun, answers[0], session.catalog_rows):
                 return rows
             await session.verify_path()
         raise SourceUnavailable("tables or functions of the mapping are altered all the time: nothing can be read")

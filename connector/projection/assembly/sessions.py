@@ -24,6 +24,7 @@ from connector.postgres.bounded import GRACE, SEARCH_PATH, BoundedConnection, No
 from connector.postgres.dsn import conninfo, user_of
 from connector.postgres.errors import connections_exhausted, remedy
 from connector.postgres.pooler import refuse_lent
+from connector.postgres.query_pair import QueryPair
 from connector.postgres.server_encoding import use_server_encoding
 from connector.postgres.session import settings_statement
 from connector.projection.catalog.search_path import SearchPath
@@ -95,6 +96,7 @@ class Session:
         self.path = reading.path
         self._limit_ms = self._usual_ms = reading.statement_timeout_ms
         self._began = time.monotonic()
+        self._pair = QueryPair(connection)
         self._standby: bool | None = None
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), reading.fallback_encoding)
 
@@ -141,6 +143,16 @@ class Session:
         self._began = time.monotonic()
         cursor = await self.connection.execute(query, parameters, prepare=True)
         return await cursor.fetchall()
+
+    async def rows_and_later(
+        self, query: str, parameters: Sequence[object], later: str, later_parameters: Sequence[str]
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """The same, and the rows of a query of ours in a later snapshot; in one round trip where nobody else may create
+        what it names."""
+        if self.path.exposed:
+            return await self.rows(query, parameters), await self.catalog_rows(later, later_parameters)
+        self._began = time.monotonic()
+        return await self._pair.rows(query, parameters, later, later_parameters)
 
     async def catalog_rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Of a query of ours, in which no name is looked up where others may create."""

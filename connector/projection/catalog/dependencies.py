@@ -125,11 +125,10 @@ class Dependencies:
     timeline_told: bool = True
     """The server lets us ask for it."""
 
-    async def stamp(self, ask: Ask) -> tuple[str, str | None]:
-        """Another one once anything was altered, even if it is by now as it was; and the server's timeline, None where
-        it isn't told. Raises what `ask` raises."""
-        stamp, timeline = (await ask(self._query(f"{_STAMP}, timeline_now()"), self._parameters()))[0]
-        return str(stamp), timeline
+    def question(self) -> tuple[str, list[str]]:
+        """What tells the stamp: another one once anything was altered, even if it is by now as it was; and the server's
+        timeline, None where it isn't told."""
+        return self._query(f"{_STAMP}, timeline_now()"), self._parameters()
 
     async def read(self, ask: Ask) -> tuple[str, State]:
         """The stamp, and what there is in the same snapshot. Raises what `ask` raises."""
@@ -233,10 +232,14 @@ class DependencyWatch:
         self.doubt: Callable[[str], Awaitable[None]] = _ignore
         """Told, before anything is read again, why rows may never have been."""
 
-    async def since(self, stamp: str, ask: Ask) -> bool:
-        """Whether a reading that was begun when the stamp was seen counts; if not, one that is begun now may. Raises
-        ReadingVoid."""
-        seen, timeline = await self._dependencies.stamp(ask)
+    def question(self) -> tuple[str, list[str]]:
+        """To be asked in a later snapshot than the reading's."""
+        return self._dependencies.question()
+
+    async def counts(self, stamp: str, answer: tuple[str, str | None], ask: Ask) -> bool:
+        """Whether a reading that was begun when the stamp was seen counts, by the answer to the question; if not, one
+        that is begun now may. Raises ReadingVoid."""
+        seen, timeline = answer
         before, self._timeline = self._timeline, timeline or self._timeline
         if (history := other_history(before, timeline)) is not None:
             await self.doubt(history)
