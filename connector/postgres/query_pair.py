@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from psycopg import AsyncConnection, errors
-from psycopg.abc import PQGen
-from psycopg.adapt import Transformer
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import PyFormat, Transformer
 from psycopg.generators import execute, fetch, send
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 Rows: TypeAlias = list[tuple[Any, ...]]
-_Statement: TypeAlias = tuple[bytes, list[bytes | None]]
+_Statement: TypeAlias = tuple[bytes, list[Buffer | None]]
 """The name of a prepared statement, and its parameters as texts."""
 
 
 class QueryPair:
-    """On a connection that nothing else uses meanwhile. Each query is prepared once; the server reads each parameter as
-    the type that the query says."""
+    """On a connection whose text is in an encoding of psycopg's, and that nothing else uses meanwhile. Each query is
+    prepared once; the server reads each parameter as the type that the query says."""
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -47,7 +47,8 @@ class QueryPair:
             for result in await self._connection.wait(execute(pgconn)):
                 self._refuse(result)
             self._names[query] = name
-        return self._names[query], [str(parameter).encode(encoding) for parameter in parameters]
+        adapt = Transformer(self._connection).get_dumper
+        return self._names[query], [adapt(parameter, PyFormat.TEXT).dump(parameter) for parameter in parameters]
 
     def _loaded(self, result: PGresult) -> Rows:
         self._refuse(result)

@@ -65,6 +65,13 @@ async def test_a_query_that_fails_raises_its_error_and_leaves_the_connection_usa
     assert await pair.rows(COUNT, [], COUNT, []) == ([(0,)], [(0,)])
 
 
+async def test_a_value_that_no_text_of_a_database_can_hold_is_refused_as_other_queries_refuse_it(
+    connection: BoundedConnection,
+) -> None:
+    with pytest.raises(psycopg.DataError, match="NUL"):
+        await QueryPair(connection).rows("SELECT $1::text", ["a\0b"], COUNT, [])
+
+
 async def test_a_query_that_is_none_is_refused_and_may_be_asked_again(connection: BoundedConnection) -> None:
     pair = QueryPair(connection)
     for _ in range(2):

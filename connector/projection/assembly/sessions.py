@@ -147,9 +147,9 @@ class Session:
     async def rows_and_later(
         self, query: str, parameters: Sequence[object], later: str, later_parameters: Sequence[str]
     ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-        """The same, and the rows of a query of ours in a later snapshot; in one round trip where nobody else may create
-        what it names."""
-        if self.path.exposed:
+        """The same, and the rows of a query of ours in a later snapshot; in one round trip, but where others may create
+        what it names, or text isn't in UTF-8."""
+        if self.path.exposed or self._charset is not None:
             return await self.rows(query, parameters), await self.catalog_rows(later, later_parameters)
         self._began = time.monotonic()
         return await self._pair.rows(query, parameters, later, later_parameters)
