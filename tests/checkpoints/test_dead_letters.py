@@ -11,12 +11,12 @@ from connector.checkpoints.opening import in_file, in_memory
 from connector.checkpoints.tables import notes
 from connector.checkpoints.tables.dead_letters import letter_group
 from connector.checkpoints.tables.notes import SWEEPS_KEPT
-from connector.model.orders import OrderKey, Suspicion, WarningKind
+from connector.model.orders import OrderKey, Suspicion
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
 from connector.pipeline.ports.store import CheckpointStore
 
-SHRUNK, REUSED = WarningKind.REFUNDS_SHRUNK, WarningKind.LINE_ITEM_ID_REUSED
+SHRUNK, REUSED = "refunds_shrunk", "line_item_id_reused"
 
 
 def entry(key: str) -> Entry:

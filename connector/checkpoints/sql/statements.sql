@@ -405,13 +405,19 @@ SELECT key FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
 SELECT key FROM dead_letter WHERE letter_group = :name AND key > :after ORDER BY key LIMIT :limit
 
 
--- Warnings: suspicions about orders that were pushed nevertheless.
+-- Warnings: rules that orders break which were pushed nevertheless.
 
 -- name: warning_add
 -- rows: key, kind, message, first_seen, last_seen, times
 INSERT INTO warning {rows}
 ON CONFLICT (key, kind) DO UPDATE SET message = excluded.message, last_seen = excluded.last_seen,
   times = warning.times + excluded.times
+
+-- name: warning_outdated
+DELETE FROM warning WHERE key = ANY (:keys) AND last_seen < :now AND kind <> ALL (:events)
+
+-- name: warning_any
+SELECT EXISTS (SELECT 1 FROM warning)
 
 -- name: warning_forget_oldest
 -- The limit is there because SQLite knows no OFFSET without one.

@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from connector.checkpoints.engine import Session
-from connector.model.orders import OrderKey, WarningKind
+from connector.model.orders import EVENTS, OrderKey
 from connector.pipeline.ports.entries import BLAMED, Commit
 from connector.pipeline.ports.holds import HoldState
 from connector.pipeline.ports.records import Settlement, Sweep, SweepKind, Tally, Warned
@@ -85,18 +85,23 @@ def tally(session: Session) -> Tally:
     )
 
 
-def warn(session: Session, settlements: Sequence[Settlement], now: float) -> None:
-    """Remember what was suspicious."""
+def warn(session: Session, settlements: Sequence[Settlement], now: float, *, any_known: bool) -> bool:
+    """Remember what accepted orders are warned of, and forget what they no longer are. `any_known`: whether any warning
+    may be remembered; returns the same for the next time, so that a store without any isn't asked."""
     found: dict[tuple[OrderKey, str], tuple[str, int]] = {}
     for one in settlements:
-        for suspicion in one.warnings:
-            name = (one.entry.key, suspicion.kind.value)
+        for suspicion in one.warnings or ():
+            name = (one.entry.key, suspicion.kind)
             found[name] = (suspicion.message, found.get(name, ("", 0))[1] + 1)
     if found:
         session.run_rows("warning_add", [(*name, text, now, now, times) for name, (text, times) in found.items()])
         session.run("warning_forget_oldest", kept=WARNINGS_KEPT)
+    if any_known and (keys := [one.entry.key for one in settlements if one.warnings is not None]):
+        session.run("warning_outdated", keys=keys, now=now, events=[*EVENTS])
+        return bool(found or session.value("warning_any"))
+    return bool(found) or any_known
 
 
 def warned(session: Session, limit: int) -> list[Warned]:
     """The latest first."""
-    return [Warned(key, WarningKind(kind), *rest) for key, kind, *rest in session.rows("warning_latest", limit=limit)]
+    return [Warned(*row) for row in session.rows("warning_latest", limit=limit)]

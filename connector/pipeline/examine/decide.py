@@ -61,7 +61,9 @@ def decide(
         if again is not None:
             return postpone(entry, again)
         return _invalid(entry, error, now, remembered)
-    delivery = Delivery(entry, Action.PUSH, order.place, order, remembered, hidden, members, row_digest)
+    delivery = Delivery(
+        entry, Action.PUSH, order.place, order, remembered, hidden, members, row_digest, suspicions=order.warnings
+    )
     if _to_push(entry, order, remembered, now):
         return delivery
     return _in_step(delivery, terms, again, accepted=_accepted(checkpoint, order))
