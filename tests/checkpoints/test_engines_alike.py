@@ -65,7 +65,10 @@ EXTRAS = st.builds(
     leftovers=st.just(()) | st.tuples(st.sampled_from(PLACES)),
     settled_places=st.just(()) | st.tuples(st.sampled_from(PLACES)),
     displaces=st.just(()) | st.tuples(KEYS),
-    warnings=st.none() | st.lists(st.builds(Suspicion, st.sampled_from(["refunds_shrunk", "empty_sku"]), st.sampled_from("xy")), max_size=2).map(tuple),
+    warnings=st.none()
+    | st.lists(
+        st.builds(Suspicion, st.sampled_from(["refunds_shrunk", "empty_sku"]), st.sampled_from("xy")), max_size=2
+    ).map(tuple),
 )
 AGAINS = st.builds(
     Again,

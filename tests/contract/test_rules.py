@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.contract.order_builder import RedoContract
 from connector.contract.protection import coverage
 from connector.contract.rules import email
 from connector.contract.rules.countries import COUNTRIES
@@ -26,12 +26,14 @@ EVENTS = {"line_item_id_changed", "line_item_id_reused", "refunds_shrunk"}
 """Rules that a version of an order alone can't break."""
 
 
-def each_break(*modes: Mode) -> Iterator[Any]:
+def each_break(*modes: Mode) -> list[Any]:
     """Every way in which a rule that may be in all these modes is broken."""
-    for name, ways in BREAKS.items():
-        if {*modes} <= {*RULES[name].modes}:
-            for number, (change, path) in enumerate(ways):
-                yield pytest.param(name, change, path, id=f"{name}-{number}")
+    return [
+        pytest.param(name, change, path, id=f"{name}-{number}")
+        for name, ways in BREAKS.items()
+        if {*modes} <= {*RULES[name].modes}
+        for number, (change, path) in enumerate(ways)
+    ]
 
 
 def test_every_rule_is_tried() -> None:
@@ -64,9 +66,7 @@ def test_the_order_is_the_same_whether_its_rule_warns_or_is_off(
 
 
 @pytest.mark.parametrize(("rule", "change", "path"), each_break("warn"))
-def test_the_sandbox_takes_what_is_pushed_with_a_warning(
-    rule: str, change: Callable[[Row], None], path: str
-) -> None:
+def test_the_sandbox_takes_what_is_pushed_with_a_warning(rule: str, change: Callable[[Row], None], path: str) -> None:
     if RULES[rule].default == "warn":
         assert errors_of(json.loads(made(broken(change)).body)) is None
 
@@ -80,7 +80,7 @@ def test_what_was_mended_breaks_its_rule_no_more(rule: str, change: Callable[[Ro
         assert again.body == body
 
 
-@given(row=documents(), rules=st.lists(st.sampled_from([*each_break("warn")]), max_size=6), data=st.data())
+@given(row=documents(), rules=st.lists(st.sampled_from(each_break("warn")), max_size=6), data=st.data())
 def test_any_order_that_breaks_any_rules_is_taken_by_the_sandbox_and_stays_as_it_is_made(
     row: Row, rules: list[Any], data: st.DataObject
 ) -> None:
@@ -114,7 +114,9 @@ def test_a_refusal_names_the_rule_where_the_settings_can_say_otherwise() -> None
 def test_what_is_left_out_and_clamped_is_so_in_the_payload() -> None:
     payload = payload_of(
         document(
-            lineItems=[line_item(returnableQuantity=9, properties=[{"name": "a", "value": None}, {"name": "b", "value": 1}])],
+            lineItems=[
+                line_item(returnableQuantity=9, properties=[{"name": "a", "value": None}, {"name": "b", "value": 1}])
+            ],
             fulfillments=[{"id": "F", "lineItems": [{"id": "gone", "quantity": 1}, {"id": "L1", "quantity": 5}]}],
             metafields=[None],
         )
@@ -162,7 +164,9 @@ def test_real_addresses_are_usual(address: str) -> None:
     assert email.valid(address)
 
 
-@pytest.mark.parametrize("address", ["a@b", "root@localhost", '"a b"@c.co', '"a\\"b"@c.co', "a@[127.0.0.1]", "a@[IPv6:::1]"])
+@pytest.mark.parametrize(
+    "address", ["a@b", "root@localhost", '"a b"@c.co', '"a\\"b"@c.co', "a@[127.0.0.1]", "a@[IPv6:::1]"]
+)
 def test_what_the_schema_takes_beside_them_is_unusual(address: str) -> None:
     assert not email.usual(address)
     assert email.valid(address)
@@ -194,7 +198,6 @@ def test_no_address_is_sent_that_the_schemas_format_refuses(local: str, domain: 
 def test_the_countries_are_those_of_the_time_zone_database() -> None:
     lines = files("tzdata").joinpath("zoneinfo/iso3166.tab").read_text(encoding="utf-8").splitlines()
     assert {line[:2] for line in lines if not line.startswith("#")} | {"XK"} == COUNTRIES
-    assert zoneinfo.available_timezones()
 
 
 def test_settings_that_name_no_rule_or_what_a_rule_cannot_be_are_told_with_the_way_out() -> None:
@@ -223,8 +226,6 @@ def test_what_is_only_known_beside_the_accepted_order_can_be_turned_off() -> Non
     row = full_document()
     before = made(row).traits
     after = made(row | {"refunds": []}).traits
-    from connector.contract.order_builder import RedoContract
-
     assert [one.kind for one in RedoContract().suspicions(before, after)] == ["refunds_shrunk"]
     silent = RedoContract(rules=RuleBook({"refunds_shrunk": "off"}))
     assert silent.suspicions(before, after) == ()

@@ -43,7 +43,8 @@ class Scale:
     keep: bool
     plain: Callable[[str], re.Match[str] | None]
     point: slice
-    """Where the point is in an amount with all of its decimals; nowhere, if the currency has none."""
+    """Where the point is in an amount with two or three decimals, if that are the currency's. `1.0E-7` has one there
+    only for four."""
 
     def text(self, amount: str) -> tuple[str, bool]:
         """An amount in plain notation as it is sent, and whether it had digits beyond the currency's decimals."""
@@ -60,8 +61,9 @@ class Scale:
         """The same of a number."""
         if type(amount) is int or self.decimals is None:
             return amount, False
-        text, lost = self.text(format(amount, "f"))
-        return Decimal(text), lost
+        given = format(amount, "f")
+        text, lost = self.text(given)
+        return amount if text is given else Decimal(text), lost
 
     def _rounded(self, amount: Decimal) -> Decimal:
         """Without a sign where nothing is left of it."""
@@ -72,7 +74,7 @@ class Scale:
 @cache
 def _scale(decimals: int | None, *, keep: bool) -> Scale:
     fraction = r"(?:\.[0-9]{1,60})?" if decimals is None else rf"(?:\.[0-9]{{1,{decimals}}})?" if decimals else ""
-    point = slice(-decimals - 1, -decimals) if decimals else slice(0)
+    point = slice(-decimals - 1, -decimals) if decimals in (2, 3) else slice(0)
     return Scale(decimals, keep, re.compile(r"(?:0|[1-9][0-9]{0,17})" + fraction).fullmatch, point)
 
 
