@@ -94,6 +94,26 @@ async def test_a_warning_is_remembered_with_how_often_it_arose(timed: tuple[Chec
     await memory.close()
 
 
+async def test_a_warning_goes_once_the_order_is_accepted_without_it_and_one_of_an_event_stays(
+    timed: tuple[CheckpointStore, Clock],
+) -> None:
+    memory, clock = timed
+    both = (Suspicion("empty_sku", "x"), Suspicion("negative_amount", "x"), Suspicion(SHRUNK, "x"))
+    await memory.settle([Settlement(entry(key), warnings=both) for key in "ab"])
+    clock.now = 20.0
+    await memory.settle([Settlement(entry("a"), warnings=(Suspicion("empty_sku", "y"),)), Settlement(entry("b"))])
+    found = {(row.key, row.kind): (row.first_seen, row.last_seen, row.times) for row in await memory.warned(9)}
+    assert found == {
+        ("a", "empty_sku"): (10.0, 20.0, 2),
+        ("a", SHRUNK): (10.0, 10.0, 1),
+        **{("b", kind): (10.0, 10.0, 1) for kind in ("empty_sku", "negative_amount", SHRUNK)},
+    }
+    clock.now = 30.0
+    await memory.settle([Settlement(entry("a"), warnings=()), Settlement(entry("b"), warnings=())])
+    assert (await memory.tally()).warnings == {SHRUNK: 2}
+    await memory.close()
+
+
 async def test_the_oldest_warnings_go(timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notes, "WARNINGS_KEPT", 3)
     memory, clock = timed
