@@ -145,7 +145,11 @@ def test_negative_taxes_and_transactions_are_nothing_unusual() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"fulfillments": [{"id": "F", "lineItems": [{"id": "L1", "quantity": 1}, {"id": "L1", "quantity": Decimal("1.5")}]}]},
+        {
+            "fulfillments": [
+                {"id": "F", "lineItems": [{"id": "L1", "quantity": 1}, {"id": "L1", "quantity": Decimal("1.5")}]}
+            ]
+        },
         {
             "fulfillments": [
                 {"id": "F1", "lineItems": [{"id": "L1", "quantity": 2}]},
