@@ -13,10 +13,11 @@ from connector.model.orders import KeyShape
 from connector.postgres.quoting import quoted
 from connector.projection.assembly.parts import Part
 from connector.projection.assembly.statistics import NO_STATISTICS, Statistics
+from connector.projection.catalog.columns import Column
 from connector.projection.catalog.definitions import Definitions
 from connector.projection.catalog.dependencies import Basis
 from connector.projection.catalog.search_path import SearchPath
-from connector.projection.catalog.tables import Column, Table
+from connector.projection.catalog.tables import Table
 from connector.projection.checks.privileges import Function
 from connector.projection.checks.unqualified_names import PathName
 from connector.projection.routes.required_privileges import RequiredPrivileges
@@ -167,8 +168,12 @@ def _deletes(route: Route) -> str:
 
 
 def _create_index(hop: Hop) -> str:
-    named = zip(hop.columns, hop.indexed_as, strict=True)
-    terms = [quoted(column) if column == term else f"({quoted(column)}::text)" for column, term in named]
+    terms = [
+        f"({column.of_values([quoted(stored.name) for stored in column.stored])})"
+        if column.parts
+        else quoted(column.name)
+        for column in hop.columns
+    ]
     on = f"ON {quoted(hop.table.name.schema, hop.table.name.name)} ({', '.join(dict.fromkeys(terms))});"
     if hop.table.kind == "p":
         # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY

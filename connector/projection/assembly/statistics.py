@@ -44,7 +44,7 @@ class Statistics:
         """Orders that a changed row leads to, on the average of the values that lead to any; None: not known."""
         orders = 1.0
         for hop in lookup.hops:
-            share = self._sharing(hop.table, hop.columns)
+            share = self._sharing(hop.table, [column.name for column in hop.columns])
             if share is None:
                 return None
             orders *= share
