@@ -83,9 +83,9 @@ class RedoContract:
                 violations(error, MOST_VIOLATIONS), self._rules.violations(check(respelled(row), self._scales))
             )
             raise InvalidOrder(_first([*misplaced, *found]), store_id) from None
-        findings = check(payload, self._scales)
-        if reading.notes:
-            findings += noted(payload, reading.notes)
+        # Before anything is left out of it, so that paths are the row's.
+        findings = [*noted(payload, reading.notes)] if reading.notes else []
+        findings += check(payload, self._scales)
         if broken := [*misplaced, *(self._rules.violations(findings) if findings else ())]:
             raise InvalidOrder(_first(broken), store_id)
         ignored = self._ignored_with_time if timeless else self._ignored

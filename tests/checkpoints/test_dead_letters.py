@@ -13,7 +13,7 @@ from connector.checkpoints.tables.dead_letters import letter_group
 from connector.checkpoints.tables.notes import SWEEPS_KEPT
 from connector.model.orders import OrderKey, Suspicion
 from connector.pipeline.ports.entries import Entry, Lane
-from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
 from connector.pipeline.ports.store import CheckpointStore
 
 SHRUNK, REUSED = "refunds_shrunk", "line_item_id_reused"
@@ -114,13 +114,32 @@ async def test_a_warning_goes_once_the_order_is_accepted_without_it_and_one_of_a
     await memory.close()
 
 
-async def test_the_oldest_warnings_go(timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_warnings_of_a_rule_go_and_none_of_another(timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notes, "WARNINGS_KEPT", 3)
+    monkeypatch.setattr(notes, "WARNINGS_STEP", 2)
     memory, clock = timed
-    for key in "dcba":
+    await memory.settle([Settlement(entry("z"), warnings=(Suspicion(SHRUNK, "x"),))])
+    for key in "fedcba":
         clock.now += 1
-        await memory.settle([Settlement(entry(key), warnings=(Suspicion(SHRUNK, "x"),))])
-    assert [row.key for row in await memory.warned(9)] == ["a", "b", "c"]
+        await memory.settle([Settlement(entry(key), warnings=(Suspicion("empty_sku", "x"),))])
+    clock.now += 1
+    await memory.settle([Settlement(entry("a"), warnings=(Suspicion("empty_sku", "x"),))])
+    rows = [(row.key, row.kind) for row in await memory.warned(9)]
+    assert rows == [("a", "empty_sku"), ("b", "empty_sku"), ("c", "empty_sku"), ("z", SHRUNK)]
+    await memory.close()
+
+
+async def test_an_order_that_redo_has_no_longer_is_not_warned_of(timed: tuple[CheckpointStore, Clock]) -> None:
+    memory, clock = timed
+    sku = (Suspicion("empty_sku", "x"),)
+    there = Settlement(entry("old"), Checkpoint(OrderKey("old"), "7", b"f", 1.0), warnings=sku)
+    await memory.settle([there, Settlement(entry("deleted"), warnings=sku)])
+    clock.now = 20.0
+    displacing = Settlement(
+        entry("new"), Checkpoint(OrderKey("new"), "7", b"f", 1.0), warnings=(), displaces=(OrderKey("old"),)
+    )
+    await memory.settle([displacing, Settlement(entry("deleted"), forget=True)])
+    assert await memory.warned(9) == []
     await memory.close()
 
 

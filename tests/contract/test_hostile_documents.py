@@ -27,6 +27,7 @@ ODD: list[Any] = [
     10**4000,
     Decimal("1E+999999"),
     Decimal("1E-999999"),
+    Decimal("9" * 300 + ".555"),
     Decimal("NaN"),
     Decimal("sNaN"),
     Decimal("-Infinity"),

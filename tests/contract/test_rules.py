@@ -104,6 +104,32 @@ def test_warnings_name_the_first_place_and_count_the_others_and_hold_no_value() 
     )
 
 
+def test_a_place_is_named_as_the_row_has_it_whatever_is_left_out() -> None:
+    gone = BREAKS["refunded_line_gone"][0][0]
+    row = broken(gone)
+    row["refunds"][0]["lineItems"].reverse()
+    row["refunds"][0]["lineItems"][1]["subtotalSet"] = Decimal("1.005")
+    told = warned(row)
+    assert told["refunded_line_gone"].startswith("refunds[0].lineItems[0].lineItemId: ")
+    assert told["amount_decimals"].startswith("refunds[0].lineItems[1].subtotalSet: ")
+
+
+@pytest.mark.parametrize("huge", [Decimal("9" * 300 + ".555"), Decimal("9E+999999"), Decimal("9E-999999"), 10**400])
+def test_numbers_of_too_many_digits_are_violations_beside_all_others(huge: Any) -> None:
+    row = full_document()
+    row["transactions"][0]["amount"] = huge
+    row["lineItems"][0] |= {"quantity": huge, "returnableQuantity": huge}
+    row["fulfillments"][0]["lineItems"][0]["quantity"] = huge
+    row["customer"]["email"] = "nobody"
+    assert {*refused(row)} == {
+        "transactions[0].amount",
+        "lineItems[0].quantity",
+        "lineItems[0].returnableQuantity",
+        "fulfillments[0].lineItems[0].quantity",
+        "customer.email",
+    }
+
+
 def test_a_refusal_names_the_rule_where_the_settings_can_say_otherwise() -> None:
     with pytest.raises(Exception, match=r"must not be negative \(rule negative_amount\)"):
         made(document(lineItems=[line_item(priceSet=-1)]), {"negative_amount": "refuse"})

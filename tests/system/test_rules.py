@@ -82,7 +82,7 @@ async def test_a_rule_that_the_settings_turn_to_refuse_and_back_takes_its_orders
     assert dict((await rig.tally()).dead_letters) == {"invalid": 1}
 
 
-async def test_turning_a_warning_off_or_starting_again_pushes_nothing(rig: Rig) -> None:
+async def test_turning_a_warning_off_and_on_changes_what_is_told_and_pushes_nothing(rig: Rig) -> None:
     break_the_rule(rig)
     await rig.start()
     await rig.quiet()
@@ -95,6 +95,12 @@ async def test_turning_a_warning_off_or_starting_again_pushes_nothing(rig: Rig) 
     rig.overrides = {"contract": {"rules": {RULE: "off"}}}
     await rig.start()
     await swept(rig, "contract settings changed")
+    assert dict((await rig.tally()).warnings) == {}
+    await rig.stop()
+    rig.overrides = {}
+    await rig.start()
+    await swept(rig, "contract settings changed")
+    assert dict((await rig.tally()).warnings) == {RULE: 1}
     assert rig.sandbox.state.pushes.total() == before
 
 

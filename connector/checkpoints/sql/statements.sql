@@ -416,13 +416,9 @@ ON CONFLICT (key, kind) DO UPDATE SET message = excluded.message, last_seen = ex
 -- name: warning_outdated
 DELETE FROM warning WHERE key = ANY (:keys) AND last_seen < :now AND kind <> ALL (:events)
 
--- name: warning_any
-SELECT EXISTS (SELECT 1 FROM warning)
-
 -- name: warning_forget_oldest
--- The limit is there because SQLite knows no OFFSET without one.
-DELETE FROM warning WHERE (key, kind) IN (
-  SELECT key, kind FROM warning ORDER BY last_seen DESC, key DESC, kind DESC LIMIT 1000000000 OFFSET :kept)
+DELETE FROM warning WHERE kind = :kind AND (last_seen, key) <= (
+  SELECT last_seen, key FROM warning WHERE kind = :kind ORDER BY last_seen DESC, key DESC LIMIT 1 OFFSET :kept)
 
 -- name: warning_latest
 SELECT key, kind, message, first_seen, last_seen, times FROM warning

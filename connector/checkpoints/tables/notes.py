@@ -17,7 +17,9 @@ SWEEPS_KEPT: Final = 500
 """The latest so many finished sweeps are remembered."""
 
 WARNINGS_KEPT: Final = 10_000
-"""The latest so many are remembered."""
+"""The latest so many of each kind are remembered."""
+WARNINGS_STEP: Final = 1_000
+"""After so many new ones the oldest are forgotten: finding them takes milliseconds."""
 
 _SWEEP_NOTE: Final = "sweep"
 
@@ -85,9 +87,9 @@ def tally(session: Session) -> Tally:
     )
 
 
-def warn(session: Session, settlements: Sequence[Settlement], now: float, *, any_known: bool) -> bool:
-    """Remember what accepted orders are warned of, and forget what they no longer are. `any_known`: whether any warning
-    may be remembered; returns the same for the next time, so that a store without any isn't asked."""
+def warn(session: Session, settlements: Sequence[Settlement], now: float) -> int:
+    """Remember what accepted orders are warned of, and forget what they no longer are, or that they are gone. Returns
+    how many warnings came."""
     found: dict[tuple[OrderKey, str], tuple[str, int]] = {}
     for one in settlements:
         for suspicion in one.warnings or ():
@@ -95,11 +97,16 @@ def warn(session: Session, settlements: Sequence[Settlement], now: float, *, any
             found[name] = (suspicion.message, found.get(name, ("", 0))[1] + 1)
     if found:
         session.run_rows("warning_add", [(*name, text, now, now, times) for name, (text, times) in found.items()])
-        session.run("warning_forget_oldest", kept=WARNINGS_KEPT)
-    if any_known and (keys := [one.entry.key for one in settlements if one.warnings is not None]):
+    if keys := [one.entry.key for one in settlements if one.warnings is not None or one.forget]:
         session.run("warning_outdated", keys=keys, now=now, events=[*EVENTS])
-        return bool(found or session.value("warning_any"))
-    return bool(found) or any_known
+    return len(found)
+
+
+def forget_oldest_warnings(session: Session) -> None:
+    """But for the latest WARNINGS_KEPT of each kind, so that one that half of all orders have drives out no other."""
+    for kind, orders in session.rows("warning_counts"):
+        if orders > WARNINGS_KEPT:
+            session.run("warning_forget_oldest", kind=kind, kept=WARNINGS_KEPT)
 
 
 def warned(session: Session, limit: int) -> list[Warned]:

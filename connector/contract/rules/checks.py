@@ -16,6 +16,7 @@ from connector.contract.rules import email
 from connector.contract.rules.countries import COUNTRIES
 from connector.contract.rules.rule_book import Finding
 from connector.contract.schema.currencies import CURRENCIES, Scales
+from connector.contract.schema.fields import is_short
 from connector.contract.schema.notes import Note, located
 
 Payload: TypeAlias = dict[str, Any]
@@ -90,10 +91,11 @@ def text(parent: Mapping[str, Any], name: str) -> str | None:
 
 
 def number(parent: Mapping[str, Any], name: str) -> Quantity:
+    """A number that the models take; None for any other: there is no reckoning with a million digits."""
     value = parent.get(name)
     if type(value) is int:
         return value
-    return value if type(value) is Decimal and value.is_finite() else None
+    return value if type(value) is Decimal and is_short(value) else None
 
 
 def _head(order: Payload) -> Iterator[Finding]:

@@ -81,10 +81,15 @@ def plain(number: Decimal) -> str:
     text = str(number)
     if len(text) <= LONGEST and "E" not in text:
         return text
-    exponent = number.as_tuple().exponent
-    if number.adjusted() > LONGEST or (isinstance(exponent, int) and exponent < -LONGEST):
+    if not is_short(number):
         raise _too_long()
     return format(number, "f")
+
+
+def is_short(number: Decimal) -> bool:
+    """Whether it is finite, with at most `LONGEST` digits before and after the point."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -LONGEST and number.adjusted() <= LONGEST
 
 
 def _whole(number: int) -> int:

@@ -112,6 +112,7 @@ def _in_step(delivery: Delivery, terms: Terms, again: Again | None, *, accepted:
         again=again,
         members=delivery.new_members if accepted and again is None else None,
         settled_places=remembered.leftovers if terms.missing == "ignore" else (),
+        warnings=delivery.suspicions if accepted and again is None and delivery.order is not None else None,
     )
     return Settled(settlement, None if again else Result.UNCHANGED)
 
