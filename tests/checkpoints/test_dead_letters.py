@@ -114,7 +114,9 @@ async def test_a_warning_goes_once_the_order_is_accepted_without_it_and_one_of_a
     await memory.close()
 
 
-async def test_the_oldest_warnings_of_a_rule_go_and_none_of_another(timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_warnings_of_a_rule_go_and_none_of_another(
+    timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(notes, "WARNINGS_KEPT", 3)
     monkeypatch.setattr(notes, "WARNINGS_STEP", 2)
     memory, clock = timed

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.contract.schema.currencies import CURRENCIES, Scales
-from tests.support.redo_orders import document, full_document, line_item
+from tests.support.redo_orders import document, full_document, line_item, money
 from tests.support.rule_breaking import made
 
 EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN)
@@ -37,6 +37,13 @@ def sent(price: Any, currency: str = "USD", *, keep_digits: bool = False) -> tup
         ("74.7000000000000000", "USD", "74.70"),
         (Decimal("74.7000000000000000"), "USD", "74.70"),
         ({"amount": "74.7000", "currencyCode": "USD"}, "USD", "74.70"),
+        (money("74.7000"), "USD", "74.70"),
+        (money("74.70") | {"shopMoney": {"amount": "74.7000", "currency_code": "USD"}}, "USD", "74.70"),
+        ("1" + "0" * 20, "USD", "1" + "0" * 20),
+        ("1" + "0" * 20 + ".000", "USD", "1" + "0" * 20 + ".00"),
+        ("1" + "0" * 20 + ".0", "JPY", "1" + "0" * 20),
+        ("0.1" + "0" * 50, "USD", "0.10"),
+        ("100", "JPY", "100"),
         ("995.0000", "JPY", "995"),
         (Decimal("995.00"), "JPY", "995"),
         ("1.2340000", "KWD", "1.234"),

@@ -36,8 +36,8 @@ _EXACT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How amounts of one currency are written. `decimals` is None where that isn't known: every digit is kept then.
-    `keep`: digits beyond them are kept, too, and only zeros go. `plain` matches what is written so already and isn't
-    negative."""
+    `keep`: digits beyond them are kept, too, and only zeros go. `plain` matches what isn't negative and is written so
+    already; or but for zeros at its end, then its first group is what is written."""
 
     decimals: int | None
     keep: bool
@@ -73,9 +73,15 @@ class Scale:
 
 @cache
 def _scale(decimals: int | None, *, keep: bool) -> Scale:
-    fraction = r"(?:\.[0-9]{1,60})?" if decimals is None else rf"(?:\.[0-9]{{1,{decimals}}})?" if decimals else ""
+    whole = r"(?:0|[1-9][0-9]{0,17})"
+    if decimals is None:
+        plain = rf"({whole}(?:\.[0-9]{{1,40}})?)"
+    elif decimals:
+        plain = rf"{whole}(?:\.[0-9]{{1,{decimals}}})?|({whole}\.[0-9]{{{decimals}}})0{{1,30}}"
+    else:
+        plain = rf"{whole}|({whole})\.0{{1,30}}"
     point = slice(-decimals - 1, -decimals) if decimals in (2, 3) else slice(0)
-    return Scale(decimals, keep, re.compile(r"(?:0|[1-9][0-9]{0,17})" + fraction).fullmatch, point)
+    return Scale(decimals, keep, re.compile(plain).fullmatch, point)
 
 
 class Scales:

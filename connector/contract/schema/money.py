@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeAlias, TypeGuard
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, ValidationInfo
 
@@ -55,8 +55,10 @@ def _money_set(value: Any, info: Info) -> dict[str, Any]:
         amount, scale = str(value), reading.shop_scale
         # What is usual for a Decimal is seen in a third of the time that the expression takes.
         usual = type(value) is Decimal and amount[scale.point] == "." and amount[0] != "-" and len(amount) < LONGEST
-        if usual or scale.plain(amount) is not None:
+        if usual:
             return _both(amount, reading)
+        if plain := scale.plain(amount):
+            return _both(plain[1] or amount, reading)
         return _fitted(_both(as_amount(value), reading), reading)
     if "amount" in value:
         money = Money.read(value, reading)
@@ -66,23 +68,26 @@ def _money_set(value: Any, info: Info) -> dict[str, Any]:
         return pair
     presentment = value.get("presentmentMoney") or value.get("presentment_money")
     shop = value.get("shopMoney") or value.get("shop_money")
-    if len(value) == 2 and _well_formed(presentment, reading.presentment, reading.presentment_scale):
+    if len(value) == 2 and (one := _plain(presentment, reading.presentment, reading.presentment_scale)):
         if shop == presentment and reading.shop == reading.presentment:
-            return _both(presentment["amount"], reading)
-        if _well_formed(shop, reading.shop, reading.shop_scale):
+            return _both(one, reading)
+        if other := _plain(shop, reading.shop, reading.shop_scale):
             return {
-                "presentmentMoney": {"amount": presentment["amount"], "currencyCode": reading.presentment},
-                "shopMoney": {"amount": shop["amount"], "currencyCode": reading.shop},
+                "presentmentMoney": {"amount": one, "currencyCode": reading.presentment},
+                "shopMoney": {"amount": other, "currencyCode": reading.shop},
             }
     return _fitted(MoneyPair.read(value, reading), reading)
 
 
-def _well_formed(money: Any, currency: str | None, scale: Scale) -> TypeGuard[dict[str, str]]:
+def _plain(money: Any, currency: str | None, scale: Scale) -> str | None:
+    """The amount of well-formed money, as it is written; None for any other."""
     if type(money) is not dict or len(money) != 2 or currency is None:
-        return False
+        return None
     amount = money.get("amount")
     code = money.get("currencyCode") or money.get("currency_code")
-    return type(amount) is str and code == currency and scale.plain(amount) is not None
+    if type(amount) is not str or code != currency or (found := scale.plain(amount)) is None:
+        return None
+    return found[1] or amount
 
 
 def _both(amount: str, reading: Reading) -> dict[str, Any]:
