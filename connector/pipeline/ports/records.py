@@ -130,8 +130,8 @@ class Settlement:
     held: Held | None = None
     """The order leaves the ledger for this hold. Any other settlement without `again` takes it out of its hold."""
     warnings: tuple[Suspicion, ...] | None = None
-    """What the order as Redo has it is warned of: remembered in the place of what it was warned of before, events apart.
-    None leaves that as it is."""
+    """What the order as Redo has it is warned of: remembered in the place of what it was warned of before, events
+    apart. None leaves that as it is."""
     displaces: tuple[OrderKey, ...] = ()
     """Orders that are forgotten (checkpoint, payload, line items, members), should their checkpoints be at the place of
     this one's still."""
