@@ -109,6 +109,7 @@ class Checkpoints(ReadOnlyCheckpoints):
     def __init__(self, engine: Engine, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
         super().__init__(engine, vault)
         self._clock = clock
+        self._new_warnings = 0
 
     async def arrive(
         self,
@@ -156,7 +157,10 @@ class Checkpoints(ReadOnlyCheckpoints):
         reverse_index.settle_line_items(session, with_displaced)
         checkpoint.settle_payloads(session, with_displaced, self._vault)
         holds.settle(session, settlements)
-        notes.warn(session, settlements, self._clock())
+        self._new_warnings += notes.warn(session, with_displaced, self._clock())
+        if self._new_warnings >= notes.WARNINGS_STEP:
+            notes.forget_oldest_warnings(session)
+            self._new_warnings = 0
 
     async def hasten(self, most_attempts: int | None = None) -> None:
         # The last step is the first that isn't full: what fails again meanwhile backs off anew.

@@ -28,6 +28,7 @@ class OrderPreview:
     """What the mapping says the order is now. `verdict`: `new`, `changed`, `unchanged`, `absent`, `invalid`,
     `unreadable`, `duplicate`, or `unknown` (it couldn't be read just now, `problems` say why).
 
+    `warnings`: the rules that it breaks and is pushed with, in words.
     `shapes` tells of each top-level field what kind of value it has, never the value. `payload` (as it would be sent)
     and `values` (path, accepted, now) are None unless values may be shown.
     """
@@ -38,6 +39,7 @@ class OrderPreview:
     shapes: Mapping[str, str] = field(default_factory=dict)
     payload: str | None = None
     values: tuple[tuple[str, str, str], ...] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

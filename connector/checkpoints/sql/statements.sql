@@ -405,7 +405,7 @@ SELECT key FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
 SELECT key FROM dead_letter WHERE letter_group = :name AND key > :after ORDER BY key LIMIT :limit
 
 
--- Warnings: suspicions about orders that were pushed nevertheless.
+-- Warnings: rules that orders break which were pushed nevertheless.
 
 -- name: warning_add
 -- rows: key, kind, message, first_seen, last_seen, times
@@ -413,10 +413,12 @@ INSERT INTO warning {rows}
 ON CONFLICT (key, kind) DO UPDATE SET message = excluded.message, last_seen = excluded.last_seen,
   times = warning.times + excluded.times
 
+-- name: warning_outdated
+DELETE FROM warning WHERE key = ANY (:keys) AND last_seen < :now AND kind <> ALL (:events)
+
 -- name: warning_forget_oldest
--- The limit is there because SQLite knows no OFFSET without one.
-DELETE FROM warning WHERE (key, kind) IN (
-  SELECT key, kind FROM warning ORDER BY last_seen DESC, key DESC, kind DESC LIMIT 1000000000 OFFSET :kept)
+DELETE FROM warning WHERE kind = :kind AND (last_seen, key) <= (
+  SELECT last_seen, key FROM warning WHERE kind = :kind ORDER BY last_seen DESC, key DESC LIMIT 1 OFFSET :kept)
 
 -- name: warning_latest
 SELECT key, kind, message, first_seen, last_seen, times FROM warning

@@ -78,6 +78,8 @@ def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
         out.print(Text(f"order {one['key']}: {one['verdict']}{where}", "bold"))
         for problem in one["problems"]:
             out.print(Text(f"  {problem}", "red"))
+        for warning in one["warnings"]:
+            out.print(Text(f"  warning, {warning['rule']}: {warning['message']}", "yellow"))
         if one["changed_fields"]:
             out.print(Text(f"  changed since accepted: {', '.join(one['changed_fields'])}", "yellow"))
         if one.get("values", ()) is None:

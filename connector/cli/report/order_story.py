@@ -62,6 +62,8 @@ def _now(projection: Mapping[str, Any]) -> Iterator[Text]:
     yield Text("what the mapping says now", "dim")
     for problem in projection["problems"]:
         yield Text(f"  {problem}", "red")
+    for warning in projection["warnings"]:
+        yield Text(f"  warning, {warning}", "yellow")
     changed = projection["changed_fields"]
     if changed:
         yield Text(f"  differs from the checkpoint in {', '.join(changed)}", "yellow")

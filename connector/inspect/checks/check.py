@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import Any, Final
 
 from connector.checkpoints.address import SETTING
 from connector.checkpoints.store import ReadOnlyCheckpoints
@@ -106,6 +107,7 @@ async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> lis
         keys = (await assembler.scan(None, _SAMPLE)).keys
         previews = [await preview_one(assembler, contract, key, None) for key in keys]
         bad = [one for one in previews if one["problems"]]
+        problems += _warned(previews)
         if not bad:
             return [*problems, *await assembler.cross_check(_SAMPLE)]
     except ConnectorError as error:
@@ -114,6 +116,18 @@ async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> lis
     reason = "; ".join(bad[0]["problems"])
     hint = f"`redo-connector preview {bad[0]['key']}` shows it; mend the mapping, or the order"
     return [*problems, Problem(f"{what} {reason}", hint, "mapping.path", warning=True)]
+
+
+def _warned(previews: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """The rules that the looked at orders break, and are pushed with."""
+    rules: dict[str, list[Mapping[str, Any]]] = {}
+    for one in previews:
+        for warning in one["warnings"]:
+            rules.setdefault(warning["rule"], []).append({"key": one["key"], **warning})
+    for rule, found in sorted(rules.items()):
+        what = f"{len(found)} of {len(previews)} orders would be pushed with a warning ({rule}); {found[0]['key']}:"
+        hint = f"`redo-connector preview {found[0]['key']}` shows it; docs/rules.md says what becomes of it"
+        yield Problem(f"{what} {found[0]['message']}", hint, "mapping.path", warning=True)
 
 
 async def redo_problems(client: RedoClient, store_id: str) -> list[Problem]:

@@ -54,7 +54,7 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
     Raises ConfigurationError for a mapping that isn't fit, or that has another order key.
     """
     ignored = settings.mapping.ignore
-    contract = RedoContract(settings.source.timezone, ignored)
+    contract = factories.redo_contract(settings)
     present = await factories.load_projection(settings)
     mapping = settings.mapping.model_copy(update={"path": path})
     proposed = await factories.load_projection(settings.model_copy(update={"mapping": mapping}))

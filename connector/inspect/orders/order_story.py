@@ -148,7 +148,9 @@ class OrderStories:
         verdict = "absent" if found["sqlstate"] in NOT_A_KEY else found["verdict"]
         problems = tuple(found["problems"]) if verdict != "absent" else ()
         payload = found["payload"]
-        plain = OrderPreview(verdict, problems, tuple(found["changed_fields"]), shapes(payload or {}))
+        warnings = tuple(f"{one['rule']}: {one['message']}" for one in found["warnings"])
+        changed = tuple(found["changed_fields"])
+        plain = OrderPreview(verdict, problems, changed, shapes(payload or {}), warnings=warnings)
         if not self._terms.show_values or payload is None:
             return plain
         before = None

@@ -17,8 +17,8 @@ from connector.wiring import factories
 
 async def preview(settings: Settings, keys: Sequence[str], size: int, *, values: bool = False) -> list[dict[str, Any]]:
     """What would be sent for the orders: `key`, `store_id` (as the mapping gives it, None when it doesn't), `verdict`
-    (new, changed, unchanged, absent, invalid, unreadable, duplicate), `problems`, `changed_fields`, `payload`. Without
-    keys, `size` orders from all over the key range.
+    (new, changed, unchanged, absent, invalid, unreadable, duplicate), `problems`, `warnings` ([{rule, message}]),
+    `changed_fields`, `payload`. Without keys, `size` orders from all over the key range.
 
     `changed_fields` are a changed order's top-level fields that differ from what Redo accepted; none where the store
     doesn't know them. With `values`, a changed order has `values` too, [{path, old, new}], or None where what Redo

@@ -116,7 +116,7 @@ class Sender:
         elif settled.result is Result.MISSING:
             self._observer.removed("deleted" if delivery.action is Action.DELETE else "cancelled")
         if settled.settlement.warnings:
-            for kind, times in Counter(one.kind.value for one in settled.settlement.warnings).items():
+            for kind, times in Counter(one.kind for one in settled.settlement.warnings).items():
                 self._observer.warned(kind, times)
         self._chronicle.attempted(
             Attempt(

@@ -61,7 +61,9 @@ def decide(
         if again is not None:
             return postpone(entry, again)
         return _invalid(entry, error, now, remembered)
-    delivery = Delivery(entry, Action.PUSH, order.place, order, remembered, hidden, members, row_digest)
+    delivery = Delivery(
+        entry, Action.PUSH, order.place, order, remembered, hidden, members, row_digest, suspicions=order.warnings
+    )
     if _to_push(entry, order, remembered, now):
         return delivery
     return _in_step(delivery, terms, again, accepted=_accepted(checkpoint, order))
@@ -110,6 +112,7 @@ def _in_step(delivery: Delivery, terms: Terms, again: Again | None, *, accepted:
         again=again,
         members=delivery.new_members if accepted and again is None else None,
         settled_places=remembered.leftovers if terms.missing == "ignore" else (),
+        warnings=delivery.suspicions if accepted and again is None and delivery.order is not None else None,
     )
     return Settled(settlement, None if again else Result.UNCHANGED)
 

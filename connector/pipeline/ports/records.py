@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from connector.model.orders import Members, OrderKey, Place, Suspicion, WarningKind
+from connector.model.orders import Members, OrderKey, Place, Suspicion
 from connector.pipeline.ports.entries import Again, Arrival, Entry
 from connector.pipeline.ports.holds import Held
 
@@ -92,7 +92,7 @@ class Warned:
     """A suspicion about an order that was pushed nevertheless. `times`: how often it arose."""
 
     key: OrderKey
-    kind: WarningKind
+    kind: str
     message: str
     first_seen: float
     last_seen: float
@@ -129,8 +129,9 @@ class Settlement:
     """Leftovers that are dealt with."""
     held: Held | None = None
     """The order leaves the ledger for this hold. Any other settlement without `again` takes it out of its hold."""
-    warnings: tuple[Suspicion, ...] = ()
-    """Remembered as of now, with the entry's key."""
+    warnings: tuple[Suspicion, ...] | None = None
+    """What the order as Redo has it is warned of: remembered in the place of what it was warned of before, events
+    apart. None leaves that as it is."""
     displaces: tuple[OrderKey, ...] = ()
     """Orders that are forgotten (checkpoint, payload, line items, members), should their checkpoints be at the place of
     this one's still."""
@@ -222,7 +223,7 @@ class Tally:
     holds: int = 0
     """Holds that wait for a person."""
     warnings: Mapping[str, int] = field(default_factory=dict)
-    """Orders by WarningKind."""
+    """Orders by the kind of a suspicion."""
 
 
 @dataclass(frozen=True, slots=True)
