@@ -16,6 +16,7 @@ import structlog
 from connector.checkpoints.opening import noted, open_readonly, open_requests
 from connector.daemon.build import build
 from connector.daemon.generation import Generation, ProcessWide
+from connector.daemon.health.sync_lag import IN_STEP_NOTE
 from connector.daemon.health.watchdog import Watchdog
 from connector.daemon.mapping.mapping_watch import MappingWatch
 from connector.daemon.preparation import admit
@@ -117,6 +118,7 @@ class _Daemon:
         # Before anything is made in the OMS: a start that fails must not leave a slot behind.
         port = await self._status.start(stack)
         if lasting and await noted(checkpoints(settings), MAPPING_NOTE) is not None:
+            self._status.startup.was_in_step(await noted(checkpoints(settings), IN_STEP_NOTE))
             # A first start ends instead: what it can't reach was most likely written wrongly.
             dsns = dict.fromkeys((source_dsn(settings), read_dsn(settings)))
             await self._status.startup.database_answers(dsns, self._stop)

@@ -49,6 +49,8 @@ class Counts:
     missing: int = 0
 
 
+LAG_WORTH_TELLING = 60.0
+"""Seconds of lag that the verdict speaks of."""
 NO_TALLY = Tally(affected=0, lookups=0, oldest_since=None, checkpoints=0, missing=0, dead_letters={})
 
 
@@ -67,6 +69,8 @@ class Facts:
     reason: str = ""
     next_step: str = ""
     mapping_fingerprint: str | None = None
+    sync_lag_seconds: float | None = None
+    """The age of the oldest committed change that Redo may not have; 0 when it has everything."""
     position: StreamPosition | None = None
     replication_lag_seconds: float | None = None
     slot_retained_bytes: int | None = None
@@ -80,6 +84,8 @@ class Facts:
     """A sentence for people while little is left until the limit."""
     stalled_parts: tuple[str, ...] = ()
     """Parts of the connector that have work and don't get on."""
+    counted: bool = False
+    """Whether what the store counts is as it is now; else it is as it last was, or nothing was counted yet."""
     tally: Tally = NO_TALLY
     sweep: Sweep | None = None
     sweep_remaining: int | None = None
@@ -129,8 +135,8 @@ class Facts:
 
     @property
     def replication_lag_bytes(self) -> int | None:
-        """WAL between the source's end and what the slot was told to let go."""
-        if self.position is None:
+        """WAL between the source's end and what the slot was told to let go; None while that end isn't known."""
+        if self.position is None or not self.position.connected:
             return None
         return max(0, self.position.server_lsn - self.position.flush_lsn)
 
@@ -178,6 +184,8 @@ def explained(facts: Facts) -> str:
     waiting, slow = max(0, facts.tally.affected + facts.tally.lookups - failing), letters.get("slow", 0)
     refused = sum(letters.values()) - slow - failing
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
+    if facts.sync_lag_seconds is not None and facts.sync_lag_seconds >= LAG_WORTH_TELLING:
+        parts.append(f"Redo may lack what was committed in the last {duration(facts.sync_lag_seconds)}.")
     if waiting:
         parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
     if refused:
@@ -220,6 +228,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
     return {
         "ready": is_ready,
         "verdict": verdict(facts),
+        "sync_lag_seconds": facts.sync_lag_seconds,
         **plain,
         "connected": facts.connected,
         "received_lsn": position and format_lsn(position.received_lsn),

@@ -77,6 +77,16 @@ def test_every_state_has_a_sentence() -> None:
     assert len({verdict(facts(state)) for state in State}) == len(State)
 
 
+def test_how_far_the_stream_is_behind_is_not_known_while_it_is_cut() -> None:
+    assert facts(position=CUT).replication_lag_bytes is None
+
+
+def test_the_verdict_speaks_of_a_lag_from_a_minute_on() -> None:
+    assert verdict(facts(sync_lag_seconds=59.0)) == "In step with the source."
+    cut = facts(State.DISCONNECTED, CUT, sync_lag_seconds=900.0)
+    assert "Redo may lack what was committed in the last 15 min." in verdict(cut)
+
+
 def test_lag_is_never_negative() -> None:
     ahead = StreamPosition(Lsn(30), Lsn(30), Lsn(20), 5.0, True)
     assert facts(position=ahead).replication_lag_bytes == 0

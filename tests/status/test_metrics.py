@@ -16,6 +16,7 @@ from connector.status.metrics import Metrics
 
 PROMISED = {
     "redo_connector_state": ("gauge", {"state"}),
+    "redo_connector_sync_lag_seconds": ("gauge", set()),
     "redo_connector_replication_lag_bytes": ("gauge", set()),
     "redo_connector_replication_lag_seconds": ("gauge", set()),
     "redo_connector_slot_retained_wal_bytes": ("gauge", set()),
@@ -147,7 +148,9 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
     metrics.update(
         facts(
             position=StreamPosition(Lsn(900), Lsn(800), Lsn(1000), 0.0, True),
+            sync_lag_seconds=75.5,
             replication_lag_seconds=1.5,
+            counted=True,
             slot_retained_bytes=4096,
             slot_safe_bytes=8192,
             wal_budget_bytes=10_000,
@@ -163,6 +166,7 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
         )
     )
     expected = {
+        "sync_lag_seconds": 75.5,
         "replication_lag_bytes": 200,
         "replication_lag_seconds": 1.5,
         "slot_retained_wal_bytes": 4096,
@@ -187,8 +191,9 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
 
 def test_what_is_not_known_is_not_a_number(metrics: Metrics) -> None:
     metrics.update(facts())
-    unknown = ("replication_lag_bytes", "replication_lag_seconds", "slot_safe_wal_bytes")
-    for name in (*unknown, "slot_seconds_to_limit", "wal_budget_bytes"):
+    lags = ("sync_lag_seconds", "replication_lag_bytes", "replication_lag_seconds", "oldest_affected_age_seconds")
+    counts = ("affected_orders", "held_orders", "failing_orders")
+    for name in (*lags, *counts, "slot_safe_wal_bytes", "slot_seconds_to_limit", "wal_budget_bytes"):
         reading = value(metrics, f"redo_connector_{name}")
         assert reading is not None
         assert math.isnan(reading)

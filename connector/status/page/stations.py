@@ -52,7 +52,8 @@ def _last_accepted(facts: Facts) -> str:
 def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what to add, of what else a person should see."""
     waiting = facts.tally.oldest_since is not None
-    yield "Oldest waiting change", duration(facts.oldest_age) if waiting else "none", ""
+    yield "Sync lag", *_sync_lag(facts)
+    yield "Oldest waiting change", duration(facts.oldest_age) if waiting else "none known", ""
     yield "WAL that the slot keeps", *_wal(facts)
     position = facts.position
     if position is not None:
@@ -75,6 +76,15 @@ def tone(facts: Facts) -> str:
     if not ready(facts)[0]:
         return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
     return "good" if facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} else "busy"
+
+
+def _sync_lag(facts: Facts) -> tuple[str, str]:
+    lag = facts.sync_lag_seconds
+    if lag is None:
+        return "unknown", ""
+    return duration(
+        lag
+    ), "what was committed since then, Redo may not have" if lag else "Redo has all that is committed"
 
 
 def _lag(facts: Facts) -> str:
