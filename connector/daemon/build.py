@@ -155,6 +155,9 @@ class _Builder:
         )
         facts_collector = FactsCollector(pipeline, process.metrics, process.history, health, slot)
         objects = SourceObjectsWatch(source, looks, self._stream, pipeline)
+        facts_collector.failing_tables = lambda: objects.failing_tables
+        if isinstance(projection, UnusableMapping):
+            facts_collector.mapping_is([projection.problem])
         await objects.begin(compared=await _all_compared(pipeline, projection))
         requests = RequestRunner(factories.checkpoints(settings), pipeline.control, pipeline.prepared)
         await requests.start(self._stack)

@@ -55,6 +55,18 @@ NO_TALLY = Tally(affected=0, lookups=0, oldest_since=None, checkpoints=0, missin
 
 
 @dataclass(frozen=True, slots=True)
+class MappingRefused:
+    """The mapping as it is now can't be taken up, since then. `where`: file, line and column; `problem` is the first of
+    `problems`, `next` what to do about it."""
+
+    where: str
+    problem: str
+    next: str
+    problems: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """How the connector is at `now`. Times are seconds since 1970; None where a thing is not known (yet).
 
@@ -69,6 +81,9 @@ class Facts:
     reason: str = ""
     next_step: str = ""
     mapping_fingerprint: str | None = None
+    mapping_refused: MappingRefused | None = None
+    failing_tables: tuple[str, ...] = ()
+    """Tables of the OMS whose own UPDATEs and DELETEs fail because of a publication."""
     sync_lag_seconds: float | None = None
     """The age of the oldest committed change that Redo may not have; 0 when it has everything."""
     position: StreamPosition | None = None
@@ -186,6 +201,12 @@ def explained(facts: Facts) -> str:
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
     if facts.sync_lag_seconds is not None and facts.sync_lag_seconds >= LAG_WORTH_TELLING:
         parts.append(f"Redo may lack what was committed in the last {duration(facts.sync_lag_seconds)}.")
+    if (refused_mapping := facts.mapping_refused) is not None and refused_mapping.problem not in facts.reason:
+        where, problem = refused_mapping.where, refused_mapping.problem.rstrip(".")
+        parts.append(f"The mapping as it is now is refused, the one before stays at work: {where}: {problem}.")
+    if facts.failing_tables:
+        tables = ", ".join(facts.failing_tables)
+        parts.append(f"The OMS's own UPDATEs and DELETEs of {tables} fail because of a publication.")
     if waiting:
         parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
     if refused:

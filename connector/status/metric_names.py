@@ -18,6 +18,8 @@ SLOT_SAFE_WAL_BYTES: Final = PREFIX + "slot_safe_wal_bytes"
 SLOT_SECONDS_TO_LIMIT: Final = PREFIX + "slot_seconds_to_limit"
 WAL_BUDGET_BYTES: Final = PREFIX + "wal_budget_bytes"
 STALLED_PARTS: Final = PREFIX + "stalled_parts"
+MAPPING_REFUSED: Final = PREFIX + "mapping_refused"
+FAILING_TABLES: Final = PREFIX + "oms_failing_tables"
 CHANGES: Final = PREFIX + "changes_total"
 TRANSACTIONS: Final = PREFIX + "transactions_total"
 AFFECTED_ORDERS: Final = PREFIX + "affected_orders"
@@ -58,6 +60,8 @@ HELP: Final = {
     " when it doesn't grow towards one",
     WAL_BUDGET_BYTES: "The setting source.wal_budget; NaN without one",
     STALLED_PARTS: "Parts of the connector that have work and don't get on",
+    MAPPING_REFUSED: "1 while the mapping as it is now can't be taken up, else 0",
+    FAILING_TABLES: "Tables of the OMS whose own UPDATEs and DELETEs fail because of a publication",
     CHANGES: "Row changes read from the stream",
     TRANSACTIONS: "Transactions read from the stream",
     AFFECTED_ORDERS: "Orders in the ledger, waiting to be looked at",

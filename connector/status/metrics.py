@@ -168,6 +168,8 @@ _READINGS: Final[Mapping[str, Callable[[Facts], float | None]]] = {
     names.SLOT_SECONDS_TO_LIMIT: lambda facts: facts.slot_seconds_to_limit,
     names.WAL_BUDGET_BYTES: lambda facts: facts.wal_budget_bytes,
     names.STALLED_PARTS: lambda facts: len(facts.stalled_parts),
+    names.MAPPING_REFUSED: lambda facts: facts.mapping_refused is not None,
+    names.FAILING_TABLES: lambda facts: len(facts.failing_tables),
     names.AFFECTED_ORDERS: lambda facts: facts.tally.affected if facts.counted else None,
     names.OLDEST_AFFECTED_AGE_SECONDS: lambda facts: facts.oldest_age if facts.counted else None,
     names.HTTP_IN_FLIGHT: lambda facts: facts.in_flight,

@@ -9,7 +9,7 @@ import pytest
 
 from connector.model.changes import Lsn, StreamPosition, parse_lsn
 from connector.pipeline.ports.records import Sweep, SweepKind, Tally
-from connector.status.facts import READY_STATES, Facts, State, as_json, duration, ready, size, verdict
+from connector.status.facts import READY_STATES, Facts, MappingRefused, State, as_json, duration, ready, size, verdict
 
 STREAM = StreamPosition(parse_lsn("1/20"), parse_lsn("1/10"), parse_lsn("1/30"), 5.0, True)
 CUT = StreamPosition(Lsn(2), Lsn(1), Lsn(3), 5.0, False)
@@ -85,6 +85,21 @@ def test_the_verdict_speaks_of_a_lag_from_a_minute_on() -> None:
     assert verdict(facts(sync_lag_seconds=59.0)) == "In step with the source."
     cut = facts(State.DISCONNECTED, CUT, sync_lag_seconds=900.0)
     assert "Redo may lack what was committed in the last 15 min." in verdict(cut)
+
+
+def test_the_verdict_names_the_place_of_a_refused_mapping_once() -> None:
+    refused = MappingRefused("mapping.sql:12:7", "there is no table oms.prodct", "see `explain`", 1, 900.0)
+    assert verdict(facts(mapping_refused=refused)) == (
+        "In step with the source. The mapping as it is now is refused, the one before stays at work: "
+        "mapping.sql:12:7: there is no table oms.prodct."
+    )
+    broken = facts(State.STALLED, reason="mapping.sql:12:7: there is no table oms.prodct", mapping_refused=refused)
+    assert verdict(broken) == "Stalled, nothing is lost: mapping.sql:12:7: there is no table oms.prodct."
+
+
+def test_the_verdict_names_tables_whose_own_statements_fail() -> None:
+    told = "The OMS's own UPDATEs and DELETEs of public.audit fail because of a publication."
+    assert told in verdict(facts(failing_tables=("public.audit",)))
 
 
 def test_lag_is_never_negative() -> None:

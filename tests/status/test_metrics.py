@@ -26,6 +26,8 @@ PROMISED = {
     "redo_connector_slot_seconds_to_limit": ("gauge", set()),
     "redo_connector_wal_budget_bytes": ("gauge", set()),
     "redo_connector_stalled_parts": ("gauge", set()),
+    "redo_connector_mapping_refused": ("gauge", set()),
+    "redo_connector_oms_failing_tables": ("gauge", set()),
     "redo_connector_stream_gaps_total": ("counter", {"cause"}),
     "redo_connector_affected_orders": ("gauge", set()),
     "redo_connector_oldest_affected_age_seconds": ("gauge", set()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -19,10 +19,12 @@ from connector.daemon.health.health import LATE_AFTER, Finding, Health
 from connector.daemon.health.store_snapshot import StoreSnapshot
 from connector.daemon.health.sync_lag import SyncLag
 from connector.daemon.health.wal_watch import SlotMonitor
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Endpoint, Tally
 from connector.pipeline.run import Pipeline
-from connector.status.facts import Counts, Facts, State
+from connector.status.facts import Counts, Facts, MappingRefused, State
 from connector.status.history import History
 from connector.status.metrics import Metrics
 
@@ -61,8 +63,18 @@ class FactsCollector:
         self._logged: State | None = None
         self.started = False
         self.stopping = False
-        self.mapping_problem: str | None = None
-        """Why the mapping, as it is now, can't be loaded; the pipeline may still run an older one."""
+        self._mapping_refused: MappingRefused | None = None
+        self.failing_tables: Callable[[], Sequence[TableName]] = tuple
+        """Tables of the OMS whose own UPDATEs and DELETEs fail because of a publication."""
+
+    def mapping_is(self, refused_for: Sequence[Problem]) -> None:
+        """Why the mapping, as it is now, can't be taken up, nothing when it can; the pipeline may run an older one."""
+        if not refused_for:
+            self._mapping_refused = None
+            return
+        first, before = refused_for[0], self._mapping_refused
+        since = self._clock.wall() if before is None else before.since
+        self._mapping_refused = MappingRefused(first.where, first.what, first.hint, len(refused_for), since)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Gather in the background until the stack closes. Whatever the database does, the counts go on."""
@@ -117,6 +129,8 @@ class FactsCollector:
             reason=finding.reason,
             next_step=finding.next or self._slot.wal.advice,
             mapping_fingerprint=self._pipeline.ports.assembler.fingerprint,
+            mapping_refused=self._mapping_refused,
+            failing_tables=tuple(str(table) for table in self.failing_tables()),
             stalled_parts=tuple(stall.name for stall in self._health.stalled()),
         )
         for add in (self._with_source, self._with_store, self._with_sweeps, self._with_delivery):
@@ -128,7 +142,7 @@ class FactsCollector:
             return Finding(State.STOPPING)
         if not self.started:
             return Finding(State.STARTING)
-        finding, lag = self._health.judge(now, self._tally(), self.mapping_problem), self._lag
+        finding, lag = self._health.judge(now, self._tally(), self._mapping_refused), self._lag
         late = lag is not None and lag > LATE_AFTER
         return Finding(State.CATCHING_UP) if late and finding.state is State.STREAMING else finding
 

@@ -26,7 +26,7 @@ from connector.pipeline.read.control_reads import ADVICE
 from connector.pipeline.run import Pipeline
 from connector.pipeline.sweeps.state import PACED, Sweeps
 from connector.source.objects.slot import SlotReport
-from connector.status.facts import State, duration
+from connector.status.facts import MappingRefused, State, duration
 
 LATE_AFTER = 10.0
 """Seconds that a change may wait before the state is called catching up."""
@@ -118,13 +118,13 @@ class Health:
         self._confirmed.forget()
         return True
 
-    def judge(self, now: float, tally: Tally, mapping_problem: str | None) -> Finding:
+    def judge(self, now: float, tally: Tally, refused: MappingRefused | None) -> Finding:
         """While the connector runs. `now`: seconds since 1970."""
         position = self._pipeline.ports.source.position()
         return (
             self._stalls()
             or self._stream(position)
-            or self._troubles(mapping_problem)
+            or self._troubles(refused)
             or self._hand_pause()
             or self._pause()
             or self._silences(position)
@@ -142,13 +142,14 @@ class Health:
         step = "see that the database runs and the network lets us through; it is tried again by itself"
         return Finding(State.DISCONNECTED, str(self._pipeline.source_trouble or "connecting"), step)
 
-    def _troubles(self, mapping_problem: str | None) -> Finding | None:
+    def _troubles(self, refused: MappingRefused | None) -> Finding | None:
         trouble = self._pipeline.trouble
         if trouble is None:
             return None
         broken = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
-        mapping = mapping_problem if broken else None
-        return Finding(State.STALLED, mapping or str(trouble), _advice(trouble))
+        if broken and refused is not None:
+            return Finding(State.STALLED, f"{refused.where}: {refused.problem}", refused.next or _advice(trouble))
+        return Finding(State.STALLED, str(trouble), _advice(trouble))
 
     def _hand_pause(self) -> Finding | None:
         since = self._pipeline.manual_pause.since
