@@ -65,6 +65,21 @@ async def test_a_reconcile_repairs_what_redo_should_hold_and_counts_it_as_drift(
     await eventually("Redo has them", lambda: rig.stored()["1"]["tags"] == rig.stored()["2"]["tags"] == ["unseen"])
 
 
+async def test_what_another_mapping_makes_different_is_no_drift(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    await rig.stop()
+    before = rig.sandbox.state.pushes.total()
+    rig.mapping = rig.mapping.replace("ELSE 'store' END AS sales_channel", "ELSE 'shop' END AS sales_channel")
+    rig.overrides = {"guard": {"max_share": 1}}
+    await rig.start()
+    await rig.quiet()
+    last = rig.running.pipeline.sweeps.last
+    assert last is not None
+    assert last.changed == rig.sandbox.state.pushes.total() - before > 0
+    assert _drift(rig) == 0
+
+
 async def test_a_reconcile_finds_orders_that_left_the_oms_unseen(rig: Rig) -> None:
     await rig.start()
     await rig.quiet()

@@ -29,6 +29,10 @@ OLD_STORE = "the slot is further than the checkpoints"
 """Redo may have accepted newer orders than the checkpoints say."""
 RESEND = "asked to push everything again"
 ELSEWHERE = "another address or store of Redo"
+MAPPING_CHANGED = "mapping changed"
+MAPPING_UNFIT = "the mapping did not fit"
+EXPECTED = frozenset({MAPPING_CHANGED, MAPPING_UNFIT, RESEND, ELSEWHERE})
+"""Causes by which orders differ because somebody wanted it so, or couldn't be read: that isn't drift."""
 RESENDING = frozenset({OLD_STORE, RESEND})
 """Causes for which every order is pushed, equal or not: such a sweep takes the place of any other."""
 APPROVED_NOTE = "approved_sweep"
