@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from connector.checkpoints.store import Checkpoints
 from connector.model.errors import LimitExceeded, OrderUnreadable
@@ -78,6 +79,20 @@ async def test_what_another_mapping_makes_different_is_no_drift(rig: Rig) -> Non
     assert last is not None
     assert last.changed == rig.sandbox.state.pushes.total() - before > 0
     assert _drift(rig) == 0
+
+
+async def test_the_log_tells_what_a_backfill_and_a_comparison_came_to(rig: Rig) -> None:
+    rig.execute("UPDATE oms.order_header SET currency = '???' WHERE ord_id IN (3, 4)")
+    with capture_logs() as logs:
+        await rig.start()
+        await rig.quiet()
+        (done,) = [line for line in logs if line["event"] == "backfill_done"]
+        assert (done["orders"], done["pushed"], done["refused"], done["held"]) == (40, 38, 2, 0)
+        assert done["seconds"] > 0
+        await rig.running.pipeline.control.sweep(SweepKind.RECONCILE)
+        await rig.quiet()
+    (done,) = [line for line in logs if line["event"] == "comparison_done"]
+    assert (done["cause"], done["orders"], done["pushed"], done["changed"]) == ("asked", 40, 0, 0)
 
 
 async def test_a_reconcile_finds_orders_that_left_the_oms_unseen(rig: Rig) -> None:

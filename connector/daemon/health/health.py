@@ -14,11 +14,13 @@ from connector.model.changes import Lsn, StreamPosition
 from connector.model.errors import (
     CheckpointsUnwritable,
     ConnectorError,
+    LimitExceeded,
     MappingBroken,
     MappingFails,
     ReadingVoid,
     SourceUnavailable,
 )
+from connector.pipeline.backoff import RECONNECT
 from connector.pipeline.heartbeat import Stall
 from connector.pipeline.holds.endpoints import HOW_TO_APPROVE, unapproved
 from connector.pipeline.ports.records import SweepKind, Tally
@@ -97,13 +99,14 @@ class Health:
         self._clock = clock
         self._reading, self._settling = UnchangedFor(), UnchangedFor()
         self._read_up, self._confirmed = BehindFor(), BehindFor()
-        self._unread = self._unconfirmed = self._unsettled = 0.0
+        self._connection, self._settled = UnchangedFor(), 0
+        self._unread = self._unconfirmed = self._unsettled = self._connected_for = 0.0
 
     def look(self, report: SlotReport | None, settled: int) -> bool:
         """`settled`: how many orders were dealt with since the start. True when the stream should be opened anew: we
         hear the server, and it doesn't hear us."""
         now, position = self._clock(), self._pipeline.ports.source.position()
-        self._unsettled = self._settling.look(now, settled)
+        self._settled = settled
         still = self._reading.look(now, (position.received_lsn, position.messages, position.connected))
         if report is None or not position.connected:
             self._read_up.forget()
@@ -121,6 +124,7 @@ class Health:
     def judge(self, now: float, tally: Tally, refused: MappingRefused | None) -> Finding:
         """While the connector runs. `now`: seconds since 1970."""
         position = self._pipeline.ports.source.position()
+        self._count(position, tally)
         return (
             self._stalls()
             or self._stream(position)
@@ -132,6 +136,14 @@ class Health:
             or self._at_work(now, tally)
         )
 
+    def _count(self, position: StreamPosition, tally: Tally) -> None:
+        """For how long nothing was dealt with counts only while something waits, and nothing known is in the way."""
+        now, pipeline = self._clock(), self._pipeline
+        self._connected_for = self._connection.look(now, position.connected)
+        paused = pipeline.manual_pause.since is not None or pipeline.admissions.pause is not None
+        free = position.connected and not paused and pipeline.trouble is None and tally.oldest_since is not None
+        self._unsettled = self._settling.look(now, (self._settled, free))
+
     def _stalls(self) -> Finding | None:
         stalled = self.stalled()
         return Finding(State.STALLED, str(stalled[0]), self._stall_advice) if stalled else None
@@ -139,13 +151,21 @@ class Health:
     def _stream(self, position: StreamPosition) -> Finding | None:
         if position.connected:
             return None
+        trouble = self._pipeline.source_trouble
+        if trouble is None:
+            return Finding(State.STARTING, "connecting to the source database")
         step = "see that the database runs and the network lets us through; it is tried again by itself"
-        return Finding(State.DISCONNECTED, str(self._pipeline.source_trouble or "connecting"), step)
+        return Finding(State.DISCONNECTED, str(trouble), step)
 
     def _troubles(self, refused: MappingRefused | None) -> Finding | None:
         trouble = self._pipeline.trouble
         if trouble is None:
             return None
+        away = isinstance(trouble, SourceUnavailable) and not isinstance(trouble, LimitExceeded)
+        if away and self._connected_for < RECONNECT.cap:
+            # Whatever reads waits for its turn to try again.
+            said = f"the stream is connected, orders are read again within {RECONNECT.cap:.0f} s"
+            return Finding(State.DISCONNECTED, said, "wait a moment")
         broken = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
         if broken and refused is not None:
             return Finding(State.STALLED, f"{refused.where}: {refused.problem}", refused.next or _advice(trouble))

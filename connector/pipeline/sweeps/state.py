@@ -9,10 +9,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+import structlog
+
 from connector.model.changes import Lsn, Snapshot
 from connector.pipeline.context import Context
 from connector.pipeline.ports.entries import Arrival, Commit
 from connector.pipeline.ports.records import Sweep, SweepKind
+
+log = structlog.get_logger("connector.pipeline")
 
 REST_SHARE = 1.0
 """A sweep that the stream asked for rests this many times its own length before the next one, so that a table whose
@@ -112,7 +116,7 @@ class Sweeps:
                 await self.ask(BY_THE_CLOCK, SweepKind.RECONCILE)
 
     def found(self, kind: str) -> None:
-        """An order of the sweep was `missed`, `changed` or `extra`."""
+        """An order of the sweep was `missed`, `changed` or `extra`, and then `pushed` or `refused`."""
         if self.current is not None:
             self.current = replace(self.current, **{kind: getattr(self.current, kind) + 1})
 
@@ -193,9 +197,10 @@ class Sweeps:
         now, ended = self._clock.wall(), self._clock.timer()
         sweep = replace(self.present, held=held, finished_at=now)
         self.rest_until = ended + max(REST_LEAST, REST_SHARE * (ended - self._began_at))
-        self._ended_at = self._began_at = ended
+        seconds, self._ended_at, self._began_at = ended - self._began_at, ended, ended
         async with self._saving:
             await self._store.save_sweep(sweep)
+        _log(sweep, self.last, seconds)
         self.last = sweep
         if not held:
             self.verified_through = sweep.started_at
@@ -206,6 +211,18 @@ class Sweeps:
             await self.save()
         else:
             self.current = sweep
+
+
+def _log(sweep: Sweep, before: Sweep | None, seconds: float) -> None:
+    """What it came to. Comparisons that follow each other for the same reason, and find nothing, have one line."""
+    told = {"orders": sweep.scanned, "pushed": sweep.pushed, "refused": sweep.refused, "held": sweep.held}
+    if sweep.kind is SweepKind.BACKFILL:
+        log.info("backfill_done", cause=sweep.cause, **told, seconds=round(seconds, 1))
+        return
+    found = {name: getattr(sweep, name) for name in ("missed", "changed", "extra")}
+    again = before is not None and before.cause == sweep.cause and sweep.cause not in PACED
+    if any(found.values()) or not again:
+        log.info("comparison_done", cause=sweep.cause, **told, **found, seconds=round(seconds, 1))
 
 
 def _follow_up(sweep: Sweep, now: float) -> Sweep:
