@@ -215,14 +215,33 @@ class Sweeps:
 
 def _log(sweep: Sweep, before: Sweep | None, seconds: float) -> None:
     """What it came to. Comparisons that follow each other for the same reason, and find nothing, have one line."""
-    told = {"orders": sweep.scanned, "pushed": sweep.pushed, "refused": sweep.refused, "held": sweep.held}
+    seconds = round(seconds, 1)
     if sweep.kind is SweepKind.BACKFILL:
-        log.info("backfill_done", cause=sweep.cause, **told, seconds=round(seconds, 1))
+        log.info(
+            "backfill_done",
+            cause=sweep.cause,
+            orders=sweep.scanned,
+            pushed=sweep.pushed,
+            refused=sweep.refused,
+            held=sweep.held,
+            seconds=seconds,
+        )
         return
-    found = {name: getattr(sweep, name) for name in ("missed", "changed", "extra")}
     again = before is not None and before.cause == sweep.cause and sweep.cause not in PACED
-    if any(found.values()) or not again:
-        log.info("comparison_done", cause=sweep.cause, **told, **found, seconds=round(seconds, 1))
+    if again and not sweep.missed + sweep.changed + sweep.extra:
+        return
+    log.info(
+        "comparison_done",
+        cause=sweep.cause,
+        orders=sweep.scanned,
+        pushed=sweep.pushed,
+        refused=sweep.refused,
+        held=sweep.held,
+        missed=sweep.missed,
+        changed=sweep.changed,
+        extra=sweep.extra,
+        seconds=seconds,
+    )
 
 
 def _follow_up(sweep: Sweep, now: float) -> Sweep:
