@@ -208,14 +208,16 @@ async def test_after_an_outage_of_the_source_nothing_is_called_stalled(rig: Rig)
     """What changed meanwhile is old as it comes, and nothing was dealt with for as long."""
     async with before_the_source(rig) as proxy:
         await rig.stop()
-        rig.overrides["health"] = {"stalled_after": 3.0}
+        rig.overrides["health"] = {"stalled_after": 5.0}
+        rig.overrides["redo"]["timeout"] = 20.0
         await rig.start()
         await rig.quiet()
         with capture_logs() as logs:
             await proxy.refuse()
             proxy.reset()
             rig.execute("UPDATE oms.order_header SET tag_list = 'meanwhile'")
-            await eventually("it is away for long", lambda: (rig.facts().sync_lag_seconds or 0.0) > 4.0)
+            rig.switch(latency_ms=2_000)
+            await eventually("it is away for long", lambda: (rig.facts().sync_lag_seconds or 0.0) > 6.0)
             await proxy.heal()
             await green(rig)
             await eventually("it is said to run", lambda: states(logs)[-1:] == [State.STREAMING])
