@@ -168,10 +168,10 @@ class Facts:
         return self.tally.dead_letters.get(FAILING, 0)
 
     @property
-    def backfill_remaining(self) -> int:
-        """About how many orders the running backfill has still to walk."""
+    def backfill_remaining(self) -> int | None:
+        """About how many orders the running backfill has still to walk; None while that isn't known."""
         running = self.sweep is not None and self.sweep.kind is SweepKind.BACKFILL and self.sweep.finished_at is None
-        return (self.sweep_remaining or 0) if running else 0
+        return self.sweep_remaining if running else 0
 
 
 def ready(facts: Facts) -> tuple[bool, str]:
@@ -256,7 +256,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "flush_lsn": position and format_lsn(position.flush_lsn),
         "server_lsn": position and format_lsn(position.server_lsn),
         "replication_lag_bytes": facts.replication_lag_bytes,
-        "oldest_affected_age_seconds": facts.oldest_age,
+        "oldest_affected_age_seconds": facts.oldest_age if facts.counted else None,
         "affected": facts.tally.affected,
         "lookups": facts.tally.lookups,
         "checkpoints": facts.tally.checkpoints,
