@@ -22,7 +22,7 @@ _DELETES: Final = {
     "replica identity": "by the replica identity",
     "reverse index": "by the reverse index kept with the checkpoints",
     "sweep": "every order is looked at",
-    "reconcile": "found by the reconcile sweep, for want of a usable replica identity: `redo-connector check` has the cure",
+    "reconcile": "found by the reconcile sweep, for want of a replica identity: `redo-connector check` has the cure",
 }
 _FATES: Final = {
     "unchanged": "would stay as they are",

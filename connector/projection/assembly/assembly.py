@@ -10,6 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from connector.model.changes import TableName
 from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
 from connector.model.off_loop import Breaks
 from connector.model.orders import Diagnosis, KeyPage, KeyShape, Lookup, OrderKey, encoded
