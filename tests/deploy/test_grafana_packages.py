@@ -115,7 +115,6 @@ def test_counts_have_every_digit_and_no_decimals(shown: Mapping[str, Shown]) -> 
     counts = [panel["title"] for panel in panels() if panel["fieldConfig"]["defaults"].get("unit") == COUNT]
     assert {"Orders held", "Orders that wait", "Open files"} <= set(counts)
     for title in counts:
-    for title in counts:
         assert (every[title]["fraction"]["text"], every[title]["thousands"]["text"]) == ("3", "38,112"), title
 
 
