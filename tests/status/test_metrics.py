@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -204,10 +205,10 @@ def test_what_is_not_known_is_not_a_number(metrics: Metrics) -> None:
 
 
 def test_what_was_last_counted_is_not_shown_once_it_cannot_be_counted_any_more(metrics: Metrics) -> None:
-    told = {"tally": Tally(12, 1, 940.0, 100, 2, {"rejected": 3}), "held_orders": 6}
-    metrics.update(facts(counted=True, **told))
+    counted = facts(counted=True, tally=Tally(12, 1, 940.0, 100, 2, {"rejected": 3}), held_orders=6)
+    metrics.update(counted)
     assert value(metrics, "redo_connector_dead_letters", reason="rejected") == 3
-    metrics.update(facts(counted=False, **told))
+    metrics.update(replace(counted, counted=False))
     shown = [value(metrics, f"redo_connector_{name}") for name in ("affected_orders", "held_orders")]
     shown.append(value(metrics, "redo_connector_dead_letters", reason="rejected"))
     assert all(reading is not None and math.isnan(reading) for reading in shown)

@@ -20,25 +20,25 @@ def facts(state: State = State.STREAMING, position: StreamPosition | None = STRE
 @pytest.mark.parametrize(
     ("known", "told"),
     [
-        ({}, ("unknown", "")),
-        ({"sync_lag_seconds": 0.0}, ("0 s", "Redo has all that was committed")),
+        (facts(), ("unknown", "")),
+        (facts(sync_lag_seconds=0.0), ("0 s", "Redo has all that was committed")),
         (
-            {"sync_lag_seconds": 0.0, "held_orders": 1},
+            facts(sync_lag_seconds=0.0, held_orders=1),
             ("0 s", "Redo has all that was committed, apart from what is held or refused"),
         ),
         (
-            {"sync_lag_seconds": 0.0, "tally": Tally(0, 0, None, 9, 0, {"invalid": 1})},
+            facts(sync_lag_seconds=0.0, tally=Tally(0, 0, None, 9, 0, {"invalid": 1})),
             ("0 s", "Redo has all that was committed, apart from what is held or refused"),
         ),
-        ({"sync_lag_seconds": 59.0}, ("59 s", "Redo may lack what was committed since then")),
+        (facts(sync_lag_seconds=59.0), ("59 s", "Redo may lack what was committed since then")),
         # The verdict says it from here on.
-        ({"sync_lag_seconds": 900.0}, ("15 min", "")),
+        (facts(sync_lag_seconds=900.0), ("15 min", "")),
     ],
 )
 def test_the_lag_is_told_with_what_it_means_and_never_claims_what_redo_lacks(
-    known: dict[str, object], told: tuple[str, str]
+    known: Facts, told: tuple[str, str]
 ) -> None:
-    assert sync_lag(facts(**known)) == told
+    assert sync_lag(known) == told
 
 
 @pytest.mark.parametrize(
