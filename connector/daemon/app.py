@@ -23,6 +23,7 @@ from connector.daemon.status_server import StatusServer
 from connector.model.errors import ConnectorError
 from connector.model.off_loop import keep_out_of_collections
 from connector.pipeline.backoff import sleep_unless, unless_stopped
+from connector.pipeline.intake.progress import IN_STEP_NOTE
 from connector.pipeline.start import MAPPING_NOTE
 from connector.projection import Projection
 from connector.settings.config import Settings
@@ -117,6 +118,7 @@ class _Daemon:
         # Before anything is made in the OMS: a start that fails must not leave a slot behind.
         port = await self._status.start(stack)
         if lasting and await noted(checkpoints(settings), MAPPING_NOTE) is not None:
+            self._status.startup.was_in_step(await noted(checkpoints(settings), IN_STEP_NOTE))
             # A first start ends instead: what it can't reach was most likely written wrongly.
             dsns = dict.fromkeys((source_dsn(settings), read_dsn(settings)))
             await self._status.startup.database_answers(dsns, self._stop)

@@ -15,6 +15,7 @@ import structlog
 from connector import __version__
 from connector.model.errors import SourceUnavailable
 from connector.pipeline.backoff import sleep_unless
+from connector.pipeline.intake.progress import since_noted
 from connector.postgres.connections import connection
 from connector.source.objects.slot import Blocker
 from connector.status.facts import Facts, State
@@ -40,12 +41,17 @@ class Startup:
 
     def __init__(self) -> None:
         self._since = time.time()
+        self._in_step_at = str(self._since)
         self._reason, self._next = _STARTING
 
     def slot_waits(self, blockers: Sequence[Blocker]) -> None:
         """Making the slot waits for these."""
         self._reason, self._next = f"{_WAITS}: {'; '.join(map(str, blockers))}", "end them, or wait"
         log_slot_waits(blockers)
+
+    def was_in_step(self, noted: str | None) -> None:
+        """Up to when the last run knew of every commit, as it noted."""
+        self._in_step_at = noted or self._in_step_at
 
     async def database_answers(self, dsns: Collection[str], stop: asyncio.Event) -> None:
         """Wait until each can be connected to, or `stop` is set."""
@@ -66,4 +72,6 @@ class Startup:
                 return
 
     def facts(self) -> Facts:
-        return Facts(time.time(), State.STARTING, self._since, __version__, self._reason, self._next)
+        now = time.time()
+        lag = since_noted(self._in_step_at, now)
+        return Facts(now, State.STARTING, self._since, __version__, self._reason, self._next, sync_lag_seconds=lag)

@@ -105,6 +105,7 @@ class Pipeline:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.options.drain_bound):
                 await self.stations.group_commit.flush()
+        self.stations.group_commit.refusals.end()
         log.info("drained", left_in_ledger=left)
 
     async def try_mapping(self) -> None:

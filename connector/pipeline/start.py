@@ -15,6 +15,7 @@ from connector.pipeline.options import Options
 from connector.pipeline.ports.holds import HoldKind
 from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.stations import Stations
+from connector.pipeline.sweeps.state import MAPPING_CHANGED, TERMS_CHANGED
 
 log = structlog.get_logger("connector.pipeline")
 
@@ -122,8 +123,8 @@ class Start:
             return vanished_rows.cause, SweepKind.RECONCILE
         if before != self._fingerprint:
             log.info("mapping_changed", next="every order is compared with its checkpoint")
-            return "mapping changed", SweepKind.RECONCILE
+            return MAPPING_CHANGED, SweepKind.RECONCILE
         if other_terms:
             log.info("contract_settings_changed", next="every order is compared with its checkpoint")
-            return "contract settings changed", SweepKind.RECONCILE
+            return TERMS_CHANGED, SweepKind.RECONCILE
         return None

@@ -102,7 +102,7 @@ class Stations:
         self.failing = FailingOrders(context, queue)
         self.claims = PlaceClaims(context, queue)
         self.sender = Sender(context, ports.redo, self.admissions, self.failing, self.manual_pause)
-        self.group_commit = GroupCommit(context, queue, [self.holds.written, self.failing.written])
+        self.group_commit = GroupCommit(context, queue, self.sweeps, [self.holds.written, self.failing.written])
         self.deliverer = Deliverer(context, queue, self.sender, self.claims, self.failing, self.group_commit)
 
     def _make_examining(self) -> None:

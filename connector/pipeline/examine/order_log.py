@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
 
 import structlog
 
@@ -20,10 +20,11 @@ EVERY = 60.0
 
 
 class RefusalLog:
-    """At most AT_MOST refusals a minute are logged one by one; the others are counted and logged together."""
+    """At most AT_MOST refusals a minute are logged one by one; the others are counted and logged together at its end.
+    Use within one event loop."""
 
     def __init__(self) -> None:
-        self._window = 0.0
+        self._minute: asyncio.TimerHandle | None = None
         self._said = 0
         self._silent = 0
 
@@ -31,11 +32,8 @@ class RefusalLog:
         if letter.reason == FAILING:
             self._fails(letter)
             return
-        now = time.monotonic()
-        if now - self._window >= EVERY:
-            if self._silent:
-                log.warning("orders_refused", count=self._silent, next="redo-connector dead-letters list")
-            self._window, self._said, self._silent = now, 0, 0
+        if self._minute is None:
+            self._minute = asyncio.get_running_loop().call_later(EVERY, self.end)
         if self._said >= AT_MOST:
             self._silent += 1
             return
@@ -52,6 +50,14 @@ class RefusalLog:
             status=letter.status,
             next=f"redo-connector dead-letters show {letter.key}",
         )
+
+    def end(self) -> None:
+        """The minute is over, or nothing more is to be logged: tell how many had no line."""
+        if self._minute is not None:
+            self._minute.cancel()
+        if self._silent:
+            log.warning("orders_refused", count=self._silent, next="redo-connector dead-letters list")
+        self._minute, self._said, self._silent = None, 0, 0
 
     def _fails(self, letter: DeadLetter) -> None:
         """Once an order, not each time that it fails; few at once, because it takes ten minutes to be said of one."""

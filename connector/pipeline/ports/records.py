@@ -182,6 +182,9 @@ class Sweep:
     """Checkpoints found without an order in the mapping."""
     held: int = 0
     """Of these, how many wait for approval since."""
+    pushed: int = 0
+    refused: int = 0
+    """Orders that it brought to Redo, and that became dead letters by it."""
 
 
 @dataclass(frozen=True, slots=True)
