@@ -31,6 +31,17 @@ def complaints(row: dict[str, Any]) -> dict[str, str]:
     return {violation.path: violation.message for violation in caught.value.violations}  # type: ignore[attr-defined]
 
 
+def test_only_fields_of_that_object_are_said_to_be_meant() -> None:
+    found = complaints(document(lineItems=[line_item(emial="x", cancelled_at="x", quantty=2)], cancelled="x"))
+    nowhere = "is not a field that Redo knows here"
+    assert found == {
+        "lineItems[0].emial": nowhere,
+        "lineItems[0].cancelledAt": nowhere,
+        "lineItems[0].quantty": f"{nowhere}; did you mean quantity?",
+        "cancelled": f"{nowhere}; did you mean cancelledAt?",
+    }
+
+
 def test_the_whole_contract_passes_through_unchanged() -> None:
     assert payload_of(full_document()) == full_document()
 
