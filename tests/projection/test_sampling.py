@@ -8,6 +8,7 @@ import pytest
 
 from connector.contract.order_builder import RedoContract
 from connector.inspect.orders.compare_mappings import Answer, MappingReader, answer_pairs
+from connector.inspect.orders.sampling import sample_orders
 from connector.model.orders import OrderKey
 from connector.projection import Assembler, Projection, load
 from tests.support.fixtures.cli import MAPPING
@@ -45,6 +46,50 @@ async def test_a_composite_key_is_taken_once_and_in_its_own_order(shop: Database
     )
     found = await keys(projection, shop, 3)
     assert found == ('["1","1"]', '["1","9"]', '["6","1"]')
+
+
+async def test_the_newest_orders_are_the_last_by_key_the_last_one_first(shop: Database) -> None:
+    with shop.connect() as conn:
+        conn.execute("INSERT INTO shop.item SELECT 1, n, 'mug', 1 FROM generate_series(2, 12) AS n")
+        conn.execute("INSERT INTO shop.note SELECT id, 1, '' FROM shop.orders")
+    one = await projection_of("SELECT o.id FROM shop.orders o", shop)
+    two = await projection_of(
+        "SELECT i.order_id, i.line AS id FROM shop.item i\n-- order_key: shop.item(order_id, line)",
+        shop,
+    )
+    found = []
+    for projection in (one, two):
+        assembler = Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=TIMEOUT_MS)
+        found.append(await assembler.newest(2))
+        await assembler.aclose()
+    assert found == [("6", "5"), ('["6","1"]', '["5","1"]')]
+
+
+async def test_a_sample_is_of_the_newest_the_oldest_and_others_that_the_mapping_has_and_ends_within_bounds(
+    shop: Database,
+) -> None:
+    with shop.connect() as conn:
+        conn.execute("INSERT INTO shop.orders SELECT id, '' FROM generate_series(7, 5000) AS id")
+    assembler = Assembler(
+        await projection_of("SELECT o.id FROM shop.orders o", shop), read_dsn=shop.dsn, statement_timeout_ms=TIMEOUT_MS
+    )
+    batches: list[int] = []
+
+    async def in_mapping(keys: Sequence[OrderKey]) -> list[OrderKey]:
+        batches.append(len(keys))
+        return [key for key in keys if int(key) % 10 == 3]
+
+    found = await sample_orders(assembler, 20, in_mapping)
+    keys = sorted(int(key) for key in found.keys)
+    assert len(keys) == 20
+    assert (keys[0], keys[-1], any(500 < key < 4500 for key in keys)) == (3, 4993, True)
+    none = await sample_orders(assembler, 20, lambda _: _nothing())
+    assert (none.keys, none.looked_at <= 1_300, max(batches) <= 50) == ((), True, True)
+    await assembler.aclose()
+
+
+async def _nothing() -> tuple[OrderKey, ...]:
+    return ()
 
 
 async def test_an_empty_table_has_none(shop: Database) -> None:

@@ -90,9 +90,10 @@ def preview(
         print_json(compared) if as_json else inspection.comparison(compared)
         sys.exit(1 if compared["rejected"] else 0)
     show_problems(run_async(endpoints.endpoint_problems(settings)))
-    previews = run_async(preview.preview(settings, keys, sample or 3, values=values))
-    print_json(previews) if as_json else inspection.preview_orders(previews)
-    sys.exit(1 if any(one["problems"] for one in previews) else 0)
+    found = run_async(preview.preview(settings, keys, sample or 3, values=values))
+    show_problems(found.problems)
+    print_json(found.orders) if as_json else inspection.preview_orders(found.orders)
+    sys.exit(1 if any(one["problems"] for one in found.orders) else 0)
 
 
 @click.command()

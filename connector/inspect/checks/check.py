@@ -8,9 +8,9 @@ from typing import Final
 from connector.checkpoints.address import SETTING
 from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.contract.order_builder import RedoContract
+from connector.inspect.checks.mapping_sample import sample_problems
 from connector.inspect.checks.start_checks import refuse_other_tables, source_problems
 from connector.inspect.checks.store_checks import store_problems
-from connector.inspect.orders.order_preview import preview_one
 from connector.inspect.store import store_if_any
 from connector.model.errors import (
     ConfigurationError,
@@ -102,18 +102,9 @@ async def _changed_key(store: ReadOnlyCheckpoints, assembler: Assembler) -> list
 async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:
     """How the mapping does on the orders that there are."""
     try:
-        problems = [*await assembler.plan_problems()]
-        keys = (await assembler.scan(None, _SAMPLE)).keys
-        previews = [await preview_one(assembler, contract, key, None) for key in keys]
-        bad = [one for one in previews if one["problems"]]
-        if not bad:
-            return [*problems, *await assembler.cross_check(_SAMPLE)]
+        return [*await assembler.plan_problems(), *await sample_problems(assembler, contract)]
     except ConnectorError as error:
         return [Problem(str(error), where="mapping.path")]
-    what = f"{len(bad)} of the first {len(previews)} orders would become dead letters; {bad[0]['key']} because:"
-    reason = "; ".join(bad[0]["problems"])
-    hint = f"`redo-connector preview {bad[0]['key']}` shows it; mend the mapping, or the order"
-    return [*problems, Problem(f"{what} {reason}", hint, "mapping.path", warning=True)]
 
 
 async def redo_problems(client: RedoClient, store_id: str) -> list[Problem]:

@@ -17,6 +17,7 @@ from connector.contract.canonical import Ignored, ignoring
 from connector.contract.field_diff import bare
 from connector.contract.order_builder import RedoContract
 from connector.inspect.orders.order_preview import changed_values
+from connector.inspect.orders.sampling import sample_orders
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Order, OrderKey, Violation
 from connector.model.rows import Row
@@ -34,10 +35,12 @@ _LOOKS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row."""
+    """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row. `unread`: what is
+    wrong is that its row can't be read."""
 
     order: Order | None = None
     wrong: tuple[Violation, ...] = ()
+    unread: bool = False
 
     @property
     def absent(self) -> bool:
@@ -63,10 +66,25 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
         assemblers = [factories.new_assembler(settings, projection) for projection in (present, proposed)]
         for assembler in assemblers:
             stack.push_async_callback(assembler.aclose)
-        wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await assemblers[0].sample(size)
         readers = [MappingReader(assembler, contract, time.time()) for assembler in assemblers]
-        pairs = await answer_pairs(readers[0], readers[1], wanted)
+        if keys:
+            pairs = await answer_pairs(readers[0], readers[1], [OrderKey(key) for key in dict.fromkeys(keys)])
+        else:
+            pairs = await _sampled_pairs(readers[0], readers[1], size)
     return {"mapping": str(path), "orders": len(pairs), **_summary(pairs, ignoring(ignored), values=values)}
+
+
+async def _sampled_pairs(present: MappingReader, proposed: MappingReader, size: int) -> Pairs:
+    """Of `size` orders that either mapping has, and of the keys looked at for them that neither has."""
+    pairs: dict[OrderKey, tuple[Answer, Answer]] = {}
+
+    async def in_either(keys: Sequence[OrderKey]) -> set[OrderKey]:
+        found = await answer_pairs(present, proposed, keys)
+        pairs.update(found)
+        return {key for key, (one, other) in found.items() if not (one.absent and other.absent)}
+
+    wanted = {*(await sample_orders(present.assembler, size, in_either)).keys}
+    return {key: (one, other) for key, (one, other) in pairs.items() if key in wanted or (one.absent and other.absent)}
 
 
 def _same_key(present: Projection, proposed: Projection) -> None:
@@ -99,7 +117,8 @@ class MappingReader:
             return {keys[0]: _unreadable(error)} if len(keys) == 1 else await self._singly(keys)
         except LimitExceeded as error:
             if len(keys) == 1:
-                return {keys[0]: Answer(wrong=(Violation("", f"reading this order {error.limit}"),))}
+                what = f"reading this order {error.limit}"
+                return {keys[0]: Answer(wrong=(Violation("", what),), unread=True)}
             return await self._singly(keys)
         return {key: self._answer(rows.get(key, ())) for key in keys}
 
@@ -119,7 +138,7 @@ class MappingReader:
 
 def _unreadable(error: OrderUnreadable) -> Answer:
     what = f"the mapping fails for its data: {condition(error.sqlstate)} (SQLSTATE {error.sqlstate})"
-    return Answer(wrong=(Violation("", what),))
+    return Answer(wrong=(Violation("", what),), unread=True)
 
 
 async def answer_pairs(present: MappingReader, proposed: MappingReader, keys: Sequence[OrderKey]) -> Pairs:

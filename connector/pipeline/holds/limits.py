@@ -9,6 +9,12 @@ from connector.pipeline.ports.holds import HoldKind
 
 LEAST = 10
 """Fewer orders than this are never an unlikely size, whatever share of a small shop they are."""
+NEARLY_ALL = 0.9
+
+
+def nearly_all(refused: float, orders: int) -> bool:
+    """Whether so many are refused that it isn't the orders that are wrong, but what makes them."""
+    return orders >= LEAST and refused >= NEARLY_ALL * orders
 
 
 @dataclass(frozen=True, slots=True)
