@@ -33,7 +33,7 @@ class Limits:
 
     def bound(self, kind: HoldKind, checkpoints: int) -> float:
         """How many orders may pass unseen, of changes and removals."""
-        if kind is HoldKind.VANISHED:
+        if kind in (HoldKind.VANISHED, HoldKind.FIRST_FILL):
             return 0
         share = self.max_share if kind is HoldKind.CHANGES else self.max_removal_share
         likely = max(float(LEAST), share * checkpoints) if share < 1 else math.inf

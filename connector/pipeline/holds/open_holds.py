@@ -44,14 +44,22 @@ class OpenHolds:
             hold = self._open.get(_slot(kind, cause))
             if kind is HoldKind.VANISHED and before is not None:
                 hold = next((one for one in self._open.values() if one.number == before), hold)
-            if hold is None:
-                hold = await self._store.open_hold(kind, cause, self._clock.wall())
-                self.register(hold)
-            self._unwritten[hold.number] += 1
+            hold = hold or await self.open(kind, cause)
+            self.joins(hold)
         if kind is HoldKind.REMOVALS:
             self.last_removal = self._clock.timer()
-        self._added.set()
         return hold
+
+    async def open(self, kind: HoldKind, cause: str) -> Hold:
+        """A new hold, without an order yet."""
+        hold = await self._store.open_hold(kind, cause, self._clock.wall())
+        self.register(hold)
+        return hold
+
+    def joins(self, hold: Hold) -> None:
+        """One more order is about to be stored in it."""
+        self._unwritten[hold.number] += 1
+        self._added.set()
 
     async def until_any(self) -> None:
         """Wait while no hold is open."""
@@ -91,4 +99,4 @@ class OpenHolds:
 
 
 def _slot(kind: HoldKind, cause: str) -> tuple[HoldKind, str]:
-    return kind, cause if kind is HoldKind.VANISHED else ""
+    return kind, cause if kind in (HoldKind.VANISHED, HoldKind.FIRST_FILL) else ""

@@ -18,6 +18,8 @@ class HoldKind(StrEnum):
     """The same, of which it isn't known that they were deleted: only a person lets them go."""
     ENDPOINT = "endpoint"
     """Pushes to an address or store of Redo that is to be approved first."""
+    FIRST_FILL = "first_fill"
+    """Orders of a first fill that weren't looked at, because nearly all before them were refused."""
 
 
 class HoldState(StrEnum):
