@@ -21,7 +21,7 @@ from connector.contract.schema.models import CustomOrder
 from connector.contract.schema.validation_errors import violations
 from connector.contract.signature import signature
 from connector.model.errors import ConfigurationError, InvalidOrder, Problem
-from connector.model.orders import Document, Order, Place, Violation
+from connector.model.orders import Document, Order, Place, Violation, order_id_of
 
 MOST_VIOLATIONS: Final = 100
 """So many are named, the others counted: a mistake of the mapping is one of every line."""
@@ -63,20 +63,21 @@ class RedoContract:
         many."""
         row = dict(document)
         store_id, misplaced = self._store(row)
+        order_id = order_id_of(row.get("id"))
         timeless = _complete(row, seen_at)
         reading = Reading(self._timezone, _currency(row, "presentment"), _currency(row, "shop"))
         try:
             payload = CustomOrder.read(row, reading)
         except ValidationError as error:
             found = _merge(violations(error, MOST_VIOLATIONS), rules.check(respelled(row)))
-            raise InvalidOrder(_first([*misplaced, *found]), store_id) from None
+            raise InvalidOrder(_first([*misplaced, *found]), store_id, order_id) from None
         if broken := [*misplaced, *rules.check(payload)]:
-            raise InvalidOrder(_first(broken), store_id)
+            raise InvalidOrder(_first(broken), store_id, order_id)
         ignored = self._ignored_with_time if timeless else self._ignored
         try:
             return _order(Place(store_id, payload["id"]), payload, ignored)
         except InvalidOrder as error:
-            raise InvalidOrder(error.violations, store_id) from None
+            raise InvalidOrder(error.violations, store_id, order_id) from None
 
     def cancelled(self, payload: bytes, place: Place, now: float) -> Order | None:
         """An order that left the mapping, as a cancelled one: the body that Redo accepted at a place with `cancelledAt`

@@ -385,3 +385,13 @@ def test_whatever_stands_in_any_place_is_an_order_or_violations_and_nothing_else
 def test_a_row_nested_beyond_reason_is_a_violation() -> None:
     deep: Any = json.loads("[" * 900 + "]" * 900)
     assert "lineItems[0]" in complaints(document() | {"lineItems": deep})
+
+
+@pytest.mark.parametrize(
+    ("given", "known_by"),
+    [("W/1 #-2", "W/1 #-2"), (4711, "4711"), ("9" * 256, ""), ("two\nlines", ""), (True, ""), (Decimal("1.5"), "")],
+)
+def test_an_order_that_is_refused_is_known_by_the_id_that_its_row_gives(given: Any, known_by: str) -> None:
+    with pytest.raises(InvalidOrder) as caught:
+        order_of(document(id=given, customer=None))
+    assert caught.value.order_id == known_by

@@ -34,4 +34,4 @@ def holds(found: Sequence[Mapping[str, Any]]) -> None:
             out.print(f"  {orders:>8,} {field}")
         if len(hold["fields"]) > _SHOWN:
             out.print(f"           and {len(hold['fields']) - _SHOWN} more fields")
-        out.print(Text(f"  orders {some(hold['samples'], hold['orders'])}", "dim"))
+        out.print(Text(f"  orders {some(hold['samples'], hold['orders'], hold['order_ids'])}", "dim"))

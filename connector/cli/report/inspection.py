@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from connector.cli.report.console import console, some
+from connector.cli.report.console import console, named, some
 
 _HOW: Final = {
     "key": "the order's own row, key {}",
@@ -75,7 +75,7 @@ def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
     out = console()
     for one in previews:
         where = "" if one["store_id"] is None else f", store {one['store_id']}"
-        out.print(Text(f"order {one['key']}: {one['verdict']}{where}", "bold"))
+        out.print(Text(f"order {named(one['key'], one['order_id'])}: {one['verdict']}{where}", "bold"))
         for problem in one["problems"]:
             out.print(Text(f"  {problem}", "red"))
         if one["changed_fields"]:

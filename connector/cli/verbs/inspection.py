@@ -74,7 +74,8 @@ def preview(
     """Show what would be sent for orders. Pushes nothing.
 
     Says, too, whether that differs from what Redo last accepted; with --mapping, what another mapping would change.
-    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
+    KEY is the order's primary key in the OMS (for a composite key, a JSON list of texts), or its id at Redo, where that
+    is known.
     """
     settings = settings_of(config_path)
     if values and mapping is None and settings.checkpoints.keep != "payload":
@@ -124,8 +125,8 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
 def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     """Show what became of one order, and why.
 
-    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts. Without a running connector:
-    what the store remembers, and what the mapping says.
+    KEY is the order's primary key in the OMS (for a composite key, a JSON list of texts), or its id at Redo. Without a
+    running connector: what the store remembers, and what the mapping says.
     """
     settings = settings_of(config_path)
     from connector.cli.report.console import print_json
@@ -137,6 +138,9 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     found = run_async(explain_order.story(settings, key))
     if not found["running"]:
         show_problems(run_async(endpoints.endpoint_problems(settings)))
+    for other in found["also"]:
+        hint = f"this is order {found['key']}; `redo-connector explain-order {other}` shows that one"
+        show_problems([Problem(f"the order with key {other} goes by this name at Redo, too", hint, key, warning=True)])
     if as_json:
         print_json(found)
     elif found["known"]:

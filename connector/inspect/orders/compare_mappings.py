@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.field_diff import bare
 from connector.contract.order_builder import RedoContract
+from connector.inspect.order_names import keys_meant
 from connector.inspect.orders.order_preview import changed_values
 from connector.inspect.orders.sampling import sample_orders
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
@@ -68,7 +69,7 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
             stack.push_async_callback(assembler.aclose)
         readers = [MappingReader(assembler, contract, time.time()) for assembler in assemblers]
         if keys:
-            pairs = await answer_pairs(readers[0], readers[1], [OrderKey(key) for key in dict.fromkeys(keys)])
+            pairs = await answer_pairs(readers[0], readers[1], await keys_meant(settings, keys))
         else:
             pairs = await _sampled_pairs(readers[0], readers[1], size)
     return {"mapping": str(path), "orders": len(pairs), **_summary(pairs, ignoring(ignored), values=values)}

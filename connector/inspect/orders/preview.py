@@ -12,6 +12,7 @@ from typing import Any
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.order_builder import RedoContract
 from connector.inspect.endpoints import changed_endpoints
+from connector.inspect.order_names import keys_meant
 from connector.inspect.orders.compare_mappings import MappingReader
 from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one
 from connector.inspect.orders.sampling import none_in_mapping, sample_orders
@@ -32,9 +33,10 @@ class Previews:
 
 
 async def preview(settings: Settings, keys: Sequence[str], size: int, *, values: bool = False) -> Previews:
-    """What would be sent for the orders: `key`, `store_id` (as the mapping gives it, None when it doesn't), `verdict`
-    (new, changed, unchanged, absent, invalid, unreadable, duplicate), `problems`, `changed_fields`, `payload`. Without
-    keys, `size` orders of the mapping: the newest by key, the oldest, and others.
+    """What would be sent for the orders, which are named by key or by id at Redo: `key`, `order_id` and `store_id` (as
+    the mapping gives them, None when it doesn't), `verdict` (new, changed, unchanged, absent, invalid, unreadable,
+    duplicate), `problems`, `changed_fields`, `payload`. Without keys, `size` orders of the mapping: the newest by key,
+    the oldest, and others.
 
     `changed_fields` are a changed order's top-level fields that differ from what Redo accepted; none where the store
     doesn't know them. With `values`, a changed order has `values` too, [{path, old, new}], or None where what Redo
@@ -46,7 +48,7 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
         assembler = factories.new_assembler(settings, projection)
         stack.push_async_callback(assembler.aclose)
         if keys:
-            wanted, problem = [OrderKey(key) for key in keys], None
+            wanted, problem = await keys_meant(settings, keys), None
         else:
             sample = await sample_orders(assembler, size, partial(_in_mapping, assembler, contract))
             wanted, problem = [*sample.keys], none_in_mapping(sample, projection)
@@ -58,6 +60,8 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
             one["problems"].append(f"is {one['key']} an order key? That is {projection.order_table} ({key_columns})")
         del one["sqlstate"]
         body = one.pop("body")
+        if one["order_id"] is None and one["key"] in accepted:
+            one["order_id"] = accepted[one["key"]].checkpoint.order_id
         if values and one["verdict"] == "changed":
             one["values"] = _values(accepted[one["key"]], body, ignoring(settings.mapping.ignore))
     return Previews(found, () if problem is None else (problem,))

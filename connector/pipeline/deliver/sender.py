@@ -133,6 +133,7 @@ class Sender:
                 latency,
                 delivery.place.store_id,
                 delivery_id(delivery.order.fingerprint if delivery.order is not None else None),
+                delivery.place.order_id,
             )
         )
 
