@@ -185,6 +185,19 @@ def test_orders_that_are_missing_or_new_are_counted(cli: Cli, shop: Database) ->
     assert "missing: 5\n" in cli("preview", "--mapping", new).out
 
 
+def test_orders_are_named_by_their_ids_at_redo_too(cli: Cli) -> None:
+    cli.mapping = cli.mapping.replace("o.id::text AS id", "'W/' || o.id AS id")
+    changes = (
+        ("o.email,", "CASE WHEN o.id < 3 THEN 'nonsense' ELSE o.email END,"),
+        ("'title', i.sku", "'title', 'A mug'"),
+    )
+    new = proposed(cli, *changes, more="WHERE o.id < 6")
+    out = cli("preview", "--mapping", new).out
+    assert "order 5 (W/5): lineItems.title\n" in out
+    assert "1 (W/1)" in out
+    assert "missing: 6 (W/6)\n" in out
+
+
 def test_fields_that_make_no_difference_are_not_counted(cli: Cli) -> None:
     cli.set("mapping", ignore=["updatedAt", "line_items.title"])
     new = proposed(

@@ -100,14 +100,18 @@ def comparison(found: Mapping[str, Any]) -> None:
         out.print(Text("fields that would change", "bold"))
     for path, orders in found["fields"].items():
         out.print(f"{orders:>8,} {path}")
+    ids = found["order_ids"]
     for example in found["examples"]:
-        out.print(Text(f"order {example['key']}: {', '.join(example['fields'])}"))
+        name = named(example["key"], ids.get(example["key"]))
+        out.print(Text(f"order {name}: {', '.join(example['fields'])}"))
         _print_values(out, example.get("values", ()))
     for one in found["rejections"]:
         reason = f"{one['path']}: {one['message']}" if one["path"] else one["message"]
-        out.print(Text(f"rejected, {one['orders']:,} of them ({some(one['keys'], one['orders'])}): {reason}", "red"))
+        out.print(
+            Text(f"rejected, {one['orders']:,} of them ({some(one['keys'], one['orders'], ids)}): {reason}", "red")
+        )
     if found["missing"]:
-        out.print(Text(f"missing: {some(found['missing_keys'], found['missing'])}", "yellow"))
+        out.print(Text(f"missing: {some(found['missing_keys'], found['missing'], ids)}", "yellow"))
 
 
 def _print_values(out: Console, values: Sequence[Mapping[str, Any]]) -> None:

@@ -37,11 +37,12 @@ _LOOKS: Final = 3
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row. `unread`: what is
-    wrong is that its row can't be read."""
+    wrong is that its row can't be read. `order_id`: at Redo, empty where the row gives none."""
 
     order: Order | None = None
     wrong: tuple[Violation, ...] = ()
     unread: bool = False
+    order_id: str = ""
 
     @property
     def absent(self) -> bool:
@@ -129,12 +130,16 @@ class MappingReader:
     def _answer(self, rows: Sequence[Row]) -> Answer:
         if len(rows) > 1:
             return Answer(wrong=(Violation("", "the mapping returns several rows for it"),))
+        if not rows:
+            return Answer()
         try:
-            return Answer(self.contract.order(rows[0].document(), self.seen_at)) if rows else Answer()
+            order = self.contract.order(rows[0].document(), self.seen_at)
         except OrderUnreadable as error:
             return _unreadable(error)
         except InvalidOrder as error:
-            return Answer(wrong=tuple(it for it in error.violations if isinstance(it, Violation)))
+            wrong = tuple(it for it in error.violations if isinstance(it, Violation))
+            return Answer(wrong=wrong, order_id=error.order_id)
+        return Answer(order, order_id=order.order_id)
 
 
 def _unreadable(error: OrderUnreadable) -> Answer:
@@ -173,14 +178,22 @@ def _summary(pairs: Pairs, ignored: Ignored, *, values: bool) -> dict[str, Any]:
             shown = {"values": [{"path": path, "old": old, "new": new} for path, old, new in changed]}
             examples.append({"key": key, "fields": paths, **(shown if values else {})})
     rejected = [key for key, fate in fates.items() if fate == "rejected"]
+    rejections = _rejections((key, pairs[key][1]) for key in rejected)
+    missing = [key for key, fate in fates.items() if fate == "missing"][:_SHOWN]
+    named = [*(one["key"] for one in examples), *(key for one in rejections for key in one["keys"]), *missing]
     return {
         **{fate: counts[fate] for fate in ("unchanged", "changed", "rejected", "missing", "new", "mended", "neither")},
         "rejected_already": sum(1 for key in rejected if pairs[key][0].wrong),
         "fields": dict(sorted(fields.items(), key=lambda item: (-item[1], item[0]))),
         "examples": examples,
-        "rejections": _rejections((key, pairs[key][1]) for key in rejected),
-        "missing_keys": [key for key, fate in fates.items() if fate == "missing"][:_SHOWN],
+        "rejections": rejections,
+        "missing_keys": missing,
+        "order_ids": {key: found for key in named if (found := _order_id(*pairs[key]))},
     }
+
+
+def _order_id(present: Answer, proposed: Answer) -> str:
+    return present.order_id or proposed.order_id
 
 
 def _fate(present: Answer, proposed: Answer) -> str:
