@@ -3,8 +3,9 @@ single orders as it does for all."""
 
 from __future__ import annotations
 
-from tests.support.fixtures.cli import Cli
+from tests.support.fixtures.cli import MAPPING, Cli
 from tests.support.fixtures.postgres import Database
+from tests.support.slow_mapping import never_in_time
 
 EMAIL = "jsonb_build_object('email', o.email,"
 
@@ -18,8 +19,8 @@ def add_orders(shop: Database, last: int) -> None:
 
 
 def wrong_where(cli: Cli, condition: str) -> None:
-    assert EMAIL in cli.mapping
-    cli.mapping = cli.mapping.replace(
+    assert EMAIL in MAPPING
+    cli.mapping = MAPPING.replace(
         EMAIL, f"jsonb_build_object('email', CASE WHEN {condition} THEN 'nobody' ELSE o.email END,"
     )
 
@@ -45,10 +46,22 @@ def test_some_refused_is_a_warning_with_causes_by_count(cli: Cli, shop: Database
     assert "; 2 because the mapping fails for its data: division by zero" in ran.err
 
 
-def test_of_few_orders_even_all_refused_is_a_warning(cli: Cli) -> None:
+def test_of_few_orders_all_refused_are_a_problem_and_one_that_is_fit_makes_it_a_warning(cli: Cli) -> None:
+    wrong_where(cli, "o.id > 1")
+    ran = cli("check")
+    assert (ran.code, "warning: mapping.path: 5 of 6 sampled orders would become dead letters" in ran.err) == (0, True)
     wrong_where(cli, "true")
     ran = cli("check")
-    assert (ran.code, "warning: mapping.path: 6 of 6 sampled orders would become dead letters" in ran.err) == (0, True)
+    assert (ran.code, "problem: mapping.path: 6 of 6 sampled orders would become dead letters" in ran.err) == (1, True)
+
+
+def test_a_mapping_too_slow_for_any_order_is_a_problem(cli: Cli, shop: Database) -> None:
+    never_in_time(shop)
+    cli.set("source", statement_timeout="300ms")
+    cli.mapping = cli.mapping.replace("'shelf ' || 100 / o.share", "'shelf ' || shop.slept(o.id)")
+    ran = cli("check")
+    assert ran.code == 1
+    assert "problem: mapping.path: 6 of 6 sampled orders would become dead letters: 6 because reading" in ran.err
 
 
 def test_rows_that_the_mapping_leaves_out_are_no_dead_letters(cli: Cli, shop: Database) -> None:

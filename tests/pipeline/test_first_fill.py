@@ -50,10 +50,13 @@ class Stage:
         return await self.fill.load()
 
     async def wrote(self, settlements: Iterable[Settlement]) -> None:
+        await self.tell(settlements)
+        await self.context.tasks.drain(5.0)
+
+    async def tell(self, settlements: Iterable[Settlement]) -> None:
         found = [*settlements]
         await self.store.settle(found)
         self.fill.written(found)
-        await self.context.tasks.drain(5.0)
 
     async def the_hold(self) -> Hold | None:
         return next((one for one in await self.store.holds() if one.kind is HoldKind.FIRST_FILL), None)
@@ -135,11 +138,32 @@ async def test_what_sweeps_bring_is_kept_back_unread_and_live_changes_are_not(me
     await stage.wrote([accepted("known")])
     waits = [entry("a"), entry("b")]
     goes = [entry("live", Lane.LIVE), entry("canary", approved=True), entry("known")]
-    sent_before = replace(entry("late"), late_until=9.0)
-    assert await stage.keep_back(*waits, *goes, sent_before) == ["live", "canary", "known", "late"]
+    sent_before, seen_before = replace(entry("late"), late_until=9.0), entry(0)
+    left = await stage.keep_back(*waits, *goes, sent_before, seen_before)
+    assert left == ["live", "canary", "known", "late", "0"]
     hold = await stage.the_hold()
     assert hold is not None
     assert hold.orders == 2
+
+
+async def test_what_is_taken_while_the_hold_is_being_opened_goes_into_it_too(memory: Checkpoints) -> None:
+    stage = Stage(memory)
+    await stage.load()
+    await stage.tell([refused(key) for key in range(FEW)])
+    assert await stage.keep_back(entry("a"), entry("live", Lane.LIVE)) == ["live"]
+    await stage.context.tasks.drain(5.0)
+    assert [(one.settlement.entry.key, one.settlement.held is not None) for one in stage.settled] == [("a", True)]
+
+
+async def test_a_hold_that_nothing_is_left_in_ends_it_once_the_walk_is_over(memory: Checkpoints) -> None:
+    stage = await held(memory)
+    hold = await stage.the_hold()
+    assert hold is not None
+    stage.fill.walked({hold.number})
+    assert stage.fill.cause
+    stage.fill.walked(set())
+    assert stage.fill.cause == ""
+    assert await stage.keep_back(entry("a")) == ["a"]
 
 
 async def test_a_restart_keeps_it_held(memory: Checkpoints) -> None:

@@ -45,7 +45,7 @@ def test_a_mapping_that_gets_nearly_all_refused_is_held_and_mending_it_ends_that
     assert "orders are refused" in facts["reason"]
     assert "because customer.email: must be an email address" in facts["reason"]
     assert "mend the mapping" in facts["next_step"]
-    assert held_orders(cli) > ORDERS / 3, "most were never read"
+    assert held_orders(cli) > ORDERS * 3 / 4, "only the first few hundred were read"
     assert redo.orders() == {}
     listed = cli("approve", "--list")
     assert f"{held_orders(cli):,} orders of the first fill that were not looked at" in listed.out

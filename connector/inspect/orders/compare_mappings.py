@@ -32,16 +32,20 @@ _SHOWN: Final = 5
 """Examples of changed orders, and keys of each reason for a rejection."""
 _LOOKS: Final = 3
 """How often two mappings are read for an order that changes meanwhile."""
+_ALONE: Final = 3
+"""Orders that are read alone before a limit counts as the mapping's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row. `unread`: what is
-    wrong is that its row can't be read. `order_id`: at Redo, empty where the row gives none."""
+    wrong is that its row can't be read; `exceeds`: within a limit of the database's. `order_id`: at Redo, empty where
+    the row gives none."""
 
     order: Order | None = None
     wrong: tuple[Violation, ...] = ()
     unread: bool = False
+    exceeds: bool = False
     order_id: str = ""
 
     @property
@@ -120,12 +124,19 @@ class MappingReader:
         except LimitExceeded as error:
             if len(keys) == 1:
                 what = f"reading this order {error.limit}"
-                return {keys[0]: Answer(wrong=(Violation("", what),), unread=True)}
+                return {keys[0]: Answer(wrong=(Violation("", what),), unread=True, exceeds=True)}
             return await self._singly(keys)
         return {key: self._answer(rows.get(key, ())) for key in keys}
 
     async def _singly(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
-        return {key: answer for one in keys for key, answer in (await self._batch([one])).items()}
+        """When each of the first few exceeds a limit alone, so does the mapping whichever order is read: the others are
+        answered alike, unread, so that nobody waits for the statement timeout of every order."""
+        found: dict[OrderKey, Answer] = {}
+        for key in keys:
+            if len(found) == _ALONE and all(one.exceeds for one in found.values()):
+                return dict.fromkeys(keys, next(iter(found.values()))) | found
+            found |= await self._batch([key])
+        return found
 
     def _answer(self, rows: Sequence[Row]) -> Answer:
         if len(rows) > 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -58,6 +58,8 @@ class FirstFill:
         self._urls = urls
         self._watching = False
         self._hold: Hold | None = None
+        self._early: list[tuple[Entry, Callable[[Settled], None]]] | None = None
+        """Kept back while the hold is being opened."""
         self._fit = self._accepted = self._rejected = 0
         self._causes: dict[OrderKey, str] = {}
         """Why orders were refused."""
@@ -124,6 +126,7 @@ class FirstFill:
         if looked_at >= FEW and nearly_all(len(self._causes) + guessed, looked_at):
             cause = self._cause()
             self._end_watch()
+            self._early = []
             self._tasks.begin(self._stop(cause))
 
     def _end_watch(self) -> None:
@@ -137,28 +140,41 @@ class FirstFill:
 
     async def _stop(self, cause: str) -> None:
         await self._note(HELD)
-        self._hold = await self._holds.open(HoldKind.FIRST_FILL, cause)
+        self._hold = hold = await self._holds.open(HoldKind.FIRST_FILL, cause)
+        early, self._early = self._early or (), None
+        for entry, settle in early:
+            self._put(hold, entry, settle)
 
     def keep_back(self, entries: Sequence[Entry], settle: Callable[[Settled], None]) -> Sequence[Entry]:
         """Those of the entries that are to be looked at; the others go into the hold."""
-        hold = self._hold
-        if hold is None:
+        if self._hold is None and self._early is None:
             return entries
         others = []
         for entry in entries:
-            if self._is_new(entry):
-                self._holds.joins(hold)
-                settle(Settled(Settlement(entry, held=Held(hold.number, ("new",), entry.since)), None))
-            else:
+            if not self._is_new(entry):
                 others.append(entry)
+            elif self._hold is not None:
+                self._put(self._hold, entry, settle)
+            elif self._early is not None:
+                self._early.append((entry, settle))
         return others
 
+    def _put(self, hold: Hold, entry: Entry, settle: Callable[[Settled], None]) -> None:
+        self._holds.joins(hold)
+        settle(Settled(Settlement(entry, held=Held(hold.number, ("new",), entry.since)), None))
+
+    def walked(self, left: Collection[int]) -> None:
+        """No walk is on, and these holds are left: one that nothing is in any more keeps nothing back."""
+        if self._hold is not None and self._hold.number not in left:
+            self._hold = None
+
     def _is_new(self, entry: Entry) -> bool:
-        """Only a sweep brought it, and Redo has nothing of it."""
+        """Only a sweep brought it, nobody has looked at it, and Redo has nothing of it."""
         known = self._in_work.remembered(entry.key)
         of_sweep = entry.lane is Lane.SWEEP and not entry.approved and not entry.attempts
         in_doubt = entry.confirm or entry.late_until is not None
-        return of_sweep and not in_doubt and known.checkpoint is None and not known.leftovers
+        seen = known.checkpoint is not None or known.leftovers or known.dead_letter is not None
+        return of_sweep and not in_doubt and not seen
 
     async def approve(self) -> None:
         """A person lets it go on, whatever is refused."""

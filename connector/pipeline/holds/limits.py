@@ -14,7 +14,7 @@ NEARLY_ALL = 0.9
 
 def nearly_all(refused: float, orders: int) -> bool:
     """Whether so many are refused that it isn't the orders that are wrong, but what makes them."""
-    return orders >= LEAST and refused >= NEARLY_ALL * orders
+    return refused >= NEARLY_ALL * orders
 
 
 @dataclass(frozen=True, slots=True)

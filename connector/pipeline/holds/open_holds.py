@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from connector.pipeline.context import Context
 from connector.pipeline.holds.limits import Limits
@@ -89,13 +89,14 @@ class OpenHolds:
     def end_release(self, hold: Hold) -> None:
         self._releasing[hold.number] -= 1
 
-    async def forget_gone(self) -> None:
-        """Those that the store no longer has."""
+    async def forget_gone(self) -> Collection[int]:
+        """Those that the store no longer has. Returns the numbers of those that it has."""
         async with self._lock:
             left = {hold.number for hold in await self._store.holds()}
             for slot, hold in [*self._open.items()]:
                 if hold.number not in left and self.is_written(hold):
                     del self._open[slot]
+        return left
 
 
 def _slot(kind: HoldKind, cause: str) -> tuple[HoldKind, str]:

@@ -96,7 +96,9 @@ class HoldReviews:
                 await self._hold(hold, bound)
             elif self._is_complete(hold, walked=walked):
                 released += await self._end(hold)
-        await self._holds.forget_gone()
+        left = await self._holds.forget_gone()
+        if walked:
+            self._first_fill.walked(left)
         return released > 0
 
     async def _hold(self, hold: Hold, bound: float) -> None:
