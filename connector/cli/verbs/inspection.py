@@ -147,8 +147,8 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
         story_lines(found)
     else:
         hint = (
-            "`redo-connector preview` names some; a composite key is a JSON list of texts; an id at Redo leads to orders "
-            "that were pushed, refused or held"
+            "`redo-connector preview` names some; a composite key is a JSON list of texts; an id at Redo leads to "
+            "orders that were pushed, refused or held"
         )
         show_problems([Problem("neither the connector nor the mapping knows this order", hint, f"order {key}")])
     sys.exit(0 if found["known"] else 1)

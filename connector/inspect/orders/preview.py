@@ -58,8 +58,8 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
         if one["sqlstate"] in NOT_A_KEY:
             key_columns = ", ".join(f"{column.name} {column.type}" for column in projection.key_columns)
             one["problems"].append(
-                f"is {one['key']} an order key? That is {projection.order_table} ({key_columns}); as an id at Redo it is "
-                "known of no order that was pushed, refused or held"
+                f"is {one['key']} an order key? That is {projection.order_table} ({key_columns}); as an id at Redo it "
+                "is known of no order that was pushed, refused or held"
             )
         del one["sqlstate"]
         body = one.pop("body")
