@@ -87,6 +87,9 @@ class ReadOnlyCheckpoints:
     async def known(self, keys: Sequence[OrderKey]) -> Known:
         return await self._engine.read(lambda session: _known(session, keys))
 
+    async def keys_of(self, order_ids: Sequence[str]) -> Mapping[str, tuple[OrderKey, ...]]:
+        return await self._engine.read(lambda session: checkpoint.of_order_ids(session, order_ids))
+
     async def row_digests(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, bytes]:
         return await self._engine.read(lambda session: checkpoint.row_digests(session, keys))
 

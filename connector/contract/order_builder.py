@@ -24,7 +24,7 @@ from connector.contract.schema.models import CustomOrder
 from connector.contract.schema.validation_errors import violations
 from connector.contract.signature import signature
 from connector.model.errors import ConfigurationError, InvalidOrder, Problem
-from connector.model.orders import Document, Order, OrderKey, Place, Suspicion, Violation
+from connector.model.orders import Document, Order, OrderKey, Place, Suspicion, Violation, order_id_of
 
 MOST_VIOLATIONS: Final = 100
 """So many are named, the others counted: a mistake of the mapping is one of every line."""
@@ -74,6 +74,7 @@ class RedoContract:
         many."""
         row = dict(document)
         store_id, misplaced = self._store(row)
+        order_id = order_id_of(row.get("id"))
         timeless = _complete(row, seen_at)
         reading = self._reading(row)
         try:
@@ -82,18 +83,18 @@ class RedoContract:
             found = _merge(
                 violations(error, MOST_VIOLATIONS), self._rules.violations(check(respelled(row), self._scales))
             )
-            raise InvalidOrder(_first([*misplaced, *found]), store_id) from None
+            raise InvalidOrder(_first([*misplaced, *found]), store_id, order_id) from None
         # Before anything is left out of it, so that paths are the row's.
         findings = [*noted(payload, reading.notes)] if reading.notes else []
         findings += check(payload, self._scales)
         if broken := [*misplaced, *(self._rules.violations(findings) if findings else ())]:
-            raise InvalidOrder(_first(broken), store_id)
+            raise InvalidOrder(_first(broken), store_id, order_id)
         ignored = self._ignored_with_time if timeless else self._ignored
         warnings = self._rules.warnings(findings) if findings else ()
         try:
             return _order(Place(store_id, payload["id"]), payload, ignored, warnings)
         except InvalidOrder as error:
-            raise InvalidOrder(error.violations, store_id) from None
+            raise InvalidOrder(error.violations, store_id, order_id) from None
 
     def cancelled(self, payload: bytes, place: Place, now: float) -> Order | None:
         """An order that left the mapping, as a cancelled one: the body that Redo accepted at a place with `cancelledAt`

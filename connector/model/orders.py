@@ -226,6 +226,17 @@ class Order:
         return Place(self.store_id, self.order_id)
 
 
+LONGEST_ID: Final = 255
+"""Characters of an order's id at Redo."""
+
+
+def order_id_of(value: object) -> str:
+    """A row's `id`, for people to know the order by: text or a whole number. Empty where it is none that can be shown
+    (or kept)."""
+    text = str(value) if type(value) in (str, int) else ""
+    return text if len(text) <= LONGEST_ID and text.isprintable() and is_storable(text) else ""
+
+
 def delivery_id(fingerprint: bytes | None) -> str | None:
     """Names a delivery in the log, in few letters: the same for the same state of an order, whatever the attempt. None
     for one without a payload. Of a hash, so that it tells nothing of the order."""

@@ -58,7 +58,8 @@ class Start:
         await stations.vanished_rows.load()
         key_changed = await stations.former.load()
         await stations.reviews.load()
-        await self._ask_for_sweep(swept=key_changed)
+        filled_anew = await stations.first_fill.load()
+        await self._ask_for_sweep(swept=key_changed or filled_anew)
 
     async def _longest_confirmation(self) -> float:
         """How long a request of the last run or of this one may still be carried out (s)."""

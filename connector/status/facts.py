@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.model.changes import StreamPosition, format_lsn
 from connector.pipeline.ports.chronicle import Attempt
-from connector.pipeline.ports.holds import Hold
+from connector.pipeline.ports.holds import Hold, HoldKind
 from connector.pipeline.ports.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
 
 
@@ -144,6 +144,11 @@ class Facts:
         return any(one.active and not one.approved for one in self.endpoints)
 
     @property
+    def first_fill_held(self) -> bool:
+        """Whether the first fill stopped, because nearly all of it is refused."""
+        return any(hold.kind is HoldKind.FIRST_FILL for hold in self.holds)
+
+    @property
     def connected(self) -> bool:
         """Whether the stream from the source is open."""
         return self.position is not None and self.position.connected
@@ -195,6 +200,8 @@ def explained(facts: Facts) -> str:
     sentence = _SENTENCES[facts.state]
     if facts.state is State.HELD and facts.unapproved:
         sentence = "Nothing is pushed before somebody approves where to, nothing is lost"
+    elif facts.state is State.HELD and facts.first_fill_held:
+        sentence = "The first fill is held, because nearly all of it is refused; live changes flow"
     failing, letters = facts.failing_orders, facts.tally.dead_letters
     waiting, slow = max(0, facts.tally.affected + facts.tally.lookups - failing), letters.get("slow", 0)
     refused = sum(letters.values()) - slow - failing

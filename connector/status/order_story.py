@@ -40,6 +40,8 @@ class OrderPreview:
     payload: str | None = None
     values: tuple[tuple[str, str, str], ...] | None = None
     warnings: tuple[str, ...] = ()
+    order_id: str = ""
+    """As the mapping gives it; empty where that isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ class OrderStory:
     looked: str | None = None
     url: str | None = None
     """The address of Redo that accepted the checkpoint."""
+    also: Mapping[str, str] = field(default_factory=dict)
+    """Other orders that the name which was asked for may mean: their ids at Redo, by key."""
+
+    @property
+    def order_id(self) -> str:
+        """The order's id at Redo, as it was accepted, else as it was to be; empty where nobody knows."""
+        known = (one.order_id for one in (self.checkpoint, self.dead_letter, self.held) if one is not None)
+        return next((order_id for order_id in known if order_id), self.projection.order_id)
 
     @property
     def mark(self) -> str:
@@ -158,4 +168,5 @@ def as_json(story: OrderStory) -> dict[str, Any]:
         del plain["dead_letter"]["fingerprint"]
     for change in plain["changes"]:
         change["commit_lsn"] = format_lsn(change["commit_lsn"])
-    return {"known": story.known, "verdict": story.verdict, "overtaken": story.overtaken, **plain}
+    judged = {"known": story.known, "verdict": story.verdict, "overtaken": story.overtaken}
+    return {**judged, "order_id": story.order_id or None, **plain}

@@ -29,6 +29,17 @@ def complaints(row: dict[str, Any]) -> dict[str, str]:
     return {violation.path: violation.message for violation in caught.value.violations}  # type: ignore[attr-defined]
 
 
+def test_only_fields_of_that_object_are_said_to_be_meant() -> None:
+    found = complaints(document(lineItems=[line_item(emial="x", cancelled_at="x", quantty=2)], cancelled="x"))
+    nowhere = "is not a field that Redo knows here"
+    assert found == {
+        "lineItems[0].emial": nowhere,
+        "lineItems[0].cancelledAt": nowhere,
+        "lineItems[0].quantty": f"{nowhere}; did you mean quantity?",
+        "cancelled": f"{nowhere}; did you mean cancelledAt?",
+    }
+
+
 def test_the_whole_contract_passes_through_unchanged() -> None:
     assert payload_of(full_document()) == full_document()
 
@@ -366,3 +377,13 @@ def test_whatever_stands_in_any_place_is_an_order_or_violations_and_nothing_else
 def test_a_row_nested_beyond_reason_is_a_violation() -> None:
     deep: Any = json.loads("[" * 900 + "]" * 900)
     assert "lineItems[0]" in complaints(document() | {"lineItems": deep})
+
+
+@pytest.mark.parametrize(
+    ("given", "known_by"),
+    [("W/1 #-2", "W/1 #-2"), (4711, "4711"), ("9" * 256, ""), ("two\nlines", ""), (True, ""), (Decimal("1.5"), "")],
+)
+def test_an_order_that_is_refused_is_known_by_the_id_that_its_row_gives(given: Any, known_by: str) -> None:
+    with pytest.raises(InvalidOrder) as caught:
+        order_of(document(id=given, customer=None))
+    assert caught.value.order_id == known_by

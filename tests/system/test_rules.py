@@ -47,7 +47,7 @@ async def test_an_order_that_breaks_a_rule_is_pushed_mended_counted_and_shown_al
     assert told(rig) == 1
     assert dict((await rig.tally()).warnings) == {RULE: 1}
     settings = rig.settings()
-    (shown,) = await preview(settings, ["7"], 1)
+    (shown,) = (await preview(settings, ["7"], 1)).orders
     assert shown["verdict"] == "unchanged"
     assert [one["rule"] for one in shown["warnings"]] == [RULE]
     assert (await story(settings, "7"))["projection"]["warnings"] == (f"{RULE}: {shown['warnings'][0]['message']}",)

@@ -15,7 +15,7 @@ from connector.contract.field_digest import changed_fields
 from connector.contract.order_builder import RedoContract
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
 from connector.model.off_loop import off_loop, pausing
-from connector.model.orders import Document, Order, OrderKey
+from connector.model.orders import Document, Order, OrderKey, order_id_of
 from connector.model.rows import Row
 from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.records import Checkpoint
@@ -64,7 +64,8 @@ def _judge(row: Row, contract: RedoContract, checkpoint: Checkpoint | None) -> d
     except OrderUnreadable as error:
         return _shown(row.key, "unreadable", [str(error)], sqlstate=error.sqlstate)
     found = _compared(row.key, document, contract, checkpoint)
-    return found | {"store_id": document.get("store_id", document.get("storeId"))}
+    store_id, order_id = document.get("store_id", document.get("storeId")), order_id_of(document.get("id"))
+    return found | {"store_id": store_id, "order_id": order_id or None}
 
 
 def _compared(
@@ -102,6 +103,7 @@ def _shown(
 ) -> dict[str, Any]:
     return {
         "key": key,
+        "order_id": None,
         "store_id": None,
         "verdict": verdict,
         "problems": problems,

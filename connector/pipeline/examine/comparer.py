@@ -201,7 +201,7 @@ class Comparer:
             message = (
                 "can't be cancelled: what Redo accepted wasn't kept, or its key is gone (checkpoints.payload_keys)"
             )
-            return delivery, refuse(delivery.entry, REMOVAL, message, now, store_id=place.store_id)
+            return delivery, refuse(delivery.entry, REMOVAL, message, now, place=place)
         cancel = partial(self._contract.cancelled, payload, place, now)
         order = await off_loop(cancel) if len(payload) > COMMON else cancel()
         if order is not None:

@@ -197,11 +197,15 @@ def refuse(
     cause: str = "",
     again: Again | None = None,
     remembered: Remembered = NOTHING,
-    store_id: str = "",
+    place: Place | None = None,
 ) -> Settled:
-    """A dead letter that cost no request."""
+    """A dead letter that cost no request. `place`: where the order was to go, as far as its row says; where it says
+    nothing, it's known by the id that Redo has accepted it by."""
     attempts, cause = entry.attempts + 1, cause or message
-    letter = DeadLetter(entry.key, reason, message, paths, None, now, now, attempts, cause=cause, store_id=store_id)
+    store_id, order_id = ("", "") if place is None else (place.store_id, place.order_id)
+    if not order_id and remembered.checkpoint is not None:
+        order_id = remembered.checkpoint.order_id
+    letter = DeadLetter(entry.key, reason, message, paths, None, now, now, attempts, None, cause, store_id, order_id)
     result = None if again else Result.INVALID
     if again is None and entry.late_until is not None and now < entry.late_until:
         again = wait_for_late(entry)
@@ -221,9 +225,8 @@ def _invalid(entry: Entry, error: InvalidOrder, now: float, remembered: Remember
     found = [violation for violation in error.violations if isinstance(violation, Violation)]
     paths = tuple(violation.path for violation in found)
     cause = found[0].cause if found else ""
-    return refuse(
-        entry, "invalid", str(error), now, paths=paths, cause=cause, remembered=remembered, store_id=error.store_id
-    )
+    place = Place(error.store_id, error.order_id)
+    return refuse(entry, "invalid", str(error), now, paths=paths, cause=cause, remembered=remembered, place=place)
 
 
 def unreadable(

@@ -56,7 +56,7 @@ class DeadLetter:
     when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`, `set_aside`; or
     `failing`, of an order that waits in the ledger still. No values in `message`. `cause`: field path without list
     indexes, and message: what letters are grouped by. `store_id`: where the order was to go, empty when that isn't
-    known or is no store of the settings."""
+    known or is no store of the settings. `order_id`: its id at Redo, empty when that isn't known."""
 
     key: OrderKey
     reason: str
@@ -69,12 +69,13 @@ class DeadLetter:
     status: int | None = None
     cause: str = ""
     store_id: str = ""
+    order_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LetterGroup:
     """Dead letters of one cause. `group` is a short name for it, made of reason and cause. `samples`: some keys.
-    `stores`: those of its orders, as far as they are known."""
+    `stores`: those of its orders, as far as they are known. `order_ids`: the samples' at Redo, as far as known."""
 
     group: str
     reason: str
@@ -85,6 +86,7 @@ class LetterGroup:
     last_seen: float
     samples: tuple[OrderKey, ...]
     stores: tuple[str, ...] = ()
+    order_ids: Mapping[OrderKey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

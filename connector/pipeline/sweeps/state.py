@@ -170,6 +170,14 @@ class Sweeps:
     def is_approved(self, sweep: Sweep) -> bool:
         return sweep.revision == self._approved
 
+    async def fill_anew(self, cause: str) -> None:
+        """A first fill from the beginning, in place of whatever sweep is on."""
+        revision = self._revisions.next()
+        self.current = Sweep(SweepKind.BACKFILL, cause, revision, revision, self._clock.wall())
+        self._began_at = self._clock.timer()
+        self._wanted.set()
+        await self.save()
+
     async def begin_anew(self, cause: str, oldest_unseen: int | None) -> None:
         """The sweep that is on, if there is one, knows its place by a key that is none any more: all orders from the
         beginning, in snapshots that show whatever none has shown yet."""

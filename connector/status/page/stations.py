@@ -72,7 +72,8 @@ def tone(facts: Facts) -> str:
     """`good`, `busy` or `bad`."""
     if not ready(facts)[0]:
         return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
-    return "good" if facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} else "busy"
+    at_rest = facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} and not facts.first_fill_held
+    return "good" if at_rest else "busy"
 
 
 def sync_lag(facts: Facts) -> tuple[str, str]:
