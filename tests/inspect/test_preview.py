@@ -155,7 +155,7 @@ def test_what_would_be_rejected_is_grouped_by_path_and_message_and_exits_1(cli: 
     new = proposed(
         cli,
         ("o.email,", "CASE WHEN o.id < 3 THEN 'nonsense' ELSE o.email END,"),
-        ("i.qty", "-1 + 0 / (o.id - 5)"),
+        ("i.qty", "nullif(i.qty, i.qty) + 0 / (o.id - 5)"),
     )
     ran = cli("preview", "--mapping", new, "--json")
     assert ran.code == 1
