@@ -69,9 +69,9 @@ def _row(letter: DeadLetter) -> tuple[Any, ...]:
     paths, group = orjson.dumps(letter.paths).decode(), letter_group(letter.reason, letter.cause)
     what = (letter.key, letter.reason, letter.message, paths, letter.fingerprint)
     seen = (letter.first_seen, letter.last_seen, letter.attempts, letter.status)
-    return (*what, *seen, letter.cause, letter.store_id, letter.order_id, group)
+    return (*what, *seen, letter.cause, letter.store_id, group, letter.order_id)
 
 
 def _letter(row: Sequence[Any]) -> DeadLetter:
-    key, reason, message, paths, *rest, _ = row
-    return DeadLetter(key, reason, message, tuple(orjson.loads(paths)), *rest)
+    key, reason, message, paths, *seen, _, order_id = row
+    return DeadLetter(key, reason, message, tuple(orjson.loads(paths)), *(*seen, order_id))
