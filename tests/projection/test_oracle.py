@@ -33,11 +33,26 @@ VALUES: dict[str, Sequence[str | None]] = {
     "varchar": (*WORDS, None),
     "bpchar": (*WORDS, None),
     "numeric": ("1", "2.00", "3.50", "4", None),
+    "shop.grade": ("low", "high", None),
     "uuid": (*(f"{n}0000000-0000-0000-0000-000000000000" for n in range(4)), None),
     "timestamp": ("2024-01-01 00:00:00", "infinity", None),
     "timestamptz": ("2024-01-01 00:00:00.5+02", "2024-02-01 00:00:00Z", None),
     "jsonb": ('{"tags": ["a", "b"]}', '{"tags": []}', "{}", None),
 }
+VALUES_OF: dict[str, Sequence[str | None]] = {
+    "email": ("ann@x", "Ann@x", "ANN@X", "bob@x", " bob@x", "", None),
+    "ref": ("sale.line,1", "sale.line,2", "sale.line,3", "order-1", "order-2", "order-x", "1", "2", "x", "", None),
+    "number_text": ("1", "2", " 3", "+4", "4", "", None),
+    "meta": (
+        *(f'{{"id": {n}, "sku": "{w}", "in": {{"ids": [{n}, 9]}}}}' for n, w in ((1, "a"), (2, "b"), (3, "a"))),
+        '{"id": "1", "in": []}',
+        '{"id": null}',
+        "{}",
+        "7",
+        None,
+    ),
+}
+"""Values of columns of these names."""
 TRANSACTIONS = 12
 MANY = 120
 
@@ -78,14 +93,16 @@ class Shop:
         return {order: sorted(texts) for order, texts in found.items()}
 
     def _columns(self, name: TableName) -> list[tuple[str, str, bool]]:
-        query = """SELECT attname, typname, attnotnull FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
+        query = """SELECT attname,
+            CASE typnamespace WHEN 'pg_catalog'::regnamespace THEN '' ELSE typnamespace::regnamespace || '.' END || typname,
+            attnotnull FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
             WHERE attrelid = %s::regclass AND attnum > 0 AND attgenerated = '' ORDER BY attnum"""
         return self.connection.execute(query, (_quoted(name),)).fetchall()
 
     def _row(self, name: TableName) -> list[str | None]:
         return [
-            self.random.choice([value for value in VALUES[kind] if value is not None or not required])
-            for _, kind, required in self.columns[name]
+            self.random.choice(_values(column, kind, required=required))
+            for column, kind, required in self.columns[name]
         ]
 
     def _change(self, name: TableName) -> Changes | None:
@@ -106,7 +123,7 @@ class Shop:
         place = self._any(name)
         old = self._images(name, place)
         column, kind, required = self.random.choice(self.columns[name])
-        value = self.random.choice([value for value in VALUES[kind] if value is not None or not required])
+        value = self.random.choice(_values(column, kind, required=required))
         query = f"""UPDATE {_quoted(name)} SET "{column}" = %s::{kind} WHERE (tableoid, ctid) = (%s, %s::tid)
             RETURNING tableoid, ctid"""
         try:
@@ -142,6 +159,10 @@ class Shop:
         assert result is not None
         values = [result.get_value(0, number) for number in range(len(wanted))]
         return [tuple(None if value is None else value.decode() for value in values)]
+
+
+def _values(column: str, kind: str, *, required: bool) -> list[str | None]:
+    return [value for value in VALUES_OF.get(column, VALUES.get(kind, ())) if value is not None or not required]
 
 
 def _quoted(name: TableName) -> str:

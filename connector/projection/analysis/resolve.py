@@ -110,7 +110,8 @@ class MappingResolver:
 
     def _new(self, query: exp.Query, parent: Scope | None, place: exp.Expr, *, alternatives: bool = False) -> Scope:
         view = self._views[-1][0] if self._views else None
-        scope = Scope(query, parent, self.at(place), view=view, alternatives=alternatives)
+        overloaded = self.catalog.functions.overloaded
+        scope = Scope(query, parent, self.at(place), view=view, alternatives=alternatives, overloaded=overloaded)
         if parent is not None:
             parent.children.append(scope)
         return scope

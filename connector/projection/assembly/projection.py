@@ -138,7 +138,7 @@ class Projection:
             "columns": [column.name for column in use.route.columns],
             "reverse_sql": lookup.sql if lookup else None,
             "indexed": not unserved,
-            "create_index": [_create_index(hop) for hop in unserved],
+            "create_index": [_create_index(hop) for hop in unserved if _may_be_indexed(hop)],
             "deletes": _deletes(use.route),
             "fan_out": self._fan_out(use.route, statistics),
         }
@@ -167,12 +167,17 @@ def _deletes(route: Route) -> str:
     return "reverse index" if route.index else "sweep"
 
 
+def _may_be_indexed(hop: Hop) -> bool:
+    return any(column.indexable for column in hop.columns)
+
+
 def _create_index(hop: Hop) -> str:
     terms = [
-        f"({column.of_values([quoted(stored.name) for stored in column.stored])})"
+        f"({column.of_values([quoted(stored.name) for stored in column.stored])})".replace("pg_catalog.", "")
         if column.parts
         else quoted(column.name)
         for column in hop.columns
+        if column.indexable
     ]
     on = f"ON {quoted(hop.table.name.schema, hop.table.name.name)} ({', '.join(dict.fromkeys(terms))});"
     if hop.table.kind == "p":

@@ -13,7 +13,7 @@ from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Source
 from connector.projection.catalog.columns import Column
 from connector.projection.catalog.tables import Table
-from connector.projection.routes.route import Hop, Index, Lookup, Reads
+from connector.projection.routes.route import Hop, Index, Lookup, Reads, unmarked
 from connector.projection.sql.keys import among, given
 
 
@@ -28,6 +28,12 @@ class Step:
     def stored(self) -> tuple[Column, ...]:
         """The columns of the use that the step needs."""
         return tuple(dict.fromkeys(column for mine, _ in self.pairs for column in mine.stored))
+
+    @property
+    def values(self) -> tuple[tuple[Column, bool], ...]:
+        """The same, each with whether a NULL of it may equal something."""
+        strict = {column for mine, _ in self.pairs if mine.strict for column in mine.stored}
+        return tuple((column, column not in strict) for column in self.stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +79,14 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
     there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
     return Lookup(
         f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {_started(first)} AND {there}",
-        tuple(mine.asked_as for mine in first.stored),
+        tuple("pg_catalog.text" if null else mine.asked_as for mine, null in first.values),
         tuple(column.asked_as for column in columns),
         table,
         tuple(theirs.indexed_as for _, theirs in first.pairs),
         tuple(map(_hop, steps)),
         _reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns),
+        tuple(null for _, null in first.values),
+        any(column.parts for step in steps for pair in step.pairs for column in pair),
     )
 
 
@@ -88,7 +96,10 @@ def _started(step: Step) -> str:
     if not any(mine.parts for mine, _ in step.pairs):
         return among(theirs, [mine.asked_as for mine, _ in step.pairs])
     names = [f"c{number}" for number in range(1, len(step.stored) + 1)]
-    values = {column: f"given.{name}::{column.asked_as}" for column, name in zip(step.stored, names, strict=True)}
+    values = {
+        column: unmarked(f"given.{name}", column.asked_as) if null else f"given.{name}::{column.asked_as}"
+        for (column, null), name in zip(step.values, names, strict=True)
+    }
     made = ", ".join(mine.of_values([values[column] for column in mine.stored]) for mine, _ in step.pairs)
     return f"({', '.join(theirs)}) IN (SELECT {made} FROM {given(names)})"
 

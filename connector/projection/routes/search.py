@@ -137,13 +137,14 @@ def _steps(uses: list[Source], by_use: dict[Source, Equivalences], done: set[Sou
 
 
 def _best_step(use: Source, reached: list[Source], equivalences: Equivalences, by_key: bool) -> Step | None:
-    """The step that names the most columns; among equals one whose columns begin an index, then the nearest."""
+    """The step that names the most columns; among equals one whose columns begin an index, then one by columns rather
+    than by expressions, then the nearest."""
     found = [
         Step(to, pairs) for to in reached if to in equivalences.present and (pairs := _pairs(use, to, equivalences))
     ]
     if by_key:
         found = [step for step in found if _by_primary_key(use, step)]
-    return max(found, key=lambda step: (len(step.pairs), _indexed(step)), default=None)
+    return max(found, key=lambda step: (len(step.pairs), _indexed(step), _plain(step)), default=None)
 
 
 def _by_primary_key(use: Source, step: Step) -> bool:
@@ -151,6 +152,10 @@ def _by_primary_key(use: Source, step: Step) -> bool:
     theirs = {column.name for _, column in step.pairs if not column.parts}
     one, other = set(table_of(use).primary_key), set(table_of(step.to).primary_key)
     return bool((one and one <= mine) or (other and other <= theirs))
+
+
+def _plain(step: Step) -> bool:
+    return not any(column.parts for pair in step.pairs for column in pair)
 
 
 def _indexed(step: Step) -> bool:
