@@ -94,8 +94,8 @@ class Shop:
 
     def _columns(self, name: TableName) -> list[tuple[str, str, bool]]:
         query = """SELECT attname,
-            CASE typnamespace WHEN 'pg_catalog'::regnamespace THEN '' ELSE typnamespace::regnamespace || '.' END || typname,
-            attnotnull FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
+            CASE typnamespace WHEN 'pg_catalog'::regnamespace THEN '' ELSE typnamespace::regnamespace || '.' END
+            || typname, attnotnull FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
             WHERE attrelid = %s::regclass AND attnum > 0 AND attgenerated = '' ORDER BY attnum"""
         return self.connection.execute(query, (_quoted(name),)).fetchall()
 

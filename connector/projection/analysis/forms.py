@@ -2,51 +2,42 @@
 forms, written anew as SQL in which `{0}`, `{1}`, ... stand for the columns.
 
 Constants are written as Postgres prints them in an index's definition, so that an index on the same expression is
-recognised. A cast that fails for some texts is written so that it gives NULL for them: on such a row the mapping fails
-as well, or never comes to the cast, so the row equals nothing by it. No I/O.
+recognised. None fails for any value, because what we ask may look at rows that the mapping passes over: a cast gives
+NULL for a text of which it can't be made. On such a row the mapping fails as well, or never comes to the cast; either
+way the row equals nothing by it. That is also why `json` isn't among them (an escape in it may not be readable), only
+`jsonb`. No I/O.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from sqlglot import exp
 
-from connector.projection.analysis.scopes import Scope, Source, column_of
-from connector.projection.catalog.columns import nested
+from connector.projection.analysis.scopes import Scope, column_of
+from connector.projection.analysis.terms import (
+    INTEGERS,
+    READABLE,
+    TEXTS,
+    Term,
+    as_text,
+    cast_to,
+    made,
+    quoted_text,
+    readable,
+)
 from connector.projection.sql.syntax import CAST_TYPES, bare
 
-_INTEGERS: Final = {"int2": "smallint", "int4": "integer", "int8": "bigint"}
-_TEXTS: Final = {"text": "text", "varchar": "character varying", "bpchar": "bpchar"}
-_HAVE_TEXT: Final = frozenset({*_INTEGERS, *_TEXTS, "numeric", "uuid", "enum"})
+_HAVE_TEXT: Final = frozenset({*INTEGERS, *TEXTS, "numeric", "uuid", "enum"})
 """Types whose text depends on no setting."""
-_WHOLE: Final = "^[[:space:]]*[-+]?([0-9][0-9_]*|0[xXoObB][0-9a-fA-F_]+)[[:space:]]*$"
-_READABLE: Final = {**dict.fromkeys(_INTEGERS, _WHOLE), "uuid": "^[{]?([0-9a-fA-F]{4}-?){8}[}]?$"}
-"""At least the texts that can be cast to the type, and few others: those lead to all orders."""
 _ALSO_TAKEN_FOR_ONE: Final = frozenset(
     {"lcase", "ucase", "nvl", "ifnull", "leftpad", "rightpad", "json_extract", "json_extract_scalar", "jsonb_extract"}
 ) | {"jsonb_extract_scalar", "date_to_date_str", "time_to_time_str", "ts_or_ds_to_date_str"}
 """Functions that Postgres has none of, and sqlglot reads as one of the forms: they are somebody's own."""
 _LONGEST: Final = 2_000
 _MOST_LETTERS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """An expression; without `source` a constant. `type`: its name in pg_catalog, or `enum`, or `literal`: a string
-    that takes the type of what is beside it. `cast`: it ends in a cast, and needs no parentheses as an operand.
-    `strict`: NULL where one of the columns is. `total`: fails for no value. `collated`: in a collation of its own."""
-
-    source: Source | None
-    keys: tuple[str | int, ...]
-    sql: str
-    type: str
-    strict: bool = True
-    total: bool = True
-    collated: bool = False
-    cast: bool = False
 
 
 def read(scope: Scope, expression: exp.Expr) -> Term | None:
@@ -78,54 +69,10 @@ def _constant(expression: exp.Literal) -> Term | None:
     text = str(expression.this)
     if expression.is_string:
         # What a backslash means is a setting's matter.
-        return None if "\\" in text else Term(None, (), _quoted(text), "literal")
+        return None if "\\" in text else Term(None, (), quoted_text(text), "literal")
     if not text.isdigit() or int(text) >= 2**63:
         return None
     return Term(None, (), text, "int4" if int(text) < 2**31 else "int8")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
-
-
-def _made(
-    terms: Sequence[Term],
-    result: str,
-    write: Callable[[Sequence[str]], str],
-    *,
-    strict: bool = True,
-    cast: bool = False,
-) -> Term | None:
-    """An expression over other ones; None when they are of several sources."""
-    sources = {term.source for term in terms if term.source is not None}
-    if len(sources) != 1:
-        return None
-    keys = tuple(dict.fromkeys(key for term in terms for key in term.keys))
-    texts = [nested(term.sql, [f"{{{keys.index(key)}}}" for key in term.keys]) for term in terms]
-    return Term(
-        sources.pop(),
-        keys,
-        write(texts),
-        result,
-        strict and all(term.strict for term in terms),
-        all(term.total for term in terms),
-        any(term.collated for term in terms),
-        cast,
-    )
-
-
-def _text(term: Term | None) -> Term | None:
-    """A term as text, as the parser makes it one for a function or operator of texts."""
-    if term is None or term.type == "text":
-        return term
-    if term.type == "literal":
-        return replace(term, sql=f"{term.sql}::text", type="text")
-    return _cast_to(term, "text") if term.type in _TEXTS else None
-
-
-def _cast_to(term: Term, target: str) -> Term:
-    name = _INTEGERS.get(target) or _TEXTS.get(target, target)
-    return replace(term, sql=f"{term.sql}::{name}", type=target, cast=True)
 
 
 # functions of a text
@@ -158,7 +105,7 @@ def _function(scope: Scope, expression: exp.Expr) -> Term | None:
     if isinstance(expression, exp.Trim):
         name, more = _TRIMS.get(expression.args.get("position") or "BOTH", "btrim"), more - {"position"}
     written = {name, "substring"} if name == "substr" else {name}
-    subject = _text(read(scope, expression.this))
+    subject = as_text(read(scope, expression.this))
     if more or subject is None or written & scope.overloaded:
         return None
     if subject.collated and name in ("lower", "upper"):
@@ -173,7 +120,7 @@ def _function(scope: Scope, expression: exp.Expr) -> Term | None:
             return None
         constants.append(constant)
     called = f'"{name}"' if name in ("left", "right") else name
-    return _made([subject], "text", lambda texts: f"pg_catalog.{called}({', '.join([texts[0], *constants])})")
+    return made([subject], "text", lambda texts: f"pg_catalog.{called}({', '.join([texts[0], *constants])})")
 
 
 def _argument(scope: Scope, expression: exp.Expr, wanted: type) -> str | None:
@@ -182,7 +129,7 @@ def _argument(scope: Scope, expression: exp.Expr, wanted: type) -> str | None:
         return None
     if wanted is int:
         return constant.sql if constant.type == "int4" and int(constant.sql) <= _MOST_LETTERS else None
-    text = _text(constant)
+    text = as_text(constant)
     return text.sql if text is not None else None
 
 
@@ -190,10 +137,10 @@ def _joined(scope: Scope, expression: exp.Expr) -> Term | None:
     """`||` of texts and of what it makes a text of."""
     terms = [read(scope, side) for side in (expression.this, expression.expression)]
     sides = [term for term in terms if term is not None and term.type in (*_HAVE_TEXT, "literal")]
-    if len(sides) < 2 or "||" in scope.overloaded or not any(side.type in (*_TEXTS, "literal") for side in sides):
+    if len(sides) < 2 or "||" in scope.overloaded or not any(side.type in (*TEXTS, "literal") for side in sides):
         return None
-    texts = [_text(side) or _cast_to(side, "text") for side in sides]
-    return _made(texts, "text", lambda both: f"({both[0]} || {both[1]})")
+    texts = [as_text(side) or cast_to(side, "text") for side in sides]
+    return made(texts, "text", lambda both: f"({both[0]} || {both[1]})")
 
 
 # JSON
@@ -211,13 +158,10 @@ def _json(scope: Scope, expression: exp.Expr) -> Term | None:
     if sign.startswith("-") and not expression.args.get("only_json_types"):
         return None  # json_extract_path, to which a number in quotes is a place
     step = _step(scope, expression.expression, sign)
-    if subject is None or step is None or subject.type not in ("json", "jsonb") or sign in scope.overloaded:
+    if subject is None or step is None or subject.type != "jsonb" or sign in scope.overloaded:
         return None
-    made = _made(
-        [subject], "text" if sign.endswith(">>") else subject.type, lambda texts: f"({texts[0]} {sign} {step})"
-    )
-    # json keeps what a text can't hold (\u0000) until it is taken out.
-    return made and replace(made, total=made.total and subject.type == "jsonb")
+    result = "text" if sign.endswith(">>") else "jsonb"
+    return made([subject], result, lambda texts: f"({texts[0]} {sign} {step})")
 
 
 def _step(scope: Scope, expression: exp.Expr, sign: str) -> str | None:
@@ -227,7 +171,7 @@ def _step(scope: Scope, expression: exp.Expr, sign: str) -> str | None:
         if len(expression.expressions) != 2:
             return None
         if isinstance(last, exp.JSONPathKey) and isinstance(last.this, str) and "\\" not in last.this:
-            return f"{_quoted(last.this)}::text"
+            return f"{quoted_text(last.this)}::text"
         number = last.this if isinstance(last, exp.JSONPathSubscript) else None
         return str(number) if isinstance(number, int) else None
     constant = read(scope, expression)
@@ -245,14 +189,14 @@ def _coalesce(scope: Scope, expression: exp.Expr) -> Term | None:
     types = {term.type for term in known if term.type != "literal"}
     if len(known) < len(terms):
         return None
-    if types <= _INTEGERS.keys() and types and len({term.type for term in known}) == len(types):
+    if types <= INTEGERS.keys() and types and len({term.type for term in known}) == len(types):
         result = max(types)
-    elif types and types <= _TEXTS.keys():
+    elif types and types <= TEXTS.keys():
         result = types.pop() if len(types) == 1 else "text"
     else:
         return None
-    same = [term if term.type == result else _cast_to(term, result) for term in known]
-    return _made(same, result, lambda texts: f"COALESCE({', '.join(texts)})", strict=False)
+    same = [term if term.type == result else cast_to(term, result) for term in known]
+    return made(same, result, lambda texts: f"COALESCE({', '.join(texts)})", strict=False)
 
 
 def _nullif(scope: Scope, expression: exp.Expr) -> Term | None:
@@ -260,21 +204,22 @@ def _nullif(scope: Scope, expression: exp.Expr) -> Term | None:
     if subject is None or constant is None or constant.source is not None or "=" in scope.overloaded:
         return None
     if subject.type in ("text", "varchar") and constant.type == "literal":
-        subject, constant = _text(subject), _text(constant)
-    elif subject.type not in _INTEGERS or constant.type not in _INTEGERS:
+        subject, constant = as_text(subject), as_text(constant)
+    elif subject.type not in INTEGERS or constant.type not in INTEGERS:
         return None
     if subject is None or constant is None:
         return None
-    return _made([subject, constant], subject.type, lambda texts: f"NULLIF({texts[0]}, {texts[1]})")
+    return made([subject, constant], subject.type, lambda texts: f"NULLIF({texts[0]}, {texts[1]})")
 
 
 def _sum(scope: Scope, expression: exp.Expr) -> Term | None:
     sign = "+" if isinstance(expression, exp.Add) else "-"
     sides = [read(scope, side) for side in (expression.this, expression.expression)]
-    known = [side for side in sides if side is not None and side.type in _INTEGERS]
+    known = [side for side in sides if side is not None and side.type in INTEGERS]
     if len(known) < 2 or sign in scope.overloaded or all(side.source is not None for side in known):
         return None
-    return _made(known, max(side.type for side in known), lambda both: f"({both[0]} {sign} {both[1]})")
+    wide = [side if side.type == "int8" else cast_to(side, "int8") for side in known]
+    return made(wide, "int8", lambda both: f"({both[0]} {sign} {both[1]})")
 
 
 # casts
@@ -288,18 +233,17 @@ def _cast(scope: Scope, expression: exp.Expr) -> Term | None:
     if target in ("text", "varchar"):
         if term.type in ("text", "varchar", "literal"):
             return term
-        return _cast_to(term, "text") if term.type in (*_HAVE_TEXT, "jsonb") else None
-    if target == term.type or (term.type in _INTEGERS and target in (*_INTEGERS, "numeric")):
+        return cast_to(term, "text") if term.type in (*_HAVE_TEXT, "jsonb") else None
+    if target == term.type or (term.type in INTEGERS and target in (*INTEGERS, "numeric")):
         # It keeps the value, or fails.
         return term
-    if term.source is None or target not in _READABLE:
+    if term.source is None or target not in READABLE:
         return None
-    text, name = _text(term), _INTEGERS.get(target, target)
+    text = as_text(term)
     if text is None:
         return None
-    readable = _quoted(_READABLE[target])
-    made = _made([text], target, lambda one: f"(CASE WHEN {one[0]} ~ {readable} THEN {one[0]}::{name} END)")
-    return made and replace(made, total=False)
+    found = made([text], target, lambda one: readable(one[0], target))
+    return found and replace(found, indexable=False)
 
 
 _READERS: Final[dict[type[exp.Expr], Callable[[Scope, exp.Expr], Term | None]]] = {

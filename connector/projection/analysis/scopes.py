@@ -22,14 +22,14 @@ from connector.projection.catalog.tables import Table
 @dataclass(frozen=True, slots=True)
 class Computed:
     """An immutable expression over columns of one source, which a condition compares. `sql`: `{0}`, `{1}`, ... stand
-    for `keys`. `result`: its type's name in pg_catalog. `strict`: NULL where one of the columns is. `total`: fails for
-    no value."""
+    for `keys`. `result`: its type's name in pg_catalog. `strict`: NULL where one of the columns is.
+    `indexable`: there may be an index on it that makes none of the OMS's own writes fail."""
 
     keys: tuple[str | int, ...]
     sql: str
     result: str
     strict: bool = True
-    total: bool = True
+    indexable: bool = True
 
 
 Key: TypeAlias = "str | int | Computed"
@@ -223,7 +223,7 @@ def column_of(node: Node) -> Column | None:
         parts = [column for part in key.keys if (column := column_of((source, part))) is not None]
         if len(parts) < len(key.keys):
             return None
-        return computed(parts, key.sql, key.result, strict=key.strict, total=key.total)
+        return computed(parts, key.sql, key.result, strict=key.strict, indexable=key.indexable)
     if source.table is not None:
         return source.table.columns[str(key)]
     below = _one_below(source, int(key))
@@ -271,5 +271,5 @@ def _over(key: Computed, parts: Sequence[Key]) -> Computed:
     inner = [part if isinstance(part, Computed) else Computed((part,), "{0}", "") for part in parts]
     keys = tuple(dict.fromkeys(name for part in inner for name in part.keys))
     texts = [nested(part.sql, [f"{{{keys.index(name)}}}" for name in part.keys]) for part in inner]
-    strict, total = (all(part.strict for part in (key, *inner)), all(part.total for part in (key, *inner)))
-    return replace(key, keys=keys, sql=nested(key.sql, texts), strict=strict, total=total)
+    strict, indexable = (all(part.strict for part in (key, *inner)), all(part.indexable for part in (key, *inner)))
+    return replace(key, keys=keys, sql=nested(key.sql, texts), strict=strict, indexable=indexable)

@@ -23,7 +23,7 @@ def value_of(scope: Scope, expression: exp.Expr) -> Node | None:
     if term.sql == "{0}":
         return term.source, term.keys[0]
     sql = f"({term.sql})" if term.cast else term.sql
-    return _compared(term.source, Computed(term.keys, sql, term.type, term.strict, term.total))
+    return _compared(term.source, Computed(term.keys, sql, term.type, term.strict, term.indexable))
 
 
 def _column(scope: Scope, expression: exp.Expr) -> Node | None:

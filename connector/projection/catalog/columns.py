@@ -26,7 +26,7 @@ class Column:
     """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
     for generated columns, which logical replication leaves out. `own_collation`: another one than the database's.
     `parts`: of a computed column, those that `sql`, an immutable expression, is made of: `{0}`, `{1}`, ... stand for
-    them; `strict`, `total`: see `Computed`."""
+    them; `strict`, `indexable`: see `Computed`."""
 
     name: str
     type: str
@@ -41,7 +41,7 @@ class Column:
     parts: tuple[Column, ...] = ()
     sql: str = ""
     strict: bool = True
-    total: bool = True
+    indexable: bool = True
 
     def written(self, alias: str) -> str:
         """The column as SQL, of a table named `alias`."""
@@ -71,11 +71,6 @@ class Column:
         names = (column.name for column in self.parts)
         plain = (name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else quoted(name) for name in names)
         return self.of_values(list(plain)).replace("pg_catalog.", "")
-
-    @property
-    def indexable(self) -> bool:
-        """False for an expression of which an index would make the OMS's own writes fail, or that may have none."""
-        return self.total and not any(part.is_enum for part in self.parts)
 
     def faithful(self) -> bool:
         """True when two values are equal exactly if their texts are (blanks at the end of char(n) aside)."""
@@ -125,7 +120,7 @@ def same_text(one: Column, other: Column) -> bool:
     return True
 
 
-def computed(parts: Sequence[Column], sql: str, result: str, *, strict: bool, total: bool) -> Column:
+def computed(parts: Sequence[Column], sql: str, result: str, *, strict: bool, indexable: bool) -> Column:
     """An immutable expression over columns of one table, or over other expressions. `result`: its type's name in
     pg_catalog."""
     stored = tuple(dict.fromkeys(one for part in parts for one in part.stored))
@@ -145,7 +140,7 @@ def computed(parts: Sequence[Column], sql: str, result: str, *, strict: bool, to
         parts=stored,
         sql=sql,
         strict=strict and all(column.strict for column in parts),
-        total=total and all(column.total for column in parts),
+        indexable=indexable and all(column.indexable for column in parts),
     )
 
 
