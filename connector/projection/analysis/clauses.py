@@ -44,7 +44,8 @@ class Clauses:
             return
         written = expression.this if isinstance(expression, exp.Alias) else expression
         node = self.scope.references.get(id(bare(written))) if isinstance(bare(written), exp.Column) else None
-        yield Output(output_name(expression), written, node, value=value_of(self.scope, written))
+        value = value_of(self.scope, written) if node is None else None
+        yield Output(output_name(expression), written, node, same=() if value is None else (value,))
 
     def _star(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
         if isinstance(expression, exp.Column):

@@ -37,6 +37,7 @@ _ALSO_TAKEN_FOR_ONE: Final = frozenset(
 ) | {"jsonb_extract_scalar", "date_to_date_str", "time_to_time_str", "ts_or_ds_to_date_str"}
 """Functions that Postgres has none of, and sqlglot reads as one of the forms: they are somebody's own."""
 _LONGEST: Final = 2_000
+_MOST_DIGITS: Final = 19
 _MOST_LETTERS: Final = 10_000
 
 
@@ -70,7 +71,7 @@ def _constant(expression: exp.Literal) -> Term | None:
     if expression.is_string:
         # What a backslash means is a setting's matter.
         return None if "\\" in text else Term(None, (), quoted_text(text), "literal")
-    if not text.isdigit() or int(text) >= 2**63:
+    if not text.isdigit() or len(text) > _MOST_DIGITS or int(text) >= 2**63:
         return None
     return Term(None, (), text, "int4" if int(text) < 2**31 else "int8")
 

@@ -93,7 +93,7 @@ class Implied:
 @dataclass(slots=True)
 class Output:
     """One output column. `node` when it is a source's column and nothing else, `expression` when it is written out.
-    `value`: what an expression is, of columns: see `values`.
+    `same`: where neither `node` nor `branches` says so, the columns or expressions over columns that this one equals.
     `unknown`: stands for any number of columns. `branches`: of a set operation, the column in each branch whose values
     this one passes on unchanged; empty when some branch changes it."""
 
@@ -102,7 +102,7 @@ class Output:
     node: Node | None = None
     branches: tuple[Node, ...] = ()
     unknown: bool = False
-    value: Node | None = None
+    same: tuple[Node, ...] = ()
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -111,8 +111,8 @@ class Output:
 
     @property
     def values(self) -> tuple[Node, ...]:
-        """The columns, or expressions over columns, that this one equals."""
-        return self.nodes or (() if self.value is None else (self.value,))
+        """The columns, or expressions over columns, that this one equals; of a set operation, one in each branch."""
+        return self.nodes or self.same
 
 
 @dataclass(eq=False, slots=True, repr=False)

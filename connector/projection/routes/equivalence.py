@@ -113,10 +113,9 @@ class Equivalences:
             return
         self._there(source)
         if source.inner is not None and source.inner in self._scopes:
-            output = source.inner.outputs[int(key)]
-            inside = output.value if output.node is None else output.node
-            if inside is not None:
-                self._not_null(inside)
+            inside = source.inner.outputs[int(key)].values
+            if len(inside) == 1:
+                self._not_null(inside[0])
 
     # what is equal
 
