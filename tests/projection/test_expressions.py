@@ -73,7 +73,9 @@ async def loaded(case: Case, dsn: str) -> Projection:
     return await load(case.text, path="mapping.sql", read_dsn=dsn, timezone="UTC", statement_timeout_ms=10_000)
 
 
-@pytest.mark.parametrize("case", [case for case in ACCEPTED if "expression_" in case.name], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in ACCEPTED if case.name.startswith(("expression_", "array_"))], ids=lambda case: case.name
+)
 async def test_the_index_that_is_asked_for_serves_the_lookup(case: Case, shop: Database) -> None:
     projection = await loaded(case, shop.dsn)
     wanted = [use for use in projection.uses if use.route.lookup is not None]

@@ -134,6 +134,14 @@ def _argument(scope: Scope, expression: exp.Expr, wanted: type) -> str | None:
     return text.sql if text is not None else None
 
 
+def _split(scope: Scope, expression: exp.Expr) -> Term | None:
+    """A text's parts as an array."""
+    text, constant = as_text(read(scope, expression.this)), _argument(scope, expression.expression, str)
+    if text is None or constant is None or expression.args.get("null") or "string_to_array" in scope.overloaded:
+        return None
+    return made([text], "_text", lambda texts: f"pg_catalog.string_to_array({texts[0]}, {constant})")
+
+
 def _joined(scope: Scope, expression: exp.Expr) -> Term | None:
     """`||` of texts and of what it makes a text of."""
     terms = [read(scope, side) for side in (expression.this, expression.expression)]
@@ -251,6 +259,7 @@ _READERS: Final[dict[type[exp.Expr], Callable[[Scope, exp.Expr], Term | None]]] 
     **dict.fromkeys(_ARGUMENTS, _function),
     **dict.fromkeys(_SIGNS, _json),
     exp.DPipe: _joined,
+    exp.StringToArray: _split,
     exp.Coalesce: _coalesce,
     exp.Nullif: _nullif,
     exp.Add: _sum,

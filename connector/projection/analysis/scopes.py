@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from connector.model.changes import TableName
 from connector.projection.catalog.columns import Column, computed, nested
+from connector.projection.catalog.elements import element
 from connector.projection.catalog.tables import Table
 
 
@@ -43,11 +44,21 @@ class Region:
     parent: Region | None
 
 
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What a row of a source is one element of, if it is one. Two of the same array needn't be equal, so each mention
+    of an array makes a source. `kind`: see `elements.element`."""
+
+    array: Node
+    kind: str
+
+
 @dataclass(eq=False, slots=True, repr=False)
 class Source:
     """`columns`: visible name to a base column's name or to the position of the inner scope's output.
     `open`: may have columns that we don't know (functions). `computed`: the expressions over its columns that some
-    condition compares.
+    condition compares. `element`: column 0 is an element of an array; `elements`: sources of elements of its own
+    arrays, each with the array.
     `work_table`: the recursive CTE whose rows of the round before this source reads. `only`: without the tables that
     inherit. `unqualified_at`: where a table or view is named in the mapping without its schema."""
 
@@ -60,6 +71,8 @@ class Source:
     columns: dict[str, str | int] = field(default_factory=dict)
     open: bool = False
     computed: set[Computed] = field(default_factory=set)
+    element: Element | None = None
+    elements: list[tuple[Source, Key]] = field(default_factory=list)
     work_table: Scope | None = None
     only: bool = False
     unqualified_at: int | None = None
@@ -226,6 +239,9 @@ def column_of(node: Node) -> Column | None:
         return computed(parts, key.sql, key.result, strict=key.strict, indexable=key.indexable)
     if source.table is not None:
         return source.table.columns[str(key)]
+    if source.element is not None:
+        array = column_of(source.element.array)
+        return element(array, source.element.kind) if array is not None else None
     below = _one_below(source, int(key))
     return column_of(below) if below is not None else None
 
@@ -257,9 +273,13 @@ def surely_there(node: Node) -> bool:
     return bool(below) and all(surely_there(found) for found in below)
 
 
-def below(source: Source, key: Computed) -> Iterator[Node]:
-    """The same expression in the scopes inside of a derived table: one for each branch of a set operation. Only where
-    all of its columns are columns of one source there."""
+def below(source: Source, key: Key) -> Iterator[Node]:
+    """The same column or expression in the scopes inside of a derived table: one for each branch of a set operation.
+    Only where all of its columns are columns of one source there."""
+    if not isinstance(key, Computed):
+        if source.inner is not None and int(key) < len(source.inner.outputs):
+            yield from source.inner.outputs[int(key)].values
+        return
     outputs = [source.inner.outputs[int(str(part))] for part in key.keys] if source.inner is not None else []
     for nodes in zip(*(output.values for output in outputs), strict=False):
         if all(other is nodes[0][0] for other, _ in nodes):

@@ -1,4 +1,5 @@
-"""What an expression in a condition stands for: a column, or an immutable expression over columns of one source.
+"""What an expression in a condition stands for: a column, or an immutable expression over columns of one source; and
+the arrays whose elements are meant.
 
 No I/O."""
 
@@ -7,8 +8,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from connector.projection.analysis.forms import read
-from connector.projection.analysis.scopes import Computed, Node, Scope, Source, below, column_of
+from connector.projection.analysis.scopes import Computed, Element, Key, Node, Scope, Source, below, column_of
 from connector.projection.catalog.columns import widened
+from connector.projection.catalog.elements import element
 from connector.projection.sql.syntax import CAST_TYPES, bare
 
 
@@ -34,6 +36,25 @@ def _column(scope: Scope, expression: exp.Expr) -> Node | None:
     column = column_of(node) if node is not None else None
     cast = CAST_TYPES.get(target.this) if not target.expressions else None
     return node if column is not None and cast is not None and widened(column, cast) else None
+
+
+def element_of(scope: Scope, array: exp.Expr, kind: str, at: int, alias: str = "", column: str = "") -> Source | None:
+    """A source whose rows are the elements of an array; None when the expression is none whose elements we follow."""
+    node = value_of(scope, array)
+    whole = column_of(node) if node is not None else None
+    if node is None or whole is None or element(whole, kind) is None:
+        return None
+    # More columns may stand beside it: WITH ORDINALITY.
+    made = Source(alias, scope, at, columns={column: 0}, open=True, element=Element(node, kind))
+    _listed(made, *node)
+    return made
+
+
+def _listed(made: Source, source: Source, key: Key) -> None:
+    """Note the array's elements, here and in every derived table that passes the array on."""
+    source.elements.append((made, key))
+    for inner, same in below(source, key):
+        _listed(made, inner, same)
 
 
 def _compared(source: Source, key: Computed) -> Node:

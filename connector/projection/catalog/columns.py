@@ -26,7 +26,8 @@ class Column:
     """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
     for generated columns, which logical replication leaves out. `own_collation`: another one than the database's.
     `parts`: of a computed column, those that `sql`, an immutable expression, is made of: `{0}`, `{1}`, ... stand for
-    them; `strict`, `indexable`: see `Computed`."""
+    them; `strict`, `indexable`: see `Computed`. `many`: it is an array, and its elements are
+    meant; all types are theirs then."""
 
     name: str
     type: str
@@ -42,6 +43,7 @@ class Column:
     sql: str = ""
     strict: bool = True
     indexable: bool = True
+    many: bool = False
 
     def written(self, alias: str) -> str:
         """The column as SQL, of a table named `alias`."""

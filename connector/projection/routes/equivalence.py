@@ -65,6 +65,8 @@ class Equivalences:
             region = region.parent
         if source.inner is not None and not source.inner.may_be_empty():
             self._row(source.inner)
+        if source.element is not None:
+            self._not_null(source.element.array)
 
     def _row(self, scope: Scope) -> None:
         """A joined row of the scope exists (before it is grouped)."""

@@ -100,3 +100,9 @@ CREATE FUNCTION shop.spelled(bigint) RETURNS text LANGUAGE plpgsql STABLE AS 'BE
 CREATE FUNCTION shop.dice() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 4; END';
 CREATE FUNCTION shop.token() RETURNS text LANGUAGE sql VOLATILE AS 'SELECT random()::text';
 CREATE FUNCTION shop.folded(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)';
+CREATE TABLE shop.list_order (
+    id bigint PRIMARY KEY, tag_ids bigint[], small_ids int[], codes varchar[], csv text, lines jsonb
+);
+CREATE TABLE shop.tag (id bigint PRIMARY KEY, code text, label varchar(20), owner_id bigint);
+CREATE TABLE shop.tag_note (id bigint PRIMARY KEY, tag_code text, body text);
+CREATE TABLE shop.basket (id bigint PRIMARY KEY, order_ids int[], lines jsonb);
