@@ -8,7 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector.projection import Projection, load
+from connector.model.changes import Changes, Operation, TableName
+from connector.model.errors import ConfigurationError
+from connector.model.orders import Lookup
+from connector.projection import Assembler, Projection, load
 from connector.projection.analysis.terms import readable
 from tests.projection.cases import ACCEPTED, Case, shop, shop_template
 from tests.support.fixtures.postgres import Database
@@ -102,3 +105,84 @@ async def test_the_index_that_is_asked_for_serves_the_lookup(case: Case, shop: D
 
 def _explained(projection: Projection) -> list[dict[str, Any]]:
     return [use for table in projection.explain()["tables"] for use in table["uses"]]
+
+
+async def assembler_of(text: str, shop: Database) -> Assembler:
+    projection = await load(text, path="mapping.sql", read_dsn=shop.dsn, timezone="UTC", statement_timeout_ms=10_000)
+    return Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=10_000)
+
+
+async def test_a_null_that_coalesce_makes_something_of_leads_to_orders(shop: Database) -> None:
+    with shop.connect() as connection:
+        connection.execute("INSERT INTO shop.web_order (id, email) VALUES (1, 'none'), (2, ''), (3, 'a@x'), (4, NULL)")
+    text = (
+        "SELECT o.id, n.body FROM shop.web_order o LEFT JOIN shop.member_note n ON coalesce(n.email, 'none') = o.email"
+    )
+    assembler = await assembler_of(text, shop)
+    try:
+        note = TableName("shop", "member_note")
+        assert set(assembler.projection.routes.interest[note]) == {"id", "email"}
+        at = assembler.projection.routes.interest[note].index("email")
+        led = {}
+        for value in (None, "", "a@x", "="):
+            image = tuple(value if place == at else "7" for place in range(2))
+            affected = assembler.projection.routes.affected(Changes(note, Operation.INSERT, 1, (image,)))
+            led[value] = (await assembler.resolve(list(affected.lookups), None, 10)).keys
+    finally:
+        await assembler.aclose()
+    assert led == {None: ("1",), "": ("2",), "a@x": ("3",), "=": ()}
+
+
+async def test_a_value_that_an_expression_fails_for_leads_to_all_orders(shop: Database) -> None:
+    with shop.connect() as connection:
+        connection.execute("INSERT INTO shop.web_order (id, external_id) VALUES (1, 8), (2, NULL)")
+    text = "SELECT o.id, n.body FROM shop.web_order o LEFT JOIN shop.member_note n ON n.id + 1 = o.external_id"
+    assembler = await assembler_of(text, shop)
+    try:
+        [route] = [use.route.name for use in assembler.projection.uses if use.alias == "n"]
+        one = await assembler.resolve([Lookup(route, ("7",))], None, 10)
+        both = await assembler.resolve([Lookup(route, ("7",)), Lookup(route, (str(2**63 - 1),))], None, 10)
+    finally:
+        await assembler.aclose()
+    assert (one.keys, both.keys) == (("1",), ("1", "2"))
+
+
+OVERLOADED = {
+    "a function": ("lower(n.email) = o.email", "CREATE FUNCTION shop.lower(varchar) RETURNS text {} 'SELECT ''x'''"),
+    "a cast": ("n.id::text = o.email", "CREATE FUNCTION shop.f(bigint) RETURNS text {} 'SELECT ''x'''"),
+    "an operator": ("n.body || 'x' = o.email", "CREATE FUNCTION shop.f(text, text) RETURNS text {} 'SELECT ''x'''"),
+}
+MADE = {
+    "a cast": "CREATE CAST (bigint AS text) WITH FUNCTION shop.f(bigint)",
+    "an operator": "CREATE OPERATOR shop.|| (LEFTARG = text, RIGHTARG = text, FUNCTION = shop.f)",
+}
+
+
+@pytest.mark.parametrize("what", OVERLOADED)
+async def test_what_may_mean_somebodys_own_function_is_no_expression_that_is_followed(
+    what: str, shop: Database
+) -> None:
+    condition, function = OVERLOADED[what]
+    text = f"SELECT o.id, n.body FROM shop.web_order o LEFT JOIN shop.member_note n ON {condition}"
+    with shop.connect() as connection:
+        connection.execute(f'ALTER DATABASE "{shop.name}" SET search_path = shop, public')
+        await (await assembler_of(text, shop)).aclose()
+        connection.execute(function.format("LANGUAGE sql IMMUTABLE AS"))
+        if what in MADE:
+            connection.execute(MADE[what])
+    with pytest.raises(ConfigurationError) as caught:
+        await assembler_of(text, shop)
+    assert "no way leads from a changed row of shop.member_note" in caught.value.problems[0].what
+
+
+async def test_a_function_for_an_extensions_type_is_none_that_a_text_is_passed_to(shop: Database) -> None:
+    text = (
+        "SELECT o.id, n.body FROM shop.web_order o LEFT JOIN shop.member_note n ON replace(n.email, 'a', 'b') = o.email"
+    )
+    with shop.connect() as connection:
+        connection.execute(f'ALTER DATABASE "{shop.name}" SET search_path = shop, public')
+        connection.execute(
+            """CREATE FUNCTION shop.replace(shop.grade, shop.grade, shop.grade) RETURNS text LANGUAGE sql IMMUTABLE
+            AS 'SELECT ''x'''"""
+        )
+    await (await assembler_of(text, shop)).aclose()
