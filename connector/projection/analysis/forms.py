@@ -79,7 +79,7 @@ def _constant(expression: exp.Literal) -> Term | None:
 # functions of a text
 
 _ARGUMENTS: Final[dict[type[exp.Expr], tuple[str, tuple[str, ...]]]] = {
-    exp.Lower: ("lower", ()),
+    exp.Lower: ("upper", ()),
     exp.Upper: ("upper", ()),
     exp.MD5: ("md5", ()),
     exp.Reverse: ("reverse", ()),

@@ -20,6 +20,15 @@ bytes of a row. Longer ones are none that anything sensible is joined by, and al
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What an image doesn't carry: a column (`unchanged`: as it was before, so the reverse index knows the orders), or
+    texts short enough to be looked up."""
+
+    what: str
+    unchanged: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RouteReader:
     """Reads one route's columns from an image, by position. `name` is None when the columns are the key itself.
     `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not.
@@ -33,9 +42,8 @@ class RouteReader:
     nullable: tuple[bool, ...] = ()
     before: RouteReader | None = None
 
-    def read(self, image: Image) -> tuple[str, ...] | str | None:
-        """The texts; None when one is NULL by which nothing is joined; a str says what the image doesn't carry: a
-        column, or texts short enough to be looked up."""
+    def read(self, image: Image) -> tuple[str, ...] | Missing | None:
+        """The texts; None when one is NULL by which nothing is joined."""
         texts: list[str] = []
         unknown = None
         nullable = self.nullable or (False,) * len(self.columns)
@@ -48,9 +56,11 @@ class RouteReader:
             else:
                 text = value.rstrip(" ") if padded and value is not None else value
                 texts.append(marked(text) if null else text or "")
-        if unknown is None and self.name is not None and _too_long(texts):
-            unknown = f"{', '.join(self.columns)} in {LONGEST_LOOKUP:,} bytes or less"
-        return unknown if unknown is not None else tuple(texts)
+        if unknown is not None:
+            return Missing(unknown, unchanged=True)
+        if self.name is not None and _too_long(texts):
+            return Missing(f"{', '.join(self.columns)} in {LONGEST_LOOKUP:,} bytes or less", unchanged=False)
+        return tuple(texts)
 
 
 def _too_long(texts: Sequence[str]) -> bool:
@@ -103,8 +113,8 @@ class Routes:
             before = reader.before if changes.operation is not Operation.INSERT else None
             for image in changes.images:
                 found = reader.read(image)
-                if isinstance(found, str) and before is None:
-                    sweep = f"{changes.operation} on {changes.table} does not carry {found}"
+                if isinstance(found, Missing) and not (found.unchanged and before is not None):
+                    sweep = f"{changes.operation} on {changes.table} does not carry {found.what}"
                 elif isinstance(found, tuple) and reader.name is None:
                     keys.add(encoded(found))
                 elif isinstance(found, tuple) and reader.name is not None:
