@@ -43,9 +43,10 @@ VALUES: dict[str, Sequence[str | None]] = {
     "jsonb": ('{"tags": ["a", "b"]}', '{"tags": []}', "{}", None),
 }
 VALUES_OF: dict[str, Sequence[str | None]] = {
-    "email": ("ann@x", "Ann@x", "ANN@X", "bob@x", " bob@x", "", None),
-    "ref": ("sale.line,1", "sale.line,2", "sale.line,3", "order-1", "order-2", "order-x", "1", "2", "x", "", None),
-    "number_text": ("1", "2", " 3", "+4", "4", "", None),
+    "email": ("ann@x", "Ann@x", "ANN@X", "bob@x", " bob@x", None),
+    "ref": ("sale.line,1", "sale.line,2", "order-x", "1", "x", "a", None),
+    "vref": ("ann@x", "none", None),
+    "number_text": ("1", "2 ", " 3", "+4", "", None),
     "csv": ("1,2", "2", ",3,,4", "1, 2", "x", "", None),
     "code": ("a", "b", "B", "c", "", None),
     "label": ("x", "y", "z", None),
@@ -56,7 +57,7 @@ VALUES_OF: dict[str, Sequence[str | None]] = {
         *("[]", None),
     ),
     "meta": (
-        *(f'{{"id": {n}, "sku": "{w}", "in": {{"ids": [{n}, 9]}}}}' for n, w in ((1, "a"), (2, "b"), (3, "a"))),
+        *(f'{{"id": {n}, "sku": "{w}", "in": {{"ids": [{n}, 9]}}}}' for n, w in ((1, "a"), (2, "x"), (3, "a"))),
         '{"id": "1", "in": []}',
         '{"id": null}',
         "{}",
@@ -67,6 +68,8 @@ VALUES_OF: dict[str, Sequence[str | None]] = {
 """Values of columns of these names."""
 TRANSACTIONS = 12
 MANY = 120
+RARELY_JOINED = ("expression_", "array_")
+"""Begin the names of cases of which it takes more transactions until rows meet."""
 
 
 class Shop:
@@ -217,6 +220,7 @@ async def test_no_change_of_an_order_is_missed_and_assembly_equals_the_mapping(
     )
     assembler = Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=10_000)
     width = len(projection.key)
+    transactions *= 6 if case.name.startswith(RARELY_JOINED) else 1
     changed_orders = 0
     with shop.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
