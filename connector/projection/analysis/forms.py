@@ -87,7 +87,7 @@ _ARGUMENTS: Final[dict[type[exp.Expr], tuple[str, tuple[str, ...]]]] = {
     exp.Right: ("right", ("expression",)),
     exp.Substring: ("substr", ("start", "length")),
     exp.SplitPart: ("split_part", ("delimiter", "part_index")),
-    exp.Replace: ("replace", ("expression", "replacement")),
+    exp.Replace: ("replace", ("replacement", "expression")),
     exp.Translate: ("translate", ("from_", "to")),
     exp.Pad: ("pad", ("expression", "fill_pattern")),
     exp.Trim: ("trim", ("expression",)),
