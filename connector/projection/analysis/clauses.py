@@ -10,6 +10,7 @@ from connector.projection.analysis.conditions import stated
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Unresolved, named
 from connector.projection.analysis.scopes import Node, Output
+from connector.projection.analysis.values import value_of
 from connector.projection.sql.syntax import bare, is_star, limits_rows, name_of, output_name, own_windows
 
 
@@ -43,7 +44,8 @@ class Clauses:
             return
         written = expression.this if isinstance(expression, exp.Alias) else expression
         node = self.scope.references.get(id(bare(written))) if isinstance(bare(written), exp.Column) else None
-        yield Output(output_name(expression), written, node)
+        value = value_of(self.scope, written) if node is None else None
+        yield Output(output_name(expression), written, node, same=() if value is None else (value,))
 
     def _star(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
         if isinstance(expression, exp.Column):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from connector.projection.analysis.scopes import Condition, Implied, Node, Region, Scope, Source, column_of
-from connector.projection.analysis.values import value_of
+from connector.projection.analysis.values import element_of, value_of
 from connector.projection.catalog.columns import comparable
 from connector.projection.sql.syntax import bare, items, offset_of, terms
 
@@ -22,6 +22,8 @@ def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: 
                 made += _equality(scope, nested, left, right, guard)
         elif isinstance(term, exp.In) and term.args.get("query") is not None:
             made += _chosen(scope, nested, items(term.this), term.args["query"], guard)
+        elif isinstance(term, (exp.ArrayContainsAll, exp.ArrayContainedBy)):
+            made += _contained(scope, term, guard)
         elif isinstance(term, exp.Exists):
             inner = _inside(nested, term.this)
             if inner is not None:
@@ -50,8 +52,28 @@ def _equality(
         query = bare(other.this) if isinstance(other, exp.Any) else bare(other)
         if isinstance(query, (exp.Subquery, exp.Query)):
             return _chosen(scope, nested, items(one), query, guard)
+        if isinstance(other, exp.Any):
+            return _element(scope, one, query, guard)
     ours, theirs = value_of(scope, left), value_of(scope, right)
     return condition(ours, theirs, guard) if ours is not None and theirs is not None else []
+
+
+def _contained(
+    scope: Scope, term: exp.ArrayContainsAll | exp.ArrayContainedBy, guard: tuple[Region, ...]
+) -> list[Condition]:
+    """`array @> ARRAY[one, another]`, or the other way round: each is an element."""
+    array, parts = bare(term.this), bare(term.expression)
+    if isinstance(term, exp.ArrayContainedBy):
+        array, parts = parts, array
+    if not isinstance(parts, exp.Array) or {"@>", "<@"} & scope.overloaded:
+        return []
+    return [made for one in parts.expressions for made in _element(scope, one, array, guard)]
+
+
+def _element(scope: Scope, one: exp.Expr, array: exp.Expr, guard: tuple[Region, ...]) -> list[Condition]:
+    """Some element of the array equals the expression."""
+    ours, source = value_of(scope, one), element_of(scope, array, "array", offset_of(array))
+    return condition(ours, (source, 0), guard) if ours is not None and source is not None else []
 
 
 def _chosen(

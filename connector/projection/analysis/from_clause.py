@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
@@ -11,6 +11,7 @@ from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Group, Unresolved, named
 from connector.projection.analysis.scopes import Condition, Region, Source
 from connector.projection.analysis.tables import TableReader
+from connector.projection.analysis.values import element_of
 from connector.projection.sql.identifiers import fold
 from connector.projection.sql.syntax import is_comma, name_of
 
@@ -133,7 +134,25 @@ class FromClause:
             if not isinstance(child, exp.TableAlias):
                 self.expressions.visit(child, before)
         called = node.this if isinstance(node.this, exp.Anonymous) else None
+        element = self._elements(node, name, renamed)
+        if element is not None:
+            return element
         return Source(name or (fold(called.name) if called else ""), self.scope, self.resolver.at(node), open=True)
+
+    def _elements(self, node: exp.Expr, alias: str, renamed: Sequence[str]) -> Source | None:
+        """The rows that a function makes of an array. Their column has the table's alias for a name, unless the
+        function has one for it (https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM)."""
+        rows_from = node.args.get("rows_from") or []
+        call = rows_from[0] if len(rows_from) == 1 else node if isinstance(node, exp.Unnest) else node.this
+        word = "unnest" if isinstance(call, exp.Unnest) else fold(call.name) if isinstance(call, exp.Anonymous) else ""
+        kind = "array" if word == "unnest" else _LISTS.get(word)
+        if kind is None or len(call.expressions) != 1 or word in self.scope.overloaded:
+            return None
+        column = renamed[0] if renamed else "value" if word in _LISTS else alias or word
+        return element_of(self.scope, call.expressions[0], kind, self.resolver.at(node), alias or word, column)
+
+
+_LISTS = {"jsonb_array_elements": "jsonb", "jsonb_array_elements_text": "text"}
 
 
 def _is_join(inside: exp.Expr) -> bool:

@@ -6,7 +6,7 @@ stood in the mapping, in parentheses; its problems are placed where the mapping 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 
 from sqlglot import exp
@@ -110,7 +110,8 @@ class MappingResolver:
 
     def _new(self, query: exp.Query, parent: Scope | None, place: exp.Expr, *, alternatives: bool = False) -> Scope:
         view = self._views[-1][0] if self._views else None
-        scope = Scope(query, parent, self.at(place), view=view, alternatives=alternatives)
+        overloaded = self.catalog.functions.overloaded
+        scope = Scope(query, parent, self.at(place), view=view, alternatives=alternatives, overloaded=overloaded)
         if parent is not None:
             parent.children.append(scope)
         return scope
@@ -210,19 +211,23 @@ def _united(scope: Scope) -> list[Output]:
     outputs = []
     for number in range(min(len(inner.outputs) for inner in inners)):
         nodes: tuple[Node, ...] = tuple((source, number) for source in scope.sources)
-        kept = sure and _unites([inner.outputs[number] for inner in inners], nodes)
+        below = [inner.outputs[number] for inner in inners]
+        kept = sure and _unites(below, nodes, lambda output: output.nodes)
+        same = sure and not kept and _unites(below, nodes, lambda output: output.values)
         if scope.recursive:
             kept = kept and _passes(inners[-1], number, scope)
-        outputs.append(Output(inners[0].outputs[number].name, None, None, nodes if kept else ()))
+            same = False
+        outputs.append(Output(below[0].name, None, None, nodes if kept else (), same=nodes if same else ()))
     return outputs
 
 
-def _unites(outputs: list[Output], nodes: Iterable[Node]) -> bool:
-    """True when the values of each branch come out as they are: one type, or types that widen into each other."""
+def _unites(outputs: list[Output], nodes: Iterable[Node], passed: Callable[[Output], tuple[Node, ...]]) -> bool:
+    """True when the values of each branch come out as they are: one type, or types that widen into each other.
+    `passed`: what counts as a column of a branch."""
     columns: list[Column] = []
     casts: list[str | None] = []
     for output, node in zip(outputs, nodes, strict=True):
-        column = column_of(node)
+        column = column_of(node) if passed(output) else None
         if column is not None:
             columns.append(column)
             continue

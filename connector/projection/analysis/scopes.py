@@ -8,26 +8,29 @@ asked by `equivalence`, `key`, `search` and `restriction`. No I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sqlglot import exp
 
 from connector.model.changes import TableName
-from connector.projection.catalog.columns import Column, computed
+from connector.projection.catalog.columns import Column, computed, nested
+from connector.projection.catalog.elements import element
 from connector.projection.catalog.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
     """An immutable expression over columns of one source, which a condition compares. `sql`: `{0}`, `{1}`, ... stand
-    for `keys`. `result`: its type's name in pg_catalog. `strict`: NULL where one of the columns is."""
+    for `keys`. `result`: its type's name in pg_catalog. `strict`: NULL where one of the columns is.
+    `indexable`: there may be an index on it that makes none of the OMS's own writes fail."""
 
     keys: tuple[str | int, ...]
     sql: str
     result: str
     strict: bool = True
+    indexable: bool = True
 
 
 Key: TypeAlias = "str | int | Computed"
@@ -41,11 +44,21 @@ class Region:
     parent: Region | None
 
 
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What a row of a source is one element of, if it is one. Two of the same array needn't be equal, so each mention
+    of an array makes a source. `kind`: see `elements.element`."""
+
+    array: Node
+    kind: str
+
+
 @dataclass(eq=False, slots=True, repr=False)
 class Source:
     """`columns`: visible name to a base column's name or to the position of the inner scope's output.
     `open`: may have columns that we don't know (functions). `computed`: the expressions over its columns that some
-    condition compares.
+    condition compares. `element`: column 0 is an element of an array; `elements`: sources of elements of its own
+    arrays, each with the array.
     `work_table`: the recursive CTE whose rows of the round before this source reads. `only`: without the tables that
     inherit. `unqualified_at`: where a table or view is named in the mapping without its schema."""
 
@@ -58,6 +71,8 @@ class Source:
     columns: dict[str, str | int] = field(default_factory=dict)
     open: bool = False
     computed: set[Computed] = field(default_factory=set)
+    element: Element | None = None
+    elements: list[tuple[Source, Key]] = field(default_factory=list)
     work_table: Scope | None = None
     only: bool = False
     unqualified_at: int | None = None
@@ -91,6 +106,7 @@ class Implied:
 @dataclass(slots=True)
 class Output:
     """One output column. `node` when it is a source's column and nothing else, `expression` when it is written out.
+    `same`: where neither `node` nor `branches` says so, the columns or expressions over columns that this one equals.
     `unknown`: stands for any number of columns. `branches`: of a set operation, the column in each branch whose values
     this one passes on unchanged; empty when some branch changes it."""
 
@@ -99,11 +115,17 @@ class Output:
     node: Node | None = None
     branches: tuple[Node, ...] = ()
     unknown: bool = False
+    same: tuple[Node, ...] = ()
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The columns that this one is."""
         return self.branches if self.node is None else (self.node,)
+
+    @property
+    def values(self) -> tuple[Node, ...]:
+        """The columns, or expressions over columns, that this one equals; of a set operation, one in each branch."""
+        return self.nodes or self.same
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -112,9 +134,9 @@ class Scope:
     no IN. `references`: what the column at this identity in the tree means. `grouping`: the GROUP BY columns, None
     without GROUP BY. `whole_rows`: sources read as a whole (`o.*`, `to_jsonb(o)`). `alternatives`: a set operation: a
     row comes from one of the sources, not from all; `recursive` when the last reads what the others gave. `view`: the
-    view that this text belongs to. `not_null`: columns that WHERE says are not NULL. `shuffled`: a star over USING
-    columns, whose order is not known. `self_join`: a second reading of the scope around, see `resolve`; `coupled`:
-    has some.
+    view that this text belongs to. `overloaded`: see `Functions`. `not_null`: columns that WHERE says are not NULL.
+    `shuffled`: a star over USING columns, whose order is not known. `self_join`: a second reading of the scope around,
+    see `resolve`; `coupled`: has some.
     """
 
     select: exp.Query
@@ -138,6 +160,7 @@ class Scope:
     alternatives: bool = False
     recursive: bool = False
     view: TableName | None = None
+    overloaded: frozenset[str] = frozenset()
     not_null: set[Node] = field(default_factory=set)
     shuffled: bool = False
     self_join: bool = False
@@ -211,16 +234,16 @@ def column_of(node: Node) -> Column | None:
     source, key = node
     if isinstance(key, Computed):
         parts = [column for part in key.keys if (column := column_of((source, part))) is not None]
-        return computed(parts, key.sql, key.result) if len(parts) == len(key.keys) else None
-    while source.table is None:
-        below = _one_below(source, int(key))
-        if below is None:
+        if len(parts) < len(key.keys):
             return None
-        source, found = below
-        if isinstance(found, Computed):
-            return None
-        key = found
-    return source.table.columns[str(key)]
+        return computed(parts, key.sql, key.result, strict=key.strict, indexable=key.indexable)
+    if source.table is not None:
+        return source.table.columns[str(key)]
+    if source.element is not None:
+        array = column_of(source.element.array)
+        return element(array, source.element.kind) if array is not None else None
+    below = _one_below(source, int(key))
+    return column_of(below) if below is not None else None
 
 
 def _one_below(source: Source, number: int) -> Node | None:
@@ -229,18 +252,16 @@ def _one_below(source: Source, number: int) -> Node | None:
         return source.work_table.sources[0], number
     if source.inner is None or number >= len(source.inner.outputs):
         return None
-    return next(iter(source.inner.outputs[number].nodes), None)
+    return next(iter(source.inner.outputs[number].values), None)
 
 
 def surely_there(node: Node) -> bool:
     """True when the column is never NULL on a row of its scope."""
     source, key = node
-    if isinstance(key, Computed):
-        return key.strict and all(surely_there((source, part)) for part in key.keys)
     scope = source.scope
     if any(node in (condition.left, condition.right) for condition in scope.conditions if not condition.guard):
         return True
-    if source.region is not None:
+    if source.region is not None or isinstance(key, Computed):
         return False
     if node in scope.not_null:
         return True
@@ -252,11 +273,23 @@ def surely_there(node: Node) -> bool:
     return bool(below) and all(surely_there(found) for found in below)
 
 
-def below(source: Source, key: Computed) -> Iterator[Node]:
-    """The same expression in the scopes inside of a derived table: one for each branch of a set operation. Only where
-    all of its columns are columns of one source there."""
+def below(source: Source, key: Key) -> Iterator[Node]:
+    """The same column or expression in the scopes inside of a derived table: one for each branch of a set operation.
+    Only where all of its columns are columns of one source there."""
+    if not isinstance(key, Computed):
+        if source.inner is not None and int(key) < len(source.inner.outputs):
+            yield from source.inner.outputs[int(key)].values
+        return
     outputs = [source.inner.outputs[int(str(part))] for part in key.keys] if source.inner is not None else []
-    for nodes in zip(*(output.nodes for output in outputs), strict=False):
-        inner, keys = nodes[0][0], tuple(part for _, part in nodes if not isinstance(part, Computed))
-        if len(keys) == len(nodes) and all(other is inner for other, _ in nodes):
-            yield inner, replace(key, keys=keys)
+    for nodes in zip(*(output.values for output in outputs), strict=False):
+        if all(other is nodes[0][0] for other, _ in nodes):
+            yield nodes[0][0], _over(key, [part for _, part in nodes])
+
+
+def _over(key: Computed, parts: Sequence[Key]) -> Computed:
+    """The expression, with others in the place of its columns."""
+    inner = [part if isinstance(part, Computed) else Computed((part,), "{0}", "") for part in parts]
+    keys = tuple(dict.fromkeys(name for part in inner for name in part.keys))
+    texts = [nested(part.sql, [f"{{{keys.index(name)}}}" for name in part.keys]) for part in inner]
+    strict, indexable = (all(part.strict for part in (key, *inner)), all(part.indexable for part in (key, *inner)))
+    return replace(key, keys=keys, sql=nested(key.sql, texts), strict=strict, indexable=indexable)

@@ -112,7 +112,7 @@ class Assembler:
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all, and
-        so does a value that is none of its column's any more."""
+        so does a value that is none of its column's any more, or of which an expression can't be computed."""
         names = {lookup.route for lookup in lookups}
         if len(names) > 1:
             raise ValueError("lookups of several routes")
@@ -123,7 +123,9 @@ class Assembler:
         try:
             return await self._page(route, [array_literal(column) for column in zip(*rows, strict=True)], after, limit)
         except OrderUnreadable as error:
-            if error.sqlstate not in NOT_A_VALUE or not await misfits(self._pool, route.value_types, rows):
+            if error.sqlstate not in NOT_A_VALUE:
+                raise
+            if not (route.computes or await misfits(self._pool, route.value_types, rows)):
                 raise
         return await self.scan(after, limit)
 

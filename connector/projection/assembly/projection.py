@@ -138,7 +138,7 @@ class Projection:
             "columns": [column.name for column in use.route.columns],
             "reverse_sql": lookup.sql if lookup else None,
             "indexed": not unserved,
-            "create_index": [_create_index(hop) for hop in unserved],
+            "create_index": [_create_index(hop) for hop in unserved if _may_be_indexed(hop)],
             "deletes": _deletes(use.route),
             "fan_out": self._fan_out(use.route, statistics),
         }
@@ -167,14 +167,23 @@ def _deletes(route: Route) -> str:
     return "reverse index" if route.index else "sweep"
 
 
+def _may_be_indexed(hop: Hop) -> bool:
+    return any(column.indexable for column in hop.columns)
+
+
 def _create_index(hop: Hop) -> str:
+    columns = [column for column in hop.columns if column.indexable]
+    lists = [column for column in columns if column.many]
+    # One kind of index for arrays, another for all else: the latter leads to fewer rows.
+    columns = [column for column in columns if not column.many] or lists[:1]
     terms = [
-        f"({column.of_values([quoted(stored.name) for stored in column.stored])})"
+        f"({column.of_values([quoted(stored.name) for stored in column.stored])})".replace("pg_catalog.", "")
         if column.parts
         else quoted(column.name)
-        for column in hop.columns
+        for column in columns
     ]
-    on = f"ON {quoted(hop.table.name.schema, hop.table.name.name)} ({', '.join(dict.fromkeys(terms))});"
+    kind = "USING gin " if columns == lists[:1] else ""
+    on = f"ON {quoted(hop.table.name.schema, hop.table.name.name)} {kind}({', '.join(dict.fromkeys(terms))});"
     if hop.table.kind == "p":
         # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
         return f"CREATE INDEX {on} -- CONCURRENTLY only on each partition, before this"

@@ -74,7 +74,8 @@ WITH RECURSIVE base(rel, num, name, typ, typmod, coll, streamed, filled) AS (
   SELECT b.rel, b.num, b.name, t.typbasetype, t.typtypmod, b.coll, b.streamed, b.filled
   FROM base b JOIN pg_type t ON t.oid = b.typ WHERE t.typtype = 'd')
 SELECT b.rel::bigint, b.name, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), n.nspname, b.typmod,
-  t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed, b.filled
+  t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed, b.filled,
+  b.coll NOT IN (0, 'pg_catalog."default"'::regcollation)
 FROM base b JOIN pg_type t ON t.oid = b.typ JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_collation l ON l.oid = b.coll
 WHERE t.typtype <> 'd' ORDER BY b.rel, b.num

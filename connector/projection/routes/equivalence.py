@@ -65,6 +65,8 @@ class Equivalences:
             region = region.parent
         if source.inner is not None and not source.inner.may_be_empty():
             self._row(source.inner)
+        if source.element is not None:
+            self._not_null(source.element.array)
 
     def _row(self, scope: Scope) -> None:
         """A joined row of the scope exists (before it is grouped)."""
@@ -113,9 +115,9 @@ class Equivalences:
             return
         self._there(source)
         if source.inner is not None and source.inner in self._scopes:
-            inside = source.inner.outputs[int(key)].node
-            if inside is not None:
-                self._not_null(inside)
+            inside = source.inner.outputs[int(key)].values
+            if len(inside) == 1:
+                self._not_null(inside[0])
 
     # what is equal
 
@@ -133,19 +135,20 @@ class Equivalences:
         outward = self.use.scope.within(inner)
 
         def passes(node: Node) -> bool:
+            if isinstance(node[1], Computed):
+                # Rows that share its columns share it, so those that differ in it are kept apart, too.
+                return all(passes((node[0], part)) for part in node[1].keys)
             # Of a set operation's branches only that is read which the rows in question come from.
             if inner.alternatives and node[0] not in self.present:
                 return False
             return not (outward and inner.why_coupled(node))
 
         for number, output in enumerate(inner.outputs):
-            for node in filter(passes, output.nodes):
+            for node in filter(passes, output.values):
                 self._join((source, number), node)
         for key in source.computed:
-            for inside, same in below(source, key):
-                assert isinstance(same, Computed)  # noqa: S101  # what `below` gives
-                if all(passes((inside, part)) for part in same.keys):
-                    self._join((source, key), (inside, same))
+            for node in filter(passes, below(source, key)):
+                self._join((source, key), node)
 
     def _root(self, node: Node) -> Node:
         while node in self._same:

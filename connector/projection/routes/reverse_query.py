@@ -6,14 +6,15 @@ Knows tables and columns; must not know how the chain of joins was found. No I/O
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Source
 from connector.projection.catalog.columns import Column
+from connector.projection.catalog.elements import listed
 from connector.projection.catalog.tables import Table
-from connector.projection.routes.route import Hop, Index, Lookup, Reads
+from connector.projection.routes.route import Hop, Index, Lookup, Reads, unmarked
 from connector.projection.sql.keys import among, given
 
 
@@ -28,6 +29,12 @@ class Step:
     def stored(self) -> tuple[Column, ...]:
         """The columns of the use that the step needs."""
         return tuple(dict.fromkeys(column for mine, _ in self.pairs for column in mine.stored))
+
+    @property
+    def values(self) -> tuple[tuple[Column, bool], ...]:
+        """The same, each with whether a NULL of it may equal something."""
+        strict = {column for mine, _ in self.pairs if mine.strict for column in mine.stored}
+        return tuple((column, column not in strict) for column in self.stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +80,70 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
     there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
     return Lookup(
         f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {_started(first)} AND {there}",
-        tuple(mine.asked_as for mine in first.stored),
+        tuple("pg_catalog.text" if null else mine.asked_as for mine, null in first.values),
         tuple(column.asked_as for column in columns),
         table,
         tuple(theirs.indexed_as for _, theirs in first.pairs),
         tuple(map(_hop, steps)),
         _reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns),
+        tuple(null for _, null in first.values),
+        any(column.parts for step in steps for pair in step.pairs for column in pair),
     )
 
 
 def _started(step: Step) -> str:
     """The condition that a row of `t1` belongs to one of the changed rows, given as one array parameter a column."""
-    theirs = [theirs.written("t1") for _, theirs in step.pairs]
-    if not any(mine.parts for mine, _ in step.pairs):
-        return among(theirs, [mine.asked_as for mine, _ in step.pairs])
+    if not any(mine.parts or theirs.many for mine, theirs in step.pairs):
+        return among([theirs.written("t1") for _, theirs in step.pairs], [mine.asked_as for mine, _ in step.pairs])
     names = [f"c{number}" for number in range(1, len(step.stored) + 1)]
-    values = {column: f"given.{name}::{column.asked_as}" for column, name in zip(step.stored, names, strict=True)}
-    made = ", ".join(mine.of_values([values[column] for column in mine.stored]) for mine, _ in step.pairs)
-    return f"({', '.join(theirs)}) IN (SELECT {made} FROM {given(names)})"
+    values = {
+        column: unmarked(f"given.{name}", column.asked_as) if null else f"given.{name}::{column.asked_as}"
+        for (column, null), name in zip(step.values, names, strict=True)
+    }
+    rows = given(names)
+    made, ours, theirs = [], [], []
+    for number, (mine, other) in enumerate(step.pairs, 1):
+        value = mine.of_values([values[column] for column in mine.stored])
+        if other.many:
+            # A pair of its own, which leads to no fewer: only so an index on the array serves.
+            among_given = f"ARRAY(SELECT {listed(value, other)} FROM {given(names)})"
+            made.append(f"{other.written('t1')} OPERATOR(pg_catalog.&&) {among_given}")
+            continue
+        if mine.many:
+            rows += f" CROSS JOIN LATERAL pg_catalog.unnest({value}) AS m{number}(value)"
+            value = f"m{number}.value"
+        ours.append(value)
+        theirs.append(other.written("t1"))
+    if ours:
+        made.append(f"({', '.join(theirs)}) IN (SELECT {', '.join(ours)} FROM {rows})")
+    return " AND ".join(made)
 
 
 def _joined(table: Table, steps: Sequence[Step], columns: Sequence[Column], number: int) -> tuple[str, list[str]]:
     """FROM a table, called `t<number>`, to the one that holds the key; and the key's expressions there."""
     tables = [f"{_quoted(table)} t{number}"]
     for step in steps:
+        here, there = f"t{number}", f"t{number + 1}"
         matches = " AND ".join(
-            f"{theirs.written(f't{number + 1}')} = {mine.written(f't{number}')}" for mine, theirs in step.pairs
+            equal
+            for mine, theirs in step.pairs
+            for equal in _equal(theirs, theirs.written(there), mine, mine.written(here))
         )
         number += 1
         tables.append(f"JOIN {_quoted(table_of(step.to))} t{number} ON {matches}")
     return " ".join(tables), [f"t{number}.{quoted(column.name)}" for column in columns]
+
+
+def _equal(one: Column, first: str, other: Column, second: str) -> Iterator[str]:
+    """That two columns are equal; with an array in both forms that an index may serve, from here or from there."""
+    if one.many:
+        one, first, other, second = other, second, one, first
+    if not other.many:
+        yield f"{first} = {second}"
+        return
+    yield f"{first} = ANY ({second})"
+    if other.indexable:
+        yield f"{second} OPERATOR(pg_catalog.@>) ARRAY[{listed(first, other)}]"
 
 
 def _outputs(keys: Sequence[str]) -> str:

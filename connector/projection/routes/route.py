@@ -43,6 +43,21 @@ class Lookup:
     hops: tuple[Hop, ...] = ()
     """Each table that the query reads, `first` first."""
     reads: Reads = ()
+    nullable: tuple[bool, ...] = ()
+    """Of which columns of the changed row a NULL may equal something, too (by coalesce): their values are written by
+    `marked`."""
+    computes: bool = False
+    """Some of it is an expression, which may fail for a value."""
+
+
+def marked(text: str | None) -> str:
+    """The value of a column that may be NULL, as a text that never is: empty, or the value's text after a mark."""
+    return "" if text is None else f"={text}"
+
+
+def unmarked(sql: str, type_name: str) -> str:
+    """The SQL that makes the value of it again."""
+    return f"CASE WHEN {sql} <> '' THEN pg_catalog.substr({sql}, 2)::{type_name} END"
 
 
 @dataclass(frozen=True, slots=True)

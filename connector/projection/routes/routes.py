@@ -12,7 +12,7 @@ from typing import Final
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.orders import Affected, Lookup, OrderKey, encoded
 from connector.projection.catalog.columns import Column
-from connector.projection.routes.route import Route
+from connector.projection.routes.route import Route, marked
 
 LONGEST_LOOKUP: Final = 2_000
 """Bytes of the values that orders are looked up by: they wait in an index of the checkpoint database, which holds 2,704
@@ -20,33 +20,47 @@ bytes of a row. Longer ones are none that anything sensible is joined by, and al
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What an image doesn't carry: a column (`unchanged`: as it was before, so the reverse index knows the orders), or
+    texts short enough to be looked up."""
+
+    what: str
+    unchanged: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RouteReader:
     """Reads one route's columns from an image, by position. `name` is None when the columns are the key itself.
-    `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not. `before`
-    reads the row's identity, by which the reverse index knows the orders that an updated or deleted row belonged to."""
+    `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not.
+    `nullable`: see `Lookup`. `before` reads the row's identity, by which the reverse index knows the orders that an
+    updated or deleted row belonged to."""
 
     name: str | None
     columns: tuple[str, ...]
     positions: tuple[int, ...]
     padded: tuple[bool, ...]
+    nullable: tuple[bool, ...] = ()
     before: RouteReader | None = None
 
-    def read(self, image: Image) -> tuple[str, ...] | str | None:
-        """The texts; None when one is NULL (`=` is never true for it); a str says what the image doesn't carry: a
-        column, or texts short enough to be looked up."""
+    def read(self, image: Image) -> tuple[str, ...] | Missing | None:
+        """The texts; None when one is NULL by which nothing is joined."""
         texts: list[str] = []
         unknown = None
-        for name, position, padded in zip(self.columns, self.positions, self.padded, strict=True):
+        nullable = self.nullable or (False,) * len(self.columns)
+        for name, position, padded, null in zip(self.columns, self.positions, self.padded, nullable, strict=True):
             value = image[position]
-            if value is None:
-                return None
             if value is UNKNOWN:
                 unknown = name
+            elif value is None and not null:
+                return None
             else:
-                texts.append(value.rstrip(" ") if padded else value)
-        if unknown is None and self.name is not None and _too_long(texts):
-            unknown = f"{', '.join(self.columns)} in {LONGEST_LOOKUP:,} bytes or less"
-        return unknown if unknown is not None else tuple(texts)
+                text = value.rstrip(" ") if padded and value is not None else value
+                texts.append(marked(text) if null else text or "")
+        if unknown is not None:
+            return Missing(unknown, unchanged=True)
+        if self.name is not None and _too_long(texts):
+            return Missing(f"{', '.join(self.columns)} in {LONGEST_LOOKUP:,} bytes or less", unchanged=False)
+        return tuple(texts)
 
 
 def _too_long(texts: Sequence[str]) -> bool:
@@ -99,8 +113,8 @@ class Routes:
             before = reader.before if changes.operation is not Operation.INSERT else None
             for image in changes.images:
                 found = reader.read(image)
-                if isinstance(found, str) and before is None:
-                    sweep = f"{changes.operation} on {changes.table} does not carry {found}"
+                if isinstance(found, Missing) and not (found.unchanged and before is not None):
+                    sweep = f"{changes.operation} on {changes.table} does not carry {found.what}"
                 elif isinstance(found, tuple) and reader.name is None:
                     keys.add(encoded(found))
                 elif isinstance(found, tuple) and reader.name is not None:
@@ -119,7 +133,8 @@ class Routes:
         if route.index is not None:
             before = RouteReader(route.index_name, *self._read_by(route.table.name, route.index.columns))
         name = route.name if route.lookup else None
-        return RouteReader(name, *self._read_by(route.table.name, route.columns), before)
+        nullable = route.lookup.nullable if route.lookup else ()
+        return RouteReader(name, *self._read_by(route.table.name, route.columns), nullable, before)
 
     def _read_by(
         self, table: TableName, columns: Sequence[Column]

@@ -14,8 +14,9 @@ from sqlglot import exp
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.projection.analysis.scopes import Key, Scope, Source, column_of
+from connector.projection.analysis.scopes import Key, Node, Scope, Source, column_of
 from connector.projection.catalog.columns import Column, comparable, same_text
+from connector.projection.catalog.elements import elements, may_be_listed
 from connector.projection.catalog.tables import Table
 from connector.projection.routes.equivalence import Equivalences
 from connector.projection.routes.key import KeyUse
@@ -137,13 +138,14 @@ def _steps(uses: list[Source], by_use: dict[Source, Equivalences], done: set[Sou
 
 
 def _best_step(use: Source, reached: list[Source], equivalences: Equivalences, by_key: bool) -> Step | None:
-    """The step that names the most columns; among equals one whose columns begin an index, then the nearest."""
+    """The step that names the most columns; among equals one whose columns begin an index, then one by columns rather
+    than by expressions, then the nearest."""
     found = [
         Step(to, pairs) for to in reached if to in equivalences.present and (pairs := _pairs(use, to, equivalences))
     ]
     if by_key:
         found = [step for step in found if _by_primary_key(use, step)]
-    return max(found, key=lambda step: (len(step.pairs), _indexed(step)), default=None)
+    return max(found, key=lambda step: (len(step.pairs), _indexed(step), _plain(step)), default=None)
 
 
 def _by_primary_key(use: Source, step: Step) -> bool:
@@ -153,27 +155,50 @@ def _by_primary_key(use: Source, step: Step) -> bool:
     return bool((one and one <= mine) or (other and other <= theirs))
 
 
+def _plain(step: Step) -> bool:
+    return not any(column.parts for pair in step.pairs for column in pair)
+
+
 def _indexed(step: Step) -> bool:
     return table_of(step.to).serves([theirs.indexed_as for _, theirs in step.pairs])
 
 
 def _pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[Column, Column], ...]:
     pairs = []
-    for theirs_at, theirs in _terms(to):
-        for mine_at, mine in _terms(use):
-            if mine.streamed and comparable(mine, theirs) and equivalences.equal((use, mine_at), (to, theirs_at)):
+    for theirs_at, theirs in _terms(to, equivalences):
+        for mine_at, mine in _terms(use, equivalences):
+            if mine.streamed and _equatable(mine, theirs) and equivalences.equal(mine_at, theirs_at):
                 pairs.append((mine, theirs))
                 break
     return tuple(pairs)
 
 
-def _terms(use: Source) -> Iterator[tuple[Key, Column]]:
-    """The columns of a use, then the expressions over them that the mapping's conditions compare."""
-    yield from table_of(use).columns.items()
+def _equatable(mine: Column, theirs: Column) -> bool:
+    if not comparable(mine, theirs) or (mine.many and theirs.many):
+        return False
+    return not (mine.many or theirs.many) or may_be_listed(*((theirs, mine) if mine.many else (mine, theirs)))
+
+
+def _terms(use: Source, equivalences: Equivalences) -> Iterator[tuple[Node, Column]]:
+    """The columns of a use, then the expressions over them that the mapping's conditions compare, then the elements of
+    its arrays, and the expressions over those."""
+    for name, column in table_of(use).columns.items():
+        yield (use, name), column
     for key in sorted(use.computed, key=str):
-        column = column_of((use, key))
-        if column is not None:
-            yield key, column
+        made = column_of((use, key))
+        if made is not None:
+            yield (use, key), made
+    for source, at in use.elements:
+        array, one = column_of((use, at)), source.element
+        if one is None or array is None or source not in equivalences.present:
+            continue
+        if not equivalences.equal(one.array, (use, at)):
+            continue
+        values: list[Key] = [0, *sorted(source.computed, key=str)]
+        for inner in values:
+            value = column_of((source, inner))
+            if value is not None:
+                yield (source, inner), elements(array, one.kind, value)
 
 
 def _no_route(mapping: Mapping, use: Source, key: KeyUse) -> Problem:

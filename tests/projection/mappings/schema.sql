@@ -48,6 +48,15 @@ CREATE TABLE shop.base_line (id bigint PRIMARY KEY, order_id bigint, qty int);
 CREATE TABLE shop.gift_line (card text, PRIMARY KEY (id)) INHERITS (shop.base_line);
 CREATE TABLE shop.late_gift_line (PRIMARY KEY (id)) INHERITS (shop.gift_line);
 CREATE TABLE shop.uref (id bigint PRIMARY KEY, uorder_text text, note text);
+CREATE TYPE shop.grade AS ENUM ('low', 'high');
+CREATE TABLE shop.web_order (
+    id bigint PRIMARY KEY, email text, ref text, vref varchar(40), number_text text, meta jsonb, external_id int, grade shop.grade
+);
+CREATE TABLE shop.member (
+    id bigint PRIMARY KEY, email text, ref text, cref char(6), number_text text, meta jsonb, external_id int, grade shop.grade, name text
+);
+CREATE TABLE shop.member_note (id bigint PRIMARY KEY, member_id bigint, email varchar(40), body text);
+CREATE TABLE shop.turkish (id bigint PRIMARY KEY, email text COLLATE "C", name text);
 CREATE SEQUENCE shop.numbers;
 CREATE FOREIGN DATA WRAPPER nothing;
 CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
@@ -90,3 +99,10 @@ CREATE FUNCTION shop.lying_total(bigint) RETURNS numeric LANGUAGE sql IMMUTABLE
 CREATE FUNCTION shop.spelled(bigint) RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1::text; END';
 CREATE FUNCTION shop.dice() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 4; END';
 CREATE FUNCTION shop.token() RETURNS text LANGUAGE sql VOLATILE AS 'SELECT random()::text';
+CREATE FUNCTION shop.folded(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)';
+CREATE TABLE shop.list_order (
+    id bigint PRIMARY KEY, tag_ids bigint[], small_ids int[], codes varchar[], csv text, lines jsonb
+);
+CREATE TABLE shop.tag (id bigint PRIMARY KEY, code text, label varchar(20), owner_id bigint);
+CREATE TABLE shop.tag_note (id bigint PRIMARY KEY, tag_code text, body text);
+CREATE TABLE shop.basket (id bigint PRIMARY KEY, order_ids int[], lines jsonb);
