@@ -23,9 +23,12 @@ class ColumnFilter:
     kind: FilterKind
     texts: tuple[str, ...] = ()
 
-    def written(self, alias: str = "") -> str:
-        """The condition on a table named `alias`. Literals have no type, so that they take the column's."""
-        column = self.column.written(alias)
+    def written(self, alias: str) -> str:
+        """The condition on a table named `alias`."""
+        return self.on(self.column.written(alias))
+
+    def on(self, column: str) -> str:
+        """The condition on the column as it is written there. Literals have no type, so that they take the column's."""
         if self.kind != "among":
             return f"{column} IS {self.kind.upper()}"
         if self.column.type == "bool":

@@ -18,7 +18,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from connector.projection.analysis.scopes import Computed, Filter, Node, Region, Scope, Source, below, column_of
+from connector.projection.analysis.scopes import (
+    Computed,
+    Condition,
+    Filter,
+    Node,
+    Region,
+    Scope,
+    Source,
+    below,
+    column_of,
+)
 from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column
 
@@ -107,11 +117,10 @@ class Equivalences:
         for branch in self._chosen:
             if branch.scope in self._scopes:
                 self._there(branch)
+        for condition in list(self._conditions()):
+            self._not_null(condition.left)
+            self._not_null(condition.right)
         for scope in list(self._scopes):
-            for condition in scope.conditions:
-                if self._holds(condition.guard):
-                    self._not_null(condition.left)
-                    self._not_null(condition.right)
             for stated in scope.filters:
                 if stated.strict and self._holds(stated.guard):
                     self._not_null(stated.node)
@@ -119,6 +128,9 @@ class Equivalences:
                 if self._holds(implied.guard) and not implied.scope.may_be_empty():
                     self._row(implied.scope)
         return before != (len(self.present), len(self._scopes), len(self._regions))
+
+    def _conditions(self) -> Iterator[Condition]:
+        return (each for scope in self._scopes for each in scope.conditions if self._holds(each.guard))
 
     def _holds(self, guard: Iterable[Region]) -> bool:
         return all(region in self._regions for region in guard)
@@ -140,10 +152,8 @@ class Equivalences:
     # what is equal
 
     def _merge(self) -> None:
-        for scope in self._scopes:
-            for condition in scope.conditions:
-                if self._holds(condition.guard):
-                    self._join(condition.left, condition.right)
+        for condition in self._conditions():
+            self._join(condition.left, condition.right)
         for source in self.present:
             if source.inner is not None and source.inner in self._scopes:
                 self._pass_through(source, source.inner)
@@ -186,9 +196,11 @@ class Equivalences:
         """Of tables' own columns, by the use that reads the table; in the order of the columns."""
         found: dict[Source, set[ColumnFilter]] = defaultdict(set)
         equal = self._classes()
+        compared = {node for one in self._conditions() for node in (one.left, one.right)}
         for scope in self._scopes:
             for stated in scope.filters:
-                if self._holds(stated.guard):
+                # A column that must equal another isn't NULL, and a partial index is proved by that.
+                if self._holds(stated.guard) and not (stated.kind == "not null" and stated.node in compared):
                     for source, made in self._filtered(stated, equal):
                         found[source].add(made)
         return {source: _sorted(source, made) for source, made in found.items()}
