@@ -1,8 +1,9 @@
 """The mappings in tests/projection/mappings: the text of each and what its last comment lines expect of it.
 
-`-- key TABLE(COLUMNS)`, `-- ALIAS: ROUTE COLUMNS [if CONDITIONS] [via TABLES [(CONDITIONS)]]` for each use, `-- restricted N`
-times in the query, `-- id FORMAT` of the key's texts (`none`: id is more than the key), `-- warning LINE:COLUMN TEXT`, or
-`-- problem LINE:COLUMN TEXT`. `-- sweep_tables NAMES`: the mapping is loaded with these.
+`-- key TABLE(COLUMNS)`, `-- ALIAS: ROUTE COLUMNS [if CONDITIONS] [via TABLES [(CONDITIONS)]]` for each use,
+`-- restricted N` times in the query, `-- id FORMAT` of the key's texts (`none`: id is more than the key),
+`-- warning LINE:COLUMN TEXT`, or `-- problem LINE:COLUMN TEXT`. `-- sweep_tables NAMES`: the mapping is loaded with
+these.
 """
 
 from __future__ import annotations

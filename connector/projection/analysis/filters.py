@@ -61,7 +61,7 @@ def _listed(expression: exp.Expr) -> list[exp.Expr] | None:
     if not isinstance(expression, exp.Any):
         return None
     array = bare(expression.this)
-    if isinstance(array, exp.Cast) and array.is_type(exp.DType.ARRAY):
+    if isinstance(array, exp.Cast) and array.to.this == exp.DType.ARRAY:
         inner = array.to.expressions
         # Cast to an array of text: of each element.
         return [exp.Cast(this=each, to=inner[0]) for each in _listed_in(array.this)] if inner else []
@@ -114,17 +114,17 @@ def _constant(column: Column, value: exp.Expr) -> str | None:
 def _keeps(column: Column, to: exp.DataType) -> bool:
     """True when a cast of a constant to the type leaves it as the column's own type has it."""
     if column.is_enum:
-        return to.is_type(exp.DType.USERDEFINED) and _names(column, to.args.get("kind"))
+        return to.this == exp.DType.USERDEFINED and _names(column, to.args.get("kind"))
     cast = CAST_TYPES.get(to.this)
     if to.expressions or column.type_schema != "pg_catalog":
         return False
     if column.type in NUMBERS:
         return cast in NUMBERS
-    if column.type == "bpchar" and to.is_type(exp.DType.BPCHAR):
+    if column.type == "bpchar" and to.this == exp.DType.BPCHAR:
         return True
     if column.type in ("text", "varchar", "bpchar"):
         return cast in ("text", "varchar")
-    return cast == column.type or (column.type == "bool" and to.is_type(exp.DType.BOOLEAN))
+    return cast == column.type or (column.type == "bool" and to.this == exp.DType.BOOLEAN)
 
 
 def _names(column: Column, kind: exp.Expr | None) -> bool:

@@ -48,6 +48,20 @@ CREATE TABLE shop.base_line (id bigint PRIMARY KEY, order_id bigint, qty int);
 CREATE TABLE shop.gift_line (card text, PRIMARY KEY (id)) INHERITS (shop.base_line);
 CREATE TABLE shop.late_gift_line (PRIMARY KEY (id)) INHERITS (shop.gift_line);
 CREATE TABLE shop.uref (id bigint PRIMARY KEY, uorder_text text, note text);
+CREATE TYPE shop.line_kind AS ENUM ('goods', 'gift', 'fee');
+CREATE TABLE shop.line (
+    id bigint PRIMARY KEY, order_id bigint, product_id int, kind shop.line_kind, active boolean, code char(3), qty int, ref uuid,
+    deleted_at timestamp
+);
+CREATE INDEX ON shop.line (order_id) WHERE deleted_at IS NULL;
+CREATE INDEX ON shop.line (product_id) WHERE deleted_at IS NULL;
+CREATE TABLE shop.adjustment (id bigint PRIMARY KEY, source_id int, source_type varchar, order_id bigint, amount numeric);
+CREATE TABLE shop.promotion (id int PRIMARY KEY, name text, kind text, deleted_at timestamp);
+CREATE TABLE shop.typed_line (order_id bigint, line int, kind text, qty int, note text, PRIMARY KEY (order_id, line, kind));
+CREATE TABLE shop.whole_line (id bigint PRIMARY KEY, order_id bigint, kind text, deleted_at timestamp);
+ALTER TABLE shop.whole_line REPLICA IDENTITY FULL;
+CREATE VIEW shop.live_lines AS
+    SELECT id, order_id, product_id, kind, code FROM shop.line WHERE deleted_at IS NULL AND kind IN ('goods', 'gift') AND active;
 CREATE SEQUENCE shop.numbers;
 CREATE FOREIGN DATA WRAPPER nothing;
 CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
