@@ -50,36 +50,32 @@ def _sides(term: exp.EQ) -> Iterator[tuple[exp.Expr, exp.Expr]]:
 
 
 def _equal(scope: Scope, one: exp.Expr, other: exp.Expr, guard: tuple[Region, ...]) -> list[Filter]:
-    listed = _listed(other)
-    if listed is not None:
-        return _among(scope, one, listed, guard)
+    if isinstance(other, exp.Any):
+        # `ANY (ARRAY[...])` is how Postgres prints the IN of a view.
+        array = bare(other.this)
+        cast = array.to if isinstance(array, exp.Cast) else None
+        array = bare(array.this) if isinstance(array, exp.Cast) else array
+        return _among(scope, one, array.expressions, guard, cast) if isinstance(array, exp.Array) else []
     return _among(scope, one, [other], guard) or _among(scope, other, [one], guard)
 
 
-def _listed(expression: exp.Expr) -> list[exp.Expr] | None:
-    """The elements of `ANY (ARRAY[...])`, which is how Postgres prints the IN of a view."""
-    if not isinstance(expression, exp.Any):
-        return None
-    array = bare(expression.this)
-    if isinstance(array, exp.Cast) and array.to.this == exp.DType.ARRAY:
-        inner = array.to.expressions
-        # Cast to an array of text: of each element.
-        return [exp.Cast(this=each, to=inner[0]) for each in _listed_in(array.this)] if inner else []
-    return _listed_in(array)
-
-
-def _listed_in(array: exp.Expr) -> list[exp.Expr]:
-    array = bare(array)
-    return list(array.expressions) if isinstance(array, exp.Array) else []
-
-
-def _among(scope: Scope, written: exp.Expr, values: Sequence[exp.Expr], guard: tuple[Region, ...]) -> list[Filter]:
+def _among(
+    scope: Scope,
+    written: exp.Expr,
+    values: Sequence[exp.Expr],
+    guard: tuple[Region, ...],
+    array: exp.DataType | None = None,
+) -> list[Filter]:
+    """`array`: the type that all of the values are cast to, as one array."""
     node = _plain(scope, written)
     column = column_of(node) if node is not None else None
     if node is None or column is None or not values:
         return []
     # `=` is never true for NULL.
     texts = [_constant(column, value) for value in values if not isinstance(bare(value), exp.Null)]
+    if array is not None:
+        each = array.expressions[0] if array.this == exp.DType.ARRAY and array.expressions else array
+        texts = [_cast(column, text, each) for text in texts]
     known = [text for text in texts if text is not None]
     if not known or len(known) < len(texts):
         return []
@@ -94,12 +90,7 @@ def _plain(scope: Scope, expression: exp.Expr) -> Node | None:
 def _constant(column: Column, value: exp.Expr) -> str | None:
     value = bare(value)
     if isinstance(value, exp.Cast):
-        if not _keeps(column, value.to):
-            return None
-        text = _constant(column, value.this)
-        # A cast to an integer rounds.
-        whole = CAST_TYPES.get(value.to.this) in INTEGERS
-        return None if text is not None and whole and "." in text else text
+        return _cast(column, _constant(column, value.this), value.to)
     if isinstance(value, exp.Boolean):
         return constant_of(column, "t" if value.this else "f", is_string=False) if column.type == "bool" else None
     if isinstance(value, exp.Neg):
@@ -109,6 +100,12 @@ def _constant(column: Column, value: exp.Expr) -> str | None:
     if isinstance(value, exp.Literal):
         return constant_of(column, str(value.this), is_string=bool(value.is_string))
     return None
+
+
+def _cast(column: Column, text: str | None, to: exp.DataType) -> str | None:
+    # A cast to an integer rounds.
+    rounded = text is not None and "." in text and CAST_TYPES.get(to.this) in INTEGERS
+    return text if _keeps(column, to) and not rounded else None
 
 
 def _keeps(column: Column, to: exp.DataType) -> bool:
