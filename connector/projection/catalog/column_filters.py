@@ -12,6 +12,8 @@ from typing import Literal, TypeAlias
 from connector.model.changes import UNKNOWN, Value
 from connector.projection.catalog.columns import INTEGERS, NUMBERS, STRINGS, Column
 
+_SHORT = NUMBERS | {"bool", "uuid", "date", "timestamp", "timestamptz"}
+
 FilterKind: TypeAlias = Literal["null", "not null", "among"]
 
 
@@ -36,33 +38,36 @@ class ColumnFilter:
         values = ", ".join(self._literal(text) for text in self.texts)
         return f"{column} = {values}" if len(self.texts) == 1 else f"{column} IN ({values})"
 
+    @property
+    def testable(self) -> bool:
+        """True when a value in the stream tells whether a row meets the condition. Values are held in memory: of a column
+        that is only to be NULL or not they may be long."""
+        column = self.column
+        if not column.streamed:
+            return False
+        if self.kind != "among":
+            return column.is_enum or (_built_in(column) and column.type in _SHORT)
+        known = column.is_enum or (_built_in(column) and column.type in INTEGERS | STRINGS | {"bool", "uuid"})
+        # Other letters may have come through another encoding.
+        return known and column.deterministic and all(map(str.isascii, self.texts))
+
     def passes(self, value: Value) -> bool:
-        """False only when a row with this value in the stream surely fails the condition."""
+        """False only when a row with this value in the stream surely fails the condition, which is `testable`."""
         if value is UNKNOWN:
             return True
-        if self.kind == "null":
-            # A composite value is NULL when all of its fields are.
-            return value is None or not (_built_in(self.column) or self.column.is_enum)
-        if value is None:
-            return False
-        return self.kind == "not null" or not self._told_by_text() or self._shown(value) in self.texts
+        if self.kind != "among":
+            return (value is None) == (self.kind == "null")
+        return value is not None and self._shown(value) in self.texts
 
     def _literal(self, text: str) -> str:
         return text if self.column.type in NUMBERS else "'" + text.replace("'", "''") + "'"
-
-    def _told_by_text(self) -> bool:
-        """True when the stream's text says whether a value is one of the constants."""
-        known = self.column.is_enum or self.column.type in INTEGERS | STRINGS | {"bool", "uuid"}
-        # Other letters may have come through another encoding.
-        return known and self.column.deterministic and all(map(str.isascii, self.texts))
 
     def _shown(self, value: str) -> str:
         return value.rstrip(" ") if self.column.type == "bpchar" else value
 
 
 def _built_in(column: Column) -> bool:
-    """Not of a type that was made by somebody, nor of a system table's row type."""
-    return column.type_schema == "pg_catalog" and not column.type.startswith("pg_")
+    return column.type_schema == "pg_catalog"
 
 
 def constant_of(column: Column, text: str, *, is_string: bool) -> str | None:

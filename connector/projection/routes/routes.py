@@ -48,7 +48,9 @@ class RouteReader:
         all that comes: then it stands for the old one, too, as far as the replica identity goes, unless the reverse
         index knows the old one."""
         alone = operation is Operation.INSERT or self.before is not None
-        return all(test.filter.passes(image[test.position]) for test in self.tests if alone or test.carried)
+        return not self.tests or all(
+            test.filter.passes(image[test.position]) for test in self.tests if alone or test.carried
+        )
 
     def read(self, image: Image) -> tuple[str, ...] | str | None:
         """The texts; None when one is NULL (`=` is never true for it); a str says what the image doesn't carry: a
@@ -83,7 +85,7 @@ class Routes:
             known = wanted.setdefault(route.table.name, set())
             known.update(column.name for column in route.columns)
             known.update(column.name for column in (route.index.columns if route.index else ()))
-            known.update(each.column.name for each in route.filters if each.column.streamed)
+            known.update(each.column.name for each in route.filters if each.testable)
         tables = {route.table.name: route.table for route in routes}
         self._interest = {
             name: tuple(column for column in tables[name].columns if column in columns)
@@ -149,7 +151,7 @@ class Routes:
                 self._interest[route.table.name].index(each.column.name), each, each.column.name in route.table.identity
             )
             for each in route.filters
-            if each.column.streamed
+            if each.testable
         )
         return RouteReader(name, *self._read_by(route.table.name, route.columns), before, tests)
 
