@@ -53,6 +53,8 @@ def _use(use: Mapping[str, Any]) -> Text:
     columns = ", ".join(use["columns"])
     how = _HOW.get(use["route"], "{}").format(columns)
     text = Text.assemble(f"as {use['alias']} (line {use['line']}): ", (how, "green"), f"; {_fan_out(use['fan_out'])}")
+    if use["conditions"]:
+        text.append(f"\nonly rows with {' AND '.join(use['conditions'])}", "dim")
     if use["reverse_sql"]:
         text.append(f"\n{use['reverse_sql']}", "dim")
     if not use["indexed"]:

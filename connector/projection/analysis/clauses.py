@@ -24,19 +24,25 @@ class Clauses:
 
     def read(self, query: exp.Select, env: Env) -> None:
         for expression in query.expressions:
-            self.expressions.visit(expression, env)
+            self._visit_late(expression, env)
             self.scope.outputs += self._outputs(expression, env)
         where = query.args.get("where")
         if where is not None:
             self.expressions.visit(where.this, env)
-            self.scope.conditions += stated(self.scope, self.expressions.nested, where.this, ())
+            self.scope.state(stated(self.scope, self.expressions.nested, where.this, ()))
         if query.args.get("having") is not None:
-            self.expressions.visit(query.args["having"].this, env)
+            self._visit_late(query.args["having"].this, env)
         self._grouping(query.args.get("group"), env)
         self._sorted(query, env)
         self._windows(query, env)
         # Under FETCH FIRST ROWS WITH TIES too.
         self.scope.limited = limits_rows(query)
+
+    def _visit_late(self, expression: exp.Expr, env: Env) -> None:
+        before = len(self.scope.children)
+        self.expressions.visit(expression, env)
+        for inner in self.scope.children[before:]:
+            inner.late = True
 
     def _outputs(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
         if isinstance(expression, exp.Star) or (isinstance(expression, exp.Column) and is_star(expression)):

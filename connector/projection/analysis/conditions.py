@@ -1,5 +1,5 @@
-"""The equalities that a scope's conditions state: only those that must hold, between plain columns or columns cast to
-text. No I/O."""
+"""What a scope's conditions state: equalities between plain columns or columns cast to text, constant conditions, and
+rows of subqueries. Only what must hold on every row that passes. No I/O."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from connector.projection.analysis.scopes import Condition, Implied, Node, Region, Scope, Source, column_of
+from connector.projection.analysis.filters import filters_of
+from connector.projection.analysis.scopes import Condition, Fact, Implied, Node, Region, Scope, Source, column_of
 from connector.projection.analysis.values import element_of, value_of
 from connector.projection.catalog.columns import comparable
 from connector.projection.sql.syntax import bare, items, offset_of, terms
 
 
-def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: tuple[Region, ...]) -> list[Condition]:
-    """The equalities among the terms of an AND. Under OR or NOT there are none."""
-    made: list[Condition] = []
+def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: tuple[Region, ...]) -> list[Fact]:
+    """What the terms of an AND state. Under OR they state nothing."""
+    made: list[Fact] = []
     for term in terms(expression):
+        made += filters_of(scope, term, guard)
         if isinstance(term, exp.EQ):
             for left, right in _sides(term):
                 made += _equality(scope, nested, left, right, guard)
@@ -27,11 +29,7 @@ def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: 
         elif isinstance(term, exp.Exists):
             inner = _inside(nested, term.this)
             if inner is not None:
-                scope.implied.append(Implied(inner, guard))
-        elif isinstance(term, exp.Is) and term.args.get("negate") and isinstance(term.expression, exp.Null):
-            node = value_of(scope, term.this)
-            if node is not None and not guard:
-                scope.not_null.add(node)
+                made.append(Implied(inner, guard))
     return made
 
 
@@ -46,7 +44,7 @@ def _sides(term: exp.EQ) -> Iterator[tuple[exp.Expr, exp.Expr]]:
 
 def _equality(
     scope: Scope, nested: dict[int, Scope], left: exp.Expr, right: exp.Expr, guard: tuple[Region, ...]
-) -> list[Condition]:
+) -> list[Fact]:
     for one, other in ((left, right), (right, left)):
         # `= ANY (query)` chooses among its rows as IN does; a scalar subquery has one.
         query = bare(other.this) if isinstance(other, exp.Any) else bare(other)
@@ -60,7 +58,7 @@ def _equality(
 
 def _contained(
     scope: Scope, term: exp.ArrayContainsAll | exp.ArrayContainedBy, guard: tuple[Region, ...]
-) -> list[Condition]:
+) -> list[Fact]:
     """`array @> ARRAY[one, another]`, or the other way round: each is an element."""
     array, parts = bare(term.this), bare(term.expression)
     if isinstance(term, exp.ArrayContainedBy):
@@ -70,7 +68,7 @@ def _contained(
     return [made for one in parts.expressions for made in _element(scope, one, array, guard)]
 
 
-def _element(scope: Scope, one: exp.Expr, array: exp.Expr, guard: tuple[Region, ...]) -> list[Condition]:
+def _element(scope: Scope, one: exp.Expr, array: exp.Expr, guard: tuple[Region, ...]) -> list[Fact]:
     """Some element of the array equals the expression."""
     ours, source = value_of(scope, one), element_of(scope, array, "array", offset_of(array))
     return condition(ours, (source, 0), guard) if ours is not None and source is not None else []
@@ -78,7 +76,7 @@ def _element(scope: Scope, one: exp.Expr, array: exp.Expr, guard: tuple[Region, 
 
 def _chosen(
     scope: Scope, nested: dict[int, Scope], left: list[exp.Expr], query: exp.Expr, guard: tuple[Region, ...]
-) -> list[Condition]:
+) -> list[Fact]:
     """Some row of a subquery equals these expressions."""
     inner = _inside(nested, query)
     if inner is None:
@@ -86,8 +84,7 @@ def _chosen(
     holder = Source("", scope, offset_of(query), inner=inner)
     inner.holder = holder
     scope.holders.append(holder)
-    scope.implied.append(Implied(inner, guard))
-    made: list[Condition] = []
+    made: list[Fact] = [Implied(inner, guard)]
     for number, item in enumerate(left):
         ours = value_of(scope, item)
         if ours is not None and number < len(inner.outputs):
@@ -101,7 +98,7 @@ def _inside(nested: dict[int, Scope], query: exp.Expr) -> Scope | None:
     return nested.get(id(query))
 
 
-def condition(left: Node, right: Node, guard: tuple[Region, ...]) -> list[Condition]:
+def condition(left: Node, right: Node, guard: tuple[Region, ...]) -> list[Fact]:
     """One condition, unless `=` between the two types is no equivalence that a lookup could keep."""
     ours, theirs = column_of(left), column_of(right)
     if ours is None or theirs is None or not comparable(ours, theirs):

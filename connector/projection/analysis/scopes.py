@@ -8,13 +8,14 @@ asked by `equivalence`, `key`, `search` and `restriction`. No I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sqlglot import exp
 
 from connector.model.changes import TableName
+from connector.projection.catalog.column_filters import FilterKind
 from connector.projection.catalog.columns import Column, computed, nested
 from connector.projection.catalog.elements import element
 from connector.projection.catalog.tables import Table
@@ -103,6 +104,37 @@ class Implied:
     guard: tuple[Region, ...]
 
 
+@dataclass(eq=False, slots=True)
+class Filter:
+    """A constant condition on a column, on every row in which all of the guard's regions are matched. `texts`: what it
+    is among, see `ColumnFilter`."""
+
+    node: Node
+    kind: FilterKind
+    texts: tuple[str, ...]
+    guard: tuple[Region, ...]
+
+    @property
+    def strict(self) -> bool:
+        """It is never true for NULL."""
+        return self.kind != "null"
+
+    @property
+    def never_filled(self) -> bool:
+        """The column's row is there wherever the condition is asked, rather than filled with NULLs."""
+        around = set(self.guard)
+        for region in self.guard:
+            outer = region.parent
+            while outer is not None:
+                around.add(outer)
+                outer = outer.parent
+        return self.node[0].region is None or self.node[0].region in around
+
+
+Fact: TypeAlias = Condition | Implied | Filter
+"""What a condition in ON or WHERE states."""
+
+
 @dataclass(slots=True)
 class Output:
     """One output column. `node` when it is a source's column and nothing else, `expression` when it is written out.
@@ -134,9 +166,9 @@ class Scope:
     no IN. `references`: what the column at this identity in the tree means. `grouping`: the GROUP BY columns, None
     without GROUP BY. `whole_rows`: sources read as a whole (`o.*`, `to_jsonb(o)`). `alternatives`: a set operation: a
     row comes from one of the sources, not from all; `recursive` when the last reads what the others gave. `view`: the
-    view that this text belongs to. `overloaded`: see `Functions`. `not_null`: columns that WHERE says are not NULL.
-    `shuffled`: a star over USING columns, whose order is not known. `self_join`: a second reading of the scope around,
-    see `resolve`; `coupled`: has some.
+    view that this text belongs to. `overloaded`: see `Functions`. `shuffled`: a star over USING columns, whose order is
+    not known. `self_join`: a second reading of the scope around, see `resolve`; `coupled`: has some. `late`: it stands
+    in an output or in HAVING, which are computed when rows have been grouped.
     """
 
     select: exp.Query
@@ -147,6 +179,7 @@ class Scope:
     holders: list[Source] = field(default_factory=list)
     children: list[Scope] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
     implied: list[Implied] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     references: dict[int, Node] = field(default_factory=dict)
@@ -161,10 +194,19 @@ class Scope:
     recursive: bool = False
     view: TableName | None = None
     overloaded: frozenset[str] = frozenset()
-    not_null: set[Node] = field(default_factory=set)
     shuffled: bool = False
     self_join: bool = False
     coupled: bool = False
+    late: bool = False
+
+    def state(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact, Condition):
+                self.conditions.append(fact)
+            elif isinstance(fact, Implied):
+                self.implied.append(fact)
+            else:
+                self.filters.append(fact)
 
     def within(self, other: Scope) -> bool:
         """True when this scope is `other` or lies inside it."""
@@ -261,10 +303,10 @@ def surely_there(node: Node) -> bool:
     scope = source.scope
     if any(node in (condition.left, condition.right) for condition in scope.conditions if not condition.guard):
         return True
+    if any(found.node == node and found.strict for found in scope.filters if not found.guard):
+        return True
     if source.region is not None or isinstance(key, Computed):
         return False
-    if node in scope.not_null:
-        return True
     if source.table is not None:
         return source.table.columns[str(key)].not_null
     if source.inner is None:

@@ -136,6 +136,7 @@ class Projection:
             "line": use.line,
             "route": use.route.kind,
             "columns": [column.name for column in use.route.columns],
+            "conditions": [each.on(each.column.name) for each in use.route.filters],
             "reverse_sql": lookup.sql if lookup else None,
             "indexed": not unserved,
             "create_index": [_create_index(hop) for hop in unserved if _may_be_indexed(hop)],

@@ -12,12 +12,12 @@ from string import Formatter
 
 from connector.postgres.quoting import quoted
 
-_INTEGERS = frozenset({"int2", "int4", "int8"})
-_NUMBERS = _INTEGERS | {"numeric"}
-_STRINGS = frozenset({"text", "varchar", "bpchar"})
-_FAITHFUL = _INTEGERS | _STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
+INTEGERS = frozenset({"int2", "int4", "int8"})
+NUMBERS = INTEGERS | {"numeric"}
+STRINGS = frozenset({"text", "varchar", "bpchar"})
+_FAITHFUL = INTEGERS | STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
 
-_TEXT_TYPES = _INTEGERS | {"uuid"}
+_TEXT_TYPES = INTEGERS | {"uuid"}
 """Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
 
 
@@ -62,7 +62,7 @@ class Column:
     def asked_as(self) -> str:
         """The type of values that it is compared with. Of integers the widest: what refers to the column may be wider,
         and it may itself be widened while we run."""
-        integer = self.type in _INTEGERS and self.type_schema == "pg_catalog"
+        integer = self.type in INTEGERS and self.type_schema == "pg_catalog"
         return "pg_catalog.int8" if integer else self.type_name
 
     @property
@@ -86,9 +86,9 @@ def widened(column: Column, target: str) -> bool:
     """True when a cast to the type in pg_catalog (without a length or a scale) keeps the value, or fails."""
     if column.type_schema != "pg_catalog":
         return False
-    if column.type in _INTEGERS:
-        return target in _NUMBERS
-    if column.type in _STRINGS:
+    if column.type in INTEGERS:
+        return target in NUMBERS
+    if column.type in STRINGS:
         return target in ("text", "varchar")
     return column.type == target
 
@@ -100,7 +100,7 @@ def unites(columns: Sequence[Column]) -> bool:
         return True
     if any(column.type_schema != "pg_catalog" for column in columns):
         return False
-    return types <= _NUMBERS or types <= {"text", "varchar"}
+    return types <= NUMBERS or types <= {"text", "varchar"}
 
 
 def comparable(one: Column, other: Column) -> bool:
@@ -110,7 +110,7 @@ def comparable(one: Column, other: Column) -> bool:
     if {one.type_schema, other.type_schema} != {"pg_catalog"}:
         return False
     pair = {one.type, other.type}
-    return pair <= _NUMBERS or pair <= _STRINGS
+    return pair <= NUMBERS or pair <= STRINGS
 
 
 def same_text(one: Column, other: Column) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Source
+from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column
 from connector.projection.catalog.elements import listed
 from connector.projection.catalog.tables import Table
@@ -39,10 +40,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """`direct`: the uses that hold the order key, with those columns. `steps`: for each other one, the next use."""
+    """`direct`: the uses that hold the order key, with those columns. `steps`: for each other one, the next use.
+    `filters`: for each use the constant conditions that hold where one of its rows takes part, by whose columns they
+    are about."""
 
     direct: Mapping[Source, tuple[Column, ...]]
     steps: Mapping[Source, Step]
+    filters: Mapping[Source, Mapping[Source, tuple[ColumnFilter, ...]]]
+
+    def on(self, use: Source, other: Source) -> tuple[ColumnFilter, ...]:
+        """The conditions on `other` where a row of the use takes part."""
+        return self.filters[use].get(other, ())
 
     def of(self, use: Source) -> tuple[list[Step], tuple[Column, ...]]:
         """The steps from a use to one that holds the key, and the key's columns there."""
@@ -67,9 +75,10 @@ def index_of(use: Source, table: Table, wanted: tuple[Column, ...], chains: Chai
         return None
     steps, columns = chains.of(use)
     tables, keys = _joined(table, steps, columns, 0)
+    filters = [chains.on(use, use), *(chains.on(use, step.to) for step in steps)]
     rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
-    those = among(keys, [column.asked_as for column in columns])
-    reads = _reads(table, identity, steps, columns)
+    those = " AND ".join([among(keys, [column.asked_as for column in columns]), *_conditions(filters, 0)])
+    reads = _reads(table, identity, steps, columns, filters)
     return Index(identity, f"SELECT DISTINCT {rows}, {_outputs(keys)} FROM {tables} WHERE {those}", reads)
 
 
@@ -77,18 +86,26 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
     steps, columns = chains.of(use)
     first, table = steps[0], table_of(steps[0].to)
     tables, keys = _joined(table, steps[1:], columns, 1)
-    there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
+    filters = [chains.on(use, step.to) for step in steps]
+    those = " AND ".join([_started(first), *_conditions(filters, 1), *(f"{key} IS NOT NULL" for key in keys)])
     return Lookup(
-        f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {_started(first)} AND {there}",
+        f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {those}",
         tuple("pg_catalog.text" if null else mine.asked_as for mine, null in first.values),
         tuple(column.asked_as for column in columns),
         table,
         tuple(theirs.indexed_as for _, theirs in first.pairs),
-        tuple(map(_hop, steps)),
-        _reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns),
+        tuple(map(_hop, steps, filters)),
+        _reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns, filters),
         tuple(null for _, null in first.values),
         any(column.parts for step in steps for pair in step.pairs for column in pair),
     )
+
+
+def _conditions(filters: Sequence[Iterable[ColumnFilter]], number: int) -> Iterator[str]:
+    """Those on the tables in their order, the first of which is called `t<number>`."""
+    for place, those in enumerate(filters, number):
+        for each in those:
+            yield each.written(f"t{place}")
 
 
 def _started(step: Step) -> str:
@@ -150,21 +167,28 @@ def _outputs(keys: Sequence[str]) -> str:
     return ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys, 1))
 
 
-def _reads(table: Table, entered: Iterable[Column], steps: Sequence[Step], columns: Sequence[Column]) -> Reads:
-    """The columns of each table on the way: those it is entered by, and those that lead on."""
+def _reads(
+    table: Table,
+    entered: Iterable[Column],
+    steps: Sequence[Step],
+    columns: Sequence[Column],
+    filters: Sequence[Iterable[ColumnFilter]],
+) -> Reads:
+    """The columns of each table on the way: those it is entered by, those of conditions, and those that lead on."""
     found, by = [], _names(entered)
-    for step in steps:
-        found.append((table, by | _names(mine for mine, _ in step.pairs)))
+    asked = [_names(each.column for each in those) for those in filters]
+    for step, more in zip(steps, asked, strict=False):
+        found.append((table, by | more | _names(mine for mine, _ in step.pairs)))
         table, by = table_of(step.to), _names(theirs for _, theirs in step.pairs)
-    return (*found, (table, by | _names(columns)))
+    return (*found, (table, by | asked[-1] | _names(columns)))
 
 
 def _names(columns: Iterable[Column]) -> frozenset[str]:
     return frozenset(stored.name for column in columns for stored in column.stored)
 
 
-def _hop(step: Step) -> Hop:
-    return Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs))
+def _hop(step: Step, filters: tuple[ColumnFilter, ...]) -> Hop:
+    return Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs), filters)
 
 
 def _quoted(table: Table) -> str:

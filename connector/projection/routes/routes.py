@@ -11,6 +11,7 @@ from typing import Final
 
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.orders import Affected, Lookup, OrderKey, encoded
+from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column
 from connector.projection.routes.route import Route, marked
 
@@ -29,6 +30,16 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class RowTest:
+    """A condition that rows meet which a route is for, and where its column is in an image. `carried`: the old row
+    comes whenever the column changes, because it is in the replica identity."""
+
+    position: int
+    filter: ColumnFilter
+    carried: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RouteReader:
     """Reads one route's columns from an image, by position. `name` is None when the columns are the key itself.
     `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not.
@@ -41,6 +52,16 @@ class RouteReader:
     padded: tuple[bool, ...]
     nullable: tuple[bool, ...] = ()
     before: RouteReader | None = None
+    tests: tuple[RowTest, ...] = ()
+
+    def counts(self, image: Image, operation: Operation) -> bool:
+        """False when no row with this image belongs to an order by this route. Of an updated row the new image may be
+        all that comes: then it stands for the old one, too, as far as the replica identity goes, unless the reverse
+        index knows the old one."""
+        alone = operation is Operation.INSERT or self.before is not None
+        return not self.tests or all(
+            test.filter.passes(image[test.position]) for test in self.tests if alone or test.carried
+        )
 
     def read(self, image: Image) -> tuple[str, ...] | Missing | None:
         """The texts; None when one is NULL by which nothing is joined."""
@@ -78,6 +99,7 @@ class Routes:
             known = wanted.setdefault(route.table.name, set())
             known.update(column.name for column in route.columns)
             known.update(column.name for column in (route.index.columns if route.index else ()))
+            known.update(each.column.name for each in route.filters if each.testable)
         tables = {route.table.name: route.table for route in routes}
         self._interest = {
             name: tuple(column for column in tables[name].columns if column in columns)
@@ -112,7 +134,7 @@ class Routes:
                 continue
             before = reader.before if changes.operation is not Operation.INSERT else None
             for image in changes.images:
-                found = reader.read(image)
+                found = reader.read(image) if reader.counts(image, changes.operation) else None
                 if isinstance(found, Missing) and not (found.unchanged and before is not None):
                     sweep = f"{changes.operation} on {changes.table} does not carry {found.what}"
                 elif isinstance(found, tuple) and reader.name is None:
@@ -125,8 +147,13 @@ class Routes:
                         lookups.add(Lookup(before.name, row))
                     else:
                         sweep = f"{changes.operation} on {changes.table} does not carry its replica identity"
-        own = frozenset(keys) if changes.table == self._order_table else frozenset()
+        own = self._rows(changes, readers) if changes.table == self._order_table else frozenset()
         return Affected(frozenset(keys), frozenset(lookups), sweep, own)
+
+    def _rows(self, changes: Changes, readers: Sequence[RouteReader]) -> frozenset[OrderKey]:
+        """The orders whose rows changed, those too that the mapping leaves out."""
+        found = (reader.read(image) for reader in readers if reader.name is None for image in changes.images)
+        return frozenset(encoded(texts) for texts in found if isinstance(texts, tuple) and texts)
 
     def _reader(self, route: Route) -> RouteReader:
         before = None
@@ -134,7 +161,14 @@ class Routes:
             before = RouteReader(route.index_name, *self._read_by(route.table.name, route.index.columns))
         name = route.name if route.lookup else None
         nullable = route.lookup.nullable if route.lookup else ()
-        return RouteReader(name, *self._read_by(route.table.name, route.columns), nullable, before)
+        tests = tuple(
+            RowTest(
+                self._interest[route.table.name].index(each.column.name), each, each.column.name in route.table.identity
+            )
+            for each in route.filters
+            if each.testable
+        )
+        return RouteReader(name, *self._read_by(route.table.name, route.columns), nullable, before, tests)
 
     def _read_by(
         self, table: TableName, columns: Sequence[Column]

@@ -55,7 +55,8 @@ def _routes_of(
     if chosen not in known:
         by_use = {other: Equivalences(other, key.use, chosen) for other in uses}
         direct = {other: at for other in uses if (at := _key_columns(other, key, by_use[other])) is not None}
-        known[chosen] = Chains(direct, _steps(uses, by_use, set(direct)))
+        filters = {other: at.filters() for other, at in by_use.items()}
+        known[chosen] = Chains(direct, _steps(uses, by_use, set(direct)), filters)
     chains = known[chosen]
     if use in chains.direct or use in chains.steps:
         return [_route(use, table, key, chains) for table in _tables(use)]
@@ -86,12 +87,14 @@ def _set_operations(use: Source, uses: list[Source], key: KeyUse) -> Iterator[Sc
 
 
 def _route(use: Source, table: Table, key: KeyUse, chains: Chains) -> Route:
+    filters = chains.on(use, use)
     if use in chains.direct:
         columns = chains.direct[use]
         kind: Literal["key", "column"] = "key" if use is key.use else "column"
-        return Route(use, table, kind, columns, None, index_of(use, table, columns, chains))
+        return Route(use, table, kind, columns, None, index_of(use, table, columns, chains), filters)
     columns = chains.steps[use].stored
-    return Route(use, table, "reverse", columns, lookup_of(use, chains), index_of(use, table, columns, chains))
+    lookup, index = lookup_of(use, chains), index_of(use, table, columns, chains)
+    return Route(use, table, "reverse", columns, lookup, index, filters)
 
 
 def _tables(use: Source) -> Iterable[Table]:

@@ -57,6 +57,20 @@ CREATE TABLE shop.member (
 );
 CREATE TABLE shop.member_note (id bigint PRIMARY KEY, member_id bigint, email varchar(40), body text);
 CREATE TABLE shop.turkish (id bigint PRIMARY KEY, email text COLLATE "C", name text);
+CREATE TYPE shop.line_kind AS ENUM ('goods', 'gift', 'fee');
+CREATE TABLE shop.line (
+    id bigint PRIMARY KEY, order_id bigint, product_id int, kind shop.line_kind, active boolean, code char(3), qty int, ref uuid,
+    deleted_at timestamp
+);
+CREATE INDEX ON shop.line (order_id) WHERE deleted_at IS NULL;
+CREATE INDEX ON shop.line (product_id) WHERE deleted_at IS NULL;
+CREATE TABLE shop.adjustment (id bigint PRIMARY KEY, source_id int, source_type varchar, order_id bigint, amount numeric);
+CREATE TABLE shop.promotion (id int PRIMARY KEY, name text, kind text, deleted_at timestamp);
+CREATE TABLE shop.typed_line (order_id bigint, line int, kind text, qty int, note text, PRIMARY KEY (order_id, line, kind));
+CREATE TABLE shop.whole_line (id bigint PRIMARY KEY, order_id bigint, kind text, deleted_at timestamp);
+ALTER TABLE shop.whole_line REPLICA IDENTITY FULL;
+CREATE VIEW shop.live_lines AS
+    SELECT id, order_id, product_id, kind, code FROM shop.line WHERE deleted_at IS NULL AND kind IN ('goods', 'gift') AND active;
 CREATE SEQUENCE shop.numbers;
 CREATE FOREIGN DATA WRAPPER nothing;
 CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
