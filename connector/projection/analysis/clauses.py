@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from connector.projection.analysis.conditions import stated
 from connector.projection.analysis.expressions import Expressions
+from connector.projection.analysis.membership import state_memberships
 from connector.projection.analysis.names import Env, Unresolved, named
 from connector.projection.analysis.scopes import Node, Output
 from connector.projection.sql.syntax import bare, is_star, limits_rows, name_of, output_name, own_windows
@@ -28,12 +29,13 @@ class Clauses:
         where = query.args.get("where")
         if where is not None:
             self.expressions.visit(where.this, env)
-            self.scope.conditions += stated(self.scope, self.expressions.nested, where.this, ())
+            self.scope.state(stated(self.scope, self.expressions.nested, where.this, ()))
         if query.args.get("having") is not None:
             self.expressions.visit(query.args["having"].this, env)
         self._grouping(query.args.get("group"), env)
         self._sorted(query, env)
         self._windows(query, env)
+        state_memberships(self.scope, self.expressions.nested)
         # Under FETCH FIRST ROWS WITH TIES too.
         self.scope.limited = limits_rows(query)
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 from connector.projection.analysis.conditions import condition, stated
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Group, Unresolved, named
-from connector.projection.analysis.scopes import Condition, Region, Source
+from connector.projection.analysis.scopes import Fact, Region, Source
 from connector.projection.analysis.tables import TableReader
 from connector.projection.sql.identifiers import fold
 from connector.projection.sql.syntax import is_comma, name_of
@@ -35,7 +35,7 @@ class FromClause:
             else:
                 self._join(groups[-1], join, Env(groups[:-1], env), None)
         for group in groups:
-            self.scope.conditions += group.conditions
+            self.scope.state(group.facts)
         return groups
 
     def _join(self, left: Group, join: exp.Join, before: Env, context: Region | None) -> None:
@@ -58,15 +58,15 @@ class FromClause:
         shared = [(name_of(identifier), identifier) for identifier in join.args.get("using") or []]
         if natural:
             shared = [(name, join.this) for name in self._common(left, right, join)]
-        conditions = self._using(left, right, shared, guard, side)
+        facts: list[Fact] = [*self._using(left, right, shared, guard, side)]
         if join.args.get("on") is not None:
             env = Env([left, right], before.parent)
             self.expressions.visit(join.args["on"], env)
-            conditions += stated(self.scope, self.expressions.nested, join.args["on"], guard)
+            facts += stated(self.scope, self.expressions.nested, join.args["on"], guard)
         left.sources += right.sources
         left.merged = {**right.merged, **left.merged}
         left.regions += right.regions
-        left.conditions += [*right.conditions, *conditions]
+        left.facts += [*right.facts, *facts]
 
     def _common(self, left: Group, right: Group, join: exp.Join) -> list[str]:
         """The columns that NATURAL joins by."""
@@ -78,8 +78,8 @@ class FromClause:
 
     def _using(
         self, left: Group, right: Group, shared: Iterable[tuple[str, exp.Expr]], guard: tuple[Region, ...], side: str
-    ) -> list[Condition]:
-        made = []
+    ) -> list[Fact]:
+        made: list[Fact] = []
         for name, place in shared:
             try:
                 ours, theirs = named(name, [left]), named(name, [right])

@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from connector.model.changes import TableName
-from connector.projection.analysis.scopes import Condition, Node, Region, Scope, Source
+from connector.projection.analysis.scopes import Fact, Node, Region, Scope, Source
 from connector.projection.catalog.tables import Catalog, View
 
 
@@ -21,7 +21,7 @@ class Group:
     sources: list[Source] = field(default_factory=list)
     merged: dict[str, Node | None] = field(default_factory=dict)
     regions: list[Region] = field(default_factory=list)
-    conditions: list[Condition] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
 
     def enclose(self, region: Region, context: Region | None) -> None:
         """Put everything that lies directly in `context` into a region of it."""
@@ -32,9 +32,9 @@ class Group:
             if inner.parent is context:
                 inner.parent = region
         before = (context,) if context else ()
-        for condition in self.conditions:
-            if condition.guard == before:
-                condition.guard = (region,)
+        for fact in self.facts:
+            if fact.guard == before:
+                fact.guard = (region,)
         self.regions.append(region)
 
 

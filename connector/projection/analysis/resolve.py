@@ -17,7 +17,17 @@ from connector.projection.analysis.clauses import Clauses
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.from_clause import FromClause
 from connector.projection.analysis.names import Cte, Env
-from connector.projection.analysis.scopes import Condition, Node, Output, Scope, Source, column_of, surely_there
+from connector.projection.analysis.scopes import (
+    Alternative,
+    Choice,
+    Condition,
+    Node,
+    Output,
+    Scope,
+    Source,
+    column_of,
+    surely_there,
+)
 from connector.projection.catalog.columns import Column, unites, widened
 from connector.projection.catalog.tables import Catalog, View
 from connector.projection.sql.mapping import Mapping
@@ -164,6 +174,10 @@ class MappingResolver:
         scope.distinct = not (isinstance(query, exp.Union) and not query.args.get("distinct"))
         scope.limited = limits_rows(query)
         scope.outputs = _united(scope)
+        if not scope.recursive:
+            # A row of A EXCEPT B or A INTERSECT B is one of A.
+            branches = scope.sources if isinstance(query, exp.Union) else scope.sources[:1]
+            scope.choices = [Choice([Alternative(branch=branch) for branch in branches])]
         return scope
 
     # windows over several orders

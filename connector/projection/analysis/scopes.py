@@ -8,7 +8,7 @@ asked by `equivalence`, `key`, `search` and `restriction`. No I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -88,6 +88,26 @@ class Implied:
     guard: tuple[Region, ...]
 
 
+@dataclass(eq=False, slots=True)
+class Alternative:
+    """One way in which a row comes about: with what `facts` state, or, in a set operation, from `branch`."""
+
+    facts: Sequence[Fact] = ()
+    branch: Source | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Choice:
+    """One of the alternatives, at least, holds on every row in which all of the guard's regions are matched."""
+
+    alternatives: Sequence[Alternative]
+    guard: tuple[Region, ...] = ()
+
+
+Fact: TypeAlias = Condition | Implied | Choice
+"""What a condition in ON or WHERE states."""
+
+
 @dataclass(slots=True)
 class Output:
     """One output column. `node` when it is a source's column and nothing else, `expression` when it is written out.
@@ -126,6 +146,7 @@ class Scope:
     children: list[Scope] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
     implied: list[Implied] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     references: dict[int, Node] = field(default_factory=dict)
     whole_rows: set[Source] = field(default_factory=set)
@@ -142,6 +163,15 @@ class Scope:
     shuffled: bool = False
     self_join: bool = False
     coupled: bool = False
+
+    def state(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact, Condition):
+                self.conditions.append(fact)
+            elif isinstance(fact, Implied):
+                self.implied.append(fact)
+            else:
+                self.choices.append(fact)
 
     def within(self, other: Scope) -> bool:
         """True when this scope is `other` or lies inside it."""
@@ -232,15 +262,15 @@ def _one_below(source: Source, number: int) -> Node | None:
     return next(iter(source.inner.outputs[number].nodes), None)
 
 
-def surely_there(node: Node) -> bool:
-    """True when the column is never NULL on a row of its scope."""
+def surely_there(node: Node, matched: Sequence[Region] = ()) -> bool:
+    """True when the column is never NULL on a row of its scope on which the regions are matched."""
     source, key = node
     if isinstance(key, Computed):
-        return key.strict and all(surely_there((source, part)) for part in key.keys)
+        return key.strict and all(surely_there((source, part), matched) for part in key.keys)
     scope = source.scope
     if any(node in (condition.left, condition.right) for condition in scope.conditions if not condition.guard):
         return True
-    if source.region is not None:
+    if not _is_matched(source.region, matched):
         return False
     if node in scope.not_null:
         return True
@@ -250,6 +280,17 @@ def surely_there(node: Node) -> bool:
         return False
     below = source.inner.outputs[int(key)].nodes
     return bool(below) and all(surely_there(found) for found in below)
+
+
+def _is_matched(region: Region | None, matched: Sequence[Region]) -> bool:
+    """True when a source in the region is there where these regions are matched, and with them those around them."""
+    around: set[Region] = set()
+    for inner in matched:
+        outer: Region | None = inner
+        while outer is not None:
+            around.add(outer)
+            outer = outer.parent
+    return region is None or region in around
 
 
 def below(source: Source, key: Computed) -> Iterator[Node]:

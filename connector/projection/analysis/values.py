@@ -7,7 +7,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from connector.projection.analysis.scopes import Computed, Node, Scope, Source, below, column_of
-from connector.projection.catalog.columns import has_plain_text, widened
+from connector.projection.catalog.columns import has_plain_text, unites, widened
 from connector.projection.sql.syntax import CAST_TYPES, bare
 
 
@@ -17,6 +17,38 @@ def value_of(scope: Scope, expression: exp.Expr) -> Node | None:
     if isinstance(expression, exp.Cast):
         return _cast(scope, expression)
     return scope.references.get(id(expression))
+
+
+def possible(scope: Scope, expression: exp.Expr) -> list[Node] | None:
+    """The columns one of which the expression gives wherever it isn't NULL; None when it may give something else."""
+    expression = bare(expression)
+    node = value_of(scope, expression)
+    if node is not None:
+        return [node]
+    results = _results(expression)
+    if results is None:
+        return None
+    found = [possible(scope, result) for result in results]
+    nodes = list(dict.fromkeys(each for nodes in found for each in nodes or ()))
+    columns = [column for each in nodes if (column := column_of(each)) is not None]
+    sure = all(each is not None for each in found) and len(columns) == len(nodes)
+    return nodes if sure and (not columns or unites(columns)) else None
+
+
+def _results(expression: exp.Expr) -> list[exp.Expr] | None:
+    """The expressions one of which is the value; NULL is left out. None for any other expression."""
+    if isinstance(expression, exp.Null):
+        return []
+    if isinstance(expression, (exp.Coalesce, exp.Greatest, exp.Least)):
+        return [expression.this, *expression.expressions]
+    if isinstance(expression, exp.Case):
+        default = expression.args.get("default")
+        return [*(each.args["true"] for each in expression.args["ifs"]), *([default] if default is not None else [])]
+    if isinstance(expression, exp.Nullif):
+        return [expression.this]
+    if isinstance(expression, exp.Any) and isinstance(bare(expression.this), exp.Array):
+        return list(bare(expression.this).expressions)
+    return None
 
 
 def _cast(scope: Scope, expression: exp.Cast) -> Node | None:

@@ -13,7 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from connector.projection.analysis.scopes import Computed, Node, Region, Scope, Source, below
+from connector.projection.analysis.scopes import (
+    Alternative,
+    Choice,
+    Computed,
+    Condition,
+    Fact,
+    Implied,
+    Node,
+    Region,
+    Scope,
+    Source,
+    below,
+)
 
 
 def exclusive(one: Scope, other: Scope) -> bool:
@@ -34,12 +46,12 @@ def _around(scope: Scope | None) -> Iterator[Source]:
 class Equivalences:
     """The equalities that hold on every joined row with a row of `use` and one of `key_use`."""
 
-    def __init__(self, use: Source, key_use: Source, chosen: Collection[Source] = ()) -> None:
-        """`chosen`: branches of set operations that the row is taken to come from."""
+    def __init__(self, use: Source, key_use: Source, chosen: Collection[Alternative] = ()) -> None:
+        """`chosen`: of some choices the alternative that is taken to hold."""
         self.use = use
         self._chosen = chosen
         self.present: set[Source] = set()
-        self._scopes: set[Scope] = set()
+        self._scopes: dict[Scope, None] = {}
         self._regions: set[Region] = set()
         self._same: dict[Node, Node] = {}
         self._there(use)
@@ -70,7 +82,7 @@ class Equivalences:
         """A joined row of the scope exists (before it is grouped)."""
         if scope in self._scopes:
             return
-        self._scopes.add(scope)
+        self._scopes[scope] = None
         if scope.holder is not None:
             self._there(scope.holder)
         if scope.parent is not None:
@@ -88,21 +100,40 @@ class Equivalences:
     def _more(self) -> bool:
         """One round of conclusions. True when it found something new."""
         before = len(self.present), len(self._scopes), len(self._regions)
-        for branch in self._chosen:
-            if branch.scope in self._scopes:
-                self._there(branch)
-        for scope in list(self._scopes):
-            for condition in scope.conditions:
-                if self._holds(condition.guard):
-                    self._not_null(condition.left)
-                    self._not_null(condition.right)
-            for implied in scope.implied:
-                if self._holds(implied.guard) and not implied.scope.may_be_empty():
-                    self._row(implied.scope)
+        for fact in list(self._facts()):
+            if isinstance(fact, Condition):
+                self._not_null(fact.left)
+                self._not_null(fact.right)
+            elif isinstance(fact, Implied):
+                if not fact.scope.may_be_empty():
+                    self._row(fact.scope)
+            else:
+                for alternative in fact.alternatives:
+                    if alternative.branch is not None and alternative in self._chosen:
+                        self._there(alternative.branch)
         return before != (len(self.present), len(self._scopes), len(self._regions))
 
-    def _holds(self, guard: Iterable[Region]) -> bool:
-        return all(region in self._regions for region in guard)
+    def _facts(self) -> Iterator[Fact]:
+        """What holds on the joined rows."""
+        for scope in self._scopes:
+            yield from self._holding([*scope.conditions, *scope.implied, *scope.choices])
+
+    def _holding(self, facts: Iterable[Fact]) -> Iterator[Fact]:
+        for fact in facts:
+            if all(region in self._regions for region in fact.guard):
+                yield fact
+                for alternative in fact.alternatives if isinstance(fact, Choice) else ():
+                    if alternative in self._chosen:
+                        yield from self._holding(alternative.facts)
+
+    def choices(self) -> list[Choice]:
+        """Those that are still open on the joined rows."""
+        return [fact for fact in self._facts() if isinstance(fact, Choice) and not self._decided(fact)]
+
+    def _decided(self, choice: Choice) -> bool:
+        branches = [each.branch for each in choice.alternatives if each.branch is not None]
+        taken = any(source in self.present for branch in branches for source in branch.scope.sources)
+        return taken or any(alternative in self._chosen for alternative in choice.alternatives)
 
     def _not_null(self, node: Node) -> None:
         """`=` is never true for NULL, so a row of the column's source takes part, down to the base table."""
@@ -114,29 +145,28 @@ class Equivalences:
         self._there(source)
         if source.inner is not None and source.inner in self._scopes:
             inside = source.inner.outputs[int(key)].node
-            if inside is not None:
+            # Where rows of the scope compete, the one in question need not be the one that came out.
+            if inside is not None and self._lets_out(source.inner, inside):
                 self._not_null(inside)
 
     # what is equal
 
     def _merge(self) -> None:
-        for scope in self._scopes:
-            for condition in scope.conditions:
-                if self._holds(condition.guard):
-                    self._join(condition.left, condition.right)
+        for fact in self._facts():
+            if isinstance(fact, Condition):
+                self._join(fact.left, fact.right)
         for source in self.present:
             if source.inner is not None and source.inner in self._scopes:
                 self._pass_through(source, source.inner)
 
     def _pass_through(self, source: Source, inner: Scope) -> None:
         """Join the outputs of a derived table with the columns they are, as far as the scope lets `use` through."""
-        outward = self.use.scope.within(inner)
 
         def passes(node: Node) -> bool:
             # Of a set operation's branches only that is read which the rows in question come from.
             if inner.alternatives and node[0] not in self.present:
                 return False
-            return not (outward and inner.why_coupled(node))
+            return self._lets_out(inner, node)
 
         for number, output in enumerate(inner.outputs):
             for node in filter(passes, output.nodes):
@@ -146,6 +176,10 @@ class Equivalences:
                 assert isinstance(same, Computed)  # noqa: S101  # what `below` gives
                 if all(passes((inside, part)) for part in same.keys):
                     self._join((source, key), (inside, same))
+
+    def _lets_out(self, scope: Scope, node: Node) -> bool:
+        """`use` is elsewhere, or reaches what is outside only through rows with its own value of the column."""
+        return not (self.use.scope.within(scope) and scope.why_coupled(node))
 
     def _root(self, node: Node) -> Node:
         while node in self._same:

@@ -37,6 +37,13 @@ class Chains:
     direct: Mapping[Source, tuple[Column, ...]]
     steps: Mapping[Source, Step]
 
+    def reaches(self, use: Source) -> bool:
+        return use in self.direct or use in self.steps
+
+    def along(self, use: Source) -> list[Source]:
+        """The uses on the way from one to the key, itself first."""
+        return [use, *(step.to for step in self.of(use)[0])]
+
     def of(self, use: Source) -> tuple[list[Step], tuple[Column, ...]]:
         """The steps from a use to one that holds the key, and the key's columns there."""
         steps = []

@@ -7,81 +7,98 @@ it steps to; so when rows along it change too, the changed row nearest to the or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
-
-from sqlglot import exp
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.projection.analysis.scopes import Key, Scope, Source, column_of
+from connector.projection.analysis.scopes import Alternative, Choice, Key, Scope, Source, column_of
 from connector.projection.catalog.columns import Column, comparable, same_text
 from connector.projection.catalog.tables import Table
 from connector.projection.routes.equivalence import Equivalences
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.reverse_query import Chains, Step, index_of, lookup_of, table_of
 from connector.projection.routes.route import Route
-from connector.projection.sql.mapping import Mapping
+from connector.projection.sql.mapping import Mapping as MappingText
 
 
 def find_routes(
-    mapping: Mapping, uses: list[Source], key: KeyUse, swept: frozenset[TableName] = frozenset()
+    mapping: MappingText, uses: list[Source], key: KeyUse, swept: frozenset[TableName] = frozenset()
 ) -> tuple[list[Route], list[Problem]]:
     """A route for every use, and for every table that inherits from a use's; or a problem for it. Uses of `swept`
     tables that have no other route are swept."""
-    routes: list[Route] = []
+    ways: dict[_Chosen, _Way] = {}
+    found: dict[Source, dict[str, Route]] = {use: {} for use in uses}
     problems = []
     for use in uses:
-        found = _routes_of(use, uses, key, frozenset(), {})
-        if found is not None:
-            routes += found
-        elif table_of(use).name in swept:
-            routes += [Route(use, table, "sweep", ()) for table in _tables(use)]
-        else:
+        taken = _ways_of(use, uses, key, frozenset(), ways)
+        # Every end of a way is a way: of changed rows that lie on one, that nearest to the order finds it.
+        for chains in taken or ():
+            for other in chains.along(use):
+                found[other] |= {route.name: route for route in _routes(other, key, chains)}
+        if taken is None and table_of(use).name in swept:
+            found[use] |= {route.name: route for table in _tables(use) for route in (Route(use, table, "sweep", ()),)}
+        elif taken is None:
             problems.append(_no_route(mapping, use, key))
-    return routes, problems
+    return [route for routes in found.values() for route in routes.values()], problems
 
 
-_Chosen: TypeAlias = frozenset[Source]
-"""Branches of set operations: one of each that a row is taken to come from."""
-_CHOICES = 4
+_Chosen: TypeAlias = frozenset[Alternative]
+"""Of some choices the alternative that is taken to hold."""
+_MOST_CHOICES = 4
+_MOST_WAYS = 200
 
 
-def _routes_of(
-    use: Source, uses: list[Source], key: KeyUse, chosen: _Chosen, known: dict[_Chosen, Chains]
-) -> list[Route] | None:
-    """The use's route; when a set operation lies on it, one by each of its branches. None when there is none."""
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What follows when some alternatives hold."""
+
+    equivalences: Mapping[Source, Equivalences]
+    chains: Chains
+
+
+def _way(uses: list[Source], key: KeyUse, chosen: _Chosen) -> _Way:
+    by_use = {use: Equivalences(use, key.use, chosen) for use in uses}
+    direct = {use: at for use in uses if (at := _key_columns(use, key, by_use[use])) is not None}
+    return _Way(by_use, Chains(direct, _steps(uses, by_use, set(direct))))
+
+
+def _ways_of(
+    use: Source,
+    uses: list[Source],
+    key: KeyUse,
+    chosen: _Chosen,
+    known: dict[_Chosen, _Way],
+    passed: frozenset[Choice] = frozenset(),
+) -> list[Chains] | None:
+    """The chains that lead from the use to its orders: one, or when it takes choices to find them, one for each of
+    their alternatives. None when there are none. `passed`: choices that don't help, as was found out."""
     if chosen not in known:
-        by_use = {other: Equivalences(other, key.use, chosen) for other in uses}
-        direct = {other: at for other in uses if (at := _key_columns(other, key, by_use[other])) is not None}
-        known[chosen] = Chains(direct, _steps(uses, by_use, set(direct)))
-    chains = known[chosen]
-    if use in chains.direct or use in chains.steps:
-        return [_route(use, table, key, chains) for table in _tables(use)]
-    if len(chosen) == _CHOICES:
+        if len(known) == _MOST_WAYS:
+            return None
+        known[chosen] = _way(uses, key, chosen)
+    way = known[chosen]
+    if way.chains.reaches(use):
+        return [way.chains]
+    if len(chosen) == _MOST_CHOICES:
         return None
-    for scope in _set_operations(use, uses, key):
-        if scope.sources[0] in chosen or scope.sources[-1] in chosen:
-            continue
-        # A row of A EXCEPT B or A INTERSECT B is one of A.
-        branches = scope.sources if isinstance(scope.select, exp.Union) else scope.sources[:1]
-        found = [_routes_of(use, uses, key, chosen | {branch}, known) for branch in branches]
-        if all(found):
-            return list({route.name: route for routes in found for route in routes or ()}.values())
+    for choice in (each for each in way.equivalences[use].choices() if each not in passed):
+        found: list[Chains] | None = []
+        for alternative in choice.alternatives:
+            more = _ways_of(use, uses, key, chosen | {alternative}, known, passed)
+            if more is None:
+                found = None
+                break
+            found = [*(found or ()), *more]
+        if found is not None:
+            return found
+        passed |= {choice}
     return None
 
 
-def _set_operations(use: Source, uses: list[Source], key: KeyUse) -> Iterator[Scope]:
-    """Those that hold neither the use nor the key, the outermost first."""
-    scopes: dict[Scope, None] = {}
-    for other in uses:
-        around: list[Scope] = []
-        scope: Scope | None = other.scope
-        while scope is not None:
-            around.append(scope)
-            scope = scope.parent
-        scopes |= dict.fromkeys(each for each in reversed(around) if each.alternatives and not each.recursive)
-    return (each for each in scopes if not use.scope.within(each) and not key.use.scope.within(each))
+def _routes(use: Source, key: KeyUse, chains: Chains) -> list[Route]:
+    return [_route(use, table, key, chains) for table in _tables(use)]
 
 
 def _route(use: Source, table: Table, key: KeyUse, chains: Chains) -> Route:
@@ -176,7 +193,7 @@ def _terms(use: Source) -> Iterator[tuple[Key, Column]]:
             yield key, column
 
 
-def _no_route(mapping: Mapping, use: Source, key: KeyUse) -> Problem:
+def _no_route(mapping: MappingText, use: Source, key: KeyUse) -> Problem:
     name = table_of(use).name
     shown = f"{name} (alias {use.alias})" if use.alias != name.name else str(name)
     what = f"no way leads from a changed row of {shown} to the orders it changes"
