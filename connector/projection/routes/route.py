@@ -61,7 +61,7 @@ class Index:
 @dataclass(frozen=True, slots=True)
 class Route:
     """`columns` of the use are what the stream must carry: the order key's, or those that `lookup` starts from. A
-    `sweep` has none: any change of the table makes all orders be looked at."""
+    `sweep` has none: any change of the table makes all orders be looked at. `by_size`: only because it has few rows."""
 
     use: Source
     table: Table
@@ -69,6 +69,7 @@ class Route:
     columns: tuple[Column, ...]
     lookup: Lookup | None = None
     index: Index | None = None
+    by_size: bool = False
 
     @property
     def reads(self) -> Reads:

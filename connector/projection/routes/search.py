@@ -7,19 +7,18 @@ it steps to; so when rows along it change too, the changed row nearest to the or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Iterable
+from typing import Literal
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.projection.analysis.scopes import Alternative, Choice, Key, Scope, Source, column_of
-from connector.projection.catalog.columns import Column, comparable, same_text
+from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.catalog.tables import Table
-from connector.projection.routes.equivalence import Equivalences
+from connector.projection.routes.cross_joins import Components
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.reverse_query import Chains, Step, index_of, lookup_of, table_of
+from connector.projection.routes.reverse_query import Chains, index_of, lookup_of, table_of
 from connector.projection.routes.route import Route
+from connector.projection.routes.ways import Ways
 from connector.projection.sql.mapping import Mapping as MappingText
 
 
@@ -27,74 +26,45 @@ def find_routes(
     mapping: MappingText, uses: list[Source], key: KeyUse, swept: frozenset[TableName] = frozenset()
 ) -> tuple[list[Route], list[Problem]]:
     """A route for every use, and for every table that inherits from a use's; or a problem for it. Uses of `swept`
-    tables that have no other route are swept."""
-    ways: dict[_Chosen, _Way] = {}
+    tables that have no other route are swept; so are those of tables of few rows that nothing joins to the orders."""
+    ways = Ways(uses, key)
     found: dict[Source, dict[str, Route]] = {use: {} for use in uses}
     problems = []
     for use in uses:
-        taken = _ways_of(use, uses, key, frozenset(), ways)
-        # Every end of a way is a way: of changed rows that lie on one, that nearest to the order finds it.
-        for chains in taken or ():
+        taken = ways.of(use)
+        # Every end of a way is a way: of the changed rows that lie on one, the nearest to the order finds it.
+        for chains in taken:
             for other in chains.along(use):
                 found[other] |= {route.name: route for route in _routes(other, key, chains)}
-        if taken is None and table_of(use).name in swept:
-            found[use] |= {route.name: route for table in _tables(use) for route in (Route(use, table, "sweep", ()),)}
-        elif taken is None:
+        if not taken and table_of(use).name in swept:
+            found[use] = _sweeps(use)
+    components = Components(_top(key.use.scope))
+    led = [use for use in uses if found[use] and table_of(use).name not in swept]
+    for use in uses:
+        if not found[use] and _is_setting(use) and not any(components.related(use, other) for other in led):
+            found[use] = _sweeps(use, by_size=True)
+        elif not found[use]:
             problems.append(_no_route(mapping, use, key))
     return [route for routes in found.values() for route in routes.values()], problems
 
 
-_Chosen: TypeAlias = frozenset[Alternative]
-"""Of some choices the alternative that is taken to hold."""
-_MOST_CHOICES = 4
-_MOST_WAYS = 200
+def _top(scope: Scope) -> Scope:
+    while scope.parent is not None:
+        scope = scope.parent
+    return scope
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """What follows when some alternatives hold."""
-
-    equivalences: Mapping[Source, Equivalences]
-    chains: Chains
-
-
-def _way(uses: list[Source], key: KeyUse, chosen: _Chosen) -> _Way:
-    by_use = {use: Equivalences(use, key.use, chosen) for use in uses}
-    direct = {use: at for use in uses if (at := _key_columns(use, key, by_use[use])) is not None}
-    return _Way(by_use, Chains(direct, _steps(uses, by_use, set(direct))))
+def _is_setting(use: Source) -> bool:
+    """The use is of a table of few rows, and no second reading that stands for a window."""
+    scope: Scope | None = use.scope
+    while scope is not None and not scope.self_join:
+        scope = scope.parent
+    return scope is None and table_of(use).few
 
 
-def _ways_of(
-    use: Source,
-    uses: list[Source],
-    key: KeyUse,
-    chosen: _Chosen,
-    known: dict[_Chosen, _Way],
-    passed: frozenset[Choice] = frozenset(),
-) -> list[Chains] | None:
-    """The chains that lead from the use to its orders: one, or when it takes choices to find them, one for each of
-    their alternatives. None when there are none. `passed`: choices that don't help, as was found out."""
-    if chosen not in known:
-        if len(known) == _MOST_WAYS:
-            return None
-        known[chosen] = _way(uses, key, chosen)
-    way = known[chosen]
-    if way.chains.reaches(use):
-        return [way.chains]
-    if len(chosen) == _MOST_CHOICES:
-        return None
-    for choice in (each for each in way.equivalences[use].choices() if each not in passed):
-        found: list[Chains] | None = []
-        for alternative in choice.alternatives:
-            more = _ways_of(use, uses, key, chosen | {alternative}, known, passed)
-            if more is None:
-                found = None
-                break
-            found = [*(found or ()), *more]
-        if found is not None:
-            return found
-        passed |= {choice}
-    return None
+def _sweeps(use: Source, *, by_size: bool = False) -> dict[str, Route]:
+    made = [Route(use, table, "sweep", (), by_size=by_size) for table in _tables(use)]
+    return {route.name: route for route in made}
 
 
 def _routes(use: Source, key: KeyUse, chains: Chains) -> list[Route]:
@@ -114,83 +84,6 @@ def _tables(use: Source) -> Iterable[Table]:
     """The tables in whose name changes of the use's rows are streamed."""
     table = table_of(use)
     return (table,) if use.only else (table, *(child for child in table.children if child.refusal is None))
-
-
-def _key_columns(use: Source, key: KeyUse, equivalences: Equivalences) -> tuple[Column, ...] | None:
-    """The use's own columns that equal the order key's, with the same text; None unless all are there."""
-    found = []
-    for wanted, node in zip(key.columns, key.nodes(), strict=True):
-        mine = [
-            column
-            for column in table_of(use).columns.values()
-            if column.streamed and equivalences.equal((use, column.name), node) and same_text(column, wanted)
-        ]
-        if not mine:
-            return None
-        exact = [column for column in mine if use is key.use and column.name == wanted.name]
-        carried = [column for column in mine if column.name in table_of(use).identity]
-        found.append((exact or carried or mine)[0])
-    return tuple(found)
-
-
-def _steps(uses: list[Source], by_use: dict[Source, Equivalences], done: set[Source]) -> dict[Source, Step]:
-    """For each use without the key its next use, breadth first. Joins by a primary key go before others: one by a
-    tenant's number alone would lead to all orders of the tenant."""
-    steps: dict[Source, Step] = {}
-    reached = [use for use in uses if use in done]
-    by_key = True
-    while True:
-        layer = {}
-        for use in uses:
-            if use not in done and use not in steps:
-                step = _best_step(use, reached, by_use[use], by_key)
-                if step is not None:
-                    layer[use] = step
-        if not layer and not by_key:
-            return steps
-        by_key = bool(layer)
-        steps |= layer
-        reached = [*reached, *layer]
-
-
-def _best_step(use: Source, reached: list[Source], equivalences: Equivalences, by_key: bool) -> Step | None:
-    """The step that names the most columns; among equals one whose columns begin an index, then the nearest."""
-    found = [
-        Step(to, pairs) for to in reached if to in equivalences.present and (pairs := _pairs(use, to, equivalences))
-    ]
-    if by_key:
-        found = [step for step in found if _by_primary_key(use, step)]
-    return max(found, key=lambda step: (len(step.pairs), _indexed(step)), default=None)
-
-
-def _by_primary_key(use: Source, step: Step) -> bool:
-    mine = {column.name for column, _ in step.pairs if not column.parts}
-    theirs = {column.name for _, column in step.pairs if not column.parts}
-    one, other = set(table_of(use).primary_key), set(table_of(step.to).primary_key)
-    return bool((one and one <= mine) or (other and other <= theirs))
-
-
-def _indexed(step: Step) -> bool:
-    return table_of(step.to).serves([theirs.indexed_as for _, theirs in step.pairs])
-
-
-def _pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[Column, Column], ...]:
-    pairs = []
-    for theirs_at, theirs in _terms(to):
-        for mine_at, mine in _terms(use):
-            if mine.streamed and comparable(mine, theirs) and equivalences.equal((use, mine_at), (to, theirs_at)):
-                pairs.append((mine, theirs))
-                break
-    return tuple(pairs)
-
-
-def _terms(use: Source) -> Iterator[tuple[Key, Column]]:
-    """The columns of a use, then the expressions over them that the mapping's conditions compare."""
-    yield from table_of(use).columns.items()
-    for key in sorted(use.computed, key=str):
-        column = column_of((use, key))
-        if column is not None:
-            yield key, column
 
 
 def _no_route(mapping: MappingText, use: Source, key: KeyUse) -> Problem:

@@ -90,3 +90,9 @@ CREATE FUNCTION shop.lying_total(bigint) RETURNS numeric LANGUAGE sql IMMUTABLE
 CREATE FUNCTION shop.spelled(bigint) RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1::text; END';
 CREATE FUNCTION shop.dice() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 4; END';
 CREATE FUNCTION shop.token() RETURNS text LANGUAGE sql VOLATILE AS 'SELECT random()::text';
+CREATE TABLE shop.aorder (id bigint PRIMARY KEY, ship_id bigint, bill_id bigint, region int NOT NULL, kind text);
+CREATE TABLE shop.address (id bigint PRIMARY KEY, city text, region int NOT NULL, kind text);
+CREATE TABLE shop.aline (id bigint PRIMARY KEY, order_id bigint, origin_id bigint, sku text);
+CREATE TABLE shop.blocked (id bigint PRIMARY KEY, aorder_id bigint, address_id bigint NOT NULL);
+CREATE VIEW shop.ship_or_bill AS SELECT o.id, a.city FROM shop.aorder o LEFT JOIN shop.address a ON a.id = COALESCE(o.ship_id, o.bill_id);
+CREATE VIEW shop.any_address AS SELECT o.id, a.id AS address, a.city FROM shop.aorder o JOIN shop.address a ON a.id IN (o.ship_id, o.bill_id) AND a.kind IS NOT DISTINCT FROM o.kind;
