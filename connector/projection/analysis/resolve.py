@@ -225,9 +225,9 @@ def _united(scope: Scope) -> list[Output]:
     for number in range(min(len(inner.outputs) for inner in inners)):
         nodes: tuple[Node, ...] = tuple((source, number) for source in scope.sources)
         kept = sure and _unites([inner.outputs[number] for inner in inners], nodes)
-        if scope.recursive:
-            kept = kept and _passes(inners[-1], number, scope)
-        outputs.append(Output(inners[0].outputs[number].name, None, None, nodes if kept else ()))
+        moving = kept and scope.recursive and not _passes(inners[-1], number, scope)
+        branches = nodes if kept and not moving else ()
+        outputs.append(Output(inners[0].outputs[number].name, None, None, branches, moving=nodes if moving else ()))
     return outputs
 
 

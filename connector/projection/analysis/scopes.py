@@ -112,12 +112,14 @@ Fact: TypeAlias = Condition | Implied | Choice
 class Output:
     """One output column. `node` when it is a source's column and nothing else, `expression` when it is written out.
     `unknown`: stands for any number of columns. `branches`: of a set operation, the column in each branch whose values
-    this one passes on unchanged; empty when some branch changes it."""
+    this one passes on unchanged; empty when some branch changes it. `moving`: those of a recursive CTE whose rounds
+    give values of their own."""
 
     name: str | None
     expression: exp.Expr | None = None
     node: Node | None = None
     branches: tuple[Node, ...] = ()
+    moving: tuple[Node, ...] = ()
     unknown: bool = False
 
     @property
@@ -259,7 +261,8 @@ def _one_below(source: Source, number: int) -> Node | None:
         return source.work_table.sources[0], number
     if source.inner is None or number >= len(source.inner.outputs):
         return None
-    return next(iter(source.inner.outputs[number].nodes), None)
+    output = source.inner.outputs[number]
+    return next(iter(output.nodes or output.moving), None)
 
 
 def surely_there(node: Node, matched: Sequence[Region] = ()) -> bool:

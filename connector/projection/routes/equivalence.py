@@ -49,13 +49,19 @@ class Equivalences:
     def __init__(self, use: Source, key_use: Source, chosen: Collection[Alternative] = ()) -> None:
         """`chosen`: of some choices the alternative that is taken to hold."""
         self.use = use
+        self._begin(chosen)
+        self._there(use)
+        self._there(key_use)
+        self._conclude()
+
+    def _begin(self, chosen: Collection[Alternative]) -> None:
         self._chosen = chosen
         self.present: set[Source] = set()
         self._scopes: dict[Scope, None] = {}
         self._regions: set[Region] = set()
         self._same: dict[Node, Node] = {}
-        self._there(use)
-        self._there(key_use)
+
+    def _conclude(self) -> None:
         while self._more():
             pass
         self._merge()
@@ -190,3 +196,28 @@ class Equivalences:
         one, other = self._root(one), self._root(other)
         if one != other:
             self._same[one] = other
+
+
+class RowEquivalences(Equivalences):
+    """The equalities that hold on every row that a scope gives, without those around it, when some columns of its row
+    aren't NULL."""
+
+    def __init__(self, scope: Scope, nodes: Iterable[Node]) -> None:
+        self._scope = scope
+        self._begin(())
+        self._row(scope)
+        for node in nodes:
+            self._not_null(node)
+        self._conclude()
+
+    def _row(self, scope: Scope) -> None:
+        if scope is not self._scope:
+            super()._row(scope)
+        elif scope not in self._scopes:
+            self._scopes[scope] = None
+            for source in scope.sources:
+                if source.region is None:
+                    self._there(source)
+
+    def _lets_out(self, scope: Scope, node: Node) -> bool:
+        return True

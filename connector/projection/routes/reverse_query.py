@@ -18,11 +18,40 @@ from connector.projection.sql.keys import among, given
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """From values to values, over rows of a table any number of times: from those that the left columns of `pairs` have
+    to those in the right ones."""
+
+    table: Table
+    pairs: tuple[tuple[Column, Column], ...]
+
+    def written(self, start: str) -> str:
+        """A query of all values that are reached from those of the query `start`, which are among them."""
+        names = [f"x{number}" for number in range(1, len(self.pairs) + 1)]
+        more = ", ".join(f"{right.written('w')}::{right.asked_as}" for _, right in self.pairs)
+        met = " AND ".join(
+            f"{left.written('w')} = walk.{name}" for (left, _), name in zip(self.pairs, names, strict=True)
+        )
+        again = f"SELECT {more} FROM {_quoted(self.table)} w JOIN walk ON {met}"
+        return f"WITH RECURSIVE walk({', '.join(names)}) AS ({start} UNION {again}) SELECT * FROM walk"
+
+    @property
+    def reversed(self) -> Walk:
+        return Walk(self.table, tuple((right, left) for left, right in self.pairs))
+
+    @property
+    def reads(self) -> tuple[Table, frozenset[str]]:
+        return self.table, _names(column for pair in self.pairs for column in pair)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """`pairs`: columns of a use and the columns of `to` that equal them."""
+    """`pairs`: columns of a use and the columns of `to` that equal them; with a `walk`, that equal values that it leads
+    to from them."""
 
     to: Source
     pairs: tuple[tuple[Column, Column], ...]
+    walk: Walk | None = None
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -67,6 +96,8 @@ def index_of(use: Source, table: Table, wanted: tuple[Column, ...], chains: Chai
         return None
     steps, columns = chains.of(use)
     tables, keys = _joined(table, steps, columns, 0)
+    if any(step.walk for step in steps):
+        tables = _joined_backwards(table, steps)
     rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
     those = among(keys, [column.asked_as for column in columns])
     reads = _reads(table, identity, steps, columns)
@@ -84,32 +115,53 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
         tuple(column.asked_as for column in columns),
         table,
         tuple(theirs.indexed_as for _, theirs in first.pairs),
-        tuple(map(_hop, steps)),
-        _reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns),
+        tuple(hop for step in steps for hop in _hops(step)),
+        (*_walked(steps[:1]), *_reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns)),
     )
 
 
 def _started(step: Step) -> str:
     """The condition that a row of `t1` belongs to one of the changed rows, given as one array parameter a column."""
     theirs = [theirs.written("t1") for _, theirs in step.pairs]
-    if not any(mine.parts for mine, _ in step.pairs):
+    if step.walk is None and not any(mine.parts for mine, _ in step.pairs):
         return among(theirs, [mine.asked_as for mine, _ in step.pairs])
     names = [f"c{number}" for number in range(1, len(step.stored) + 1)]
     values = {column: f"given.{name}::{column.asked_as}" for column, name in zip(step.stored, names, strict=True)}
     made = ", ".join(mine.of_values([values[column] for column in mine.stored]) for mine, _ in step.pairs)
-    return f"({', '.join(theirs)}) IN (SELECT {made} FROM {given(names)})"
+    start = f"SELECT {made} FROM {given(names)}"
+    return f"({', '.join(theirs)}) IN ({step.walk.written(start) if step.walk else start})"
 
 
 def _joined(table: Table, steps: Sequence[Step], columns: Sequence[Column], number: int) -> tuple[str, list[str]]:
     """FROM a table, called `t<number>`, to the one that holds the key; and the key's expressions there."""
     tables = [f"{_quoted(table)} t{number}"]
     for step in steps:
-        matches = " AND ".join(
-            f"{theirs.written(f't{number + 1}')} = {mine.written(f't{number}')}" for mine, theirs in step.pairs
-        )
         number += 1
-        tables.append(f"JOIN {_quoted(table_of(step.to))} t{number} ON {matches}")
+        sides = [(mine.written(f"t{number - 1}"), theirs.written(f"t{number}")) for mine, theirs in step.pairs]
+        tables += _next(step, number, step.walk, table_of(step.to), sides)
     return " ".join(tables), [f"t{number}.{quoted(column.name)}" for column in columns]
+
+
+def _joined_backwards(table: Table, steps: Sequence[Step]) -> str:
+    """The same FROM, from the table that holds the key: then a walk needn't begin at every row of a table."""
+    tables = [f"{_quoted(table_of(steps[-1].to))} t{len(steps)}"]
+    for number in range(len(steps) - 1, -1, -1):
+        step, to = steps[number], table_of(steps[number - 1].to) if number else table
+        sides = [(theirs.written(f"t{number + 1}"), mine.written(f"t{number}")) for mine, theirs in step.pairs]
+        tables += _next(step, number, step.walk.reversed if step.walk else None, to, sides)
+    return " ".join(tables)
+
+
+def _next(step: Step, number: int, walk: Walk | None, to: Table, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
+    """Join the next table, `t<number>`. `sides`: expressions of the table before, and those of this one."""
+    before = [one for one, _ in sides]
+    if walk is not None:
+        kinds = [mine.asked_as for mine, _ in step.pairs]
+        start = ", ".join(f"{one}::{kind}" for one, kind in zip(before, kinds, strict=True))
+        before = [f"w{number}.x{place}" for place in range(1, len(before) + 1)]
+        yield f"CROSS JOIN LATERAL ({walk.written(f'SELECT {start}')}) w{number}"
+    matches = " AND ".join(f"{there} = {here}" for (_, there), here in zip(sides, before, strict=True))
+    yield f"JOIN {_quoted(to)} t{number} ON {matches}"
 
 
 def _outputs(keys: Sequence[str]) -> str:
@@ -122,15 +174,21 @@ def _reads(table: Table, entered: Iterable[Column], steps: Sequence[Step], colum
     for step in steps:
         found.append((table, by | _names(mine for mine, _ in step.pairs)))
         table, by = table_of(step.to), _names(theirs for _, theirs in step.pairs)
-    return (*found, (table, by | _names(columns)))
+    return (*found, (table, by | _names(columns)), *_walked(steps))
+
+
+def _walked(steps: Iterable[Step]) -> Reads:
+    return tuple(step.walk.reads for step in steps if step.walk is not None)
 
 
 def _names(columns: Iterable[Column]) -> frozenset[str]:
     return frozenset(stored.name for column in columns for stored in column.stored)
 
 
-def _hop(step: Step) -> Hop:
-    return Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs))
+def _hops(step: Step) -> Iterable[Hop]:
+    yield Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs))
+    if step.walk is not None:
+        yield Hop(step.walk.table, tuple(left for left, _ in step.walk.pairs))
 
 
 def _quoted(table: Table) -> str:

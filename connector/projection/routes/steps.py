@@ -9,6 +9,7 @@ from connector.projection.catalog.columns import Column, comparable, same_text
 from connector.projection.routes.equivalence import Equivalences
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.reverse_query import Chains, Step, table_of
+from connector.projection.routes.walks import Walks
 
 
 def chains_of(by_use: Mapping[Source, Equivalences], key: KeyUse) -> Chains:
@@ -40,12 +41,12 @@ def _steps(uses: list[Source], by_use: Mapping[Source, Equivalences], done: set[
     tenant's number alone would lead to all orders of the tenant."""
     steps: dict[Source, Step] = {}
     reached = [use for use in uses if use in done]
-    by_key = True
+    walks, by_key = Walks(), True
     while True:
         layer = {}
         for use in uses:
             if use not in done and use not in steps:
-                step = _best_step(use, reached, by_use[use], by_key)
+                step = _best_step(use, reached, by_use[use], walks, by_key=by_key)
                 if step is not None:
                     layer[use] = step
         if not layer and not by_key:
@@ -55,17 +56,23 @@ def _steps(uses: list[Source], by_use: Mapping[Source, Equivalences], done: set[
         reached = [*reached, *layer]
 
 
-def _best_step(use: Source, reached: list[Source], equivalences: Equivalences, by_key: bool) -> Step | None:
-    """The step that names the most columns; among equals one whose columns begin an index, then the nearest."""
+def _best_step(
+    use: Source, reached: list[Source], equivalences: Equivalences, walks: Walks, *, by_key: bool
+) -> Step | None:
+    """The step that names the most columns; among equals one without a walk, then one whose columns begin an index,
+    then the nearest."""
     found = [
         Step(to, pairs) for to in reached if to in equivalences.present and (pairs := _pairs(use, to, equivalences))
     ]
+    found += walks.steps(use, reached, equivalences)
     if by_key:
         found = [step for step in found if by_primary_key(use, step)]
-    return max(found, key=lambda step: (len(step.pairs), _indexed(step)), default=None)
+    return max(found, key=lambda step: (len(step.pairs), step.walk is None, _indexed(step)), default=None)
 
 
 def by_primary_key(use: Source, step: Step) -> bool:
+    if step.walk is not None:
+        return False
     mine = {column.name for column, _ in step.pairs if not column.parts}
     theirs = {column.name for _, column in step.pairs if not column.parts}
     one, other = set(table_of(use).primary_key), set(table_of(step.to).primary_key)
