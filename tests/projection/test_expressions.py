@@ -12,7 +12,7 @@ from connector.model.changes import Changes, Operation, TableName
 from connector.model.errors import ConfigurationError
 from connector.model.orders import Lookup
 from connector.projection import Assembler, Projection, load
-from connector.projection.analysis.terms import readable
+from connector.projection.analysis.values.terms import readable
 from tests.projection.cases import ACCEPTED, Case, shop, shop_template
 from tests.support.fixtures.postgres import Database
 

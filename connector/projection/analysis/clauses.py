@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from connector.projection.analysis.conditions import stated
+from connector.projection.analysis.conditions.conditions import stated
+from connector.projection.analysis.conditions.membership import state_memberships
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Unresolved, named
 from connector.projection.analysis.scopes import Node, Output
-from connector.projection.analysis.values import value_of
+from connector.projection.analysis.values.values import value_of
 from connector.projection.sql.syntax import bare, is_star, limits_rows, name_of, output_name, own_windows
 
 
@@ -35,6 +36,7 @@ class Clauses:
         self._grouping(query.args.get("group"), env)
         self._sorted(query, env)
         self._windows(query, env)
+        state_memberships(self.scope, self.expressions.nested)
         # Under FETCH FIRST ROWS WITH TIES too.
         self.scope.limited = limits_rows(query)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
-from connector.projection.analysis.conditions import condition, stated
+from connector.projection.analysis.conditions.conditions import condition, stated
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Group, Unresolved, named
 from connector.projection.analysis.scopes import Fact, Region, Source
 from connector.projection.analysis.tables import TableReader
-from connector.projection.analysis.values import element_of
+from connector.projection.analysis.values.values import element_of
 from connector.projection.sql.identifiers import fold
 from connector.projection.sql.syntax import is_comma, name_of
 

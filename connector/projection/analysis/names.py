@@ -3,14 +3,14 @@ readers of a SELECT's clauses have the queries nested in it resolved. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlglot import exp
 
 from connector.model.changes import TableName
-from connector.projection.analysis.scopes import Fact, Node, Region, Scope, Source
+from connector.projection.analysis.scopes import Choice, Fact, Node, Region, Scope, Source
 from connector.projection.catalog.tables import Catalog, View
 
 
@@ -32,10 +32,18 @@ class Group:
             if inner.parent is context:
                 inner.parent = region
         before = (context,) if context else ()
-        for fact in self.facts:
+        for fact in _all(self.facts):
             if fact.guard == before:
                 fact.guard = (region,)
         self.regions.append(region)
+
+
+def _all(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """These, and those in the alternatives of choices."""
+    for fact in facts:
+        yield fact
+        for alternative in fact.alternatives if isinstance(fact, Choice) else ():
+            yield from _all(alternative.facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,16 @@ from connector.projection.analysis.clauses import Clauses
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.from_clause import FromClause
 from connector.projection.analysis.names import Cte, Env
-from connector.projection.analysis.scopes import Condition, Node, Output, Scope, Source, column_of, surely_there
+from connector.projection.analysis.nodes import column_of, surely_there
+from connector.projection.analysis.scopes import (
+    Alternative,
+    Choice,
+    Condition,
+    Node,
+    Output,
+    Scope,
+    Source,
+)
 from connector.projection.catalog.columns import Column, unites, widened
 from connector.projection.catalog.tables import Catalog, View
 from connector.projection.sql.mapping import Mapping
@@ -165,6 +174,10 @@ class MappingResolver:
         scope.distinct = not (isinstance(query, exp.Union) and not query.args.get("distinct"))
         scope.limited = limits_rows(query)
         scope.outputs = _united(scope)
+        if not scope.recursive:
+            # A row of A EXCEPT B or A INTERSECT B is one of A.
+            branches = scope.sources if isinstance(query, exp.Union) else scope.sources[:1]
+            scope.choices = [Choice([Alternative(branch=branch) for branch in branches])]
         return scope
 
     # windows over several orders
@@ -213,11 +226,11 @@ def _united(scope: Scope) -> list[Output]:
         nodes: tuple[Node, ...] = tuple((source, number) for source in scope.sources)
         below = [inner.outputs[number] for inner in inners]
         kept = sure and _unites(below, nodes, lambda output: output.nodes)
-        same = sure and not kept and _unites(below, nodes, lambda output: output.values)
-        if scope.recursive:
-            kept = kept and _passes(inners[-1], number, scope)
-            same = False
-        outputs.append(Output(below[0].name, None, None, nodes if kept else (), same=nodes if same else ()))
+        same = sure and not kept and not scope.recursive and _unites(below, nodes, lambda output: output.values)
+        moving = kept and scope.recursive and not _passes(inners[-1], number, scope)
+        output = Output(below[0].name, same=nodes if same else (), moving=nodes if moving else ())
+        output.branches = nodes if kept and not moving else ()
+        outputs.append(output)
     return outputs
 
 

@@ -9,15 +9,13 @@ asked by `equivalence`, `key`, `search` and `restriction`. No I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqlglot import exp
 
 from connector.model.changes import TableName
 from connector.projection.catalog.column_filters import FilterKind
-from connector.projection.catalog.columns import Column, computed, nested
-from connector.projection.catalog.elements import element
 from connector.projection.catalog.tables import Table
 
 
@@ -43,6 +41,17 @@ class Region:
     """The side of an outer join that may be filled with NULLs, within another one or directly in the scope."""
 
     parent: Region | None
+
+
+def is_matched(region: Region | None, matched: Iterable[Region]) -> bool:
+    """True when a source in the region is there where these regions are matched, and with them those around them."""
+    around: set[Region | None] = {None}
+    for inner in matched:
+        outer: Region | None = inner
+        while outer is not None:
+            around.add(outer)
+            outer = outer.parent
+    return region in around
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +131,27 @@ class Filter:
     @property
     def never_filled(self) -> bool:
         """The column's row is there wherever the condition is asked, rather than filled with NULLs."""
-        around = set(self.guard)
-        for region in self.guard:
-            outer = region.parent
-            while outer is not None:
-                around.add(outer)
-                outer = outer.parent
-        return self.node[0].region is None or self.node[0].region in around
+        return is_matched(self.node[0].region, self.guard)
 
 
-Fact: TypeAlias = Condition | Implied | Filter
+@dataclass(eq=False, slots=True)
+class Alternative:
+    """One way in which a row comes about: with what `facts` state, or, in a set operation, from `branch`."""
+
+    facts: Sequence[Fact] = ()
+    branch: Source | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Choice:
+    """One of the alternatives, at least, holds on every row in which all of the guard's regions are matched. What they
+    state has the same guard."""
+
+    alternatives: Sequence[Alternative]
+    guard: tuple[Region, ...] = ()
+
+
+Fact: TypeAlias = Condition | Implied | Filter | Choice
 """What a condition in ON or WHERE states."""
 
 
@@ -140,12 +160,14 @@ class Output:
     """One output column. `node` when it is a source's column and nothing else, `expression` when it is written out.
     `same`: where neither `node` nor `branches` says so, the columns or expressions over columns that this one equals.
     `unknown`: stands for any number of columns. `branches`: of a set operation, the column in each branch whose values
-    this one passes on unchanged; empty when some branch changes it."""
+    this one passes on unchanged; empty when some branch changes it. `moving`: those of a recursive CTE whose rounds
+    give values of their own."""
 
     name: str | None
     expression: exp.Expr | None = None
     node: Node | None = None
     branches: tuple[Node, ...] = ()
+    moving: tuple[Node, ...] = ()
     unknown: bool = False
     same: tuple[Node, ...] = ()
 
@@ -181,6 +203,7 @@ class Scope:
     conditions: list[Condition] = field(default_factory=list)
     filters: list[Filter] = field(default_factory=list)
     implied: list[Implied] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     references: dict[int, Node] = field(default_factory=dict)
     whole_rows: set[Source] = field(default_factory=set)
@@ -203,10 +226,12 @@ class Scope:
         for fact in facts:
             if isinstance(fact, Condition):
                 self.conditions.append(fact)
+            elif isinstance(fact, Filter):
+                self.filters.append(fact)
             elif isinstance(fact, Implied):
                 self.implied.append(fact)
             else:
-                self.filters.append(fact)
+                self.choices.append(fact)
 
     def within(self, other: Scope) -> bool:
         """True when this scope is `other` or lies inside it."""
@@ -269,69 +294,3 @@ class Scope:
         written = [output.expression for output in self.outputs if output.expression is not None]
         calls = (found for expression in written for found in expression.find_all(exp.Func))
         return self.select.args.get("having") is not None or any(not isinstance(c, exp.Connector) for c in calls)
-
-
-def column_of(node: Node) -> Column | None:
-    """The base column at the bottom of a node, through derived tables that pass it on; None when there is none."""
-    source, key = node
-    if isinstance(key, Computed):
-        parts = [column for part in key.keys if (column := column_of((source, part))) is not None]
-        if len(parts) < len(key.keys):
-            return None
-        return computed(parts, key.sql, key.result, strict=key.strict, indexable=key.indexable)
-    if source.table is not None:
-        return source.table.columns[str(key)]
-    if source.element is not None:
-        array = column_of(source.element.array)
-        return element(array, source.element.kind) if array is not None else None
-    below = _one_below(source, int(key))
-    return column_of(below) if below is not None else None
-
-
-def _one_below(source: Source, number: int) -> Node | None:
-    """The column of a derived table in the scope inside; of a set operation's, that of its first branch."""
-    if source.work_table is not None:
-        return source.work_table.sources[0], number
-    if source.inner is None or number >= len(source.inner.outputs):
-        return None
-    return next(iter(source.inner.outputs[number].values), None)
-
-
-def surely_there(node: Node) -> bool:
-    """True when the column is never NULL on a row of its scope."""
-    source, key = node
-    scope = source.scope
-    if any(node in (condition.left, condition.right) for condition in scope.conditions if not condition.guard):
-        return True
-    if any(found.node == node and found.strict for found in scope.filters if not found.guard):
-        return True
-    if source.region is not None or isinstance(key, Computed):
-        return False
-    if source.table is not None:
-        return source.table.columns[str(key)].not_null
-    if source.inner is None:
-        return False
-    below = source.inner.outputs[int(key)].nodes
-    return bool(below) and all(surely_there(found) for found in below)
-
-
-def below(source: Source, key: Key) -> Iterator[Node]:
-    """The same column or expression in the scopes inside of a derived table: one for each branch of a set operation.
-    Only where all of its columns are columns of one source there."""
-    if not isinstance(key, Computed):
-        if source.inner is not None and int(key) < len(source.inner.outputs):
-            yield from source.inner.outputs[int(key)].values
-        return
-    outputs = [source.inner.outputs[int(str(part))] for part in key.keys] if source.inner is not None else []
-    for nodes in zip(*(output.values for output in outputs), strict=False):
-        if all(other is nodes[0][0] for other, _ in nodes):
-            yield nodes[0][0], _over(key, [part for _, part in nodes])
-
-
-def _over(key: Computed, parts: Sequence[Key]) -> Computed:
-    """The expression, with others in the place of its columns."""
-    inner = [part if isinstance(part, Computed) else Computed((part,), "{0}", "") for part in parts]
-    keys = tuple(dict.fromkeys(name for part in inner for name in part.keys))
-    texts = [nested(part.sql, [f"{{{keys.index(name)}}}" for name in part.keys]) for part in inner]
-    strict, indexable = (all(part.strict for part in (key, *inner)), all(part.indexable for part in (key, *inner)))
-    return replace(key, keys=keys, sql=nested(key.sql, texts), strict=strict, indexable=indexable)

@@ -45,7 +45,13 @@ def _use_problems(projection: Projection, use: Use) -> Iterator[Problem]:
         yield Problem(what, _create_index(lookup.first.name, lookup.first_columns), where, warning=True)
     if route.kind == "sweep":
         what = f"no way leads from {route.table.name} to single orders: any change of it makes all orders be looked at"
-        yield Problem(what, "as mapping.sweep_tables says; fine for a table that seldom changes", where, warning=True)
+        hint = "as mapping.sweep_tables says; fine for a table that seldom changes"
+        if route.by_size:
+            hint = (
+                "nothing joins it to an order; followed so while it has few rows, about 1,000: "
+                f'list "{route.table.name}" in mapping.sweep_tables, and this doesn\'t depend on its size'
+            )
+        yield Problem(what, hint, where, warning=True)
     missing = [column.name for column in route.columns if column.name not in route.table.identity]
     if missing and route.index is None:
         what = (

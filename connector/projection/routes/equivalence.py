@@ -18,19 +18,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from connector.projection.analysis.nodes import below
 from connector.projection.analysis.scopes import (
+    Alternative,
+    Choice,
     Computed,
     Condition,
+    Fact,
     Filter,
+    Implied,
     Node,
     Region,
     Scope,
     Source,
-    below,
-    column_of,
 )
-from connector.projection.catalog.column_filters import ColumnFilter
-from connector.projection.catalog.columns import Column
 
 
 def exclusive(one: Scope, other: Scope) -> bool:
@@ -51,22 +52,42 @@ def _around(scope: Scope | None) -> Iterator[Source]:
 class Equivalences:
     """The equalities and constant conditions that hold on every joined row with a row of `use` and one of `key_use`."""
 
-    def __init__(self, use: Source, key_use: Source, chosen: Collection[Source] = ()) -> None:
-        """`chosen`: branches of set operations that the row is taken to come from."""
+    def __init__(self, use: Source, key_use: Source, chosen: Collection[Alternative] = ()) -> None:
+        """`chosen`: of some choices the alternative that is taken to hold."""
         self.use = use
-        self._chosen = chosen
-        self.present: set[Source] = set()
-        self._scopes: set[Scope] = set()
-        self._regions: set[Region] = set()
-        self._same: dict[Node, Node] = {}
+        self._begin(chosen)
         self._there(use)
         self._there(key_use)
+        self._conclude()
+
+    def _begin(self, chosen: Collection[Alternative]) -> None:
+        self._chosen = chosen
+        self.present: set[Source] = set()
+        self._scopes: dict[Scope, None] = {}
+        self._regions: set[Region] = set()
+        self._same: dict[Node, Node] = {}
+
+    def _conclude(self) -> None:
         while self._more():
             pass
         self._merge()
 
     def equal(self, one: Node, other: Node) -> bool:
         return self._root(one) == self._root(other)
+
+    def classes(self) -> Mapping[Node, list[Node]]:
+        """For each node that equals others, all of them, itself too."""
+        members: dict[Node, list[Node]] = defaultdict(list)
+        for node in {*self._same, *self._same.values()}:
+            members[self._root(node)].append(node)
+        return {node: equal for equal in members.values() for node in equal}
+
+    def passed(self, node: Node) -> Iterator[Node]:
+        """The columns in the scope inside that a derived table passes on as this one, as far as the scope lets `use`
+        through."""
+        source, _ = node
+        if source.inner is not None and source.inner in self._scopes:
+            yield from (inside for inside in below(*node) if self._passes(source.inner, inside))
 
     # who takes part
 
@@ -89,7 +110,7 @@ class Equivalences:
         """A joined row of the scope exists (before it is grouped)."""
         if scope in self._scopes:
             return
-        self._scopes.add(scope)
+        self._scopes[scope] = None
         self._read(scope)
         for source in scope.sources:
             if source.region is None and not scope.alternatives:
@@ -116,26 +137,43 @@ class Equivalences:
     def _more(self) -> bool:
         """One round of conclusions. True when it found something new."""
         before = len(self.present), len(self._scopes), len(self._regions)
-        for branch in self._chosen:
-            if branch.scope in self._scopes:
-                self._there(branch)
-        for condition in list(self._conditions()):
-            self._not_null(condition.left)
-            self._not_null(condition.right)
-        for scope in list(self._scopes):
-            for stated in scope.filters:
-                if stated.strict and self._holds(stated.guard):
-                    self._not_null(stated.node)
-            for implied in scope.implied:
-                if self._holds(implied.guard) and not implied.scope.may_be_empty():
-                    self._row(implied.scope)
+        for fact in list(self.facts()):
+            if isinstance(fact, Condition):
+                self._not_null(fact.left)
+                self._not_null(fact.right)
+            elif isinstance(fact, Filter):
+                if fact.strict:
+                    self._not_null(fact.node)
+            elif isinstance(fact, Implied):
+                if not fact.scope.may_be_empty():
+                    self._row(fact.scope)
+            else:
+                for alternative in fact.alternatives:
+                    if alternative.branch is not None and alternative in self._chosen:
+                        self._there(alternative.branch)
         return before != (len(self.present), len(self._scopes), len(self._regions))
 
-    def _conditions(self) -> Iterator[Condition]:
-        return (each for scope in self._scopes for each in scope.conditions if self._holds(each.guard))
+    def facts(self) -> Iterator[Fact]:
+        """What holds on the joined rows."""
+        for scope in self._scopes:
+            yield from self._holding([*scope.conditions, *scope.filters, *scope.implied, *scope.choices])
 
-    def _holds(self, guard: Iterable[Region]) -> bool:
-        return all(region in self._regions for region in guard)
+    def _holding(self, facts: Iterable[Fact]) -> Iterator[Fact]:
+        for fact in facts:
+            if all(region in self._regions for region in fact.guard):
+                yield fact
+                for alternative in fact.alternatives if isinstance(fact, Choice) else ():
+                    if alternative in self._chosen:
+                        yield from self._holding(alternative.facts)
+
+    def choices(self) -> list[Choice]:
+        """Those that are still open on the joined rows."""
+        return [fact for fact in self.facts() if isinstance(fact, Choice) and not self._decided(fact)]
+
+    def _decided(self, choice: Choice) -> bool:
+        branches = [each.branch for each in choice.alternatives if each.branch is not None]
+        taken = any(source in self.present for branch in branches for source in branch.scope.sources)
+        return taken or any(alternative in self._chosen for alternative in choice.alternatives)
 
     def _not_null(self, node: Node) -> None:
         """The column isn't NULL, so a row of its source takes part, down to the base table."""
@@ -154,22 +192,14 @@ class Equivalences:
     # what is equal
 
     def _merge(self) -> None:
-        for condition in self._conditions():
-            self._join(condition.left, condition.right)
+        for fact in self.facts():
+            if isinstance(fact, Condition):
+                self._join(fact.left, fact.right)
         for source in self.present:
-            if source.inner is not None and source.inner in self._scopes:
-                self._pass_through(source, source.inner)
-
-    def _pass_through(self, source: Source, inner: Scope) -> None:
-        """Join the outputs of a derived table with the columns they are, as far as the scope lets `use` through."""
-        for number, output in enumerate(inner.outputs):
-            for node in output.values:
-                if self._passes(inner, node):
-                    self._join((source, number), node)
-        for key in source.computed:
-            for node in below(source, key):
-                if self._passes(inner, node):
-                    self._join((source, key), node)
+            if source.inner is not None:
+                for key in (*range(len(source.inner.outputs)), *source.computed):
+                    for inside in self.passed((source, key)):
+                        self._join((source, key), inside)
 
     def _passes(self, inner: Scope, node: Node) -> bool:
         # Of a set operation's branches only that is read which the rows in question come from.
@@ -194,61 +224,27 @@ class Equivalences:
         if one != other:
             self._same[one] = other
 
-    # which constant conditions hold
 
-    def filters(self) -> Mapping[Source, tuple[ColumnFilter, ...]]:
-        """Of tables' own columns, by the use that reads the table; in the order of the columns."""
-        found: dict[Source, set[ColumnFilter]] = defaultdict(set)
-        equal = self._classes()
-        compared = {node for one in self._conditions() for node in (one.left, one.right)}
-        for scope in self._scopes:
-            for stated in scope.filters:
-                # A column that must equal another isn't NULL, and a partial index is proved by that.
-                if self._holds(stated.guard) and not (stated.kind == "not null" and stated.node in compared):
-                    for source, made in self._filtered(stated, equal):
-                        found[source].add(made)
-        return {source: _sorted(source, made) for source, made in found.items()}
+class RowEquivalences(Equivalences):
+    """The equalities that hold on every row that a scope gives, without those around it, when some columns of its row
+    aren't NULL."""
 
-    def _classes(self) -> dict[Node, list[Node]]:
-        """By its root, all nodes of a class that has more than one."""
-        classes: dict[Node, list[Node]] = defaultdict(list)
-        for node in {*self._same, *self._same.values()}:
-            classes[self._root(node)].append(node)
-        return classes
+    def __init__(self, scope: Scope, nodes: Iterable[Node]) -> None:
+        self._scope = scope
+        self._begin(())
+        self._row(scope)
+        for node in nodes:
+            self._not_null(node)
+        self._conclude()
 
-    def _filtered(self, stated: Filter, equal: Mapping[Node, list[Node]]) -> Iterator[tuple[Source, ColumnFilter]]:
-        column = column_of(stated.node)
-        if not stated.strict:
-            nodes = list(self._null_below(stated.node)) if stated.never_filled else []
-        else:
-            nodes = equal.get(self._root(stated.node), [stated.node])
-        for source, key in nodes:
-            if source not in self.present or source.table is None or isinstance(key, Computed):
-                continue
-            own = source.table.columns[str(key)]
-            if stated.kind != "among" or (column is not None and _compares_alike(own, column)):
-                yield source, ColumnFilter(own, stated.kind, stated.texts)
+    def _row(self, scope: Scope) -> None:
+        if scope is not self._scope:
+            super()._row(scope)
+        elif scope not in self._scopes:
+            self._scopes[scope] = None
+            for source in scope.sources:
+                if source.region is None:
+                    self._there(source)
 
-    def _null_below(self, node: Node) -> Iterator[Node]:
-        """The base columns that are NULL where a column is, on a row that is there; in scopes where none is filled."""
-        source, key = node
-        if source.table is not None:
-            yield node
-        elif source.inner is not None and source.inner in self._scopes and not isinstance(key, Computed):
-            for inside in source.inner.outputs[int(key)].nodes:
-                if inside[0].region is None and self._passes(source.inner, inside):
-                    yield from self._null_below(inside)
-
-
-def _compares_alike(one: Column, other: Column) -> bool:
-    """Another type may compare with a constant otherwise, and so may another collation."""
-    return (one.type_name, one.deterministic) == (other.type_name, other.deterministic)
-
-
-def _sorted(source: Source, filters: Collection[ColumnFilter]) -> tuple[ColumnFilter, ...]:
-    """Without those that say nothing beside the others, or beside the table's definition."""
-    among = {each.column.name for each in filters if each.kind == "among"}
-    filled = {each.column.name for each in filters if each.column.not_null} | among
-    places = {name: number for number, name in enumerate(source.table.columns if source.table is not None else ())}
-    told = [each for each in filters if each.kind != "not null" or each.column.name not in filled]
-    return tuple(sorted(told, key=lambda each: (places[each.column.name], each.kind, each.texts)))
+    def _lets_out(self, scope: Scope, node: Node) -> bool:
+        return True

@@ -20,11 +20,41 @@ from connector.projection.sql.keys import among, given
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """From values to values, over rows of a table any number of times: from those that the left columns of `pairs` have
+    to those in the right ones. `filters`: conditions that those rows meet."""
+
+    table: Table
+    pairs: tuple[tuple[Column, Column], ...]
+    filters: tuple[ColumnFilter, ...] = ()
+
+    def written(self, start: str) -> str:
+        """A query of all values that are reached from those of the query `start`, which are among them."""
+        names = [f"x{number}" for number in range(1, len(self.pairs) + 1)]
+        more = ", ".join(f"{right.written('w')}::{right.asked_as}" for _, right in self.pairs)
+        met = [f"{left.written('w')} = walk.{name}" for (left, _), name in zip(self.pairs, names, strict=True)]
+        met += [each.written("w") for each in self.filters]
+        again = f"SELECT {more} FROM {_quoted(self.table)} w JOIN walk ON {' AND '.join(met)}"
+        return f"WITH RECURSIVE walk({', '.join(names)}) AS ({start} UNION {again}) SELECT * FROM walk"
+
+    @property
+    def reversed(self) -> Walk:
+        return Walk(self.table, tuple((right, left) for left, right in self.pairs), self.filters)
+
+    @property
+    def reads(self) -> tuple[Table, frozenset[str]]:
+        columns = [column for pair in self.pairs for column in pair]
+        return self.table, _names([*columns, *(each.column for each in self.filters)])
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """`pairs`: columns of a use and the columns of `to` that equal them."""
+    """`pairs`: columns of a use and the columns of `to` that equal them; with a `walk`, that equal values that it leads
+    to from them."""
 
     to: Source
     pairs: tuple[tuple[Column, Column], ...]
+    walk: Walk | None = None
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -52,6 +82,19 @@ class Chains:
         """The conditions on `other` where a row of the use takes part."""
         return self.filters[use].get(other, ())
 
+    def reaches(self, use: Source) -> bool:
+        return use in self.direct or use in self.steps
+
+    def along(self, use: Source) -> list[Source]:
+        """The uses on the way from one to the key, itself first."""
+        return [use, *(step.to for step in self.of(use)[0])]
+
+    def narrows(self, use: Source, other: Chains) -> bool:
+        """True when the way from the use is that of the other ones, under the same conditions or more."""
+        if self.of(use) != other.of(use):
+            return False
+        return all(set(other.on(use, each)) <= set(self.on(use, each)) for each in self.along(use))
+
     def of(self, use: Source) -> tuple[list[Step], tuple[Column, ...]]:
         """The steps from a use to one that holds the key, and the key's columns there."""
         steps = []
@@ -75,6 +118,8 @@ def index_of(use: Source, table: Table, wanted: tuple[Column, ...], chains: Chai
         return None
     steps, columns = chains.of(use)
     tables, keys = _joined(table, steps, columns, 0)
+    if any(step.walk for step in steps):
+        tables = _joined_backwards(table, steps)
     filters = [chains.on(use, use), *(chains.on(use, step.to) for step in steps)]
     rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
     those = " AND ".join([among(keys, [column.asked_as for column in columns]), *_conditions(filters, 0)])
@@ -94,8 +139,8 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
         tuple(column.asked_as for column in columns),
         table,
         tuple(theirs.indexed_as for _, theirs in first.pairs),
-        tuple(map(_hop, steps, filters)),
-        _reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns, filters),
+        tuple(hop for step, those in zip(steps, filters, strict=True) for hop in _hops(step, those)),
+        (*_walked(steps[:1]), *_reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns, filters)),
         tuple(null for _, null in first.values),
         any(column.parts for step in steps for pair in step.pairs for column in pair),
     )
@@ -110,7 +155,7 @@ def _conditions(filters: Sequence[Iterable[ColumnFilter]], number: int) -> Itera
 
 def _started(step: Step) -> str:
     """The condition that a row of `t1` belongs to one of the changed rows, given as one array parameter a column."""
-    if not any(mine.parts or theirs.many for mine, theirs in step.pairs):
+    if step.walk is None and not any(mine.parts or theirs.many for mine, theirs in step.pairs):
         return among([theirs.written("t1") for _, theirs in step.pairs], [mine.asked_as for mine, _ in step.pairs])
     names = [f"c{number}" for number in range(1, len(step.stored) + 1)]
     values = {
@@ -132,7 +177,8 @@ def _started(step: Step) -> str:
         ours.append(value)
         theirs.append(other.written("t1"))
     if ours:
-        made.append(f"({', '.join(theirs)}) IN (SELECT {', '.join(ours)} FROM {rows})")
+        start = f"SELECT {', '.join(ours)} FROM {rows}"
+        made.append(f"({', '.join(theirs)}) IN ({step.walk.written(start) if step.walk else start})")
     return " AND ".join(made)
 
 
@@ -140,15 +186,36 @@ def _joined(table: Table, steps: Sequence[Step], columns: Sequence[Column], numb
     """FROM a table, called `t<number>`, to the one that holds the key; and the key's expressions there."""
     tables = [f"{_quoted(table)} t{number}"]
     for step in steps:
-        here, there = f"t{number}", f"t{number + 1}"
-        matches = " AND ".join(
-            equal
-            for mine, theirs in step.pairs
-            for equal in _equal(theirs, theirs.written(there), mine, mine.written(here))
-        )
+        tables += _next(step.pairs, step.walk, number, table_of(step.to), number + 1)
         number += 1
-        tables.append(f"JOIN {_quoted(table_of(step.to))} t{number} ON {matches}")
     return " ".join(tables), [f"t{number}.{quoted(column.name)}" for column in columns]
+
+
+def _joined_backwards(table: Table, steps: Sequence[Step]) -> str:
+    """The same FROM, from the table that holds the key: then a walk needn't begin at every row of a table."""
+    tables = [f"{_quoted(table_of(steps[-1].to))} t{len(steps)}"]
+    for number in range(len(steps) - 1, -1, -1):
+        step, to = steps[number], table_of(steps[number - 1].to) if number else table
+        pairs = [(theirs, mine) for mine, theirs in step.pairs]
+        tables += _next(pairs, step.walk.reversed if step.walk else None, number + 1, to, number)
+    return " ".join(tables)
+
+
+def _next(
+    pairs: Sequence[tuple[Column, Column]], walk: Walk | None, before: int, to: Table, number: int
+) -> Iterator[str]:
+    """Join the next table, `t<number>`. `pairs`: columns of the table before, and those of this one."""
+    here = [one.written(f"t{before}") for one, _ in pairs]
+    if walk is not None:
+        start = ", ".join(f"{text}::{one.asked_as}" for text, (one, _) in zip(here, pairs, strict=True))
+        here = [f"w{number}.x{place}" for place in range(1, len(here) + 1)]
+        yield f"CROSS JOIN LATERAL ({walk.written(f'SELECT {start}')}) w{number}"
+    matches = " AND ".join(
+        equal
+        for text, (one, other) in zip(here, pairs, strict=True)
+        for equal in _equal(other, other.written(f"t{number}"), one, text)
+    )
+    yield f"JOIN {_quoted(to)} t{number} ON {matches}"
 
 
 def _equal(one: Column, first: str, other: Column, second: str) -> Iterator[str]:
@@ -180,15 +247,21 @@ def _reads(
     for step, more in zip(steps, asked, strict=False):
         found.append((table, by | more | _names(mine for mine, _ in step.pairs)))
         table, by = table_of(step.to), _names(theirs for _, theirs in step.pairs)
-    return (*found, (table, by | asked[-1] | _names(columns)))
+    return (*found, (table, by | asked[-1] | _names(columns)), *_walked(steps))
+
+
+def _walked(steps: Iterable[Step]) -> Reads:
+    return tuple(step.walk.reads for step in steps if step.walk is not None)
 
 
 def _names(columns: Iterable[Column]) -> frozenset[str]:
     return frozenset(stored.name for column in columns for stored in column.stored)
 
 
-def _hop(step: Step, filters: tuple[ColumnFilter, ...]) -> Hop:
-    return Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs), filters)
+def _hops(step: Step, filters: tuple[ColumnFilter, ...]) -> Iterator[Hop]:
+    yield Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs), filters)
+    if step.walk is not None:
+        yield Hop(step.walk.table, tuple(left for left, _ in step.walk.pairs), step.walk.filters)
 
 
 def _quoted(table: Table) -> str:

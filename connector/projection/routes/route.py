@@ -79,7 +79,7 @@ class Index:
 class Route:
     """`columns` of the use are what the stream must carry: the order key's, or those that `lookup` starts from. A
     `sweep` has none: any change of the table makes all orders be looked at. `filters`: conditions that only rows meet
-    which the route is for."""
+    which the route is for. `by_size`: swept only because the table has few rows."""
 
     use: Source
     table: Table
@@ -88,6 +88,7 @@ class Route:
     lookup: Lookup | None = None
     index: Index | None = None
     filters: tuple[ColumnFilter, ...] = ()
+    by_size: bool = False
 
     @property
     def reads(self) -> Reads:

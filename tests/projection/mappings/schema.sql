@@ -120,3 +120,11 @@ CREATE TABLE shop.list_order (
 CREATE TABLE shop.tag (id bigint PRIMARY KEY, code text, label varchar(20), owner_id bigint);
 CREATE TABLE shop.tag_note (id bigint PRIMARY KEY, tag_code text, body text);
 CREATE TABLE shop.basket (id bigint PRIMARY KEY, order_ids int[], lines jsonb);
+CREATE TABLE shop.aorder (id bigint PRIMARY KEY, ship_id bigint, bill_id bigint, region int NOT NULL, kind text);
+CREATE TABLE shop.address (id bigint PRIMARY KEY, city text, region int NOT NULL, kind text);
+CREATE TABLE shop.aline (id bigint PRIMARY KEY, order_id bigint, origin_id bigint, sku text);
+CREATE TABLE shop.blocked (id bigint PRIMARY KEY, aorder_id bigint, address_id bigint NOT NULL);
+CREATE VIEW shop.ship_or_bill AS SELECT o.id, a.city FROM shop.aorder o LEFT JOIN shop.address a ON a.id = COALESCE(o.ship_id, o.bill_id);
+CREATE VIEW shop.any_address AS SELECT o.id, a.id AS address, a.city FROM shop.aorder o JOIN shop.address a ON a.id IN (o.ship_id, o.bill_id) AND a.kind IS NOT DISTINCT FROM o.kind;
+CREATE TABLE shop.category (id bigint PRIMARY KEY, parent_id bigint, tenant int NOT NULL, name text);
+CREATE TABLE shop.category_link (id bigint PRIMARY KEY, parent bigint, child bigint);

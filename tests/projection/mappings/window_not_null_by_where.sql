@@ -2,5 +2,5 @@ SELECT o.id, rank() OVER (PARTITION BY o.customer_id ORDER BY o.placed, o.id) AS
 FROM shop.orders o WHERE o.customer_id IS NOT NULL AND o.status <> 'x'
 -- key shop.orders(id)
 -- restricted 2
--- o: key id if customer_id IS NOT NULL
--- o: reverse customer_id if customer_id IS NOT NULL via shop.orders (customer_id IS NOT NULL)
+-- o: key id
+-- o: reverse customer_id via shop.orders

@@ -1,4 +1,3 @@
--- Joined by the part, which is another one in each round: not even the first branch leads anywhere.
 WITH RECURSIVE parts (root, part) AS (
     SELECT p.id, p.id FROM shop.product p
     UNION
@@ -6,5 +5,8 @@ WITH RECURSIVE parts (root, part) AS (
 )
 SELECT o.id, i.line, parts.root
 FROM shop.orders o JOIN shop.item i ON i.order_id = o.id JOIN parts ON parts.part = i.product_id
--- problem 3:28 no way leads from a changed row of shop.product
--- problem 5:47 no way leads from a changed row of shop.component
+-- key shop.orders(id)
+-- c: reverse part via shop.item, shop.component
+-- i: column order_id
+-- o: key id
+-- p: reverse id via shop.item, shop.component

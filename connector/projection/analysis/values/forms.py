@@ -16,8 +16,9 @@ from typing import Final
 
 from sqlglot import exp
 
-from connector.projection.analysis.scopes import Scope, column_of
-from connector.projection.analysis.terms import (
+from connector.projection.analysis.nodes import column_of
+from connector.projection.analysis.scopes import Scope
+from connector.projection.analysis.values.terms import (
     INTEGERS,
     READABLE,
     TEXTS,
@@ -79,7 +80,7 @@ def _constant(expression: exp.Literal) -> Term | None:
 # functions of a text
 
 _ARGUMENTS: Final[dict[type[exp.Expr], tuple[str, tuple[str, ...]]]] = {
-    exp.Lower: ("upper", ()),
+    exp.Lower: ("lower", ()),
     exp.Upper: ("upper", ()),
     exp.MD5: ("md5", ()),
     exp.Reverse: ("reverse", ()),
@@ -87,7 +88,7 @@ _ARGUMENTS: Final[dict[type[exp.Expr], tuple[str, tuple[str, ...]]]] = {
     exp.Right: ("right", ("expression",)),
     exp.Substring: ("substr", ("start", "length")),
     exp.SplitPart: ("split_part", ("delimiter", "part_index")),
-    exp.Replace: ("replace", ("replacement", "expression")),
+    exp.Replace: ("replace", ("expression", "replacement")),
     exp.Translate: ("translate", ("from_", "to")),
     exp.Pad: ("pad", ("expression", "fill_pattern")),
     exp.Trim: ("trim", ("expression",)),

@@ -5,4 +5,8 @@ WITH RECURSIVE parts (root, part) AS (
 )
 SELECT o.id, i.line, parts.part
 FROM shop.orders o JOIN shop.item i ON i.order_id = o.id JOIN parts ON parts.root = i.product_id
--- problem 4:47 no way leads from a changed row of shop.component (alias c)
+-- key shop.orders(id)
+-- c: reverse parent via shop.product, shop.component, shop.item
+-- i: column order_id
+-- o: key id
+-- p: reverse id via shop.item

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
 
-from connector.projection.analysis.scopes import Computed, Filter, Node, Region, Scope, column_of
-from connector.projection.analysis.values import value_of
+from connector.projection.analysis.nodes import column_of
+from connector.projection.analysis.scopes import Computed, Filter, Node, Region, Scope
+from connector.projection.analysis.values.values import value_of
 from connector.projection.catalog.column_filters import constant_of
 from connector.projection.catalog.columns import INTEGERS, NUMBERS, Column
 from connector.projection.sql.syntax import CAST_TYPES, bare, items, name_of
