@@ -1,0 +1,178 @@
+"""Conditions of a query or of a plan, as text: which columns of a table they are on, and whether they name a value.
+
+Postgres prints a plan's conditions as SQL, so the same reading serves the plan's and our own queries'. No I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+from connector.postgres.quoting import quoted
+from connector.projection.sql.syntax import bare, items, name_of
+
+_STRINGS = frozenset({"character varying", "varchar", "character", "bpchar", "char", "text", "name"})
+_RESULT_OF_SUBQUERY = re.compile(r"\((?:hashed |alternatives: )?(?:SubPlan|InitPlan) [^()]*\)(?:\.\w+)?")
+_PARAMETER = re.compile(r"'(?:[^']|'')*'|\$\d+")
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*")
+_BARE_VALUES = (exp.Cast, exp.Any, exp.Array, exp.And, exp.Or, exp.Not)
+"""Of what is a function to the parser, that which names a value or a condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A column, or (`cast`) the column cast to a type, as an index may be on it."""
+
+    column: str
+    cast: str = ""
+
+    def indexed(self, strings: frozenset[str]) -> str:
+        """As CREATE INDEX has it. `strings`: the table's columns of a string type, whose casts to another change
+        nothing."""
+        plain = not self.cast or (self.column in strings and self.cast in _STRINGS)
+        return quoted(self.column) if plain else f"({quoted(self.column)}::{self.cast})"
+
+    def printed(self, strings: frozenset[str]) -> str:
+        """As the catalog prints the column, or the expression, of an index."""
+        if self.indexed(strings) == quoted(self.column):
+            return self.column
+        name = self.column if _PLAIN_NAME.fullmatch(self.column) else quoted(self.column)
+        return f"({name}::{self.cast})"
+
+
+class Condition:
+    """One condition among those that all must hold."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._tree = _parsed(text)
+        self._columns = list(self._tree.find_all(exp.Column)) if self._tree is not None else []
+        self.aliases = frozenset(_alias(column) for column in self._columns) - {""}
+        self.has_parameter = self._tree is not None and self._tree.find(exp.Parameter) is not None
+
+    def entering(self, alias: str) -> tuple[Term, ...]:
+        """Columns of the alias that are set equal to something of another table, or to a parameter."""
+        tree = self._tree and bare(self._tree)
+        if isinstance(tree, exp.In) and tree.args.get("query") is not None and self.aliases == {alias}:
+            terms = [_term(side, alias) for side in items(tree.this)]
+            return tuple(term for term in terms if term is not None) if all(terms) else ()
+        if not isinstance(tree, exp.EQ):
+            return ()
+        for mine, other in ((tree.this, tree.expression), (tree.expression, tree.this)):
+            term = _term(mine, alias)
+            others = {_alias(column) for column in other.find_all(exp.Column)}
+            if term is not None and alias not in others and (others or other.find(exp.Parameter)):
+                return (term,)
+        return ()
+
+    def is_constant(self, alias: str) -> bool:
+        """It is on columns of the alias alone, and the same for each row and at any time: an index may be on the rows
+        that it holds for."""
+        if self._tree is None or self.has_parameter or self.aliases != {alias} or self._tree.find(exp.Query):
+            return False
+        functions = self._tree.find_all(exp.Func)
+        return all(isinstance(each, _BARE_VALUES) for each in functions) and all(map(_alias, self._columns))
+
+    def columns_of(self, alias: str) -> frozenset[str]:
+        """Names of columns of the alias, or of none."""
+        return frozenset(name_of(column.this) for column in self._columns if _alias(column) in ("", alias))
+
+    def is_presence(self) -> bool:
+        """IS NOT NULL of something."""
+        tree = self._tree and bare(self._tree)
+        return isinstance(tree, exp.Is) and bool(tree.args.get("negate"))
+
+    def with_columns(self, written: Callable[[str, str], str]) -> str:
+        """The text with each column as `written` has it, given its alias and its name."""
+        text = self.text
+        for column in sorted(self._columns, key=_start, reverse=True):
+            end = column.this.meta["end"] + 1
+            text = text[: _start(column)] + written(_alias(column), name_of(column.this)) + text[end:]
+        return text
+
+
+def conjuncts(text: str) -> Iterator[Condition]:
+    """Those of a text of conditions joined by AND."""
+    text = text.strip()
+    parts = split(text, " AND ")
+    if len(parts) > 1:
+        for part in parts:
+            yield from conjuncts(part)
+    elif _in_parentheses(text):
+        yield from conjuncts(text[1:-1])
+    elif text:
+        yield Condition(text)
+
+
+def split(text: str, word: str) -> list[str]:
+    """The parts between a word, wherever it stands in no parentheses and no quotes."""
+    parts, depth, quote, begun, at = [], 0, "", 0, 0
+    while at < len(text):
+        letter = text[at]
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "()[]":
+            depth += 1 if letter in "([" else -1
+        elif depth == 0 and text.startswith(word, at):
+            parts.append(text[begun:at])
+            at = begun = at + len(word)
+            continue
+        at += 1
+    return [*parts, text[begun:]]
+
+
+def without_parameters(query: str) -> str:
+    """The query with a value that nothing is known of in the place of each parameter, so that it can be planned for
+    any values."""
+    return _PARAMETER.sub(lambda found: "(SELECT NULL)" if found[0].startswith("$") else found[0], query)
+
+
+def _parsed(text: str) -> exp.Expr | None:
+    try:
+        return sqlglot.parse_one(_RESULT_OF_SUBQUERY.sub(_of_same_length, text), read="postgres")
+    except (ParseError, TokenError):
+        return None
+
+
+def _of_same_length(found: re.Match[str]) -> str:
+    """A parameter in its place, so that what follows stays where it is."""
+    return "$0".ljust(len(found[0]))
+
+
+def _term(node: exp.Expr, alias: str) -> Term | None:
+    node, cast = bare(node), ""
+    if isinstance(node, exp.Cast):
+        cast, node = node.args["to"].sql("postgres").lower(), bare(node.this)
+    return Term(name_of(node.this), cast) if isinstance(node, exp.Column) and _alias(node) == alias else None
+
+
+def _alias(column: exp.Column) -> str:
+    table = column.args.get("table")
+    return name_of(table) if isinstance(table, exp.Identifier) else ""
+
+
+def _start(column: exp.Column) -> int:
+    first = column.args.get("table") or column.this
+    return int(first.meta["start"])
+
+
+def _in_parentheses(text: str) -> bool:
+    """One pair is around all of it."""
+    depth, quote = 0, ""
+    for at, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "()":
+            depth += 1 if letter == "(" else -1
+        if depth == 0:
+            return at > 0 and at == len(text) - 1
+    return False

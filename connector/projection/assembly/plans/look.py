@@ -1,0 +1,234 @@
+"""Plan every statement that assembly runs, and find what each reads whole.
+
+Our own queries along routes are asked table by table, whether an index serves; the mapping, which may join as it likes,
+as a whole. What is read for one order, one changed row and one page comes from plans for values that there are.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import psycopg
+
+from connector.model.changes import TableName
+from connector.model.orders import OrderKey
+from connector.projection.assembly import statements
+from connector.projection.assembly.plans import planner
+from connector.projection.assembly.plans.own_queries import Step, steps
+from connector.projection.assembly.plans.plan_tree import Node, Scan, ctes_read, scans
+from connector.projection.assembly.plans.planner import TableFacts
+from connector.projection.assembly.plans.whole_reads import Read, WholeRead, defined_at, inlined, whole_reads
+from connector.projection.assembly.projection import Projection, Use
+from connector.projection.assembly.sessions import Session
+from connector.projection.sql.keys import array_literal, decode
+
+_MAPPING = "assembling an order"
+_PAGE = 1000
+"""Keys of a page."""
+_LARGEST = 2**24
+_SHARE = 0.05
+"""Of a table's rows: to find so many, reading it whole may be the best there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """`fan_outs`: about how many orders a changed row leads to, by the name of its route; None: not known. `changing`:
+    tables of which rows were changed."""
+
+    whole_reads: tuple[WholeRead, ...]
+    fan_outs: Mapping[str, float | None]
+    changing: frozenset[TableName]
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """A query of ours along a route. `planned`: the statement that runs it, with values that there are; None: there are
+    none. `found`: rows that it gives, about."""
+
+    words: str
+    line: int | None
+    steps: tuple[Step, ...]
+    planned: Node | None
+    found: float | None = 1.0
+
+
+async def look(session: Session, projection: Projection, key: OrderKey | None) -> Plans:
+    """`key` is any order's, to plan for; None when there are no orders. Raises psycopg.Error."""
+    looker = _Looker(session, projection, key)
+    tables = sorted({use.route.table.name for use in projection.uses})
+    fan_outs = await looker.fan_outs()
+    reads = [*await looker.of_mapping(), *await looker.of_own(await looker.own(fan_outs))]
+    return Plans(tuple(whole_reads(reads)), fan_outs, await planner.changing(session, tables))
+
+
+@dataclass(slots=True)
+class _Looker:
+    session: Session
+    projection: Projection
+    key: OrderKey | None
+    _facts: dict[TableName, TableFacts] = field(default_factory=dict)
+    _rows: dict[TableName, float] = field(default_factory=dict)
+
+    # how many orders
+
+    async def fan_outs(self) -> dict[str, float | None]:
+        return {name: await self._fan_out(use) for name, use in self._lookups().items()}
+
+    def _lookups(self) -> dict[str, Use]:
+        """One use of each route that is looked up."""
+        return {use.route.name: use for use in reversed(self.projection.uses) if use.route.lookup is not None}
+
+    async def _fan_out(self, use: Use) -> float | None:
+        assert use.route.lookup is not None  # noqa: S101
+        query = use.route.lookup.sql
+        plans = [await planner.plan_for(self.session, query, values) for values in await self._values(use)]
+        return round(statistics.median(plan["Plan Rows"] for plan in plans), 1) if plans else None
+
+    async def _values(self, use: Use) -> list[list[str]]:
+        """Parameters of a lookup for one changed row each."""
+        entered = steps(use.route.lookup.sql)[:1] if use.route.lookup else []
+        columns = [term.column for step in entered for term in step.terms]
+        if not columns:
+            return []
+        rows = await planner.common_values(self.session, entered[0].table, columns)
+        return [[array_literal([text]) for text in row] for row in rows]
+
+    # our own queries
+
+    async def own(self, fan_outs: Mapping[str, float | None]) -> list[_Own]:
+        projection, texts = self.projection, self._key_texts()
+        arrays = [array_literal([text]) for text in texts]
+        found = []
+        for name, use in self._lookups().items():
+            assert use.route.lookup is not None  # noqa: S101
+            values = (await self._values(use))[:1]
+            plan = await self._planned(statements.page(projection, use.route.lookup, False), *values, more=[_PAGE])
+            words = f"the orders of a changed {use.route.table.name}"
+            found.append(_Own(words, use.line, tuple(steps(use.route.lookup.sql)), plan, fan_outs[name]))
+        for name, index in projection.indexes.items():
+            use = next(use for use in projection.uses if use.route.index_name == name)
+            plan = await self._planned(statements.members(index, name), *([arrays] if arrays else []))
+            words = f"the reverse index of {use.route.table.name}"
+            found.append(_Own(words, use.line, tuple(steps(index.sql)), plan))
+        present, page = statements.present(projection), statements.page(projection, None, True)
+        entered = tuple(steps(present))
+        plan = await self._planned(present, *([arrays] if arrays else []))
+        found.append(_Own("whether orders are still there", None, entered, plan))
+        plan = await self._planned(page, *([list(texts)] if texts else []), more=[_PAGE])
+        return [*found, _Own("a page of a sweep", None, entered, plan)]
+
+    def _key_texts(self) -> Sequence[str]:
+        return () if self.key is None else decode(self.key, len(self.projection.key))
+
+    async def _planned(self, query: str, *values: Sequence[str], more: Sequence[object] = ()) -> Node | None:
+        return await planner.plan_for(self.session, query, [*values[0], *more]) if values else None
+
+    async def of_own(self, own: Sequence[_Own]) -> list[Read]:
+        """What of our own queries no index serves."""
+        every = dict.fromkeys(step for each in own for step in each.steps)
+        aliases = {step: f"p{number}" for number, step in enumerate(every, 1)}
+        probes = " UNION ALL ".join(step.probe(alias) for step, alias in aliases.items())
+        probed = scans(await planner.plan_by_index(self.session, probes)) if probes else []
+        whole = await self._whole(probed)
+        reads: list[Read] = []
+        for each in own:
+            run = await self._whole(scans(each.planned)) if each.planned is not None else []
+            unserved = {step: found for step in each.steps if (found := _of_alias(whole, aliases[step]))}
+            for step, found in unserved.items():
+                same = [scan for scan in run if self._root(scan) == self._root(found[0])]
+                read = self._read(same or found, each.words, each.line)
+                reads.append(replace(read, terms=step.terms, constants=found[0].constants()))
+            roots = {self._root(found[0]) for found in unserved.values()}
+            reads += self._unused(each, [scan for scan in run if self._root(scan) not in roots])
+        return reads
+
+    def _unused(self, own: _Own, run: Sequence[Scan]) -> Iterable[Read]:
+        for root in dict.fromkeys(map(self._root, run)):
+            read = self._read([scan for scan in run if self._root(scan) == root], own.words, own.line)
+            if own.found is None or own.found < _SHARE * read.rows:
+                yield replace(read, unused=True)
+
+    # the mapping
+
+    async def of_mapping(self) -> list[Read]:
+        reads: list[Read] = []
+        query = statements.order_rows(self.projection)
+        run, by_index = await self._plans_of_mapping(query)
+        for name in dict.fromkeys(scan.cte for scan in await self._whole(scans(by_index)) if _is_barred(scan)):
+            assert name is not None  # noqa: S101
+            try:
+                plans = await self._plans_of_mapping(inlined(query, name))
+            except psycopg.ProgrammingError:  # the name stands for something else there
+                continue
+            if name not in ctes_read(plans[1]) and name in ctes_read(by_index):
+                reads += await self._barred(run, name)
+                query, (run, by_index) = inlined(query, name), plans
+        served = await self._whole(scans(run))
+        lacking = await self._whole(scans(by_index))
+        for alias in dict.fromkeys((self._root(scan), scan.alias) for scan in lacking):
+            found = [scan for scan in lacking if (self._root(scan), scan.alias) == alias]
+            same = [scan for scan in served if (self._root(scan), scan.alias) == alias]
+            if same:
+                read = self._read(same, _MAPPING, self._line(same[0]))
+                reads.append(replace(read, terms=found[0].terms(), constants=found[0].constants()))
+        known = {(scan.table, scan.alias) for scan in lacking}
+        for scan in served:
+            if (scan.table, scan.alias) not in known:
+                reads.append(replace(self._read([scan], _MAPPING, self._line(scan)), unused=True))
+        return reads
+
+    async def _plans_of_mapping(self, query: str) -> tuple[Node, Node]:
+        """As it runs for an order, and by indexes where there are any."""
+        by_index = await planner.plan_by_index(self.session, query)
+        arrays = [array_literal([text]) for text in self._key_texts()]
+        return await planner.plan_for(self.session, query, [*arrays, _LARGEST]) if arrays else by_index, by_index
+
+    async def _barred(self, run: Node, name: str) -> list[Read]:
+        line = defined_at(self.projection.statement, name)
+        inside = [scan for scan in await self._whole(scans(run)) if scan.cte == name]
+        return [replace(self._read([scan], _MAPPING, line), cte=name) for scan in inside]
+
+    def _line(self, scan: Scan) -> int | None:
+        """Where the mapping names the table."""
+        uses = [use for use in self.projection.uses if use.route.table.name == self._root(scan)]
+        exact = [use for use in uses if use.alias in (scan.alias, scan.alias.rpartition("_")[0])]
+        return next((use.line for use in (*exact, *uses)), None)
+
+    # tables
+
+    async def _whole(self, found: Sequence[Scan]) -> list[Scan]:
+        """Those that read a table whole, or an index of it."""
+        unknown = sorted({scan.table for scan in found} - self._facts.keys())
+        self._facts |= await planner.facts_of(self.session, unknown)
+        whole = [scan for scan in found if scan.table in self._facts and self._rows_of(scan) is not None]
+        uncounted = sorted({scan.table for scan in whole} - self._rows.keys())
+        self._rows |= await planner.row_counts(self.session, uncounted)
+        return whole
+
+    def _rows_of(self, scan: Scan) -> float | None:
+        """Rows that are read at once where all are; None where single ones are sought."""
+        if scan.index is None:
+            return self._rows.get(scan.table, 0.0)
+        index = next((each for each in self._facts[scan.table].indexes if each.name == scan.index), None)
+        # Sought in an index that begins with another column: cheap only if that has few values (from Postgres 18 on).
+        if index is None or scan.sought & index.columns or (scan.sought and scan.cost < index.pages):
+            return None
+        return index.rows if index.rows >= 0 else self._rows.get(scan.table, 0.0)
+
+    def _root(self, scan: Scan) -> TableName:
+        return self._facts[scan.table].root
+
+    def _read(self, found: Sequence[Scan], words: str, line: int | None) -> Read:
+        rows = sum((self._rows_of(scan) or 0.0) * scan.times for scan in found)
+        return Read(self._facts[found[0].table], words, line, rows)
+
+
+def _of_alias(found: Sequence[Scan], alias: str) -> list[Scan]:
+    """Those of a table by its alias, and of its partitions, whose aliases begin with it."""
+    return [scan for scan in found if scan.alias == alias or scan.alias.startswith(f"{alias}_")]
+
+
+def _is_barred(scan: Scan) -> bool:
+    return scan.cte is not None and not scan.terms()
