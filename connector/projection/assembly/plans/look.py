@@ -28,8 +28,8 @@ _MAPPING = "assembling an order"
 _PAGE = 1000
 """Keys of a page."""
 _LARGEST = 2**24
-_SHARE = 0.05
-"""Of a table's rows: to find so many, reading it whole may be the best there is."""
+_FEW = 10
+"""To find more orders than that, reading a table whole may be the best there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +141,14 @@ class _Looker:
                 read = self._read(same or found, each.words, each.line)
                 reads.append(replace(read, terms=step.terms, constants=found[0].constants()))
             roots = {self._root(found[0]) for found in unserved.values()}
-            reads += self._unused(each, [scan for scan in run if self._root(scan) not in roots])
+            others = [scan for scan in run if scan.index is None and self._root(scan) not in roots]
+            reads += self._unused(each, others)
         return reads
 
     def _unused(self, own: _Own, run: Sequence[Scan]) -> Iterable[Read]:
         for root in dict.fromkeys(map(self._root, run)):
             read = self._read([scan for scan in run if self._root(scan) == root], own.words, own.line)
-            if own.found is None or own.found < _SHARE * read.rows:
+            if own.found is None or own.found <= _FEW or not read.facts.analysed:
                 yield replace(read, unused=True)
 
     # the mapping
@@ -167,15 +168,16 @@ class _Looker:
                 query, (run, by_index) = inlined(query, name), plans
         served = await self._whole(scans(run))
         lacking = await self._whole(scans(by_index))
-        for alias in dict.fromkeys((self._root(scan), scan.alias) for scan in lacking):
-            found = [scan for scan in lacking if (self._root(scan), scan.alias) == alias]
-            same = [scan for scan in served if (self._root(scan), scan.alias) == alias]
+        for use in dict.fromkeys(map(self._use, lacking)):
+            found = [scan for scan in lacking if self._use(scan) == use]
+            same = [scan for scan in served if self._use(scan) == use]
             if same:
                 read = self._read(same, _MAPPING, self._line(same[0]))
                 reads.append(replace(read, terms=found[0].terms(), constants=found[0].constants()))
         known = {(scan.table, scan.alias) for scan in lacking}
         for scan in served:
-            if (scan.table, scan.alias) not in known:
+            # A merge join that reads by an index stops where the other side ends.
+            if scan.index is None and (scan.table, scan.alias) not in known:
                 reads.append(replace(self._read([scan], _MAPPING, self._line(scan)), unused=True))
         return reads
 
@@ -216,6 +218,11 @@ class _Looker:
         if index is None or scan.sought & index.columns or (scan.sought and scan.cost < index.pages):
             return None
         return index.rows if index.rows >= 0 else self._rows.get(scan.table, 0.0)
+
+    def _use(self, scan: Scan) -> tuple[TableName, str]:
+        """The use of a table that a scan is for. Partitions have its alias with a number."""
+        root = self._root(scan)
+        return root, scan.alias if scan.table == root else scan.alias.rpartition("_")[0]
 
     def _root(self, scan: Scan) -> TableName:
         return self._facts[scan.table].root

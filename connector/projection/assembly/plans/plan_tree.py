@@ -100,7 +100,7 @@ def _scans(node: Node, around: _Around) -> Iterator[Scan]:
 
 def _scan(node: Node, around: _Around) -> Scan:
     index, sought = _reading(node, node["Alias"])
-    own = tuple(node[name] for name in ("Filter", "Recheck Cond") if name in node)
+    own = tuple(node[name] for name in ("Filter", "Recheck Cond", "Index Cond") if name in node)
     table = TableName(node["Schema"], node["Relation Name"])
     place = (around.times, own, around.joins, around.beside, around.cte)
     return Scan(table, node["Alias"], index, sought, float(node["Total Cost"]), *place)
