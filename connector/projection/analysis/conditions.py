@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from connector.projection.analysis.scopes import AsText, Condition, Implied, Node, Region, Scope, Source, column_of
-from connector.projection.catalog.tables import comparable, widened
-from connector.projection.sql.syntax import CAST_TYPES, bare, items, offset_of, terms
+from connector.projection.analysis.scopes import Condition, Implied, Node, Region, Scope, Source, column_of
+from connector.projection.analysis.values import value_of
+from connector.projection.catalog.columns import comparable
+from connector.projection.sql.syntax import bare, items, offset_of, terms
 
 
 def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: tuple[Region, ...]) -> list[Condition]:
@@ -26,7 +27,7 @@ def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: 
             if inner is not None:
                 scope.implied.append(Implied(inner, guard))
         elif isinstance(term, exp.Is) and term.args.get("negate") and isinstance(term.expression, exp.Null):
-            node = _column(scope, term.this)
+            node = value_of(scope, term.this)
             if node is not None and not guard:
                 scope.not_null.add(node)
     return made
@@ -49,7 +50,7 @@ def _equality(
         query = bare(other.this) if isinstance(other, exp.Any) else bare(other)
         if isinstance(query, (exp.Subquery, exp.Query)):
             return _chosen(scope, nested, items(one), query, guard)
-    ours, theirs = _column(scope, left), _column(scope, right)
+    ours, theirs = value_of(scope, left), value_of(scope, right)
     return condition(ours, theirs, guard) if ours is not None and theirs is not None else []
 
 
@@ -66,7 +67,7 @@ def _chosen(
     scope.implied.append(Implied(inner, guard))
     made: list[Condition] = []
     for number, item in enumerate(left):
-        ours = _column(scope, item)
+        ours = value_of(scope, item)
         if ours is not None and number < len(inner.outputs):
             made += condition(ours, (holder, number), guard)
     return made
@@ -76,39 +77,6 @@ def _inside(nested: dict[int, Scope], query: exp.Expr) -> Scope | None:
     while isinstance(query, (exp.Subquery, exp.Paren)):
         query = query.this
     return nested.get(id(query))
-
-
-def _column(scope: Scope, expression: exp.Expr) -> Node | None:
-    """The column that an expression is; also under casts that keep its value, or that make it text."""
-    expression = bare(expression)
-    if not isinstance(expression, exp.Cast):
-        return scope.references.get(id(expression))
-    node, target = _column(scope, expression.this), expression.to
-    column = column_of(node) if node is not None else None
-    cast = CAST_TYPES.get(target.this) if not target.expressions else None
-    if node is None or column is None or cast is None:
-        return None
-    if widened(column, cast):
-        return node
-    if cast not in ("text", "varchar") or column.cast_to_text() is None:
-        return None
-    source, key = node
-    if isinstance(key, AsText):
-        return None
-    _remember(source, key)
-    return source, AsText(key)
-
-
-def _remember(source: Source, key: str | int) -> None:
-    """The cast is of the same column in every derived table that passes it on."""
-    source.casts.add(key)
-    below = source.work_table.sources[:1] if source.work_table is not None else []
-    for found in below:
-        _remember(found, key)
-    if source.inner is not None:
-        for inner, inner_key in source.inner.outputs[int(key)].nodes:
-            if not isinstance(inner_key, AsText):
-                _remember(inner, inner_key)
 
 
 def condition(left: Node, right: Node, guard: tuple[Region, ...]) -> list[Condition]:

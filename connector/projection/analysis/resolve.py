@@ -18,7 +18,8 @@ from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.from_clause import FromClause
 from connector.projection.analysis.names import Cte, Env
 from connector.projection.analysis.scopes import Condition, Node, Output, Scope, Source, column_of, surely_there
-from connector.projection.catalog.tables import Catalog, Column, View, unites, widened
+from connector.projection.catalog.columns import Column, unites, widened
+from connector.projection.catalog.tables import Catalog, View
 from connector.projection.sql.mapping import Mapping
 from connector.projection.sql.syntax import CAST_TYPES, QUERIES, bare, limits_rows, name_of, offset_of
 

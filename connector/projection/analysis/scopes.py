@@ -9,24 +9,29 @@ asked by `equivalence`, `key`, `search` and `restriction`. No I/O.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sqlglot import exp
 
 from connector.model.changes import TableName
-from connector.projection.catalog.tables import Column, Table
+from connector.projection.catalog.columns import Column, computed
+from connector.projection.catalog.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
-class AsText:
-    """A column cast to text, where a condition compares it so."""
+class Computed:
+    """An immutable expression over columns of one source, which a condition compares. `sql`: `{0}`, `{1}`, ... stand
+    for `keys`. `result`: its type's name in pg_catalog. `strict`: NULL where one of the columns is."""
 
-    key: str | int
+    keys: tuple[str | int, ...]
+    sql: str
+    result: str
+    strict: bool = True
 
 
-Key: TypeAlias = "str | int | AsText"
-"""A base column's name, the position of a derived table's output, or either cast to text."""
+Key: TypeAlias = "str | int | Computed"
+"""A base column's name, the position of a derived table's output, or an expression over some of either."""
 
 
 @dataclass(eq=False, slots=True)
@@ -39,7 +44,8 @@ class Region:
 @dataclass(eq=False, slots=True, repr=False)
 class Source:
     """`columns`: visible name to a base column's name or to the position of the inner scope's output.
-    `open`: may have columns that we don't know (functions). `casts`: columns that some condition casts to text.
+    `open`: may have columns that we don't know (functions). `computed`: the expressions over its columns that some
+    condition compares.
     `work_table`: the recursive CTE whose rows of the round before this source reads. `only`: without the tables that
     inherit. `unqualified_at`: where a table or view is named in the mapping without its schema."""
 
@@ -51,7 +57,7 @@ class Source:
     inner: Scope | None = None
     columns: dict[str, str | int] = field(default_factory=dict)
     open: bool = False
-    casts: set[str | int] = field(default_factory=set)
+    computed: set[Computed] = field(default_factory=set)
     work_table: Scope | None = None
     only: bool = False
     unqualified_at: int | None = None
@@ -203,15 +209,15 @@ class Scope:
 def column_of(node: Node) -> Column | None:
     """The base column at the bottom of a node, through derived tables that pass it on; None when there is none."""
     source, key = node
-    if isinstance(key, AsText):
-        plain = column_of((source, key.key))
-        return plain.cast_to_text() if plain is not None else None
+    if isinstance(key, Computed):
+        parts = [column for part in key.keys if (column := column_of((source, part))) is not None]
+        return computed(parts, key.sql, key.result) if len(parts) == len(key.keys) else None
     while source.table is None:
         below = _one_below(source, int(key))
         if below is None:
             return None
         source, found = below
-        if isinstance(found, AsText):
+        if isinstance(found, Computed):
             return None
         key = found
     return source.table.columns[str(key)]
@@ -229,8 +235,8 @@ def _one_below(source: Source, number: int) -> Node | None:
 def surely_there(node: Node) -> bool:
     """True when the column is never NULL on a row of its scope."""
     source, key = node
-    if isinstance(key, AsText):
-        return surely_there((source, key.key))
+    if isinstance(key, Computed):
+        return key.strict and all(surely_there((source, part)) for part in key.keys)
     scope = source.scope
     if any(node in (condition.left, condition.right) for condition in scope.conditions if not condition.guard):
         return True
@@ -244,3 +250,13 @@ def surely_there(node: Node) -> bool:
         return False
     below = source.inner.outputs[int(key)].nodes
     return bool(below) and all(surely_there(found) for found in below)
+
+
+def below(source: Source, key: Computed) -> Iterator[Node]:
+    """The same expression in the scopes inside of a derived table: one for each branch of a set operation. Only where
+    all of its columns are columns of one source there."""
+    outputs = [source.inner.outputs[int(str(part))] for part in key.keys] if source.inner is not None else []
+    for nodes in zip(*(output.nodes for output in outputs), strict=False):
+        inner, keys = nodes[0][0], tuple(part for _, part in nodes if not isinstance(part, Computed))
+        if len(keys) == len(nodes) and all(other is inner for other, _ in nodes):
+            yield inner, replace(key, keys=keys)

@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from connector.model.errors import OrderUnreadable, SourceUnavailable
 from connector.model.orders import KeyColumn, KeyShape
 from connector.projection.assembly.sessions import Pool
-from connector.projection.catalog.tables import Column
+from connector.projection.catalog.columns import Column
 from connector.projection.routes.key import KeyUse
 from connector.projection.sql.keys import array_literal
 

@@ -11,10 +11,11 @@ from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.model.orders import KeyShape
 from connector.projection.assembly.parts import Part
+from connector.projection.catalog.columns import Column
 from connector.projection.catalog.definitions import Definitions
 from connector.projection.catalog.dependencies import Basis
 from connector.projection.catalog.search_path import SearchPath
-from connector.projection.catalog.tables import Column, Table
+from connector.projection.catalog.tables import Table
 from connector.projection.checks.privileges import Function
 from connector.projection.checks.unqualified_names import PathName
 from connector.projection.routes.required_privileges import RequiredPrivileges

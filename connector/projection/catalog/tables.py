@@ -6,7 +6,6 @@ Source: https://www.postgresql.org/docs/current/catalogs.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,107 +14,11 @@ from psycopg import AsyncConnection
 from sqlglot import exp
 
 from connector.model.changes import TableName
-from connector.postgres.quoting import quoted
+from connector.projection.catalog.columns import Column
 from connector.projection.catalog.functions import Functions
-
-_INTEGERS = frozenset({"int2", "int4", "int8"})
-_NUMBERS = _INTEGERS | {"numeric"}
-_STRINGS = frozenset({"text", "varchar", "bpchar"})
-_FAITHFUL = _INTEGERS | _STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
 
 KINDS = {"S": "sequence", "c": "composite type"}
 """What can't be read as a table."""
-_TEXT_TYPES = _INTEGERS | {"uuid"}
-"""Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
-    for generated columns, which logical replication leaves out. `as_text`: the column cast to text, as a join condition
-    of the mapping writes it."""
-
-    name: str
-    type: str
-    type_name: str
-    type_schema: str
-    modifier: int
-    is_enum: bool
-    deterministic: bool
-    streamed: bool
-    not_null: bool = False
-    as_text: bool = False
-
-    def written(self, alias: str) -> str:
-        """The column as SQL, of a table named `alias`."""
-        return f"{quoted(alias, self.name)}::text" if self.as_text else quoted(alias, self.name)
-
-    @property
-    def asked_as(self) -> str:
-        """The type of values that it is compared with. Of integers the widest: what refers to the column may be wider,
-        and it may itself be widened while we run."""
-        integer = self.type in _INTEGERS and self.type_schema == "pg_catalog" and not self.as_text
-        return "pg_catalog.int8" if integer else self.type_name
-
-    @property
-    def indexed_as(self) -> str:
-        """How the index that serves it names it: see `Table.indexes`."""
-        plain = re.fullmatch(r"[a-z_][a-z0-9_$]*", self.name) is not None
-        return f"({self.name if plain else quoted(self.name)}::text)" if self.as_text else self.name
-
-    def cast_to_text(self) -> Column | None:
-        """The column cast to text; None when the text depends on settings or on the value's history."""
-        if not (self.is_enum or (self.type in _TEXT_TYPES and self.type_schema == "pg_catalog")):
-            return None
-        text = {"type": "text", "type_name": "pg_catalog.text", "type_schema": "pg_catalog", "modifier": -1}
-        return replace(self, **text, is_enum=False, deterministic=True, as_text=True)  # type: ignore[arg-type]
-
-    def faithful(self) -> bool:
-        """True when two values are equal exactly if their texts are (blanks at the end of char(n) aside)."""
-        if self.type == "numeric":
-            return self.modifier >= 0
-        known = self.type in _FAITHFUL and self.type_schema == "pg_catalog"
-        return (known or self.is_enum) and self.deterministic
-
-
-def widened(column: Column, target: str) -> bool:
-    """True when a cast to the type in pg_catalog (without a length or a scale) keeps the value, or fails."""
-    if column.type_schema != "pg_catalog" or column.as_text:
-        return column.as_text and target in ("text", "varchar")
-    if column.type in _INTEGERS:
-        return target in _NUMBERS
-    if column.type in _STRINGS:
-        return target in ("text", "varchar")
-    return column.type == target
-
-
-def unites(columns: Sequence[Column]) -> bool:
-    """True when a set operation over the columns gives a type that keeps the values of all."""
-    types = {column.type for column in columns}
-    if len({column.type_name for column in columns}) == 1:
-        return True
-    if any(column.type_schema != "pg_catalog" for column in columns):
-        return False
-    return types <= _NUMBERS or types <= {"text", "varchar"}
-
-
-def comparable(one: Column, other: Column) -> bool:
-    """True when `=` between the two is an equivalence that a parameter of either type keeps."""
-    if one.type_name == other.type_name:
-        return True
-    if {one.type_schema, other.type_schema} != {"pg_catalog"}:
-        return False
-    pair = {one.type, other.type}
-    return pair <= _NUMBERS or pair <= _STRINGS
-
-
-def same_text(one: Column, other: Column) -> bool:
-    """True when equal values of the two columns have equal texts."""
-    if not (one.faithful() and other.faithful() and comparable(one, other)):
-        return False
-    if "numeric" in (one.type, other.type):
-        return one.type == other.type and one.modifier == other.modifier
-    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from connector.projection.analysis.scopes import AsText, Node, Region, Scope, Source
+from connector.projection.analysis.scopes import Computed, Node, Region, Scope, Source, below
 
 
 def exclusive(one: Scope, other: Scope) -> bool:
@@ -107,9 +107,13 @@ class Equivalences:
     def _not_null(self, node: Node) -> None:
         """`=` is never true for NULL, so a row of the column's source takes part, down to the base table."""
         source, key = node
+        if isinstance(key, Computed):
+            for part in key.keys if key.strict else ():
+                self._not_null((source, part))
+            return
         self._there(source)
         if source.inner is not None and source.inner in self._scopes:
-            inside = source.inner.outputs[int(key.key if isinstance(key, AsText) else key)].node
+            inside = source.inner.outputs[int(key)].node
             if inside is not None:
                 self._not_null(inside)
 
@@ -127,19 +131,21 @@ class Equivalences:
     def _pass_through(self, source: Source, inner: Scope) -> None:
         """Join the outputs of a derived table with the columns they are, as far as the scope lets `use` through."""
         outward = self.use.scope.within(inner)
-        for number, output in enumerate(inner.outputs):
-            for below in output.nodes:
-                # Of a set operation's branches only that is read which the rows in question come from.
-                if inner.alternatives and below[0] not in self.present:
-                    continue
-                if not (outward and inner.why_coupled(below)):
-                    self._equal((source, number), below)
 
-    def _equal(self, outside: Node, inside: Node) -> None:
-        self._join(outside, inside)
-        (source, key), (below, inner_key) = outside, inside
-        if key in source.casts and not isinstance(key, AsText) and not isinstance(inner_key, AsText):
-            self._join((source, AsText(key)), (below, AsText(inner_key)))
+        def passes(node: Node) -> bool:
+            # Of a set operation's branches only that is read which the rows in question come from.
+            if inner.alternatives and node[0] not in self.present:
+                return False
+            return not (outward and inner.why_coupled(node))
+
+        for number, output in enumerate(inner.outputs):
+            for node in filter(passes, output.nodes):
+                self._join((source, number), node)
+        for key in source.computed:
+            for inside, same in below(source, key):
+                assert isinstance(same, Computed)  # noqa: S101  # what `below` gives
+                if all(passes((inside, part)) for part in same.keys):
+                    self._join((source, key), (inside, same))
 
     def _root(self, node: Node) -> Node:
         while node in self._same:

@@ -13,7 +13,8 @@ from sqlglot import exp
 
 from connector.model.errors import Problem
 from connector.projection.analysis.scopes import Node, Output, Scope, Source
-from connector.projection.catalog.tables import Column, Table
+from connector.projection.catalog.columns import Column
+from connector.projection.catalog.tables import Table
 from connector.projection.routes.equivalence import exclusive
 from connector.projection.sql.mapping import Mapping
 from connector.projection.sql.syntax import offset_of

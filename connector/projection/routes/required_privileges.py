@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from connector.model.changes import TableName
-from connector.projection.analysis.scopes import AsText, Key, Scope, Source
+from connector.projection.analysis.scopes import Computed, Key, Scope, Source
 from connector.projection.catalog.tables import Catalog
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.route import Route
@@ -98,12 +98,12 @@ class _Reading:
         return view if view != around else None
 
     def _column(self, source: Source, key: Key) -> str:
-        plain = key.key if isinstance(key, AsText) else key
-        if isinstance(plain, str):
-            return plain
+        assert not isinstance(key, Computed)  # noqa: S101  # no reference is one
+        if isinstance(key, str):
+            return key
         view = source.inner.view if source.inner is not None else None
         assert view is not None  # noqa: S101  # only a view's columns go by number here
-        return self._catalog.views[view].columns[plain]
+        return self._catalog.views[view].columns[key]
 
 
 def _aliases(trees: Iterable[exp.Query]) -> Iterator[str]:

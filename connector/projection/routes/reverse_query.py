@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Source
-from connector.projection.catalog.tables import Column, Table
+from connector.projection.catalog.columns import Column
+from connector.projection.catalog.tables import Table
 from connector.projection.routes.route import Hop, Index, Lookup, Reads
-from connector.projection.sql.keys import among
+from connector.projection.sql.keys import among, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Step:
 
     to: Source
     pairs: tuple[tuple[Column, Column], ...]
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns of the use that the step needs."""
+        return tuple(dict.fromkeys(column for mine, _ in self.pairs for column in mine.stored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ def index_of(use: Source, table: Table, wanted: tuple[Column, ...], chains: Chai
     tables, keys = _joined(table, steps, columns, 0)
     rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
     those = among(keys, [column.asked_as for column in columns])
-    reads = _reads(table, (column.name for column in identity), steps, columns)
+    reads = _reads(table, identity, steps, columns)
     return Index(identity, f"SELECT DISTINCT {rows}, {_outputs(keys)} FROM {tables} WHERE {those}", reads)
 
 
@@ -65,16 +71,26 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
     first, table = steps[0], table_of(steps[0].to)
     tables, keys = _joined(table, steps[1:], columns, 1)
     there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
-    start = among([theirs.written("t1") for _, theirs in first.pairs], [mine.asked_as for mine, _ in first.pairs])
     return Lookup(
-        f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {start} AND {there}",
-        tuple(mine.asked_as for mine, _ in first.pairs),
+        f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {_started(first)} AND {there}",
+        tuple(mine.asked_as for mine in first.stored),
         tuple(column.asked_as for column in columns),
         table,
         tuple(theirs.indexed_as for _, theirs in first.pairs),
         tuple(map(_hop, steps)),
-        _reads(table, (theirs.name for _, theirs in first.pairs), steps[1:], columns),
+        _reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns),
     )
+
+
+def _started(step: Step) -> str:
+    """The condition that a row of `t1` belongs to one of the changed rows, given as one array parameter a column."""
+    theirs = [theirs.written("t1") for _, theirs in step.pairs]
+    if not any(mine.parts for mine, _ in step.pairs):
+        return among(theirs, [mine.asked_as for mine, _ in step.pairs])
+    names = [f"c{number}" for number in range(1, len(step.stored) + 1)]
+    values = {column: f"given.{name}::{column.asked_as}" for column, name in zip(step.stored, names, strict=True)}
+    made = ", ".join(mine.of_values([values[column] for column in mine.stored]) for mine, _ in step.pairs)
+    return f"({', '.join(theirs)}) IN (SELECT {made} FROM {given(names)})"
 
 
 def _joined(table: Table, steps: Sequence[Step], columns: Sequence[Column], number: int) -> tuple[str, list[str]]:
@@ -93,18 +109,21 @@ def _outputs(keys: Sequence[str]) -> str:
     return ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys, 1))
 
 
-def _reads(table: Table, entered: Iterable[str], steps: Sequence[Step], columns: Sequence[Column]) -> Reads:
+def _reads(table: Table, entered: Iterable[Column], steps: Sequence[Step], columns: Sequence[Column]) -> Reads:
     """The columns of each table on the way: those it is entered by, and those that lead on."""
-    found, by = [], set(entered)
+    found, by = [], _names(entered)
     for step in steps:
-        found.append((table, frozenset(by).union(mine.name for mine, _ in step.pairs)))
-        table, by = table_of(step.to), {theirs.name for _, theirs in step.pairs}
-    return (*found, (table, frozenset(by).union(column.name for column in columns)))
+        found.append((table, by | _names(mine for mine, _ in step.pairs)))
+        table, by = table_of(step.to), _names(theirs for _, theirs in step.pairs)
+    return (*found, (table, by | _names(columns)))
+
+
+def _names(columns: Iterable[Column]) -> frozenset[str]:
+    return frozenset(stored.name for column in columns for stored in column.stored)
 
 
 def _hop(step: Step) -> Hop:
-    columns = [theirs for _, theirs in step.pairs]
-    return Hop(table_of(step.to), tuple(each.name for each in columns), tuple(each.indexed_as for each in columns))
+    return Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs))
 
 
 def _quoted(table: Table) -> str:

@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from connector.projection.analysis.scopes import Source
-from connector.projection.catalog.tables import Column, Table
+from connector.projection.catalog.columns import Column
+from connector.projection.catalog.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A table that a reverse query reads, the columns that it is entered by, and how an index names them."""
+    """A table that a reverse query reads, and the columns that it is entered by."""
 
     table: Table
-    columns: tuple[str, ...]
-    indexed_as: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def indexed_as(self) -> tuple[str, ...]:
+        return tuple(column.indexed_as for column in self.columns)
 
 
 Reads: TypeAlias = tuple[tuple[Table, frozenset[str]], ...]

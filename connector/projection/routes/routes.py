@@ -11,7 +11,7 @@ from typing import Final
 
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.orders import Affected, Lookup, OrderKey, encoded
-from connector.projection.catalog.tables import Column
+from connector.projection.catalog.columns import Column
 from connector.projection.routes.route import Route
 
 LONGEST_LOOKUP: Final = 2_000

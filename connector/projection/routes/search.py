@@ -14,8 +14,9 @@ from sqlglot import exp
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.projection.analysis.scopes import AsText, Key, Scope, Source
-from connector.projection.catalog.tables import Column, Table, comparable, same_text
+from connector.projection.analysis.scopes import Key, Scope, Source, column_of
+from connector.projection.catalog.columns import Column, comparable, same_text
+from connector.projection.catalog.tables import Table
 from connector.projection.routes.equivalence import Equivalences
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.reverse_query import Chains, Step, index_of, lookup_of, table_of
@@ -88,7 +89,7 @@ def _route(use: Source, table: Table, key: KeyUse, chains: Chains) -> Route:
         columns = chains.direct[use]
         kind: Literal["key", "column"] = "key" if use is key.use else "column"
         return Route(use, table, kind, columns, None, index_of(use, table, columns, chains))
-    columns = tuple(column for column, _ in chains.steps[use].pairs)
+    columns = chains.steps[use].stored
     return Route(use, table, "reverse", columns, lookup_of(use, chains), index_of(use, table, columns, chains))
 
 
@@ -146,7 +147,8 @@ def _best_step(use: Source, reached: list[Source], equivalences: Equivalences, b
 
 
 def _by_primary_key(use: Source, step: Step) -> bool:
-    mine, theirs = {column.name for column, _ in step.pairs}, {column.name for _, column in step.pairs}
+    mine = {column.name for column, _ in step.pairs if not column.parts}
+    theirs = {column.name for _, column in step.pairs if not column.parts}
     one, other = set(table_of(use).primary_key), set(table_of(step.to).primary_key)
     return bool((one and one <= mine) or (other and other <= theirs))
 
@@ -166,13 +168,12 @@ def _pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[C
 
 
 def _terms(use: Source) -> Iterator[tuple[Key, Column]]:
-    """The columns of a use, then those of them that the mapping's conditions cast to text."""
-    columns = table_of(use).columns
-    yield from columns.items()
-    for name, column in columns.items():
-        text = column.cast_to_text() if name in use.casts else None
-        if text is not None:
-            yield AsText(name), text
+    """The columns of a use, then the expressions over them that the mapping's conditions compare."""
+    yield from table_of(use).columns.items()
+    for key in sorted(use.computed, key=str):
+        column = column_of((use, key))
+        if column is not None:
+            yield key, column
 
 
 def _no_route(mapping: Mapping, use: Source, key: KeyUse) -> Problem:

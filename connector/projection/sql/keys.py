@@ -42,16 +42,21 @@ def among(columns: list[str], types: list[str]) -> str:
     """The condition that a row is among those given as one array parameter a column (`$1`, `$2`, ...)."""
     if any(map(_may_be_array, types)):
         names = [f"v{number}" for number in range(1, len(types) + 1)]
-        texts = ", ".join(f"${number}::text[]" for number in range(1, len(types) + 1))
         values = ", ".join(f"{name}::{kind}" for name, kind in zip(names, types, strict=True))
-        unnest = "pg_catalog.unnest" if len(types) == 1 else "unnest"
-        given = f"{unnest}({texts}) AS given({', '.join(names)})"
-        return f"({', '.join(columns)}) IN (SELECT {values} FROM {given})"
+        return f"({', '.join(columns)}) IN (SELECT {values} FROM {given(names)})"
     arrays = [f"${number}::{name}[]" for number, name in enumerate(types, 1)]
     if len(columns) == 1:
         return f"{columns[0]} = ANY ({arrays[0]})"
     # Of several arrays it is pg_catalog's by the grammar, and may have no schema.
     return f"({', '.join(columns)}) IN (SELECT * FROM unnest({', '.join(arrays)}))"
+
+
+def given(names: list[str]) -> str:
+    """What stands after FROM for the parameters, texts still: `given`, with a column of each name."""
+    texts = ", ".join(f"${number}::text[]" for number in range(1, len(names) + 1))
+    # Of several arrays it is pg_catalog's by the grammar, and may have no schema.
+    unnest = "pg_catalog.unnest" if len(names) == 1 else "unnest"
+    return f"{unnest}({texts}) AS given({', '.join(names)})"
 
 
 def _may_be_array(type_name: str) -> bool:

@@ -14,35 +14,43 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from connector.postgres.quoting import quoted
-from connector.projection.sql.syntax import bare, items, name_of
+from connector.projection.sql.syntax import bare, name_of
 
 _STRINGS = frozenset({"character varying", "varchar", "character", "bpchar", "char", "text", "name"})
 _RESULT_OF_SUBQUERY = re.compile(r"\((?:hashed |alternatives: )?(?:SubPlan|InitPlan) [^()]*\)(?:\.\w+)?")
 _PARAMETER = re.compile(r"'(?:[^']|'')*'|\$\d+")
-_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*")
+_CAST_NAME = re.compile(r'\(("(?:[^"]|"")+")\)::')
+_DECORATION = str.maketrans("", "", '()" ')
 _BARE_VALUES = (exp.Cast, exp.Any, exp.Array, exp.And, exp.Or, exp.Not)
 """Of what is a function to the parser, that which names a value or a condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A column, or (`cast`) the column cast to a type, as an index may be on it."""
+    """What an index may be on: an expression of a table's columns, without an alias. `column`: the one that it is, or
+    (`cast`) is a cast of; empty when it is more than that."""
 
-    column: str
+    text: str
+    column: str = ""
     cast: str = ""
 
+    def is_column(self, strings: frozenset[str]) -> bool:
+        """An index on the column serves. `strings`: the table's columns of a string type, whose casts to another
+        change nothing."""
+        return bool(self.column) and (not self.cast or (self.column in strings and self.cast in _STRINGS))
+
     def indexed(self, strings: frozenset[str]) -> str:
-        """As CREATE INDEX has it. `strings`: the table's columns of a string type, whose casts to another change
-        nothing."""
-        plain = not self.cast or (self.column in strings and self.cast in _STRINGS)
-        return quoted(self.column) if plain else f"({quoted(self.column)}::{self.cast})"
+        """As CREATE INDEX has it."""
+        return quoted(self.column) if self.is_column(strings) else "({})".format(_CAST_NAME.sub(r"\1::", self.text))
 
     def printed(self, strings: frozenset[str]) -> str:
-        """As the catalog prints the column, or the expression, of an index."""
-        if self.indexed(strings) == quoted(self.column):
-            return self.column
-        name = self.column if _PLAIN_NAME.fullmatch(self.column) else quoted(self.column)
-        return f"({name}::{self.cast})"
+        """As a person reads it."""
+        return self.column if self.is_column(strings) else self.text.replace('"', "")
+
+
+def same_expression(one: str, other: str) -> bool:
+    """Whether two texts of the server's own are of one expression: it prints them with more or fewer parentheses."""
+    return one.translate(_DECORATION) == other.translate(_DECORATION)
 
 
 class Condition:
@@ -56,19 +64,32 @@ class Condition:
         self.has_parameter = self._tree is not None and self._tree.find(exp.Parameter) is not None
 
     def entering(self, alias: str) -> tuple[Term, ...]:
-        """Columns of the alias that are set equal to something of another table, or to a parameter."""
-        tree = self._tree and bare(self._tree)
-        if isinstance(tree, exp.In) and tree.args.get("query") is not None and self.aliases == {alias}:
-            terms = [_term(side, alias) for side in items(tree.this)]
-            return tuple(term for term in terms if term is not None) if all(terms) else ()
-        if not isinstance(tree, exp.EQ):
+        """What of the alias is set equal to something of another table, or to a parameter."""
+        if self._tree is None or alias not in self.aliases:
             return ()
-        for mine, other in ((tree.this, tree.expression), (tree.expression, tree.this)):
-            term = _term(mine, alias)
-            others = {_alias(column) for column in other.find_all(exp.Column)}
-            if term is not None and alias not in others and (others or other.find(exp.Parameter)):
+        if len(sides := split(self.text, " IN ")) == 2:
+            listed = sides[0].strip()
+            names = split(listed[1:-1], ", ") if _in_parentheses(listed) else [listed]
+            terms = [Condition(name).as_term(alias) for name in names]
+            return tuple(term for term in terms if term is not None) if "SELECT" in sides[1] and all(terms) else ()
+        if len(sides := split(self.text, " = ")) != 2:
+            return ()
+        one, other = (Condition(side.strip().removeprefix("ANY ")) for side in sides)
+        for mine, theirs in ((one, other), (other, one)):
+            term = mine.as_term(alias)
+            if term is not None and alias not in theirs.aliases and (theirs.aliases or theirs.has_parameter):
                 return (term,)
         return ()
+
+    def as_term(self, alias: str) -> Term | None:
+        """None unless it is an expression of columns of the alias alone."""
+        if self._tree is None or self.aliases != {alias} or self.has_parameter or self._tree.find(exp.Query):
+            return None
+        text = self.with_columns(lambda _, name: quoted(name))
+        node, cast = bare(self._tree), ""
+        if isinstance(node, exp.Cast):
+            cast, node = node.args["to"].sql("postgres").lower(), bare(node.this)
+        return Term(text, name_of(node.this), cast) if isinstance(node, exp.Column) else Term(text)
 
     def is_constant(self, alias: str) -> bool:
         """It is on columns of the alias alone, and the same for each row and at any time: an index may be on the rows
@@ -144,13 +165,6 @@ def _parsed(text: str) -> exp.Expr | None:
 def _of_same_length(found: re.Match[str]) -> str:
     """A parameter in its place, so that what follows stays where it is."""
     return "$0".ljust(len(found[0]))
-
-
-def _term(node: exp.Expr, alias: str) -> Term | None:
-    node, cast = bare(node), ""
-    if isinstance(node, exp.Cast):
-        cast, node = node.args["to"].sql("postgres").lower(), bare(node.this)
-    return Term(name_of(node.this), cast) if isinstance(node, exp.Column) and _alias(node) == alias else None
 
 
 def _alias(column: exp.Column) -> str:

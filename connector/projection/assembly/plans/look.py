@@ -90,7 +90,7 @@ class _Looker:
         """Parameters of a lookup for one changed row each."""
         entered = steps(use.route.lookup.sql)[:1] if use.route.lookup else []
         columns = [term.column for step in entered for term in step.terms]
-        if not columns:
+        if not columns or not all(columns):
             return []
         rows = await planner.common_values(self.session, entered[0].table, columns)
         return [[array_literal([text]) for text in row] for row in rows]
@@ -136,12 +136,12 @@ class _Looker:
         for each in own:
             run = await self._whole(scans(each.planned)) if each.planned is not None else []
             unserved = {step: found for step in each.steps if (found := _of_alias(whole, aliases[step]))}
-            for step, found in unserved.items():
+            for found in unserved.values():
                 same = [scan for scan in run if self._root(scan) == self._root(found[0])]
                 read = self._read(same or found, each.words, each.line)
-                reads.append(replace(read, terms=step.terms, constants=found[0].constants()))
-            roots = {self._root(found[0]) for found in unserved.values()}
-            others = [scan for scan in run if scan.index is None and self._root(scan) not in roots]
+                reads.append(replace(read, terms=found[0].terms(), constants=found[0].constants()))
+            served = {step.table for step in each.steps} - {step.table for step in unserved}
+            others = [scan for scan in run if scan.index is None and self._root(scan) in served]
             reads += self._unused(each, others)
         return reads
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from connector.model.changes import TableName
 from connector.postgres.quoting import quoted
-from connector.projection.assembly.plans.conditions import without_parameters
+from connector.projection.assembly.plans.conditions import same_expression, without_parameters
 from connector.projection.assembly.plans.plan_tree import Node, nodes
 from connector.projection.assembly.sessions import Session
 
@@ -48,9 +48,10 @@ class TableFacts:
     strings: frozenset[str]
     indexes: tuple[TableIndex, ...]
 
-    def leading(self, columns: Sequence[str]) -> list[TableIndex]:
+    def leading(self, terms: Sequence[str]) -> list[TableIndex]:
         """Indexes that begin with one of the terms."""
-        return [index for index in self.indexes if index.sorted and index.terms[0] in columns]
+        candidates = [index for index in self.indexes if index.sorted]
+        return [index for index in candidates if any(same_expression(index.terms[0], term) for term in terms)]
 
 
 async def plan_for(session: Session, query: str, values: Sequence[object]) -> Node:

@@ -162,7 +162,7 @@ def _near(there: Sequence[TableIndex], read: Read) -> str:
     """An index that nearly serves."""
     if partial := next((index for index in there if index.predicate is not None), None):
         return f"{partial.name} only has rows WHERE {partial.predicate}, which the mapping doesn't say of them"
-    cast = [term for term in read.terms if term.cast and term.indexed(read.facts.strings) != quoted(term.column)]
+    cast = [term for term in read.terms if term.column and not term.is_column(read.facts.strings)]
     if other := next(iter(read.facts.leading([term.column for term in cast])), None):
         return f"{other.name} is on the column itself, not on its cast"
     return ""

@@ -1,0 +1,129 @@
+"""A column of a table, plain or computed, and which columns `=` compares as one would think.
+
+Knows Postgres's types; must not know SQL parsing, routes or orders. No I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connector.postgres.quoting import quoted
+
+_INTEGERS = frozenset({"int2", "int4", "int8"})
+_NUMBERS = _INTEGERS | {"numeric"}
+_STRINGS = frozenset({"text", "varchar", "bpchar"})
+_FAITHFUL = _INTEGERS | _STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
+
+_TEXT_TYPES = _INTEGERS | {"uuid"}
+"""Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
+    for generated columns, which logical replication leaves out. `parts`: of a computed column, those that `sql`, an
+    immutable expression, is made of: `{0}`, `{1}`, ... stand for them."""
+
+    name: str
+    type: str
+    type_name: str
+    type_schema: str
+    modifier: int
+    is_enum: bool
+    deterministic: bool
+    streamed: bool
+    not_null: bool = False
+    parts: tuple[Column, ...] = ()
+    sql: str = ""
+
+    def written(self, alias: str) -> str:
+        """The column as SQL, of a table named `alias`."""
+        return self.of_values([quoted(alias, column.name) for column in self.stored])
+
+    def of_values(self, values: Sequence[str]) -> str:
+        """The column as SQL, made of expressions for those that are stored."""
+        return f"({self.sql.format(*values)})" if self.parts else values[0]
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """What a row has of it: itself, or what it is computed from."""
+        return self.parts or (self,)
+
+    @property
+    def asked_as(self) -> str:
+        """The type of values that it is compared with. Of integers the widest: what refers to the column may be wider,
+        and it may itself be widened while we run."""
+        integer = self.type in _INTEGERS and self.type_schema == "pg_catalog"
+        return "pg_catalog.int8" if integer else self.type_name
+
+    @property
+    def indexed_as(self) -> str:
+        """How the index that serves it names it: see `Table.indexes`."""
+        if not self.parts:
+            return self.name
+        names = (column.name for column in self.parts)
+        plain = (name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else quoted(name) for name in names)
+        return self.of_values(list(plain))
+
+    def faithful(self) -> bool:
+        """True when two values are equal exactly if their texts are (blanks at the end of char(n) aside)."""
+        if self.type == "numeric":
+            return self.modifier >= 0
+        known = self.type in _FAITHFUL and self.type_schema == "pg_catalog"
+        return (known or self.is_enum) and self.deterministic
+
+
+def widened(column: Column, target: str) -> bool:
+    """True when a cast to the type in pg_catalog (without a length or a scale) keeps the value, or fails."""
+    if column.type_schema != "pg_catalog":
+        return False
+    if column.type in _INTEGERS:
+        return target in _NUMBERS
+    if column.type in _STRINGS:
+        return target in ("text", "varchar")
+    return column.type == target
+
+
+def unites(columns: Sequence[Column]) -> bool:
+    """True when a set operation over the columns gives a type that keeps the values of all."""
+    types = {column.type for column in columns}
+    if len({column.type_name for column in columns}) == 1:
+        return True
+    if any(column.type_schema != "pg_catalog" for column in columns):
+        return False
+    return types <= _NUMBERS or types <= {"text", "varchar"}
+
+
+def comparable(one: Column, other: Column) -> bool:
+    """True when `=` between the two is an equivalence that a parameter of either type keeps."""
+    if one.type_name == other.type_name:
+        return True
+    if {one.type_schema, other.type_schema} != {"pg_catalog"}:
+        return False
+    pair = {one.type, other.type}
+    return pair <= _NUMBERS or pair <= _STRINGS
+
+
+def same_text(one: Column, other: Column) -> bool:
+    """True when equal values of the two columns have equal texts."""
+    if not (one.faithful() and other.faithful() and comparable(one, other)):
+        return False
+    if "numeric" in (one.type, other.type):
+        return one.type == other.type and one.modifier == other.modifier
+    return True
+
+
+def computed(parts: Sequence[Column], sql: str, result: str) -> Column:
+    """An immutable expression over columns of one table. `result`: its type's name in pg_catalog."""
+    whole = all(column.deterministic for column in parts)
+    name, streamed = sql.format(*(column.name for column in parts)), all(column.streamed for column in parts)
+    return Column(
+        name, result, f"pg_catalog.{result}", "pg_catalog", -1, False, whole, streamed, False, tuple(parts), sql
+    )
+
+
+def has_plain_text(column: Column) -> bool:
+    """True when the column's `::text` depends on nothing but its value, and not on settings."""
+    return column.is_enum or (column.type in _TEXT_TYPES and column.type_schema == "pg_catalog")
