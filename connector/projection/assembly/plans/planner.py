@@ -145,7 +145,11 @@ async def changing(session: Session, tables: Sequence[TableName]) -> frozenset[T
 
 _VALUES: Final = """
 SELECT attname, coalesce(most_common_vals::text::text[], ARRAY[]::text[]), histogram_bounds::text::text[]
-FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND attname = ANY ($3::text[]) ORDER BY inherited
+FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND attname = ANY ($3::text[])
+  -- A table that was truncated keeps those that it had.
+  AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = schemaname AND c.relname = tablename AND (c.reltuples > 0 OR c.relkind = 'p'))
+ORDER BY inherited
 """
 _COMMON: Final = 3
 
