@@ -92,8 +92,9 @@ def test_the_fan_out_is_what_the_planner_knows_and_unknown_before_an_analyze(mak
     with shop.connect() as conn:
         conn.execute("ANALYZE shop.orders, shop.item, shop.sku, shop.maker")
     after = uses(makers)
-    # 800 items of 20 skus; 10 skus a maker. No more orders than there are.
-    assert (after["k"]["fan_out"], after["m"]["fan_out"]) == (40, 400)
+    # 800 items of 20 skus, a few of them twice in an order; 10 skus a maker. No more orders than there are.
+    assert 38 <= after["k"]["fan_out"] <= 40
+    assert after["m"]["fan_out"] == 400
     assert "as m (line 15): its orders are looked up by id; about 400 orders a row" in makers("explain").out
 
 
