@@ -59,7 +59,9 @@ class Condition:
     def __init__(self, text: str) -> None:
         self.text = text
         self._tree = _parsed(text)
-        self._columns = list(self._tree.find_all(exp.Column)) if self._tree is not None else []
+        # In a subquery of ours nothing of the query around it is named.
+        columns = self._tree.find_all(exp.Column) if self._tree is not None else ()
+        self._columns = [column for column in columns if column.find_ancestor(exp.Query) is None]
         self.aliases = frozenset(_alias(column) for column in self._columns) - {""}
         self.has_parameter = self._tree is not None and self._tree.find(exp.Parameter) is not None
 

@@ -22,6 +22,7 @@ from connector.projection.assembly.plans.planner import TableFacts
 from connector.projection.assembly.plans.whole_reads import Read, WholeRead, defined_at, inlined, whole_reads
 from connector.projection.assembly.projection import Projection, Use
 from connector.projection.assembly.sessions import Session
+from connector.projection.routes.route import Lookup
 from connector.projection.sql.keys import array_literal, decode
 
 _MAPPING = "assembling an order"
@@ -44,13 +45,13 @@ class Plans:
 
 @dataclass(frozen=True, slots=True)
 class _Own:
-    """A query of ours along a route. `planned`: the statement that runs it, with values that there are; None: there are
-    none. `found`: rows that it gives, about."""
+    """A query of ours along a route. `planned`: the statement that runs it, for values that there are, if there are
+    any. `found`: rows that it gives, about."""
 
     words: str
     line: int | None
     steps: tuple[Step, ...]
-    planned: Node | None
+    planned: tuple[Node, ...]
     found: float | None = 1.0
 
 
@@ -81,49 +82,55 @@ class _Looker:
         return {use.route.name: use for use in reversed(self.projection.uses) if use.route.lookup is not None}
 
     async def _fan_out(self, use: Use) -> float | None:
-        assert use.route.lookup is not None  # noqa: S101
-        query = use.route.lookup.sql
-        plans = [await planner.plan_for(self.session, query, values) for values in await self._values(use)]
+        assert use.route.lookup is not None  # noqa: S101  # that is what `_lookups` gives
+        plans = await self._planned(use.route.lookup.sql, await self._values(use.route.lookup))
         return round(statistics.median(plan["Plan Rows"] for plan in plans), 1) if plans else None
 
-    async def _values(self, use: Use) -> list[list[str]]:
+    async def _values(self, lookup: Lookup) -> list[list[object]]:
         """Parameters of a lookup for one changed row each."""
-        entered = steps(use.route.lookup.sql)[:1] if use.route.lookup else []
+        entered = steps(lookup.sql)[:1]
         columns = [term.column for step in entered for term in step.terms]
-        if not columns or not all(columns):
+        if not all(columns) or len(columns) != len(lookup.value_types):
             return []
         rows = await planner.common_values(self.session, entered[0].table, columns)
         return [[array_literal([text]) for text in row] for row in rows]
 
+    async def _planned(self, query: str, values: Sequence[Sequence[object]]) -> list[Node]:
+        """A plan for each of the values."""
+        try:
+            return [await planner.plan_for(self.session, query, row) for row in values]
+        except psycopg.DataError:  # texts of the column that aren't any of what it is compared with
+            return []
+
     # our own queries
 
     async def own(self, fan_outs: Mapping[str, float | None]) -> list[_Own]:
-        projection, texts = self.projection, self._key_texts()
-        arrays = [array_literal([text]) for text in texts]
-        found = []
-        for name, use in self._lookups().items():
-            assert use.route.lookup is not None  # noqa: S101
-            values = (await self._values(use))[:1]
-            plan = await self._planned(statements.page(projection, use.route.lookup, False), *values, more=[_PAGE])
-            words = f"the orders of a changed {use.route.table.name}"
-            found.append(_Own(words, use.line, tuple(steps(use.route.lookup.sql)), plan, fan_outs[name]))
-        for name, index in projection.indexes.items():
-            use = next(use for use in projection.uses if use.route.index_name == name)
-            plan = await self._planned(statements.members(index, name), *([arrays] if arrays else []))
+        found = [await self._lookup(use, fan_outs[name]) for name, use in self._lookups().items()]
+        for name, index in self.projection.indexes.items():
+            use = next(use for use in self.projection.uses if use.route.index_name == name)
+            plans = await self._planned(statements.members(index, name), self._arrays())
             words = f"the reverse index of {use.route.table.name}"
-            found.append(_Own(words, use.line, tuple(steps(index.sql)), plan))
-        present, page = statements.present(projection), statements.page(projection, None, True)
-        entered = tuple(steps(present))
-        plan = await self._planned(present, *([arrays] if arrays else []))
-        found.append(_Own("whether orders are still there", None, entered, plan))
-        plan = await self._planned(page, *([list(texts)] if texts else []), more=[_PAGE])
-        return [*found, _Own("a page of a sweep", None, entered, plan)]
+            found.append(_Own(words, use.line, tuple(steps(index.sql)), tuple(plans)))
+        present, page = statements.present(self.projection), statements.page(self.projection, None, True)
+        entered, position = tuple(steps(present)), [[*self._texts(), _PAGE]] if self.key else []
+        plans = await self._planned(present, self._arrays())
+        found.append(_Own("whether orders are still there", None, entered, tuple(plans)))
+        return [*found, _Own("a page of a sweep", None, entered, tuple(await self._planned(page, position)))]
 
-    def _key_texts(self) -> Sequence[str]:
+    async def _lookup(self, use: Use, orders: float | None) -> _Own:
+        assert use.route.lookup is not None  # noqa: S101  # that is what `_lookups` gives
+        lookup = use.route.lookup
+        values = [[*row, _PAGE] for row in (await self._values(lookup))[:1]]
+        plans = await self._planned(statements.page(self.projection, lookup, False), values)
+        words = f"the orders of a changed {use.route.table.name}"
+        return _Own(words, use.line, tuple(steps(lookup.sql)), tuple(plans), orders)
+
+    def _texts(self) -> Sequence[str]:
         return () if self.key is None else decode(self.key, len(self.projection.key))
 
-    async def _planned(self, query: str, *values: Sequence[str], more: Sequence[object] = ()) -> Node | None:
-        return await planner.plan_for(self.session, query, [*values[0], *more]) if values else None
+    def _arrays(self) -> list[list[object]]:
+        """Parameters of what is asked for an order; none when there are no orders."""
+        return [[array_literal([text]) for text in self._texts()]] if self.key is not None else []
 
     async def of_own(self, own: Sequence[_Own]) -> list[Read]:
         """What of our own queries no index serves."""
@@ -134,7 +141,7 @@ class _Looker:
         whole = await self._whole(probed)
         reads: list[Read] = []
         for each in own:
-            run = await self._whole(scans(each.planned)) if each.planned is not None else []
+            run = await self._whole([scan for plan in each.planned for scan in scans(plan)])
             unserved = {step: found for step in each.steps if (found := _of_alias(whole, aliases[step]))}
             for found in unserved.values():
                 same = [scan for scan in run if self._root(scan) == self._root(found[0])]
@@ -184,8 +191,8 @@ class _Looker:
     async def _plans_of_mapping(self, query: str) -> tuple[Node, Node]:
         """As it runs for an order, and by indexes where there are any."""
         by_index = await planner.plan_by_index(self.session, query)
-        arrays = [array_literal([text]) for text in self._key_texts()]
-        return await planner.plan_for(self.session, query, [*arrays, _LARGEST]) if arrays else by_index, by_index
+        for_order = await self._planned(query, [[*arrays, _LARGEST] for arrays in self._arrays()])
+        return for_order[0] if for_order else by_index, by_index
 
     async def _barred(self, run: Node, name: str) -> list[Read]:
         line = defined_at(self.projection.statement, name)
