@@ -54,14 +54,13 @@ async def test_a_join_by_a_cast_asks_for_an_index_on_the_cast_and_takes_it(shop:
     text = next(case.text for case in ACCEPTED if case.name == "cast_in_join")
     assembler = Assembler(await loaded(text, shop.dsn), read_dsn=shop.dsn, statement_timeout_ms=10_000)
     try:
-        hints = [problem.hint for problem in await assembler.plan_problems() if "no index serves" in problem.what]
+        hints = [read.hint for read in (await assembler.plans()).whole_reads if read.table.name == "orders"]
+        assert hints == ['CREATE INDEX CONCURRENTLY ON "shop"."orders" (("id"::text));']
+        with shop.connect() as connection:
+            connection.execute(hints[0])
+        assert not [read for read in (await assembler.plans()).whole_reads if read.table.name == "orders"]
     finally:
         await assembler.aclose()
-    assert hints == ['CREATE INDEX CONCURRENTLY ON "shop"."orders" ((id::text));']
-    with shop.connect() as connection:
-        connection.execute(hints[0])
-    explained = (await loaded(text, shop.dsn)).explain()
-    assert all(use["indexed"] for table in explained["tables"] for use in table["uses"])
 
 
 async def test_one_of_several_columns_is_looked_up_in_each_unless_an_index_is_on_the_choice(shop: Database) -> None:

@@ -42,6 +42,10 @@ def explain_tree(plan: Mapping[str, Any]) -> None:
         branch = tree.add(Text(table["table"], "bold"))
         for use in table["uses"]:
             branch.add(_use(use))
+    if plan["whole_reads"]:
+        branch = tree.add(Text("read whole, for want of an index or a condition", "bold"))
+        for read in plan["whole_reads"]:
+            branch.add(_whole_read(read))
     if plan["names"]:
         branch = tree.add(Text(f"names without a schema, looked up in {', '.join(plan['search_path'])}", "bold"))
         for name, found in plan["names"].items():
@@ -57,12 +61,14 @@ def _use(use: Mapping[str, Any]) -> Text:
         text.append(f"\nonly rows with {' AND '.join(use['conditions'])}", "dim")
     if use["reverse_sql"]:
         text.append(f"\n{use['reverse_sql']}", "dim")
-    if not use["indexed"]:
-        text.append("\nno index serves this query; to ask the DBA for:", "yellow")
-        text.append("".join(f"\n{statement}" for statement in use["create_index"]))
     sweeps = use["deletes"] == "sweep"
     text.append(f"\ndeletes and moves: {_DELETES.get(use['deletes'], '')}", "yellow" if sweeps else "dim")
     return text
+
+
+def _whole_read(read: Mapping[str, Any]) -> Text:
+    place = "" if read["line"] is None else f" (line {read['line']})"
+    return Text.assemble((f"{read['what']}{place}", "yellow"), f"\n{read['hint']}")
 
 
 def _fan_out(orders: float | None) -> str:

@@ -15,9 +15,12 @@ from connector.model.off_loop import Breaks
 from connector.model.orders import Diagnosis, KeyPage, KeyShape, Lookup, OrderKey, encoded
 from connector.model.rows import Assembly, Row
 from connector.postgres.bounded import GRACE
-from connector.projection.assembly import plans, statements
+from connector.projection.assembly import statements
+from connector.projection.assembly.cross_check import cross_check
 from connector.projection.assembly.diagnosis import Diagnostician
 from connector.projection.assembly.key_shape import NOT_A_VALUE, misfits, plausible
+from connector.projection.assembly.plans import problems
+from connector.projection.assembly.plans.look import Plans, look
 from connector.projection.assembly.projection import Projection
 from connector.projection.assembly.sessions import Pool, ReadSettings, Session, parse_snapshot
 from connector.projection.catalog.dependencies import DependencyWatch
@@ -216,17 +219,22 @@ class Assembler:
         """Whether what it stands on is otherwise than as this one was analysed, so that this one must not go on."""
         return self.dependencies.differs(projection.basis)
 
-    async def plan_problems(self) -> list[Problem]:
-        """Warnings: tables read whole, routes without an index, replica identities that lack a route's columns."""
+    async def plans(self) -> Plans:
+        """What each statement reads whole, and how many orders a changed row leads to."""
         keys = (await self.scan(None, 1)).keys
         async with self._pool.session("planning the mapping") as session:
-            return await plans.plan_problems(session, self._projection, keys[0] if keys else None)
+            return await look(session, self._projection, keys[0] if keys else None)
+
+    async def plan_problems(self) -> list[Problem]:
+        """Warnings: large tables read whole, rows that lead to very many orders, replica identities that lack a
+        route's columns."""
+        return problems.plan_problems(self._projection, await self.plans())
 
     async def cross_check(self, sample: int) -> list[Problem]:
         """A problem when the restricted query answers otherwise than the mapping for some orders. Runs all of it."""
         keys = (await self.scan(None, sample)).keys
         async with self._pool.session(f"comparing {shown(list(keys))} with the whole mapping") as session:
-            return await plans.cross_check(session, self._projection, keys)
+            return await cross_check(session, self._projection, keys)
 
     def _arrays(self, keys: Sequence[OrderKey]) -> list[str]:
         decoded = [decode(key, self._width) for key in keys]
