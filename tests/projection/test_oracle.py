@@ -77,7 +77,7 @@ FULL_IDENTITIES = """DO $$ DECLARE found regclass; BEGIN
     LOOP EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', found); END LOOP; END $$"""
 TRANSACTIONS = 12
 MANY = 120
-RARELY_JOINED = ("expression_", "array_")
+RARELY_JOINED = ("expression_", "array_", "mixed_")
 """Begin the names of cases of which it takes more transactions until rows meet."""
 
 

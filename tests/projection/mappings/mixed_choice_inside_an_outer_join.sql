@@ -1,6 +1,6 @@
-SELECT o.id, l.qty, p.name FROM shop.aorder o LEFT JOIN (
-    shop.line l JOIN shop.promotion p ON (p.id = l.product_id AND l.deleted_at IS NULL) OR (p.id = l.qty AND l.kind = 'gift')
-) ON l.order_id = o.id AND p.deleted_at IS NULL
+SELECT o.id, l.qty, p.name FROM shop.line l
+JOIN shop.promotion p ON (p.id = l.product_id AND l.deleted_at IS NULL) OR (p.id = l.qty AND l.kind = 'gift')
+RIGHT JOIN shop.aorder o ON l.order_id = o.id AND p.deleted_at IS NULL
 -- key shop.aorder(id)
 -- o: key id
 -- l: column order_id
