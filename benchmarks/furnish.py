@@ -25,13 +25,17 @@ _SHARED: Final = frozenset({"oms.product", "public.wh_stock", "oms.promo", "oms.
 
 def furnish(cluster: Cluster, orders: int, fan: int, seed: int) -> None:
     """Make the databases and fill the OMS. Blocks."""
-    with psycopg.connect(cluster.dsn(), autocommit=True) as conn:
-        conn.execute("CREATE DATABASE shop")
-        conn.execute(f"CREATE DATABASE {STORE_DATABASE}")
+    create_databases(cluster)
     with psycopg.connect(cluster.dsn("shop"), autocommit=True) as conn:
         oms.create(conn)
         fill(conn, orders, fan, seed)
         conn.execute("VACUUM ANALYZE")
+
+
+def create_databases(cluster: Cluster) -> None:
+    with psycopg.connect(cluster.dsn(), autocommit=True) as conn:
+        conn.execute("CREATE DATABASE shop")
+        conn.execute(f"CREATE DATABASE {STORE_DATABASE}")
 
 
 def fill(conn: psycopg.Connection[Any], orders: int, fan: int, seed: int, block: int = BLOCK) -> None:

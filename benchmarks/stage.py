@@ -41,6 +41,15 @@ LOOK_EVERY = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class Shop:
+    """An OMS. `furnish` makes the databases of a cluster and fills them with so many orders, of which customers have so
+    many, by a seed."""
+
+    furnish: Callable[[Cluster, int, int, int], None] = furnish
+    mapping: Callable[[], str] = oms.mapping
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """What the connector is measured with. `orders` in the OMS, the first half of them with customers of `fan` orders.
 
@@ -55,6 +64,7 @@ class Setup:
     postgres: bool = False
     checkout: Path | None = None
     seed: int = 1
+    shop: Shop = Shop()
 
     def redo(self, folder: Path) -> Redo:
         return Sandbox(folder) if self.sandbox else Receiver(folder, tls=self.tls)
@@ -155,7 +165,9 @@ class Stage:
         if broken := refused(bodies):
             raise ProcessFailed(f"{len(broken)} orders were sent that break Redo's rules, order {broken[0]} among them")
         orders = [json.loads(body, parse_float=Decimal) for body in bodies]
-        mapping = f"SELECT * FROM ({oms.mapping().rstrip().rstrip(';')}\n) AS m WHERE id::bigint % {every} = 0"  # noqa: S608
+        mapping = (
+            f"SELECT * FROM ({self.setup.shop.mapping().rstrip().rstrip(';')}\n) AS m WHERE id::bigint % {every} = 0"  # noqa: S608
+        )
         return await asyncio.to_thread(compare, self.dsn, mapping, {order["id"]: order for order in orders})
 
     def store_bytes(self) -> int:
@@ -217,10 +229,10 @@ async def open_stage(setup: Setup) -> AsyncIterator[Stage]:
     """A filled OMS and an empty Redo; the connector isn't started yet."""
     cluster = await asyncio.to_thread(Cluster.create)
     try:
-        await asyncio.to_thread(furnish, cluster, setup.orders, setup.fan, setup.seed)
+        await asyncio.to_thread(setup.shop.furnish, cluster, setup.orders, setup.fan, setup.seed)
         with tempfile.TemporaryDirectory(prefix="redo-connector-bench-") as name:
             folder = Path(name)
-            (folder / "mapping.sql").write_text(oms.mapping(), encoding="utf-8")
+            (folder / "mapping.sql").write_text(setup.shop.mapping(), encoding="utf-8")
             async with setup.redo(folder) as redo:
                 stage = Stage(setup, cluster, folder, redo)
                 try:

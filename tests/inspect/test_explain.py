@@ -38,12 +38,18 @@ def uses(cli: Cli) -> dict[str, Any]:
     return {use["alias"]: use for table in cli("explain", "--json").json["tables"] for use in table["uses"]}
 
 
+def hints(cli: Cli) -> dict[str, list[str]]:
+    """What to ask the DBA for, and which statements it is for."""
+    return {read["hint"]: read["statements"] for read in cli("explain", "--json").json["whole_reads"]}
+
+
 def test_each_use_of_each_table_is_shown(cli: Cli) -> None:
     plan = cli("explain", "--json").json
     assert (plan["order_table"], plan["order_key"]) == ("shop.orders", ["id"])
     assert [table["table"] for table in plan["tables"]] == ["shop.item", "shop.note", "shop.orders"]
-    fields = {"alias", "line", "route", "columns", "reverse_sql", "indexed", "deletes", "create_index", "fan_out"}
+    fields = {"alias", "line", "route", "columns", "conditions", "reverse_sql", "deletes", "fan_out"}
     assert all(set(use) == fields for table in plan["tables"] for use in table["uses"])
+    assert plan["whole_reads"] == []
     text = cli("explain")
     assert text.code == 0
     assert "as o (line 19): the order's own row, key id; about 1 order a row" in text.out
@@ -57,28 +63,25 @@ def test_it_fits_the_width_it_is_given_and_never_cuts_a_query_short(cli: Cli) ->
     assert max(map(len, narrow.splitlines())) <= 80
     [query] = [line for line in cli("explain").out.splitlines() if "SELECT DISTINCT" in line]
     assert query.endswith("IS NOT NULL")
-    assert "no index serves this query; to ask the DBA for:" in narrow
+    assert "no index serves shop.orders (email)" in narrow
 
 
-def test_an_index_that_lacks_on_any_hop_is_named_and_serves_once_it_is_made(makers: Cli, shop: Database) -> None:
-    before = uses(makers)
-    assert {alias: use["indexed"] for alias, use in before.items()} == {
-        "i": True,
-        "k": False,
-        "m": False,
-        "n": True,
-        "o": True,
-    }
+def test_an_index_that_lacks_on_any_hop_is_named_once_and_serves_once_it_is_made(makers: Cli, shop: Database) -> None:
     to_items = 'CREATE INDEX CONCURRENTLY ON "shop"."item" ("sku");'
     to_skus = 'CREATE INDEX CONCURRENTLY ON "shop"."sku" ("maker");'
-    assert (before["k"]["create_index"], before["m"]["create_index"]) == ([to_items], [to_skus, to_items])
+    found = hints(makers)
+    assert found.keys() == {to_items, to_skus}
+    assert set(found[to_items]) == {"the orders of a changed shop.sku", "the orders of a changed shop.maker"}
+    assert found[to_skus] == ["the orders of a changed shop.maker"]
+    text = makers("explain").out
+    assert "no index serves shop.item (sku): about " in text
+    assert text.count(to_items) == 1
     with shop.connect() as conn:
         conn.execute(to_items.encode())
-    half = uses(makers)
-    assert (half["k"]["indexed"], half["m"]["indexed"], half["m"]["create_index"]) == (True, False, [to_skus])
+    assert hints(makers).keys() == {to_skus}
     with shop.connect() as conn:
         conn.execute(to_skus.encode())
-    assert [use["create_index"] for use in uses(makers).values()] == [[]] * 5
+    assert hints(makers) == {}
 
 
 def test_the_fan_out_is_what_the_planner_knows_and_unknown_before_an_analyze(makers: Cli, shop: Database) -> None:
@@ -89,8 +92,9 @@ def test_the_fan_out_is_what_the_planner_knows_and_unknown_before_an_analyze(mak
     with shop.connect() as conn:
         conn.execute("ANALYZE shop.orders, shop.item, shop.sku, shop.maker")
     after = uses(makers)
-    # 800 items of 20 skus; 10 skus a maker. No more orders than there are.
-    assert (after["k"]["fan_out"], after["m"]["fan_out"]) == (40, 400)
+    # 800 items of 20 skus, a few of them twice in an order; 10 skus a maker. No more orders than there are.
+    assert 38 <= after["k"]["fan_out"] <= 40
+    assert after["m"]["fan_out"] == 400
     assert "as m (line 15): its orders are looked up by id; about 400 orders a row" in makers("explain").out
 
 
@@ -105,10 +109,10 @@ def test_a_partitioned_table_is_not_asked_for_an_index_that_postgres_refuses(cli
         cli.mapping += (
             "LEFT JOIN shop.visit v ON v.order_id = o.id LEFT JOIN shop.guest g ON g.id = v.guest AND g.name <> ''"
         )
-        [statement] = uses(cli)["g"]["create_index"]
+        [statement] = hints(cli)
         assert "CONCURRENTLY ON" not in statement
         conn.execute(statement.encode())
-    assert uses(cli)["g"]["indexed"]
+    assert hints(cli) == {}
 
 
 def test_how_deletes_and_moves_are_resolved_is_said(cli: Cli, shop: Database) -> None:

@@ -1,13 +1,13 @@
 """The mappings in tests/projection/mappings: the text of each and what its last comment lines expect of it.
 
-`-- key TABLE(COLUMNS)`, `-- ALIAS: ROUTE COLUMNS [via TABLES]` for each use, `-- restricted N` times in the query,
-`-- id FORMAT` of the key's texts (`none`: id is more than the key), `-- warning LINE:COLUMN TEXT`, or
-`-- problem LINE:COLUMN TEXT`. `-- sweep_tables NAMES`: the mapping is loaded with these.
+`-- key TABLE(COLUMNS)`, `-- ALIAS: ROUTE COLUMNS [if CONDITIONS] [via TABLES [(CONDITIONS)]]` for each use,
+`-- restricted N` times in the query, `-- id FORMAT` of the key's texts (`none`: id is more than the key),
+`-- warning LINE:COLUMN TEXT`, or `-- problem LINE:COLUMN TEXT`. `-- sweep_tables NAMES`: the mapping is loaded with
+these.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from connector.projection import Projection
+from connector.projection.routes.route import Hop
 from tests.support.fixtures.postgres import Database, create_database, drop_database
 
 DIRECTORY = Path(__file__).parent / "mappings"
@@ -70,12 +71,19 @@ REFUSED = [case for case in CASES if case.problems]
 def uses_of(projection: Projection) -> list[str]:
     """The projection's uses in the words of the case files."""
     found = []
+    lookups = {use.route.lookup.sql: use.route.lookup for use in projection.uses if use.route.lookup}
     for table in projection.explain()["tables"]:
         for use in table["uses"]:
-            via = re.findall(r'(?:FROM|JOIN) "(\w+)"\."(\w+)"', use["reverse_sql"] or "")
-            tail = f" via {', '.join('.'.join(name) for name in via)}" if via else ""
-            found.append(f"{use['alias']}: {use['route']} {', '.join(use['columns'])}{tail}")
+            met = f" if {' AND '.join(use['conditions'])}" if use["conditions"] else ""
+            hops = lookups[use["reverse_sql"]].hops if use["reverse_sql"] else ()
+            via = f" via {', '.join(map(_hop, hops))}" if hops else ""
+            found.append(f"{use['alias']}: {use['route']} {', '.join(use['columns'])}{met}{via}")
     return found
+
+
+def _hop(hop: Hop) -> str:
+    conditions = " AND ".join(each.on(each.column.name) for each in hop.filters)
+    return f"{hop.table.name} ({conditions})" if conditions else str(hop.table.name)
 
 
 def create_schema(connection: psycopg.Connection[Any]) -> None:

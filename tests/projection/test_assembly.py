@@ -295,33 +295,6 @@ async def test_a_mapping_that_answers_differently_each_time_is_found(shop: Datab
     assert "20 of those of 20 orders" in problem.what
 
 
-async def test_a_large_table_read_whole_is_a_warning_with_the_index_to_make(shop: Database, assembler_of: Make) -> None:
-    with shop.connect() as connection:
-        connection.execute("INSERT INTO shop.orders (id) SELECT generate_series(1, 20000)")
-        connection.execute("INSERT INTO shop.note SELECT n, 'x' FROM generate_series(1, 20000) n")
-        connection.execute("ANALYZE shop.orders, shop.note")
-    assembler = await assembler_of(
-        "SELECT o.id, (SELECT count(*) FROM shop.note n WHERE n.order_id = o.id) AS notes FROM shop.orders o"
-    )
-    problems = [problem for problem in await assembler.plan_problems() if "read whole" in problem.what]
-    (problem,) = problems
-    assert problem.warning
-    assert "shop.note is read whole" in problem.what
-    with shop.connect() as connection:
-        connection.execute(problem.hint)
-        connection.execute("ANALYZE shop.note")
-    assert not [found for found in await assembler.plan_problems() if "read whole" in found.what]
-
-
-async def test_a_way_without_an_index_is_a_warning(assembler_of: Make) -> None:
-    assembler = await assembler_of(
-        "SELECT o.id, p.name FROM shop.orders o JOIN shop.item i ON i.order_id = o.id "
-        "JOIN shop.product p ON p.id = i.product_id JOIN shop.vendor v ON v.id = p.vendor_id"
-    )
-    (problem,) = await assembler.plan_problems()
-    assert problem.hint == 'CREATE INDEX CONCURRENTLY ON "shop"."product" ("vendor_id");'
-
-
 async def test_a_grouped_cte_is_restricted_inside(shop: Database, assembler_of: Make) -> None:
     with shop.connect() as connection:
         connection.execute("INSERT INTO shop.orders (id) SELECT generate_series(1, 20000)")

@@ -9,6 +9,7 @@ import pytest
 from connector.model.changes import Changes, Operation, TableName
 from connector.model.errors import ConfigurationError
 from connector.projection import Assembler, Projection, load
+from connector.projection.routes.route import Lookup
 from tests.projection.cases import ACCEPTED, REFUSED, Case, shop, shop_template, uses_of
 from tests.support.fixtures.postgres import Database
 
@@ -53,14 +54,28 @@ async def test_a_join_by_a_cast_asks_for_an_index_on_the_cast_and_takes_it(shop:
     text = next(case.text for case in ACCEPTED if case.name == "cast_in_join")
     assembler = Assembler(await loaded(text, shop.dsn), read_dsn=shop.dsn, statement_timeout_ms=10_000)
     try:
-        hints = [problem.hint for problem in await assembler.plan_problems() if "no index serves" in problem.what]
+        hints = [read.hint for read in (await assembler.plans()).whole_reads if read.table.name == "orders"]
+        assert hints == ['CREATE INDEX CONCURRENTLY ON "shop"."orders" (("id"::text));']
+        with shop.connect() as connection:
+            connection.execute(hints[0])
+        assert not [read for read in (await assembler.plans()).whole_reads if read.table.name == "orders"]
     finally:
         await assembler.aclose()
-    assert hints == ['CREATE INDEX CONCURRENTLY ON "shop"."orders" ((id::text));']
+
+
+async def test_one_of_several_columns_is_looked_up_in_each_unless_an_index_is_on_the_choice(shop: Database) -> None:
+    text = next(case.text for case in ACCEPTED if case.name == "coalesce_of_columns")
+    apart = await lookups_of(text, shop)
     with shop.connect() as connection:
-        connection.execute(hints[0])
-    explained = (await loaded(text, shop.dsn)).explain()
-    assert all(use["indexed"] for table in explained["tables"] for use in table["uses"])
+        connection.execute("CREATE INDEX ON shop.aorder (COALESCE(ship_id, bill_id))")
+    whole = await lookups_of(text, shop)
+    assert sorted(hop.indexed_as for lookup in apart for hop in lookup.hops) == [("bill_id",), ("ship_id",)]
+    assert [hop.indexed_as for lookup in whole for hop in lookup.hops] == [("COALESCE(ship_id, bill_id)",)]
+    assert all(hop.table.serves(hop.indexed_as) for lookup in whole for hop in lookup.hops)
+
+
+async def lookups_of(text: str, shop: Database) -> list[Lookup]:
+    return [use.route.lookup for use in (await loaded(text, shop.dsn)).uses if use.route.lookup is not None]
 
 
 async def test_a_swept_table_asks_for_a_sweep_whatever_changes(shop_template: Database) -> None:

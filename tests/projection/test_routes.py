@@ -86,6 +86,20 @@ async def test_a_value_that_is_too_long_to_be_looked_up_asks_for_a_sweep(shop_te
         assert (affected.lookups, affected.sweep) == (frozenset(), why)
 
 
+async def test_a_moved_row_whose_new_value_is_too_long_to_be_looked_up_asks_for_a_sweep(
+    shop_template: Database,
+) -> None:
+    """The reverse index knows the orders that it left, not those that it came to."""
+    routes = (await projection_of("expression_json_path", shop_template.dsn)).routes
+    member = TableName("shop", "member")
+    image = tuple(
+        {"id": "1", "meta": f'{{"id": 1, "text": "{"x" * LONGEST_LOOKUP}"}}'}[c] for c in routes.interest[member]
+    )
+    affected = routes.affected(Changes(member, Operation.UPDATE, 1, (image,)))
+    assert affected.sweep == "update on shop.member does not carry meta in 2,000 bytes or less"
+    assert {lookup.values for lookup in affected.lookups} == {("1",)}
+
+
 async def test_char_values_lose_the_padding_that_the_stream_sends(shop_template: Database) -> None:
     routes = (await projection_of("char_key", shop_template.dsn)).routes
     order, item = TableName("shop", "corder"), TableName("shop", "citem")

@@ -43,6 +43,10 @@ def explain_tree(plan: Mapping[str, Any]) -> None:
         branch = tree.add(Text(table["table"], "bold"))
         for use in table["uses"]:
             branch.add(_use(use))
+    if plan["whole_reads"]:
+        branch = tree.add(Text("read whole, for want of an index or a condition", "bold"))
+        for read in plan["whole_reads"]:
+            branch.add(_whole_read(read))
     if plan["names"]:
         branch = tree.add(Text(f"names without a schema, looked up in {', '.join(plan['search_path'])}", "bold"))
         for name, found in plan["names"].items():
@@ -54,15 +58,19 @@ def _use(use: Mapping[str, Any]) -> Text:
     columns = ", ".join(use["columns"])
     how = _HOW.get(use["route"], "{}").format(columns)
     text = Text.assemble(f"as {use['alias']} (line {use['line']}): ", (how, "green"), f"; {_fan_out(use['fan_out'])}")
+    if use["conditions"]:
+        text.append(f"\nonly rows with {' AND '.join(use['conditions'])}", "dim")
     if use["reverse_sql"]:
         text.append(f"\n{use['reverse_sql']}", "dim")
-    if not use["indexed"]:
-        text.append("\nno index serves this query; to ask the DBA for:", "yellow")
-        text.append("".join(f"\n{statement}" for statement in use["create_index"]))
     what = "updates and deletes" if use["deletes"] == "reconcile" else "deletes and moves"
     costly = use["deletes"] in ("sweep", "reconcile")
     text.append(f"\n{what}: {_DELETES.get(use['deletes'], '')}", "yellow" if costly else "dim")
     return text
+
+
+def _whole_read(read: Mapping[str, Any]) -> Text:
+    place = "" if read["line"] is None else f" (line {read['line']})"
+    return Text.assemble((f"{read['what']}{place}", "yellow"), f"\n{read['hint']}")
 
 
 def _fan_out(orders: float | None) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from connector.projection.analysis.conditions import stated
+from connector.projection.analysis.conditions.conditions import stated
+from connector.projection.analysis.conditions.membership import state_memberships
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Unresolved, named
 from connector.projection.analysis.scopes import Node, Output
+from connector.projection.analysis.values.values import value_of
 from connector.projection.sql.syntax import bare, is_star, limits_rows, name_of, output_name, own_windows
 
 
@@ -23,19 +25,26 @@ class Clauses:
 
     def read(self, query: exp.Select, env: Env) -> None:
         for expression in query.expressions:
-            self.expressions.visit(expression, env)
+            self._visit_late(expression, env)
             self.scope.outputs += self._outputs(expression, env)
         where = query.args.get("where")
         if where is not None:
             self.expressions.visit(where.this, env)
-            self.scope.conditions += stated(self.scope, self.expressions.nested, where.this, ())
+            self.scope.state(stated(self.scope, self.expressions.nested, where.this, ()))
         if query.args.get("having") is not None:
-            self.expressions.visit(query.args["having"].this, env)
+            self._visit_late(query.args["having"].this, env)
         self._grouping(query.args.get("group"), env)
         self._sorted(query, env)
         self._windows(query, env)
+        state_memberships(self.scope, self.expressions.nested)
         # Under FETCH FIRST ROWS WITH TIES too.
         self.scope.limited = limits_rows(query)
+
+    def _visit_late(self, expression: exp.Expr, env: Env) -> None:
+        before = len(self.scope.children)
+        self.expressions.visit(expression, env)
+        for inner in self.scope.children[before:]:
+            inner.late = True
 
     def _outputs(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
         if isinstance(expression, exp.Star) or (isinstance(expression, exp.Column) and is_star(expression)):
@@ -43,7 +52,8 @@ class Clauses:
             return
         written = expression.this if isinstance(expression, exp.Alias) else expression
         node = self.scope.references.get(id(bare(written))) if isinstance(bare(written), exp.Column) else None
-        yield Output(output_name(expression), written, node)
+        value = value_of(self.scope, written) if node is None else None
+        yield Output(output_name(expression), written, node, same=() if value is None else (value,))
 
     def _star(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
         if isinstance(expression, exp.Column):

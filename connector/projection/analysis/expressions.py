@@ -77,6 +77,8 @@ class Expressions:
             if found is not None or any(name in group.merged for group in level.groups):
                 return found
             whole = [source for group in level.groups for source in group.sources if source.alias == name]
+            if whole and whole[0].element is not None:
+                return whole[0], 0  # a row that is one value
             if whole:
                 self.scope.whole_rows.update(whole)
                 return None

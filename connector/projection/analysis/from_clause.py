@@ -1,16 +1,17 @@
-"""FROM of one SELECT: its sources, how joins make some nullable, and the equalities that joins state. No I/O."""
+"""FROM of one SELECT: its sources, how joins make some nullable, and what joins state. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
-from connector.projection.analysis.conditions import condition, stated
+from connector.projection.analysis.conditions.conditions import condition, stated
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Group, Unresolved, named
-from connector.projection.analysis.scopes import Condition, Region, Source
+from connector.projection.analysis.scopes import Fact, Region, Source
 from connector.projection.analysis.tables import TableReader
+from connector.projection.analysis.values.values import element_of
 from connector.projection.sql.identifiers import fold
 from connector.projection.sql.syntax import is_comma, name_of
 
@@ -35,7 +36,7 @@ class FromClause:
             else:
                 self._join(groups[-1], join, Env(groups[:-1], env), None)
         for group in groups:
-            self.scope.conditions += group.conditions
+            self.scope.state(group.facts)
         return groups
 
     def _join(self, left: Group, join: exp.Join, before: Env, context: Region | None) -> None:
@@ -58,15 +59,15 @@ class FromClause:
         shared = [(name_of(identifier), identifier) for identifier in join.args.get("using") or []]
         if natural:
             shared = [(name, join.this) for name in self._common(left, right, join)]
-        conditions = self._using(left, right, shared, guard, side)
+        facts = self._using(left, right, shared, guard, side)
         if join.args.get("on") is not None:
             env = Env([left, right], before.parent)
             self.expressions.visit(join.args["on"], env)
-            conditions += stated(self.scope, self.expressions.nested, join.args["on"], guard)
+            facts += stated(self.scope, self.expressions.nested, join.args["on"], guard)
         left.sources += right.sources
         left.merged = {**right.merged, **left.merged}
         left.regions += right.regions
-        left.conditions += [*right.conditions, *conditions]
+        left.facts += [*right.facts, *facts]
 
     def _common(self, left: Group, right: Group, join: exp.Join) -> list[str]:
         """The columns that NATURAL joins by."""
@@ -78,8 +79,8 @@ class FromClause:
 
     def _using(
         self, left: Group, right: Group, shared: Iterable[tuple[str, exp.Expr]], guard: tuple[Region, ...], side: str
-    ) -> list[Condition]:
-        made = []
+    ) -> list[Fact]:
+        made: list[Fact] = []
         for name, place in shared:
             try:
                 ours, theirs = named(name, [left]), named(name, [right])
@@ -133,7 +134,25 @@ class FromClause:
             if not isinstance(child, exp.TableAlias):
                 self.expressions.visit(child, before)
         called = node.this if isinstance(node.this, exp.Anonymous) else None
+        element = self._elements(node, name, renamed)
+        if element is not None:
+            return element
         return Source(name or (fold(called.name) if called else ""), self.scope, self.resolver.at(node), open=True)
+
+    def _elements(self, node: exp.Expr, alias: str, renamed: Sequence[str]) -> Source | None:
+        """The rows that a function makes of an array. Their column has the table's alias for a name, unless the
+        function has one for it (https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM)."""
+        rows_from = node.args.get("rows_from") or []
+        call = rows_from[0] if len(rows_from) == 1 else node if isinstance(node, exp.Unnest) else node.this
+        word = "unnest" if isinstance(call, exp.Unnest) else fold(call.name) if isinstance(call, exp.Anonymous) else ""
+        kind = "array" if word == "unnest" else _LISTS.get(word)
+        if kind is None or len(call.expressions) != 1 or word in self.scope.overloaded:
+            return None
+        column = renamed[0] if renamed else "value" if word in _LISTS else alias or word
+        return element_of(self.scope, call.expressions[0], kind, self.resolver.at(node), alias or word, column)
+
+
+_LISTS = {"jsonb_array_elements": "jsonb", "jsonb_array_elements_text": "text"}
 
 
 def _is_join(inside: exp.Expr) -> bool:

@@ -3,14 +3,14 @@ readers of a SELECT's clauses have the queries nested in it resolved. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlglot import exp
 
 from connector.model.changes import TableName
-from connector.projection.analysis.scopes import Condition, Node, Region, Scope, Source
+from connector.projection.analysis.scopes import Choice, Fact, Node, Region, Scope, Source
 from connector.projection.catalog.tables import Catalog, View
 
 
@@ -21,7 +21,7 @@ class Group:
     sources: list[Source] = field(default_factory=list)
     merged: dict[str, Node | None] = field(default_factory=dict)
     regions: list[Region] = field(default_factory=list)
-    conditions: list[Condition] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
 
     def enclose(self, region: Region, context: Region | None) -> None:
         """Put everything that lies directly in `context` into a region of it."""
@@ -32,10 +32,18 @@ class Group:
             if inner.parent is context:
                 inner.parent = region
         before = (context,) if context else ()
-        for condition in self.conditions:
-            if condition.guard == before:
-                condition.guard = (region,)
+        for fact in _all(self.facts):
+            if fact.guard == before:
+                fact.guard = (region,)
         self.regions.append(region)
+
+
+def _all(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """These, and those in the alternatives of choices."""
+    for fact in facts:
+        yield fact
+        for alternative in fact.alternatives if isinstance(fact, Choice) else ():
+            yield from _all(alternative.facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ stood in the mapping, in parentheses; its problems are placed where the mapping 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 
 from sqlglot import exp
@@ -17,7 +17,16 @@ from connector.projection.analysis.clauses import Clauses
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.from_clause import FromClause
 from connector.projection.analysis.names import Cte, Env
-from connector.projection.analysis.scopes import Condition, Node, Output, Scope, Source, column_of, surely_there
+from connector.projection.analysis.nodes import column_of, surely_there
+from connector.projection.analysis.scopes import (
+    Alternative,
+    Choice,
+    Condition,
+    Node,
+    Output,
+    Scope,
+    Source,
+)
 from connector.projection.catalog.columns import Column, unites, widened
 from connector.projection.catalog.tables import Catalog, View
 from connector.projection.sql.mapping import Mapping
@@ -110,7 +119,8 @@ class MappingResolver:
 
     def _new(self, query: exp.Query, parent: Scope | None, place: exp.Expr, *, alternatives: bool = False) -> Scope:
         view = self._views[-1][0] if self._views else None
-        scope = Scope(query, parent, self.at(place), view=view, alternatives=alternatives)
+        overloaded = self.catalog.functions.overloaded
+        scope = Scope(query, parent, self.at(place), view=view, alternatives=alternatives, overloaded=overloaded)
         if parent is not None:
             parent.children.append(scope)
         return scope
@@ -164,6 +174,10 @@ class MappingResolver:
         scope.distinct = not (isinstance(query, exp.Union) and not query.args.get("distinct"))
         scope.limited = limits_rows(query)
         scope.outputs = _united(scope)
+        if not scope.recursive:
+            # A row of A EXCEPT B or A INTERSECT B is one of A.
+            branches = scope.sources if isinstance(query, exp.Union) else scope.sources[:1]
+            scope.choices = [Choice([Alternative(branch=branch) for branch in branches])]
         return scope
 
     # windows over several orders
@@ -210,19 +224,23 @@ def _united(scope: Scope) -> list[Output]:
     outputs = []
     for number in range(min(len(inner.outputs) for inner in inners)):
         nodes: tuple[Node, ...] = tuple((source, number) for source in scope.sources)
-        kept = sure and _unites([inner.outputs[number] for inner in inners], nodes)
-        if scope.recursive:
-            kept = kept and _passes(inners[-1], number, scope)
-        outputs.append(Output(inners[0].outputs[number].name, None, None, nodes if kept else ()))
+        below = [inner.outputs[number] for inner in inners]
+        kept = sure and _unites(below, nodes, lambda output: output.nodes)
+        same = sure and not kept and not scope.recursive and _unites(below, nodes, lambda output: output.values)
+        moving = kept and scope.recursive and not _passes(inners[-1], number, scope)
+        output = Output(below[0].name, same=nodes if same else (), moving=nodes if moving else ())
+        output.branches = nodes if kept and not moving else ()
+        outputs.append(output)
     return outputs
 
 
-def _unites(outputs: list[Output], nodes: Iterable[Node]) -> bool:
-    """True when the values of each branch come out as they are: one type, or types that widen into each other."""
+def _unites(outputs: list[Output], nodes: Iterable[Node], passed: Callable[[Output], tuple[Node, ...]]) -> bool:
+    """True when the values of each branch come out as they are: one type, or types that widen into each other.
+    `passed`: what counts as a column of a branch."""
     columns: list[Column] = []
     casts: list[str | None] = []
     for output, node in zip(outputs, nodes, strict=True):
-        column = column_of(node)
+        column = column_of(node) if passed(output) else None
         if column is not None:
             columns.append(column)
             continue

@@ -8,26 +8,28 @@ asked by `equivalence`, `key`, `search` and `restriction`. No I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqlglot import exp
 
 from connector.model.changes import TableName
-from connector.projection.catalog.columns import Column, computed
+from connector.projection.catalog.column_filters import FilterKind
 from connector.projection.catalog.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
     """An immutable expression over columns of one source, which a condition compares. `sql`: `{0}`, `{1}`, ... stand
-    for `keys`. `result`: its type's name in pg_catalog. `strict`: NULL where one of the columns is."""
+    for `keys`. `result`: its type's name in pg_catalog. `strict`: NULL where one of the columns is.
+    `indexable`: there may be an index on it that makes none of the OMS's own writes fail."""
 
     keys: tuple[str | int, ...]
     sql: str
     result: str
     strict: bool = True
+    indexable: bool = True
 
 
 Key: TypeAlias = "str | int | Computed"
@@ -41,11 +43,32 @@ class Region:
     parent: Region | None
 
 
+def is_matched(region: Region | None, matched: Iterable[Region]) -> bool:
+    """True when a source in the region is there where these regions are matched, and with them those around them."""
+    around: set[Region | None] = {None}
+    for inner in matched:
+        outer: Region | None = inner
+        while outer is not None:
+            around.add(outer)
+            outer = outer.parent
+    return region in around
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What a row of a source is one element of, if it is one. Two of the same array needn't be equal, so each mention
+    of an array makes a source. `kind`: see `elements.element`."""
+
+    array: Node
+    kind: str
+
+
 @dataclass(eq=False, slots=True, repr=False)
 class Source:
     """`columns`: visible name to a base column's name or to the position of the inner scope's output.
     `open`: may have columns that we don't know (functions). `computed`: the expressions over its columns that some
-    condition compares.
+    condition compares. `element`: column 0 is an element of an array; `elements`: sources of elements of its own
+    arrays, each with the array.
     `work_table`: the recursive CTE whose rows of the round before this source reads. `only`: without the tables that
     inherit. `unqualified_at`: where a table or view is named in the mapping without its schema."""
 
@@ -58,6 +81,8 @@ class Source:
     columns: dict[str, str | int] = field(default_factory=dict)
     open: bool = False
     computed: set[Computed] = field(default_factory=set)
+    element: Element | None = None
+    elements: list[tuple[Source, Key]] = field(default_factory=list)
     work_table: Scope | None = None
     only: bool = False
     unqualified_at: int | None = None
@@ -88,22 +113,73 @@ class Implied:
     guard: tuple[Region, ...]
 
 
+@dataclass(eq=False, slots=True)
+class Filter:
+    """A constant condition on a column, on every row in which all of the guard's regions are matched. `texts`: what it
+    is among, see `ColumnFilter`."""
+
+    node: Node
+    kind: FilterKind
+    texts: tuple[str, ...]
+    guard: tuple[Region, ...]
+
+    @property
+    def strict(self) -> bool:
+        """It is never true for NULL."""
+        return self.kind != "null"
+
+    @property
+    def never_filled(self) -> bool:
+        """The column's row is there wherever the condition is asked, rather than filled with NULLs."""
+        return is_matched(self.node[0].region, self.guard)
+
+
+@dataclass(eq=False, slots=True)
+class Alternative:
+    """One way in which a row comes about: with what `facts` state, or, in a set operation, from `branch`."""
+
+    facts: Sequence[Fact] = ()
+    branch: Source | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Choice:
+    """One of the alternatives, at least, holds on every row in which all of the guard's regions are matched. What they
+    state has the same guard."""
+
+    alternatives: Sequence[Alternative]
+    guard: tuple[Region, ...] = ()
+
+
+Fact: TypeAlias = Condition | Implied | Filter | Choice
+"""What a condition in ON or WHERE states."""
+
+
 @dataclass(slots=True)
 class Output:
     """One output column. `node` when it is a source's column and nothing else, `expression` when it is written out.
+    `same`: where neither `node` nor `branches` says so, the columns or expressions over columns that this one equals.
     `unknown`: stands for any number of columns. `branches`: of a set operation, the column in each branch whose values
-    this one passes on unchanged; empty when some branch changes it."""
+    this one passes on unchanged; empty when some branch changes it. `moving`: those of a recursive CTE whose rounds
+    give values of their own."""
 
     name: str | None
     expression: exp.Expr | None = None
     node: Node | None = None
     branches: tuple[Node, ...] = ()
+    moving: tuple[Node, ...] = ()
     unknown: bool = False
+    same: tuple[Node, ...] = ()
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The columns that this one is."""
         return self.branches if self.node is None else (self.node,)
+
+    @property
+    def values(self) -> tuple[Node, ...]:
+        """The columns, or expressions over columns, that this one equals; of a set operation, one in each branch."""
+        return self.nodes or self.same
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -112,9 +188,9 @@ class Scope:
     no IN. `references`: what the column at this identity in the tree means. `grouping`: the GROUP BY columns, None
     without GROUP BY. `whole_rows`: sources read as a whole (`o.*`, `to_jsonb(o)`). `alternatives`: a set operation: a
     row comes from one of the sources, not from all; `recursive` when the last reads what the others gave. `view`: the
-    view that this text belongs to. `not_null`: columns that WHERE says are not NULL. `shuffled`: a star over USING
-    columns, whose order is not known. `self_join`: a second reading of the scope around, see `resolve`; `coupled`:
-    has some.
+    view that this text belongs to. `overloaded`: see `Functions`. `shuffled`: a star over USING columns, whose order is
+    not known. `self_join`: a second reading of the scope around, see `resolve`; `coupled`: has some. `late`: it stands
+    in an output or in HAVING, which are computed when rows have been grouped.
     """
 
     select: exp.Query
@@ -125,7 +201,9 @@ class Scope:
     holders: list[Source] = field(default_factory=list)
     children: list[Scope] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
     implied: list[Implied] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     references: dict[int, Node] = field(default_factory=dict)
     whole_rows: set[Source] = field(default_factory=set)
@@ -138,10 +216,22 @@ class Scope:
     alternatives: bool = False
     recursive: bool = False
     view: TableName | None = None
-    not_null: set[Node] = field(default_factory=set)
+    overloaded: frozenset[str] = frozenset()
     shuffled: bool = False
     self_join: bool = False
     coupled: bool = False
+    late: bool = False
+
+    def state(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact, Condition):
+                self.conditions.append(fact)
+            elif isinstance(fact, Filter):
+                self.filters.append(fact)
+            elif isinstance(fact, Implied):
+                self.implied.append(fact)
+            else:
+                self.choices.append(fact)
 
     def within(self, other: Scope) -> bool:
         """True when this scope is `other` or lies inside it."""
@@ -204,59 +294,3 @@ class Scope:
         written = [output.expression for output in self.outputs if output.expression is not None]
         calls = (found for expression in written for found in expression.find_all(exp.Func))
         return self.select.args.get("having") is not None or any(not isinstance(c, exp.Connector) for c in calls)
-
-
-def column_of(node: Node) -> Column | None:
-    """The base column at the bottom of a node, through derived tables that pass it on; None when there is none."""
-    source, key = node
-    if isinstance(key, Computed):
-        parts = [column for part in key.keys if (column := column_of((source, part))) is not None]
-        return computed(parts, key.sql, key.result) if len(parts) == len(key.keys) else None
-    while source.table is None:
-        below = _one_below(source, int(key))
-        if below is None:
-            return None
-        source, found = below
-        if isinstance(found, Computed):
-            return None
-        key = found
-    return source.table.columns[str(key)]
-
-
-def _one_below(source: Source, number: int) -> Node | None:
-    """The column of a derived table in the scope inside; of a set operation's, that of its first branch."""
-    if source.work_table is not None:
-        return source.work_table.sources[0], number
-    if source.inner is None or number >= len(source.inner.outputs):
-        return None
-    return next(iter(source.inner.outputs[number].nodes), None)
-
-
-def surely_there(node: Node) -> bool:
-    """True when the column is never NULL on a row of its scope."""
-    source, key = node
-    if isinstance(key, Computed):
-        return key.strict and all(surely_there((source, part)) for part in key.keys)
-    scope = source.scope
-    if any(node in (condition.left, condition.right) for condition in scope.conditions if not condition.guard):
-        return True
-    if source.region is not None:
-        return False
-    if node in scope.not_null:
-        return True
-    if source.table is not None:
-        return source.table.columns[str(key)].not_null
-    if source.inner is None:
-        return False
-    below = source.inner.outputs[int(key)].nodes
-    return bool(below) and all(surely_there(found) for found in below)
-
-
-def below(source: Source, key: Computed) -> Iterator[Node]:
-    """The same expression in the scopes inside of a derived table: one for each branch of a set operation. Only where
-    all of its columns are columns of one source there."""
-    outputs = [source.inner.outputs[int(str(part))] for part in key.keys] if source.inner is not None else []
-    for nodes in zip(*(output.nodes for output in outputs), strict=False):
-        inner, keys = nodes[0][0], tuple(part for _, part in nodes if not isinstance(part, Computed))
-        if len(keys) == len(nodes) and all(other is inner for other, _ in nodes):
-            yield inner, replace(key, keys=keys)

@@ -16,9 +16,12 @@ from connector.model.off_loop import Breaks
 from connector.model.orders import Diagnosis, KeyPage, KeyShape, Lookup, OrderKey, encoded
 from connector.model.rows import Assembly, Row
 from connector.postgres.bounded import GRACE
-from connector.projection.assembly import plans, statements
+from connector.projection.assembly import statements
+from connector.projection.assembly.cross_check import cross_check
 from connector.projection.assembly.diagnosis import Diagnostician
 from connector.projection.assembly.key_shape import NOT_A_VALUE, misfits, plausible
+from connector.projection.assembly.plans import problems
+from connector.projection.assembly.plans.look import Plans, look
 from connector.projection.assembly.projection import Projection
 from connector.projection.assembly.sessions import Pool, ReadSettings, Session, parse_snapshot
 from connector.projection.catalog.dependencies import DependencyWatch
@@ -113,7 +116,7 @@ class Assembler:
 
     async def resolve(self, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         """Orders that the lookups (all of one route) lead to. A route that the mapping no longer has leads to all, and
-        so does a value that is none of its column's any more."""
+        so does a value that is none of its column's any more, or of which an expression can't be computed."""
         names = {lookup.route for lookup in lookups}
         if len(names) > 1:
             raise ValueError("lookups of several routes")
@@ -124,7 +127,9 @@ class Assembler:
         try:
             return await self._page(route, [array_literal(column) for column in zip(*rows, strict=True)], after, limit)
         except OrderUnreadable as error:
-            if error.sqlstate not in NOT_A_VALUE or not await misfits(self._pool, route.value_types, rows):
+            if error.sqlstate not in NOT_A_VALUE:
+                raise
+            if not (route.computes or await misfits(self._pool, route.value_types, rows)):
                 raise
         return await self.scan(after, limit)
 
@@ -221,17 +226,21 @@ class Assembler:
         """Whether what it stands on is otherwise than as this one was analysed, so that this one must not go on."""
         return self.dependencies.differs(projection.basis)
 
-    async def plan_problems(self, insert_only: Collection[TableName] = ()) -> list[Problem]:
-        """Warnings: tables read whole, routes without an index, replica identities that lack a route's columns, but of
-        tables that are `insert_only`."""
+    async def plans(self) -> Plans:
+        """What each statement reads whole, and how many orders a changed row leads to."""
         keys = (await self.scan(None, 1)).keys
         async with self._pool.session("planning the mapping") as session:
-            return await plans.plan_problems(session, self._projection, keys[0] if keys else None, insert_only)
+            return await look(session, self._projection, keys[0] if keys else None)
+
+    async def plan_problems(self, insert_only: Collection[TableName] = ()) -> list[Problem]:
+        """Warnings: large tables read whole, rows that lead to very many orders, replica identities that lack a
+        route's columns, but of tables that are `insert_only`."""
+        return problems.plan_problems(self._projection, await self.plans(), insert_only)
 
     async def cross_check(self, keys: Sequence[OrderKey]) -> list[Problem]:
         """A problem when the restricted query answers otherwise than the mapping for these orders. Runs all of it."""
         async with self._pool.session(f"comparing {shown(list(keys))} with the whole mapping") as session:
-            return await plans.cross_check(session, self._projection, keys)
+            return await cross_check(session, self._projection, keys)
 
     def _arrays(self, keys: Sequence[OrderKey]) -> list[str]:
         decoded = [decode(key, self._width) for key in keys]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.model.orders import KeyShape
-from connector.postgres.quoting import quoted
 from connector.projection.assembly.parts import Part
-from connector.projection.assembly.statistics import NO_STATISTICS, Statistics
 from connector.projection.catalog.columns import Column
 from connector.projection.catalog.definitions import Definitions
 from connector.projection.catalog.dependencies import Basis
@@ -21,11 +19,13 @@ from connector.projection.catalog.tables import Table
 from connector.projection.checks.privileges import Function
 from connector.projection.checks.unqualified_names import PathName
 from connector.projection.routes.required_privileges import RequiredPrivileges
-from connector.projection.routes.route import Hop, Index, Route
+from connector.projection.routes.route import Index, Route
 from connector.projection.routes.routes import Routes
 
 ANALYSIS_VERSION = "4"
 """Raised when the same mapping begins to mean something else to us."""
+
+_UNKNOWN: Final[Mapping[str, float | None]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +112,14 @@ class Projection:
         return {use.route.index_name: use.route.index for use in self.uses if use.route.index_name and use.route.index}
 
     def explain(
-        self, statistics: Statistics = NO_STATISTICS, insert_only: Collection[TableName] = ()
+        self, fan_outs: Mapping[str, float | None] = _UNKNOWN, insert_only: Collection[TableName] = ()
     ) -> dict[str, Any]:
-        """How changes of each table lead to orders, as plain data. `insert_only`: tables of which the stream has no
-        updates and deletes."""
+        """How changes of each table lead to orders, as plain data. `fan_outs`: about how many a row of a route that is
+        looked up leads to. `insert_only`: tables of which the stream has no updates and deletes."""
         tables: dict[TableName, list[dict[str, Any]]] = {}
         for use in self.uses:
             entries = tables.setdefault(use.route.table.name, [])
-            entry = self._explained(use, statistics)
+            entry = self._explained(use, fan_outs)
             if use.route.table.name in insert_only:
                 entry["deletes"] = "reconcile"
             # A CTE read twice brings each use in it twice, mostly with the same route.
@@ -133,27 +133,24 @@ class Projection:
             "tables": [{"table": str(name), "uses": uses} for name, uses in sorted(tables.items())],
         }
 
-    def _explained(self, use: Use, statistics: Statistics) -> dict[str, Any]:
-        lookup = use.route.lookup
-        unserved = [hop for hop in lookup.hops if not hop.table.serves(hop.indexed_as)] if lookup else []
+    def _explained(self, use: Use, fan_outs: Mapping[str, float | None]) -> dict[str, Any]:
         return {
             "alias": use.alias,
             "line": use.line,
             "route": use.route.kind,
             "columns": [column.name for column in use.route.columns],
-            "reverse_sql": lookup.sql if lookup else None,
-            "indexed": not unserved,
-            "create_index": [_create_index(hop) for hop in unserved],
+            "conditions": [each.on(each.column.name) for each in use.route.filters],
+            "reverse_sql": use.route.lookup.sql if use.route.lookup else None,
             "deletes": _deletes(use.route),
-            "fan_out": self._fan_out(use.route, statistics),
+            "fan_out": self._fan_out(use.route, fan_outs),
         }
 
-    def _fan_out(self, route: Route, statistics: Statistics) -> float | None:
-        """Orders that one changed row makes us look at, about; None when the planner has no statistics."""
+    def _fan_out(self, route: Route, fan_outs: Mapping[str, float | None]) -> float | None:
+        """Orders that one changed row makes us look at, about; None when that isn't known."""
         everyone = self.order_table_rows if self.order_table_rows > 0 else None
         if route.kind == "sweep":
             return everyone
-        orders = statistics.fan_out(route.lookup) if route.lookup else 1.0
+        orders = fan_outs.get(route.name) if route.lookup else 1.0
         return orders if orders is None or everyone is None else min(orders, max(everyone, 1.0))
 
 
@@ -170,20 +167,6 @@ def _deletes(route: Route) -> str:
     if {column.name for column in route.columns} <= route.table.identity:
         return "replica identity"
     return "reverse index" if route.index else "sweep"
-
-
-def _create_index(hop: Hop) -> str:
-    terms = [
-        f"({column.of_values([quoted(stored.name) for stored in column.stored])})"
-        if column.parts
-        else quoted(column.name)
-        for column in hop.columns
-    ]
-    on = f"ON {quoted(hop.table.name.schema, hop.table.name.name)} ({', '.join(dict.fromkeys(terms))});"
-    if hop.table.kind == "p":
-        # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
-        return f"CREATE INDEX {on} -- CONCURRENTLY only on each partition, before this"
-    return f"CREATE INDEX CONCURRENTLY {on}"
 
 
 def table_names(tables: list[Table]) -> tuple[TableName, ...]:

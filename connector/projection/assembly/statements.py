@@ -29,23 +29,27 @@ def assemble(projection: Projection) -> str:
     """First a row with the snapshot; then a row for each document: NULL, the document (NULL when it has more bytes than
     the last parameter says), its bytes, the key's texts; then a row for each member of the reverse index: `@...`, the
     row's identity, NULL, the key's texts."""
-    keys = [f"{quoted('m', name)}::text" for name in projection.key_outputs]
-    nulls = ", NULL::text, NULL::int4" + ", NULL::text" * len(keys)
-    limit = f"${len(keys) + 1}::int8"
+    nulls = ", NULL::text, NULL::int4" + ", NULL::text" * len(projection.key_outputs)
+    parts = [order_rows(projection), *(members(index, name) for name, index in projection.indexes.items())]
+    return f"SELECT {_SNAPSHOT}{nulls} UNION ALL {' UNION ALL '.join(parts)}"
+
+
+def order_rows(projection: Projection) -> str:
+    """The part of `assemble` that gives the documents."""
+    keys = "".join(f", {quoted('m', name)}::text" for name in projection.key_outputs)
+    limit = f"${len(projection.key_outputs) + 1}::int8"
     size = "pg_catalog.octet_length(d.document)"
     columns = ", ".join(quoted("m", name) for name in projection.columns)
     # OFFSET keeps the planner from writing the document's expression out in each place, to be computed each time.
-    rows = (
-        f"SELECT NULL, CASE WHEN {size} <= {limit} THEN d.document END, {size}{''.join(f', {key}' for key in keys)} "
+    return (
+        f"SELECT NULL, CASE WHEN {size} <= {limit} THEN d.document END, {size}{keys} "
         f"FROM (\n{projection.restricted}\n) AS m CROSS JOIN LATERAL (SELECT {columns}) AS {ROW} "
         f"CROSS JOIN LATERAL (SELECT pg_catalog.row_to_json({ROW})::text AS document OFFSET 0) AS d"
     )
-    members = "".join(f" UNION ALL {_members(index, name)}" for name, index in projection.indexes.items())
-    return f"SELECT {_SNAPSHOT}{nulls} UNION ALL {rows}{members}"
 
 
-def _members(index: Index, name: str) -> str:
-    """The index's name, a row's identity as a JSON list of texts, the key's texts."""
+def members(index: Index, name: str) -> str:
+    """The part of `assemble` for an index: its name, a row's identity as a JSON list of texts, the key's texts."""
     width = index.sql.split(" FROM ", 1)[0].count(" AS k")
     row = ", ".join(f"i.r{number}::text" for number in range(1, len(index.columns) + 1))
     texts = "".join(f", i.k{number}::text" for number in range(1, width + 1))

@@ -8,23 +8,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import Formatter
 
 from connector.postgres.quoting import quoted
 
-_INTEGERS = frozenset({"int2", "int4", "int8"})
-_NUMBERS = _INTEGERS | {"numeric"}
-_STRINGS = frozenset({"text", "varchar", "bpchar"})
-_FAITHFUL = _INTEGERS | _STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
+INTEGERS = frozenset({"int2", "int4", "int8"})
+NUMBERS = INTEGERS | {"numeric"}
+STRINGS = frozenset({"text", "varchar", "bpchar"})
+_FAITHFUL = INTEGERS | STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
 
-_TEXT_TYPES = _INTEGERS | {"uuid"}
+_TEXT_TYPES = INTEGERS | {"uuid"}
 """Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
-    for generated columns, which logical replication leaves out. `parts`: of a computed column, those that `sql`, an
-    immutable expression, is made of: `{0}`, `{1}`, ... stand for them."""
+    for generated columns, which logical replication leaves out. `own_collation`: another one than the database's.
+    `parts`: of a computed column, those that `sql`, an immutable expression, is made of: `{0}`, `{1}`, ... stand for
+    them; `strict`, `indexable`: see `Computed`. `many`: it is an array, and its elements are
+    meant; all types are theirs then."""
 
     name: str
     type: str
@@ -35,8 +38,12 @@ class Column:
     deterministic: bool
     streamed: bool
     not_null: bool = False
+    own_collation: bool = False
     parts: tuple[Column, ...] = ()
     sql: str = ""
+    strict: bool = True
+    indexable: bool = True
+    many: bool = False
 
     def written(self, alias: str) -> str:
         """The column as SQL, of a table named `alias`."""
@@ -44,7 +51,7 @@ class Column:
 
     def of_values(self, values: Sequence[str]) -> str:
         """The column as SQL, made of expressions for those that are stored."""
-        return f"({self.sql.format(*values)})" if self.parts else values[0]
+        return self.sql.format(*values) if self.parts else values[0]
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -55,7 +62,7 @@ class Column:
     def asked_as(self) -> str:
         """The type of values that it is compared with. Of integers the widest: what refers to the column may be wider,
         and it may itself be widened while we run."""
-        integer = self.type in _INTEGERS and self.type_schema == "pg_catalog"
+        integer = self.type in INTEGERS and self.type_schema == "pg_catalog"
         return "pg_catalog.int8" if integer else self.type_name
 
     @property
@@ -65,7 +72,7 @@ class Column:
             return self.name
         names = (column.name for column in self.parts)
         plain = (name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else quoted(name) for name in names)
-        return self.of_values(list(plain))
+        return self.of_values(list(plain)).replace("pg_catalog.", "")
 
     def faithful(self) -> bool:
         """True when two values are equal exactly if their texts are (blanks at the end of char(n) aside)."""
@@ -79,9 +86,9 @@ def widened(column: Column, target: str) -> bool:
     """True when a cast to the type in pg_catalog (without a length or a scale) keeps the value, or fails."""
     if column.type_schema != "pg_catalog":
         return False
-    if column.type in _INTEGERS:
-        return target in _NUMBERS
-    if column.type in _STRINGS:
+    if column.type in INTEGERS:
+        return target in NUMBERS
+    if column.type in STRINGS:
         return target in ("text", "varchar")
     return column.type == target
 
@@ -93,7 +100,7 @@ def unites(columns: Sequence[Column]) -> bool:
         return True
     if any(column.type_schema != "pg_catalog" for column in columns):
         return False
-    return types <= _NUMBERS or types <= {"text", "varchar"}
+    return types <= NUMBERS or types <= {"text", "varchar"}
 
 
 def comparable(one: Column, other: Column) -> bool:
@@ -103,7 +110,7 @@ def comparable(one: Column, other: Column) -> bool:
     if {one.type_schema, other.type_schema} != {"pg_catalog"}:
         return False
     pair = {one.type, other.type}
-    return pair <= _NUMBERS or pair <= _STRINGS
+    return pair <= NUMBERS or pair <= STRINGS
 
 
 def same_text(one: Column, other: Column) -> bool:
@@ -115,12 +122,35 @@ def same_text(one: Column, other: Column) -> bool:
     return True
 
 
-def computed(parts: Sequence[Column], sql: str, result: str) -> Column:
-    """An immutable expression over columns of one table. `result`: its type's name in pg_catalog."""
-    whole = all(column.deterministic for column in parts)
-    name, streamed = sql.format(*(column.name for column in parts)), all(column.streamed for column in parts)
+def computed(parts: Sequence[Column], sql: str, result: str, *, strict: bool, indexable: bool) -> Column:
+    """An immutable expression over columns of one table, or over other expressions. `result`: its type's name in
+    pg_catalog."""
+    stored = tuple(dict.fromkeys(one for part in parts for one in part.stored))
+    places = [[f"{{{stored.index(one)}}}" for one in part.stored] for part in parts]
+    texts = [nested(part.sql or "{0}", those) for part, those in zip(parts, places, strict=True)]
+    sql = nested(sql, texts)
     return Column(
-        name, result, f"pg_catalog.{result}", "pg_catalog", -1, False, whole, streamed, False, tuple(parts), sql
+        sql.format(*(column.name for column in stored)),
+        result,
+        f"pg_catalog.{result}",
+        "pg_catalog",
+        -1,
+        False,
+        all(column.deterministic for column in parts),
+        all(column.streamed for column in parts),
+        own_collation=any(column.own_collation for column in parts),
+        parts=stored,
+        sql=sql,
+        strict=strict and all(column.strict for column in parts),
+        indexable=indexable and all(column.indexable for column in parts),
+    )
+
+
+def nested(sql: str, texts: Sequence[str]) -> str:
+    """The template with a text for each of `{0}`, `{1}`, ...: templates make a template."""
+    return "".join(
+        text.replace("{", "{{").replace("}", "}}") + (texts[int(field)] if field is not None else "")
+        for text, field, _, _ in Formatter().parse(sql)
     )
 
 

@@ -68,7 +68,10 @@ SELECT e.kind, e.name, p.oid::bigint, p.proname, n.nspname, p.prokind::text, p.p
   ARRAY(SELECT d.refobjid::bigint FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
         AND d.refclassid = 'pg_proc'::regclass)
   || ARRAY(SELECT step::oid::bigint FROM pg_aggregate a CROSS JOIN LATERAL unnest(ARRAY[a.aggtransfn, a.aggfinalfn,
-        a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS step WHERE a.aggfnoid = p.oid AND step <> 0)
+        a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS step
+        WHERE a.aggfnoid = p.oid AND step <> 0),
+  EXISTS (SELECT FROM pg_type t WHERE t.oid = p.proargtypes[0] AND (t.typnamespace = 'pg_catalog'::regnamespace
+    OR EXISTS (SELECT FROM pg_cast c WHERE c.casttarget = t.oid AND c.castcontext = 'i')))
 FROM entry e JOIN pg_proc p ON p.oid = e.oid JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
 WHERE n.nspname <> 'pg_catalog' OR p.provolatile = 'v' OR p.proname = ANY($9::text[])
@@ -96,12 +99,14 @@ class Suspect:
 @dataclass(frozen=True, slots=True)
 class Functions:
     """`volatile`: names of functions that answer anew on each call; `called`: names of all, at any depth; `words`: what
-    their bodies name besides."""
+    their bodies name besides; `overloaded`: names, operators and casts (`::type`) that may mean one of another schema
+    than pg_catalog."""
 
     suspects: tuple[Suspect, ...] = ()
     volatile: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
     words: Identifiers = field(default_factory=Identifiers)
+    overloaded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ class _Function:
     own_path: str
     names_no_table: bool
     calls: Sequence[int]
+    takes_ours: bool
 
     @property
     def written(self) -> bool:
@@ -211,7 +217,16 @@ class _Graph:
         suspects = [suspect for key in keys for suspect in self._suspects(key)]
         volatile = frozenset(name for kind, name in keys if kind == "function" and self._is_volatile((kind, name)))
         called = frozenset({*known.functions, *(found.name for found in self._found.values())})
-        return Functions(tuple(suspects), volatile, called, known)
+        return Functions(tuple(suspects), volatile, called, known, self._overloaded())
+
+    def _overloaded(self) -> frozenset[str]:
+        """A function of an extension's type (citext) is none that a value of a built-in type is passed to."""
+        return frozenset(
+            f"::{name}" if kind == "cast" else name
+            for (kind, name), oids in self._meant.items()
+            for found in map(self._found.__getitem__, oids)
+            if found.schema != "pg_catalog" and (found.takes_ours or kind != "function")
+        )
 
     def _suspects(self, key: _Key) -> Iterator[Suspect]:
         kind, name = key

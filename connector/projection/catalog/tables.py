@@ -27,7 +27,8 @@ class Table:
     index order; an expression is put as Postgres prints it. `rows`: the planner's count, negative when never analysed.
     `refusal`: why the table can't be followed. `partial`: its old rows come as if whole, but from some partitions only
     their key is in them. `children`: the tables that inherit from it, at any depth, whose changes
-    are streamed under their own names."""
+    are streamed under their own names. `few`: it has about 1,000 rows at most; four pages, when
+    it was never analysed."""
 
     name: TableName
     kind: str
@@ -40,6 +41,7 @@ class Table:
     oid: int = 0
     partial: bool = False
     children: tuple[Table, ...] = ()
+    few: bool = False
 
     def serves(self, columns: Sequence[str]) -> bool:
         """True when an index begins with one of the columns."""
@@ -62,7 +64,9 @@ SELECT a.i, c.oid::bigint, p.nspname, c.relname, c.relkind::text, c.relreplident
     JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END,
   CASE WHEN c.relkind = 'm' THEN 'is a materialized view, whose changes are not streamed'
     WHEN c.relkind = 'f' THEN 'is a foreign table, whose changes are not streamed'
-    WHEN c.relpersistence <> 'p' THEN 'is not logged, so no change of it is in the WAL' END
+    WHEN c.relpersistence <> 'p' THEN 'is not logged, so no change of it is in the WAL' END,
+  c.relkind = 'r' AND NOT c.relhassubclass AND CASE WHEN c.reltuples > 0 THEN c.reltuples <= 1000
+    ELSE pg_relation_size(c.oid) <= 4 * current_setting('block_size')::int END
 FROM asked a JOIN pg_class c ON c.oid = a.oid JOIN pg_namespace p ON p.oid = c.relnamespace
 """
 
@@ -74,7 +78,8 @@ WITH RECURSIVE base(rel, num, name, typ, typmod, coll, streamed, filled) AS (
   SELECT b.rel, b.num, b.name, t.typbasetype, t.typtypmod, b.coll, b.streamed, b.filled
   FROM base b JOIN pg_type t ON t.oid = b.typ WHERE t.typtype = 'd')
 SELECT b.rel::bigint, b.name, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), n.nspname, b.typmod,
-  t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed, b.filled
+  t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed, b.filled,
+  b.coll NOT IN (0, 'pg_catalog."default"'::regcollation)
 FROM base b JOIN pg_type t ON t.oid = b.typ JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_collation l ON l.oid = b.coll
 WHERE t.typtype <> 'd' ORDER BY b.rel, b.num
@@ -152,7 +157,7 @@ async def _children(connection: AsyncConnection[Any], oids: Sequence[int]) -> di
 
 
 def _table(row: Sequence[Any], columns: Mapping[str, Column], own: Sequence[Sequence[Any]]) -> Table:
-    _, oid, schema, name, kind, replident, rows, leaves, refusal = row
+    _, oid, schema, name, kind, replident, rows, leaves, refusal, few = row
     primary = next((tuple(index[4]) for index in own if index[1]), ())
     # Rows of a partitioned table carry their partition's identity, in a message of the kind of their root's.
     mode = replident if kind != "p" else "d" if leaves in (None, "df", "fd") else leaves
@@ -161,7 +166,8 @@ def _table(row: Sequence[Any], columns: Mapping[str, Column], own: Sequence[Sequ
     if mode == "i" and kind != "p":
         identity = frozenset(next((index[4] for index in own if index[2]), ()))
     whole = tuple(tuple(index[4]) for index in own if index[3])
-    return Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal, oid, partial)
+    found = Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal, oid, partial)
+    return replace(found, few=few)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which columns are surely equal when a row of one use takes part in an order.
+"""Which columns are surely equal, and which constant conditions hold, when a row of one use takes part in an order.
 
 The question behind every route and restriction: a row `u` of a use U changes; which orders can that change? Only those
 with which some joined row holds both `u` and the order. On such a row every equality holds whose place in the query
@@ -6,14 +6,32 @@ must have been passed: an inner join's and WHERE's always, an outer join's ON on
 And `u` reaches the scopes around its own only through columns that the scope between keeps apart (`why_coupled`).
 
 A row that makes others disappear (outer joins, NOT EXISTS) passes the same conditions before it does so: it suppresses
-just the rows that it would have joined. So the same equalities bound its influence. No I/O.
+just the rows that it would have joined. So the same equalities bound its influence.
+
+What rejects rows filled with NULLs (an equality, `kind = 'x'`) holds for such a row, too, when it is asked after the
+join: the row that it suppresses would have been rejected. `deleted_at IS NULL` asked after an outer join says nothing
+about the row that is joined: one that is deleted suppresses a row filled with NULLs, which would have passed. No I/O.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from connector.projection.analysis.scopes import Computed, Node, Region, Scope, Source, below
+from connector.projection.analysis.nodes import below
+from connector.projection.analysis.scopes import (
+    Alternative,
+    Choice,
+    Computed,
+    Condition,
+    Fact,
+    Filter,
+    Implied,
+    Node,
+    Region,
+    Scope,
+    Source,
+)
 
 
 def exclusive(one: Scope, other: Scope) -> bool:
@@ -32,24 +50,44 @@ def _around(scope: Scope | None) -> Iterator[Source]:
 
 
 class Equivalences:
-    """The equalities that hold on every joined row with a row of `use` and one of `key_use`."""
+    """The equalities and constant conditions that hold on every joined row with a row of `use` and one of `key_use`."""
 
-    def __init__(self, use: Source, key_use: Source, chosen: Collection[Source] = ()) -> None:
-        """`chosen`: branches of set operations that the row is taken to come from."""
+    def __init__(self, use: Source, key_use: Source, chosen: Collection[Alternative] = ()) -> None:
+        """`chosen`: of some choices the alternative that is taken to hold."""
         self.use = use
-        self._chosen = chosen
-        self.present: set[Source] = set()
-        self._scopes: set[Scope] = set()
-        self._regions: set[Region] = set()
-        self._same: dict[Node, Node] = {}
+        self._begin(chosen)
         self._there(use)
         self._there(key_use)
+        self._conclude()
+
+    def _begin(self, chosen: Collection[Alternative]) -> None:
+        self._chosen = chosen
+        self.present: set[Source] = set()
+        self._scopes: dict[Scope, None] = {}
+        self._regions: set[Region] = set()
+        self._same: dict[Node, Node] = {}
+
+    def _conclude(self) -> None:
         while self._more():
             pass
         self._merge()
 
     def equal(self, one: Node, other: Node) -> bool:
         return self._root(one) == self._root(other)
+
+    def classes(self) -> Mapping[Node, list[Node]]:
+        """For each node that equals others, all of them, itself too."""
+        members: dict[Node, list[Node]] = defaultdict(list)
+        for node in {*self._same, *self._same.values()}:
+            members[self._root(node)].append(node)
+        return {node: equal for equal in members.values() for node in equal}
+
+    def passed(self, node: Node) -> Iterator[Node]:
+        """The columns in the scope inside that a derived table passes on as this one, as far as the scope lets `use`
+        through."""
+        source, _ = node
+        if source.inner is not None and source.inner in self._scopes:
+            yield from (inside for inside in below(*node) if self._passes(source.inner, inside))
 
     # who takes part
 
@@ -65,19 +103,30 @@ class Equivalences:
             region = region.parent
         if source.inner is not None and not source.inner.may_be_empty():
             self._row(source.inner)
+        if source.element is not None:
+            self._not_null(source.element.array)
 
     def _row(self, scope: Scope) -> None:
         """A joined row of the scope exists (before it is grouped)."""
         if scope in self._scopes:
             return
-        self._scopes.add(scope)
-        if scope.holder is not None:
-            self._there(scope.holder)
-        if scope.parent is not None:
-            self._row(scope.parent)
+        self._scopes[scope] = None
+        self._read(scope)
         for source in scope.sources:
             if source.region is None and not scope.alternatives:
                 self._there(source)
+
+    def _read(self, scope: Scope) -> None:
+        """The scope around reads what the scope gives."""
+        around = scope.parent
+        if around is not None and scope.late and around.may_be_empty():
+            # An aggregate without GROUP BY computes its outputs also where it has read no row.
+            self._read(around)
+            return
+        if scope.holder is not None:
+            self._there(scope.holder)
+        if around is not None:
+            self._row(around)
 
     def _matched(self, region: Region, scope: Scope) -> None:
         self._regions.add(region)
@@ -88,24 +137,46 @@ class Equivalences:
     def _more(self) -> bool:
         """One round of conclusions. True when it found something new."""
         before = len(self.present), len(self._scopes), len(self._regions)
-        for branch in self._chosen:
-            if branch.scope in self._scopes:
-                self._there(branch)
-        for scope in list(self._scopes):
-            for condition in scope.conditions:
-                if self._holds(condition.guard):
-                    self._not_null(condition.left)
-                    self._not_null(condition.right)
-            for implied in scope.implied:
-                if self._holds(implied.guard) and not implied.scope.may_be_empty():
-                    self._row(implied.scope)
+        for fact in list(self.facts()):
+            if isinstance(fact, Condition):
+                self._not_null(fact.left)
+                self._not_null(fact.right)
+            elif isinstance(fact, Filter):
+                if fact.strict:
+                    self._not_null(fact.node)
+            elif isinstance(fact, Implied):
+                if not fact.scope.may_be_empty():
+                    self._row(fact.scope)
+            else:
+                for alternative in fact.alternatives:
+                    if alternative.branch is not None and alternative in self._chosen:
+                        self._there(alternative.branch)
         return before != (len(self.present), len(self._scopes), len(self._regions))
 
-    def _holds(self, guard: Iterable[Region]) -> bool:
-        return all(region in self._regions for region in guard)
+    def facts(self) -> Iterator[Fact]:
+        """What holds on the joined rows."""
+        for scope in self._scopes:
+            yield from self._holding([*scope.conditions, *scope.filters, *scope.implied, *scope.choices])
+
+    def _holding(self, facts: Iterable[Fact]) -> Iterator[Fact]:
+        for fact in facts:
+            if all(region in self._regions for region in fact.guard):
+                yield fact
+                for alternative in fact.alternatives if isinstance(fact, Choice) else ():
+                    if alternative in self._chosen:
+                        yield from self._holding(alternative.facts)
+
+    def choices(self) -> list[Choice]:
+        """Those that are still open on the joined rows."""
+        return [fact for fact in self.facts() if isinstance(fact, Choice) and not self._decided(fact)]
+
+    def _decided(self, choice: Choice) -> bool:
+        branches = [each.branch for each in choice.alternatives if each.branch is not None]
+        taken = any(source in self.present for branch in branches for source in branch.scope.sources)
+        return taken or any(alternative in self._chosen for alternative in choice.alternatives)
 
     def _not_null(self, node: Node) -> None:
-        """`=` is never true for NULL, so a row of the column's source takes part, down to the base table."""
+        """The column isn't NULL, so a row of its source takes part, down to the base table."""
         source, key = node
         if isinstance(key, Computed):
             for part in key.keys if key.strict else ():
@@ -113,39 +184,35 @@ class Equivalences:
             return
         self._there(source)
         if source.inner is not None and source.inner in self._scopes:
-            inside = source.inner.outputs[int(key)].node
-            if inside is not None:
-                self._not_null(inside)
+            inside = source.inner.outputs[int(key)].values
+            # Where rows of the scope compete, the one in question need not be the one that came out.
+            if len(inside) == 1 and self._lets_out(source.inner, inside[0]):
+                self._not_null(inside[0])
 
     # what is equal
 
     def _merge(self) -> None:
-        for scope in self._scopes:
-            for condition in scope.conditions:
-                if self._holds(condition.guard):
-                    self._join(condition.left, condition.right)
+        for fact in self.facts():
+            if isinstance(fact, Condition):
+                self._join(fact.left, fact.right)
         for source in self.present:
-            if source.inner is not None and source.inner in self._scopes:
-                self._pass_through(source, source.inner)
+            if source.inner is not None:
+                for key in (*range(len(source.inner.outputs)), *source.computed):
+                    for inside in self.passed((source, key)):
+                        self._join((source, key), inside)
 
-    def _pass_through(self, source: Source, inner: Scope) -> None:
-        """Join the outputs of a derived table with the columns they are, as far as the scope lets `use` through."""
-        outward = self.use.scope.within(inner)
+    def _passes(self, inner: Scope, node: Node) -> bool:
+        # Of a set operation's branches only that is read which the rows in question come from.
+        if inner.alternatives and node[0] not in self.present:
+            return False
+        return self._lets_out(inner, node)
 
-        def passes(node: Node) -> bool:
-            # Of a set operation's branches only that is read which the rows in question come from.
-            if inner.alternatives and node[0] not in self.present:
-                return False
-            return not (outward and inner.why_coupled(node))
-
-        for number, output in enumerate(inner.outputs):
-            for node in filter(passes, output.nodes):
-                self._join((source, number), node)
-        for key in source.computed:
-            for inside, same in below(source, key):
-                assert isinstance(same, Computed)  # noqa: S101  # what `below` gives
-                if all(passes((inside, part)) for part in same.keys):
-                    self._join((source, key), (inside, same))
+    def _lets_out(self, scope: Scope, node: Node) -> bool:
+        """`use` is elsewhere, or reaches those around the scope only through rows with its own value of the column."""
+        source, key = node
+        # Rows that share an expression's columns share it, so those that differ in it are kept apart, too.
+        parts = key.keys if isinstance(key, Computed) else (key,)
+        return not self.use.scope.within(scope) or not any(scope.why_coupled((source, part)) for part in parts)
 
     def _root(self, node: Node) -> Node:
         while node in self._same:
@@ -156,3 +223,28 @@ class Equivalences:
         one, other = self._root(one), self._root(other)
         if one != other:
             self._same[one] = other
+
+
+class RowEquivalences(Equivalences):
+    """The equalities that hold on every row that a scope gives, without those around it, when some columns of its row
+    aren't NULL."""
+
+    def __init__(self, scope: Scope, nodes: Iterable[Node]) -> None:
+        self._scope = scope
+        self._begin(())
+        self._row(scope)
+        for node in nodes:
+            self._not_null(node)
+        self._conclude()
+
+    def _row(self, scope: Scope) -> None:
+        if scope is not self._scope:
+            super()._row(scope)
+        elif scope not in self._scopes:
+            self._scopes[scope] = None
+            for source in scope.sources:
+                if source.region is None:
+                    self._there(source)
+
+    def _lets_out(self, scope: Scope, node: Node) -> bool:
+        return True

@@ -6,36 +6,94 @@ Knows tables and columns; must not know how the chain of joins was found. No I/O
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Source
+from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column
+from connector.projection.catalog.elements import listed
 from connector.projection.catalog.tables import Table
-from connector.projection.routes.route import Hop, Index, Lookup, Reads
+from connector.projection.routes.route import Hop, Index, Lookup, Reads, unmarked
 from connector.projection.sql.keys import among, given
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """From values to values, over rows of a table any number of times: from those that the left columns of `pairs` have
+    to those in the right ones. `filters`: conditions that those rows meet."""
+
+    table: Table
+    pairs: tuple[tuple[Column, Column], ...]
+    filters: tuple[ColumnFilter, ...] = ()
+
+    def written(self, start: str) -> str:
+        """A query of all values that are reached from those of the query `start`, which are among them."""
+        names = [f"x{number}" for number in range(1, len(self.pairs) + 1)]
+        more = ", ".join(f"{right.written('w')}::{right.asked_as}" for _, right in self.pairs)
+        met = [f"{left.written('w')} = walk.{name}" for (left, _), name in zip(self.pairs, names, strict=True)]
+        met += [each.written("w") for each in self.filters]
+        again = f"SELECT {more} FROM {_quoted(self.table)} w JOIN walk ON {' AND '.join(met)}"
+        return f"WITH RECURSIVE walk({', '.join(names)}) AS ({start} UNION {again}) SELECT * FROM walk"
+
+    @property
+    def reversed(self) -> Walk:
+        return Walk(self.table, tuple((right, left) for left, right in self.pairs), self.filters)
+
+    @property
+    def reads(self) -> tuple[Table, frozenset[str]]:
+        columns = [column for pair in self.pairs for column in pair]
+        return self.table, _names([*columns, *(each.column for each in self.filters)])
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """`pairs`: columns of a use and the columns of `to` that equal them."""
+    """`pairs`: columns of a use and the columns of `to` that equal them; with a `walk`, that equal values that it leads
+    to from them."""
 
     to: Source
     pairs: tuple[tuple[Column, Column], ...]
+    walk: Walk | None = None
 
     @property
     def stored(self) -> tuple[Column, ...]:
         """The columns of the use that the step needs."""
         return tuple(dict.fromkeys(column for mine, _ in self.pairs for column in mine.stored))
 
+    @property
+    def values(self) -> tuple[tuple[Column, bool], ...]:
+        """The same, each with whether a NULL of it may equal something."""
+        strict = {column for mine, _ in self.pairs if mine.strict for column in mine.stored}
+        return tuple((column, column not in strict) for column in self.stored)
+
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """`direct`: the uses that hold the order key, with those columns. `steps`: for each other one, the next use."""
+    """`direct`: the uses that hold the order key, with those columns. `steps`: for each other one, the next use.
+    `filters`: for each use the constant conditions that hold where one of its rows takes part, by whose columns they
+    are about."""
 
     direct: Mapping[Source, tuple[Column, ...]]
     steps: Mapping[Source, Step]
+    filters: Mapping[Source, Mapping[Source, tuple[ColumnFilter, ...]]]
+
+    def on(self, use: Source, other: Source) -> tuple[ColumnFilter, ...]:
+        """The conditions on `other` where a row of the use takes part."""
+        return self.filters[use].get(other, ())
+
+    def reaches(self, use: Source) -> bool:
+        return use in self.direct or use in self.steps
+
+    def along(self, use: Source) -> list[Source]:
+        """The uses on the way from one to the key, itself first."""
+        return [use, *(step.to for step in self.of(use)[0])]
+
+    def narrows(self, use: Source, other: Chains) -> bool:
+        """True when the way from the use is that of the other ones, under the same conditions or more."""
+        if self.of(use) != other.of(use):
+            return False
+        return all(set(other.on(use, each)) <= set(self.on(use, each)) for each in self.along(use))
 
     def of(self, use: Source) -> tuple[list[Step], tuple[Column, ...]]:
         """The steps from a use to one that holds the key, and the key's columns there."""
@@ -60,9 +118,12 @@ def index_of(use: Source, table: Table, wanted: tuple[Column, ...], chains: Chai
         return None
     steps, columns = chains.of(use)
     tables, keys = _joined(table, steps, columns, 0)
+    if any(step.walk for step in steps):
+        tables = _joined_backwards(table, steps)
+    filters = [chains.on(use, use), *(chains.on(use, step.to) for step in steps)]
     rows = ", ".join(f"t0.{quoted(column.name)} AS r{number}" for number, column in enumerate(identity, 1))
-    those = among(keys, [column.asked_as for column in columns])
-    reads = _reads(table, identity, steps, columns)
+    those = " AND ".join([among(keys, [column.asked_as for column in columns]), *_conditions(filters, 0)])
+    reads = _reads(table, identity, steps, columns, filters)
     return Index(identity, f"SELECT DISTINCT {rows}, {_outputs(keys)} FROM {tables} WHERE {those}", reads)
 
 
@@ -70,60 +131,137 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
     steps, columns = chains.of(use)
     first, table = steps[0], table_of(steps[0].to)
     tables, keys = _joined(table, steps[1:], columns, 1)
-    there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
+    filters = [chains.on(use, step.to) for step in steps]
+    those = " AND ".join([_started(first), *_conditions(filters, 1), *(f"{key} IS NOT NULL" for key in keys)])
     return Lookup(
-        f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {_started(first)} AND {there}",
-        tuple(mine.asked_as for mine in first.stored),
+        f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {those}",
+        tuple("pg_catalog.text" if null else mine.asked_as for mine, null in first.values),
         tuple(column.asked_as for column in columns),
         table,
         tuple(theirs.indexed_as for _, theirs in first.pairs),
-        tuple(map(_hop, steps)),
-        _reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns),
+        tuple(hop for step, those in zip(steps, filters, strict=True) for hop in _hops(step, those)),
+        (*_walked(steps[:1]), *_reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns, filters)),
+        tuple(null for _, null in first.values),
+        any(column.parts for step in steps for pair in step.pairs for column in pair),
     )
+
+
+def _conditions(filters: Sequence[Iterable[ColumnFilter]], number: int) -> Iterator[str]:
+    """Those on the tables in their order, the first of which is called `t<number>`."""
+    for place, those in enumerate(filters, number):
+        for each in those:
+            yield each.written(f"t{place}")
 
 
 def _started(step: Step) -> str:
     """The condition that a row of `t1` belongs to one of the changed rows, given as one array parameter a column."""
-    theirs = [theirs.written("t1") for _, theirs in step.pairs]
-    if not any(mine.parts for mine, _ in step.pairs):
-        return among(theirs, [mine.asked_as for mine, _ in step.pairs])
+    if step.walk is None and not any(mine.parts or theirs.many for mine, theirs in step.pairs):
+        return among([theirs.written("t1") for _, theirs in step.pairs], [mine.asked_as for mine, _ in step.pairs])
     names = [f"c{number}" for number in range(1, len(step.stored) + 1)]
-    values = {column: f"given.{name}::{column.asked_as}" for column, name in zip(step.stored, names, strict=True)}
-    made = ", ".join(mine.of_values([values[column] for column in mine.stored]) for mine, _ in step.pairs)
-    return f"({', '.join(theirs)}) IN (SELECT {made} FROM {given(names)})"
+    values = {
+        column: unmarked(f"given.{name}", column.asked_as) if null else f"given.{name}::{column.asked_as}"
+        for (column, null), name in zip(step.values, names, strict=True)
+    }
+    rows = given(names)
+    made, ours, theirs = [], [], []
+    for number, (mine, other) in enumerate(step.pairs, 1):
+        value = mine.of_values([values[column] for column in mine.stored])
+        if other.many:
+            # A pair of its own, which leads to no fewer: only so an index on the array serves.
+            among_given = f"ARRAY(SELECT {listed(value, other)} FROM {given(names)})"
+            made.append(f"{other.written('t1')} OPERATOR(pg_catalog.&&) {among_given}")
+            continue
+        if mine.many:
+            rows += f" CROSS JOIN LATERAL pg_catalog.unnest({value}) AS m{number}(value)"
+            value = f"m{number}.value"
+        ours.append(value)
+        theirs.append(other.written("t1"))
+    if ours:
+        start = f"SELECT {', '.join(ours)} FROM {rows}"
+        made.append(f"({', '.join(theirs)}) IN ({step.walk.written(start) if step.walk else start})")
+    return " AND ".join(made)
 
 
 def _joined(table: Table, steps: Sequence[Step], columns: Sequence[Column], number: int) -> tuple[str, list[str]]:
     """FROM a table, called `t<number>`, to the one that holds the key; and the key's expressions there."""
     tables = [f"{_quoted(table)} t{number}"]
     for step in steps:
-        matches = " AND ".join(
-            f"{theirs.written(f't{number + 1}')} = {mine.written(f't{number}')}" for mine, theirs in step.pairs
-        )
+        tables += _next(step.pairs, step.walk, number, table_of(step.to), number + 1)
         number += 1
-        tables.append(f"JOIN {_quoted(table_of(step.to))} t{number} ON {matches}")
     return " ".join(tables), [f"t{number}.{quoted(column.name)}" for column in columns]
+
+
+def _joined_backwards(table: Table, steps: Sequence[Step]) -> str:
+    """The same FROM, from the table that holds the key: then a walk needn't begin at every row of a table."""
+    tables = [f"{_quoted(table_of(steps[-1].to))} t{len(steps)}"]
+    for number in range(len(steps) - 1, -1, -1):
+        step, to = steps[number], table_of(steps[number - 1].to) if number else table
+        pairs = [(theirs, mine) for mine, theirs in step.pairs]
+        tables += _next(pairs, step.walk.reversed if step.walk else None, number + 1, to, number)
+    return " ".join(tables)
+
+
+def _next(
+    pairs: Sequence[tuple[Column, Column]], walk: Walk | None, before: int, to: Table, number: int
+) -> Iterator[str]:
+    """Join the next table, `t<number>`. `pairs`: columns of the table before, and those of this one."""
+    here = [one.written(f"t{before}") for one, _ in pairs]
+    if walk is not None:
+        start = ", ".join(f"{text}::{one.asked_as}" for text, (one, _) in zip(here, pairs, strict=True))
+        here = [f"w{number}.x{place}" for place in range(1, len(here) + 1)]
+        yield f"CROSS JOIN LATERAL ({walk.written(f'SELECT {start}')}) w{number}"
+    matches = " AND ".join(
+        equal
+        for text, (one, other) in zip(here, pairs, strict=True)
+        for equal in _equal(other, other.written(f"t{number}"), one, text)
+    )
+    yield f"JOIN {_quoted(to)} t{number} ON {matches}"
+
+
+def _equal(one: Column, first: str, other: Column, second: str) -> Iterator[str]:
+    """That two columns are equal; with an array in both forms that an index may serve, from here or from there."""
+    if one.many:
+        one, first, other, second = other, second, one, first
+    if not other.many:
+        yield f"{first} = {second}"
+        return
+    yield f"{first} = ANY ({second})"
+    if other.indexable:
+        yield f"{second} OPERATOR(pg_catalog.@>) ARRAY[{listed(first, other)}]"
 
 
 def _outputs(keys: Sequence[str]) -> str:
     return ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys, 1))
 
 
-def _reads(table: Table, entered: Iterable[Column], steps: Sequence[Step], columns: Sequence[Column]) -> Reads:
-    """The columns of each table on the way: those it is entered by, and those that lead on."""
+def _reads(
+    table: Table,
+    entered: Iterable[Column],
+    steps: Sequence[Step],
+    columns: Sequence[Column],
+    filters: Sequence[Iterable[ColumnFilter]],
+) -> Reads:
+    """The columns of each table on the way: those it is entered by, those of conditions, and those that lead on."""
     found, by = [], _names(entered)
-    for step in steps:
-        found.append((table, by | _names(mine for mine, _ in step.pairs)))
+    asked = [_names(each.column for each in those) for those in filters]
+    for step, more in zip(steps, asked, strict=False):
+        found.append((table, by | more | _names(mine for mine, _ in step.pairs)))
         table, by = table_of(step.to), _names(theirs for _, theirs in step.pairs)
-    return (*found, (table, by | _names(columns)))
+    return (*found, (table, by | asked[-1] | _names(columns)), *_walked(steps))
+
+
+def _walked(steps: Iterable[Step]) -> Reads:
+    return tuple(step.walk.reads for step in steps if step.walk is not None)
 
 
 def _names(columns: Iterable[Column]) -> frozenset[str]:
     return frozenset(stored.name for column in columns for stored in column.stored)
 
 
-def _hop(step: Step) -> Hop:
-    return Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs))
+def _hops(step: Step, filters: tuple[ColumnFilter, ...]) -> Iterator[Hop]:
+    yield Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs), filters)
+    if step.walk is not None:
+        yield Hop(step.walk.table, tuple(left for left, _ in step.walk.pairs), step.walk.filters)
 
 
 def _quoted(table: Table) -> str:

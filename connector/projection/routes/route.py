@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from connector.projection.analysis.scopes import Source
+from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column
 from connector.projection.catalog.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A table that a reverse query reads, and the columns that it is entered by."""
+    """A table that a reverse query reads, the columns that it is entered by, and the conditions that its rows meet."""
 
     table: Table
     columns: tuple[Column, ...]
+    filters: tuple[ColumnFilter, ...] = ()
 
     @property
     def indexed_as(self) -> tuple[str, ...]:
@@ -43,6 +45,21 @@ class Lookup:
     hops: tuple[Hop, ...] = ()
     """Each table that the query reads, `first` first."""
     reads: Reads = ()
+    nullable: tuple[bool, ...] = ()
+    """Of which columns of the changed row a NULL may equal something, too (by coalesce): their values are written by
+    `marked`."""
+    computes: bool = False
+    """Some of it is an expression, which may fail for a value."""
+
+
+def marked(text: str | None) -> str:
+    """The value of a column that may be NULL, as a text that never is: empty, or the value's text after a mark."""
+    return "" if text is None else f"={text}"
+
+
+def unmarked(sql: str, type_name: str) -> str:
+    """The SQL that makes the value of it again."""
+    return f"CASE WHEN {sql} <> '' THEN pg_catalog.substr({sql}, 2)::{type_name} END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +78,8 @@ class Index:
 @dataclass(frozen=True, slots=True)
 class Route:
     """`columns` of the use are what the stream must carry: the order key's, or those that `lookup` starts from. A
-    `sweep` has none: any change of the table makes all orders be looked at."""
+    `sweep` has none: any change of the table makes all orders be looked at. `filters`: conditions that only rows meet
+    which the route is for. `by_size`: swept only because the table has few rows."""
 
     use: Source
     table: Table
@@ -69,6 +87,8 @@ class Route:
     columns: tuple[Column, ...]
     lookup: Lookup | None = None
     index: Index | None = None
+    filters: tuple[ColumnFilter, ...] = ()
+    by_size: bool = False
 
     @property
     def reads(self) -> Reads:
@@ -83,6 +103,7 @@ class Route:
     @property
     def name(self) -> str:
         """The same for the same route, whatever else the mapping says."""
-        text = self.lookup.sql if self.lookup else ""
-        digest = hashlib.sha256("\0".join([text, *(column.name for column in self.columns)]).encode()).hexdigest()
+        parts = [self.lookup.sql if self.lookup else "", *(column.name for column in self.columns)]
+        parts += [each.written("t0") for each in self.filters]
+        digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
         return f"{self.table.name}:{digest[:12]}"

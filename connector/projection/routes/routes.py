@@ -11,8 +11,9 @@ from typing import Final
 
 from connector.model.changes import UNKNOWN, Changes, Image, Interest, Operation, TableName
 from connector.model.orders import Affected, Lookup, OrderKey, encoded
+from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column
-from connector.projection.routes.route import Route
+from connector.projection.routes.route import Route, marked
 
 LONGEST_LOOKUP: Final = 2_000
 """Bytes of the values that orders are looked up by: they wait in an index of the checkpoint database, which holds 2,704
@@ -20,33 +21,67 @@ bytes of a row. Longer ones are none that anything sensible is joined by, and al
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What an image doesn't carry: a column (`unchanged`: as it was before, so the reverse index knows the orders), or
+    texts short enough to be looked up."""
+
+    what: str
+    unchanged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowTest:
+    """A condition that rows meet which a route is for, and where its column is in an image. `carried`: the old row
+    comes whenever the column changes, because it is in the replica identity."""
+
+    position: int
+    filter: ColumnFilter
+    carried: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RouteReader:
     """Reads one route's columns from an image, by position. `name` is None when the columns are the key itself.
-    `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not. `before`
-    reads the row's identity, by which the reverse index knows the orders that an updated or deleted row belonged to."""
+    `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not.
+    `nullable`: see `Lookup`. `before` reads the row's identity, by which the reverse index knows the orders that an
+    updated or deleted row belonged to."""
 
     name: str | None
     columns: tuple[str, ...]
     positions: tuple[int, ...]
     padded: tuple[bool, ...]
+    nullable: tuple[bool, ...] = ()
     before: RouteReader | None = None
+    tests: tuple[RowTest, ...] = ()
 
-    def read(self, image: Image) -> tuple[str, ...] | str | None:
-        """The texts; None when one is NULL (`=` is never true for it); a str says what the image doesn't carry: a
-        column, or texts short enough to be looked up."""
+    def counts(self, image: Image, operation: Operation) -> bool:
+        """False when no row with this image belongs to an order by this route. Of an updated row the new image may be
+        all that comes: then it stands for the old one, too, as far as the replica identity goes, unless the reverse
+        index knows the old one."""
+        alone = operation is Operation.INSERT or self.before is not None
+        return not self.tests or all(
+            test.filter.passes(image[test.position]) for test in self.tests if alone or test.carried
+        )
+
+    def read(self, image: Image) -> tuple[str, ...] | Missing | None:
+        """The texts; None when one is NULL by which nothing is joined."""
         texts: list[str] = []
         unknown = None
-        for name, position, padded in zip(self.columns, self.positions, self.padded, strict=True):
+        nullable = self.nullable or (False,) * len(self.columns)
+        for name, position, padded, null in zip(self.columns, self.positions, self.padded, nullable, strict=True):
             value = image[position]
-            if value is None:
-                return None
             if value is UNKNOWN:
                 unknown = name
+            elif value is None and not null:
+                return None
             else:
-                texts.append(value.rstrip(" ") if padded else value)
-        if unknown is None and self.name is not None and _too_long(texts):
-            unknown = f"{', '.join(self.columns)} in {LONGEST_LOOKUP:,} bytes or less"
-        return unknown if unknown is not None else tuple(texts)
+                text = value.rstrip(" ") if padded and value is not None else value
+                texts.append(marked(text) if null else text or "")
+        if unknown is not None:
+            return Missing(unknown, unchanged=True)
+        if self.name is not None and _too_long(texts):
+            return Missing(f"{', '.join(self.columns)} in {LONGEST_LOOKUP:,} bytes or less", unchanged=False)
+        return tuple(texts)
 
 
 def _too_long(texts: Sequence[str]) -> bool:
@@ -64,6 +99,7 @@ class Routes:
             known = wanted.setdefault(route.table.name, set())
             known.update(column.name for column in route.columns)
             known.update(column.name for column in (route.index.columns if route.index else ()))
+            known.update(each.column.name for each in route.filters if each.testable)
         tables = {route.table.name: route.table for route in routes}
         self._interest = {
             name: tuple(column for column in tables[name].columns if column in columns)
@@ -98,9 +134,9 @@ class Routes:
                 continue
             before = reader.before if changes.operation is not Operation.INSERT else None
             for image in changes.images:
-                found = reader.read(image)
-                if isinstance(found, str) and before is None:
-                    sweep = f"{changes.operation} on {changes.table} does not carry {found}"
+                found = reader.read(image) if reader.counts(image, changes.operation) else None
+                if isinstance(found, Missing) and not (found.unchanged and before is not None):
+                    sweep = f"{changes.operation} on {changes.table} does not carry {found.what}"
                 elif isinstance(found, tuple) and reader.name is None:
                     keys.add(encoded(found))
                 elif isinstance(found, tuple) and reader.name is not None:
@@ -111,15 +147,28 @@ class Routes:
                         lookups.add(Lookup(before.name, row))
                     else:
                         sweep = f"{changes.operation} on {changes.table} does not carry its replica identity"
-        own = frozenset(keys) if changes.table == self._order_table else frozenset()
+        own = self._rows(changes, readers) if changes.table == self._order_table else frozenset()
         return Affected(frozenset(keys), frozenset(lookups), sweep, own)
+
+    def _rows(self, changes: Changes, readers: Sequence[RouteReader]) -> frozenset[OrderKey]:
+        """The orders whose rows changed, those too that the mapping leaves out."""
+        found = (reader.read(image) for reader in readers if reader.name is None for image in changes.images)
+        return frozenset(encoded(texts) for texts in found if isinstance(texts, tuple) and texts)
 
     def _reader(self, route: Route) -> RouteReader:
         before = None
         if route.index is not None:
             before = RouteReader(route.index_name, *self._read_by(route.table.name, route.index.columns))
         name = route.name if route.lookup else None
-        return RouteReader(name, *self._read_by(route.table.name, route.columns), before)
+        nullable = route.lookup.nullable if route.lookup else ()
+        tests = tuple(
+            RowTest(
+                self._interest[route.table.name].index(each.column.name), each, each.column.name in route.table.identity
+            )
+            for each in route.filters
+            if each.testable
+        )
+        return RouteReader(name, *self._read_by(route.table.name, route.columns), nullable, before, tests)
 
     def _read_by(
         self, table: TableName, columns: Sequence[Column]

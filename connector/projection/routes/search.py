@@ -7,90 +7,90 @@ it steps to; so when rows along it change too, the changed row nearest to the or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Literal, TypeAlias
-
-from sqlglot import exp
+from collections.abc import Iterable
+from typing import Literal
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
-from connector.projection.analysis.scopes import Key, Scope, Source, column_of
-from connector.projection.catalog.columns import Column, comparable, same_text
+from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.catalog.tables import Table
-from connector.projection.routes.equivalence import Equivalences
+from connector.projection.routes.cross_joins import Components
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.reverse_query import Chains, Step, index_of, lookup_of, table_of
+from connector.projection.routes.reverse_query import Chains, index_of, lookup_of, table_of
 from connector.projection.routes.route import Route
-from connector.projection.sql.mapping import Mapping
+from connector.projection.routes.ways import Ways
+from connector.projection.sql.mapping import Mapping as MappingText
 
 
 def find_routes(
-    mapping: Mapping, uses: list[Source], key: KeyUse, swept: frozenset[TableName] = frozenset()
+    mapping: MappingText, uses: list[Source], key: KeyUse, swept: frozenset[TableName] = frozenset()
 ) -> tuple[list[Route], list[Problem]]:
     """A route for every use, and for every table that inherits from a use's; or a problem for it. Uses of `swept`
-    tables that have no other route are swept."""
-    routes: list[Route] = []
-    problems = []
+    tables that have no other route are swept; so are those of tables of few rows that nothing joins to the orders."""
+    ways = Ways(uses, key)
+    own = {use: ways.of(use) for use in uses}
+    taken: dict[Source, list[Chains]] = {use: [] for use in uses}
     for use in uses:
-        found = _routes_of(use, uses, key, frozenset(), {})
-        if found is not None:
-            routes += found
-        elif table_of(use).name in swept:
-            routes += [Route(use, table, "sweep", ()) for table in _tables(use)]
-        else:
+        # Every end of a way is a way: of the changed rows that lie on one, the nearest to the order finds it.
+        for chains in own[use]:
+            for other in chains.along(use):
+                taken[other].append(chains)
+    # The ends alone may be one alternative's.
+    found = {use: _routes(use, key, _widest(use, taken[use])) if own[use] else {} for use in uses}
+    found |= {use: _sweeps(use) for use in uses if not own[use] and table_of(use).name in swept}
+    problems = []
+    components = Components(_top(key.use.scope))
+    led = [use for use in uses if found[use] and table_of(use).name not in swept]
+    for use in uses:
+        if not found[use] and _is_setting(use) and not any(components.related(use, other) for other in led):
+            found[use] = _sweeps(use, by_size=True)
+        elif not found[use]:
             problems.append(_no_route(mapping, use, key))
-    return routes, problems
+    return [route for routes in found.values() for route in routes.values()], problems
 
 
-_Chosen: TypeAlias = frozenset[Source]
-"""Branches of set operations: one of each that a row is taken to come from."""
-_CHOICES = 4
+def _top(scope: Scope) -> Scope:
+    while scope.parent is not None:
+        scope = scope.parent
+    return scope
 
 
-def _routes_of(
-    use: Source, uses: list[Source], key: KeyUse, chosen: _Chosen, known: dict[_Chosen, Chains]
-) -> list[Route] | None:
-    """The use's route; when a set operation lies on it, one by each of its branches. None when there is none."""
-    if chosen not in known:
-        by_use = {other: Equivalences(other, key.use, chosen) for other in uses}
-        direct = {other: at for other in uses if (at := _key_columns(other, key, by_use[other])) is not None}
-        known[chosen] = Chains(direct, _steps(uses, by_use, set(direct)))
-    chains = known[chosen]
-    if use in chains.direct or use in chains.steps:
-        return [_route(use, table, key, chains) for table in _tables(use)]
-    if len(chosen) == _CHOICES:
-        return None
-    for scope in _set_operations(use, uses, key):
-        if scope.sources[0] in chosen or scope.sources[-1] in chosen:
-            continue
-        # A row of A EXCEPT B or A INTERSECT B is one of A.
-        branches = scope.sources if isinstance(scope.select, exp.Union) else scope.sources[:1]
-        found = [_routes_of(use, uses, key, chosen | {branch}, known) for branch in branches]
-        if all(found):
-            return list({route.name: route for routes in found for route in routes or ()}.values())
-    return None
+def _is_setting(use: Source) -> bool:
+    """The use is of a table of few rows, and no second reading that stands for a window."""
+    scope: Scope | None = use.scope
+    while scope is not None and not scope.self_join:
+        scope = scope.parent
+    return scope is None and table_of(use).few
 
 
-def _set_operations(use: Source, uses: list[Source], key: KeyUse) -> Iterator[Scope]:
-    """Those that hold neither the use nor the key, the outermost first."""
-    scopes: dict[Scope, None] = {}
-    for other in uses:
-        around: list[Scope] = []
-        scope: Scope | None = other.scope
-        while scope is not None:
-            around.append(scope)
-            scope = scope.parent
-        scopes |= dict.fromkeys(each for each in reversed(around) if each.alternatives and not each.recursive)
-    return (each for each in scopes if not use.scope.within(each) and not key.use.scope.within(each))
+def _sweeps(use: Source, *, by_size: bool = False) -> dict[str, Route]:
+    made = [Route(use, table, "sweep", (), by_size=by_size) for table in _tables(use)]
+    return {route.name: route for route in made}
+
+
+def _widest(use: Source, ways: Iterable[Chains]) -> list[Chains]:
+    """Those that lead to nothing to which another one of them leads, too."""
+    kept: list[Chains] = []
+    for chains in ways:
+        if not any(chains.narrows(use, other) for other in kept):
+            kept = [*(other for other in kept if not other.narrows(use, chains)), chains]
+    return kept
+
+
+def _routes(use: Source, key: KeyUse, ways: Iterable[Chains]) -> dict[str, Route]:
+    made = [_route(use, table, key, chains) for chains in ways for table in _tables(use)]
+    return {route.name: route for route in made}
 
 
 def _route(use: Source, table: Table, key: KeyUse, chains: Chains) -> Route:
+    filters = chains.on(use, use)
     if use in chains.direct:
         columns = chains.direct[use]
         kind: Literal["key", "column"] = "key" if use is key.use else "column"
-        return Route(use, table, kind, columns, None, index_of(use, table, columns, chains))
+        return Route(use, table, kind, columns, None, index_of(use, table, columns, chains), filters)
     columns = chains.steps[use].stored
-    return Route(use, table, "reverse", columns, lookup_of(use, chains), index_of(use, table, columns, chains))
+    lookup, index = lookup_of(use, chains), index_of(use, table, columns, chains)
+    return Route(use, table, "reverse", columns, lookup, index, filters)
 
 
 def _tables(use: Source) -> Iterable[Table]:
@@ -99,84 +99,7 @@ def _tables(use: Source) -> Iterable[Table]:
     return (table,) if use.only else (table, *(child for child in table.children if child.refusal is None))
 
 
-def _key_columns(use: Source, key: KeyUse, equivalences: Equivalences) -> tuple[Column, ...] | None:
-    """The use's own columns that equal the order key's, with the same text; None unless all are there."""
-    found = []
-    for wanted, node in zip(key.columns, key.nodes(), strict=True):
-        mine = [
-            column
-            for column in table_of(use).columns.values()
-            if column.streamed and equivalences.equal((use, column.name), node) and same_text(column, wanted)
-        ]
-        if not mine:
-            return None
-        exact = [column for column in mine if use is key.use and column.name == wanted.name]
-        carried = [column for column in mine if column.name in table_of(use).identity]
-        found.append((exact or carried or mine)[0])
-    return tuple(found)
-
-
-def _steps(uses: list[Source], by_use: dict[Source, Equivalences], done: set[Source]) -> dict[Source, Step]:
-    """For each use without the key its next use, breadth first. Joins by a primary key go before others: one by a
-    tenant's number alone would lead to all orders of the tenant."""
-    steps: dict[Source, Step] = {}
-    reached = [use for use in uses if use in done]
-    by_key = True
-    while True:
-        layer = {}
-        for use in uses:
-            if use not in done and use not in steps:
-                step = _best_step(use, reached, by_use[use], by_key)
-                if step is not None:
-                    layer[use] = step
-        if not layer and not by_key:
-            return steps
-        by_key = bool(layer)
-        steps |= layer
-        reached = [*reached, *layer]
-
-
-def _best_step(use: Source, reached: list[Source], equivalences: Equivalences, by_key: bool) -> Step | None:
-    """The step that names the most columns; among equals one whose columns begin an index, then the nearest."""
-    found = [
-        Step(to, pairs) for to in reached if to in equivalences.present and (pairs := _pairs(use, to, equivalences))
-    ]
-    if by_key:
-        found = [step for step in found if _by_primary_key(use, step)]
-    return max(found, key=lambda step: (len(step.pairs), _indexed(step)), default=None)
-
-
-def _by_primary_key(use: Source, step: Step) -> bool:
-    mine = {column.name for column, _ in step.pairs if not column.parts}
-    theirs = {column.name for _, column in step.pairs if not column.parts}
-    one, other = set(table_of(use).primary_key), set(table_of(step.to).primary_key)
-    return bool((one and one <= mine) or (other and other <= theirs))
-
-
-def _indexed(step: Step) -> bool:
-    return table_of(step.to).serves([theirs.indexed_as for _, theirs in step.pairs])
-
-
-def _pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[Column, Column], ...]:
-    pairs = []
-    for theirs_at, theirs in _terms(to):
-        for mine_at, mine in _terms(use):
-            if mine.streamed and comparable(mine, theirs) and equivalences.equal((use, mine_at), (to, theirs_at)):
-                pairs.append((mine, theirs))
-                break
-    return tuple(pairs)
-
-
-def _terms(use: Source) -> Iterator[tuple[Key, Column]]:
-    """The columns of a use, then the expressions over them that the mapping's conditions compare."""
-    yield from table_of(use).columns.items()
-    for key in sorted(use.computed, key=str):
-        column = column_of((use, key))
-        if column is not None:
-            yield key, column
-
-
-def _no_route(mapping: Mapping, use: Source, key: KeyUse) -> Problem:
+def _no_route(mapping: MappingText, use: Source, key: KeyUse) -> Problem:
     name = table_of(use).name
     shown = f"{name} (alias {use.alias})" if use.alias != name.name else str(name)
     what = f"no way leads from a changed row of {shown} to the orders it changes"

@@ -80,6 +80,13 @@ def terms(expression: exp.Expr) -> Iterator[exp.Expr]:
         yield expression
 
 
+def disjuncts(expression: exp.Expr) -> list[exp.Expr]:
+    expression = bare(expression)
+    if isinstance(expression, exp.Or):
+        return [*disjuncts(expression.this), *disjuncts(expression.expression)]
+    return [expression]
+
+
 def items(node: exp.Expr) -> list[exp.Expr]:
     node = bare(node)
     row = isinstance(node, exp.Anonymous) and str(node.this).upper() == "ROW"

@@ -8,5 +8,5 @@ WHERE o.id IN (SELECT i.order_id FROM shop.item i JOIN shop.product p ON p.id = 
 -- c: reverse id via shop.orders
 -- i: column order_id
 -- p: reverse id via shop.item
--- n: column order_id
+-- n: column order_id if body = 'x'
 -- s: column order_id

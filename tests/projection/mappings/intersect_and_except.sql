@@ -6,4 +6,4 @@ SELECT o.id FROM shop.orders o WHERE o.id IN (
 -- o: key id
 -- item: column order_id
 -- shipment: column order_id
--- note: column order_id
+-- note: column order_id if body = 'x'

@@ -3,4 +3,4 @@ FROM shop.orders o
 WHERE o.total IS NOT NULL -- a comment at the end
 ORDER BY open
 -- key shop.orders(id)
--- o: key id
+-- o: key id if total IS NOT NULL

@@ -5,7 +5,8 @@ SELECT b.id, b.kind, c.name FROM (
 ) b LEFT JOIN shop.customer c ON c.id = b.customer_id
 -- key shop.orders(id)
 -- restricted 3
--- o: key id
+-- o: key id if status = 'a'
 -- d: key id
 -- s: column order_id
 -- c: reverse id via shop.orders
+-- c: reverse id via shop.orders (status = 'a')

@@ -7,5 +7,5 @@ SELECT o.id, x.n FROM shop.orders o CROSS JOIN LATERAL (
 -- item: column order_id
 -- item: column order_id
 -- item_archive: column order_id
--- p: reverse id via shop.item
--- p: reverse id via shop.item_archive
+-- p: reverse id if name IS NOT NULL via shop.item
+-- p: reverse id if name IS NOT NULL via shop.item_archive

@@ -6,4 +6,4 @@ WHERE (s.order_id = o.id) AND s.carrier IS NOT NULL
 -- o: key id
 -- i: column order_id
 -- p: reverse id via shop.item
--- s: column order_id
+-- s: column order_id if carrier IS NOT NULL

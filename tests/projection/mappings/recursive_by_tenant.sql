@@ -1,4 +1,4 @@
--- The tenant is the same in every round, so it leads from a component to the orders of the tenant.
+-- The tenant is the same in every round, so the walk stays within it.
 WITH RECURSIVE parts (tenant, root, part) AS (
     SELECT c.tenant, c.parent, c.part FROM shop.component c
     UNION
@@ -10,4 +10,4 @@ FROM shop.tenant_order t
 -- key shop.tenant_order(tenant, no)
 -- t: key tenant, no
 -- c: column tenant, parent
--- d: reverse tenant via shop.tenant_order
+-- d: reverse tenant, parent via shop.component, shop.component

@@ -1,4 +1,4 @@
--- The root passes through unchanged; components are found by their tenant at best, here not at all.
+-- A table that may be swept is followed where there is a way.
 WITH RECURSIVE parts (root, part) AS (
     SELECT p.id, p.id FROM shop.product p
     UNION
@@ -11,4 +11,4 @@ FROM shop.orders o JOIN shop.item i ON i.order_id = o.id
 -- o: key id
 -- i: column order_id
 -- p: reverse id via shop.item
--- c: sweep 
+-- c: reverse parent via shop.product, shop.component, shop.item

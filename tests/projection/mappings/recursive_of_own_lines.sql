@@ -7,5 +7,5 @@ WITH RECURSIVE walk (order_id, line) AS (
 SELECT o.id, (SELECT array_agg(line ORDER BY line) FROM walk WHERE walk.order_id = o.id) AS lines FROM shop.orders o
 -- key shop.orders(id)
 -- o: key id
--- i: column order_id
+-- i: column order_id if qty = 1
 -- j: column order_id

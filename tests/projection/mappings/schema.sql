@@ -48,6 +48,29 @@ CREATE TABLE shop.base_line (id bigint PRIMARY KEY, order_id bigint, qty int);
 CREATE TABLE shop.gift_line (card text, PRIMARY KEY (id)) INHERITS (shop.base_line);
 CREATE TABLE shop.late_gift_line (PRIMARY KEY (id)) INHERITS (shop.gift_line);
 CREATE TABLE shop.uref (id bigint PRIMARY KEY, uorder_text text, note text);
+CREATE TYPE shop.grade AS ENUM ('low', 'high');
+CREATE TABLE shop.web_order (
+    id bigint PRIMARY KEY, email text, ref text, vref varchar(40), number_text text, meta jsonb, external_id int, grade shop.grade
+);
+CREATE TABLE shop.member (
+    id bigint PRIMARY KEY, email text, ref text, cref char(6), number_text text, meta jsonb, external_id int, grade shop.grade, name text
+);
+CREATE TABLE shop.member_note (id bigint PRIMARY KEY, member_id bigint, email varchar(40), body text);
+CREATE TABLE shop.turkish (id bigint PRIMARY KEY, email text COLLATE "C", name text);
+CREATE TYPE shop.line_kind AS ENUM ('goods', 'gift', 'fee');
+CREATE TABLE shop.line (
+    id bigint PRIMARY KEY, order_id bigint, product_id int, kind shop.line_kind, active boolean, code char(3), qty int, ref uuid,
+    deleted_at timestamp
+);
+CREATE INDEX ON shop.line (order_id) WHERE deleted_at IS NULL;
+CREATE INDEX ON shop.line (product_id) WHERE deleted_at IS NULL;
+CREATE TABLE shop.adjustment (id bigint PRIMARY KEY, source_id int, source_type varchar, order_id bigint, amount numeric);
+CREATE TABLE shop.promotion (id int PRIMARY KEY, name text, kind text, deleted_at timestamp);
+CREATE TABLE shop.typed_line (order_id bigint, line int, kind text, qty int, note text, PRIMARY KEY (order_id, line, kind));
+CREATE TABLE shop.whole_line (id bigint PRIMARY KEY, order_id bigint, kind text, deleted_at timestamp);
+ALTER TABLE shop.whole_line REPLICA IDENTITY FULL;
+CREATE VIEW shop.live_lines AS
+    SELECT id, order_id, product_id, kind, code FROM shop.line WHERE deleted_at IS NULL AND kind IN ('goods', 'gift') AND active;
 CREATE SEQUENCE shop.numbers;
 CREATE FOREIGN DATA WRAPPER nothing;
 CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
@@ -90,3 +113,18 @@ CREATE FUNCTION shop.lying_total(bigint) RETURNS numeric LANGUAGE sql IMMUTABLE
 CREATE FUNCTION shop.spelled(bigint) RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1::text; END';
 CREATE FUNCTION shop.dice() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 4; END';
 CREATE FUNCTION shop.token() RETURNS text LANGUAGE sql VOLATILE AS 'SELECT random()::text';
+CREATE FUNCTION shop.folded(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)';
+CREATE TABLE shop.list_order (
+    id bigint PRIMARY KEY, tag_ids bigint[], small_ids int[], codes varchar[], csv text, lines jsonb
+);
+CREATE TABLE shop.tag (id bigint PRIMARY KEY, code text, label varchar(20), owner_id bigint);
+CREATE TABLE shop.tag_note (id bigint PRIMARY KEY, tag_code text, body text);
+CREATE TABLE shop.basket (id bigint PRIMARY KEY, order_ids int[], lines jsonb);
+CREATE TABLE shop.aorder (id bigint PRIMARY KEY, ship_id bigint, bill_id bigint, region int NOT NULL, kind text);
+CREATE TABLE shop.address (id bigint PRIMARY KEY, city text, region int NOT NULL, kind text);
+CREATE TABLE shop.aline (id bigint PRIMARY KEY, order_id bigint, origin_id bigint, sku text);
+CREATE TABLE shop.blocked (id bigint PRIMARY KEY, aorder_id bigint, address_id bigint NOT NULL);
+CREATE VIEW shop.ship_or_bill AS SELECT o.id, a.city FROM shop.aorder o LEFT JOIN shop.address a ON a.id = COALESCE(o.ship_id, o.bill_id);
+CREATE VIEW shop.any_address AS SELECT o.id, a.id AS address, a.city FROM shop.aorder o JOIN shop.address a ON a.id IN (o.ship_id, o.bill_id) AND a.kind IS NOT DISTINCT FROM o.kind;
+CREATE TABLE shop.category (id bigint PRIMARY KEY, parent_id bigint, tenant int NOT NULL, name text);
+CREATE TABLE shop.category_link (id bigint PRIMARY KEY, parent bigint, child bigint);

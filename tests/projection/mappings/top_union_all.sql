@@ -4,7 +4,7 @@ SELECT p.id, n.body FROM shop.orders p JOIN shop.note n ON n.order_id = p.id WHE
 ORDER BY 1
 -- key shop.orders(id)
 -- restricted 2
--- o: key id
--- c: reverse id via shop.orders
+-- o: key id if status = 'a'
+-- c: reverse id via shop.orders (status = 'a')
 -- p: key id
 -- n: column order_id

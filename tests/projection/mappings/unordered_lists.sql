@@ -6,5 +6,5 @@ FROM shop.orders o
 -- key shop.orders(id)
 -- o: key id
 -- n: column order_id
--- n: column order_id
+-- n: column order_id if body = 'a'
 -- m: column order_id

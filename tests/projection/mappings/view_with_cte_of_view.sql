@@ -3,5 +3,5 @@ SELECT o.id, l.name FROM shop.orders o JOIN shop.line_names l ON o.id = l.order_
 -- o: key id
 -- item: column order_id
 -- item_archive: column order_id
--- p: reverse id via shop.item
--- p: reverse id via shop.item_archive
+-- p: reverse id if name IS NOT NULL via shop.item
+-- p: reverse id if name IS NOT NULL via shop.item_archive

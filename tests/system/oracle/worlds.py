@@ -42,7 +42,7 @@ class World:
 
 def worlds() -> Mapping[str, World]:
     """All worlds that need nothing but Postgres, by name."""
-    return {world.name: world for world in (_oms(), _legacy(), _mixed(), _parts())}
+    return {world.name: world for world in (_oms(), _legacy(), _mixed(), _parts(), _soft())}
 
 
 def _oms() -> World:
@@ -130,6 +130,30 @@ def _parts() -> World:
             "public.event.order_id": "public.orders.id",
         },
         rows={"public.orders": 28, "public.line": 56, "public.event": 30, "public.buyer_group": 3},
+    )
+
+
+def _soft() -> World:
+    return World(
+        "soft",
+        _text("soft", "schema"),
+        _mappings("soft"),
+        values={
+            "kind": ("sale", "gift", "cart"),
+            "note.kind": ("tag", "memo"),
+            "state": ("draft", "live", "over"),
+            "deleted_at": (None, None, "2024-01-01 10:00:00"),
+            "source_type": ("Shop::Order", "Shop::Item", "Shop::Offer", None),
+            "removed": ("true", "false", None),
+        },
+        references={
+            "public.item.order_id": "public.orders.id",
+            "public.item.offer_id": "public.offer.id",
+            "public.adjustment.source_id": "public.orders.id",
+            "public.note.order_id": "public.orders.id",
+            "public.tag.order_id": "public.orders.id",
+        },
+        rows={"public.orders": 24, "public.item": 50, "public.adjustment": 40, "public.offer": 5, "public.tag": 30},
     )
 
 

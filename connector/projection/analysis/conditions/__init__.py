@@ -1,0 +1,1 @@
+"""What conditions in ON and WHERE state. Must not know clauses or names."""

@@ -1,0 +1,20 @@
+"""The shop whose foreign keys have partial indexes only, in a size that shows that it runs."""
+
+from __future__ import annotations
+
+from benchmarks import partial_indexes, report
+
+
+async def test_it_runs_and_leaves_redo_with_the_mappings_answer() -> None:
+    figures, version, clean = await partial_indexes.measure(120, 12)
+    assert clean
+    assert set(figures) == set(partial_indexes.WORDS)
+    assert figures["advised"] == 0
+    assert figures["fill_per_s"] > 0
+    text = partial_indexes.section(figures, {"Postgres": version}, 120)
+    assert "| live changes | 12 |" in text
+
+
+def test_the_page_has_a_section_for_it() -> None:
+    text = report.DOCS.read_text(encoding="utf-8")
+    assert text.index(partial_indexes.BEGIN) < text.index(partial_indexes.END)

@@ -1,0 +1,4 @@
+SELECT o.id, t.label FROM shop.list_order o LEFT JOIN shop.tag t ON t.id::text = ANY (string_to_array(o.csv, ','))
+-- key shop.list_order(id)
+-- o: key id
+-- t: reverse id via shop.list_order

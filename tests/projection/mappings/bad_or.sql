@@ -1,2 +1,0 @@
-SELECT o.id FROM shop.orders o JOIN shop.customer c ON c.id = o.customer_id OR c.name = o.status
--- problem 1:37 no way leads

@@ -1,0 +1,4 @@
+SELECT o.id FROM shop.aorder o WHERE o.id NOT IN (SELECT l.order_id FROM shop.aline l WHERE l.order_id IS NOT NULL)
+-- key shop.aorder(id)
+-- l: column order_id
+-- o: key id
