@@ -11,6 +11,7 @@ from connector.cli.exit_codes import run_async
 from connector.cli.verbs.ask import ask, carry_out
 from connector.cli.verbs.options import (
     COUNT,
+    NO_REDO,
     config_option,
     confirm,
     json_option,
@@ -120,7 +121,7 @@ def resume(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
 
 
 def _ask(config_path: str | None, verb: str, *, no_wait: bool, as_json: bool) -> None:
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     from connector.cli.report.requests import request
 
     asked = ask(settings, verb, {}, wait=not no_wait)

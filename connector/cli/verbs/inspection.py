@@ -8,7 +8,17 @@ from pathlib import Path
 import click
 
 from connector.cli.exit_codes import run_async
-from connector.cli.verbs.options import COUNT, KEY, NAME, config_option, json_option, settings_of
+from connector.cli.verbs.options import (
+    COUNT,
+    KEY,
+    NAME,
+    NO_REDO,
+    NO_SECRET,
+    STORE_ONLY,
+    config_option,
+    json_option,
+    settings_of,
+)
 from connector.model.errors import Problem
 
 HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")
@@ -43,7 +53,7 @@ def check(config_path: str | None, *, as_json: bool) -> None:
 @json_option
 def explain(config_path: str | None, *, as_json: bool) -> None:
     """Show how a changed row of each table leads to orders."""
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     from connector.cli.report.console import print_json
     from connector.cli.report.inspection import explain_tree
     from connector.inspect import explain
@@ -76,7 +86,7 @@ def preview(
     Says, too, whether that differs from what Redo last accepted; with --mapping, what another mapping would change.
     KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
     """
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_SECRET)
     if values and mapping is None and settings.checkpoints.keep != "payload":
         raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
     from connector.cli.report import inspection
@@ -103,11 +113,14 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
     """Say how the running connector does. When none runs, what its store remembers."""
     if watch and as_json:
         raise click.UsageError("--watch is for people: ask with --json as often as you like")
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, STORE_ONLY)
     from connector.cli.report.console import console, print_json
+    from connector.cli.report.problems import show_problems
     from connector.cli.report.status import status_view, watch_status
-    from connector.inspect import status
+    from connector.inspect import running_connector, status
 
+    other = run_async(running_connector.other_store(settings))
+    show_problems([other] if other else [])
     if watch:
         watch_status(lambda: run_async(status.status(settings)))
         return
@@ -126,7 +139,7 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts. Without a running connector:
     what the store remembers, and what the mapping says.
     """
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_SECRET)
     from connector.cli.report.console import print_json
     from connector.cli.report.order_story import story_lines
     from connector.cli.report.problems import show_problems
@@ -157,7 +170,7 @@ def grants(config_path: str | None, role: str, hosting: str | None) -> None:
 
     The role of source.dsn needs no privilege for this but to connect.
     """
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     from connector.inspect import grants
 
     click.echo(run_async(grants.grants(settings, role, hosting)), nl=False)
