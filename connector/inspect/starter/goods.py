@@ -11,10 +11,12 @@ from connector.inspect.starter.expressions import asked, column, id_text, joined
 from connector.inspect.starter.facts import ForeignKey, TableFacts
 from connector.inspect.starter.names import concepts
 from connector.inspect.starter.tables import Link, Neighbourhood
-from connector.inspect.starter.tree import Leaf, Node, One, Part, Rows
+from connector.inspect.starter.tree import Leaf, Node, One, Part, Rows, written
 
 _OF_LINE: Final = "line order header"
-_OF_PRODUCT: Final = "product variant"
+_OF_PRODUCT: Final = "product variant line"
+_GOODS: Final = ({"product"}, {"catalogue?", "product"}, {"catalog?", "product"}, {"line"}, {"product", "header"})
+"""What tables of products are called; an `item` that a line names is one, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,18 @@ def line_items(around: Neighbourhood, order: TableFacts, lines: Lines | None) ->
         fields[0] = ("id", Leaf(todo="an id of the line: unique in its order, never changed, without underscores"))
     order_by = ", ".join(column("l", facts, name) for name in lines.identity or lines.key.columns)
     where = joined(lines.key, ("l", facts), ("o", order))
-    return Rows(Part(tuple(fields)), tuple(source), (where,), order_by)
+    part = Part(tuple(fields))
+    return Rows(part, _used(source, written(part)), (where,), order_by)
+
+
+def _used(source: list[str], text: str) -> tuple[str, ...]:
+    """Without the joins that nothing is taken from."""
+    kept: list[str] = []
+    for clause in reversed(source[1:]):
+        alias = clause.partition(" AS ")[2].partition(" ")[0]
+        if f"{alias}." in text or any(f"{alias}." in other for other in kept):
+            kept.insert(0, clause)
+    return (source[0], *kept)
 
 
 def _line_id(lines: Lines) -> Leaf:
@@ -82,12 +95,12 @@ def _goods(around: Neighbourhood, line: TableFacts, source: list[str]) -> tuple[
     product = variant = None
     for link in around.referred(line):
         kind = around.means(link.table)
-        if kind == {"product"} or (kind == {"catalogue?", "product"}):
+        if kind in _GOODS:
             product = _joined(source, ("l", line), link, "p") if product is None else product
         elif "variant" in kind and kind <= {"variant", "product"}:
             variant = _joined(source, ("l", line), link, "v") if variant is None else variant
     if variant is not None and product is None:
-        found = [link for link in around.referred(variant.facts) if around.means(link.table) == {"product"}]
+        found = [link for link in around.referred(variant.facts) if around.means(link.table) in _GOODS]
         if len(found) == 1:
             product = _joined(source, ("v", variant.facts), found[0], "p")
     return product, variant
@@ -204,7 +217,8 @@ def fulfillments(around: Neighbourhood, order: TableFacts, lines: Lines | None) 
         sent = pick(order, _SENT, moment, "order header")
         if not links and sent.column is not None:
             return _all_at_once(order, lines, sent.column)
-    seen = f"; see {', '.join(str(link.table.name) for link in links)}" if links else ""
+    shown = links or around.parts(order, "ship")
+    seen = f"; see {', '.join(str(link.table.name) for link in shown)}" if shown else ""
     todo = f"what left the house, a list of id and lineItems (id, quantity); what isn't in it can't be returned{seen}"
     return Leaf(todo=todo, kind="jsonb")
 

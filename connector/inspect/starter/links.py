@@ -21,8 +21,9 @@ def linked(schema: Schema, prefixes: frozenset[str]) -> Schema:
     found = {}
     for name, facts in schema.items():
         covered = {column for key in facts.keys for column in key.columns}
-        guessed = [key for key in _by_name(schema, facts, entities) if not covered & set(key.columns)]
-        found[name] = replace(facts, keys=(*facts.keys, *guessed))
+        guessed = {(key.columns, key.table): key for key in _by_name(schema, facts, entities)}
+        more = [key for key in guessed.values() if not covered & set(key.columns)]
+        found[name] = replace(facts, keys=(*facts.keys, *more))
     return found
 
 
@@ -62,7 +63,7 @@ def _holds_key(facts: TableFacts, other: TableFacts) -> bool:
 
 def _plain(column: str) -> bool:
     """`id`, `no`, `code`, `line_no`: a name that many tables have."""
-    return concepts(column) <= _KEYS | {"line", "name"}
+    return concepts(column) <= {"key", "number", "line", "name"}
 
 
 def _named_after(

@@ -14,7 +14,7 @@ from connector.inspect.starter.goods import fulfillments, line_items, lines_of, 
 from connector.inspect.starter.names import concepts
 from connector.inspect.starter.people import Joins, address, billing_place, customer, shipping_place
 from connector.inspect.starter.tables import Neighbourhood
-from connector.inspect.starter.tree import Leaf, Node, Outputs, Part, questions, written
+from connector.inspect.starter.tree import TODO, Leaf, Node, Outputs, Part, questions, remark, written
 from connector.postgres.quoting import quoted
 
 _PLACED: Final = rules("placed date", "placed", "date", "created date", "created")
@@ -47,7 +47,7 @@ class ProposedMapping:
     @property
     def questions(self) -> list[Question]:
         """In the order of the text."""
-        lines = [number for number, line in enumerate(self.text.splitlines(), 1) if "/* TODO:" in line]
+        lines = [number for number, line in enumerate(self.text.splitlines(), 1) if line.lstrip().startswith(TODO)]
         return [Question(at, *one) for at, one in zip(lines, questions(self.outputs), strict=True)]
 
 
@@ -129,7 +129,7 @@ _HEAD: Final = """\
 
 def _text(proposed: ProposedMapping) -> str:
     order = proposed.order
-    columns = [f"{written(node)} AS {_output(name)}" for name, node in proposed.outputs]
+    columns = [f"{remark(node)}{written(node)} AS {_output(name)}" for name, node in proposed.outputs]
     key = order.table.primary_key
     note = ""
     if len(key) > 1:

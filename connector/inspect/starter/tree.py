@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import indent
 from typing import Final, TypeAlias
 
+TODO: Final = "-- TODO:"
 _STEP: Final = "    "
+_WIDTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +70,21 @@ def written(node: Node) -> str:
 
 
 def _leaf(leaf: Leaf) -> str:
-    if leaf.todo:
-        return f"NULL::{leaf.kind} /* TODO: {_comment(leaf.todo)} */"
-    return f"{leaf.sql} /* check: {_comment(leaf.check)} */" if leaf.check else leaf.sql
+    return f"NULL::{leaf.kind}" if leaf.todo else leaf.sql
 
 
-def _comment(text: str) -> str:
-    """Without what would end or begin a comment."""
-    return text.replace("*/", "* /").replace("/*", "/ *")
+def remark(node: Node) -> str:
+    """What is said above a field: that it has to be written, or looked at."""
+    if not isinstance(node, Leaf) or not (node.todo or node.check):
+        return ""
+    said = f"{TODO} {node.todo}" if node.todo else f"-- check: {node.check}"
+    return "".join(
+        f"{line}\n" for line in textwrap.wrap(said, _WIDTH, subsequent_indent="--   ", break_long_words=False)
+    )
 
 
 def _fields(part: Part) -> str:
-    return ",\n".join(indent(f"'{name}', {written(node)}", _STEP) for name, node in part.fields)
+    return ",\n".join(indent(f"{remark(node)}'{name}', {written(node)}", _STEP) for name, node in part.fields)
 
 
 def questions(outputs: Outputs, within: str = "") -> Iterator[tuple[str, str]]:
