@@ -52,6 +52,14 @@ def moment(facts: TableFacts, column: str) -> bool:
     return facts.columns[column].type in (*MOMENTS, "date")
 
 
+def deleted(facts: TableFacts, alias: str) -> list[str]:
+    """The condition that leaves out rows which are only marked as deleted."""
+    found = [
+        name for name in facts.columns if means(name, ()) in rules("deleted date", "deleted") and moment(facts, name)
+    ]
+    return [f"{alias}.{facts.quoted[name]} IS NULL" for name in found]
+
+
 def number(facts: TableFacts, column: str) -> bool:
     return facts.columns[column].type in NUMBERS | INTEGERS
 
@@ -60,12 +68,12 @@ def any_type(facts: TableFacts, column: str) -> bool:
     return column in facts.columns
 
 
-_MONEY = frozenset({"price", "amount", "charge", "total", "net", "tax", "unit", "freight", "ship", "parcel", "cents"})
+_MONEY = frozenset({"price", "amount", "net", "tax", "unit", "cents"})
 
 
-def money(facts: TableFacts, subject: Rule, own: str = "") -> Found:
-    """The amount before tax of a subject (`ship freight parcel`, `price unit`): the one that says net, else the only
-    one. Whole numbers count only where their name says that they are cents."""
+def money(facts: TableFacts, subject: Rule, own: str = "", also: Rule = frozenset()) -> Found:
+    """The amount before tax of a subject (`price`, `ship freight`): the one that says net, else the only one. Whole
+    numbers count only where their name says that they are cents. `also`: what such a name may say besides."""
     rated: list[tuple[int, str]] = []
     gross = False
     for column in facts.columns:
@@ -74,7 +82,12 @@ def money(facts: TableFacts, subject: Rule, own: str = "") -> Found:
             continue
         gross = gross or "gross" in meaning
         whole = facts.columns[column].type in INTEGERS and "cents" not in meaning
-        if not meaning <= _MONEY or whole or ("tax" in meaning and "net" not in meaning) or "line" in words(column):
+        if (
+            not meaning <= _MONEY | subject | also
+            or whole
+            or ("tax" in meaning and "net" not in meaning)
+            or "line" in words(column)
+        ):
             continue
         rated.append((2 * ("net" in meaning) + ("unit" in meaning), column))
     best = max((rate for rate, _ in rated), default=0)

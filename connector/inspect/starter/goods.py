@@ -6,10 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from connector.inspect.starter.columns import Found, any_type, having, means, moment, money, number, pick, rules, text
+from connector.inspect.starter.columns import (
+    Found,
+    any_type,
+    deleted,
+    having,
+    means,
+    moment,
+    money,
+    number,
+    pick,
+    rules,
+    text,
+)
 from connector.inspect.starter.expressions import asked, column, id_text, joined, key_text, left_join, or_asked
 from connector.inspect.starter.facts import ForeignKey, TableFacts
-from connector.inspect.starter.names import concepts
+from connector.inspect.starter.names import concepts, words
 from connector.inspect.starter.tables import Link, Neighbourhood
 from connector.inspect.starter.tree import Leaf, Node, One, Part, Rows, written
 
@@ -28,8 +40,8 @@ class Lines:
     identity: tuple[str, ...]
 
 
-def lines_of(around: Neighbourhood, order: TableFacts, chosen: Link | None = None) -> Lines | None:
-    link = chosen or around.lines(order)
+def lines_of(around: Neighbourhood, order: TableFacts) -> Lines | None:
+    link = around.lines(order)
     if link is None:
         return None
     facts = link.table
@@ -62,9 +74,9 @@ def line_items(around: Neighbourhood, order: TableFacts, lines: Lines | None) ->
     if not lines.identity:
         fields[0] = ("id", Leaf(todo="an id of the line: unique in its order, never changed, without underscores"))
     order_by = ", ".join(column("l", facts, name) for name in lines.identity or lines.key.columns)
-    where = joined(lines.key, ("l", facts), ("o", order))
+    where = (joined(lines.key, ("l", facts), ("o", order)), *deleted(facts, "l"))
     part = Part(tuple(fields))
-    return Rows(part, _used(source, written(part)), (where,), order_by)
+    return Rows(part, _used(source, written(part)), where, order_by)
 
 
 def _used(source: list[str], text: str) -> tuple[str, ...]:
@@ -112,10 +124,10 @@ def _joined(source: list[str], holder: tuple[str, TableFacts], link: Link, alias
 
 
 def _sku(line: TableFacts, product: _Joined | None, variant: _Joined | None) -> Leaf:
-    wanted = rules("sku", "product sku", "sku key", "product key", "product number")
-    found = pick(line, wanted, _no_reference, _OF_LINE)
+    found = pick(line, rules("sku", "product sku", "sku key"), _no_reference, _OF_LINE)
     if found.column is None:
         named = [name for name in line.columns if "sku" in concepts(name) and line.text(name)]
+        named = named or [name for name in line.columns if _is_code(line, name)]
         coded = pick(
             line, rules("key", "number"), lambda facts, name: _no_reference(facts, name) and _of_item(name), _OF_LINE
         )
@@ -133,6 +145,15 @@ def _sku(line: TableFacts, product: _Joined | None, variant: _Joined | None) -> 
 def _of_item(name: str) -> bool:
     """`item_code`, `itm_cd`: the code of the goods, though the word for a line is in it."""
     return "line" in concepts(name) and not {"line", "pos", "position", "row"} & set(name.lower().split("_"))
+
+
+def _is_code(line: TableFacts, name: str) -> bool:
+    """`product_code`, not `product_id`."""
+    said = means(name, _OF_LINE.split())
+    return said in rules("product key", "product number") and not _IDS & set(words(name)) and _no_reference(line, name)
+
+
+_IDS: Final = frozenset({"id", "uuid", "guid", "key", "pk", "ref"})
 
 
 def _no_reference(facts: TableFacts, name: str) -> bool:
@@ -180,14 +201,19 @@ def _price(line: TableFacts) -> Leaf:
     return Leaf(name, check="" if net else "of one unit, before tax and discounts")
 
 
+_CHARGED: Final = frozenset({"charge", "total"})
+
+
 def shipping_lines(around: Neighbourhood, order: TableFacts) -> Node:
     """What was charged for sending, before tax."""
-    found = money(order, frozenset({"ship", "freight"}), "order header")
+    found = money(order, frozenset({"ship", "deliver", "freight"}), "order header", _CHARGED)
     if found.column is None and not found.rivals:
-        found = money(order, frozenset({"parcel"}), "order header")
+        found = money(order, frozenset({"parcel"}), "order header", _CHARGED)
     if found.column is None:
         tables = [
-            str(link.table.name) for link in around.referring(order) if {"ship", "freight"} & around.means(link.table)
+            str(link.table.name)
+            for link in around.referring(order)
+            if {"ship", "deliver", "freight"} & around.means(link.table)
         ]
         where = f"; see {', '.join(tables)}" if tables and not found.rivals else ""
         return asked(found, f"what was charged for shipping, before tax: a list of id, title, priceSet{where}", "jsonb")
@@ -243,7 +269,11 @@ def _parcels(around: Neighbourhood, order: TableFacts, lines: Lines, link: Link)
     rows = Rows(
         Part((("id", Leaf(same)), ("quantity", Leaf(column("pl", held.table, quantity))))),
         (f"{held.table.written} AS pl",),
-        (joined(held.key, ("pl", held.table), ("s", parcel)), *_within(held.table, parcel, held.key, link.key)),
+        (
+            joined(held.key, ("pl", held.table), ("s", parcel)),
+            *_within(held.table, parcel, held.key, link.key),
+            *deleted(held.table, "pl"),
+        ),
         ", ".join(column("pl", held.table, name) for name in by.values()),
     )
     arrived = pick(parcel, _ARRIVED, moment, "order").column
@@ -255,7 +285,8 @@ def _parcels(around: Neighbourhood, order: TableFacts, lines: Lines, link: Link)
         *_tracking(parcel, tracking),
         ("lineItems", rows),
     ]
-    where = (joined(link.key, ("s", parcel), ("o", order)), f"{column('s', parcel, sent)} IS NOT NULL")
+    left = f"{column('s', parcel, sent)} IS NOT NULL"
+    where = (joined(link.key, ("s", parcel), ("o", order)), left, *deleted(parcel, "s"))
     by_key = ", ".join(column("s", parcel, name) for name in parcel.table.primary_key)
     return Rows(Part(tuple(fields)), (f"{parcel.written} AS s",), where, by_key)
 
@@ -289,7 +320,7 @@ def _all_at_once(order: TableFacts, lines: Lines, sent: str) -> One:
     rows = Rows(
         Part((("id", _line_id(lines)), ("quantity", or_asked(quantity, "l", facts, "how many units")))),
         (f"{facts.written} AS l",),
-        (joined(lines.key, ("l", facts), ("o", order)),),
+        (joined(lines.key, ("l", facts), ("o", order)), *deleted(facts, "l")),
         ", ".join(column("l", facts, name) for name in lines.identity),
     )
     arrived = pick(order, _ARRIVED, moment, "order header").column

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import Final
 
-from connector.inspect.starter.columns import moment, pick, rules, status, text
+from connector.inspect.starter.columns import deleted, moment, pick, rules, status, text
 from connector.inspect.starter.expressions import asked, column, id_text, or_asked
 from connector.inspect.starter.facts import Schema, TableFacts
 from connector.inspect.starter.goods import fulfillments, line_items, lines_of, order_discounts, shipping_lines
@@ -38,6 +38,7 @@ class ProposedMapping:
     order: TableFacts
     outputs: Outputs
     joins: Sequence[str]
+    where: Sequence[str]
     zoneless: bool
 
     @property
@@ -77,7 +78,13 @@ def propose(
         ("fulfillments", fulfillments(around, order, lines)),
     ]
     zoneless = placed.column is not None and order.columns[placed.column].type != "timestamptz"
-    return ProposedMapping(order, outputs, joins.clauses, zoneless)
+    return ProposedMapping(order, outputs, joins.clauses, _only_orders(order, placed.column), zoneless)
+
+
+def _only_orders(order: TableFacts, placed: str | None) -> list[str]:
+    """Rows without the time at which they were placed are no orders yet, and Redo would refuse them."""
+    optional = placed is not None and not order.columns[placed].not_null
+    return [*([f"{column('o', order, placed or '')} IS NOT NULL"] if optional else []), *deleted(order, "o")]
 
 
 def _created(order: TableFacts, name: str | None) -> Leaf | None:
@@ -136,7 +143,8 @@ def _text(proposed: ProposedMapping) -> str:
         note = f"-- order_key: {quoted(*_pair(order))}({', '.join(quoted(name) for name in key)})\n"
     body = ",\n".join(indent(each, "    ") for each in columns)
     joins = "".join(f"\n{clause}" for clause in proposed.joins)
-    return f"{_HEAD}{note}\nSELECT\n{body}\nFROM {order.written} AS o{joins}\n"
+    where = f"\nWHERE {' AND '.join(proposed.where)}" if proposed.where else ""
+    return f"{_HEAD}{note}\nSELECT\n{body}\nFROM {order.written} AS o{joins}{where}\n"
 
 
 def _pair(order: TableFacts) -> tuple[str, str]:

@@ -9,11 +9,11 @@ from connector.inspect.starter.columns import Found, having, pick, rules, text
 from connector.inspect.starter.expressions import asked, column, id_text, left_join, or_asked
 from connector.inspect.starter.facts import ForeignKey, TableFacts
 from connector.inspect.starter.names import concepts, may_mean, words
-from connector.inspect.starter.tables import Link, Neighbourhood
+from connector.inspect.starter.tables import BILL, SHIP, Link, Neighbourhood
 from connector.inspect.starter.tree import Leaf, Part
 
-_OF_PERSON: Final = "customer order ship bill address header"
-_OF_ADDRESS: Final = "address order ship bill customer header"
+_OF_PERSON: Final = "customer order ship deliver bill address header"
+_OF_ADDRESS: Final = "address order ship deliver bill customer header"
 _CODE_LENGTH: Final = 3
 _FAMILY_FIRST: Final = frozenset({"vorname", "prenom", "voornaam"})
 """Words for a first name beside which `name` (`nom`, `naam`) is the last one."""
@@ -45,27 +45,27 @@ class Joins:
         return target[0]
 
 
-def shipping_place(around: Neighbourhood, order: TableFacts, joins: Joins, chosen: Link | None = None) -> Place | None:
+def shipping_place(around: Neighbourhood, order: TableFacts, joins: Joins) -> Place | None:
     """Where it was sent: an address that the order names, or its own columns."""
-    link = chosen or around.address(order, "ship")
+    link = around.address(order, SHIP)
     if link is not None:
         return Place(joins.add(link.key, ("o", order), ("sa", link.table)), link.table)
-    own = _columns_of(order, "ship") or _columns_of(order, None)
+    own = _columns_of(order, SHIP) or _columns_of(order, frozenset())
     return Place("o", order, only=own) if own else None
 
 
 def billing_place(around: Neighbourhood, order: TableFacts, joins: Joins) -> Place | None:
-    link = around.address(order, "bill")
+    link = around.address(order, BILL)
     if link is not None:
         return Place(joins.add(link.key, ("o", order), ("ba", link.table)), link.table)
-    own = _columns_of(order, "bill")
+    own = _columns_of(order, BILL)
     return Place("o", order, only=own) if own else None
 
 
-def _columns_of(order: TableFacts, concept: str | None) -> frozenset[str]:
-    """The order's own address columns of a kind; of those that say nothing when it is None."""
-    other = {"ship", "bill"} - {concept}
-    own = [name for name in order.columns if (concept in concepts(name) if concept else "status" not in may_mean(name))]
+def _columns_of(order: TableFacts, kind: frozenset[str]) -> frozenset[str]:
+    """The order's own address columns of a kind; of those that say nothing when it is empty."""
+    other = (SHIP | BILL) - kind
+    own = [name for name in order.columns if (kind & may_mean(name) if kind else "status" not in may_mean(name))]
     own = [name for name in own if not other & concepts(name)]
     telling = {one for name in own for one in ("zip", "city", "street") if one in concepts(name)}
     return frozenset(own) if len(telling) > 1 else frozenset()

@@ -8,9 +8,11 @@ from typing import Final
 
 from connector.inspect.starter.columns import having
 from connector.inspect.starter.facts import MOMENTS, ForeignKey, Schema, TableFacts
-from connector.inspect.starter.names import concepts, words
+from connector.inspect.starter.names import concepts, may_mean, words
 from connector.model.changes import TableName
 
+SHIP: Final = frozenset({"ship", "deliver"})
+BILL: Final = frozenset({"bill"})
 _CERTAIN: Final = 8.0
 _LEAD: Final = 2.0
 _LINE_CERTAIN: Final = 5.0
@@ -141,13 +143,16 @@ class Neighbourhood:
 
         return self.best(list(self.referred(order)), score, 4.0)
 
-    def address(self, order: TableFacts, concept: str) -> Link | None:
-        """Where it was sent (`ship`) or billed (`bill`)."""
+    def address(self, order: TableFacts, kind: frozenset[str]) -> Link | None:
+        """Where it was sent (SHIP) or billed (BILL)."""
         links = [link for link in self.referred(order) if having(link.table, "zip") or having(link.table, "city")]
-        links = [link for link in links if "address" in self.means(link.table) | concepts("_".join(link.key.columns))]
-        named = [link for link in links if concept in concepts("_".join(link.key.columns)) | self.means(link.table)]
+        links = [link for link in links if "address" in self._said(link)]
+        named = [link for link in links if kind & self._said(link)]
         if len(named) == 1:
             return named[0]
-        other = "bill" if concept == "ship" else "ship"
-        plain = [link for link in links if other not in concepts("_".join(link.key.columns)) | self.means(link.table)]
-        return plain[0] if concept == "ship" and not named and len(links) == len(plain) == 1 else None
+        plain = [link for link in links if not BILL & self._said(link)]
+        return plain[0] if kind == SHIP and not named and len(links) == len(plain) == 1 else None
+
+    def _said(self, link: Link) -> frozenset[str]:
+        """What the names of a table, and of the key that leads to it, may mean."""
+        return self.means(link.table) | may_mean("_".join(link.key.columns))

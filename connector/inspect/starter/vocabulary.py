@@ -10,8 +10,8 @@ from typing import Final
 _TABLES: Final = {
     "order": "order ord sale auftrag auftraege bestellung bestell commande cde pedido orden ordine bestelling encomenda"
     " ordini",
-    "header": "header head hdr kopf entete cabecera testata kop cabecalho hd",
-    "line": "line item dtl detail detalle pos position posten zeile ligne linea riga righe regel linha lin itm entry",
+    "header": "header head hdr kopf entete cabecera testata kop cabecalho hd cab",
+    "line": "line item dtl detail det detalle pos position posten zeile ligne linea riga righe regel linha itm entry",
     "customer": "customer cust client buyer shopper kunde kunden kd cliente clienti klant user account member patron",
     "address": "address addr adr adresse anschrift direccion indirizzo indirizzi adres adressen endereco morada",
     "parcel": (
@@ -38,10 +38,8 @@ _TABLES: Final = {
 
 # Of columns, beside those above.
 _COLUMNS: Final = {
-    "ship": (
-        "ship shp shipping delivery deliver liefer versand livraison livr entrega consegna verzend verzending levering"
-        " spedizione envio recipient"
-    ),
+    "ship": "ship shp shipping versand verzend verzending envio spedizione expedition recipient",
+    "deliver": "delivery deliver dlvr liefer livraison livr entrega consegna levering bezorg",
     "bill": "bill billing invoice inv rechnung rech facturation facture facturacion fatturazione fattura factuur",
     "email": "email mail emailaddress courriel correo epost",
     "given": "first given fname firstname vorname prenom voornaam forename",
@@ -93,9 +91,10 @@ _COLUMNS: Final = {
     "iso": "iso iso2 alpha2 isocode",
     "house": "house hausnr hausnummer huisnummer civico housenumber numerocivico",
     "abbr": "abbr abbreviation",
+    "deleted": "deleted geloescht supprime eliminado verwijderd removed",
     "cents": "cent cents minor pence centime centavos",
     "other": (
-        "deleted due paid payed expected requested planned estimated approved exported expiry printed closed opened"
+        "due paid payed expected requested planned estimated approved exported expiry printed closed opened"
         " confirmed picked packed read seen"
     ),
     "prior": "old original previous undiscounted base list compare min max historical",
