@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from connector.inspect.starter.facts import INTEGERS, MOMENTS, NUMBERS, TableFacts
-from connector.inspect.starter.names import concepts, may_mean, words
+from connector.inspect.starter.schema.facts import INTEGERS, MOMENTS, NUMBERS, TableFacts
+from connector.inspect.starter.schema.names import concepts, may_mean, words
 
 Rule = frozenset[str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector.inspect.starter.columns import Found
-from connector.inspect.starter.facts import TEXTS, ForeignKey, TableFacts
+from connector.inspect.starter.schema.facts import TEXTS, ForeignKey, TableFacts
 from connector.inspect.starter.tree import Leaf
 
 

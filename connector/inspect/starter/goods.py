@@ -20,8 +20,8 @@ from connector.inspect.starter.columns import (
     text,
 )
 from connector.inspect.starter.expressions import asked, column, id_text, joined, key_text, left_join, or_asked
-from connector.inspect.starter.facts import ForeignKey, TableFacts
-from connector.inspect.starter.names import concepts, words
+from connector.inspect.starter.schema.facts import ForeignKey, TableFacts
+from connector.inspect.starter.schema.names import concepts, words
 from connector.inspect.starter.tables import Link, Neighbourhood
 from connector.inspect.starter.tree import Leaf, Node, One, Part, Rows, written
 

@@ -9,11 +9,11 @@ from typing import Final
 
 from connector.inspect.starter.columns import deleted, moment, pick, rules, status, text
 from connector.inspect.starter.expressions import asked, column, id_text, or_asked
-from connector.inspect.starter.facts import Schema, TableFacts
 from connector.inspect.starter.goods import fulfillments, line_items, lines_of, order_discounts, shipping_lines
-from connector.inspect.starter.names import concepts
 from connector.inspect.starter.people import Joins, address, billing_place, customer, shipping_place
-from connector.inspect.starter.tables import Neighbourhood
+from connector.inspect.starter.schema.facts import TableFacts
+from connector.inspect.starter.schema.names import concepts
+from connector.inspect.starter.tables import Link, Neighbourhood
 from connector.inspect.starter.tree import TODO, Leaf, Node, Outputs, Part, questions, remark, written
 from connector.postgres.quoting import quoted
 
@@ -53,12 +53,13 @@ class ProposedMapping:
 
 
 def propose(
-    schema: Schema, prefixes: frozenset[str], order: TableFacts, currency: str | None = None
+    around: Neighbourhood, order: TableFacts, *, currency: str | None = None, sent_to: Link | None = None
 ) -> ProposedMapping:
-    """For orders that are rows of this table. `currency`: of all of them, where no column says it."""
-    around, joins = Neighbourhood(schema, prefixes), Joins()
-    place = shipping_place(around, order, joins)
-    sent_to = address(place, around, joins)
+    """For orders that are rows of this table. `currency`: of all of them, where no column says it; `sent_to`: the
+    shipping address, where names don't tell."""
+    joins = Joins()
+    place = shipping_place(around, order, joins, sent_to)
+    shipping = address(place, around, joins)
     billed = billing_place(around, order, joins)
     lines = lines_of(around, order)
     placed = pick(order, _PLACED, moment, "order header")
@@ -70,7 +71,7 @@ def propose(
         ("shopCurrency", money if money.sql else Leaf(todo="the currency of the books: that of the shopper, mostly")),
         *_cancelled(order),
         ("customer", customer(around, order, place, joins)),
-        ("shippingAddress", sent_to),
+        ("shippingAddress", shipping),
         *((("billingAddress", _known(address(billed, around, joins))),) if billed is not None else ()),
         ("lineItems", line_items(around, order, lines)),
         ("orderDiscounts", order_discounts(around, order)),

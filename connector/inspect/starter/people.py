@@ -7,8 +7,8 @@ from typing import Final
 
 from connector.inspect.starter.columns import Found, having, pick, rules, text
 from connector.inspect.starter.expressions import asked, column, id_text, left_join, or_asked
-from connector.inspect.starter.facts import ForeignKey, TableFacts
-from connector.inspect.starter.names import concepts, may_mean, words
+from connector.inspect.starter.schema.facts import ForeignKey, TableFacts
+from connector.inspect.starter.schema.names import concepts, may_mean, words
 from connector.inspect.starter.tables import BILL, SHIP, Link, Neighbourhood
 from connector.inspect.starter.tree import Leaf, Part
 
@@ -45,9 +45,9 @@ class Joins:
         return target[0]
 
 
-def shipping_place(around: Neighbourhood, order: TableFacts, joins: Joins) -> Place | None:
+def shipping_place(around: Neighbourhood, order: TableFacts, joins: Joins, chosen: Link | None = None) -> Place | None:
     """Where it was sent: an address that the order names, or its own columns."""
-    link = around.address(order, SHIP)
+    link = chosen or around.address(order, SHIP)
     if link is not None:
         return Place(joins.add(link.key, ("o", order), ("sa", link.table)), link.table)
     own = _columns_of(order, SHIP) or _columns_of(order, frozenset())

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.inspect.starter.columns import having
-from connector.inspect.starter.facts import MOMENTS, ForeignKey, Schema, TableFacts
-from connector.inspect.starter.names import concepts, may_mean, words
+from connector.inspect.starter.schema.facts import MOMENTS, ForeignKey, Schema, TableFacts
+from connector.inspect.starter.schema.names import concepts, may_mean, words
 from connector.model.changes import TableName
 
 SHIP: Final = frozenset({"ship", "deliver"})
@@ -143,10 +143,14 @@ class Neighbourhood:
 
         return self.best(list(self.referred(order)), score, 4.0)
 
+    def addresses(self, order: TableFacts) -> list[Link]:
+        """Addresses that an order names, whatever for."""
+        links = [link for link in self.referred(order) if having(link.table, "zip") or having(link.table, "city")]
+        return [link for link in links if "address" in self._said(link)]
+
     def address(self, order: TableFacts, kind: frozenset[str]) -> Link | None:
         """Where it was sent (SHIP) or billed (BILL)."""
-        links = [link for link in self.referred(order) if having(link.table, "zip") or having(link.table, "city")]
-        links = [link for link in links if "address" in self._said(link)]
+        links = self.addresses(order)
         named = [link for link in links if kind & self._said(link)]
         if len(named) == 1:
             return named[0]

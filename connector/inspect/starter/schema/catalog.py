@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from connector.inspect.starter.facts import ForeignKey, Schema, TableFacts
+from connector.inspect.starter.schema.facts import ForeignKey, Schema, TableFacts
 from connector.model.changes import TableName
 from connector.projection.catalog.tables import read_tables
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from connector.inspect.starter.vocabulary import NOISE, SECOND, WORDS
+from connector.inspect.starter.schema.vocabulary import NOISE, SECOND, WORDS
 
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _LIGATURES: Final = str.maketrans({"ß": "ss", "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
@@ -43,7 +43,7 @@ def _known(word: str) -> str | None:
     """The word as the vocabulary has it: in the singular."""
     if word in WORDS or word in NOISE:
         return word
-    for ending, instead in (("ies", "y"), ("es", ""), ("s", ""), ("en", ""), ("n", ""), ("e", "")):
+    for ending, instead in (("ies", "y"), ("s", ""), ("es", ""), ("en", ""), ("n", ""), ("e", "")):
         stem = word.removesuffix(ending) + instead
         if stem != word and len(stem) >= _SHORTEST and word.endswith(ending) and stem in WORDS:
             return stem

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from connector.inspect.starter.facts import ForeignKey, Schema, TableFacts
-from connector.inspect.starter.names import concepts, singular, words
+from connector.inspect.starter.schema.facts import ForeignKey, Schema, TableFacts
+from connector.inspect.starter.schema.names import concepts, singular, words
 from connector.model.changes import TableName
 from connector.projection.catalog.columns import comparable
 
