@@ -9,7 +9,7 @@ import click
 
 from connector import __version__
 from connector.cli.exit_codes import Group
-from connector.cli.verbs import approve, control, dead_letters, inspection, run
+from connector.cli.verbs import approve, control, dead_letters, init, inspection, run
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,6 +19,7 @@ def main() -> None:
 
 
 for verb in (
+    init.init,
     run.run,
     inspection.check,
     inspection.explain,

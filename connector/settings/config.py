@@ -7,7 +7,7 @@ the nearest known one. No value of a setting is ever part of an error.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_origin
 
@@ -29,6 +29,7 @@ from connector.settings.sources import (
     unstorable,
 )
 
+_DSN: Final = "source.dsn"
 _PATHS: Final = {
     "mapping": {"path": str(sections.MappingSettings().path)},
     "checkpoints": {"url": sections.CheckpointSettings().url.get_secret_value()},
@@ -104,7 +105,7 @@ class Settings(BaseSettings):
         return self
 
 
-def load(path: str | None = None, unused: Iterable[str] = ()) -> Settings:
+def load(path: str | None = None, unused: Collection[str] = ()) -> Settings:
     """Read `path`, else the file that CONNECTOR_CONFIG names, else ./connector.toml when there is one.
 
     Relative paths in the file are relative to it. `unused`: settings that the caller does without, though `run` needs
@@ -120,7 +121,7 @@ def load(path: str | None = None, unused: Iterable[str] = ()) -> Settings:
     problems = [
         *unknown_variables(os.environ, known),
         *unreadable_variables(os.environ, structured_keys()),
-        *add_files(values, file.parent, os.environ, known),
+        *add_files(values, file.parent, os.environ, known, unused),
         *unstorable(values),
     ]
     fill(values, unused, os.environ)
@@ -132,6 +133,16 @@ def load(path: str | None = None, unused: Iterable[str] = ()) -> Settings:
         if not problems and not (problems := list(unstorable(settings.model_dump()))):  # JSON of the environment, too
             return settings
     raise ConfigurationError(problems)
+
+
+def dsn_of_environment() -> str | None:
+    """`source.dsn`, as far as the environment alone gives it. Raises ConfigurationError for a file that can't be read."""
+    values: dict[str, Any] = {}
+    problems = [*add_files(values, Path(), os.environ, [_DSN])]
+    if problems:
+        raise ConfigurationError(problems)
+    given = os.environ.get(env_name(_DSN)) or values.get("source", {}).get("dsn")
+    return None if given is None else str(given)
 
 
 def known_keys() -> Iterator[str]:

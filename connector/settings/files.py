@@ -55,10 +55,14 @@ def _from_here(written: str, folder: Path) -> str:
 
 
 def add_files(
-    values: dict[str, Any], folder: Path, environment: Mapping[str, str], known: Collection[str]
+    values: dict[str, Any],
+    folder: Path,
+    environment: Mapping[str, str],
+    known: Collection[str],
+    unused: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """Put what files hold into the values. The environment's beat the settings file's; the variable itself beats
-    both."""
+    """Put what files hold into the values. The environment's beat the settings file's; the variable itself beats both.
+    Files of what is `unused` aren't read."""
     given = {name.upper() for name, value in environment.items() if value}
     for named in _in_settings(values, folder, known):
         table = _table(values, named.key)
@@ -66,10 +70,15 @@ def add_files(
         name = env_name(".".join(named.key))
         if named.key[-1] in table:
             yield Problem("is given twice", f"keep one: {named.where}, or {'.'.join(named.key)}", named.where)
-        elif not given & {name, name + FILE_SUFFIX}:
+        elif not given & {name, name + FILE_SUFFIX} and not _skipped(named, unused):
             yield from _add(values, named)
     for named in _in_environment(environment, known):
-        yield from _add(values, named)
+        if not _skipped(named, unused):
+            yield from _add(values, named)
+
+
+def _skipped(named: _Named, unused: Collection[str]) -> bool:
+    return ".".join(named.key) in unused or f"redo.{_of_store(named.key)}" in unused
 
 
 def _add(values: dict[str, Any], named: _Named) -> Iterator[Problem]:

@@ -51,6 +51,11 @@ async def check(settings: Settings) -> list[Problem]:
     return [*problems, *await store_problems(settings), *unverified(dsns, config.environment())]
 
 
+async def check_database(settings: Settings) -> list[Problem]:
+    """What can be looked at before there is a secret of Redo's: mapping, source, the first orders."""
+    return await _database_problems(settings, factories.redo_contract(settings))
+
+
 async def _database_problems(settings: Settings, contract: RedoContract) -> list[Problem]:
     """First what can be seen without any privilege, so that all that is missing is reported at once."""
     try:

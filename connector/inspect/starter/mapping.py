@@ -14,7 +14,7 @@ from connector.inspect.starter.people import Joins, address, billing_place, cust
 from connector.inspect.starter.schema.facts import TableFacts
 from connector.inspect.starter.schema.names import concepts
 from connector.inspect.starter.tables import Link, Neighbourhood
-from connector.inspect.starter.tree import TODO, Leaf, Node, Outputs, Part, questions, remark, written
+from connector.inspect.starter.tree import CHECK, TODO, Leaf, Node, Outputs, Part, leaves, questions, remark, written
 from connector.postgres.quoting import quoted
 
 _PLACED: Final = rules("placed date", "placed", "date", "created date", "created")
@@ -33,13 +33,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class ProposedMapping:
-    """`outputs`: the tree; `zoneless`: the time of an order says no zone."""
+    """`outputs`: the tree of fields; `joins`, `where`: of its FROM; `zoneless`: the time of an order, where it says no
+    zone."""
 
     order: TableFacts
     outputs: Outputs
     joins: Sequence[str]
     where: Sequence[str]
-    zoneless: bool
+    zoneless: str | None
 
     @property
     def text(self) -> str:
@@ -48,8 +49,23 @@ class ProposedMapping:
     @property
     def questions(self) -> list[Question]:
         """In the order of the text."""
-        lines = [number for number, line in enumerate(self.text.splitlines(), 1) if line.lstrip().startswith(TODO)]
-        return [Question(at, *one) for at, one in zip(lines, questions(self.outputs), strict=True)]
+        return [Question(at, *one) for at, one in zip(self._lines(TODO), questions(self.outputs), strict=True)]
+
+    @property
+    def checks(self) -> list[int]:
+        """Lines with what is to be looked at."""
+        return self._lines(CHECK)
+
+    @property
+    def filled(self) -> int:
+        return sum(1 for _, leaf in leaves(self.outputs) if leaf.sql)
+
+    @property
+    def lacks_currency(self) -> bool:
+        return any(path == "presentmentCurrency" for path, _ in questions(self.outputs))
+
+    def _lines(self, beginning: str) -> list[int]:
+        return [at for at, line in enumerate(self.text.splitlines(), 1) if line.lstrip().startswith(beginning)]
 
 
 def propose(
@@ -78,7 +94,8 @@ def propose(
         ("shippingLines", shipping_lines(around, order)),
         ("fulfillments", fulfillments(around, order, lines)),
     ]
-    zoneless = placed.column is not None and order.columns[placed.column].type != "timestamptz"
+    zoned = placed.column is None or order.columns[placed.column].type == "timestamptz"
+    zoneless = None if zoned else f"{order.name}.{placed.column}"
     return ProposedMapping(order, outputs, joins.clauses, _only_orders(order, placed.column), zoneless)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-SECRET_FILE: Final = "secrets/api_secret"
+API_TOKEN: Final = "secrets/api_secret"
 """Where the API secret goes, beside connector.toml."""
 
 _TEXT: Final = """\
@@ -13,8 +13,8 @@ _TEXT: Final = """\
 # to this file. Every key is also a variable of the environment: CONNECTOR_<SECTION>__<KEY>.
 
 [source]
-# The OMS's database. No password here: ~/.pgpass has it (or the file that PGPASSFILE names), or PGPASSWORD; or write the
-# whole string with it into a file, and name that by CONNECTOR_SOURCE__DSN_FILE, or here: dsn_file = "secrets/dsn".
+# The OMS's database. No password here: ~/.pgpass has it (or the file that PGPASSFILE names), or PGPASSWORD; or write
+# the whole string with it into a file, and name that by CONNECTOR_SOURCE__DSN_FILE, or here: dsn_file = "secrets/dsn".
 dsn = {dsn}
 {zone}
 
@@ -48,7 +48,7 @@ def settings_text(dsn: str, store_id: str | None, zoneless: str | None) -> str:
         dsn=_toml(dsn),
         zone=f"# {said}the zone of time stamps without one, an IANA name such as America/New_York.\n{zone}",
         store=store,
-        secret=SECRET_FILE,
+        secret=API_TOKEN,
     )
 
 

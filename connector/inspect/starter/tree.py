@@ -9,6 +9,7 @@ from textwrap import indent
 from typing import Final, TypeAlias
 
 TODO: Final = "-- TODO:"
+CHECK: Final = "-- check:"
 _STEP: Final = "    "
 _WIDTH: Final = 100
 
@@ -77,7 +78,7 @@ def remark(node: Node) -> str:
     """What is said above a field: that it has to be written, or looked at."""
     if not isinstance(node, Leaf) or not (node.todo or node.check):
         return ""
-    said = f"{TODO} {node.todo}" if node.todo else f"-- check: {node.check}"
+    said = f"{TODO} {node.todo}" if node.todo else f"{CHECK} {node.check}"
     return "".join(
         f"{line}\n" for line in textwrap.wrap(said, _WIDTH, subsequent_indent="--   ", break_long_words=False)
     )
