@@ -136,7 +136,7 @@ def load(path: str | None = None, unused: Collection[str] = ()) -> Settings:
 
 
 def dsn_of_environment() -> str | None:
-    """`source.dsn`, as far as the environment alone gives it. Raises ConfigurationError for a file that can't be read."""
+    """`source.dsn`, as far as the environment alone gives it. Raises ConfigurationError for an unreadable file."""
     values: dict[str, Any] = {}
     problems = [*add_files(values, Path(), os.environ, [_DSN])]
     if problems:

@@ -155,9 +155,9 @@ def _address(found: Look, order: TableFacts, wishes: _Wishes) -> Link | None:
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:
     """Raises ConfigurationError. A file that came to be meanwhile isn't overwritten either."""
-    from connector.inspect.starter.settings_file import API_TOKEN
+    from connector.inspect.starter.settings_file import SECRET_FILE
 
-    secret = folder / API_TOKEN
+    secret = folder / SECRET_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         secret.parent.mkdir(mode=0o700, exist_ok=True)

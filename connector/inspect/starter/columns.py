@@ -71,16 +71,21 @@ def any_type(facts: TableFacts, column: str) -> bool:
 _MONEY = frozenset({"price", "amount", "net", "tax", "unit", "cents"})
 
 
+_BEFORE = "undiscounted"
+"""Where one amount says so, the others are after discounts."""
+
+
 def money(facts: TableFacts, subject: Rule, own: str = "", also: Rule = frozenset()) -> Found:
     """The amount before tax of a subject (`price`, `ship freight`): the one that says net, else the only one. Whole
     numbers count only where their name says that they are cents. `also`: what such a name may say besides."""
     rated: list[tuple[int, str]] = []
-    gross = False
+    gross = unsure = False
     for column in facts.columns:
         meaning = means(column, own.split())
         if not meaning & subject or not number(facts, column):
             continue
         gross = gross or "gross" in meaning
+        unsure = unsure or _BEFORE in words(column)
         whole = facts.columns[column].type in INTEGERS and "cents" not in meaning
         if (
             not meaning <= _MONEY | subject | also
@@ -92,7 +97,7 @@ def money(facts: TableFacts, subject: Rule, own: str = "", also: Rule = frozense
         rated.append((2 * ("net" in meaning) + ("unit" in meaning), column))
     best = max((rate for rate, _ in rated), default=0)
     found = [column for rate, column in rated if rate == best]
-    certain = len(found) == 1 and (best >= 2 or not gross)
+    certain = len(found) == 1 and (best >= 2 or not gross) and not unsure
     return Found(found[0]) if certain else Found(None, tuple(column for _, column in rated))
 
 

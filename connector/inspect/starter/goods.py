@@ -175,6 +175,8 @@ def _product_id(line: TableFacts, product: _Joined | None, variant: _Joined | No
             named, empty = f"{column('l', line, own)}::text", not line.columns[own].not_null
     if named is None:
         return Leaf(sku.sql, check="the same as the sku") if sku.sql else Leaf(todo="an id of the product")
+    if named.removesuffix("::text") == sku.sql:
+        return Leaf(sku.sql)
     # A product that was deleted leaves its line behind.
     return Leaf(f"coalesce({named}, {sku.sql})") if empty and sku.sql else Leaf(named)
 
@@ -235,13 +237,15 @@ def order_discounts(around: Neighbourhood, order: TableFacts) -> Leaf:
 
 
 def fulfillments(around: Neighbourhood, order: TableFacts, lines: Lines | None) -> Node:
-    """What left the house: parcels with their lines, or, with a date in the order itself, all of it."""
+    """What left the house: parcels with their lines; or, with a date in the order itself and no table of parcels
+    anywhere, all of it."""
     links = around.parts(order, "parcel", without=frozenset({"line", "status", "refund", "tax", "discount", "payment"}))
     if lines is not None and lines.identity:
         if len(links) == 1 and (made := _parcels(around, order, lines, links[0])) is not None:
             return made
         sent = pick(order, _SENT, moment, "order header")
-        if not links and sent.column is not None:
+        elsewhere = any("parcel" in around.means(facts) for facts in around.schema.values())
+        if sent.column is not None and not elsewhere:
             return _all_at_once(order, lines, sent.column)
     shown = links or around.parts(order, "ship")
     seen = f"; see {', '.join(str(link.table.name) for link in shown)}" if shown else ""
@@ -327,7 +331,7 @@ def _all_at_once(order: TableFacts, lines: Lines, sent: str) -> One:
     tracking = pick(order, rules("tracking", "tracking number"), text, "order header parcel ship").column
     fields: list[tuple[str, Node]] = [
         ("id", Leaf("'parcel'")),
-        ("shippingDate", Leaf(column("o", order, sent))),
+        ("shippingDate", Leaf(column("o", order, sent), check="when it left the house, not when it should")),
         *((("deliveryDate", Leaf(column("o", order, arrived))),) if arrived else ()),
         *((name, _in_order(node, order, tracking)) for name, node in _tracking(order, tracking)),
         ("lineItems", rows),

@@ -12,8 +12,8 @@ from connector.inspect.starter.schema.names import concepts, may_mean, words
 from connector.inspect.starter.tables import BILL, SHIP, Link, Neighbourhood
 from connector.inspect.starter.tree import Leaf, Part
 
-_OF_PERSON: Final = "customer order ship deliver bill address header"
-_OF_ADDRESS: Final = "address order ship deliver bill customer header"
+_OF_PERSON: Final = "customer order ship deliver parcel bill address header"
+_OF_ADDRESS: Final = "address order ship deliver parcel bill customer header"
 _CODE_LENGTH: Final = 3
 _FAMILY_FIRST: Final = frozenset({"vorname", "prenom", "voornaam"})
 """Words for a first name beside which `name` (`nom`, `naam`) is the last one."""

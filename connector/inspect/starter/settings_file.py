@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-API_TOKEN: Final = "secrets/api_secret"
+SECRET_FILE: Final = "secrets/api_secret"  # noqa: S105 -- a path
 """Where the API secret goes, beside connector.toml."""
 
 _TEXT: Final = """\
@@ -48,7 +48,7 @@ def settings_text(dsn: str, store_id: str | None, zoneless: str | None) -> str:
         dsn=_toml(dsn),
         zone=f"# {said}the zone of time stamps without one, an IANA name such as America/New_York.\n{zone}",
         store=store,
-        secret=API_TOKEN,
+        secret=SECRET_FILE,
     )
 
 

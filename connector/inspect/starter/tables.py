@@ -11,7 +11,7 @@ from connector.inspect.starter.schema.facts import MOMENTS, ForeignKey, Schema, 
 from connector.inspect.starter.schema.names import concepts, may_mean, words
 from connector.model.changes import TableName
 
-SHIP: Final = frozenset({"ship", "deliver"})
+SHIP: Final = frozenset({"ship", "deliver", "parcel"})
 BILL: Final = frozenset({"bill"})
 _CERTAIN: Final = 8.0
 _LEAD: Final = 2.0
