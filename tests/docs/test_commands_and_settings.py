@@ -63,7 +63,7 @@ def test_the_list_of_commands_fits_a_terminal_of_80_columns() -> None:
 
 def test_every_command_but_those_without_settings_takes_config() -> None:
     without = {path[0] for path, command in leaves(main) if "config_path" not in {it.name for it in command.params}}
-    assert without == {"sandbox", "demo"}
+    assert without == {"init", "sandbox", "demo"}
 
 
 def fields() -> Iterator[tuple[str, FieldInfo]]:

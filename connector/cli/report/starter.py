@@ -16,7 +16,8 @@ def left_to_do(folder: Path, proposed: ProposedMapping, *, known_store: bool) ->
     """On standard output; what `check` finds follows on standard error."""
     mapping, settings = folder / "mapping.sql", folder / "connector.toml"
     asked, filled = len(proposed.questions), proposed.filled
-    click.echo(f"Orders are rows of {proposed.order.name}. {filled} fields are filled in, {asked} are left to you.")
+    left = "1 is" if asked == 1 else f"{asked} are"
+    click.echo(f"Orders are rows of {proposed.order.name}. {filled} fields are filled in, {left} left to you.")
     click.echo(f"Wrote {mapping}, {settings} and {folder / 'secrets'}. Left to do, in order:")
     for number, step in enumerate(_steps(mapping, settings, proposed, known_store), 1):
         click.echo(f"{number:>3}. {step}")

@@ -63,7 +63,7 @@ class _Wishes:
 @click.option("--sample", is_flag=True, help="Read which words the status of orders has. Else no row is read.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 def init(output_dir: Path, schemas: tuple[str, ...], store_id: str | None, **given: Any) -> None:
-    """Write a first mapping.sql and connector.toml from the tables that there are.
+    """Write a first mapping and settings from the live tables.
 
     Reads the catalog, recognises which table holds orders and what belongs to them, and leaves a TODO where it isn't
     certain. Overwrites nothing, and changes nothing in the database.
