@@ -35,7 +35,10 @@ def furnish(cluster: Cluster, orders: int, fan: int, seed: int) -> None:
 
 
 def fill(conn: psycopg.Connection[Any], orders: int, fan: int, seed: int, block: int = BLOCK) -> None:
-    """Fill the empty schema. `orders`: fewer than a block or a multiple of it"""
+    """Fill the empty schema. `orders`: fewer than a block or a multiple of it. Raises ValueError for any other
+    number."""
+    if orders > block and orders % block:
+        raise ValueError(f"{orders} orders are no multiple of {block}")
     oms.seed(conn, min(orders, block), seed)
     if orders > block:
         _copy(conn, orders // block - 1, block)

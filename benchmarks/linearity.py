@@ -38,7 +38,7 @@ class Scale:
     """How much is measured: the OMS's size, the limits (requests/s), and for how long each (s). `kind` of limit and
     `latency_ms` are the sandbox's switches."""
 
-    orders: int = 24_000
+    orders: int = 20_000
     limits: tuple[int, ...] = (50, 200, 1000)
     seconds: float = 45.0
     kind: str = "fixed"

@@ -154,9 +154,9 @@ def section(summary: Mapping[str, Figures], variants: Mapping[str, Run], facts: 
 
 
 def _aims(summary: Mapping[str, Figures]) -> list[str]:
-    lines = ["| | before | aim | reached | |", "|---|---:|---:|---:|---|"]
+    lines = ["| | aim | reached | |", "|---|---:|---:|---|"]
     for aim, value in reached(summary):
-        cells = [shown(aim.name, each) for each in (aim.before, aim.aim, value)]
+        cells = [shown(aim.name, each) for each in (aim.aim, value)]
         lines.append(f"| {aim.words} | {' | '.join(cells)} | {'met' if aim.met(value) else 'missed'} |")
     return lines
 
