@@ -21,8 +21,9 @@ from connector.settings.sources import DEFAULT_PATH, FILE_SUFFIX, PREFIX, STORE_
 _SUFFIX: Final = FILE_SUFFIX.lower()
 _SQLITE: Final = "sqlite:///"
 _STORE_KEYS: Final = ("api_secret", "base_url", "orders_url")
-_SECRETS: Final = ("redo.api_secret", "checkpoints.payload_keys", "status.token")
-_DSNS: Final = ("source.dsn", "source.read_dsn", "checkpoints.url")
+SECRETS: Final = ("redo.api_secret", "checkpoints.payload_keys", "status.token")
+DSNS: Final = ("source.dsn", "source.read_dsn", "checkpoints.url")
+"""Those that may hold a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def files_with_secrets(path: str | None) -> Iterator[tuple[str, Path]]:
     values = read_toml(file) if file.exists() else {}
     if any(_is_secret(key, text) for key, text in _texts(values)):
         yield str(file), file
-    keys, environment = (*_SECRETS, *_DSNS), dict(sorted(os.environ.items()))
+    keys, environment = (*SECRETS, *DSNS), dict(sorted(os.environ.items()))
     for named in [*_in_settings(values, file.parent, keys), *_in_environment(environment, keys)]:
         text = named.file.read_text(encoding="utf-8", errors="replace") if named.file.is_file() else ""
         if _is_secret(named.key, text.strip()):
@@ -152,4 +153,4 @@ def files_with_secrets(path: str | None) -> Iterator[tuple[str, Path]]:
 
 def _is_secret(key: tuple[str, ...], text: str) -> bool:
     name = ".".join(key)
-    return name in _SECRETS or _of_store(key) == "api_secret" or (name in _DSNS and holds_password(text))
+    return name in SECRETS or _of_store(key) == "api_secret" or (name in DSNS and holds_password(text))

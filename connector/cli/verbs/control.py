@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--verify-redo", type=COUNT, metavar="N", help="Then read N random orders back from Redo and compare.")
 @no_wait_option
 def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool, as_json: bool) -> None:
-    """Compare every order with its checkpoint, push what differs.
+    """Compare every order, and push what differs.
 
     With a connector running it does so; else one runs here until that is done.
     """

@@ -1,4 +1,4 @@
-"""The verbs that look: check, explain, preview, status, explain-order, grants. They change nothing."""
+"""The verbs that look: check, explain, preview, status, explain-order, grants, settings-schema. They change nothing."""
 
 from __future__ import annotations
 
@@ -165,7 +165,8 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     "--role", type=NAME, default="redo_connector", show_default=True, help="The role that the connector logs in as."
 )
 @click.option("--for", "hosting", type=click.Choice(HOSTINGS), help="Where the database is; by default, as recognised.")
-def grants(config_path: str | None, role: str, hosting: str | None) -> None:
+@click.option("--revoke", is_flag=True, help="Print the SQL that takes it all back.")
+def grants(config_path: str | None, role: str, hosting: str | None, *, revoke: bool) -> None:
     """Print the SQL with which a DBA lets the connector in. It gives what is needed, and nothing more.
 
     The role of source.dsn needs no privilege for this but to connect.
@@ -173,4 +174,14 @@ def grants(config_path: str | None, role: str, hosting: str | None) -> None:
     settings = settings_of(config_path, NO_REDO)
     from connector.inspect import grants
 
-    click.echo(run_async(grants.grants(settings, role, hosting)), nl=False)
+    script = grants.revocation if revoke else grants.grants
+    click.echo(run_async(script(settings, role, hosting)), nl=False)
+
+
+@click.command("settings-schema")
+def settings_schema() -> None:
+    """Print the JSON schema of connector.toml, for editors."""
+    from connector.cli.report.console import print_json
+    from connector.settings.json_schema import json_schema
+
+    print_json(json_schema())

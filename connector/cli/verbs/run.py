@@ -116,7 +116,7 @@ def _secret_in(file: TextIO) -> str:
 @click.option("--rate", default=40.0, show_default=True, help="Transactions a second.")
 @click.option("--seed", default=1, show_default=True, help="Of the traffic.")
 def demo(seconds: float, orders: int, rate: float, seed: int, *, forever: bool) -> None:
-    """The connector between an embedded Postgres and a local Redo."""
+    """The whole connector: embedded Postgres, a local Redo."""
     from rich.console import Console
 
     from connector.demo.run import run as play
