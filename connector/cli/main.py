@@ -13,7 +13,6 @@ from connector import __version__
 from connector.cli.exit_codes import Group
 from connector.cli.verbs import approve, control, dead_letters, init, inspection, run
 
-
 _STAGES: Final = {
     "Set up": (
         init.init,

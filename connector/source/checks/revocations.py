@@ -1,7 +1,7 @@
 """The SQL with which a DBA takes back what `grants` gave: slot, publications, privileges, role.
 
-Read from the catalog and not from a mapping, so that what an earlier mapping needed is taken back, too. Nothing of it is
-run here, and no object of the role's own is dropped but its publications.
+Read from the catalog and not from a mapping, so that what an earlier mapping needed is taken back, too. Nothing of it
+is run here, and no object of the role's own is dropped but its publications.
 """
 
 from __future__ import annotations
