@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from connector.model.errors import ConfigurationError
@@ -19,7 +19,7 @@ SCHEMA = json_schema()
 
 
 def fits(written: str) -> bool:
-    return bool(jsonschema.Draft7Validator(SCHEMA).is_valid(tomllib.loads(written)))
+    return jsonschema_rs.Draft7Validator(SCHEMA).is_valid(tomllib.loads(written))
 
 
 def table(key: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def table(key: str) -> dict[str, Any]:
 
 
 def test_it_is_a_schema_of_draft_7() -> None:
-    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    jsonschema_rs.meta.validate(SCHEMA)
 
 
 def test_every_setting_is_in_it_and_no_other_with_its_default() -> None:
@@ -40,7 +40,7 @@ def test_every_setting_is_in_it_and_no_other_with_its_default() -> None:
     for key in known:
         made = table(key)["properties"][key.partition(".")[2]]
         if "default" in made:
-            assert jsonschema.Draft7Validator(made).is_valid(made["default"]), key
+            assert jsonschema_rs.Draft7Validator(made).is_valid(made["default"]), key
         assert "**" not in str(made)
 
 

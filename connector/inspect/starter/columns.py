@@ -35,12 +35,16 @@ def having(facts: TableFacts, concept: str) -> list[str]:
 
 
 def pick(facts: TableFacts, wanted: Sequence[Rule], fits: Callable[[TableFacts, str], bool], own: str = "") -> Found:
-    """The column of the first rule that any column obeys; where several do, nobody knows."""
-    fitting = [(column, means(column, own.split())) for column in facts.columns if fits(facts, column)]
-    for rule in wanted:
-        found = [column for column, meaning in fitting if meaning == rule]
-        if found:
-            return Found(found[0]) if len(found) == 1 else Found(None, tuple(found))
+    """The column of the first rule that any column obeys, by its name, else by its comment; where several do, nobody
+    knows."""
+    fitting = [column for column in facts.columns if fits(facts, column)]
+    commented = {column: facts.comments[column] for column in fitting if column in facts.comments}
+    for said in ({column: column for column in fitting}, commented):
+        meaning = {column: means(words_, own.split()) for column, words_ in said.items()}
+        for rule in wanted:
+            found = [column for column in meaning if meaning[column] == rule]
+            if found:
+                return Found(found[0]) if len(found) == 1 else Found(None, tuple(found))
     return Found()
 
 

@@ -44,11 +44,12 @@ def left_join(key: ForeignKey, holder: tuple[str, TableFacts], target: tuple[str
 
 def asked(found: Found, todo: str, kind: str = "text") -> Leaf:
     """A question, with the columns between which nobody could decide."""
-    rivals = f"; it may be one of {', '.join(found.rivals)}" if found.rivals else ""
+    one_of = "one of " if len(found.rivals) > 1 else ""
+    rivals = f"; it may be {one_of}{', '.join(found.rivals)}" if found.rivals else ""
     return Leaf(todo=todo + rivals, kind=kind)
 
 
-def or_asked(found: Found, alias: str, facts: TableFacts, todo: str, check: str = "") -> Leaf:
+def or_asked(found: Found, alias: str, facts: TableFacts, todo: str, kind: str = "text", check: str = "") -> Leaf:
     if found.column is None:
-        return asked(found, todo)
+        return asked(found, todo, kind)
     return Leaf(column(alias, facts, found.column), check=check)

@@ -1,4 +1,4 @@
-"""The lines of an order, what was sent of them, and what was charged beside them."""
+"""The lines of an order, and what was bought."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from connector.inspect.starter.columns import (
     deleted,
     having,
     means,
-    moment,
     money,
     number,
     pick,
@@ -23,9 +22,10 @@ from connector.inspect.starter.expressions import asked, column, id_text, joined
 from connector.inspect.starter.schema.facts import ForeignKey, TableFacts
 from connector.inspect.starter.schema.names import concepts, words
 from connector.inspect.starter.tables import Link, Neighbourhood
-from connector.inspect.starter.tree import Leaf, Node, One, Part, Rows, written
+from connector.inspect.starter.tree import Leaf, Node, Part, Rows, written
 
-_OF_LINE: Final = "line order header"
+OF_LINE: Final = "line order header"
+"""What nothing needs to be said of in a table of lines."""
 _OF_PRODUCT: Final = "product variant line"
 _GOODS: Final = ({"product"}, {"catalogue?", "product"}, {"catalog?", "product"}, {"line"}, {"product", "header"})
 """What tables of products are called; an `item` that a line names is one, too."""
@@ -60,19 +60,18 @@ def line_items(around: Neighbourhood, order: TableFacts, lines: Lines | None) ->
     product, variant = _goods(around, lines.facts, source)
     facts = lines.facts
     sku = _sku(facts, product, variant)
-    quantity = pick(facts, rules("quantity", "quantity placed", "quantity product", "quantity unit"), number, _OF_LINE)
-    title = pick(facts, rules("title", "product name", "name", "title product"), text, _OF_LINE)
+    quantity = pick(facts, rules("quantity", "quantity placed", "quantity product", "quantity unit"), number, OF_LINE)
+    title = pick(facts, rules("title", "product name", "name", "title product"), text, OF_LINE)
     fields: list[tuple[str, Leaf]] = [
-        ("id", _line_id(lines)),
+        ("id", line_id(lines)),
         ("productId", _product_id(facts, product, variant, sku)),
         *((("variantId", Leaf(id_text("l", facts, variant.key.columns))),) if variant else ()),
         ("sku", sku),
         ("title", _title(facts, title, product, variant)),
-        ("quantity", or_asked(quantity, "l", facts, "how many units", "")),
+        ("quantity", or_asked(quantity, "l", facts, "how many units", "integer")),
         ("priceSet", _price(facts)),
+        *_beside_the_price(around, facts),
     ]
-    if not lines.identity:
-        fields[0] = ("id", Leaf(todo="an id of the line: unique in its order, never changed, without underscores"))
     order_by = ", ".join(column("l", facts, name) for name in lines.identity or lines.key.columns)
     where = (joined(lines.key, ("l", facts), ("o", order)), *deleted(facts, "l"))
     part = Part(tuple(fields))
@@ -89,8 +88,10 @@ def _used(source: list[str], text: str) -> tuple[str, ...]:
     return (source[0], *kept)
 
 
-def _line_id(lines: Lines) -> Leaf:
-    return Leaf(key_text("l", lines.facts, lines.identity)) if lines.identity else Leaf(todo="an id of the line")
+def line_id(lines: Lines) -> Leaf:
+    if lines.identity:
+        return Leaf(key_text("l", lines.facts, lines.identity))
+    return Leaf(todo="an id of the line: unique in its order, never changed, without underscores")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,12 @@ def _joined(source: list[str], holder: tuple[str, TableFacts], link: Link, alias
 
 
 def _sku(line: TableFacts, product: _Joined | None, variant: _Joined | None) -> Leaf:
-    found = pick(line, rules("sku", "product sku", "sku key"), _no_reference, _OF_LINE)
+    found = pick(line, rules("sku", "product sku", "sku key"), _no_reference, OF_LINE)
     if found.column is None:
         named = [name for name in line.columns if "sku" in concepts(name) and line.text(name)]
         named = named or [name for name in line.columns if _is_code(line, name)]
         coded = pick(
-            line, rules("key", "number"), lambda facts, name: _no_reference(facts, name) and _of_item(name), _OF_LINE
+            line, rules("key", "number"), lambda facts, name: _no_reference(facts, name) and _of_item(name), OF_LINE
         )
         found = Found(named[0]) if len(named) == 1 else coded if coded.column else Found(None, tuple(named))
     if found.column is not None:
@@ -149,7 +150,7 @@ def _of_item(name: str) -> bool:
 
 def _is_code(line: TableFacts, name: str) -> bool:
     """`product_code`, not `product_id`."""
-    said = means(name, _OF_LINE.split())
+    said = means(name, OF_LINE.split())
     return said in rules("product key", "product number") and not _IDS & set(words(name)) and _no_reference(line, name)
 
 
@@ -170,7 +171,7 @@ def _product_id(line: TableFacts, product: _Joined | None, variant: _Joined | No
     elif variant is not None and (own := pick(variant.facts, rules("product key", "product"), any_type).column):
         named, empty = f"{column(variant.alias, variant.facts, own)}::text", True
     else:
-        own = pick(line, rules("product key", "product number"), any_type, _OF_LINE).column
+        own = pick(line, rules("product key", "product number"), any_type, OF_LINE).column
         if own is not None:
             named, empty = f"{column('l', line, own)}::text", not line.columns[own].not_null
     if named is None:
@@ -203,142 +204,17 @@ def _price(line: TableFacts) -> Leaf:
     return Leaf(name, check="" if net else "of one unit, before tax and discounts")
 
 
-_CHARGED: Final = frozenset({"charge", "total"})
+def _beside_the_price(around: Neighbourhood, line: TableFacts) -> Iterator[tuple[str, Leaf]]:
+    """Discounts and taxes, where there is a sign of any: whether they are for a unit or for all, no name tells."""
+    for name, concept, what in (
+        ("discounts", "discount", "what was taken off for all units of the line, a list of amountSet, discountId"),
+        ("taxLines", "tax", "tax on all units of the line, a list of priceSet, rate, title"),
+    ):
+        columns = [each for each in having(line, concept) if number(line, each) and not _GROSS & concepts(each)]
+        signs = [*columns, *(str(link.table.name) for link in around.parts(line, concept))]
+        if signs:
+            yield name, Leaf(todo=f"{what}; see {', '.join(signs)}", kind="jsonb")
 
 
-def shipping_lines(around: Neighbourhood, order: TableFacts) -> Node:
-    """What was charged for sending, before tax."""
-    found = money(order, frozenset({"ship", "deliver", "freight"}), "order header", _CHARGED)
-    if found.column is None and not found.rivals:
-        found = money(order, frozenset({"parcel"}), "order header", _CHARGED)
-    if found.column is None:
-        tables = [
-            str(link.table.name)
-            for link in around.referring(order)
-            if {"ship", "deliver", "freight"} & around.means(link.table)
-        ]
-        where = f"; see {', '.join(tables)}" if tables and not found.rivals else ""
-        return asked(found, f"what was charged for shipping, before tax: a list of id, title, priceSet{where}", "jsonb")
-    name = column("o", order, found.column)
-    if "cents" in means(found.column, ()):
-        name = f"round({name} / 100.0, 2)"
-    fields = (("id", Leaf("'shipping'")), ("title", Leaf("'Shipping'")), ("priceSet", Leaf(name)))
-    return One(Part(fields))
-
-
-def order_discounts(around: Neighbourhood, order: TableFacts) -> Leaf:
-    """Discounts are asked for where there is a sign of any: which stand at the lines already, names don't tell."""
-    tables = [str(link.table.name) for link in around.referring(order) if "discount" in around.means(link.table)]
-    signs = [*having(order, "discount"), *tables]
-    if not signs:
-        return Leaf("NULL::jsonb", kind="jsonb")
-    todo = f"discounts on the whole order, a list of amountSet and discountId; see {', '.join(signs)}"
-    return Leaf(todo=todo, kind="jsonb")
-
-
-def fulfillments(around: Neighbourhood, order: TableFacts, lines: Lines | None) -> Node:
-    """What left the house: parcels with their lines; or, with a date in the order itself and no table of parcels
-    anywhere, all of it."""
-    links = around.parts(order, "parcel", without=frozenset({"line", "status", "refund", "tax", "discount", "payment"}))
-    if lines is not None and lines.identity:
-        if len(links) == 1 and (made := _parcels(around, order, lines, links[0])) is not None:
-            return made
-        sent = pick(order, _SENT, moment, "order header")
-        elsewhere = any("parcel" in around.means(facts) for facts in around.schema.values())
-        if sent.column is not None and not elsewhere:
-            return _all_at_once(order, lines, sent.column)
-    shown = links or around.parts(order, "ship")
-    seen = f"; see {', '.join(str(link.table.name) for link in shown)}" if shown else ""
-    todo = f"what left the house, a list of id and lineItems (id, quantity); what isn't in it can't be returned{seen}"
-    return Leaf(todo=todo, kind="jsonb")
-
-
-_SENT: Final = (*rules("shipped date", "shipped", "ship date", "parcel date", "parcel shipped date", "parcel shipped"),)
-_ARRIVED: Final = rules("delivered date", "delivered", "parcel delivered date", "parcel delivered")
-
-
-def _parcels(around: Neighbourhood, order: TableFacts, lines: Lines, link: Link) -> Rows | None:
-    """None where it can't be told which parcels have left, or what was in them."""
-    parcel = link.table
-    sent = pick(parcel, _SENT, moment, "order").column
-    inside = [(held, to_line) for held in around.referring(parcel) for to_line in _to_line(held.table, lines)]
-    if not sent or len(inside) != 1 or not parcel.table.primary_key:
-        return None
-    (held, to_line) = inside[0]
-    quantity = pick(held.table, rules("quantity", "quantity parcel", "quantity ship"), number, _OF_LINE).column
-    if quantity is None or set(to_line.referred) != set(lines.identity):
-        return None
-    by = dict(zip(to_line.referred, to_line.columns, strict=True))
-    same = _same_id(lines, [by[name] for name in lines.identity], held.table)
-    rows = Rows(
-        Part((("id", Leaf(same)), ("quantity", Leaf(column("pl", held.table, quantity))))),
-        (f"{held.table.written} AS pl",),
-        (
-            joined(held.key, ("pl", held.table), ("s", parcel)),
-            *_within(held.table, parcel, held.key, link.key),
-            *deleted(held.table, "pl"),
-        ),
-        ", ".join(column("pl", held.table, name) for name in by.values()),
-    )
-    arrived = pick(parcel, _ARRIVED, moment, "order").column
-    tracking = pick(parcel, rules("tracking", "tracking number", "tracking key"), text, "parcel ship").column
-    fields: list[tuple[str, Node]] = [
-        ("id", Leaf(id_text("s", parcel, parcel.table.primary_key))),
-        ("shippingDate", Leaf(column("s", parcel, sent))),
-        *((("deliveryDate", Leaf(column("s", parcel, arrived))),) if arrived else ()),
-        *_tracking(parcel, tracking),
-        ("lineItems", rows),
-    ]
-    left = f"{column('s', parcel, sent)} IS NOT NULL"
-    where = (joined(link.key, ("s", parcel), ("o", order)), left, *deleted(parcel, "s"))
-    by_key = ", ".join(column("s", parcel, name) for name in parcel.table.primary_key)
-    return Rows(Part(tuple(fields)), (f"{parcel.written} AS s",), where, by_key)
-
-
-def _to_line(held: TableFacts, lines: Lines) -> Iterator[ForeignKey]:
-    yield from [key for key in held.keys if key.table == lines.facts.name][:1]
-
-
-def _same_id(lines: Lines, columns: list[str], held: TableFacts) -> str:
-    """A line's id as it is written of the line itself, from the columns that refer to it."""
-    return key_text("pl", held, columns)
-
-
-def _within(held: TableFacts, parcel: TableFacts, to_parcel: ForeignKey, to_order: ForeignKey) -> Iterator[str]:
-    """Where a parcel's line says whose it is, too: joined on that, a changed one leads to its order by itself."""
-    for name in to_order.columns:
-        if name in held.columns and name not in to_parcel.columns:
-            yield f"{column('pl', held, name)} = {column('s', parcel, name)}"
-
-
-def _tracking(parcel: TableFacts, tracking: str | None) -> Iterator[tuple[str, Node]]:
-    if tracking is not None:
-        number_ = column("s", parcel, tracking)
-        yield "trackingNumbers", One(Part((("trackingNumber", Leaf(number_)),)), f"{number_} IS NOT NULL")
-
-
-def _all_at_once(order: TableFacts, lines: Lines, sent: str) -> One:
-    """An order that is sent as a whole, with its dates in the header."""
-    facts = lines.facts
-    quantity = pick(facts, rules("quantity", "quantity placed"), number, _OF_LINE)
-    rows = Rows(
-        Part((("id", _line_id(lines)), ("quantity", or_asked(quantity, "l", facts, "how many units")))),
-        (f"{facts.written} AS l",),
-        (joined(lines.key, ("l", facts), ("o", order)), *deleted(facts, "l")),
-        ", ".join(column("l", facts, name) for name in lines.identity),
-    )
-    arrived = pick(order, _ARRIVED, moment, "order header").column
-    tracking = pick(order, rules("tracking", "tracking number"), text, "order header parcel ship").column
-    fields: list[tuple[str, Node]] = [
-        ("id", Leaf("'parcel'")),
-        ("shippingDate", Leaf(column("o", order, sent), check="when it left the house, not when it should")),
-        *((("deliveryDate", Leaf(column("o", order, arrived))),) if arrived else ()),
-        *((name, _in_order(node, order, tracking)) for name, node in _tracking(order, tracking)),
-        ("lineItems", rows),
-    ]
-    return One(Part(tuple(fields)), f"{column('o', order, sent)} IS NOT NULL")
-
-
-def _in_order(node: Node, order: TableFacts, tracking: str | None) -> Node:
-    number_ = column("o", order, tracking or "")
-    return One(Part((("trackingNumber", Leaf(number_)),)), f"{number_} IS NOT NULL")
+_GROSS: Final = frozenset({"net", "gross", "price"})
+"""A price without tax says nothing of how much tax there is."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import Final
 
-from connector.inspect.starter.columns import deleted, moment, pick, rules, status, text
+from connector.inspect.starter.charges import order_discounts, refunds, shipping_lines
+from connector.inspect.starter.columns import deleted, having, moment, pick, rules, status, text
 from connector.inspect.starter.expressions import asked, column, id_text, or_asked
-from connector.inspect.starter.goods import fulfillments, line_items, lines_of, order_discounts, shipping_lines
+from connector.inspect.starter.goods import line_items, lines_of
+from connector.inspect.starter.parcels import fulfillments
 from connector.inspect.starter.people import Joins, address, billing_place, customer, shipping_place
 from connector.inspect.starter.schema.facts import TableFacts
 from connector.inspect.starter.schema.names import concepts
@@ -93,6 +95,7 @@ def propose(
         ("orderDiscounts", order_discounts(around, order)),
         ("shippingLines", shipping_lines(around, order)),
         ("fulfillments", fulfillments(around, order, lines)),
+        *refunds(around, order),
     ]
     zoned = placed.column is None or order.columns[placed.column].type == "timestamptz"
     zoneless = None if zoned else f"{order.name}.{placed.column}"
@@ -133,7 +136,9 @@ def _cancelled(order: TableFacts) -> list[tuple[str, Node]]:
     words = [word for word in order.labels.get(state or "", ()) if "cancel" in concepts(word)]
     since = pick(order, _CHANGED, moment, "order header").column
     if state is None or len(words) != 1 or since is None:
-        return []
+        signs = list(dict.fromkeys([*having(order, "cancel"), *([state] if state else [])]))
+        asked_for = Leaf(todo=f"when it was cancelled, if it was; see {', '.join(signs)}", kind="timestamptz")
+        return [("cancelledAt", asked_for)] if signs else []
     said = f"{column('o', order, state)} = {_literal(words[0])}"
     at = Leaf(f"CASE WHEN {said} THEN {column('o', order, since)} END", check="the time of the last change")
     return [("cancelledAt", at), ("cancelReason", Leaf(f"CASE WHEN {said} THEN 'other' END"))]
@@ -148,7 +153,8 @@ _HEAD: Final = """\
 --
 -- One SELECT, one row an order; the output columns are Redo's fields. Each `TODO` is a field that has to be written,
 -- each `check` one to look at. A plain number where Redo wants money is money in the order's currencies, NULL where it
--- wants a list is the empty list. docs/mapping-guide.md has a recipe for most of what is left.
+-- wants a list is the empty list. docs/mapping-guide.md has a recipe for most of what is left, and for what isn't here:
+-- Redo's coverage, several stores, archived orders. Redo doesn't need tags, metafields, transactions and images.
 """
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.inspect.starter.columns import Found, having, pick, rules, text
+from connector.inspect.starter.columns import Found, Rule, having, pick, rules, text
 from connector.inspect.starter.expressions import asked, column, id_text, left_join, or_asked
 from connector.inspect.starter.schema.facts import ForeignKey, TableFacts
 from connector.inspect.starter.schema.names import concepts, may_mean, words
@@ -74,35 +75,38 @@ def _columns_of(order: TableFacts, kind: frozenset[str]) -> frozenset[str]:
 def address(place: Place | None, around: Neighbourhood, joins: Joins) -> Part:
     """A shipping address; without a place it is all questions."""
     if place is None:
-        asked_for = [(name, Leaf(todo=f"{what} of the shipping address")) for name, what in _ADDRESS_FIELDS.items()]
-        return Part(tuple(asked_for))
+        return Part(tuple((name, Leaf(todo=todo)) for name, todo in _ASKED.items()))
     given, family = names(place.alias, place.facts, place)
     street = pick(place.facts, _STREET, place.fits, place.own)
     second = pick(place.facts, _SECOND, place.fits, place.own)
     house = [name for name in having(place.facts, "house") if not place.only or name in place.only]
     if street.column and house:
         street = Found(None, (street.column, *house))
+
+    def found(name: str, column_: Found) -> tuple[str, Leaf]:
+        return name, or_asked(column_, place.alias, place.facts, _ASKED[name])
+
+    def picked(wanted: Sequence[Rule]) -> Found:
+        return pick(place.facts, wanted, place.fits, place.own)
+
     fields: list[tuple[str, Leaf]] = [
         *((("firstName", given), ("lastName", family)) if given and family else ()),
-        ("address1", or_asked(street, place.alias, place.facts, "street and house number")),
+        found("address1", street),
         *((("address2", Leaf(column(place.alias, place.facts, second.column))),) if second.column else ()),
-        ("city", or_asked(pick(place.facts, _CITY, place.fits, place.own), place.alias, place.facts, "city")),
+        found("city", picked(_CITY)),
         ("provinceCode", _province(place, around, joins)),
-        (
-            "zip",
-            or_asked(pick(place.facts, _ZIP, place.fits, place.own), place.alias, place.facts, "postal code, as text"),
-        ),
+        found("zip", picked(_ZIP)),
         ("countryCode", _country(place, around, joins)),
     ]
     return Part(tuple(fields))
 
 
-_ADDRESS_FIELDS: Final = {
+_ASKED: Final = {
     "address1": "street and house number",
     "city": "city",
-    "provinceCode": "state or province, as a code",
+    "provinceCode": "state or province, as a code such as 'UT'; where the country has none, a text that is never empty",
     "zip": "postal code, as text",
-    "countryCode": "country, as a code of two letters such as 'US',",
+    "countryCode": "country, as a code of two letters such as 'US'",
 }
 _STREET: Final = (
     *rules("street", "street 1", "street line 1", "1", "line 1", "address 1", "street address"),
@@ -117,17 +121,17 @@ _CODES: Final = rules("iso", "iso 2", "iso key", "iso key 2", "key iso 3166 1 2"
 
 
 def _province(place: Place, around: Neighbourhood, joins: Joins) -> Leaf:
-    todo = "state or province, as a code such as 'UT'; where the country has none, a text that is never empty"
+    todo = _ASKED["provinceCode"]
     link = _named(place, around, "province")
     if link is not None:
         return _code(place, link, joins, todo)
     found = pick(place.facts, _PROVINCE, place.fits, place.own)
     short = found.column is not None and (place.facts.length(found.column) or 99) <= _CODE_LENGTH
-    return or_asked(found, place.alias, place.facts, todo, "" if short else "codes such as 'UT', not names")
+    return or_asked(found, place.alias, place.facts, todo, check="" if short else "codes such as 'UT', not names")
 
 
 def _country(place: Place, around: Neighbourhood, joins: Joins) -> Leaf:
-    todo = "country, as a code of two letters such as 'US'"
+    todo = _ASKED["countryCode"]
     link = _named(place, around, "country")
     if link is not None:
         own = link.key.columns[0]

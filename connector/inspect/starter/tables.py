@@ -16,6 +16,8 @@ BILL: Final = frozenset({"bill"})
 _CERTAIN: Final = 8.0
 _LEAD: Final = 2.0
 _LINE_CERTAIN: Final = 5.0
+_FILLED: Final = 2.0
+"""What an empty table lacks, once tables were analysed: the old one, or the one that is to come."""
 _ELSE: Final = 3.0
 """What each further word costs: an order_status is no order."""
 
@@ -54,12 +56,16 @@ def _as_order(facts: TableFacts, schema: Schema, prefixes: frozenset[str]) -> Ca
     said: list[tuple[float, str]] = []
     if "order" in means:
         said.append((6.0, "its name"))
+    elif "order" in concepts(facts.comment):
+        said.append((4.0, "its comment"))
     said.append((-_ELSE * len(means - {"order", "header"}), ""))
     referring = [other for other in schema.values() if any(key.table == facts.name for key in other.keys)]
     lines = [other for other in referring if having(other, "quantity") or "line" in meaning(other.name, prefixes)]
     if lines:
         said.append((3.0, f"{lines[0].name} refers to it"))
     said.append((min(2.0, 0.5 * len(referring)), ""))
+    if facts.table.rows > 0:
+        said.append((_FILLED, f"about {facts.table.rows:,.0f} rows"))
     for reason, weight, true in (
         ("a buyer", 2.0, _refers(facts, schema, prefixes, "customer") or having(facts, "email")),
         ("an address", 1.0, _refers(facts, schema, prefixes, "address") or having(facts, "zip")),

@@ -15,7 +15,8 @@ from connector.model.changes import TableName
 from connector.projection.catalog.tables import read_tables
 
 _TABLES: Final = """
-SELECT n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid::bigint
+SELECT n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid::bigint,
+  coalesce(obj_description(c.oid, 'pg_class'), '')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'
   AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'redo_connector')
@@ -46,7 +47,7 @@ async def read_schema(connection: AsyncConnection[Any], schemas: Sequence[str] |
     """The database's ordinary and partitioned tables, those of extensions aside. Raises psycopg.Error."""
     listed = await (await connection.execute(_TABLES, [list(schemas) if schemas else None])).fetchall()
     tables = await read_tables(connection, [(schema, name) for schema, name, *_ in listed])
-    oids = [oid for *_, oid in listed]
+    oids = [oid for *_, oid, _ in listed]
     quoted: dict[int, dict[str, str]] = defaultdict(dict)
     comments: dict[int, dict[str, str]] = defaultdict(dict)
     labels: dict[int, dict[str, tuple[str, ...]]] = defaultdict(dict)
@@ -59,9 +60,9 @@ async def read_schema(connection: AsyncConnection[Any], schemas: Sequence[str] |
         keys[oid].append(ForeignKey(tuple(columns), TableName(schema, name), tuple(referred)))
     return {
         TableName(schema, name): TableFacts(
-            tables[schema, name], written, quoted[oid], tuple(keys[oid]), labels[oid], comments[oid]
+            tables[schema, name], written, quoted[oid], tuple(keys[oid]), labels[oid], comments[oid], comment
         )
-        for schema, name, written, oid in listed
+        for schema, name, written, oid, comment in listed
     }
 
 

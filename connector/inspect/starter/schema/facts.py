@@ -30,8 +30,8 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """`quoted`: how its columns are written in SQL; `labels`: of its columns that are enums; `unique`: columns that
-    tell one row, beside the primary key."""
+    """`written`, `quoted`: how it and its columns are written in SQL; `labels`: the words of columns that have few;
+    `comment`, `comments`: what the catalog says of it and of its columns."""
 
     table: Table
     written: str
@@ -39,6 +39,7 @@ class TableFacts:
     keys: tuple[ForeignKey, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
+    comment: str = ""
 
     @property
     def name(self) -> TableName:
