@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -11,12 +12,18 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connector.demo import oms as demo_oms
+from tests.inspect.starter.truths import REQUIRED
 from tests.support.fixtures.cli import PASSWORD, ROOT, TOKEN, WITHIN, Cli, LocalRedo
 from tests.support.fixtures.postgres import Database, create_database, drop_database
 from tests.support.postgres.cluster import Cluster
+
+ASKED = ("lineItems.discounts", "lineItems.taxLines", "lineItems.properties", "orderDiscounts", "refunds")
+"""Of the demo's tables, in the order of the mapping."""
 
 
 @pytest.fixture
@@ -43,15 +50,64 @@ def test_it_writes_files_that_need_only_what_it_says(offline: Cli, oms_database:
     assert PASSWORD not in written
     assert tomllib.loads(written)["mapping"]["path"] == "mapping.sql"
     steps = [line.partition(". ")[2] for line in ran.out.splitlines() if line.strip()[:1].isdigit()]
-    assert [step.split(": ")[1] for step in steps[:1]] == ["orderDiscounts"]
-    line = int(steps[0].split(":")[1])
-    assert (folder / "mapping.sql").read_text().splitlines()[line - 1].strip().startswith("-- TODO: discounts")
+    assert tuple(step.split(": ")[1] for step in steps[: len(ASKED)]) == ASKED
+    line = int(steps[ASKED.index("orderDiscounts")].split(":")[1])
+    assert (folder / "mapping.sql").read_text().splitlines()[line - 1].strip().startswith("-- TODO: discounts on")
     # What it says is left, done:
     (folder / "secrets" / "api_secret").write_text(f"{TOKEN}\n")
     settings = written.replace('# TODO: store_id = "..."', f'store_id = "shop"\nbase_url = "{redo.base_url}"')
     (folder / "connector.toml").write_text(settings)
     checked = offline("check", "--config", "starter/connector.toml")
     assert (checked.code, checked.out) == (0, "Ready: `redo-connector run` can start.\n"), checked.err
+
+
+def parts(value: Any, path: str) -> list[Any]:
+    """What is at `lineItems.priceSet` of an order, of every line."""
+    name, _, rest = path.partition(".")
+    if isinstance(value, list):
+        return [found for one in value for found in parts(one, path)]
+    return parts(value[name], rest) if name else [value]
+
+
+def test_what_it_fills_in_is_what_a_person_wrote_for_the_same_tables(offline: Cli, oms_database: Database) -> None:
+    with oms_database.connect() as conn:
+        demo_oms.seed(conn, 60, seed=7)
+    offline.set("source", dsn=oms_database.dsn)
+    offline.mapping = demo_oms.mapping()
+    ran = offline("init", "--output-dir", "starter", "--dsn", oms_database.dsn)
+    assert ran.code == 0, ran.err
+    asked = set(re.findall(r"mapping.sql:\d+: ([\w.]+): ", ran.out))
+    keys = [str(number) for number in range(1, 61)]
+    by_hand = offline("preview", "--json", *keys).json
+    offline.mapping = (offline.folder / "starter" / "mapping.sql").read_text()
+    by_init = offline("preview", "--json", *keys).json
+    problems = {problem for one in by_init for problem in one["problems"]}
+    assert all("Redo protection line" in one or "_redo_type" in one or "what was bought" in one for one in problems)
+    pairs = [
+        (one["payload"], other["payload"]) for one, other in zip(by_hand, by_init, strict=True) if other["payload"]
+    ]
+    assert len(pairs) > 30
+    for path in (*REQUIRED, "cancelledAt", "fulfillments.shippingDate", "fulfillments.deliveryDate"):
+        assert path in asked or [parts(one, path) for one, _ in pairs] == [parts(other, path) for _, other in pairs]
+    assert asked == set(ASKED)
+
+
+def test_it_reads_the_catalog_alone(offline: Cli, oms_database: Database) -> None:
+    with oms_database.connect() as conn:
+        demo_oms.seed(conn, 5, seed=7)
+        conn.execute(f"CREATE ROLE looker_{oms_database.name} LOGIN".encode())
+    dsn = oms_database.dsn.replace("//postgres@", f"//looker_{oms_database.name}@")
+    ran = offline("init", "--output-dir", "starter", "--dsn", dsn)
+    assert ran.code == 0
+    assert "Orders are rows of oms.order_header." in ran.out
+    assert 'GRANT SELECT ON "oms"."cust_address"' in ran.err
+    refused = offline("init", "--output-dir", "other", "--dsn", dsn, "--sample")
+    assert refused.code == 2
+    assert "permission denied for schema oms" in refused.err
+    may_read = offline("init", "--output-dir", "more", "--dsn", oms_database.dsn)
+    assert "dead letters" not in may_read.err
+    with oms_database.connect() as conn:
+        conn.execute(f"DROP ROLE looker_{oms_database.name}".encode())
 
 
 def test_secrets_are_kept_out_of_version_control_and_from_other_users(offline: Cli, oms_database: Database) -> None:
@@ -161,6 +217,10 @@ def test_on_a_terminal_it_asks_and_enter_takes_what_it_proposes(tmp_path: Path, 
     terminal = Terminal(tmp_path, "init", "--dsn", oms_database.dsn)
     terminal.until("Which one, by number or name? [oms.order_header]")
     assert "1  oms.order_header: its name, oms.order_item refers to it" in terminal.shown
+    terminal.type("oms.orders")
+    terminal.until(
+        "Error: there is no such table, or the role may not see its schema; the likeliest are oms.order_header"
+    )
     terminal.type("")
     terminal.until("Left to do, in order:")
     assert terminal.ended() == 0

@@ -134,10 +134,19 @@ def _order_table(found: Look, wishes: _Wishes) -> TableFacts:
     likely = found.ranked[:_CHOICES]
     for number, candidate in enumerate(likely, 1):
         click.echo(f"  {number}  {candidate.table.name}: {', '.join(candidate.reasons)}", err=True)
-    first = str(likely[0].table.name) if likely else None
-    named = str(click.prompt("Which one, by number or name?", default=first, err=True))
-    chosen = int(named) if named.isdecimal() else 0
-    return likely[chosen - 1].table if 0 < chosen <= len(likely) else found.table(named)
+    first = str((best or likely[0].table).name) if likely else None
+
+    def chosen(answer: str) -> TableFacts:
+        """By number or name; asked again where it is none."""
+        number = int(answer) if answer.isdecimal() else 0
+        if 0 < number <= len(likely):
+            return likely[number - 1].table
+        try:
+            return found.table(answer)
+        except ConfigurationError as error:
+            raise click.UsageError("; ".join(f"{it.what}; {it.hint}" for it in error.problems)) from None
+
+    return click.prompt("Which one, by number or name?", default=first, value_proc=chosen, err=True)
 
 
 def _address(found: Look, order: TableFacts, wishes: _Wishes) -> Link | None:
@@ -174,14 +183,15 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _show_left(folder: Path, proposed: ProposedMapping, store_id: str | None) -> None:
-    """What `check` finds already, and then what is left to do, in order."""
+    """What is left to do, in order, and what `check` finds already without reading an order: a mapping with open
+    questions makes none that Redo would take."""
     from connector.cli.report.problems import show_problems
     from connector.cli.report.starter import left_to_do
-    from connector.inspect.checks.check import check_database
+    from connector.inspect.checks.check import check_tables
 
     settings = str(folder / "connector.toml")
     try:
-        problems = run_async(check_database(settings_of(settings, NO_REDO)))
+        problems = run_async(check_tables(settings_of(settings, NO_REDO)))
     except ConfigurationError as error:
         problems = [*error.problems]
     left_to_do(folder, proposed, known_store=store_id is not None)

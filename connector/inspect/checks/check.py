@@ -51,13 +51,14 @@ async def check(settings: Settings) -> list[Problem]:
     return [*problems, *await store_problems(settings), *unverified(dsns, config.environment())]
 
 
-async def check_database(settings: Settings) -> list[Problem]:
-    """What can be looked at before there is a secret of Redo's: mapping, source, the first orders."""
-    return await _database_problems(settings, factories.redo_contract(settings))
+async def check_tables(settings: Settings) -> list[Problem]:
+    """What can be looked at before there is a secret of Redo's, and without reading an order: mapping and source."""
+    return await _database_problems(settings, None)
 
 
-async def _database_problems(settings: Settings, contract: RedoContract) -> list[Problem]:
-    """First what can be seen without any privilege, so that all that is missing is reported at once."""
+async def _database_problems(settings: Settings, contract: RedoContract | None) -> list[Problem]:
+    """First what can be seen without any privilege, so that all that is missing is reported at once. Orders are read
+    where there is a contract to look at them by."""
     try:
         access = await factories.load_access(settings)
     except ConfigurationError as error:
@@ -104,10 +105,12 @@ async def _changed_key(store: ReadOnlyCheckpoints, assembler: Assembler) -> list
     return [Problem(f"the order key changed{before} to {assembler.key_shape}", hint, "mapping.path", warning=True)]
 
 
-async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:
+async def _mapping_problems(assembler: Assembler, contract: RedoContract | None) -> list[Problem]:
     """How the mapping does on the orders that there are."""
     try:
         problems = [*await assembler.plan_problems()]
+        if contract is None:
+            return problems
         keys = (await assembler.scan(None, _SAMPLE)).keys
         previews = [await preview_one(assembler, contract, key, None) for key in keys]
         bad = [one for one in previews if one["problems"]]

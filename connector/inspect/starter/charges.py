@@ -30,7 +30,9 @@ def shipping_lines(around: Neighbourhood, order: TableFacts) -> Node:
     if "cents" in means(found.column, ()):
         name = f"round({name} / 100.0, 2)"
     fields = (("id", Leaf("'shipping'")), ("title", Leaf("'Shipping'")), ("priceSet", Leaf(name)))
-    return One(Part(fields))
+    return One(
+        Part(fields), "" if order.columns[found.column].not_null else f"{column('o', order, found.column)} IS NOT NULL"
+    )
 
 
 def order_discounts(around: Neighbourhood, order: TableFacts) -> Leaf:

@@ -39,6 +39,12 @@ class Lines:
     key: ForeignKey
     identity: tuple[str, ...]
 
+    @property
+    def order_by(self) -> tuple[str, ...]:
+        """What tells the lines of one order apart."""
+        within = tuple(name for name in self.identity if name not in self.key.columns)
+        return within or self.identity or self.key.columns
+
 
 def lines_of(around: Neighbourhood, order: TableFacts) -> Lines | None:
     link = around.lines(order)
@@ -72,7 +78,7 @@ def line_items(around: Neighbourhood, order: TableFacts, lines: Lines | None) ->
         ("priceSet", _price(facts)),
         *_beside_the_price(around, facts),
     ]
-    order_by = ", ".join(column("l", facts, name) for name in lines.identity or lines.key.columns)
+    order_by = ", ".join(column("l", facts, name) for name in lines.order_by)
     where = (joined(lines.key, ("l", facts), ("o", order)), *deleted(facts, "l"))
     part = Part(tuple(fields))
     return Rows(part, _used(source, written(part)), where, order_by)
@@ -214,6 +220,10 @@ def _beside_the_price(around: Neighbourhood, line: TableFacts) -> Iterator[tuple
         signs = [*columns, *(str(link.table.name) for link in around.parts(line, concept))]
         if signs:
             yield name, Leaf(todo=f"{what}; see {', '.join(signs)}", kind="jsonb")
+    covered = having(line, "coverage")
+    if covered:
+        todo = f"what tells Redo's coverage line (docs/mapping-guide.md: Coverage line); see {', '.join(covered)}"
+        yield "properties", Leaf(todo=todo, kind="jsonb")
 
 
 _GROSS: Final = frozenset({"net", "gross", "price"})

@@ -55,7 +55,7 @@ def _parcels(around: Neighbourhood, order: TableFacts, lines: Lines, link: Link)
             *_within(held.table, parcel, held.key, link.key),
             *deleted(held.table, "pl"),
         ),
-        ", ".join(column("pl", held.table, name) for name in by.values()),
+        ", ".join(column("pl", held.table, by[name]) for name in lines.order_by),
     )
     arrived = pick(parcel, _ARRIVED, moment, "order").column
     tracking = pick(parcel, rules("tracking", "tracking number", "tracking key"), text, "parcel ship").column
@@ -97,7 +97,7 @@ def _all_at_once(order: TableFacts, lines: Lines, sent: str) -> One:
         Part((("id", line_id(lines)), ("quantity", or_asked(quantity, "l", facts, "how many units", "integer")))),
         (f"{facts.written} AS l",),
         (joined(lines.key, ("l", facts), ("o", order)), *deleted(facts, "l")),
-        ", ".join(column("l", facts, name) for name in lines.identity),
+        ", ".join(column("l", facts, name) for name in lines.order_by),
     )
     arrived = pick(order, _ARRIVED, moment, "order header").column
     tracking = pick(order, rules("tracking", "tracking number"), text, "order header parcel ship").column

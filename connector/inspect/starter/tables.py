@@ -17,7 +17,7 @@ _CERTAIN: Final = 8.0
 _LEAD: Final = 2.0
 _LINE_CERTAIN: Final = 5.0
 _FILLED: Final = 2.0
-"""What an empty table lacks, once tables were analysed: the old one, or the one that is to come."""
+"""What a table lacks that was analysed and is empty: an old one, or one that is to come."""
 _ELSE: Final = 3.0
 """What each further word costs: an order_status is no order."""
 
@@ -65,7 +65,9 @@ def _as_order(facts: TableFacts, schema: Schema, prefixes: frozenset[str]) -> Ca
         said.append((3.0, f"{lines[0].name} refers to it"))
     said.append((min(2.0, 0.5 * len(referring)), ""))
     if facts.table.rows > 0:
-        said.append((_FILLED, f"about {facts.table.rows:,.0f} rows"))
+        said.append((0.0, f"about {facts.table.rows:,.0f} rows"))
+    elif facts.table.rows == 0:
+        said.append((-_FILLED, ""))
     for reason, weight, true in (
         ("a buyer", 2.0, _refers(facts, schema, prefixes, "customer") or having(facts, "email")),
         ("an address", 1.0, _refers(facts, schema, prefixes, "address") or having(facts, "zip")),

@@ -12,6 +12,8 @@ TODO: Final = "-- TODO:"
 CHECK: Final = "-- check:"
 _STEP: Final = "    "
 _WIDTH: Final = 100
+_SMALL: Final = 3
+"""Fields of an object that is written in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def written(node: Node) -> str:
         case Leaf():
             return _leaf(node)
         case Part():
-            return f"jsonb_build_object(\n{_fields(node)}\n)"
+            return _in_one_line(node) or f"jsonb_build_object(\n{_fields(node)}\n)"
         case One():
             made = f"jsonb_build_array({written(node.part)})"
             return f"CASE WHEN {node.when} THEN\n{indent(made, _STEP)}\nEND" if node.when else made
@@ -68,6 +70,14 @@ def written(node: Node) -> str:
             source = "\n".join((f"FROM {node.source[0]}", *node.source[1:], f"WHERE {' AND '.join(node.where)}"))
             part = indent(f"{written(node.part)}\nORDER BY {node.order_by}", _STEP)
             return f"(\n{indent(f'SELECT jsonb_agg({chr(10)}{part}{chr(10)}){chr(10)}{source}', _STEP)}\n)"
+
+
+def _in_one_line(part: Part) -> str | None:
+    """Of a small object that nothing is to be said of."""
+    fields = [(name, node.sql) for name, node in part.fields if isinstance(node, Leaf) and not remark(node)]
+    inside = ", ".join(f"'{name}', {sql}" for name, sql in fields)
+    line = f"jsonb_build_object({inside})"
+    return line if len(fields) == len(part.fields) <= _SMALL and len(line) <= _WIDTH - len(_STEP) * 4 else None
 
 
 def _leaf(leaf: Leaf) -> str:

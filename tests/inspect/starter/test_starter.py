@@ -11,6 +11,7 @@ from connector import projection
 from connector.inspect.starter.look import look, sampled
 from connector.inspect.starter.mapping import propose
 from connector.inspect.starter.tables import certain
+from connector.inspect.starter.tree import leaves
 from connector.model.errors import ConfigurationError
 from tests.inspect.starter import measure
 from tests.inspect.starter.truths import TRUTHS
@@ -93,7 +94,8 @@ def test_the_words_of_a_status_are_read_only_when_asked_for(database: Database) 
     made_of(database, ddl)
     found = asyncio.run(look(database.dsn, ()))
     order = found.table("orders")
-    assert "cancelledAt" not in propose(found.around, order).text
+    questions = {one.path: one.text for one in propose(found.around, order).questions}
+    assert questions["cancelledAt"] == "when it was cancelled, if it was; see status"
     asked = propose(found.around, asyncio.run(sampled(database.dsn, order))).text
     assert """CASE WHEN o.status = 'Cancelled' THEN o.updated_at END AS "cancelledAt\"""" in asked
 
@@ -125,3 +127,61 @@ def test_rows_that_are_only_marked_as_deleted_are_left_out(database: Database) -
     text = propose(found.around, found.table("orders")).text
     assert "WHERE l.order_id = o.id AND l.deleted_at IS NULL" in text
     assert text.endswith("WHERE o.deleted_at IS NULL\n")
+
+
+def test_what_names_do_not_tell_comments_do(database: Database) -> None:
+    ddl = """
+        CREATE TABLE f4201 (kcoo int PRIMARY KEY, an8 text, trdj timestamptz NOT NULL, crcd char(3) NOT NULL);
+        CREATE TABLE f4211 (
+            kcoo int REFERENCES f4201, lnid int, uorg int, litm text, uprc numeric, PRIMARY KEY (kcoo, lnid)
+        );
+        COMMENT ON TABLE f4201 IS 'Sales order header';
+        COMMENT ON COLUMN f4201.an8 IS 'E-mail of the customer';
+        COMMENT ON COLUMN f4201.trdj IS 'Order date';
+        COMMENT ON COLUMN f4201.crcd IS 'Currency code';
+        COMMENT ON COLUMN f4211.uorg IS 'Quantity';
+        COMMENT ON COLUMN f4211.litm IS 'Item number (SKU)';
+    """
+    made_of(database, ddl)
+    found = asyncio.run(look(database.dsn, ()))
+    assert str(found.ranked[0].table.name) == "public.f4201"
+    assert "its comment" in found.ranked[0].reasons
+    filled = {path: leaf.sql for path, leaf in leaves(propose(found.around, found.table("f4201")).outputs)}
+    assert filled["createdAt"] == "o.trdj"
+    assert filled["shopCurrency"] == "o.crcd"
+    assert filled["customer.email"] == "o.an8"
+
+
+def test_of_two_tables_of_orders_the_one_with_rows_is_meant(database: Database) -> None:
+    ddl = """
+        CREATE TABLE orders (id bigint PRIMARY KEY, email text, placed timestamptz, currency char(3));
+        CREATE TABLE sales (id bigint PRIMARY KEY, email text, placed timestamptz, currency char(3));
+        INSERT INTO sales SELECT n, 'x', now(), 'USD' FROM generate_series(1, 50) n;
+    """
+    made_of(database, ddl)
+    assert certain(asyncio.run(look(database.dsn, ())).ranked) is None
+    made_of(database, "ANALYZE")
+    found = asyncio.run(look(database.dsn, ())).ranked
+    table = certain(found)
+    assert table is not None
+    assert str(table.name) == "public.sales"
+    assert "about 50 rows" in found[0].reasons
+
+
+def test_what_would_cost_the_shopper_is_asked_for_where_there_is_a_sign_of_it(database: Database) -> None:
+    ddl = """
+        CREATE TABLE orders (id bigint PRIMARY KEY, email text, placed timestamptz, is_cancelled boolean);
+        CREATE TABLE order_items (
+            order_id bigint REFERENCES orders, line int, vat numeric, cover_cd char, qty int,
+            PRIMARY KEY (order_id, line)
+        );
+        CREATE TABLE credit_notes (id bigint PRIMARY KEY, order_id bigint REFERENCES orders, amount numeric);
+    """
+    made_of(database, ddl)
+    found = asyncio.run(look(database.dsn, ()))
+    asked = {one.path: one.text for one in propose(found.around, found.table("orders")).questions}
+    assert asked["cancelledAt"].endswith("see is_cancelled")
+    assert asked["lineItems.taxLines"].endswith("see vat")
+    assert asked["lineItems.properties"].endswith("see cover_cd")
+    assert asked["refunds"].endswith("see public.credit_notes")
+    assert "lineItems.discounts" not in asked

@@ -97,6 +97,7 @@ _COLUMNS: Final = {
         "due paid payed expected requested planned estimated approved exported expiry printed closed opened"
         " confirmed picked packed read seen"
     ),
+    "coverage": "coverage cover covered protection redo",
     "prior": "old original previous undiscounted base list compare min max historical",
 }
 
