@@ -45,12 +45,12 @@ def order_discounts(around: Neighbourhood, order: TableFacts) -> Leaf:
     return Leaf(todo=todo, kind="jsonb")
 
 
-def refunds(around: Neighbourhood, order: TableFacts) -> list[tuple[str, Leaf]]:
+def refunds(around: Neighbourhood, order: TableFacts, lines: TableFacts | None) -> list[tuple[str, Leaf]]:
     """What was paid back is asked for where there is a sign of any: Redo takes an order without it, and would pay
     again."""
-    belonging = [link.table for link in around.referring(order)]
-    tables = [facts for facts in belonging if "refund" in around.means(facts) or having(facts, "refund")]
-    signs = [*having(order, "refund"), *(str(facts.name) for facts in tables)]
+    belonging = [link.table for of in (order, lines) if of is not None for link in around.referring(of)]
+    tables = [str(facts.name) for facts in belonging if "refund" in around.means(facts) or having(facts, "refund")]
+    signs = list(dict.fromkeys([*having(order, "refund"), *tables]))
     if not signs:
         return []
     todo = f"all that was paid back, a list of id, createdAt, lineItems; see {', '.join(signs)}"

@@ -95,7 +95,7 @@ def propose(
         ("orderDiscounts", order_discounts(around, order)),
         ("shippingLines", shipping_lines(around, order)),
         ("fulfillments", fulfillments(around, order, lines)),
-        *refunds(around, order),
+        *refunds(around, order, lines.facts if lines else None),
     ]
     zoned = placed.column is None or order.columns[placed.column].type == "timestamptz"
     zoneless = None if zoned else f"{order.name}.{placed.column}"
@@ -158,6 +158,9 @@ _HEAD: Final = """\
 """
 
 
+_LEFT_OUT: Final = "the only rows that are left out, because they are no orders: not placed yet, or marked as deleted"
+
+
 def _text(proposed: ProposedMapping) -> str:
     order = proposed.order
     columns = [f"{remark(node)}{written(node)} AS {_output(name)}" for name, node in proposed.outputs]
@@ -167,7 +170,7 @@ def _text(proposed: ProposedMapping) -> str:
         note = f"-- order_key: {quoted(*_pair(order))}({', '.join(quoted(name) for name in key)})\n"
     body = ",\n".join(indent(each, "    ") for each in columns)
     joins = "".join(f"\n{clause}" for clause in proposed.joins)
-    where = f"\nWHERE {' AND '.join(proposed.where)}" if proposed.where else ""
+    where = f"\n{CHECK} {_LEFT_OUT}\nWHERE {' AND '.join(proposed.where)}" if proposed.where else ""
     return f"{_HEAD}{note}\nSELECT\n{body}\nFROM {order.written} AS o{joins}{where}\n"
 
 

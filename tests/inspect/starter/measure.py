@@ -19,7 +19,9 @@ from connector.inspect.starter.tables import certain
 from connector.inspect.starter.tree import leaves
 from tests.docs import walkthrough
 from tests.inspect.starter.truths import REQUIRED, TRUTHS
+from tests.support.fixtures.cli import SHOP
 from tests.support.fixtures.postgres import create_database
+from tests.support.oms import ddl_schema
 from tests.support.postgres.cluster import Cluster
 
 ROOT: Final = Path(__file__).parents[3]
@@ -42,7 +44,12 @@ _TITLES: Final = {
     "legacy world": "no foreign keys, few columns",
     "mixed world": "composite keys, quoted names, few columns",
     "parts world": "partitioned tables, few columns",
+    "mappings": "forty tables, several of them of orders",
+    "command line": "three tables, hardly any columns",
+    "altered": "columns that could be mistaken for each other",
 }
+
+_INLINE: Final = {"command line": SHOP, "altered": ddl_schema.SCHEMA}
 
 
 def schema_sql(name: str) -> str:
@@ -52,6 +59,10 @@ def schema_sql(name: str) -> str:
     if name == "mapping guide":
         page = (ROOT / "docs" / "mapping-guide.md").read_text(encoding="utf-8")
         return next(block.text for block in walkthrough.blocks(page) if block.file == "legacy.sql")
+    if name in _INLINE:
+        return _INLINE[name]
+    if name == "mappings":
+        return (ROOT / "tests" / "projection" / "mappings" / "schema.sql").read_text(encoding="utf-8")
     if name.endswith(" world"):
         folder = ROOT / "tests" / "system" / "oracle" / "worlds" / name.removesuffix(" world")
         return (folder / "schema.sql").read_text(encoding="utf-8")

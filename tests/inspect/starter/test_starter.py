@@ -126,7 +126,7 @@ def test_rows_that_are_only_marked_as_deleted_are_left_out(database: Database) -
     found = asyncio.run(look(database.dsn, ()))
     text = propose(found.around, found.table("orders")).text
     assert "WHERE l.order_id = o.id AND l.deleted_at IS NULL" in text
-    assert text.endswith("WHERE o.deleted_at IS NULL\n")
+    assert text.endswith("not placed yet, or marked as deleted\nWHERE o.deleted_at IS NULL\n")
 
 
 def test_what_names_do_not_tell_comments_do(database: Database) -> None:

@@ -298,4 +298,38 @@ TRUTHS: Final[Mapping[str, Truth]] = {
         """,
         orderDiscounts=_NONE,
     ),
+    "mappings": _truth(
+        """
+        id = o.id::text
+        createdAt = o.placed
+        lineItems.id = l.order_id || '-' || l.line
+        lineItems.productId = l.product_id::text
+        lineItems.title = p.name
+        lineItems.quantity = l.qty
+        lineItems.priceSet = l.price
+        """,
+        orderDiscounts=_NONE,
+    ),
+    "command line": _truth(
+        """
+        id = o.id::text
+        customer.email = o.email
+        lineItems.id = l.order_id || '-' || l.line
+        lineItems.productId = l.sku
+        lineItems.sku = l.sku
+        lineItems.quantity = l.qty
+        """,
+        orderDiscounts=_NONE,
+    ),
+    "altered": _truth(
+        """
+        id = o.id::text
+        lineItems.id = l.id::text
+        lineItems.productId = l.sku
+        lineItems.sku = l.sku
+        lineItems.quantity = l.qty
+        lineItems.priceSet = l.price
+        """,
+        orderDiscounts=_NONE,
+    ),
 }

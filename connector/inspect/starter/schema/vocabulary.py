@@ -65,7 +65,7 @@ _COLUMNS: Final = {
     "gross": "gross brutto incl including ttc bruto lordo inc incvat",
     "title": (
         "title descr description desc bezeichnung titel libelle designation descripcion descrizione omschrijving"
-        " descricao bez label"
+        " descricao bez"
     ),
     "sku": "sku artnr artikelnr artno itemno partno ean articlenumber artikelnummer productcode itemcode",
     "currency": "currency curr cur waehrung devise moneda valuta moeda currencycode",
