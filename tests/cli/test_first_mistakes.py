@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 
+import psycopg
 import pytest
 
-from connector.postgres.errors import remedy
 from tests.support.fixtures.cli import Cli, started
+from tests.support.fixtures.postgres import MakeCluster
 
 
 def test_paths_in_a_settings_file_are_relative_to_it(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -121,10 +122,23 @@ def test_a_file_in_utf_16_is_named_as_such(cli: Cli) -> None:
         assert f"{wide}: is saved as UTF-16, not as UTF-8\n    save it as UTF-8" in ran.err
 
 
-def test_a_missing_password_has_a_hint_of_its_own() -> None:
-    hint = remedy("connection failed: FATAL: fe_sendauth: no password supplied", "clerk")
+@pytest.mark.parametrize("arguments", [["explain"], ["init", "--output-dir", "starter", "--dsn", "{dsn}"]])
+def test_a_missing_password_has_a_hint_of_its_own(
+    offline: Cli, make_cluster: MakeCluster, arguments: list[str]
+) -> None:
+    server = make_cluster()
+    with psycopg.connect(server.dsn(), autocommit=True) as conn:
+        conn.execute("CREATE ROLE clerk LOGIN PASSWORD 'unknown to us'")
+    server.stop()
+    (server.data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+    server.start()
+    dsn = server.dsn(user="clerk")
+    offline.set("source", dsn=dsn)
+    ran = offline(*(each.format(dsn=dsn) for each in arguments), env={"PGPASSFILE": str(offline.folder / "none")})
+    assert ran.code == 2
+    assert "no password supplied" in ran.err
     for name in ("PGPASSWORD", "PGPASSFILE", "CONNECTOR_SOURCE__DSN_FILE"):
-        assert name in hint
+        assert name in ran.err
 
 
 def test_an_empty_token_file_is_named(cli: Cli) -> None:
