@@ -10,7 +10,7 @@ SECRET_FILE: Final = "secrets/api_secret"  # noqa: S105 -- a path
 
 _TEXT: Final = """\
 # Settings of redo-connector, made by `redo-connector init`; docs/settings.md has every key. Relative paths are relative
-# to this file. Every key is also a variable of the environment: CONNECTOR_<SECTION>__<KEY>. An editor completes them after
+# to this file. Every key is also a variable of the environment: CONNECTOR_<SECTION>__<KEY>. Editors complete keys after
 # `redo-connector settings-schema > connector.schema.json`, with `#:schema ./connector.schema.json` as the first line.
 
 [source]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -39,7 +40,11 @@ def meaning(table: TableName, prefixes: frozenset[str]) -> frozenset[str]:
 
 def rank(schema: Schema, prefixes: frozenset[str]) -> list[Candidate]:
     """Tables that may hold orders, the likeliest first."""
-    found = [_as_order(facts, schema, prefixes) for facts in schema.values()]
+    referring: dict[TableName, dict[TableName, TableFacts]] = defaultdict(dict)
+    for facts in schema.values():
+        for key in facts.keys:
+            referring[key.table][facts.name] = facts
+    found = [_as_order(facts, list(referring[facts.name].values()), schema, prefixes) for facts in schema.values()]
     return sorted((one for one in found if one.score > 0), key=lambda one: (-one.score, str(one.table.name)))
 
 
@@ -51,7 +56,9 @@ def certain(ranked: Sequence[Candidate]) -> TableFacts | None:
     return ranked[0].table if alone else None
 
 
-def _as_order(facts: TableFacts, schema: Schema, prefixes: frozenset[str]) -> Candidate:
+def _as_order(
+    facts: TableFacts, referring: Sequence[TableFacts], schema: Schema, prefixes: frozenset[str]
+) -> Candidate:
     means = meaning(facts.name, prefixes)
     said: list[tuple[float, str]] = []
     if "order" in means:
@@ -59,7 +66,6 @@ def _as_order(facts: TableFacts, schema: Schema, prefixes: frozenset[str]) -> Ca
     elif "order" in concepts(facts.comment):
         said.append((4.0, "its comment"))
     said.append((-_ELSE * len(means - {"order", "header"}), ""))
-    referring = [other for other in schema.values() if any(key.table == facts.name for key in other.keys)]
     lines = [other for other in referring if having(other, "quantity") or "line" in meaning(other.name, prefixes)]
     if lines:
         said.append((3.0, f"{lines[0].name} refers to it"))

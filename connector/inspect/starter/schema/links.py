@@ -17,11 +17,11 @@ _KEYS = frozenset({"key", "number", "sku"})
 def linked(schema: Schema, prefixes: frozenset[str]) -> Schema:
     """The same with the references that names suggest. A table that declares its foreign keys is believed about the
     columns that they cover."""
-    entities = _entities(schema, prefixes)
+    entities, holders = _entities(schema, prefixes), _by_key_column(schema)
     found = {}
     for name, facts in schema.items():
         covered = {column for key in facts.keys for column in key.columns}
-        guessed = {(key.columns, key.table): key for key in _by_name(schema, facts, entities)}
+        guessed = {(key.columns, key.table): key for key in _by_name(schema, facts, entities, holders)}
         more = [key for key in guessed.values() if not covered & set(key.columns)]
         found[name] = replace(facts, keys=(*facts.keys, *more))
     return found
@@ -41,10 +41,25 @@ def _entity(name: str, prefixes: frozenset[str]) -> str:
     return singular("_".join(spoken))
 
 
-def _by_name(schema: Schema, facts: TableFacts, entities: dict[str, list[TableName]]) -> Iterator[ForeignKey]:
-    for other in schema.values():
+def _by_key_column(schema: Schema) -> dict[str, list[TableFacts]]:
+    """Tables by the first telling column of their primary key."""
+    found: dict[str, list[TableFacts]] = {}
+    for facts in schema.values():
+        telling = [column for column in facts.table.primary_key if not _plain(column)]
+        if telling:
+            found.setdefault(telling[0], []).append(facts)
+    return found
+
+
+def _by_name(
+    schema: Schema,
+    facts: TableFacts,
+    entities: dict[str, list[TableName]],
+    holders: dict[str, list[TableFacts]],
+) -> Iterator[ForeignKey]:
+    for other in (each for column in facts.columns for each in holders.get(column, ())):
         key = other.table.primary_key
-        if other.name != facts.name and key and _holds_key(facts, other):
+        if other.name != facts.name and _holds_key(facts, other):
             yield ForeignKey(key, other.name, key, declared=False)
     for column in facts.columns:
         target = _named_after(facts, column, schema, entities)
@@ -53,12 +68,11 @@ def _by_name(schema: Schema, facts: TableFacts, entities: dict[str, list[TableNa
 
 
 def _holds_key(facts: TableFacts, other: TableFacts) -> bool:
-    """Whether all columns of the other's primary key are here under the same, telling, names, and not as a whole key of
-    this table, which would be another table of the same things."""
+    """Whether all columns of the other's primary key are here under the same names, and not as a whole key of this
+    table, which would be another table of the same things."""
     key = other.table.primary_key
-    telling = any(not _plain(column) for column in key)
     within = all(column in facts.columns and comparable(facts.columns[column], other.columns[column]) for column in key)
-    return telling and within and set(facts.table.primary_key) != set(key)
+    return within and set(facts.table.primary_key) != set(key)
 
 
 def _plain(column: str) -> bool:

@@ -15,11 +15,13 @@ _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _LIGATURES: Final = str.maketrans({"ß": "ss", "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 _SHORTEST: Final = 3
 """Letters of a word that is recognised in the middle of another."""
+_NAMES: Final = 200_000
+"""Distinct names of which the meaning is remembered: those of a large schema."""
 _SHARED: Final = 0.6
 """Share of a schema's tables that begin with the same word: then it says nothing."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_NAMES)
 def words(name: str) -> tuple[str, ...]:
     """`ShipAddr1` and `ship_addr_1` to ship, addr, 1. Without accents; words that were written together are parted
     where both halves are known."""
@@ -50,7 +52,7 @@ def _known(word: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_NAMES)
 def concepts(name: str) -> frozenset[str]:
     """What the words of a name mean; a word that isn't known stands for itself, in front of a question mark."""
     found = set()
@@ -63,7 +65,7 @@ def concepts(name: str) -> frozenset[str]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_NAMES)
 def may_mean(name: str) -> frozenset[str]:
     """Concepts of a name, and the second meanings of its words."""
     return concepts(name) | {SECOND[known] for word in words(name) if (known := _known(word)) in SECOND}
