@@ -43,5 +43,8 @@ async def other_store(settings: Settings) -> Problem | None:
         return None
     named = describe(store) if store.in_postgres else str(store.path.absolute())
     what = f"no connector uses {named}, but one with another store answers at {address(settings)}"
-    hint = "name the settings file that it was started with (--config), or its checkpoints.url"
+    hint = (
+        "name the settings file that it was started with (--config), or its checkpoints.url; "
+        "where you mean one that is stopped, give that a status.port of its own"
+    )
     return Problem(what, hint, SETTING)

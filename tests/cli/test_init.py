@@ -18,7 +18,7 @@ import pytest
 
 from connector.demo import oms as demo_oms
 from tests.inspect.starter.truths import REQUIRED
-from tests.support.fixtures.cli import PASSWORD, ROOT, TOKEN, WITHIN, Cli, LocalRedo
+from tests.support.fixtures.cli import PASSWORD, ROOT, TOKEN, WITHIN, Cli, LocalRedo, free_port
 from tests.support.fixtures.postgres import Database, create_database, drop_database
 from tests.support.postgres.cluster import Cluster
 
@@ -56,7 +56,8 @@ def test_it_writes_files_that_need_only_what_it_says(offline: Cli, oms_database:
     # What it says is left, done:
     (folder / "secrets" / "api_secret").write_text(f"{TOKEN}\n")
     settings = written.replace('# TODO: store_id = "..."', f'store_id = "shop"\nbase_url = "{redo.base_url}"')
-    (folder / "connector.toml").write_text(settings)
+    # The port that the documentation names may be taken on this machine.
+    (folder / "connector.toml").write_text(settings.replace("port = 9464", f"port = {free_port()}"))
     checked = offline("check", "--config", "starter/connector.toml")
     assert (checked.code, checked.out) == (0, "Ready: `redo-connector run` can start.\n"), checked.err
 
