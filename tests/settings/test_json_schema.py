@@ -13,7 +13,7 @@ from connector.model.errors import ConfigurationError
 from connector.settings import config
 from connector.settings.json_schema import json_schema
 from tests.docs import walkthrough
-from tests.support.fixtures.cli import ROOT
+from tests.support.fixtures.cli import ROOT, Cli
 
 SCHEMA = json_schema()
 
@@ -116,3 +116,8 @@ def test_a_value_may_be_given_as_a_file_and_that_is_proposed_for_secrets() -> No
 def test_nothing_is_required_because_the_environment_may_give_it() -> None:
     assert fits("")
     assert fits("[redo]\n[redo.stores.b]")
+
+
+def test_the_command_prints_it_without_settings(offline: Cli) -> None:
+    ran = offline("settings-schema", env={"CONNECTOR_CONFIG": "missing.toml"})
+    assert (ran.code, ran.json) == (0, SCHEMA)

@@ -28,7 +28,7 @@ def _steps(mapping: Path, settings: Path, proposed: ProposedMapping, known_store
         yield f"{mapping}:{question.line}: {question.path}: {question.text}"
     if proposed.checks:
         lines = ", ".join(str(line) for line in proposed.checks)
-        yield f"{mapping}: look at what is marked `check` (line {lines})"
+        yield f"{mapping}: look at what is marked `check` (line{'s' if len(proposed.checks) > 1 else ''} {lines})"
     if proposed.zoneless:
         yield f"{settings}: source.timezone: {proposed.zoneless} says no zone"
     if not known_store:

@@ -26,13 +26,11 @@ def shipping_lines(around: Neighbourhood, order: TableFacts) -> Node:
         ]
         where = f"; see {', '.join(tables)}" if tables and not found.rivals else ""
         return asked(found, f"what was charged for shipping, before tax: a list of id, title, priceSet{where}", "jsonb")
-    name = column("o", order, found.column)
-    if "cents" in means(found.column, ()):
-        name = f"round({name} / 100.0, 2)"
-    fields = (("id", Leaf("'shipping'")), ("title", Leaf("'Shipping'")), ("priceSet", Leaf(name)))
-    return One(
-        Part(fields), "" if order.columns[found.column].not_null else f"{column('o', order, found.column)} IS NOT NULL"
-    )
+    name, said = column("o", order, found.column), means(found.column, ())
+    amount = f"round({name} / 100.0, 2)" if "cents" in said else name
+    price = Leaf(amount, check="" if "net" in said else "before tax")
+    fields = (("id", Leaf("'shipping'")), ("title", Leaf("'Shipping'")), ("priceSet", price))
+    return One(Part(fields), "" if order.columns[found.column].not_null else f"{name} IS NOT NULL")
 
 
 def order_discounts(around: Neighbourhood, order: TableFacts) -> Leaf:
