@@ -16,7 +16,7 @@ _SQLITE: Final = "sqlite:///"
 _MEMORY: Final = "memory:"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _EXAMPLE: Final = (
-    "write sqlite:///connector.db (in the working folder), sqlite:////var/lib/redo-connector/connector.db, "
+    "write sqlite:///connector.db (beside the settings file), sqlite:////var/lib/redo-connector/connector.db, "
     "or postgresql://user@host:5432/database"
 )
 

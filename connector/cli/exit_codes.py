@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -32,7 +32,25 @@ _DEFECT = "This is a defect of the connector. The lines above say where, and quo
 
 
 class Group(click.Group):
-    """Turns our errors into one clear message and an exit code."""
+    """Turns our errors into one clear message and an exit code. `stages`: verbs by what they are for, in the order of
+    the work, as --help shows them."""
+
+    def __init__(self, *arguments: Any, stages: Mapping[str, Sequence[click.Command]] | None = None, **named: Any):
+        super().__init__(*arguments, **named)
+        self._stages = stages or {}
+        for verb in (verb for verbs in self._stages.values() for verb in verbs):
+            self.add_command(verb)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for title, verbs in self._stages.items():
+            with formatter.section(title):
+                limit = formatter.width - 6 - width
+                rows = [(f"{verb.name:<{width}}", verb.get_short_help_str(limit)) for verb in verbs]
+                formatter.write_dl(rows)
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         _open_standard_streams()

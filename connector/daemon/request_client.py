@@ -13,8 +13,9 @@ from typing import Any, Final, TypeAlias
 
 from connector.checkpoints.opening import is_running, open_requests
 from connector.checkpoints.requests import Inbox, Request
+from connector.inspect import running_connector
 from connector.inspect.checks.database_identity import refuse_oms_database
-from connector.model.errors import ConnectorError
+from connector.model.errors import ConfigurationError, ConnectorError
 from connector.settings.config import Settings
 from connector.wiring import factories
 
@@ -51,6 +52,8 @@ async def ask(
     address = factories.checkpoints(settings)
     if address.in_postgres:
         await refuse_oms_database(settings)
+    if (other := await running_connector.other_store(settings)) is not None:
+        raise ConfigurationError([other])
     inbox = open_requests(address)
     try:
         number = await asyncio.to_thread(inbox.ask, verb, arguments, time.time())

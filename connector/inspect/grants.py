@@ -1,4 +1,4 @@
-"""`grants`: the SQL script that lets the connector's role in."""
+"""`grants`: the SQL script that lets the connector's role in, and the one that takes it all back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from connector.settings.config import Settings
 from connector.source.checks.grants import Access
 from connector.source.checks.grants import grants as print_grants
 from connector.source.checks.hosting import Hosting
+from connector.source.checks.revocations import revocation as print_revocation
 from connector.wiring import factories
 
 
@@ -26,3 +27,10 @@ async def grants(settings: Settings, role: str, hosting: str | None) -> str:
     return await print_grants(
         factories.source_dsn(settings), access, settings.source.publication, settings.source.slot, where
     )
+
+
+async def revocation(settings: Settings, role: str, hosting: str | None) -> str:
+    """The script that takes back what a role has in the database, whatever mapping it was given for."""
+    where = None if hosting is None else Hosting(hosting)
+    source = settings.source
+    return await print_revocation(factories.source_dsn(settings), role, source.publication, source.slot, where)

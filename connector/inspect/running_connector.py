@@ -6,7 +6,14 @@ from typing import Any
 
 import httpx2 as httpx
 
+from connector.checkpoints.address import SETTING
+from connector.checkpoints.opening import is_running
+from connector.checkpoints.postgres.connection import describe
+from connector.model.errors import Problem
 from connector.settings.config import Settings
+from connector.wiring import factories
+
+STATUS = "/api/status"
 
 
 async def ask(settings: Settings, path: str, *, expected: str, timeout: float) -> dict[str, Any] | None:
@@ -24,3 +31,20 @@ def address(settings: Settings) -> str:
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 -- listening anywhere includes here
     host = settings.status.host
     return f"http://{anywhere.get(host, host)}:{settings.status.port}"
+
+
+async def other_store(settings: Settings) -> Problem | None:
+    """Why these settings are not those of the connector that answers: its store is another one. None where they are, or
+    nobody answers. Raises ConfigurationError, CheckpointsUnwritable."""
+    store = factories.checkpoints(settings)
+    if store.in_memory or not settings.status.port or is_running(store):
+        return None
+    if await ask(settings, STATUS, expected="verdict", timeout=2.0) is None:
+        return None
+    named = describe(store) if store.in_postgres else str(store.path.absolute())
+    what = f"no connector uses {named}, but one with another store answers at {address(settings)}"
+    hint = (
+        "name the settings file that it was started with (--config), or its checkpoints.url; "
+        "where you mean one that is stopped, give that a status.port of its own"
+    )
+    return Problem(what, hint, SETTING)

@@ -15,17 +15,16 @@ from connector.pipeline.intake.progress import IN_STEP_NOTE, since_noted
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.settings.config import Settings
 
-_PATH: Final = "/api/status"
 _SWEEPS: Final = 50
 """Finished sweeps that are looked through for the last reconcile."""
 
 
 async def status(settings: Settings) -> dict[str, Any]:
     """As `/api/status` answers, with `running`; without a connector, counts and what waits for a person."""
-    answer = await running_connector.ask(settings, _PATH, expected="verdict", timeout=5.0)
+    answer = await running_connector.ask(settings, running_connector.STATUS, expected="verdict", timeout=5.0)
     if answer is not None:
         return {"running": True, **answer, **await _groups(settings)}
-    where = running_connector.address(settings) + _PATH
+    where = running_connector.address(settings) + running_connector.STATUS
     found: dict[str, Any] = {"running": False, "ready": False, "verdict": f"No connector answers at {where}."}
     async with store_if_any(settings) as store:
         if store is None:

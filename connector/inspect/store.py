@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 from connector.checkpoints.opening import open_if_any, open_readonly
 from connector.checkpoints.store import ReadOnlyCheckpoints
+from connector.inspect import running_connector
+from connector.model.errors import ConfigurationError
 from connector.settings.config import Settings
 from connector.wiring import factories
 
@@ -15,7 +17,11 @@ from connector.wiring import factories
 @asynccontextmanager
 async def store_of(settings: Settings) -> AsyncIterator[ReadOnlyCheckpoints]:
     """The store, opened for reading. Raises ConfigurationError when there is none yet, CheckpointsUnwritable."""
-    store = await asyncio.to_thread(open_readonly, factories.checkpoints(settings))
+    try:
+        store = await asyncio.to_thread(open_readonly, factories.checkpoints(settings))
+    except ConfigurationError as error:
+        other = await running_connector.other_store(settings)
+        raise ConfigurationError([*error.problems, *([other] if other else [])]) from None
     try:
         yield store
     finally:

@@ -6,6 +6,7 @@ Leaf module: no I/O.
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Final
 
@@ -20,3 +21,14 @@ def is_storable(text: str) -> bool:
 def storable(text: str, most: int) -> str:
     """Its first `most` characters, U+FFFD for those that can't be kept."""
     return _UNSTORABLE.sub("\ufffd", text[:most])
+
+
+def decoded(data: bytes) -> str:
+    """What a person saved as UTF-8, with or without a byte order mark. Raises ValueError, in words that go on from the
+    file's name."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("is saved as UTF-16, not as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None

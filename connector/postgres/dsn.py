@@ -71,6 +71,29 @@ def describe(dsn: str) -> str:
     return f"{host}:{parts.get('port') or 5432}/{parts.get('dbname') or parts.get('user') or ''}"
 
 
+def without_password(dsn: str) -> str:
+    """The same as `key=value` words, without what must not be written down. Raises ConfigurationError."""
+    conninfo(dsn)
+    kept = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if name not in _SECRETS}
+    return make_conninfo(**kept)
+
+
+_SECRETS: Final = ("password", "sslpassword")
+_OF_LIBPQ: Final = {
+    "PGHOST": "host",
+    "PGPORT": "port",
+    "PGDATABASE": "dbname",
+    "PGUSER": "user",
+    "PGSERVICE": "service",
+}
+
+
+def of_libpq(environment: Mapping[str, str]) -> str | None:
+    """What libpq's own variables say where the database is; None where they don't."""
+    given = {key: environment[name] for name, key in _OF_LIBPQ.items() if environment.get(name)}
+    return make_conninfo(**given) if {"host", "dbname", "service"} & set(given) else None
+
+
 def user_of(dsn: str) -> str:
     """Who logs in, for the SQL that a DBA is to run."""
     return str(conninfo_to_dict(dsn).get("user") or "...")

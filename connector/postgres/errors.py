@@ -30,6 +30,7 @@ _CONNECT: Final = re.compile(r'permission denied for database "(.+)"')
 _CLOSED: Final = re.compile(r'database "(.+)" is not currently accepting connections')
 _UNKNOWN: Final = re.compile(r'role "(.+)" does not exist')
 _PASSWORD: Final = re.compile(r'password authentication failed for user "(.+)"')
+_NO_PASSWORD: Final = re.compile(r"no password supplied")
 _HBA: Final = re.compile(r"no pg_hba\.conf entry for")
 # What PgBouncer before 1.23 and RDS Proxy answer to a replication connection.
 _NO_STREAMS: Final = re.compile(
@@ -85,6 +86,11 @@ def remedy(words: str, role: str) -> str:
         return f"check the user name; `redo-connector grants` prints how {found[1]} is made"
     if _PASSWORD.search(words):
         return "check the password, and that it hasn't expired (pg_roles.rolvaliduntil)"
+    if _NO_PASSWORD.search(words):
+        return (
+            "it wants a password, and none was given: set PGPASSWORD, or put it into ~/.pgpass (or where PGPASSFILE "
+            "says), or the whole connection string with it into a file that CONNECTOR_SOURCE__DSN_FILE names"
+        )
     return "let a DBA add our address, user and database to pg_hba.conf, and reload" if _HBA.search(words) else ""
 
 

@@ -1,15 +1,15 @@
 """The settings: a TOML file and the environment in, one frozen object out.
 
-Environment beats file; secrets may come from files (`CONNECTOR_REDO__API_SECRET_FILE`); an unknown key is an error with
+Environment beats file; secrets may come from files (`files`); an unknown key is an error with
 the nearest known one. No value of a setting is ever part of an error.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, Final, get_origin
 
 from pydantic import BaseModel, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -17,16 +17,24 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from connector.model.errors import ConfigurationError
 from connector.settings import exposure, sections
-from connector.settings.problems import problems_of, unknown_variables, unreadable_variables
+from connector.settings.files import add_files, beside
+from connector.settings.problems import no_file, problems_of, unknown_variables, unreadable_variables
 from connector.settings.sources import (
     DEFAULT_PATH,
     PREFIX,
     STORE_VARIABLE,
-    add_secret_files,
     env_name,
+    fill,
     read_toml,
     unstorable,
 )
+
+_DSN: Final = "source.dsn"
+_PATHS: Final = {
+    "mapping": {"path": str(sections.MappingSettings().path)},
+    "checkpoints": {"url": sections.CheckpointSettings().url.get_secret_value()},
+}
+"""Settings that are paths, or may hold one, with their defaults."""
 
 
 class _KnownEnvironment(EnvSettingsSource):
@@ -98,29 +106,44 @@ class Settings(BaseSettings):
         return self
 
 
-def load(path: str | None = None) -> Settings:
+def load(path: str | None = None, unused: Collection[str] = ()) -> Settings:
     """Read `path`, else the file that CONNECTOR_CONFIG names, else ./connector.toml when there is one.
 
-    Raises ConfigurationError with every problem found. Relative paths inside are relative to the working directory.
+    Relative paths in the file are relative to it. `unused`: settings that the caller does without, though `run` needs
+    them. Raises ConfigurationError with every problem found.
     """
     chosen = path or os.environ.get(PREFIX + "CONFIG")
     file = Path(chosen or DEFAULT_PATH)
-    values: dict[str, Any] = read_toml(file) if chosen or file.exists() else {}
+    found = bool(chosen) or file.exists()
+    values: dict[str, Any] = read_toml(file) if found else {}
     known = sorted(known_keys())
+    if found:
+        beside(values, file.parent, _PATHS)
     problems = [
         *unknown_variables(os.environ, known),
         *unreadable_variables(os.environ, structured_keys()),
-        *add_secret_files(values, os.environ, known),
+        *add_files(values, file.parent, os.environ, known, unused),
         *unstorable(values),
     ]
+    fill(values, unused, os.environ)
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        problems.extend(problems_of(error, str(file), known))
+        problems.extend(problems_of(error, str(file) if found else no_file(file), known))
     else:
         if not problems and not (problems := list(unstorable(settings.model_dump()))):  # JSON of the environment, too
             return settings
     raise ConfigurationError(problems)
+
+
+def dsn_of_environment() -> str | None:
+    """`source.dsn`, as far as the environment alone gives it. Raises ConfigurationError for an unreadable file."""
+    values: dict[str, Any] = {}
+    problems = [*add_files(values, Path(), os.environ, [_DSN])]
+    if problems:
+        raise ConfigurationError(problems)
+    given = os.environ.get(env_name(_DSN)) or values.get("source", {}).get("dsn")
+    return None if given is None else str(given)
 
 
 def known_keys() -> Iterator[str]:

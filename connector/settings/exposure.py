@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from connector.model.errors import Problem
-from connector.settings import sources
+from connector.settings import files
 
 _WEAK: Final = {
     "disable": "nothing is encrypted",
@@ -55,7 +55,7 @@ def readable_by_all(path: str | None) -> list[Problem]:
             where,
             warning=True,
         )
-        for where, file in sources.files_with_secrets(path)
+        for where, file in files.files_with_secrets(path)
         if _exposed(file)
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -52,9 +53,9 @@ def problems_of(error: ValidationError, file: str, known: Sequence[str]) -> Iter
                 else [name for name in ("source.dsn", "redo.store_id", "redo.api_secret") if name.startswith(key + ".")]
             )
             for name in wanted:
-                yield Problem("is required", f"set it in {file} or as {env_name(name)}", name)
+                yield Problem("is required", f"set it in {file} or as {env_name(name)}{_as_file(name)}", name)
         elif item["type"] == "extra_forbidden":
-            yield Problem("is not a setting", _nearest(key, known), key)
+            yield Problem("is not a setting", _nearest(key, known) if len(parts) > 1 else _section(key, known), key)
         else:
             message = item["msg"].removeprefix("Value error, ")
             if item["type"] == "string_pattern_mismatch":
@@ -69,3 +70,24 @@ def problems_of(error: ValidationError, file: str, known: Sequence[str]) -> Iter
 def _nearest(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else "docs/settings.md lists them all"
+
+
+def _section(name: str, known: Sequence[str]) -> str:
+    """What was meant by a name that stands outside of the sections, or as one."""
+    homes = [key for key in known if key.rpartition(".")[2] == name]
+    close = difflib.get_close_matches(name, {key.partition(".")[0] for key in known}, n=1, cutoff=0.6)
+    if homes:
+        return f"{' or '.join(homes)}? It belongs below the line [{homes[0].partition('.')[0]}]"
+    return f"did you mean [{close[0]}]?" if close else "docs/settings.md lists them all"
+
+
+def _as_file(key: str) -> str:
+    """Where else a secret may be."""
+    if key.rpartition(".")[2] not in ("dsn", "api_secret", "payload_keys"):
+        return ""
+    return f"; or name a file that holds it: {key}{FILE_SUFFIX.lower()} there, or {env_name(key)}{FILE_SUFFIX}"
+
+
+def no_file(file: Path) -> str:
+    """How a settings file that isn't there is called."""
+    return f"{file} (there is none in {file.absolute().parent}; --config names another)"

@@ -1,9 +1,8 @@
-"""Where settings come from: the TOML file, the environment, and files that variables of the environment name."""
+"""Where settings come from: the TOML file and the environment. Files that hold a single one: `files`."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,8 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.model.errors import ConfigurationError, Problem
-from connector.model.texts import is_storable, storable
-from connector.settings.passwords import holds_password
+from connector.model.texts import decoded, is_storable, storable
 
 PREFIX: Final = "CONNECTOR_"
 DEFAULT_PATH: Final = "connector.toml"
@@ -27,12 +25,20 @@ def env_name(key: str) -> str:
 
 
 def read_toml(file: Path) -> dict[str, Any]:
+    """Raises ConfigurationError."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = decoded(file.read_bytes())
     except OSError as error:
-        hint = "name an existing file with --config, or set everything by environment (CONNECTOR_SOURCE__DSN, ...)"
+        hint = (
+            f"it was looked for in {file.absolute().parent}; name an existing file with --config, "
+            "or set everything by environment (CONNECTOR_SOURCE__DSN, ...)"
+        )
         raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(file))]) from None
-    except ValueError as error:  # not TOML, not UTF-8, or a number with thousands of digits
+    except ValueError as error:
+        raise ConfigurationError([Problem(str(error), "save it as UTF-8", str(file))]) from None
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # not TOML, or a number with thousands of digits
         raise ConfigurationError([Problem(f"is not valid TOML: {error}", "mend that line", str(file))]) from None
     except RecursionError:
         raise ConfigurationError([Problem("is nested too deeply", "no setting has such a value", str(file))]) from None
@@ -63,52 +69,18 @@ def unstorable(values: Mapping[str, Any], path: str = "") -> Iterator[Problem]:
             yield Problem("holds a zero byte or half a character", "write it without", storable(where, 200))
 
 
-def add_secret_files(values: dict[str, Any], environment: Mapping[str, str], known: Iterable[str]) -> Iterator[Problem]:
-    """Put what `CONNECTOR_X__Y_FILE` names into the values; the variable without _FILE still wins."""
-    stores = [
-        match for name in environment if (match := STORE_VARIABLE.fullmatch(name.upper().removesuffix(FILE_SUFFIX)))
-    ]
-    of_stores = [f"redo.stores.{match[1].lower()}.{match[2].lower()}" for match in stores]
-    for key in [*known, *of_stores]:
-        name = env_name(key) + FILE_SUFFIX
-        file = environment.get(name)
-        if not file:
-            continue
-        try:
-            text = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it isn't UTF-8 text"
-            yield Problem(
-                f"names a file that can't be read: {why}", f"check the path and its permissions: {file}", name
-            )
-            continue
-        *sections, field = key.split(".")
-        level = values
-        for section in sections:
-            level = level.setdefault(section, {})
-        level[field] = text
-
-
-def files_with_secrets(path: str | None) -> Iterator[tuple[str, Path]]:
-    """Files that `load` reads secrets from, with the setting or variable that names them. A DSN is one when it holds a
-    password."""
-    file = Path(path or os.environ.get(PREFIX + "CONFIG") or DEFAULT_PATH)
-    if file.exists() and any(_secrets(read_toml(file))):
-        yield str(file), file
-    for name, named in sorted(os.environ.items()):
-        key = name.upper().removesuffix(FILE_SUFFIX).rpartition("__")[2].lower()
-        if not name.upper().startswith(PREFIX) or not name.upper().endswith(FILE_SUFFIX) or not Path(named).is_file():
-            continue
-        values = {key: Path(named).read_text(encoding="utf-8", errors="replace").strip()}
-        if any(_secrets(values)):
-            yield name, Path(named)
-
-
-def _secrets(values: Mapping[str, Any]) -> Iterator[bool]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _secrets(value)
-        elif key in ("dsn", "read_dsn", "url"):
-            yield holds_password(str(value))
-        elif key in ("api_secret", "payload_keys", "token"):
-            yield True
+def fill(values: dict[str, Any], unused: Iterable[str], environment: Iterable[str]) -> None:
+    """Put a word in the place of each setting that nobody asks for, where none is given: `redo.api_secret` stands for
+    those of further stores, too."""
+    for key in unused:
+        section, _, field = key.partition(".")
+        tables = [values.setdefault(section, {})]
+        if key == "redo.api_secret" and isinstance(tables[0], dict):
+            matches = [STORE_VARIABLE.fullmatch(name.upper()) for name in environment]
+            stores = tables[0].setdefault("stores", {}) if any(matches) else tables[0].get("stores", {})
+            if isinstance(stores, dict):
+                tables += [stores.setdefault(match[1].lower(), {}) for match in matches if match]
+                tables += stores.values()
+        for table in tables:
+            if isinstance(table, dict):
+                table.setdefault(field, "unused")

@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from connector.model.charset import known_fallback
 
@@ -20,7 +20,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
 
 _SIZE_UNITS = ("b", "kb", "mb", "gb", "tb")
-_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?\s*$", re.IGNORECASE)
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?[bB])?\s*$")
 
 
 def _parse_duration(value: object) -> object:
@@ -70,11 +70,38 @@ def _parse_encoding(value: object) -> object:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_parse_duration), Field(gt=0, le=_LONGEST)]
-OptionalSeconds = Annotated[Annotated[float, Field(gt=0, le=_AGES)] | None, BeforeValidator(_parse_optional_duration)]
-OptionalRate = Annotated[Annotated[float, Field(gt=0, le=_LARGEST)] | None, BeforeValidator(_parse_optional)]
-OptionalCount = Annotated[Annotated[int, Field(ge=1, le=_LARGEST)] | None, BeforeValidator(_parse_optional)]
-OptionalSize = Annotated[Annotated[int, Field(ge=1, le=_LARGEST)] | None, BeforeValidator(_parse_optional_size)]
+def _written(kind: str, pattern: re.Pattern[str], example: str, *more: dict[str, object]) -> WithJsonSchema:
+    """How it is written in a file, for the JSON schema: what the parsers above take isn't to be seen there."""
+    text = {"type": "string", "pattern": pattern.pattern}
+    return WithJsonSchema({"anyOf": [{"type": kind, "minimum": 0}, text, *more], "examples": [example]})
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(_parse_duration),
+    Field(gt=0, le=_LONGEST),
+    _written("number", _DURATION, "30s"),
+]
+OptionalSeconds = Annotated[
+    Annotated[float, Field(gt=0, le=_AGES)] | None,
+    BeforeValidator(_parse_optional_duration),
+    _written("number", _DURATION, "24h", {"enum": ["off", "never"]}),
+]
+OptionalRate = Annotated[
+    Annotated[float, Field(gt=0, le=_LARGEST)] | None,
+    BeforeValidator(_parse_optional),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"enum": ["off", "none"]}]}),
+]
+OptionalCount = Annotated[
+    Annotated[int, Field(ge=1, le=_LARGEST)] | None,
+    BeforeValidator(_parse_optional),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"enum": ["off", "none"]}]}),
+]
+OptionalSize = Annotated[
+    Annotated[int, Field(ge=1, le=_LARGEST)] | None,
+    BeforeValidator(_parse_optional_size),
+    _written("integer", _SIZE, "10GB", {"enum": ["off", "none"]}),
+]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")]
 Zone = Annotated[str, BeforeValidator(_parse_zone)]
 Encoding = Annotated[str | None, BeforeValidator(_parse_encoding)]

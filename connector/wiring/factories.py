@@ -12,6 +12,7 @@ from connector.checkpoints.vault import Vault
 from connector.contract.order_builder import RedoContract
 from connector.contract.rules.rule_book import RuleBook
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable, scarcity
+from connector.model.texts import decoded
 from connector.postgres.connections import connection
 from connector.postgres.dsn import conninfo
 from connector.projection import Access, Assembler, Projection
@@ -78,14 +79,14 @@ async def load_access(settings: Settings) -> Access:
 def mapping_text(path: Path) -> str:
     """Raises ConfigurationError; SourceUnavailable when the system has run out of what reading a file needs."""
     try:
-        return path.read_text(encoding="utf-8")
+        return decoded(path.read_bytes())
     except OSError as error:
         if scarce := scarcity(error):
             raise SourceUnavailable(f"{path} can't be read now: {error.strerror}", scarce) from None
-        hint = f"set mapping.path to your mapping (the working folder is {Path.cwd()})"
+        hint = f"set mapping.path to your mapping; it was looked for in {path.absolute().parent}"
         raise ConfigurationError([Problem(f"can't be read: {error.strerror}", hint, str(path))]) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError([Problem("is not UTF-8 text", "save it as UTF-8", str(path))]) from None
+    except ValueError as error:
+        raise ConfigurationError([Problem(str(error), "save it as UTF-8", str(path))]) from None
 
 
 async def _reach(settings: Settings) -> None:

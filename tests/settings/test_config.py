@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.checkpoints.address import Address
 from connector.model.errors import ConfigurationError
 from connector.settings import config
 
@@ -42,7 +43,8 @@ def test_the_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
     assert settings.mapping.ignore == ("updatedAt",)
     assert settings.redo.max_concurrency == 32
     assert settings.redo.requests_per_second is None
-    assert settings.checkpoints.url.get_secret_value() == "sqlite:///connector.db"
+    assert settings.checkpoints.url.get_secret_value() == f"sqlite:///{tmp_path}/connector.db"
+    assert settings.mapping.path == tmp_path / "mapping.sql"
     assert settings.reconcile.every == 86400.0
     assert (settings.status.host, settings.status.port) == ("127.0.0.1", 9464)
 
@@ -66,6 +68,46 @@ def test_everything_can_come_from_the_environment_alone(monkeypatch: pytest.Monk
     assert config.load().redo.api_secret.get_secret_value() == "from a file"
 
 
+def test_the_settings_file_names_files_beside_it_and_the_environment_beats_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "token").write_text("from the file")
+    text = REQUIRED.replace('api_secret = "hush-hush-secret"', 'api_secret_file = "token"')
+    path = write(tmp_path / "deep", text)
+    assert config.load(path).redo.api_secret.get_secret_value() == "from the file"
+    (tmp_path / "deep" / "token").unlink()
+    assert "can't be read" in problems(path)["redo.api_secret_file"]
+    monkeypatch.setenv("CONNECTOR_REDO__API_SECRET", "from the environment")
+    assert config.load(path).redo.api_secret.get_secret_value() == "from the environment"
+
+
+def test_a_secret_that_is_given_twice_in_the_settings_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, REQUIRED + 'api_secret_file = "token"')
+    assert "is given twice" in problems(path)["redo.api_secret_file"]
+
+
+def test_further_stores_may_name_the_files_of_their_secrets(tmp_path: Path) -> None:
+    (tmp_path / "second").write_text("hers")
+    path = write(tmp_path, REQUIRED + '[redo.stores.5F1B9C]\napi_secret_file = "second"')
+    assert config.load(path).redo.stores["5F1B9C"].api_secret.get_secret_value() == "hers"
+
+
+def test_what_is_unused_need_not_be_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CONNECTOR_REDO__STORES__5F1B9C__BASE_URL", "https://redo.example")
+    bare = write(tmp_path, '[source]\ndsn = "dbname=shop"\n[redo.stores.other]\n[checkpoints]\nkeep = "payload"')
+    unused = ("redo.store_id", "redo.api_secret", "checkpoints.payload_keys")
+    assert set(config.load(bare, unused).redo.stores) == {"other", "5f1b9c"}
+    assert "redo.stores.5f1b9c.api_secret" in problems(bare)
+
+
+@pytest.mark.parametrize("name", ["", ":memory:", "folder/"])
+def test_what_names_no_checkpoint_file_does_not_come_to_name_one(tmp_path: Path, name: str) -> None:
+    settings = config.load(write(tmp_path, REQUIRED + f'[checkpoints]\nurl = "sqlite:///{name}"'))
+    with pytest.raises(ConfigurationError):
+        _ = Address(settings.checkpoints.url.get_secret_value()).path
+
+
 def test_connector_config_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CONNECTOR_CONFIG", write(tmp_path, REQUIRED))
     assert config.load().redo.store_id == "64e5a8a1af49a89df37e4ee7"
@@ -74,14 +116,18 @@ def test_connector_config_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_missing_settings_are_all_named_with_where_to_set_them() -> None:
     found = problems()
     assert set(found) == {"source.dsn", "redo.store_id", "redo.api_secret"}
-    assert "CONNECTOR_SOURCE__DSN" in found["source.dsn"]
+    assert "CONNECTOR_SOURCE__DSN_FILE" in found["source.dsn"]
+    assert f"there is none in {Path.cwd()}" in found["redo.store_id"]
 
 
 @pytest.mark.parametrize(
     ("line", "where", "suggestion"),
     [
         ('[redo]\napi_secrt = "x"', "redo.api_secrt", "redo.api_secret"),
-        ("[sauce]\nx = 1", "sauce", ""),
+        ("[sauce]\nx = 1", "sauce", "[source]"),
+        ("[maping]\nx = 1", "maping", "[mapping]"),
+        ('dsn = "dbname=shop"', "dsn", "below the line [source]"),
+        ("[xyzzy]\nx = 1", "xyzzy", "docs/settings.md"),
         ("[status]\nprt = 1", "status.prt", "status.port"),
     ],
 )

@@ -1,4 +1,5 @@
-"""The script of `grants`: who runs which part, where the database is hosted, and names that try to break out."""
+"""The scripts of `grants`: who runs which part, where the database is hosted, names that try to break out; and that
+nothing is left once it was taken back."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from connector.model.changes import TableName
 from connector.source.checks.grants import Access, grants
 from connector.source.checks.hosting import Hosting, recognised
 from connector.source.checks.preflight import preflight
+from connector.source.checks.revocations import revocation
 from tests.support.fixtures.postgres import Database, MakeCluster
 from tests.support.postgres.followed_database import Followed
 
@@ -208,3 +210,61 @@ async def test_every_hosting_has_its_own_words_and_a_way_to_replicate(shop: Foll
     by_membership = hosting in (Hosting.RDS, Hosting.AURORA)
     assert ("LOGIN REPLICATION;" in found) is not by_membership
     assert ('GRANT "rds_replication"' in found) is by_membership
+
+
+async def taken_back(shop: Followed) -> str:
+    return await revocation(shop.dsn, shop.name, shop.name, shop.name)
+
+
+async def test_revoking_leaves_nothing_of_what_was_granted(shop: Followed, database: Database) -> None:
+    anna = f"anna_{database.name}"
+    shop.execute(
+        f"CREATE ROLE {anna}",
+        f"ALTER TABLE oms.orders OWNER TO {anna}",
+        "ALTER TABLE oms.lines ENABLE ROW LEVEL SECURITY",
+        "CREATE FUNCTION oms.tidy(text, OUT tidied text) LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)'",
+        "REVOKE EXECUTE ON FUNCTION oms.tidy(text) FROM PUBLIC",
+    )
+    reads = {ORDERS: ["id"], LINES: None}
+    functions = [("oms", "tidy", "text")]
+    access = Access(shop.name, [ORDERS, LINES], reads, ["oms"], functions, ["oms"])
+    shop.execute(await script(shop, access))
+    # The connector's own part.
+    with psycopg.connect(as_role(shop), autocommit=True) as role:
+        role.execute(f"SELECT pg_create_logical_replication_slot('{shop.name}', 'pgoutput')".encode())
+    revoking = await taken_back(shop)
+    assert f'-- as {anna}:\nREVOKE ALL ON TABLE "oms"."orders" FROM "{shop.name}";' in revoking
+    assert f'DROP POLICY "{shop.name}" ON "oms"."lines";' in revoking
+    shop.execute(revoking)
+    for query in (
+        f"SELECT count(*) FROM pg_roles WHERE rolname = '{shop.name}'",
+        f"SELECT count(*) FROM pg_publication WHERE pubname LIKE '{shop.name}%'",
+        f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{shop.name}'",
+        "SELECT count(*) FROM pg_policy",
+    ):
+        assert shop.ask(query) == 0, query
+    again = await taken_back(shop)
+    assert "nothing any more" in again
+    assert f"there is no role {shop.name}" in again
+    shop.execute(again)
+
+
+async def test_revoking_drops_no_role_that_something_else_needs(shop: Followed) -> None:
+    shop.execute(await script(shop, wanted(shop)), f"CREATE SCHEMA checkpoints AUTHORIZATION {shop.name}")
+    revoking = await taken_back(shop)
+    assert "3. The role: it still has to do with schema checkpoints." in revoking
+    shop.execute(revoking)
+    assert shop.ask(f"SELECT count(*) FROM pg_roles WHERE rolname = '{shop.name}'") == 1
+    assert shop.ask(f"SELECT has_table_privilege('{shop.name}', 'oms.orders', 'SELECT')") is False
+    shop.execute(f"DROP SCHEMA checkpoints; DROP ROLE {shop.name}")
+
+
+async def test_revoking_takes_names_that_try_to_break_out_for_names(shop: Followed, database: Database) -> None:
+    role, table = f"role {EVIL}{database.name}", TableName(EVIL, EVIL)
+    with database.connect() as conn:
+        names = {"schema": sql.Identifier(EVIL), "table": sql.Identifier(EVIL, EVIL)}
+        conn.execute(sql.SQL("CREATE SCHEMA {schema}; CREATE TABLE {table} (id int PRIMARY KEY)").format(**names))
+        conn.execute((await script(shop, wanted(shop, [ORDERS, table], {ORDERS: None, table: ["id"]}, role))).encode())
+        conn.execute((await revocation(shop.dsn, role, shop.name, shop.name)).encode())
+        assert conn.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", (role,)).fetchone() == (0,)
+        assert conn.execute("SELECT count(*) FROM oms.orders").fetchone() == (0,)

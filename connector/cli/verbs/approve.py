@@ -12,6 +12,8 @@ from connector.cli.exit_codes import run_async
 from connector.cli.verbs.ask import ask
 from connector.cli.verbs.options import (
     COUNT,
+    NO_REDO,
+    STORE_ONLY,
     config_option,
     confirm,
     json_option,
@@ -56,7 +58,7 @@ def approve(
     """
     if number is not None and everything:
         raise click.UsageError("name a hold, or say --all")
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, STORE_ONLY if only_list else NO_REDO)
     from connector.inspect import holds
 
     found = run_async(holds.holds(settings))

@@ -11,6 +11,7 @@ from connector.cli.exit_codes import run_async
 from connector.cli.verbs.ask import ask, carry_out
 from connector.cli.verbs.options import (
     COUNT,
+    NO_REDO,
     config_option,
     confirm,
     json_option,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--verify-redo", type=COUNT, metavar="N", help="Then read N random orders back from Redo and compare.")
 @no_wait_option
 def reconcile(config_path: str | None, verify_redo: int | None, *, no_wait: bool, as_json: bool) -> None:
-    """Compare every order with its checkpoint, push what differs.
+    """Compare every order, and push what differs.
 
     With a connector running it does so; else one runs here until that is done.
     """
@@ -120,7 +121,7 @@ def resume(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
 
 
 def _ask(config_path: str | None, verb: str, *, no_wait: bool, as_json: bool) -> None:
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     from connector.cli.report.requests import request
 
     asked = ask(settings, verb, {}, wait=not no_wait)

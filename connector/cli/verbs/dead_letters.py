@@ -14,6 +14,8 @@ from connector.cli.verbs.ask import ask
 from connector.cli.verbs.options import (
     COUNT,
     KEY,
+    NO_REDO,
+    STORE_ONLY,
     config_option,
     confirm,
     json_option,
@@ -51,7 +53,7 @@ def dead_letters() -> None:
 @click.option("--each", is_flag=True, help="Order by order, in key order, instead of by cause.")
 def list_dead_letters(config_path: str | None, limit: int, group: str | None, *, each: bool, as_json: bool) -> None:
     """What orders were refused for, and how many; with --each, every order."""
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, STORE_ONLY)
     from connector.cli.report.console import print_json
     from connector.cli.report.dead_letters import dead_letter_groups, dead_letter_lines
 
@@ -106,7 +108,7 @@ def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_jso
 
     KEY is the order's primary key in the OMS, its id at Redo, or the name of a group, as `list` prints them.
     """
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, STORE_ONLY)
     from connector.cli.report.console import print_json
     from connector.cli.report.dead_letters import dead_letter_lines
 
@@ -140,7 +142,7 @@ def redrive(
     """
     if bool(keys) + (group is not None) + everything != 1:
         raise click.UsageError("name orders, or a --group, or say --all")
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     arguments: dict[str, Any]
     if keys:
         found = _one_each(settings, keys, keys_only=by_key)
@@ -212,7 +214,7 @@ def set_aside(
     """
     if bool(keys) == (group is not None):
         raise click.UsageError("name orders, or a --group")
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     from connector.cli.report.console import FAILING, counted, print_json, some
     from connector.cli.report.requests import outcome
 

@@ -1,4 +1,4 @@
-"""The verbs that look: check, explain, preview, status, explain-order, grants. They change nothing."""
+"""The verbs that look: check, explain, preview, status, explain-order, grants, settings-schema. They change nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from pathlib import Path
 import click
 
 from connector.cli.exit_codes import run_async
-from connector.cli.verbs.options import COUNT, KEY, NAME, config_option, json_option, settings_of
+from connector.cli.verbs.options import (
+    COUNT,
+    KEY,
+    NAME,
+    NO_REDO,
+    NO_SECRET,
+    STORE_ONLY,
+    config_option,
+    json_option,
+    settings_of,
+)
 from connector.model.errors import Problem
 
 HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")
@@ -43,7 +53,7 @@ def check(config_path: str | None, *, as_json: bool) -> None:
 @json_option
 def explain(config_path: str | None, *, as_json: bool) -> None:
     """Show how a changed row of each table leads to orders."""
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     from connector.cli.report.console import print_json
     from connector.cli.report.inspection import explain_tree
     from connector.inspect import explain
@@ -77,7 +87,7 @@ def preview(
     KEY is the order's primary key in the OMS (for a composite key, a JSON list of texts), or its id at Redo, where that
     is known.
     """
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_SECRET)
     if values and mapping is None and settings.checkpoints.keep != "payload":
         raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
     from connector.cli.report import inspection
@@ -105,11 +115,14 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
     """Say how the running connector does. When none runs, what its store remembers."""
     if watch and as_json:
         raise click.UsageError("--watch is for people: ask with --json as often as you like")
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, STORE_ONLY)
     from connector.cli.report.console import console, print_json
+    from connector.cli.report.problems import show_problems
     from connector.cli.report.status import status_view, watch_status
-    from connector.inspect import status
+    from connector.inspect import running_connector, status
 
+    other = run_async(running_connector.other_store(settings))
+    show_problems([other] if other else [])
     if watch:
         watch_status(lambda: run_async(status.status(settings)))
         return
@@ -128,7 +141,7 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     KEY is the order's primary key in the OMS (for a composite key, a JSON list of texts), or its id at Redo. Without a
     running connector: what the store remembers, and what the mapping says.
     """
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_SECRET)
     from connector.cli.report.console import print_json
     from connector.cli.report.order_story import story_lines
     from connector.cli.report.problems import show_problems
@@ -160,12 +173,23 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     "--role", type=NAME, default="redo_connector", show_default=True, help="The role that the connector logs in as."
 )
 @click.option("--for", "hosting", type=click.Choice(HOSTINGS), help="Where the database is; by default, as recognised.")
-def grants(config_path: str | None, role: str, hosting: str | None) -> None:
+@click.option("--revoke", is_flag=True, help="Print the SQL that takes it all back.")
+def grants(config_path: str | None, role: str, hosting: str | None, *, revoke: bool) -> None:
     """Print the SQL with which a DBA lets the connector in. It gives what is needed, and nothing more.
 
     The role of source.dsn needs no privilege for this but to connect.
     """
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     from connector.inspect import grants
 
-    click.echo(run_async(grants.grants(settings, role, hosting)), nl=False)
+    script = grants.revocation if revoke else grants.grants
+    click.echo(run_async(script(settings, role, hosting)), nl=False)
+
+
+@click.command("settings-schema")
+def settings_schema() -> None:
+    """Print the JSON schema of connector.toml, for editors."""
+    from connector.cli.report.console import print_json
+    from connector.settings.json_schema import json_schema
+
+    print_json(json_schema())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +13,11 @@ from connector.model.texts import is_storable
 
 if TYPE_CHECKING:
     from connector.settings.config import Settings
+
+NO_SECRET: Final = ("redo.api_secret",)
+NO_REDO: Final = (*NO_SECRET, "redo.store_id", "checkpoints.payload_keys")
+STORE_ONLY: Final = (*NO_REDO, "source.dsn")
+"""What a verb does without that pushes nothing; that doesn't ask Redo, either; that only looks into the store."""
 
 MOST = 1_000_000_000
 """Of any number of orders that a command is asked for: the stores keep integers of 64 bits."""
@@ -56,11 +61,12 @@ yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
 no_wait_option = click.option("--no-wait", is_flag=True, help="Don't wait until the connector has done it.")
 
 
-def settings_of(path: str | None) -> Settings:
-    """Read before the rooms are imported, which takes longer: wrong settings are reported at once."""
+def settings_of(path: str | None, unused: Sequence[str] = ()) -> Settings:
+    """Read before the rooms are imported, which takes longer: wrong settings are reported at once. `unused`: what the
+    verb does without."""
     from connector.settings import config
 
-    return config.load(path)
+    return config.load(path, unused)
 
 
 def confirm(question: str, *, yes: bool, show: Callable[[], None] | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, TextIO
 import click
 
 from connector.cli.exit_codes import logged, run_async
-from connector.cli.verbs.options import config_option, confirm, settings_of, yes_option
+from connector.cli.verbs.options import NO_REDO, config_option, confirm, settings_of, yes_option
 from connector.model.errors import ConfigurationError, Problem
 
 _LONGEST_SECRET: Final = 10_000
@@ -45,7 +45,7 @@ def teardown(config_path: str | None, *, yes: bool) -> None:
     Asks first on a terminal; elsewhere it only shows, unless --yes. The checkpoint file stays: a later `run` makes a
     new slot and compares every order with its checkpoint.
     """
-    settings = settings_of(config_path)
+    settings = settings_of(config_path, NO_REDO)
     from connector.cli.report.problems import show_problems
     from connector.daemon.source import teardown as source
 
@@ -116,7 +116,7 @@ def _secret_in(file: TextIO) -> str:
 @click.option("--rate", default=40.0, show_default=True, help="Transactions a second.")
 @click.option("--seed", default=1, show_default=True, help="Of the traffic.")
 def demo(seconds: float, orders: int, rate: float, seed: int, *, forever: bool) -> None:
-    """The connector between an embedded Postgres and a local Redo."""
+    """The whole connector: embedded Postgres, a local Redo."""
     from rich.console import Console
 
     from connector.demo.run import run as play

@@ -53,8 +53,14 @@ async def check(settings: Settings) -> list[Problem]:
     return [*problems, *await store_problems(settings), *unverified(dsns, config.environment())]
 
 
-async def _database_problems(settings: Settings, contract: RedoContract) -> list[Problem]:
-    """First what can be seen without any privilege, so that all that is missing is reported at once."""
+async def check_tables(settings: Settings) -> list[Problem]:
+    """What can be looked at before there is a secret of Redo's, and without reading an order: mapping and source."""
+    return await _database_problems(settings, None)
+
+
+async def _database_problems(settings: Settings, contract: RedoContract | None) -> list[Problem]:
+    """First what can be seen without any privilege, so that all that is missing is reported at once. Orders are read
+    where there is a contract to look at them by."""
     try:
         access = await factories.load_access(settings)
     except ConfigurationError as error:
@@ -101,11 +107,12 @@ async def _changed_key(store: ReadOnlyCheckpoints, assembler: Assembler) -> list
     return [Problem(f"the order key changed{before} to {assembler.key_shape}", hint, "mapping.path", warning=True)]
 
 
-async def _mapping_problems(settings: Settings, assembler: Assembler, contract: RedoContract) -> list[Problem]:
-    """How the mapping does on the orders that there are."""
+async def _mapping_problems(settings: Settings, assembler: Assembler, contract: RedoContract | None) -> list[Problem]:
+    """How the mapping does on the orders that there are. `contract`: None where no order is to be read."""
     try:
         insert_only = await insert_only_tables(factories.read_dsn(settings), assembler.projection.tables)
-        return [*await assembler.plan_problems(insert_only), *await sample_problems(assembler, contract)]
+        problems = await assembler.plan_problems(insert_only)
+        return [*problems, *(await sample_problems(assembler, contract) if contract is not None else ())]
     except ConnectorError as error:
         return [Problem(str(error), where="mapping.path")]
 

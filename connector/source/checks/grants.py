@@ -59,19 +59,19 @@ async def grants(dsn: str, access: Access, publication: str, slot: str, hosting:
 
 def _heading(ownership: Ownership, hosting: Hosting) -> Iterator[str]:
     profile = PROFILES[hosting]
-    yield _comment(f"What redo-connector needs in database {ownership.database}, on {profile.title}.")
+    yield comment(f"What redo-connector needs in database {ownership.database}, on {profile.title}.")
     if ownership.wal_level != "logical":
-        yield _comment(f"wal_level is {ownership.wal_level}: {profile.logical}.")
-    yield from map(_comment, profile.notes)
+        yield comment(f"wal_level is {ownership.wal_level}: {profile.logical}.")
+    yield from map(comment, profile.notes)
 
 
 def _role(role: str, ownership: Ownership, hosting: Hosting) -> Iterator[str]:
     name = quoted(role)
     attribute = PROFILES[hosting].by_role is None
-    yield _comment(f"1. The role. Run this as {PROFILES[hosting].administrator}.")
+    yield comment(f"1. The role. Run this as {PROFILES[hosting].administrator}.")
     if ownership.role is None:
         yield f"CREATE ROLE {name} LOGIN REPLICATION;" if attribute else f"CREATE ROLE {name} LOGIN;"
-        yield _comment(f"Give it a password, in psql: \\password {name}")
+        yield comment(f"Give it a password, in psql: \\password {name}")
     elif not ownership.role[0]:
         yield f"ALTER ROLE {name} LOGIN;"
     if not (attribute if ownership.role is None else ownership.role[1]):
@@ -82,7 +82,7 @@ def _role(role: str, ownership: Ownership, hosting: Hosting) -> Iterator[str]:
 def _path(access: Access) -> Iterator[str]:
     """What the mapping's names mean now stays so, whatever becomes of the database's own path."""
     if access.path:
-        yield _comment("Where the mapping's names without a schema are looked up.")
+        yield comment("Where the mapping's names without a schema are looked up.")
         yield f"ALTER ROLE {quoted(access.role)} SET search_path = {', '.join(map(quoted, [*access.path, 'pg_temp']))};"
 
 
@@ -91,9 +91,9 @@ def _reading(access: Access, ownership: Ownership) -> Iterator[str]:
     by_owner: dict[str, list[str]] = {}
     for owner, statement in _reads(access, ownership):
         by_owner.setdefault(owner, []).append(statement)
-    yield _comment("2. What it reads, and nothing else. Run each part as the role named, or all as a superuser.")
+    yield comment("2. What it reads, and nothing else. Run each part as the role named, or all as a superuser.")
     for owner in sorted(by_owner):
-        yield _comment(f"as {owner}:")
+        yield comment(f"as {owner}:")
         yield from by_owner[owner]
 
 
@@ -122,12 +122,12 @@ def _reads(access: Access, ownership: Ownership) -> Iterator[tuple[str, str]]:
 def _publishing(pair: PublicationPair, facts: Sequence[TableFacts], ownership: Ownership) -> Iterator[str]:
     statements = pair_repairs(pair, facts)
     if not statements:
-        yield _comment("3. The publications are there, and carry what they should.")
+        yield comment("3. The publications are there, and carry what they should.")
         return
     by_owner: dict[str, list[str]] = {}
     for fact in facts:
         by_owner.setdefault(ownership.relations.get(fact.table, "its owner"), []).append(str(fact.table))
-    yield from map(_comment, _publishers(by_owner, ownership))
+    yield from map(comment, _publishers(by_owner, ownership))
     yield from (f"{statement.as_string()};" for statement in statements)
 
 
@@ -145,17 +145,17 @@ def _publishers(by_owner: Mapping[str, Sequence[str]], ownership: Ownership) -> 
 
 
 def _slot(slot: str, ownership: Ownership) -> Iterator[str]:
-    yield _comment(
+    yield comment(
         "4. The slot: nothing to run. The connector makes it as it starts; from then on the server keeps WAL for it."
     )
-    yield _comment("With source.manage = false it doesn't; then run this shortly before its first start:")
-    yield _comment(slot_statement(slot, failover=ownership.version >= 17))
+    yield comment("With source.manage = false it doesn't; then run this shortly before its first start:")
+    yield comment(slot_statement(slot, failover=ownership.version >= 17))
 
 
 def _named(table: TableName) -> str:
     return quoted(table.schema, table.name)
 
 
-def _comment(text: str) -> str:
+def comment(text: str) -> str:
     """One line whatever names hold: a line break in one would end the comment."""
     return f"-- {_CONTROL.sub('?', text)}"
