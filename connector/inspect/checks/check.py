@@ -29,7 +29,6 @@ from connector.source.checks.replica import replica_problems
 from connector.source.objects.catalog import insert_only_tables
 from connector.wiring import factories
 
-"""Stored keys that are asked whether they still are keys."""
 _KEYS: Final = 20
 """Stored keys that are tried for whether they are still keys."""
 
