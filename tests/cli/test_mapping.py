@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fixtures.cli import Cli
+from tests.support.fixtures.postgres import Database
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,10 @@ def test_a_mapping_that_is_not_there_is_named(cli: Cli) -> None:
     assert "problem: elsewhere.sql: can't be read: No such file or directory\n    set mapping.path" in ran.err
 
 
-def test_a_mapping_that_reads_a_table_no_order_can_be_found_from_is_refused(cli: Cli) -> None:
+def test_a_mapping_that_reads_a_table_no_order_can_be_found_from_is_refused(cli: Cli, shop: Database) -> None:
+    with shop.connect() as conn:
+        conn.execute("INSERT INTO shop.diary SELECT now(), 'rain' FROM generate_series(1, 5000)")
+        conn.execute("ANALYZE shop.diary")
     cli.mapping = "SELECT o.id, d.entry FROM shop.orders o CROSS JOIN shop.diary d"
     ran = cli("check")
     assert ran.code == 1
