@@ -9,9 +9,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from connector.model.changes import format_lsn
-from connector.status.facts import Facts, duration, explained
+from connector.pipeline.ports.records import FAILING, LetterGroup
+from connector.status import headline
+from connector.status.attention import Card, attention
+from connector.status.facts import SLOW, Facts, duration
+from connector.status.last_hour import Event
 from connector.status.order_story import OrderStory, order_path
-from connector.status.page import headline, stations
+from connector.status.page import charts, stations
 from connector.status.ports import RequestStatus
 
 
@@ -31,17 +35,21 @@ _ENVIRONMENT: Final = Environment(
 _ENVIRONMENT.filters |= {
     "clock": headline.clock,
     "duration": duration,
+    "hour": headline.hour,
     "lsn": format_lsn,
     "number": lambda value: f"{value:,}",
     "path": order_path,
     "prose": _prose,
     "seconds": lambda value: f"{value:,.2f} s" if value < 10 else duration(value),
 }
-PARTS: Final = ("headline", "said", "road", "beside", "asked", "steer", "waits", "recent")
+PARTS: Final = ("headline", "lag", "attention", "asked", "road", "hour", "steer", "beside", "recent")
 """What is sent anew as it changes; each is a macro of parts.html and an element's id on the page."""
 
 ORDER_PARTS: Final = ("verdict", "look", "asked", "changes", "checkpoint", "attempts")
 """The same for an order's page, of order_parts.html."""
+
+EVENTS: Final = 8
+"""The latest ones, so many are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +65,41 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
     view = {
         "facts": facts,
         "headline": headline.headline(facts),
-        "tone": stations.tone(facts),
-        "explained": explained(facts),
-        "next": facts.next_step.rstrip("."),
+        "tone": headline.tone(facts),
+        "lag": headline.lag(facts),
+        "cards": [(card, _groups(facts, card)) for card in attention(facts)],
+        "hour": charts.last_hour(facts.minutes),
+        "events": [(*_when(event, facts.now), event) for event in facts.events[:EVENTS]],
         "stations": stations.stations(facts),
         "beside": list(stations.details(facts)),
         "asked": asked,
-        "paused_by_hand": facts.paused_reason == "by_hand",
+        "paused_by_hand": facts.paused_reason == headline.BY_HAND,
         "visitor": visitor,
     }
     module: Any = _ENVIRONMENT.get_template("parts.html").module
     found = {name: str(getattr(module, name)(view)).strip() for name in PARTS}
     return {"title": f"{view['headline']} · redo-connector", **found}
+
+
+def _groups(facts: Facts, card: Card) -> list[LetterGroup]:
+    """The groups of dead letters that a card is about."""
+    own = (FAILING, SLOW)
+    return [
+        group
+        for group in facts.dead_letter_groups
+        if (group.reason == card.kind if group.reason in own else card.kind == "refused")
+    ]
+
+
+def _when(event: Event, now: float) -> tuple[str, str]:
+    """When it was, and for how long: `03:18 to 03:21`, `3 min`."""
+    at, until = headline.moment(event.at, now), event.until
+    if event.open:
+        return at, f"for {duration(now - event.at)}, going on"
+    if until is None:
+        return at, ""
+    end = headline.moment(until, now)
+    return at if end == at else f"{at} to {end.rpartition(', ')[2]}", duration(until - event.at)
 
 
 def status(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> str:

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.model.changes import format_lsn
-from connector.status.facts import READY_STATES, Facts, State, duration, ready, size
-from connector.status.page.headline import clock
+from connector.status.facts import Facts, Stage, duration, size
+from connector.status.headline import clock
 
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """`via`: what happens on the way here. `number` counts `unit`; `note` says more."""
+    """`via`: what happens on the way here. `number` counts `unit`; `note` says more. `reach`: `stopped` where nothing gets
+    on, `beyond` after that."""
 
     name: str
     number: str
     unit: str
     note: str = ""
     via: str = ""
+    reach: str = ""
 
 
 def stations(facts: Facts) -> list[Station]:
-    """From the source to the checkpoints, in the order of `connector.pipeline.run`."""
+    """From the source to the checkpoints, one for each Stage."""
     lag, tally = facts.replication_lag_bytes, facts.tally
     accepted = tally.checkpoints - tally.missing
     pace = "" if facts.pace is None else f"Redo bears {facts.pace:,.1f} a second"
     gone = f"{tally.missing:,} left the mapping" if tally.missing else ""
     limit = f"request{_s(facts.in_flight)} of {facts.concurrency_limit:,} at once"
-    return [
+    road = [
         Station("OMS", "unknown" if lag is None else size(lag), "WAL not yet read", _lag(facts)),
         Station(
             "Ledger", f"{tally.affected:,}", f"order{_s(tally.affected)} waiting", _lookups(tally.lookups), "routes"
@@ -37,6 +39,10 @@ def stations(facts: Facts) -> list[Station]:
         Station("Redo", _rate(facts), "accepted per minute", _last_accepted(facts), "push"),
         Station("Checkpoints", f"{accepted:,}", f"order{_s(accepted)} accepted", gone, "remember"),
     ]
+    if facts.stopped_at is None:
+        return road
+    stop = list(Stage).index(facts.stopped_at)
+    return [replace(one, reach=("beyond", "stopped")[at == stop] if at >= stop else "") for at, one in enumerate(road)]
 
 
 def _rate(facts: Facts) -> str:
@@ -52,15 +58,11 @@ def _last_accepted(facts: Facts) -> str:
 def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what to add, of what else a person should see."""
     waiting = facts.tally.oldest_since is not None
-    yield "Sync lag", *_sync_lag(facts)
     yield "Oldest waiting change", duration(facts.oldest_age) if waiting else "none known", ""
     yield "WAL that the slot keeps", *_wal(facts)
     position = facts.position
     if position is not None:
         yield "Slot may let go of", format_lsn(position.flush_lsn), "everything before it is safe here"
-    if facts.sweep is not None and facts.sweep.finished_at is None:
-        left = "" if facts.sweep_remaining is None else f"about {facts.sweep_remaining:,} to go"
-        yield f"{facts.sweep.kind.value.capitalize()} under way", f"{facts.sweep.scanned:,} orders", left
     yield "Last clean reconcile", *_clean(facts)
     yield "Last comparison of all", *_compared(facts)
     for one in facts.endpoints:
@@ -68,23 +70,9 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
             yield "Checkpoints count for", one.url, f"store {one.store_id}{'' if one.approved else ', to be approved'}"
     yield "Mapping version", (facts.mapping_fingerprint or "unknown")[:12], ""
     counts = facts.counts
+    for one in facts.warned:
+        yield "Suspicious, and pushed", one.message, f"{one.kind.value.replace('_', ' ')}, last {clock(one.last_seen)} UTC"
     yield "Since the start", f"{counts.pushed:,} pushed", f"{counts.unchanged:,} found unchanged"
-
-
-def tone(facts: Facts) -> str:
-    """`good`, `busy` or `bad`."""
-    if not ready(facts)[0]:
-        return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
-    return "good" if facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} else "busy"
-
-
-def _sync_lag(facts: Facts) -> tuple[str, str]:
-    lag = facts.sync_lag_seconds
-    if lag is None:
-        return "unknown", ""
-    return duration(
-        lag
-    ), "what was committed since then, Redo may not have" if lag else "Redo has all that is committed"
 
 
 def _lag(facts: Facts) -> str:

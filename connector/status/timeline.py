@@ -1,0 +1,192 @@
+"""Remembers the last hour by the minute, and what happened since the process started: in memory, bounded, for as long as
+the process runs. Each look compares the facts with those of the look before.
+
+It must not know where the facts come from, nor who shows what is remembered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Final
+
+from connector.pipeline.ports.holds import HoldState
+from connector.pipeline.ports.records import Sweep, SweepKind
+from connector.status.facts import Counts, Facts, State
+from connector.status.headline import paused
+from connector.status.last_hour import Event, Minute
+
+MINUTE: Final = 60.0
+HOUR: Final = 60
+"""Minutes that are kept, the present one included."""
+EVENTS: Final = 100
+SAME_WITHIN: Final = 30.0
+"""Seconds after which what ended and begins again is told as another event."""
+WORTH_TELLING: Final = {State.CATCHING_UP.value: 30.0}
+"""Seconds from which on something is an event; others are at once."""
+_SPELLS: Final = {
+    State.DISCONNECTED: "Disconnected from the OMS database",
+    State.STALLED: "Stalled",
+    State.CATCHING_UP: "Catching up",
+    State.BACKFILLING: "Filling Redo for the first time",
+}
+_HELD: Final = {"changes": "that would change at Redo", "endpoint": "for another address or store of Redo"}
+
+Name = tuple[str, str]
+"""The kind of an event that lasts, and which of that kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How far a sweep was at `at`."""
+
+    at: float
+    scanned: int
+
+
+class Timeline:
+    """`started_at`: when the process started (seconds since 1970)."""
+
+    def __init__(self, started_at: float | None = None) -> None:
+        started = time.time() if started_at is None else started_at
+        self._started_at = started
+        self._minutes: deque[Minute] = deque(maxlen=HOUR)
+        self._events: deque[Event] = deque([Event("started", started, "Started")], maxlen=EVENTS)
+        """The oldest first."""
+        self._going_on: dict[Name, Event] = {}
+        self._over: dict[Name, Event] = {}
+        """The latest that ended lately, by name."""
+        self._pending: dict[Name, float] = {}
+        self._counts = Counts()
+        self._fingerprint: str | None = None
+        self._gap_at: float | None = None
+        self._swept = -1
+        self._paces: deque[_Pace] = deque()
+        self._sweep: int | None = None
+        self._known: tuple[tuple[Minute, ...], tuple[Event, ...]] = ((), ())
+
+    def look(self, facts: Facts) -> None:
+        """Once a second or so, whatever the state."""
+        self._count(facts)
+        self._follow_sweep(facts)
+        if facts.state is not State.STOPPING:
+            self._notice(facts)
+            self._note_spells(facts)
+        self._known = tuple(self._minutes), tuple(reversed(self._events))
+
+    def add_to(self, facts: Facts) -> Facts:
+        """The facts with what is remembered."""
+        minutes, events = self._known
+        return replace(facts, minutes=minutes, events=events, sweep_per_second=self._sweep_pace())
+
+    def _count(self, facts: Facts) -> None:
+        began = facts.now - facts.now % MINUTE
+        while self._minutes and self._minutes[-1].at > began:
+            self._minutes.pop()  # the wall's clock was set back
+        while self._minutes and self._minutes[0].at <= began - HOUR * MINUTE:
+            self._minutes.popleft()
+        present = self._minutes.pop() if self._minutes and self._minutes[-1].at == began else Minute(began)
+        counts, before = facts.counts, self._counts
+        refused = counts.rejected + counts.invalid - before.rejected - before.invalid
+        known = [lag for lag in (present.lag, facts.sync_lag_seconds) if lag is not None]
+        self._minutes.append(
+            Minute(
+                began,
+                max(known, default=None),
+                present.pushed + max(0, counts.pushed - before.pushed),
+                present.refused + max(0, refused),
+            )
+        )
+        self._counts = counts
+
+    def _follow_sweep(self, facts: Facts) -> None:
+        sweep = facts.sweep
+        running = sweep.revision if sweep is not None and sweep.finished_at is None else None
+        if running != self._sweep:
+            self._sweep = running
+            self._paces.clear()
+        if sweep is None or running is None:
+            return
+        self._paces.append(_Pace(facts.now, sweep.scanned))
+        while facts.now - self._paces[0].at > MINUTE:
+            self._paces.popleft()
+
+    def _sweep_pace(self) -> float | None:
+        if len(self._paces) < 2:
+            return None
+        first, last = self._paces[0], self._paces[-1]
+        took, walked = last.at - first.at, last.scanned - first.scanned
+        return walked / took if took > 0 and walked >= 0 else None
+
+    def _notice(self, facts: Facts) -> None:
+        """What happens at a moment."""
+        fingerprint, gap, swept = facts.mapping_fingerprint, facts.stream_gap_at, facts.last_reconcile
+        if fingerprint and fingerprint != self._fingerprint:
+            if self._fingerprint:
+                self._events.append(Event("mapping_taken_up", facts.now, "Another mapping was taken up"))
+            self._fingerprint = fingerprint
+        if gap is not None and gap != self._gap_at:
+            self._gap_at = gap
+            self._events.append(Event("stream_gap", gap, f"The stream may lack changes ({facts.stream_gap})"))
+        if swept is not None and swept.finished_at is not None and swept.revision != self._swept:
+            self._swept = swept.revision
+            if swept.finished_at >= self._started_at:
+                self._events.append(Event("compared", swept.finished_at, _found(swept)))
+
+    def _note_spells(self, facts: Facts) -> None:
+        """What begins and ends."""
+        now, present = facts.now, _spells(facts)
+        if facts.state is State.STARTING:  # between two generations nothing has ended
+            present = {name: (event.at, event.text) for name, event in self._going_on.items()} | present
+        for name in self._going_on.keys() - present.keys():
+            ended = self._going_on.pop(name)
+            self._over[name] = self._replace(ended, replace(ended, until=now, open=False))
+        self._pending = {name: since for name, since in self._pending.items() if name in present}
+        for name, (since, text) in present.items():
+            if name not in self._going_on:
+                self._begin(name, since, text, now)
+        self._over = {name: one for name, one in self._over.items() if now - (one.until or now) <= SAME_WITHIN}
+
+    def _begin(self, name: Name, since: float, text: str, now: float) -> None:
+        before = self._over.pop(name, None)
+        if before is not None and before in self._events:
+            self._going_on[name] = self._replace(before, replace(before, until=None, open=True))
+            return
+        since = self._pending.setdefault(name, since)
+        if now - since < WORTH_TELLING.get(name[0], 0.0):
+            return
+        del self._pending[name]
+        self._going_on[name] = Event(name[0], since, text, open=True)
+        self._events.append(self._going_on[name])
+
+    def _replace(self, before: Event, now: Event) -> Event:
+        """The event as it is now, in the place that it had; one that was forgotten stays so."""
+        self._events = deque((now if one is before else one for one in self._events), maxlen=EVENTS)
+        return now
+
+
+def _spells(facts: Facts) -> dict[Name, tuple[float, str]]:
+    """What goes on: since when, in words."""
+    found: dict[Name, tuple[float, str]] = {}
+    if facts.state is State.PAUSED:
+        found["paused", facts.paused_reason or ""] = (facts.paused_since or facts.now, paused(facts))
+    elif facts.state in _SPELLS:
+        found[facts.state.value, ""] = (facts.now, _SPELLS[facts.state])
+    if (refused := facts.mapping_refused) is not None:
+        found["mapping_refused", ""] = (refused.since, f"The mapping is refused: {refused.where}")
+    if facts.failing_tables:
+        text = f"The OMS's own UPDATEs of {', '.join(facts.failing_tables)} fail"
+        found["oms_statements_fail", ""] = (facts.now, text)
+    for hold in facts.holds:
+        if hold.state is HoldState.HELD:
+            what = _HELD.get(hold.kind.value, "to be removed at Redo")
+            found["held", str(hold.number)] = (hold.opened_at, f"Hold {hold.number}: {hold.orders:,} orders {what}")
+    return found
+
+
+def _found(sweep: Sweep) -> str:
+    if sweep.kind is SweepKind.BACKFILL:
+        return f"Redo was filled: {sweep.pushed:,} orders pushed, {sweep.refused:,} refused"
+    differed = sweep.missed + sweep.changed + sweep.extra
+    return f"Every order compared: {f'{differed:,} differed' if differed else 'nothing differed'}"
