@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from connector.pipeline.ports.holds import Hold, HoldState
+from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import FAILING, Sweep, SweepKind
 from connector.status.facts import SLOW, Facts, State, duration
 from connector.status.headline import BY_HAND, moment
@@ -16,6 +16,7 @@ from connector.status.headline import BY_HAND, moment
 CHECK: Final = "redo-connector check"
 DEAD_LETTERS: Final = "redo-connector dead-letters list"
 _HELD: Final = {"changes": "that would change at Redo", "endpoint": "to be pushed to where nothing was accepted yet"}
+"""Of those kinds; the others are about removals."""
 _NOTHING_LOST: Final = "Changes are gathered meanwhile, nothing is lost."
 
 
@@ -54,8 +55,8 @@ class Card:
 
 def attention(facts: Facts) -> tuple[Card, ...]:
     """Empty when all is well and nothing is under way."""
-    return (*_statements(facts), *_state(facts), *_mapping(facts), *_slot(facts), *_held(facts), *_refused(facts),
-            *_sweep(facts))  # fmt: skip
+    found = (_statements, _state, _mapping, _slot, _held, _refused, _sweep)
+    return tuple(card for cards in found for card in cards(facts))
 
 
 def _statements(facts: Facts) -> Iterator[Card]:
@@ -83,9 +84,10 @@ def _state(facts: Facts) -> Iterator[Card]:
             yield Card("stalled", "bad", "Orders don't get on", f"{reason} {_NOTHING_LOST}".strip(), step, CHECK)
         case State.HELD if facts.unapproved:
             title = "Nothing is pushed there before somebody approves it"
-            yield Card("unapproved", "bad", title, reason, step, "redo-connector approve")
+            hold = next((hold.number for hold in facts.holds if hold.kind is HoldKind.ENDPOINT), None)
+            yield Card("unapproved", "bad", title, reason, step, "redo-connector approve", hold)
         case State.CATCHING_UP if facts.waiting:
-            yield Card("catching_up", "busy", _waits(facts), _pace(facts), "wait: it goes on by itself")
+            yield Card("catching_up", "busy", _waits(facts), _pace(facts), "wait, it goes on by itself")
         case _:
             return
 
@@ -118,19 +120,21 @@ def _mapping(facts: Facts) -> Iterator[Card]:
     title = "The mapping doesn't fit the database" if stops else "The mapping was changed, and is refused"
     kept = _NOTHING_LOST if stops else "The one before stays at work."
     more = f" {refused.problems} problems in all." if refused.problems > 1 else ""
-    text = f"`{refused.where}`: {_sentence(refused.problem)}{more} {kept}"
+    text = f"`{refused.where}`: {refused.problem.rstrip('.')}.{more} {kept}"
     step = refused.next.rstrip(".") or "mend it there; it is taken up by itself"
     yield Card("mapping_refused", "bad", title, text, step, CHECK)
 
 
 def _slot(facts: Facts) -> Iterator[Card]:
     if facts.wal_warning:
-        text = _sentence(facts.wal_warning[0].upper() + facts.wal_warning[1:])
-        yield Card("slot", "bad", "The disk of the OMS database fills up", text, facts.wal_advice.rstrip("."))
+        title, text = "The disk of the OMS database fills up", _sentence(facts.wal_warning)
+        yield Card("slot", "bad", title, text, facts.wal_advice.rstrip("."))
 
 
 def _held(facts: Facts) -> Iterator[Card]:
     for hold in facts.holds:
+        if hold.kind is HoldKind.ENDPOINT and facts.state is State.HELD and facts.unapproved:
+            continue  # told already
         what = f"{_orders(hold.orders)} {_HELD.get(hold.kind.value, 'to be removed at Redo')}"
         if hold.state is HoldState.GATHERING:
             text = f"Because: {hold.cause}. How many they are is being found out."
@@ -147,15 +151,15 @@ def _hold(facts: Facts, hold: Hold, what: str) -> Card:
 
 def _refused(facts: Facts) -> Iterator[Card]:
     refused, slow, failing = sum(facts.refused.values()), facts.tally.dead_letters.get(SLOW, 0), facts.failing_orders
+    if refused:
+        text = "Redo doesn't have them as they are now. Each is sent again by itself once it changes."
+        step = "mend the cause, then `redo-connector dead-letters redrive`"
+        yield Card("refused", "bad", f"Refused: {_orders(refused)}", text, step, DEAD_LETTERS)
     if failing:
         title = f"Failing at Redo again and again: {_orders(failing)}"
         text = "They are still tried, and keep no other order waiting."
         step = "see why; `redo-connector dead-letters set-aside` gives up on them"
         yield Card(FAILING, "busy", title, text, step, DEAD_LETTERS)
-    if refused:
-        text = "Redo doesn't have them as they are now. Each is sent again by itself once it changes."
-        step = "mend the cause, then `redo-connector dead-letters redrive`"
-        yield Card("refused", "bad", f"Refused: {_orders(refused)}", text, step, DEAD_LETTERS)
     if slow:
         text = "The mapping can't read them within the database's limits; they are tried again by themselves."
         step = "see which; a faster mapping or a longer `source.statement_timeout` ends it"
@@ -183,4 +187,6 @@ def _orders(number: int) -> str:
 
 
 def _sentence(text: str) -> str:
+    if text.partition(" ")[0].isalpha():
+        text = text[0].upper() + text[1:]
     return f"{text.rstrip('.')}." if text else ""

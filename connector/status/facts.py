@@ -159,7 +159,7 @@ class Facts:
     minutes: tuple[Minute, ...] = ()
     """Of the last hour, the oldest first; those of which nothing is known are missing."""
     events: tuple[Event, ...] = ()
-    """The latest first; since the process started."""
+    """Those that go on, then the others, each the latest first; since the process started."""
 
     @property
     def waiting(self) -> int:

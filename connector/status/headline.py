@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from connector.status.facts import LAG_WORTH_TELLING, READY_STATES, Facts, State, duration, ready
+from connector.status.facts import LAG_WORTH_TELLING, Facts, State, duration, ready
 from connector.status.last_hour import Event
 
 BY_HAND: Final = "by_hand"
@@ -62,7 +62,7 @@ def tone(facts: Facts) -> str:
     """`good`, `busy` or `bad`."""
     if not ready(facts)[0]:
         return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
-    return "good" if facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} else "busy"
+    return "good" if facts.state is State.STREAMING else "busy"
 
 
 def lag(facts: Facts) -> tuple[str, str, str]:

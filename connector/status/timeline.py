@@ -73,7 +73,8 @@ class Timeline:
         if facts.state is not State.STOPPING:
             self._notice(facts)
             self._note_spells(facts)
-        self._known = tuple(self._minutes), tuple(reversed(self._events))
+        latest = sorted(reversed(self._events), key=lambda event: not event.open)
+        self._known = tuple(self._minutes), tuple(latest)
 
     def add_to(self, facts: Facts) -> Facts:
         """The facts with what is remembered."""

@@ -64,3 +64,20 @@ def test_the_page_is_accessible_and_fits_a_narrow_window_in_every_state(visit: V
     expect(visit.page.locator("h1")).to_be_visible()
     visit.accessible()
     visit.shot(f"verdict-{name}")
+
+
+def test_what_is_folded_fits_a_narrow_window_with_each_of_its_columns(visit: Visit, shown: Shown) -> None:
+    shown.facts = VERDICTS["refused"]
+    visit.go()
+    for name in ("Latest deliveries", "Numbers behind it"):
+        visit.page.get_by_text(name).click()
+    visit.accessible()
+    visit.shot("verdict-unfolded")
+    visit.page.set_viewport_size({"width": 390, "height": 800})
+    row = visit.page.locator("#recent tbody tr").first
+    for cell in row.locator("th, td").all():
+        box = cell.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"]
+        assert box["x"] + box["width"] <= 390
+    expect(row.locator("td").last).to_have_attribute("data-label", "Since the commit")

@@ -115,10 +115,7 @@ def _lag_note(known: Sequence[tuple[Minute, float]]) -> str:
 
 def _count_note(known: Sequence[tuple[Minute, float]]) -> str:
     whole = sum(value for _, value in known)
-    if not whole:
-        return "none in this hour"
-    minute, _ = max((one for one in known if one[1]), key=lambda one: one[0].at)
-    return f"{whole:,.0f} in this hour, the last at {hour(minute.at)}"
+    return f"{whole:,.0f} in this hour" if whole else "none in this hour"
 
 
 def _whole(value: float) -> str:
