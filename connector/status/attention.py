@@ -11,13 +11,13 @@ from typing import Final
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import FAILING, Sweep, SweepKind
 from connector.status.facts import SLOW, Facts, State, duration
-from connector.status.headline import BY_HAND, moment
+from connector.status.headline import BY_HAND, moment, paused
 
 CHECK: Final = "redo-connector check"
 DEAD_LETTERS: Final = "redo-connector dead-letters list"
 _HELD: Final = {"changes": "that would change at Redo", "endpoint": "to be pushed to where nothing was accepted yet"}
 """Of those kinds; the others are about removals."""
-_NOTHING_LOST: Final = "Changes are gathered meanwhile, nothing is lost."
+_GATHERED: Final = "Changes are gathered meanwhile, nothing is lost."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Card:
 
 def attention(facts: Facts) -> tuple[Card, ...]:
     """Empty when all is well and nothing is under way."""
-    found = (_statements, _state, _mapping, _slot, _held, _refused, _sweep)
+    found = (_statements, _state, _paused, _mapping, _slot, _held, _refused, _sweep)
     return tuple(card for cards in found for card in cards(facts))
 
 
@@ -72,16 +72,11 @@ def _state(facts: Facts) -> Iterator[Card]:
     match facts.state:
         case State.STARTING:
             yield Card("starting", "busy", "Nothing is followed yet", reason, step)
-        case State.PAUSED if facts.paused_reason == BY_HAND:
-            title = "Nothing is pushed until somebody resumes it"
-            yield Card("paused", "bad", title, _NOTHING_LOST, "when it may go on, resume", "redo-connector resume")
-        case State.PAUSED:
-            yield Card("paused", "bad", "Nothing is pushed to Redo", reason, step, "redo-connector resume")
         case State.DISCONNECTED:
             title = "The OMS database can't be reached"
-            yield Card("disconnected", "bad", title, f"{reason} {_NOTHING_LOST}".strip(), step, CHECK)
+            yield Card("disconnected", "bad", title, f"{reason} Nothing is lost.".strip(), step, CHECK)
         case State.STALLED if not _is_of_mapping(facts):
-            yield Card("stalled", "bad", "Orders don't get on", f"{reason} {_NOTHING_LOST}".strip(), step, CHECK)
+            yield Card("stalled", "bad", "Orders don't get on", f"{reason} Nothing is lost.".strip(), step, CHECK)
         case State.HELD if facts.unapproved:
             title = "Nothing is pushed there before somebody approves it"
             hold = next((hold.number for hold in facts.holds if hold.kind is HoldKind.ENDPOINT), None)
@@ -92,9 +87,24 @@ def _state(facts: Facts) -> Iterator[Card]:
             return
 
 
+def _paused(facts: Facts) -> Iterator[Card]:
+    """Whatever else is wrong at the same time."""
+    if facts.paused_reason == BY_HAND:
+        title = "Nothing is pushed until somebody resumes it"
+        yield Card("paused", "bad", title, _GATHERED, "when it may go on, resume", "redo-connector resume")
+    elif facts.state is State.PAUSED:
+        step = facts.next_step.rstrip(".")
+        yield Card("paused", "bad", "Nothing is pushed to Redo", _sentence(facts.reason), step, "redo-connector resume")
+    elif facts.paused_reason is not None:
+        step = "mend that; this has Redo tried at once"
+        yield Card("paused", "bad", "Nothing is pushed to Redo", f"{paused(facts)}.", step, "redo-connector resume")
+
+
 def _waits(facts: Facts) -> str:
     waiting = facts.waiting
-    return f"{waiting:,} {'change waits' if waiting == 1 else 'changes wait'}, the oldest for {duration(facts.oldest_age)}"
+    return (
+        f"{waiting:,} {'change waits' if waiting == 1 else 'changes wait'}, the oldest for {duration(facts.oldest_age)}"
+    )
 
 
 def _pace(facts: Facts) -> str:
@@ -118,7 +128,7 @@ def _mapping(facts: Facts) -> Iterator[Card]:
         return
     stops = _is_of_mapping(facts)
     title = "The mapping doesn't fit the database" if stops else "The mapping was changed, and is refused"
-    kept = _NOTHING_LOST if stops else "The one before stays at work."
+    kept = _GATHERED if stops else "The one before stays at work."
     more = f" {refused.problems} problems in all." if refused.problems > 1 else ""
     text = f"`{refused.where}`: {refused.problem.rstrip('.')}.{more} {kept}"
     step = refused.next.rstrip(".") or "mend it there; it is taken up by itself"

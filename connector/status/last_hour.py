@@ -18,7 +18,7 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened at `at`, or from then `until`; None: it is over at once, or goes on (`open`). `text` is for people."""
+    """What happened at `at`, or from then `until`; None: it took no time, or goes on (`open`). `text` is for people."""
 
     kind: str
     at: float

@@ -1,5 +1,5 @@
-"""Remembers the last hour by the minute, and what happened since the process started: in memory, bounded, for as long as
-the process runs. Each look compares the facts with those of the look before.
+"""Remembers the last hour by the minute, and what happened since the process started: in memory, and bounded. Each look
+compares the facts with those of the look before.
 
 It must not know where the facts come from, nor who shows what is remembered.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,6 +22,7 @@ MINUTE: Final = 60.0
 HOUR: Final = 60
 """Minutes that are kept, the present one included."""
 EVENTS: Final = 100
+"""Beside those that go on."""
 SAME_WITHIN: Final = 30.0
 """Seconds after which what ended and begins again is told as another event."""
 WORTH_TELLING: Final = {State.CATCHING_UP.value: 30.0}
@@ -53,7 +55,7 @@ class Timeline:
         self._started_at = started
         self._minutes: deque[Minute] = deque(maxlen=HOUR)
         self._events: deque[Event] = deque([Event("started", started, "Started")], maxlen=EVENTS)
-        """The oldest first."""
+        """What is over."""
         self._going_on: dict[Name, Event] = {}
         self._over: dict[Name, Event] = {}
         """The latest that ended lately, by name."""
@@ -73,8 +75,7 @@ class Timeline:
         if facts.state is not State.STOPPING:
             self._notice(facts)
             self._note_spells(facts)
-        latest = sorted(reversed(self._events), key=lambda event: not event.open)
-        self._known = tuple(self._minutes), tuple(latest)
+        self._known = tuple(self._minutes), (*_latest(self._going_on.values()), *_latest(self._events))
 
     def add_to(self, facts: Facts) -> Facts:
         """The facts with what is remembered."""
@@ -141,8 +142,8 @@ class Timeline:
         if facts.state is State.STARTING:  # between two generations nothing has ended
             present = {name: (event.at, event.text) for name, event in self._going_on.items()} | present
         for name in self._going_on.keys() - present.keys():
-            ended = self._going_on.pop(name)
-            self._over[name] = self._replace(ended, replace(ended, until=now, open=False))
+            self._over[name] = replace(self._going_on.pop(name), until=now, open=False)
+            self._events.append(self._over[name])
         self._pending = {name: since for name, since in self._pending.items() if name in present}
         for name, (since, text) in present.items():
             if name not in self._going_on:
@@ -151,28 +152,26 @@ class Timeline:
 
     def _begin(self, name: Name, since: float, text: str, now: float) -> None:
         before = self._over.pop(name, None)
-        if before is not None and before in self._events:
-            self._going_on[name] = self._replace(before, replace(before, until=None, open=True))
+        if before is not None:
+            self._events = deque((one for one in self._events if one is not before), maxlen=EVENTS)
+            self._going_on[name] = replace(before, until=None, open=True)
             return
         since = self._pending.setdefault(name, since)
-        if now - since < WORTH_TELLING.get(name[0], 0.0):
-            return
-        del self._pending[name]
-        self._going_on[name] = Event(name[0], since, text, open=True)
-        self._events.append(self._going_on[name])
+        if now - since >= WORTH_TELLING.get(name[0], 0.0):
+            del self._pending[name]
+            self._going_on[name] = Event(name[0], since, text, open=True)
 
-    def _replace(self, before: Event, now: Event) -> Event:
-        """The event as it is now, in the place that it had; one that was forgotten stays so."""
-        self._events = deque((now if one is before else one for one in self._events), maxlen=EVENTS)
-        return now
+
+def _latest(events: Iterable[Event]) -> list[Event]:
+    return sorted(events, key=lambda event: event.at, reverse=True)
 
 
 def _spells(facts: Facts) -> dict[Name, tuple[float, str]]:
     """What goes on: since when, in words."""
     found: dict[Name, tuple[float, str]] = {}
-    if facts.state is State.PAUSED:
-        found["paused", facts.paused_reason or ""] = (facts.paused_since or facts.now, paused(facts))
-    elif facts.state in _SPELLS:
+    if facts.paused_reason is not None:
+        found["paused", facts.paused_reason] = (facts.paused_since or facts.now, paused(facts))
+    if facts.state in _SPELLS:
         found[facts.state.value, ""] = (facts.now, _SPELLS[facts.state])
     if (refused := facts.mapping_refused) is not None:
         found["mapping_refused", ""] = (refused.since, f"The mapping is refused: {refused.where}")

@@ -246,12 +246,14 @@ def test_a_start_a_first_fill_a_lost_database_and_an_end_are_verdicts(
         visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}")
         visit.go()
         visit.headline("Starting")
-        expect(visit.page.locator("#attention")).to_contain_text("the slot can be made once these transactions have ended")
+        expect(visit.page.locator("#attention")).to_contain_text(
+            "The slot can be made once these transactions have ended"
+        )
         visit.accessible()
         visit.shot("starting")
         redo.switch(latency_ms=1_500)
     visit.headline("Filling Redo for the first time")
-    expect(visit.page.locator("#attention")).to_contain_text(" of about 6 orders")
+    expect(visit.page.locator("#attention")).to_contain_text(" of about 6")
     redo.switch(latency_ms=0)
     visit.accessible()
     visit.shot("backfilling")

@@ -1,5 +1,5 @@
-"""`status`: a screenful. The verdict, the lag, what waits, what to do next, and what happened lately; with --watch again
-and again: a view on a terminal, elsewhere a line per new state.
+"""`status`: a screenful. The verdict, the lag, what waits, what to do next, and what happened lately. With --watch
+again and again: a view on a terminal, elsewhere a line per new state.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ LINES: Final = 23
 EVENTS, LEAST_EVENTS = 5, 2
 """Of the latest events, so many are shown, and fewer where there is no room."""
 _STYLES: Final = {"good": "green", "busy": "yellow", "bad": "red"}
+HELD: Final = "held"
+"""The state of a hold that waits for a person."""
 _WIDE: Final = 10
 """Characters of the widest name of a row."""
 
@@ -36,9 +38,14 @@ Found = Mapping[str, Any]
 def status_view(found: Found) -> Group:
     """On a terminal, of 80 columns too, no line wraps and LINES are enough; into a pipe every line goes out whole."""
     width = console().width
-    top, cards = [_headline(found), Text(), *_rows(found)], [card for card in found.get("attention", ()) if card["next"]]
+    top, cards = (
+        [_headline(found), Text(), *_rows(found)],
+        [card for card in found.get("attention", ()) if card["next"]],
+    )
     if not found["running"]:
         top += [Text(), *_wrapped(f"Next: {found['next']}", width, "")]
+        waits = [line for one in waiting_for_a_person(found) for line in _wrapped(one.plain, width, "", one.style)]
+        top += [Text(), *waits[: LINES - len(top) - 1]] if waits else []
     events = event_lines(found, EVENTS)
     room = LINES - len(top) - 1 - min(len(events), LEAST_EVENTS)
     middle = _cards(cards, width, room)
@@ -64,6 +71,22 @@ def _cards(cards: Sequence[Found], width: int, room: int) -> list[Text]:
 
 def _headline(found: Found) -> Text:
     return Text(found.get("headline") or found["verdict"], f"bold {_STYLES[found.get('tone', 'bad')]}")
+
+
+def waiting_for_a_person(found: Found) -> list[Text]:
+    """Each hold with the command that shows and releases it, and what orders were refused for."""
+    lines = []
+    for hold in found.get("holds", ()):
+        if hold.get("state", HELD) == HELD:
+            cause = f" ({hold['cause']})" if hold.get("cause") else ""
+            advice = f"`redo-connector approve {hold['number']}` shows them and lets them go"
+            lines.append(Text(f"held: {counted(hold['orders'])}{cause}; {advice}", "yellow"))
+    for group in found.get("dead_letter_groups", ()):
+        what = f"refused: {counted(group['orders'])}, {group['reason']}"
+        if group["reason"] == FAILING:
+            what = f"fails again and again, and is tried again: {counted(group['orders'])}"
+        lines.append(Text(f"{what}: {group['cause']} (group {group['group']})", "red"))
+    return lines
 
 
 def _fitted(line: Text, width: int) -> Text:
@@ -113,7 +136,7 @@ def _waiting(found: Found, failing: int) -> str:
 
 
 def _held(holds: Sequence[Found]) -> int:
-    return sum(hold["orders"] for hold in holds if hold.get("state", "held") == "held")
+    return sum(hold["orders"] for hold in holds if hold.get("state", HELD) == HELD)
 
 
 def _or_none(number: int, noun: str, style: str) -> Text:
@@ -136,11 +159,15 @@ def _delivery(found: Found) -> str:
 
 
 def _source(found: Found) -> Text:
-    kept, left, seconds = (found[name] for name in ("slot_retained_bytes", "slot_limit_left_bytes", "slot_seconds_to_limit"))
+    kept, left, seconds = (
+        found[name] for name in ("slot_retained_bytes", "slot_limit_left_bytes", "slot_seconds_to_limit")
+    )
     words = Text("connected" if found["connected"] else "not connected", "" if found["connected"] else "red")
     if kept is not None:
         words.append(f", its slot keeps {size(kept)} of WAL")
-        words.append(", no limit is set" if left is None else f", {_room(left, seconds)}", "red" if found["wal_warning"] else "")
+        words.append(
+            ", no limit is set" if left is None else f", {_room(left, seconds)}", "red" if found["wal_warning"] else ""
+        )
     return words
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from rich.console import Group
 from rich.text import Text
 
-from connector.cli.report.console import FAILING, UNWRAPPED, clock, counted
-from connector.cli.report.status import card_lines, event_lines
+from connector.cli.report.console import UNWRAPPED, clock, counted
+from connector.cli.report.status import card_lines, event_lines, waiting_for_a_person
 
 _TIMES: Final = frozenset({"now", "paused_since", "paused_until", "since", "verified_through"})
 
@@ -22,10 +22,8 @@ def numbers_view(found: Mapping[str, Any]) -> Group:
     widest = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         lines.append(Text.assemble((f"{name:<{widest}}  ", "dim"), _shown(name, value)))
-    held = [one for one in _rows(found, "holds") if one.get("state", "held") == "held"]
-    refused = _rows(found, "dead_letter_groups")
     lines += _endpoints(_rows(found, "endpoints"))
-    return Group(*lines, *_holds(held), *_groups(refused), *event_lines(found))
+    return Group(*lines, *waiting_for_a_person(found), *event_lines(found))
 
 
 def _rows(found: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -54,28 +52,9 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any
     return rows
 
 
-def _holds(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
-    """Each hold with the command that shows and releases it."""
-    for hold in found:
-        orders = f"{hold['orders']:,} orders" if "orders" in hold else "orders"
-        cause = f" ({hold['cause']})" if hold.get("cause") else ""
-        text = f"held: {orders}{cause}; `redo-connector approve {hold.get('number', '')}` shows them and lets them go"
-        yield Text(text, "yellow")
-
-
 def _endpoints(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
     """Which address and store of Redo accepted what."""
     for one in found:
         state = "" if one["active"] else ", not in use"
         state = ", to be approved" if one["active"] and not one["approved"] else state
         yield Text(f"accepted by {one['url']} store {one['store_id']}: {counted(one['orders'])}{state}", "dim")
-
-
-def _groups(found: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
-    """What orders were refused for."""
-    for group in found:
-        what = f"refused: {counted(group['orders'])}, {group['reason']}"
-        if group["reason"] == FAILING:
-            what = f"fails again and again, and is tried again: {counted(group['orders'])}"
-        text = f"{what}: {group['cause']} (group {group['group']})"
-        yield Text(text, "red")

@@ -32,8 +32,8 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`figure`: of the present minute; `note`: of the hour. `known`: left edge and width of each run of minutes of which
-    something is known."""
+    """`figure`: of the present minute; `note`: of the hour. `known`: left edge and width of each run of minutes that
+    something is known of."""
 
     name: str
     title: str
@@ -77,7 +77,12 @@ def _chart(
     most = max((value for _, value in known), default=0.0)
     scale = HEIGHT / max(most, _LEAST[name])
     bars = tuple(
-        Bar(_x(minute, last), max(1.5, round(value * scale, 1)), _tone(name, value), f"{hour(minute.at)}: {words(value)}")
+        Bar(
+            _x(minute, last),
+            max(1.5, round(value * scale, 1)),
+            _tone(name, value),
+            f"{hour(minute.at)}: {words(value)}",
+        )
         for minute, value in known
         if value >= 1
     )

@@ -12,8 +12,8 @@ from connector.status.headline import clock
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """`via`: what happens on the way here. `number` counts `unit`; `note` says more. `reach`: `stopped` where nothing gets
-    on, `beyond` after that."""
+    """`via`: what happens on the way here. `number` counts `unit`; `note` says more. `reach`: `stopped` where nothing
+    gets on, `beyond` after that."""
 
     name: str
     number: str
@@ -71,7 +71,11 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     yield "Mapping version", (facts.mapping_fingerprint or "unknown")[:12], ""
     counts = facts.counts
     for one in facts.warned:
-        yield "Suspicious, and pushed", one.message, f"{one.kind.value.replace('_', ' ')}, last {clock(one.last_seen)} UTC"
+        yield (
+            "Suspicious, and pushed",
+            one.message,
+            f"{one.kind.value.replace('_', ' ')}, last {clock(one.last_seen)} UTC",
+        )
     yield "Since the start", f"{counts.pushed:,} pushed", f"{counts.unchanged:,} found unchanged"
 
 
