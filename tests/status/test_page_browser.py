@@ -260,7 +260,7 @@ def test_a_start_a_first_fill_a_lost_database_and_an_end_are_verdicts(
     visit.headline("Delivering")
     with shut(shop):
         visit.headline("Disconnected from the OMS database")
-        expect(visit.page.locator("#attention")).to_contain_text("nothing is lost")
+        expect(visit.page.locator("#attention")).to_contain_text("Nothing is lost")
         visit.accessible()
         visit.shot("disconnected")
     visit.headline("Delivering")
