@@ -16,7 +16,6 @@ import structlog
 from connector.checkpoints.opening import noted, open_readonly, open_requests
 from connector.daemon.build import build
 from connector.daemon.generation import Generation, ProcessWide
-from connector.daemon.health.sync_lag import IN_STEP_NOTE
 from connector.daemon.health.watchdog import Watchdog
 from connector.daemon.mapping.mapping_watch import MappingWatch
 from connector.daemon.preparation import admit
@@ -24,6 +23,7 @@ from connector.daemon.status_server import StatusServer
 from connector.model.errors import ConnectorError
 from connector.model.off_loop import keep_out_of_collections
 from connector.pipeline.backoff import sleep_unless, unless_stopped
+from connector.pipeline.intake.progress import IN_STEP_NOTE
 from connector.pipeline.start import MAPPING_NOTE
 from connector.projection import Projection
 from connector.settings.config import Settings

@@ -13,9 +13,9 @@ from typing import Final
 import structlog
 
 from connector import __version__
-from connector.daemon.health.sync_lag import since_noted
 from connector.model.errors import SourceUnavailable
 from connector.pipeline.backoff import sleep_unless
+from connector.pipeline.intake.progress import since_noted
 from connector.postgres.connections import connection
 from connector.source.objects.slot import Blocker
 from connector.status.facts import Facts, State

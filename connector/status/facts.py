@@ -208,10 +208,10 @@ class Facts:
         return self.tally.dead_letters.get(FAILING, 0)
 
     @property
-    def backfill_remaining(self) -> int:
-        """About how many orders the running backfill has still to walk."""
+    def backfill_remaining(self) -> int | None:
+        """About how many orders the running backfill has still to walk; None while that isn't known."""
         running = self.sweep is not None and self.sweep.kind is SweepKind.BACKFILL and self.sweep.finished_at is None
-        return (self.sweep_remaining or 0) if running else 0
+        return self.sweep_remaining if running else 0
 
 
 def ready(facts: Facts) -> tuple[bool, str]:

@@ -81,8 +81,8 @@ class Metrics:
             self._gauges[name].set(nan if value is None else value)
         for state in State:
             self._state.labels(state.value).set(state is facts.state)
-        letters = facts.tally.dead_letters
-        _set_all(self._dead_letters, {**dict.fromkeys(names.DEAD_LETTER_REASONS, 0), **letters})
+        letters = {**dict.fromkeys(names.DEAD_LETTER_REASONS, 0), **facts.tally.dead_letters}
+        _set_all(self._dead_letters, letters if facts.counted else dict.fromkeys(letters, nan))
         paused = Counted(facts.paused_stores.values())
         _set_all(self._paused, {**dict.fromkeys(names.PAUSE_REASONS, 0), **paused})
 
@@ -176,7 +176,7 @@ _READINGS: Final[Mapping[str, Callable[[Facts], float | None]]] = {
     names.HTTP_CONCURRENCY_LIMIT: lambda facts: facts.concurrency_limit,
     names.FAILING_ORDERS: lambda facts: facts.failing_orders if facts.counted else None,
     names.HELD_ORDERS: lambda facts: facts.held_orders if facts.counted else None,
-    names.BACKFILL_REMAINING_ORDERS: lambda facts: facts.backfill_remaining,
+    names.BACKFILL_REMAINING_ORDERS: lambda facts: facts.backfill_remaining if facts.counted else None,
     names.RECONCILE_VERIFIED_THROUGH: lambda facts: facts.verified_through,
     names.HTTP_PACE: lambda facts: facts.pace,
     names.RECONCILE_LAST_SUCCESS: lambda facts: facts.reconciled_at,

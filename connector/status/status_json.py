@@ -36,7 +36,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "flush_lsn": position and format_lsn(position.flush_lsn),
         "server_lsn": position and format_lsn(position.server_lsn),
         "replication_lag_bytes": facts.replication_lag_bytes,
-        "oldest_affected_age_seconds": facts.oldest_age,
+        "oldest_affected_age_seconds": facts.oldest_age if facts.counted else None,
         "affected": facts.tally.affected,
         "lookups": facts.tally.lookups,
         "checkpoints": facts.tally.checkpoints,

@@ -35,7 +35,8 @@ BAD_ABOVE_0: Final[Steps] = ((None, "green"), (1, "red"))
 WARN_ABOVE_0: Final[Steps] = ((None, "green"), (1, "orange"))
 NONE: Final = model.ValueMappingResult(text="none", color="#808080")
 """What stands for a value that there isn't: grey, because it is neither good nor bad."""
-COUNT: Final = "short"
+COUNT: Final = "locale"
+"""Every digit: `short` would make 2 K of 1,500."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def test_status_tells_of_the_running_connector_and_else_of_its_store(cli: Cli) -
     later = cli("status", "--json")
     assert later.code == 1
     assert (later.json["running"], later.json["checkpoints"], later.json["affected"]) == (False, 6, 0)
+    lag = later.json["sync_lag_seconds"]
+    assert cli("status", "--json").json["sync_lag_seconds"] > lag > 0, "it grows while no connector runs"
 
 
 def test_teardown_does_nothing_unasked_and_a_later_run_goes_on(cli: Cli, shop: Database) -> None:

@@ -32,6 +32,7 @@ STORE_ONLY = {
     "ready": False,
     "verdict": "No connector answers at http://127.0.0.1:9464/api/status.",
     "next": "start it with `redo-connector run`: it goes on where it stopped",
+    "sync_lag_seconds": 700.0,
     "affected": 3,
     "lookups": 0,
     "checkpoints": 40,
@@ -108,6 +109,7 @@ def test_without_a_connector_it_is_what_the_store_remembers(monkeypatch: pytest.
     assert screen(STORE_ONLY, monkeypatch) == [
         "No connector answers at http://127.0.0.1:9464/api/status.",
         "",
+        "  lag         11 min, Redo may lack what was committed since then",
         "  waiting     3 changes",
         "  held        25 orders",
         "  refused     2 orders",

@@ -9,9 +9,10 @@ from typing import Any, cast
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from connector.daemon.health.sync_lag import FRESH, IN_STEP_NOTE, SyncLag
+from connector.daemon.health.sync_lag import FRESH, SyncLag
 from connector.model.changes import Lsn, StreamPosition
 from connector.pipeline.clock import Clock
+from connector.pipeline.intake.progress import IN_STEP_NOTE
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.pipeline.run import Pipeline
 from connector.source.objects.slot import SlotReport

@@ -1,5 +1,6 @@
 // What Grafana's own code makes of each tile: `node panels.mjs DASHBOARD`, in a folder with @grafana/data installed.
-// Prints JSON: by title and by what the query answers, the text and the colour that are shown.
+// Prints JSON: by title and by what the query answers, the text and the colour that are shown; of lines and bars, those of
+// a value.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -29,8 +30,17 @@ function shown(panel, answer) {
   return { text: `${prefix}${text}${suffix}`, color };
 }
 
-const answers = { nothing: null, nan: NaN, zero: 0, one: 1, fraction: 2.5 };
-const tiles = {};
-for (const panel of board.panels.filter((each) => each.type === 'stat'))
-  tiles[panel.title] = Object.fromEntries(Object.entries(answers).map(([name, value]) => [name, shown(panel, value)]));
-process.stdout.write(JSON.stringify(tiles));
+// A legend, an axis or a bar shows a value by itself.
+function drawn(panel, answer) {
+  const field = frame(answer, panel.fieldConfig.defaults).fields[1];
+  const { prefix = '', text, suffix = '', color } = field.display(answer);
+  return { text: `${prefix}${text}${suffix}`, color };
+}
+
+const answers = { nothing: null, nan: NaN, zero: 0, one: 1, nine: 9, fraction: 2.5, thousands: 38112 };
+const found = { tiles: {}, drawn: {} };
+for (const panel of board.panels.filter((each) => each.type !== 'row')) {
+  const [kind, show] = panel.type === 'stat' ? ['tiles', shown] : ['drawn', drawn];
+  found[kind][panel.title] = Object.fromEntries(Object.entries(answers).map(([name, value]) => [name, show(panel, value)]));
+}
+process.stdout.write(JSON.stringify(found));

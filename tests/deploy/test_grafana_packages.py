@@ -12,10 +12,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 
+from deploy.grafana.panels import COUNT
 from tests.deploy.promql import DASHBOARD, panels
 
 PACKAGES: Final = (
@@ -81,31 +82,49 @@ def test_every_panel_has_the_types_of_grafanas_schema(packages: Path) -> None:
     assert done.returncode == 0, done.stdout[:3_000]
 
 
+Shown: TypeAlias = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""By title and by what the query answers: the text and the colour that Grafana shows."""
+
+
 @pytest.fixture(scope="session")
-def tiles(packages: Path) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """By title and by what the query answers: the text and the colour that Grafana shows."""
+def shown(packages: Path) -> Mapping[str, Shown]:
+    """`tiles`, and what lines and bars are `drawn` with."""
     script = Path(__file__).with_name("panels.mjs")
     done = subprocess.run(
         ["node", script, DASHBOARD], cwd=packages, capture_output=True, text=True, check=False, timeout=100
     )
     assert done.returncode == 0, done.stderr[-2_000:]
     found: dict[str, Any] = json.loads(done.stdout)
-    assert found
+    assert {*found["tiles"], *found["drawn"]} == {panel["title"] for panel in panels()}
     return found
 
 
-def test_tiles_without_a_value_are_grey_and_say_none(tiles: Mapping[str, Mapping[str, Mapping[str, str]]]) -> None:
-    for title, shown in tiles.items():
+@pytest.fixture(scope="session")
+def tiles(shown: Mapping[str, Shown]) -> Shown:
+    return shown["tiles"]
+
+
+def test_tiles_without_a_value_are_grey_and_say_none(tiles: Shown) -> None:
+    for title, tile in tiles.items():
         for answer in ("nothing", "nan"):
-            assert shown[answer] == {"text": "none", "color": GREY}, title
+            assert tile[answer] == {"text": "none", "color": GREY}, title
 
 
-def test_tiles_of_counts_have_no_decimals(tiles: Mapping[str, Mapping[str, Mapping[str, str]]]) -> None:
-    counts = [panel["title"] for panel in panels() if panel["fieldConfig"]["defaults"].get("unit") == "short"]
-    assert {tiles[title]["fraction"]["text"] for title in counts if title in tiles} == {"3"}
+def test_counts_have_every_digit_and_no_decimals(shown: Mapping[str, Shown]) -> None:
+    every = {**shown["tiles"], **shown["drawn"]}
+    counts = [panel["title"] for panel in panels() if panel["fieldConfig"]["defaults"].get("unit") == COUNT]
+    assert {"Orders held", "Orders that wait", "Open files"} <= set(counts)
+    for title in counts:
+        assert (every[title]["fraction"]["text"], every[title]["thousands"]["text"]) == ("3", "38,112"), title
 
 
-def test_what_a_healthy_new_install_shows_is_not_red(tiles: Mapping[str, Mapping[str, Mapping[str, str]]]) -> None:
+def test_each_state_on_the_timeline_has_its_word_and_colour(shown: Mapping[str, Shown]) -> None:
+    bars = shown["drawn"]["State"]
+    assert (bars["one"]["text"], bars["nine"]["text"]) == ("starting", "stopping")
+    assert bars["one"]["color"] != bars["nine"]["color"]
+
+
+def test_what_a_healthy_new_install_shows_is_not_red(tiles: Shown) -> None:
     """Everything that counts trouble is 0, and 1 connector gets on."""
     green = tiles["Connectors"]["one"]["color"]
     assert tiles["Verdict"]["one"]["color"] == green

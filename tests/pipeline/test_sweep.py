@@ -29,8 +29,9 @@ async def test_a_backfill_goes_on_where_it_was_when_the_process_ended(
     await eventually("some pages were walked", lambda: _scanned(rig) >= 10)
     await rig.stop()
     pushed = dict(rig.sandbox.state.pushes)
-    rig.switch(latency_ms=0)
     await rig.start()
+    await eventually("it says how much is left", lambda: 0 < (rig.facts().backfill_remaining or 0) <= 30)
+    rig.switch(latency_ms=0)
     await rig.quiet()
     assert (await rig.verdict()).clean
     again = [key for key, count in rig.sandbox.state.pushes.items() if key in pushed and count > pushed[key] + 1]

@@ -115,11 +115,13 @@ def test_only_a_running_backfill_has_orders_left() -> None:
     reconcile = Sweep(SweepKind.RECONCILE, "daily", 1, 1, 900.0)
     left = [facts(sweep=sweep, sweep_remaining=7).backfill_remaining for sweep in (running, finished, reconcile, None)]
     assert left == [7, 0, 0, 0]
+    assert facts(sweep=running).backfill_remaining is None
 
 
 def test_json_holds_every_fact_in_plain_types() -> None:
     sweep = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 900.0, cursor="17")
-    body = json.loads(orjson.dumps(as_json(facts(sweep=sweep, tally=Tally(3, 1, 990.0, 5, 1, {"invalid": 2})))))
+    tally = Tally(3, 1, 990.0, 5, 1, {"invalid": 2})
+    body = json.loads(orjson.dumps(as_json(facts(counted=True, sweep=sweep, tally=tally))))
     assert body["state"] == "streaming"
     assert (body["ready"], body["connected"]) == (True, True)
     assert (body["received_lsn"], body["flush_lsn"], body["server_lsn"]) == ("1/20", "1/10", "1/30")
@@ -128,6 +130,10 @@ def test_json_holds_every_fact_in_plain_types() -> None:
     assert body["dead_letters"] == {"invalid": 2}
     assert body["sweep"]["kind"] == "backfill"
     assert body["counts"] == {"pushed": 0, "unchanged": 0, "rejected": 0, "invalid": 0, "missing": 0}
+
+
+def test_json_has_no_age_of_what_waits_while_that_cannot_be_counted() -> None:
+    assert as_json(facts(tally=Tally(3, 1, 990.0, 5, 1, {})))["oldest_affected_age_seconds"] is None
 
 
 def test_json_without_a_stream_has_no_positions() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -194,11 +195,23 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
 def test_what_is_not_known_is_not_a_number(metrics: Metrics) -> None:
     metrics.update(facts())
     lags = ("sync_lag_seconds", "replication_lag_bytes", "replication_lag_seconds", "oldest_affected_age_seconds")
-    counts = ("affected_orders", "held_orders", "failing_orders")
+    counts = ("affected_orders", "held_orders", "failing_orders", "backfill_remaining_orders")
     for name in (*lags, *counts, "slot_safe_wal_bytes", "slot_seconds_to_limit", "wal_budget_bytes"):
         reading = value(metrics, f"redo_connector_{name}")
         assert reading is not None
         assert math.isnan(reading)
+    letters = [value(metrics, "redo_connector_dead_letters", reason=reason) for reason in names.DEAD_LETTER_REASONS]
+    assert all(reading is not None and math.isnan(reading) for reading in letters)
+
+
+def test_what_was_last_counted_is_not_shown_once_it_cannot_be_counted_any_more(metrics: Metrics) -> None:
+    counted = facts(counted=True, tally=Tally(12, 1, 940.0, 100, 2, {"rejected": 3}), held_orders=6)
+    metrics.update(counted)
+    assert value(metrics, "redo_connector_dead_letters", reason="rejected") == 3
+    metrics.update(replace(counted, counted=False))
+    shown = [value(metrics, f"redo_connector_{name}") for name in ("affected_orders", "held_orders")]
+    shown.append(value(metrics, "redo_connector_dead_letters", reason="rejected"))
+    assert all(reading is not None and math.isnan(reading) for reading in shown)
 
 
 def test_exactly_one_state_is_the_present_one(metrics: Metrics) -> None:
@@ -219,6 +232,6 @@ def test_a_pause_shows_its_reason_and_goes(metrics: Metrics) -> None:
 
 
 def test_a_cleared_dead_letter_leaves_the_gauge(metrics: Metrics) -> None:
-    metrics.update(facts(tally=Tally(0, 0, None, 0, 0, {"rejected": 3})))
-    metrics.update(facts())
+    metrics.update(facts(counted=True, tally=Tally(0, 0, None, 0, 0, {"rejected": 3})))
+    metrics.update(facts(counted=True))
     assert value(metrics, "redo_connector_dead_letters", reason="rejected") == 0

@@ -184,6 +184,22 @@ def test_a_mapping_that_fits_no_longer_is_told_as_stalled_and_a_slow_redo_as_cat
     visit.shot("catching-up")
 
 
+def test_a_mapping_that_is_refused_is_told_with_its_place_until_it_is_mended(visit: Visit, cli: Cli) -> None:
+    visit.go()
+    visit.headline("Delivering")
+    expect(visit.page.locator("#lag")).to_contain_text(re.compile(r"Lag\s*0 s\s*Redo has all that was committed"))
+    mapping = cli.folder / "mapping.sql"
+    mapping.write_text(cli.mapping.replace("n.body", "n.bodice"))
+    refused = visit.page.get_by_role("region", name="The mapping was changed, and is refused")
+    expect(refused).to_contain_text(re.compile(r"mapping\.sql:\d+"))
+    expect(refused).to_contain_text("bodice")
+    visit.headline("Delivering")
+    visit.accessible()
+    visit.shot("mapping-refused")
+    mapping.write_text(cli.mapping)
+    expect(refused).to_have_count(0)
+
+
 def test_a_change_of_an_unlikely_size_is_held_until_somebody_approves_it_and_a_connector_that_ended_is_told(
     browser: Browser, cli: Cli, shop: Database, redo: LocalRedo
 ) -> None:
@@ -261,6 +277,7 @@ def test_a_start_a_first_fill_a_lost_database_and_an_end_are_verdicts(
     with shut(shop):
         visit.headline("Disconnected from the OMS database")
         expect(visit.page.locator("#attention")).to_contain_text("Nothing is lost")
+        expect(visit.page.locator("#lag b")).to_contain_text(re.compile(r"[1-9]\d* s"))
         visit.accessible()
         visit.shot("disconnected")
     visit.headline("Delivering")

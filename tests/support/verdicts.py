@@ -59,6 +59,7 @@ WELL: Final = Facts(
     version="0.1.0",
     mapping_fingerprint="c1d2a8803c4f5b6e",
     sync_lag_seconds=0.0,
+    counted=True,
     position=STREAM,
     replication_lag_seconds=0.0,
     slot_retained_bytes=18 * 1024**2,

@@ -22,6 +22,7 @@ _DELETES: Final = {
     "replica identity": "by the replica identity",
     "reverse index": "by the reverse index kept with the checkpoints",
     "sweep": "every order is looked at",
+    "reconcile": "found by the reconcile sweep, for want of a replica identity: `redo-connector check` has the cure",
 }
 _FATES: Final = {
     "unchanged": "would stay as they are",
@@ -58,8 +59,9 @@ def _use(use: Mapping[str, Any]) -> Text:
     if not use["indexed"]:
         text.append("\nno index serves this query; to ask the DBA for:", "yellow")
         text.append("".join(f"\n{statement}" for statement in use["create_index"]))
-    sweeps = use["deletes"] == "sweep"
-    text.append(f"\ndeletes and moves: {_DELETES.get(use['deletes'], '')}", "yellow" if sweeps else "dim")
+    what = "updates and deletes" if use["deletes"] == "reconcile" else "deletes and moves"
+    costly = use["deletes"] in ("sweep", "reconcile")
+    text.append(f"\n{what}: {_DELETES.get(use['deletes'], '')}", "yellow" if costly else "dim")
     return text
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from connector.cli.report.console import FAILING, UNWRAPPED, clock, console, counted
 from connector.status.facts import SLOW, duration, size
-from connector.status.headline import moment
+from connector.status.headline import lag, moment
 
 EVERY: Final = 1.0
 """Seconds between two looks."""
@@ -44,7 +44,7 @@ def status_view(found: Found) -> Group:
     )
     if not found["running"]:
         top += [Text(), *_wrapped(f"Next: {found['next']}", width, "")]
-        waits = [line for one in waiting_for_a_person(found) for line in _wrapped(one.plain, width, "", one.style)]
+        waits = [line for one in waiting_for_a_person(found) for line in _wrapped(one.plain, width, "", str(one.style))]
         top += [Text(), *waits[: LINES - len(top) - 1]] if waits else []
     events = event_lines(found, EVENTS)
     room = LINES - len(top) - 1 - min(len(events), LEAST_EVENTS)
@@ -102,9 +102,8 @@ def _rows(found: Found) -> Iterator[Text]:
 def _named(found: Found) -> Iterator[tuple[str, str | Text]]:
     letters = dict(found.get("dead_letters", {}))
     failing, slow = letters.pop(FAILING, 0), letters.pop(SLOW, 0)
-    if found["running"]:
-        yield "lag", _lag(found)
     if "affected" in found:
+        yield "lag", _lag(found)
         yield "waiting", _waiting(found, failing)
         yield "held", _or_none(_held(found["holds"]), "order", "yellow")
         yield "refused", _refused(sum(letters.values()), failing, slow)
@@ -118,19 +117,15 @@ def _named(found: Found) -> Iterator[tuple[str, str | Text]]:
 
 
 def _lag(found: Found) -> Text:
-    seconds = found["sync_lag_seconds"]
-    if seconds is None:
-        return Text("unknown", "yellow")
-    if seconds < 1:
-        return Text("0 s, Redo has all that is committed")
-    style = "red" if seconds >= 300 else "yellow" if seconds >= 60 else ""
-    return Text.assemble((duration(seconds), style), ", Redo may lack what was committed since")
+    kept_back = bool(_held(found["holds"]) or any(found["dead_letters"].values()))
+    figure, meaning, tone = lag(found["sync_lag_seconds"], kept_back=kept_back)
+    return Text.assemble((figure, "" if tone == "good" else _STYLES[tone]), f", {meaning}")
 
 
 def _waiting(found: Found, failing: int) -> str:
     waiting = max(0, found["affected"] + found["lookups"] - failing)
     if not waiting:
-        return "none"
+        return "none" if found.get("counted", True) else "unknown"
     age = found.get("oldest_affected_age_seconds")
     return counted(waiting, "change") + (f", the oldest for {duration(age)}" if age is not None else "")
 

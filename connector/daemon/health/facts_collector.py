@@ -194,11 +194,11 @@ class FactsCollector:
 
     def _with_sweeps(self, facts: Facts) -> Facts:
         sweeps = self._pipeline.sweeps
-        sweep = sweeps.current
+        sweep, orders = sweeps.current, sweeps.estimate
         return replace(
             facts,
             sweep=sweep,
-            sweep_remaining=None if sweep is None else max(0, sweeps.estimate - sweep.scanned),
+            sweep_remaining=None if sweep is None or orders is None else max(0, orders - sweep.scanned),
             last_reconcile=sweeps.last,
             last_clean_reconcile=self._store.clean_reconcile,
             reconciled_at=None if sweeps.last is None else sweeps.last.finished_at,

@@ -260,4 +260,4 @@ def _clock(moment: float) -> str:
 
 def _walked(sweeps: Sweeps) -> str:
     scanned = 0 if sweeps.current is None else sweeps.current.scanned
-    return f"{scanned:,} of about {max(sweeps.estimate, scanned):,}"
+    return f"{scanned:,}" if sweeps.estimate is None else f"{scanned:,} of about {max(sweeps.estimate, scanned):,}"

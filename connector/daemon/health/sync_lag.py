@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 from connector.model.changes import Lsn
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable
+from connector.pipeline.intake.progress import IN_STEP_NOTE, since_noted
 from connector.pipeline.run import Pipeline
 from connector.pipeline.sweeps.state import PACED
 from connector.source.objects.slot import SlotReport
 
-IN_STEP_NOTE = "in_step_at"
-"""Up to when (seconds since 1970) everything that was committed was taken in."""
 NOTE_EVERY = 30.0
 """Seconds between two notes: by so much a restart may count too much."""
 FRESH = 3.0
@@ -137,8 +136,3 @@ class SyncLag:
         elif revision != before.revision:
             ended = sweeps.last is not None and sweeps.last.revision >= before.revision
             self._comparison = _Comparison(revision, now, before.seen_at if ended else before.since)
-
-
-def since_noted(noted: str | None, wall: float) -> float:
-    """Seconds since the moment of the note, 0 where there is none or the wall's clock was set back."""
-    return 0.0 if noted is None else max(0.0, wall - float(noted))

@@ -26,6 +26,7 @@ from connector.settings import config
 from connector.settings.config import Settings
 from connector.settings.exposure import unverified
 from connector.source.checks.replica import replica_problems
+from connector.source.objects.catalog import insert_only_tables
 from connector.wiring import factories
 
 _SAMPLE: Final = 20
@@ -70,7 +71,7 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
         return [*problems, *error.problems]
     assembler = factories.new_assembler(settings, projection)
     try:
-        found = [*await _key_problems(settings, assembler), *await _mapping_problems(assembler, contract)]
+        found = [*await _key_problems(settings, assembler), *await _mapping_problems(settings, assembler, contract)]
         return [*problems, *found]
     finally:
         await assembler.aclose()
@@ -99,10 +100,11 @@ async def _changed_key(store: ReadOnlyCheckpoints, assembler: Assembler) -> list
     return [Problem(f"the order key changed{before} to {assembler.key_shape}", hint, "mapping.path", warning=True)]
 
 
-async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:
+async def _mapping_problems(settings: Settings, assembler: Assembler, contract: RedoContract) -> list[Problem]:
     """How the mapping does on the orders that there are."""
     try:
-        problems = [*await assembler.plan_problems()]
+        insert_only = await insert_only_tables(factories.read_dsn(settings), assembler.projection.tables)
+        problems = [*await assembler.plan_problems(insert_only)]
         keys = (await assembler.scan(None, _SAMPLE)).keys
         previews = [await preview_one(assembler, contract, key, None) for key in keys]
         bad = [one for one in previews if one["problems"]]

@@ -70,8 +70,8 @@ class Sweeps:
         """The latest finished one."""
         self.verified_through: float | None = None
         """Every commit before this time was found at Redo, or a dead letter, in a sweep that nothing was held from."""
-        self.estimate = 0
-        """About how many orders there are."""
+        self.estimate: int | None = None
+        """About how many orders there are, once a walk has counted."""
 
     async def load(self) -> None:
         sweep = await self._store.sweep()

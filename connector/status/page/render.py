@@ -66,7 +66,7 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
         "facts": facts,
         "headline": headline.headline(facts),
         "tone": headline.tone(facts),
-        "lag": headline.lag(facts),
+        "lag": headline.lag(facts.sync_lag_seconds, kept_back=bool(facts.held_orders or facts.tally.dead_letters)),
         "cards": [(card, _groups(facts, card)) for card in attention(facts)],
         "hour": charts.last_hour(facts.minutes),
         "events": [(*_when(event, facts.now), event) for event in facts.events[:EVENTS]],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from connector.model.changes import format_lsn
-from connector.status.facts import Facts, Stage, duration, size
+from connector.status.facts import Facts, Stage, State, duration, size
 from connector.status.headline import clock
 
 
@@ -27,17 +27,16 @@ def stations(facts: Facts) -> list[Station]:
     """From the source to the checkpoints, one for each Stage."""
     lag, tally = facts.replication_lag_bytes, facts.tally
     accepted = tally.checkpoints - tally.missing
+    waiting, known = (f"{tally.affected:,}", f"{accepted:,}") if facts.counted else ("unknown", "unknown")
     pace = "" if facts.pace is None else f"Redo bears {facts.pace:,.1f} a second"
     gone = f"{tally.missing:,} left the mapping" if tally.missing else ""
     limit = f"request{_s(facts.in_flight)} of {facts.concurrency_limit:,} at once"
     road = [
         Station("OMS", "unknown" if lag is None else size(lag), "WAL not yet read", _lag(facts)),
-        Station(
-            "Ledger", f"{tally.affected:,}", f"order{_s(tally.affected)} waiting", _lookups(tally.lookups), "routes"
-        ),
+        Station("Ledger", waiting, f"order{_s(tally.affected)} waiting", _lookups(tally.lookups), "routes"),
         Station("In flight", f"{facts.in_flight:,}", limit, pace, "assemble, diff"),
         Station("Redo", _rate(facts), "accepted per minute", _last_accepted(facts), "push"),
-        Station("Checkpoints", f"{accepted:,}", f"order{_s(accepted)} accepted", gone, "remember"),
+        Station("Checkpoints", known, f"order{_s(accepted)} accepted", gone, "remember"),
     ]
     if facts.stopped_at is None:
         return road
@@ -57,8 +56,7 @@ def _last_accepted(facts: Facts) -> str:
 
 def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what to add, of what else a person should see."""
-    waiting = facts.tally.oldest_since is not None
-    yield "Oldest waiting change", duration(facts.oldest_age) if waiting else "none known", ""
+    yield "Oldest waiting change", _oldest(facts), ""
     yield "WAL that the slot keeps", *_wal(facts)
     position = facts.position
     if position is not None:
@@ -70,18 +68,23 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
             yield "Checkpoints count for", one.url, f"store {one.store_id}{'' if one.approved else ', to be approved'}"
     yield "Mapping version", (facts.mapping_fingerprint or "unknown")[:12], ""
     counts = facts.counts
-    for one in facts.warned:
-        yield (
-            "Suspicious, and pushed",
-            one.message,
-            f"{one.kind.value.replace('_', ' ')}, last {clock(one.last_seen)} UTC",
-        )
+    for warned in facts.warned:
+        kind = warned.kind.value.replace("_", " ")
+        yield "Suspicious, and pushed", warned.message, f"{kind}, last {clock(warned.last_seen)} UTC"
     yield "Since the start", f"{counts.pushed:,} pushed", f"{counts.unchanged:,} found unchanged"
+
+
+def _oldest(facts: Facts) -> str:
+    if not facts.counted:
+        return "unknown"
+    if facts.tally.oldest_since is not None:
+        return duration(facts.oldest_age)
+    return "none" if facts.connected else "none known"
 
 
 def _lag(facts: Facts) -> str:
     if not facts.connected:
-        return "disconnected"
+        return "not connected yet" if facts.state is State.STARTING else "disconnected"
     seconds = facts.replication_lag_seconds
     return "" if seconds is None else f"{duration(seconds)} behind"
 

@@ -1,0 +1,55 @@
+"""What stands on the page beside the verdict: known, or said to be unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.model.changes import Lsn, StreamPosition
+from connector.pipeline.ports.records import Tally
+from connector.status.facts import Facts, State
+from connector.status.headline import lag
+from connector.status.page.stations import details, stations
+
+STREAM = StreamPosition(Lsn(1), Lsn(1), Lsn(1), 5.0, True)
+CUT = StreamPosition(Lsn(1), Lsn(1), Lsn(1), 5.0, False)
+
+
+def facts(state: State = State.STREAMING, position: StreamPosition | None = STREAM, **more: object) -> Facts:
+    return Facts(now=1_000.0, state=state, started_at=900.0, version="1.2.3", position=position, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept_back", "told"),
+    [
+        (None, False, ("unknown", "what Redo has isn't known yet", "busy")),
+        (0.0, False, ("0 s", "Redo has all that was committed", "good")),
+        (0.4, True, ("0 s", "Redo has all that was committed, but for what is held or refused", "good")),
+        (59.0, False, ("59 s", "Redo may lack what was committed since then", "good")),
+        (60.0, False, ("1 min", "Redo may lack what was committed since then", "busy")),
+        (900.0, True, ("15 min", "Redo may lack what was committed since then", "bad")),
+    ],
+)
+def test_the_lag_is_told_with_what_it_means_and_never_claims_what_redo_lacks(
+    seconds: float | None, kept_back: bool, told: tuple[str, str, str]
+) -> None:
+    assert lag(seconds, kept_back=kept_back) == told
+
+
+@pytest.mark.parametrize(
+    ("known", "age"),
+    [
+        (facts(tally=Tally(1, 0, 940.0, 9, 0, {})), "unknown"),
+        (facts(counted=True, tally=Tally(1, 0, 940.0, 9, 0, {})), "1 min"),
+        (facts(counted=True), "none"),
+        (facts(State.DISCONNECTED, CUT, counted=True), "none known"),
+    ],
+)
+def test_the_oldest_waiting_change_is_none_only_where_that_is_known(known: Facts, age: str) -> None:
+    assert next(value for name, value, _ in details(known) if name == "Oldest waiting change") == age
+
+
+def test_what_is_not_counted_is_unknown_and_a_start_is_not_called_disconnected() -> None:
+    oms, ledger, _, _, checkpoints = stations(facts(State.STARTING, None))
+    assert (oms.number, oms.note) == ("unknown", "not connected yet")
+    assert (ledger.number, checkpoints.number) == ("unknown", "unknown")
+    assert stations(facts(State.DISCONNECTED, CUT))[0].note == "disconnected"
