@@ -66,16 +66,12 @@ def tone(facts: Facts) -> str:
 
 
 def lag(seconds: float | None, *, kept_back: bool) -> tuple[str, str, str]:
-    """How old Redo's copy may be: the figure, what it means, and its tone. `kept_back`: whether orders are held or refused,
-    which it doesn't count."""
+    """How old Redo's copy may be: the figure, what it means, and its tone. `kept_back`: whether orders are held or
+    refused, which it doesn't count."""
     if seconds is None:
         return "unknown", "what Redo has isn't known yet", "busy"
     if seconds < 1.0:
-        return (
-            "0 s",
-            f"Redo has all that was committed{', but for what is held or refused' if kept_back else ''}",
-            "good",
-        )
+        return "0 s", f"Redo has all {'but what is held or refused' if kept_back else 'that was committed'}", "good"
     tone = "bad" if seconds >= 5 * LAG_WORTH_TELLING else "busy" if seconds >= LAG_WORTH_TELLING else "good"
     return duration(seconds), "Redo may lack what was committed since then", tone
 

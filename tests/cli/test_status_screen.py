@@ -70,6 +70,7 @@ def test_every_verdict_is_a_screenful_of_which_no_line_wraps(name: str, monkeypa
     assert len(lines) < HIGH
     assert max(map(len, lines)) <= WIDE
     assert lines[0] == answered(name)["headline"]
+    assert not any("…" in line for line in lines[: 2 + 7]), "the numbers are told whole"
 
 
 @pytest.mark.parametrize("name", VERDICTS)

@@ -23,7 +23,7 @@ def facts(state: State = State.STREAMING, position: StreamPosition | None = STRE
     [
         (None, False, ("unknown", "what Redo has isn't known yet", "busy")),
         (0.0, False, ("0 s", "Redo has all that was committed", "good")),
-        (0.4, True, ("0 s", "Redo has all that was committed, but for what is held or refused", "good")),
+        (0.4, True, ("0 s", "Redo has all but what is held or refused", "good")),
         (59.0, False, ("59 s", "Redo may lack what was committed since then", "good")),
         (60.0, False, ("1 min", "Redo may lack what was committed since then", "busy")),
         (900.0, True, ("15 min", "Redo may lack what was committed since then", "bad")),

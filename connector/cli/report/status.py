@@ -173,7 +173,7 @@ def _room(left: int, seconds: float | None) -> str:
 
 
 def _progress(found: Found) -> tuple[str, Text] | None:
-    for card in found["attention"]:
+    for card in found.get("attention", ()):
         if (progress := card["progress"]) is not None:
             share = progress["done"] / max(1, progress["whole"])
             filled = int(10 * share)
