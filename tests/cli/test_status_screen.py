@@ -124,6 +124,11 @@ def test_without_a_connector_it_is_what_the_store_remembers(monkeypatch: pytest.
     ]
 
 
+def test_the_screen_in_the_documentation_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = "\n".join(["$ redo-connector status", *screen(answered("paused-by-hand"), monkeypatch)])
+    assert f"```text\n{shown}\n```" in (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+
+
 def test_all_has_every_number_by_its_name_and_all_that_needs_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     shown = console()

@@ -176,6 +176,7 @@ VERDICTS: Final[dict[str, Facts]] = {
         stopped_at=Stage.REDO,
         paused_reason="by_hand",
         paused_since=NOW - 260,
+        last_accepted_at=NOW - 262,
         sync_lag_seconds=255.0,
         accepted_per_minute=0,
         tally=Tally(161, 0, NOW - 255, 48_091, 12, {}),

@@ -32,8 +32,8 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`figure`: of the present minute; `note`: of the hour. `known`: left edge and width of each run of minutes that
-    something is known of."""
+    """`figure`: what the highest bar stands for; `note` says more. `known`: left edge and width of each run of minutes
+    that something is known of."""
 
     name: str
     title: str
@@ -86,8 +86,7 @@ def _chart(
         for minute, value in known
         if value >= 1
     )
-    present = of(minutes[-1])
-    figure = "unknown" if present is None else words(present)
+    figure = "unknown" if not known else f"at most {words(most)}" if most >= 1 else "none"
     return Chart(name, title, figure, note(known), bars, tuple(_runs([_x(minute, last) for minute, _ in known])))
 
 
@@ -112,15 +111,13 @@ def _runs(edges: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _lag_note(known: Sequence[tuple[Minute, float]]) -> str:
-    if not known:
-        return "not known in this hour"
-    minute, most = max(known, key=lambda one: one[1])
-    return "never a second" if most < 1 else f"at most {duration(most)}, at {hour(minute.at)}"
+    minute, most = max(known, key=lambda one: one[1], default=(Minute(0.0), 0.0))
+    return f"at {hour(minute.at)}" if most >= 1 else ""
 
 
 def _count_note(known: Sequence[tuple[Minute, float]]) -> str:
     whole = sum(value for _, value in known)
-    return f"{whole:,.0f} in this hour" if whole else "none in this hour"
+    return f"{whole:,.0f} in this hour" if whole else ""
 
 
 def _whole(value: float) -> str:
