@@ -103,7 +103,10 @@ class FactsCollector:
     async def _gather(self) -> None:
         """Ask the store anew, then set the gauges and log a change of state."""
         self._count_accepted(time.monotonic())
+        lacks_after = self._sync_lag.counting()
         await self._store.refresh()
+        if self._store.readable:
+            self._sync_lag.counted(lacks_after)
         await self._sync_lag.save()
         facts = self.facts()
         self._metrics.update(facts)
