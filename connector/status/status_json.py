@@ -15,8 +15,8 @@ def as_json(facts: Facts) -> dict[str, Any]:
     """What the page shows, and all that it is made of. No order key but those of the latest deliveries."""
     is_ready, _ = ready(facts)
     # `position` has times of a monotonic clock, which mean nothing outside the process.
-    own_names = ("position", "tally", "minutes")
-    plain = {name: value for name, value in asdict(replace(facts, position=None)).items() if name not in own_names}
+    whole = asdict(replace(facts, position=None, minutes=()))
+    plain = {name: value for name, value in whole.items() if name not in ("position", "tally", "minutes")}
     for name in ("sweep", "last_reconcile", "last_clean_reconcile"):
         if plain[name] is not None:
             del plain[name]["cursor"]  # an order key

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from connector.status.facts import LAG_WORTH_TELLING, duration
@@ -52,7 +51,6 @@ class Hour:
     ends: str
 
 
-@lru_cache(maxsize=2)
 def last_hour(minutes: tuple[Minute, ...]) -> Hour | None:
     """The hour that ends with the last of these; None before the first."""
     if not minutes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,7 +14,7 @@ from connector.pipeline.ports.records import FAILING, LetterGroup
 from connector.status import headline
 from connector.status.attention import Card, attention
 from connector.status.facts import SLOW, Facts, duration
-from connector.status.last_hour import Event
+from connector.status.last_hour import Event, Minute
 from connector.status.order_story import OrderStory, order_path
 from connector.status.page import charts, stations
 from connector.status.ports import RequestStatus
@@ -68,7 +69,7 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
         "tone": headline.tone(facts),
         "lag": headline.lag(facts.sync_lag_seconds, kept_back=bool(facts.held_orders or facts.tally.dead_letters)),
         "cards": [(card, _groups(facts, card)) for card in attention(facts)],
-        "hour": charts.last_hour(facts.minutes),
+        "charts": _charts(facts.minutes),
         "events": [(*_when(event, facts.now), event) for event in facts.events[:EVENTS]],
         "stations": stations.stations(facts),
         "beside": list(stations.details(facts)),
@@ -79,6 +80,13 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
     module: Any = _ENVIRONMENT.get_template("parts.html").module
     found = {name: str(getattr(module, name)(view)).strip() for name in PARTS}
     return {"title": f"{view['headline']} · redo-connector", **found}
+
+
+@lru_cache(maxsize=2)
+def _charts(minutes: tuple[Minute, ...]) -> Markup:
+    """Of the last hour. Whoever looks at the page in the same second sees the same."""
+    module: Any = _ENVIRONMENT.get_template("parts.html").module
+    return Markup(module.charts(charts.last_hour(minutes)))  # noqa: S704 -- a template's
 
 
 def _groups(facts: Facts, card: Card) -> list[LetterGroup]:
