@@ -23,6 +23,8 @@ HOUR: Final = 60
 """Minutes that are kept, the present one included."""
 EVENTS: Final = 100
 """Beside those that go on."""
+TOLD_EVERY: Final = 5.0
+"""Seconds between two states of the present minute that are told: charts that move all the time can't be pointed at."""
 SAME_WITHIN: Final = 30.0
 """Seconds after which what ended and begins again is told as another event."""
 WORTH_TELLING: Final = {State.CATCHING_UP.value: 30.0}
@@ -66,7 +68,10 @@ class Timeline:
         self._swept = -1
         self._paces: deque[_Pace] = deque()
         self._sweep: int | None = None
-        self._known: tuple[tuple[Minute, ...], tuple[Event, ...]] = ((), ())
+        self._known_minutes: tuple[Minute, ...] = ()
+        self._known_events: tuple[Event, ...] = ()
+        self._told: float | None = None
+        """As of when the minutes are known."""
 
     def look(self, facts: Facts) -> None:
         """Once a second or so, whatever the state."""
@@ -75,12 +80,14 @@ class Timeline:
         if facts.state is not State.STOPPING:
             self._notice(facts)
             self._note_spells(facts)
-        self._known = tuple(self._minutes), (*_latest(self._going_on.values()), *_latest(self._events))
+        if self._told is None or not 0 <= facts.now - self._told < TOLD_EVERY:
+            self._told, self._known_minutes = facts.now, tuple(self._minutes)
+        self._known_events = (*_latest(self._going_on.values()), *_latest(self._events))
 
     def add_to(self, facts: Facts) -> Facts:
         """The facts with what is remembered."""
-        minutes, events = self._known
-        return replace(facts, minutes=minutes, events=events, sweep_per_second=self._sweep_pace())
+        pace = self._sweep_pace()
+        return replace(facts, minutes=self._known_minutes, events=self._known_events, sweep_per_second=pace)
 
     def _count(self, facts: Facts) -> None:
         began = facts.now - facts.now % MINUTE

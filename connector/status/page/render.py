@@ -43,7 +43,7 @@ _ENVIRONMENT.filters |= {
     "prose": _prose,
     "seconds": lambda value: f"{value:,.2f} s" if value < 10 else duration(value),
 }
-PARTS: Final = ("headline", "lag", "attention", "asked", "road", "hour", "steer", "beside", "recent")
+PARTS: Final = ("headline", "lag", "attention", "asked", "road", "charts", "events", "steer", "beside", "recent")
 """What is sent anew as it changes; each is a macro of parts.html and an element's id on the page."""
 
 ORDER_PARTS: Final = ("verdict", "look", "asked", "changes", "checkpoint", "attempts")
@@ -86,7 +86,7 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
 def _charts(minutes: tuple[Minute, ...]) -> Markup:
     """Of the last hour. Whoever looks at the page in the same second sees the same."""
     module: Any = _ENVIRONMENT.get_template("parts.html").module
-    return Markup(module.charts(charts.last_hour(minutes)))  # noqa: S704 -- a template's
+    return Markup(module.bars(charts.last_hour(minutes)))  # noqa: S704 -- a template's
 
 
 def _groups(facts: Facts, card: Card) -> list[LetterGroup]:
