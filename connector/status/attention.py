@@ -10,13 +10,16 @@ from typing import Final
 
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import FAILING, Sweep, SweepKind
-from connector.status.facts import SLOW, Facts, State, duration
+from connector.status.facts import SLOW, Facts, State, duration, size
 from connector.status.headline import BY_HAND, moment, paused
 
 CHECK: Final = "redo-connector check"
 DEAD_LETTERS: Final = "redo-connector dead-letters list"
 _HELD: Final = {"changes": "that would change at Redo", "endpoint": "to be pushed to where nothing was accepted yet"}
 """Of those kinds; the others are about removals."""
+_WAIT: Final = "wait, it goes on by itself"
+_CAUSES: Final = {"reconcile.every": "it was due (`reconcile.every`)", "asked": "somebody asked for it"}
+"""Of sweeps, where these say too little."""
 _GATHERED: Final = "Changes are gathered meanwhile, nothing is lost."
 
 
@@ -82,7 +85,11 @@ def _state(facts: Facts) -> Iterator[Card]:
             hold = next((hold.number for hold in facts.holds if hold.kind is HoldKind.ENDPOINT), None)
             yield Card("unapproved", "bad", title, reason, step, "redo-connector approve", hold)
         case State.CATCHING_UP if facts.waiting:
-            yield Card("catching_up", "busy", _waits(facts), _pace(facts), "wait, it goes on by itself")
+            yield Card("catching_up", "busy", _waits(facts), _pace(facts), _WAIT)
+        case State.CATCHING_UP if facts.replication_lag_seconds:
+            title = f"What the OMS committed is read {duration(facts.replication_lag_seconds)} late"
+            text = f"{size(facts.replication_lag_bytes or 0)} of WAL are still to be read."
+            yield Card("catching_up", "busy", title, text, _WAIT)
         case _:
             return
 
@@ -182,7 +189,11 @@ def _sweep(facts: Facts) -> Iterator[Card]:
         return
     filling = sweep.kind is SweepKind.BACKFILL
     title = "Redo is being filled" if filling else "Every order is being compared with what Redo accepted"
-    text = "Live changes go first." if filling else f"Because: {sweep.cause}. Live changes go on meanwhile."
+    text = (
+        "Live changes go first."
+        if filling
+        else f"Because: {_CAUSES.get(sweep.cause, sweep.cause)}. Live changes go on meanwhile."
+    )
     tone = "busy" if facts.state in (State.BACKFILLING, State.CATCHING_UP) else "good"
     yield Card(sweep.kind.value, tone, title, text, progress=_progress(facts, sweep))
 

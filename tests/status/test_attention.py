@@ -69,6 +69,12 @@ def test_a_hold_is_told_with_its_command_and_an_address_to_approve_once() -> Non
     assert (unapproved.kind, unapproved.hold) == ("unapproved", 4)
 
 
+def test_a_stream_that_is_behind_is_told_with_how_much_is_to_be_read() -> None:
+    behind = next(card for card in attention(VERDICTS["slot"]) if card.kind == "catching_up")
+    assert behind.title == "What the OMS committed is read 1 h late"
+    assert behind.text == "42.2 GB of WAL are still to be read."
+
+
 def test_a_fill_has_its_share_its_pace_and_the_time_that_is_left() -> None:
     [card] = attention(VERDICTS["backfilling"])
     assert card.progress is not None

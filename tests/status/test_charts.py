@@ -47,6 +47,12 @@ def test_next_to_nothing_looks_like_it_and_nothing_is_said_to_be_none() -> None:
     assert (refused.figure, refused.note, refused.bars) == ("none", "", ())
 
 
+def test_a_lag_that_was_never_a_second_is_called_so() -> None:
+    hour = last_hour((ago(1), ago(0, 0.4)))
+    assert hour is not None
+    assert (hour.charts[0].figure, hour.charts[0].bars) == ("under 1 s", ())
+
+
 def test_a_lag_of_which_nothing_is_known_is_called_unknown() -> None:
     hour = last_hour((ago(0, None),))
     assert hour is not None

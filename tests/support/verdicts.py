@@ -19,6 +19,7 @@ NOW: Final = 1_795_490_730.0
 AT: Final = NOW - NOW % 60
 GB: Final = 1024**3
 STREAM: Final = StreamPosition(parse_lsn("3/A41F0C68"), parse_lsn("3/A41F0C68"), parse_lsn("3/A41F0C68"), 5.0, True)
+BEHIND: Final = StreamPosition(parse_lsn("2/141F0C68"), parse_lsn("2/141F0C68"), parse_lsn("C/A41F0C68"), 5.0, True)
 CUT: Final = StreamPosition(parse_lsn("3/A41F0C68"), parse_lsn("3/A41F0C68"), parse_lsn("3/A4298C68"), 5.0, False)
 
 
@@ -130,7 +131,7 @@ VERDICTS: Final[dict[str, Facts]] = {
         "the slot can be made once these transactions have ended: pid 4711 of oms_batch, open for 12 min",
         "end them, or wait",
         sync_lag_seconds=45.0,
-        minutes=_minutes(0)[-1:],
+        minutes=(Minute(AT, 45.0),),
         events=(replace(STARTED, at=NOW - 45),),
     ),
     "backfilling": replace(
@@ -295,6 +296,7 @@ VERDICTS: Final[dict[str, Facts]] = {
         WELL,
         state=State.CATCHING_UP,
         sync_lag_seconds=5_400.0,
+        position=BEHIND,
         replication_lag_seconds=5_400.0,
         slot_retained_bytes=46 * GB,
         slot_limit_left_bytes=4 * GB,
@@ -323,8 +325,9 @@ VERDICTS["everything"] = replace(
     sweep=Sweep(SweepKind.RECONCILE, "mapping changed", 9, 9, NOW - 60, scanned=6_100),
     sweep_remaining=41_991,
     events=(
+        VERDICTS["paused-token"].events[0],
         *(Event("paused", NOW - 100 * at, "Paused: Redo does not answer", NOW - 100 * at + 70) for at in range(1, 40)),
-        *VERDICTS["paused-token"].events,
+        *WELL.events,
     ),
 )
 """Whatever can be wrong at once."""

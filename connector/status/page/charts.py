@@ -18,6 +18,8 @@ HEIGHT: Final = 40
 _LEAST: Final = {"lag": 10.0, "pushed": 5.0, "refused": 5.0}
 """What the highest bar stands for at least, so that next to nothing looks like it."""
 
+_NOTHING: Final = {"lag": "under 1 s"}
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -84,7 +86,7 @@ def _chart(
         for minute, value in known
         if value >= 1
     )
-    figure = "unknown" if not known else f"at most {words(most)}" if most >= 1 else "none"
+    figure = "unknown" if not known else f"at most {words(most)}" if most >= 1 else _NOTHING.get(name, "none")
     return Chart(name, title, figure, note(known), bars, tuple(_runs([_x(minute, last) for minute, _ in known])))
 
 
