@@ -47,6 +47,7 @@ class Pipeline:
         self.sweeps = stations.sweeps
         self.admissions = stations.admissions
         self.endpoints = stations.endpoints
+        self.first_fill = stations.first_fill
         self.vanished_rows = stations.vanished_rows
         self.manual_pause = stations.manual_pause
         self.progress = stations.progress

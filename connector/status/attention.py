@@ -15,7 +15,11 @@ from connector.status.headline import BY_HAND, moment, paused
 
 CHECK: Final = "redo-connector check"
 DEAD_LETTERS: Final = "redo-connector dead-letters list"
-_HELD: Final = {"changes": "that would change at Redo", "endpoint": "to be pushed to where nothing was accepted yet"}
+_KEPT_BACK: Final = {
+    HoldKind.CHANGES: "that would change at Redo",
+    HoldKind.ENDPOINT: "to be pushed to where nothing was accepted yet",
+    HoldKind.FIRST_FILL: "of the first fill that were not looked at",
+}
 """Of those kinds; the others are about removals."""
 _WAIT: Final = "wait, it goes on by itself"
 _CAUSES: Final = {"reconcile.every": "it was due (`reconcile.every`)", "asked": "somebody asked for it"}
@@ -152,18 +156,25 @@ def _held(facts: Facts) -> Iterator[Card]:
     for hold in facts.holds:
         if hold.kind is HoldKind.ENDPOINT and facts.state is State.HELD and facts.unapproved:
             continue  # told already
-        what = f"{_orders(hold.orders)} {_HELD.get(hold.kind.value, 'to be removed at Redo')}"
         if hold.state is HoldState.GATHERING:
             text = f"Because: {hold.cause}. How many they are is being found out."
-            yield Card("gathering", "busy", f"Kept back: {what}", text, "wait until all are found", hold=hold.number)
+            step = "wait until all are found"
+            yield Card("gathering", "busy", f"Kept back: {kept_back(hold)}", text, step, hold=hold.number)
         else:
-            yield _hold(facts, hold, what)
+            yield _hold(facts, hold)
 
 
-def _hold(facts: Facts, hold: Hold, what: str) -> Card:
+def _hold(facts: Facts, hold: Hold) -> Card:
     text = f"Because: {hold.cause}. Hold {hold.number}, since {moment(hold.opened_at, facts.now)} UTC."
-    step, command = "see what differs, then let them go", f"redo-connector approve {hold.number} --list"
-    return Card("held", "busy", f"Held for approval: {what}", text, step, command, hold.number)
+    step, command, tone = "see what differs, then let them go", f"redo-connector approve {hold.number} --list", "busy"
+    if hold.kind is HoldKind.FIRST_FILL and facts.state is State.HELD:
+        step, command, tone = facts.next_step.rstrip("."), CHECK, "bad"
+    return Card("held", tone, f"Held for approval: {kept_back(hold)}", text, step, command, hold.number)
+
+
+def kept_back(hold: Hold) -> str:
+    """`4,812 orders that would change at Redo`."""
+    return f"{_orders(hold.orders)} {_KEPT_BACK.get(hold.kind, 'to be removed at Redo')}"
 
 
 def _refused(facts: Facts) -> Iterator[Card]:
@@ -198,9 +209,16 @@ def _sweep(facts: Facts) -> Iterator[Card]:
     yield Card(sweep.kind.value, tone, title, text, progress=_progress(facts, sweep))
 
 
+def sweep_seconds_left(facts: Facts) -> float | None:
+    """How long the sweep will take at the pace of the last minute; None while that isn't known."""
+    if not facts.sweep_per_second or facts.sweep_remaining is None:
+        return None
+    return facts.sweep_remaining / facts.sweep_per_second
+
+
 def _progress(facts: Facts, sweep: Sweep) -> Progress:
     whole = sweep.scanned + (facts.sweep_remaining or 0)
-    return Progress(sweep.scanned, whole, facts.sweep_per_second, facts.sweep_seconds_left)
+    return Progress(sweep.scanned, whole, facts.sweep_per_second, sweep_seconds_left(facts))
 
 
 def _orders(number: int) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from connector.model.changes import StreamPosition
 from connector.pipeline.ports.chronicle import Attempt
-from connector.pipeline.ports.holds import Hold
+from connector.pipeline.ports.holds import Hold, HoldKind
 from connector.pipeline.ports.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
 from connector.status.last_hour import Event, Minute
 
@@ -172,16 +172,14 @@ class Facts:
         return {reason: count for reason, count in self.tally.dead_letters.items() if reason not in (FAILING, SLOW)}
 
     @property
-    def sweep_seconds_left(self) -> float | None:
-        """How long the sweep will take at the pace of the last minute."""
-        if not self.sweep_per_second or self.sweep_remaining is None:
-            return None
-        return self.sweep_remaining / self.sweep_per_second
-
-    @property
     def unapproved(self) -> bool:
         """Whether nothing goes to some store before a person approves its address."""
         return any(one.active and not one.approved for one in self.endpoints)
+
+    @property
+    def first_fill_held(self) -> bool:
+        """Whether the first fill stopped, because nearly all of it is refused."""
+        return any(hold.kind is HoldKind.FIRST_FILL for hold in self.holds)
 
     @property
     def connected(self) -> bool:
@@ -235,6 +233,8 @@ def explained(facts: Facts) -> str:
     sentence = _SENTENCES[facts.state]
     if facts.state is State.HELD and facts.unapproved:
         sentence = "Nothing is pushed before somebody approves where to, nothing is lost"
+    elif facts.state is State.HELD and facts.first_fill_held:
+        sentence = "The first fill is held, because nearly all of it is refused; live changes flow"
     failing, waiting, refused = facts.failing_orders, facts.waiting, sum(facts.refused.values())
     slow = facts.tally.dead_letters.get(SLOW, 0)
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]

@@ -41,6 +41,8 @@ def headline(facts: Facts) -> str:
         return paused(facts) + _since(facts.paused_since, facts.now)
     if facts.state is State.HELD and facts.unapproved:
         return "Held: another address or store of Redo is to be approved"
+    if facts.state is State.HELD and facts.first_fill_held:
+        return "Held: nearly all orders of the first fill are refused"
     going_on = going_on_as(facts.state.value, facts) if facts.state in _TOLD_SINCE else None
     return _STATES[facts.state] + _since(None if going_on is None else going_on.at, facts.now)
 

@@ -84,7 +84,7 @@ HELP: Final = {
     RECONCILE_DRIFT: "Orders that a reconcile found to differ from what Redo had accepted",
     RECONCILE_DRIFT_ORDERS: "The same by kind: not at Redo, different there, or no longer in the mapping",
     RECONCILE_VERIFIED_THROUGH: "Every commit before this time was found at Redo; seconds since 1970, NaN if unknown",
-    ORDER_WARNINGS: "Orders pushed although they look wrong in the light of what Redo had accepted",
+    ORDER_WARNINGS: "Orders pushed although they break a rule of Redo's, by the rule",
     REMOVED_ORDERS: "Orders that left the mapping and were cancelled or deleted at Redo",
     HTTP_CONNECTIONS: "Connections opened to Redo; far fewer than requests while keep-alive works",
     HTTP_PACE: "Requests a second that Redo was found to bear; NaN while it never throttled",
@@ -109,7 +109,6 @@ DEAD_LETTER_REASONS: Final = (
     "set_aside",
 )
 DRIFT_KINDS: Final = ("missed", "changed", "extra")
-WARNING_KINDS: Final = ("line_item_id_changed", "line_item_id_reused", "refunds_shrunk")
 GAPS: Final = (
     "new_slot",
     "slot_gone",

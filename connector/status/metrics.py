@@ -24,6 +24,7 @@ from prometheus_client import (
 )
 
 from connector import __version__
+from connector.contract.rules.rule_book import WARNINGS
 from connector.model.changes import Changes, TableName
 from connector.pipeline.ports.records import SweepKind
 from connector.status import metric_names as names
@@ -140,7 +141,7 @@ class Metrics:
             (self._orders, names.RESULTS),
             (self._retries, names.RETRY_REASONS),
             (self._drift_orders, names.DRIFT_KINDS),
-            (self._warnings, names.WARNING_KINDS),
+            (self._warnings, WARNINGS),
             (self._gaps, names.GAPS),
             (self._removed, names.REMOVALS),
         ):

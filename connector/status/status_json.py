@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from connector.model.changes import format_lsn
-from connector.status.attention import attention
+from connector.status.attention import attention, sweep_seconds_left
 from connector.status.facts import Facts, ready, verdict
 from connector.status.headline import headline, tone
 
@@ -30,7 +30,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "sync_lag_seconds": facts.sync_lag_seconds,
         **plain,
         "history": [asdict(minute) for minute in facts.minutes],
-        "sweep_seconds_left": facts.sweep_seconds_left,
+        "sweep_seconds_left": sweep_seconds_left(facts),
         "connected": facts.connected,
         "received_lsn": position and format_lsn(position.received_lsn),
         "flush_lsn": position and format_lsn(position.flush_lsn),

@@ -14,6 +14,7 @@ from typing import Final
 
 from connector.pipeline.ports.holds import HoldState
 from connector.pipeline.ports.records import Sweep, SweepKind
+from connector.status.attention import kept_back
 from connector.status.facts import Counts, Facts, State
 from connector.status.headline import paused
 from connector.status.last_hour import Event, Minute
@@ -35,7 +36,6 @@ _SPELLS: Final = {
     State.CATCHING_UP: "Catching up",
     State.BACKFILLING: "Filling Redo for the first time",
 }
-_HELD: Final = {"changes": "that would change at Redo", "endpoint": "for another address or store of Redo"}
 
 Name = tuple[str, str]
 """The kind of an event that lasts, and which of that kind."""
@@ -187,8 +187,7 @@ def _spells(facts: Facts) -> dict[Name, tuple[float, str]]:
         found["oms_statements_fail", ""] = (facts.now, text)
     for hold in facts.holds:
         if hold.state is HoldState.HELD:
-            what = _HELD.get(hold.kind.value, "to be removed at Redo")
-            found["held", str(hold.number)] = (hold.opened_at, f"Hold {hold.number}: {hold.orders:,} orders {what}")
+            found["held", str(hold.number)] = (hold.opened_at, f"Hold {hold.number}: {kept_back(hold)}")
     return found
 
 

@@ -121,7 +121,7 @@ def refused() -> Sequence[Panel]:
         ),
         lines(
             "What looked wrong, an hour",
-            "Drift by kind, orders that look wrong in the light of their history, orders taken away at Redo.",
+            "Drift by kind, orders pushed with a warning by rule, orders taken away at Redo.",
             Query(f"sum by (kind) (increase({of(M + 'reconcile_drift_orders_total')}[1h]))", "drift: {{kind}}"),
             Query(f"sum by (kind) (increase({of(M + 'order_warnings_total')}[1h]))", "warning: {{kind}}"),
             Query(f"sum by (action) (increase({of(M + 'removed_orders_total')}[1h]))", "{{action}} at Redo"),

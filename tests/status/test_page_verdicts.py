@@ -69,7 +69,7 @@ def test_the_page_is_accessible_and_fits_a_narrow_window_in_every_state(visit: V
 def test_what_is_folded_fits_a_narrow_window_with_each_of_its_columns(visit: Visit, shown: Shown) -> None:
     shown.facts = VERDICTS["refused"]
     visit.go()
-    for name in ("Latest deliveries", "Numbers behind it"):
+    for name in ("Pushed with a warning", "Latest deliveries", "Numbers behind it"):
         visit.page.get_by_text(name).click()
     visit.accessible()
     visit.shot("verdict-unfolded")

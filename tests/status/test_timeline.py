@@ -8,6 +8,7 @@ import pytest
 
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import Sweep, SweepKind
+from connector.status.attention import sweep_seconds_left
 from connector.status.facts import Counts, Facts, MappingRefused, State
 from connector.status.headline import headline
 from connector.status.timeline import EVENTS, HOUR, SAME_WITHIN, Timeline
@@ -174,6 +175,6 @@ def test_a_sweep_has_its_pace_of_the_last_minute_and_the_time_that_is_left(watch
         watched.go_on(1, sweep=replace(sweep, scanned=50 * second), sweep_remaining=6_000 - 50 * second)
     known = watched.known
     assert known.sweep_per_second == pytest.approx(50.0)
-    assert known.sweep_seconds_left == pytest.approx(1.0)
+    assert sweep_seconds_left(known) == pytest.approx(1.0)
     watched.go_on(1, sweep=replace(sweep, finished_at=START + 120))
     assert watched.known.sweep_per_second is None

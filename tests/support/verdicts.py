@@ -7,7 +7,7 @@ from math import sin
 from typing import Final
 
 from connector.model.changes import StreamPosition, parse_lsn
-from connector.model.orders import OrderKey, WarningKind
+from connector.model.orders import OrderKey
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
@@ -259,6 +259,19 @@ VERDICTS: Final[dict[str, Facts]] = {
         tally=replace(WELL.tally, held=4_812, holds=1),
         events=_since("held", "Hold 3: 4,812 orders that would change at Redo", 1_260),
     ),
+    "first-fill-held": replace(
+        WELL,
+        state=State.HELD,
+        reason="of the first 500 orders 497 were refused, nearly all because customer.email: must be an email address",
+        next_step=(
+            "mend the mapping (`redo-connector check` says what is wrong): every order is looked at again by itself "
+            "then; or let it go on with `redo-connector approve`"
+        ),
+        holds=(replace(HOLD, kind=HoldKind.FIRST_FILL, cause="497 of the first 500 orders were refused"),),
+        held_orders=4_812,
+        tally=replace(WELL.tally, held=4_812, holds=1, dead_letters={"invalid": 497}),
+        dead_letter_groups=REFUSED[:1],
+    ),
     "unapproved": replace(
         WELL,
         state=State.HELD,
@@ -276,7 +289,11 @@ VERDICTS: Final[dict[str, Facts]] = {
     ),
     "refused": replace(
         WELL,
-        tally=replace(WELL.tally, dead_letters={"invalid": 28, "rejected": 2, "failing": 3}),
+        tally=replace(
+            WELL.tally,
+            dead_letters={"invalid": 28, "rejected": 2, "failing": 3},
+            warnings={"line_item_id_changed": 1},
+        ),
         minutes=_minutes(20, refused=4),
         dead_letter_groups=(
             *REFUSED,
@@ -285,7 +302,7 @@ VERDICTS: Final[dict[str, Facts]] = {
         warned=(
             Warned(
                 OrderKey("48100"),
-                WarningKind.LINE_ITEM_ID_CHANGED,
+                "line_item_id_changed",
                 "the line item of a product has another id than before",
                 NOW - 400,
                 NOW - 400,

@@ -23,6 +23,7 @@ from connector.model.errors import (
 from connector.pipeline.backoff import RECONNECT
 from connector.pipeline.heartbeat import Stall
 from connector.pipeline.holds.endpoints import HOW_TO_APPROVE, unapproved
+from connector.pipeline.holds.first_fill import ADVICE as FIRST_FILL_ADVICE
 from connector.pipeline.ports.records import SweepKind, Tally
 from connector.pipeline.read.control_reads import ADVICE
 from connector.pipeline.run import Pipeline
@@ -224,6 +225,8 @@ class Health:
         sweep = sweeps.current
         if endpoints.waiting:
             return Finding(State.HELD, unapproved(endpoints.all), HOW_TO_APPROVE, Stage.REDO)
+        if cause := self._pipeline.first_fill.cause:
+            return Finding(State.HELD, cause, FIRST_FILL_ADVICE)
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
             return Finding(State.BACKFILLING, f"{_walked(sweeps)} orders")
         if tally.holds:

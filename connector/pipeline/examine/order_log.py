@@ -7,7 +7,7 @@ import logging
 
 import structlog
 
-from connector.model.orders import Outcome, OutcomeKind, delivery_id
+from connector.model.orders import Outcome, OutcomeKind, delivery_id, order_id_of
 from connector.pipeline.deliveries import Delivery, Settled
 from connector.pipeline.examine.slow_orders import ADVICE as SLOW_ADVICE
 from connector.pipeline.examine.slow_orders import SLOW
@@ -39,11 +39,14 @@ class RefusalLog:
             return
         self._said += 1
         if letter.reason == SLOW:
-            log.warning("order_set_aside", order=letter.key, problem=letter.message, next=SLOW_ADVICE)
+            log.warning(
+                "order_set_aside", order=letter.key, order_id=_id(letter), problem=letter.message, next=SLOW_ADVICE
+            )
             return
         log.warning(
             "order_refused",
             order=letter.key,
+            order_id=_id(letter),
             delivery=delivery_id(letter.fingerprint),
             reason=letter.reason,
             fields=list(letter.paths) or None,
@@ -65,11 +68,17 @@ class RefusalLog:
             log.warning(
                 "order_fails_again_and_again",
                 order=letter.key,
+                order_id=_id(letter),
                 attempts=letter.attempts,
                 status=letter.status,
                 problem=letter.message,
                 next=f"it is tried again by itself; redo-connector dead-letters set-aside {letter.key} gives up on it",
             )
+
+
+def _id(letter: DeadLetter) -> str | None:
+    """As people know the order, where that is known."""
+    return order_id_of(letter.order_id) or None
 
 
 def log_answer(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: float) -> None:
@@ -82,6 +91,7 @@ def log_answer(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: 
     log.debug(
         "delivery",
         order=delivery.entry.key,
+        order_id=order_id_of(delivery.place.order_id) or None,
         delivery=delivery_id(delivery.order.fingerprint if delivery.order is not None else None),
         action=delivery.action.value,
         attempt=delivery.entry.attempts + 1,

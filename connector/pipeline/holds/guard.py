@@ -63,7 +63,8 @@ class Guard:
             return postpone(entry, look_again(entry, now))
         before = delivery.remembered.held
         hold = await self._holds.add(kind, self._cause(kind, delivery), None if before is None else before.hold)
-        held = Held(hold.number, self._fields(delivery), entry.since, must_push(entry, now))
+        order_id = delivery.place.order_id
+        held = Held(hold.number, self._fields(delivery), entry.since, must_push(entry, now), order_id)
         return Settled(Settlement(entry, held=held), None)
 
     def _kind(self, delivery: Delivery, now: float) -> HoldKind | None:

@@ -34,8 +34,9 @@ OLD_STORE = "the slot is further than the checkpoints"
 RESEND = "asked to push everything again"
 ELSEWHERE = "another address or store of Redo"
 MAPPING_CHANGED = "mapping changed"
+TERMS_CHANGED = "contract settings changed"
 MAPPING_UNFIT = "the mapping did not fit"
-EXPECTED = frozenset({MAPPING_CHANGED, MAPPING_UNFIT, RESEND, ELSEWHERE})
+EXPECTED = frozenset({MAPPING_CHANGED, TERMS_CHANGED, MAPPING_UNFIT, RESEND, ELSEWHERE})
 """Causes by which orders differ because somebody wanted it so, or couldn't be read: that isn't drift."""
 RESENDING = frozenset({OLD_STORE, RESEND})
 """Causes for which every order is pushed, equal or not: such a sweep takes the place of any other."""
@@ -168,6 +169,14 @@ class Sweeps:
 
     def is_approved(self, sweep: Sweep) -> bool:
         return sweep.revision == self._approved
+
+    async def fill_anew(self, cause: str) -> None:
+        """A first fill from the beginning, in place of whatever sweep is on."""
+        revision = self._revisions.next()
+        self.current = Sweep(SweepKind.BACKFILL, cause, revision, revision, self._clock.wall())
+        self._began_at = self._clock.timer()
+        self._wanted.set()
+        await self.save()
 
     async def begin_anew(self, cause: str, oldest_unseen: int | None) -> None:
         """The sweep that is on, if there is one, knows its place by a key that is none any more: all orders from the

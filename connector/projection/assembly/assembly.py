@@ -190,6 +190,12 @@ class Assembler:
             found = await session.catalog_rows(statements.sample(self._projection, size, rows), [size])
         return tuple(encoded(row) for row in found)
 
+    async def newest(self, size: int) -> tuple[OrderKey, ...]:
+        """The last keys in key order, the last one first."""
+        async with self._pool.session("looking for the newest orders") as session:
+            found = await session.catalog_rows(statements.last(self._projection), [size])
+        return tuple(encoded(row) for row in found)
+
     async def diagnose(self, sqlstate: str) -> Diagnosis | None:
         """What of the mapping fails in this way whichever orders are asked for; None when that can't be told. Runs
         parts of the mapping for all orders, within bounds."""
@@ -222,9 +228,8 @@ class Assembler:
         async with self._pool.session("planning the mapping") as session:
             return await plans.plan_problems(session, self._projection, keys[0] if keys else None, insert_only)
 
-    async def cross_check(self, sample: int) -> list[Problem]:
-        """A problem when the restricted query answers otherwise than the mapping for some orders. Runs all of it."""
-        keys = (await self.scan(None, sample)).keys
+    async def cross_check(self, keys: Sequence[OrderKey]) -> list[Problem]:
+        """A problem when the restricted query answers otherwise than the mapping for these orders. Runs all of it."""
         async with self._pool.session(f"comparing {shown(list(keys))} with the whole mapping") as session:
             return await plans.cross_check(session, self._projection, keys)
 

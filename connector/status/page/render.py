@@ -43,7 +43,19 @@ _ENVIRONMENT.filters |= {
     "prose": _prose,
     "seconds": lambda value: f"{value:,.2f} s" if value < 10 else duration(value),
 }
-PARTS: Final = ("headline", "lag", "attention", "asked", "road", "charts", "events", "steer", "beside", "recent")
+PARTS: Final = (
+    "headline",
+    "lag",
+    "attention",
+    "asked",
+    "road",
+    "charts",
+    "events",
+    "steer",
+    "warnings",
+    "beside",
+    "recent",
+)
 """What is sent anew as it changes; each is a macro of parts.html and an element's id on the page."""
 
 ORDER_PARTS: Final = ("verdict", "look", "asked", "changes", "checkpoint", "attempts")

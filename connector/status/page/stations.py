@@ -68,9 +68,6 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
             yield "Checkpoints count for", one.url, f"store {one.store_id}{'' if one.approved else ', to be approved'}"
     yield "Mapping version", (facts.mapping_fingerprint or "unknown")[:12], ""
     counts = facts.counts
-    for warned in facts.warned:
-        kind = warned.kind.value.replace("_", " ")
-        yield "Suspicious, and pushed", warned.message, f"{kind}, last {clock(warned.last_seen)} UTC"
     yield "Since the start", f"{counts.pushed:,} pushed", f"{counts.unchanged:,} found unchanged"
 
 
