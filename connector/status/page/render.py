@@ -20,10 +20,19 @@ from connector.status.page import charts, stations
 from connector.status.ports import RequestStatus
 
 
+_COMMAND: Final = 40
+"""Characters of a command with its arguments."""
+
+
 def _prose(text: str) -> Markup:
     """A sentence of ours, with what stands between backticks as code."""
     pieces = [escape(piece) for piece in text.split("`")]
-    return Markup("").join(Markup("<code>{}</code>").format(one) if at % 2 else one for at, one in enumerate(pieces))
+    return Markup("").join(_code(one) if at % 2 else one for at, one in enumerate(pieces))
+
+
+def _code(text: str) -> Markup:
+    """A command stays on one line; what is longer doesn't fit a narrow window."""
+    return Markup('<code class="whole">{}</code>' if len(text) <= _COMMAND else "<code>{}</code>").format(text)
 
 
 _ENVIRONMENT: Final = Environment(
