@@ -19,7 +19,6 @@ from connector.status.order_story import OrderStory, order_path
 from connector.status.page import charts, stations
 from connector.status.ports import RequestStatus
 
-
 _COMMAND: Final = 40
 """Characters of a command with its arguments."""
 
@@ -32,7 +31,8 @@ def _prose(text: str) -> Markup:
 
 def _code(text: str) -> Markup:
     """A command stays on one line; what is longer doesn't fit a narrow window."""
-    return Markup('<code class="whole">{}</code>' if len(text) <= _COMMAND else "<code>{}</code>").format(text)
+    opening = Markup('<code class="whole">') if len(text) <= _COMMAND else Markup("<code>")
+    return Markup("{}{}</code>").format(opening, text)
 
 
 _ENVIRONMENT: Final = Environment(
