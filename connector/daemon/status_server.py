@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from connector.daemon.descriptors import for_visitors
 from connector.daemon.generation import Generation
+from connector.daemon.health.facts_collector import EVERY
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.requests import PageRequests
 from connector.daemon.startup import Startup
@@ -19,6 +20,7 @@ from connector.status.metrics import Metrics
 from connector.status.ports import SiteContext
 from connector.status.server.site import create_app
 from connector.status.server.web_server import WebServer
+from connector.status.timeline import Timeline
 from connector.wiring import factories
 
 
@@ -30,6 +32,7 @@ class StatusServer:
         self.metrics = Metrics()
         self.history = History()
         self.startup = Startup()
+        self._timeline = Timeline()
         self._shown: Generation | None = None
         """Whose facts are shown: the present generation's, or the last one's while the next is built."""
         self._open: Generation | None = None
@@ -55,10 +58,21 @@ class StatusServer:
         if self._requests is not None:
             stack.callback(self._requests.close)
         stack.push_async_callback(web.stop)
+        remembering = asyncio.create_task(self._remember(), name="timeline")
+        stack.callback(remembering.cancel)
         return web.port
 
     def facts(self) -> Facts:
+        return self._timeline.add_to(self._present())
+
+    def _present(self) -> Facts:
         return self.startup.facts() if self._shown is None else self._shown.facts_collector.facts()
+
+    async def _remember(self) -> None:
+        """Whoever looks at the page, or nobody."""
+        while True:
+            self._timeline.look(self._present())
+            await asyncio.sleep(EVERY)
 
     def show(self, generation: Generation) -> None:
         self._shown = self._open = generation

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
-from connector.model.changes import StreamPosition, format_lsn
+from connector.model.changes import StreamPosition
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.holds import Hold, HoldKind
 from connector.pipeline.ports.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
+from connector.status.last_hour import Event, Minute
 
 
 class State(StrEnum):
@@ -34,6 +34,17 @@ class State(StrEnum):
     STOPPING = "stopping"
 
 
+class Stage(StrEnum):
+    """Where on the road orders stop, or may stop."""
+
+    SOURCE = "source"
+    LEDGER = "ledger"
+    MAPPING = "mapping"
+    """Orders can't be read as the mapping says."""
+    REDO = "redo"
+    CHECKPOINTS = "checkpoints"
+
+
 READY_STATES = frozenset({State.BACKFILLING, State.STREAMING, State.CATCHING_UP, State.HELD})
 """What a hold keeps waits for a person; everything else flows on."""
 
@@ -49,6 +60,8 @@ class Counts:
     missing: int = 0
 
 
+SLOW = "slow"
+"""The reason of dead letters of orders that can't be read within the database's limits."""
 LAG_WORTH_TELLING = 60.0
 """Seconds of lag that the verdict speaks of."""
 NO_TALLY = Tally(affected=0, lookups=0, oldest_since=None, checkpoints=0, missing=0, dead_letters={})
@@ -80,6 +93,8 @@ class Facts:
     version: str
     reason: str = ""
     next_step: str = ""
+    stopped_at: Stage | None = None
+    """Where nothing gets on; None where everything does, or nobody knows."""
     mapping_fingerprint: str | None = None
     mapping_refused: MappingRefused | None = None
     failing_tables: tuple[str, ...] = ()
@@ -97,6 +112,8 @@ class Facts:
     slot_seconds_to_limit: float | None = None
     wal_warning: str = ""
     """A sentence for people while little is left until the limit."""
+    wal_advice: str = ""
+    """What to do about it."""
     stalled_parts: tuple[str, ...] = ()
     """Parts of the connector that have work and don't get on."""
     counted: bool = False
@@ -104,6 +121,8 @@ class Facts:
     tally: Tally = NO_TALLY
     sweep: Sweep | None = None
     sweep_remaining: int | None = None
+    sweep_per_second: float | None = None
+    """Orders that the sweep walked a second, over the last minute."""
     in_flight: int = 0
     concurrency_limit: int = 0
     paused_reason: str | None = None
@@ -137,6 +156,20 @@ class Facts:
     """The addresses and stores that orders go to, or went to once: what each accepted counts there alone."""
     recent_deliveries: tuple[Attempt, ...] = ()
     """The latest first; since the start."""
+    minutes: tuple[Minute, ...] = ()
+    """Of the last hour, the oldest first; those of which nothing is known are missing."""
+    events: tuple[Event, ...] = ()
+    """Those that go on, then the others, each the latest first; since the process started."""
+
+    @property
+    def waiting(self) -> int:
+        """Orders and lookups in the ledger, without those that fail for their own reasons."""
+        return max(0, self.tally.affected + self.tally.lookups - self.failing_orders)
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Orders refused for good until they change, by reason."""
+        return {reason: count for reason, count in self.tally.dead_letters.items() if reason not in (FAILING, SLOW)}
 
     @property
     def unapproved(self) -> bool:
@@ -202,9 +235,8 @@ def explained(facts: Facts) -> str:
         sentence = "Nothing is pushed before somebody approves where to, nothing is lost"
     elif facts.state is State.HELD and facts.first_fill_held:
         sentence = "The first fill is held, because nearly all of it is refused; live changes flow"
-    failing, letters = facts.failing_orders, facts.tally.dead_letters
-    waiting, slow = max(0, facts.tally.affected + facts.tally.lookups - failing), letters.get("slow", 0)
-    refused = sum(letters.values()) - slow - failing
+    failing, waiting, refused = facts.failing_orders, facts.waiting, sum(facts.refused.values())
+    slow = facts.tally.dead_letters.get(SLOW, 0)
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
     if facts.sync_lag_seconds is not None and facts.sync_lag_seconds >= LAG_WORTH_TELLING:
         parts.append(f"Redo may lack what was committed in the last {duration(facts.sync_lag_seconds)}.")
@@ -242,36 +274,6 @@ _SENTENCES = {
     State.HELD: "Live changes flow, but an unlikely change waits for approval",
     State.STOPPING: "Stopping",
 }
-
-
-def as_json(facts: Facts) -> dict[str, Any]:
-    """What /api/status answers: plain JSON types, LSNs as Postgres prints them."""
-    is_ready, _ = ready(facts)
-    # `position` has times of a monotonic clock, which mean nothing outside the process.
-    plain = {name: value for name, value in asdict(facts).items() if name not in ("position", "tally")}
-    for name in ("sweep", "last_reconcile", "last_clean_reconcile"):
-        if plain[name] is not None:
-            del plain[name]["cursor"]  # an order key
-    position = facts.position
-    return {
-        "ready": is_ready,
-        "verdict": verdict(facts),
-        "sync_lag_seconds": facts.sync_lag_seconds,
-        **plain,
-        "connected": facts.connected,
-        "received_lsn": position and format_lsn(position.received_lsn),
-        "flush_lsn": position and format_lsn(position.flush_lsn),
-        "server_lsn": position and format_lsn(position.server_lsn),
-        "replication_lag_bytes": facts.replication_lag_bytes,
-        "oldest_affected_age_seconds": facts.oldest_age if facts.counted else None,
-        "affected": facts.tally.affected,
-        "lookups": facts.tally.lookups,
-        "checkpoints": facts.tally.checkpoints,
-        "missing": facts.tally.missing,
-        "dead_letters": dict(facts.tally.dead_letters),
-        "failing_orders": facts.failing_orders,
-        "warnings": dict(facts.tally.warnings),
-    }
 
 
 def duration(seconds: float) -> str:

@@ -256,6 +256,20 @@ async def test_what_waits_counts_beside_the_stream_and_the_older_one_is_the_lag(
     assert lag.seconds(scene.now - 12) == 100
 
 
+async def test_what_a_backlog_brought_is_not_taken_for_delivered_before_it_was_counted() -> None:
+    scene = Scene()
+    lag = await scene.lag()
+    scene.look(lag, 100, 100)
+    lag.counted(lag.counting())
+    scene.now += 60
+    scene.look(lag, 900, 100)
+    lag.counted(lag.counting())
+    scene.look(lag, 900, 900)
+    assert lag.seconds(None) == 60, "the last count was made before all was taken in"
+    lag.counted(lag.counting())
+    assert lag.seconds(None) == 0
+
+
 async def test_the_note_survives_a_restart_and_a_wall_clock_that_was_set_back_makes_no_lag() -> None:
     scene = Scene()
     lag = await scene.lag()

@@ -143,8 +143,8 @@ async def test_without_signing_in_nothing_is_done_and_no_form_is_shown(
 )
 def test_whatever_pauses_delivery_a_person_may_end_it(reason: str | None, buttons: list[str]) -> None:
     paused = replace(WELL, state=State.PAUSED, paused_reason=reason)
-    shown = render.parts(paused, render.Visitor(acts=True, seal="0" * 64), None)["steer"]
-    assert re.findall(r'action="/actions/(pause|resume)"', shown) == buttons
+    shown = render.parts(paused, render.Visitor(acts=True, seal="0" * 64), None)
+    assert re.findall(r'action="/actions/(pause|resume)"', shown["attention"] + shown["steer"]) == buttons
 
 
 async def test_a_session_without_its_seal_or_from_another_site_does_nothing(

@@ -9,7 +9,8 @@ import pytest
 
 from connector.model.changes import Lsn, StreamPosition, parse_lsn
 from connector.pipeline.ports.records import Sweep, SweepKind, Tally
-from connector.status.facts import READY_STATES, Facts, MappingRefused, State, as_json, duration, ready, size, verdict
+from connector.status.facts import READY_STATES, Facts, MappingRefused, State, duration, ready, size, verdict
+from connector.status.status_json import as_json
 
 STREAM = StreamPosition(parse_lsn("1/20"), parse_lsn("1/10"), parse_lsn("1/30"), 5.0, True)
 CUT = StreamPosition(Lsn(2), Lsn(1), Lsn(3), 5.0, False)

@@ -7,7 +7,8 @@ import pytest
 from connector.model.changes import Lsn, StreamPosition
 from connector.pipeline.ports.records import Tally
 from connector.status.facts import Facts, State
-from connector.status.page.stations import details, stations, sync_lag
+from connector.status.headline import lag
+from connector.status.page.stations import details, stations
 
 STREAM = StreamPosition(Lsn(1), Lsn(1), Lsn(1), 5.0, True)
 CUT = StreamPosition(Lsn(1), Lsn(1), Lsn(1), 5.0, False)
@@ -18,27 +19,20 @@ def facts(state: State = State.STREAMING, position: StreamPosition | None = STRE
 
 
 @pytest.mark.parametrize(
-    ("known", "told"),
+    ("seconds", "kept_back", "told"),
     [
-        (facts(), ("unknown", "")),
-        (facts(sync_lag_seconds=0.0), ("0 s", "Redo has all that was committed")),
-        (
-            facts(sync_lag_seconds=0.0, held_orders=1),
-            ("0 s", "Redo has all that was committed, apart from what is held or refused"),
-        ),
-        (
-            facts(sync_lag_seconds=0.0, tally=Tally(0, 0, None, 9, 0, {"invalid": 1})),
-            ("0 s", "Redo has all that was committed, apart from what is held or refused"),
-        ),
-        (facts(sync_lag_seconds=59.0), ("59 s", "Redo may lack what was committed since then")),
-        # The verdict says it from here on.
-        (facts(sync_lag_seconds=900.0), ("15 min", "")),
+        (None, False, ("unknown", "what Redo has isn't known yet", "busy")),
+        (0.0, False, ("0 s", "Redo has all that was committed", "good")),
+        (0.4, True, ("0 s", "Redo has all but what is held or refused", "good")),
+        (59.0, False, ("59 s", "Redo may lack what was committed since then", "good")),
+        (60.0, False, ("1 min", "Redo may lack what was committed since then", "busy")),
+        (900.0, True, ("15 min", "Redo may lack what was committed since then", "bad")),
     ],
 )
 def test_the_lag_is_told_with_what_it_means_and_never_claims_what_redo_lacks(
-    known: Facts, told: tuple[str, str]
+    seconds: float | None, kept_back: bool, told: tuple[str, str, str]
 ) -> None:
-    assert sync_lag(known) == told
+    assert lag(seconds, kept_back=kept_back) == told
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import os
 from typing import Any
 
 from connector.sandbox.store import Store
-from connector.status.facts import State, as_json
+from connector.status.facts import State
+from connector.status.status_json import as_json
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.processes import forked
 

@@ -15,7 +15,7 @@ from typing import IO, Final
 import click
 from rich.console import Console
 
-_UNWRAPPED: Final = 10_000
+UNWRAPPED: Final = 10_000
 FAILING: Final = "failing"
 """The reason of dead letters that are tried again by themselves, in what `inspect` and the connector answer."""
 
@@ -31,7 +31,7 @@ def print_json(value: object) -> None:
 
 def width(stream: IO[str]) -> int:
     fits = stream.isatty() or os.environ.get("COLUMNS")
-    return shutil.get_terminal_size().columns if fits else _UNWRAPPED
+    return shutil.get_terminal_size().columns if fits else UNWRAPPED
 
 
 def clock(moment: float) -> str:

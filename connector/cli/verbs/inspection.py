@@ -110,24 +110,27 @@ def preview(
 @click.command()
 @config_option
 @json_option
+@click.option("--all", "everything", is_flag=True, help="Every number, by its name in the JSON.")
 @click.option("--watch", is_flag=True, help="Go on showing it, until Ctrl-C.")
-def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
-    """Say how the running connector does. When none runs, what its store remembers."""
+def status(config_path: str | None, *, everything: bool, watch: bool, as_json: bool) -> None:
+    """Say how the running connector does, on a screenful. When none runs, what its store remembers."""
     if watch and as_json:
         raise click.UsageError("--watch is for people: ask with --json as often as you like")
     settings = settings_of(config_path, STORE_ONLY)
     from connector.cli.report.console import console, print_json
     from connector.cli.report.problems import show_problems
     from connector.cli.report.status import status_view, watch_status
+    from connector.cli.report.status_numbers import numbers_view
     from connector.inspect import running_connector, status
 
+    view = numbers_view if everything else status_view
     other = run_async(running_connector.other_store(settings))
     show_problems([other] if other else [])
     if watch:
-        watch_status(lambda: run_async(status.status(settings)))
+        watch_status(lambda: run_async(status.status(settings)), view)
         return
     found = run_async(status.status(settings))
-    print_json(found) if as_json else console().print(status_view(found))
+    print_json(found) if as_json else console().print(view(found))
     sys.exit(0 if found.get("ready") else 1)
 
 

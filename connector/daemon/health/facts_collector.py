@@ -25,6 +25,7 @@ from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Endpoint, Tally
 from connector.pipeline.run import Pipeline
 from connector.status.facts import Counts, Facts, MappingRefused, State
+from connector.status.headline import BY_HAND
 from connector.status.history import History
 from connector.status.metrics import Metrics
 
@@ -33,8 +34,6 @@ log = structlog.get_logger("connector.vitals")
 EVERY = 1.0
 DELIVERIES = 20
 """Of the latest deliveries, so many are shown."""
-BY_HAND = "by_hand"
-"""The reason of a pause that somebody asked for."""
 PATIENCE = 30.0
 """Seconds that the store and the slot may take for an answer, before it is this task that doesn't get on."""
 
@@ -104,7 +103,10 @@ class FactsCollector:
     async def _gather(self) -> None:
         """Ask the store anew, then set the gauges and log a change of state."""
         self._count_accepted(time.monotonic())
+        lacks_after = self._sync_lag.counting()
         await self._store.refresh()
+        if self._store.readable:
+            self._sync_lag.counted(lacks_after)
         await self._sync_lag.save()
         facts = self.facts()
         self._metrics.update(facts)
@@ -128,6 +130,7 @@ class FactsCollector:
             version=__version__,
             reason=finding.reason,
             next_step=finding.next or self._slot.wal.advice,
+            stopped_at=finding.stopped_at,
             mapping_fingerprint=self._pipeline.ports.assembler.fingerprint,
             mapping_refused=self._mapping_refused,
             failing_tables=tuple(str(table) for table in self.failing_tables()),
@@ -172,6 +175,7 @@ class FactsCollector:
             slot_limit_left_bytes=wal.outlook.left,
             slot_seconds_to_limit=wal.outlook.seconds,
             wal_warning=wal.warning,
+            wal_advice=wal.advice,
             stream_gap=None if gap is None else gap.gap.value,
             stream_gap_at=None if gap is None else gap.at,
         )

@@ -29,7 +29,7 @@ from connector.pipeline.read.control_reads import ADVICE
 from connector.pipeline.run import Pipeline
 from connector.pipeline.sweeps.state import PACED, Sweeps
 from connector.source.objects.slot import SlotReport
-from connector.status.facts import MappingRefused, State, duration
+from connector.status.facts import MappingRefused, Stage, State, duration
 
 LATE_AFTER = 10.0
 """Seconds that a change may wait before the state is called catching up."""
@@ -47,11 +47,13 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`reason` and `next`: sentences for people, empty where there is nothing to say."""
+    """`reason` and `next`: sentences for people, empty where there is nothing to say. `stopped_at`: where on the road
+    nothing gets on."""
 
     state: State
     reason: str = ""
     next: str = ""
+    stopped_at: Stage | None = None
 
 
 class UnchangedFor:
@@ -156,7 +158,7 @@ class Health:
         if trouble is None:
             return Finding(State.STARTING, "connecting to the source database")
         step = "see that the database runs and the network lets us through; it is tried again by itself"
-        return Finding(State.DISCONNECTED, str(trouble), step)
+        return Finding(State.DISCONNECTED, str(trouble), step, Stage.SOURCE)
 
     def _troubles(self, refused: MappingRefused | None) -> Finding | None:
         trouble = self._pipeline.trouble
@@ -166,18 +168,20 @@ class Health:
         if away and self._connected_for < RECONNECT.cap:
             # Whatever reads waits for its turn to try again.
             said = f"the stream is connected, orders are read again within {RECONNECT.cap:.0f} s"
-            return Finding(State.DISCONNECTED, said, "wait a moment")
+            return Finding(State.DISCONNECTED, said, "wait a moment", Stage.MAPPING)
         broken = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
         if broken and refused is not None:
-            return Finding(State.STALLED, f"{refused.where}: {refused.problem}", refused.next or _advice(trouble))
-        return Finding(State.STALLED, str(trouble), _advice(trouble))
+            said, step = f"{refused.where}: {refused.problem}", refused.next or _advice(trouble)
+            return Finding(State.STALLED, said, step, Stage.MAPPING)
+        at = Stage.CHECKPOINTS if isinstance(trouble, CheckpointsUnwritable) else Stage.MAPPING
+        return Finding(State.STALLED, str(trouble), _advice(trouble), at)
 
     def _hand_pause(self) -> Finding | None:
         since = self._pipeline.manual_pause.since
         if since is None:
             return None
         step = "`redo-connector resume` when it may go on; changes are gathered meanwhile"
-        return Finding(State.PAUSED, f"somebody paused it (since {_clock(since)})", step)
+        return Finding(State.PAUSED, f"somebody paused it (since {_clock(since)})", step, Stage.REDO)
 
     def _pause(self) -> Finding | None:
         pause = self._pipeline.admissions.pause
@@ -189,21 +193,22 @@ class Health:
         clock = self._pipeline.clock
         again = _clock(clock.by_the_wall(pause.until)) if pause.until > clock.now() else "now"
         times = f"since {_clock(clock.by_the_wall(pause.since))}, next try {again}"
-        return Finding(State.PAUSED, f"{where}{words} ({times})", f"{pause.advice.rstrip('.')}{HURRY}")
+        return Finding(State.PAUSED, f"{where}{words} ({times})", f"{pause.advice.rstrip('.')}{HURRY}", Stage.REDO)
 
     def _silences(self, position: StreamPosition) -> Finding | None:
         bound = self._bounds.silence
         if position.silence > bound:
             said = f"the server has said nothing for {duration(position.silence)}, though it was asked to"
             step = "if it decodes a huge transaction (before Postgres 16 it is mute meanwhile), wait; else see its log"
-            return Finding(State.DISCONNECTED, said, step)
+            return Finding(State.DISCONNECTED, said, step, Stage.SOURCE)
         if self._unread > bound:
             said = f"WAL is written, and none of it was read for {duration(self._unread)}"
             step = "see in pg_stat_replication what the walsender does: it may decode a huge transaction"
-            return Finding(State.STALLED, said, step)
+            return Finding(State.STALLED, said, step, Stage.SOURCE)
         if self._unconfirmed > bound:
             said = f"the server has taken no note of what it was told for {duration(self._unconfirmed)}"
-            return Finding(State.STALLED, said, "see the network between us and the server: the stream is opened anew")
+            step = "see the network between us and the server: the stream is opened anew"
+            return Finding(State.STALLED, said, step, Stage.SOURCE)
         return None
 
     def _waiting(self, now: float, tally: Tally) -> Finding | None:
@@ -213,13 +218,13 @@ class Health:
             return None
         said = f"changes wait for {duration(age)}, and none was dealt with for {duration(self._unsettled)}"
         step = "see redo_connector_http_retries_total for what Redo answers, and the log for what keeps orders from it"
-        return Finding(State.STALLED, said, step)
+        return Finding(State.STALLED, said, step, Stage.LEDGER)
 
     def _at_work(self, now: float, tally: Tally) -> Finding:
         sweeps, endpoints = self._pipeline.sweeps, self._pipeline.endpoints
         sweep = sweeps.current
         if endpoints.waiting:
-            return Finding(State.HELD, unapproved(endpoints.all), HOW_TO_APPROVE)
+            return Finding(State.HELD, unapproved(endpoints.all), HOW_TO_APPROVE, Stage.REDO)
         if cause := self._pipeline.first_fill.cause:
             return Finding(State.HELD, cause, FIRST_FILL_ADVICE)
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:

@@ -54,6 +54,8 @@ class SyncLag:
         self._awaited: _Asked | None = None
         """The oldest position of the server's that isn't taken in; None: there is none as of `_taken_in`."""
         self._comparison: _Comparison | None = None
+        self._uncounted: float | None = None
+        """The last count of what waits may lack what was committed after this; None: it lacks nothing."""
         self._noted = 0.0
         self._loaded = False
 
@@ -88,6 +90,14 @@ class SyncLag:
         elif self._awaited is None:
             self._awaited = _Asked(report.current_lsn, asked_at)
 
+    def counting(self) -> float | None:
+        """Before what waits is counted: what to say to `counted` once that is known."""
+        return None if self.stream_behind == 0.0 else self._taken_in
+
+    def counted(self, lacks_after: float | None) -> None:
+        """What waits was counted since `counting`."""
+        self._uncounted = lacks_after
+
     @property
     def stream_behind(self) -> float | None:
         """Seconds that the ledger is behind the server; None while nobody knows where the server is."""
@@ -108,6 +118,9 @@ class SyncLag:
         since = [] if oldest_waiting is None else [oldest_waiting]
         if self.stream_behind != 0.0:
             since.append(self._taken_in)
+        elif self._uncounted is not None:
+            # It has just caught up, and what it brought isn't among what was counted.
+            since.append(self._uncounted)
         if self._comparison is not None:
             since.append(self._comparison.since)
         return max(0.0, self._clock.now() - min(since)) if since else 0.0

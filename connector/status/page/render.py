@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from connector.model.changes import format_lsn
-from connector.status.facts import Facts, duration, explained
+from connector.pipeline.ports.records import FAILING, LetterGroup
+from connector.status import headline
+from connector.status.attention import Card, attention
+from connector.status.facts import SLOW, Facts, duration
+from connector.status.last_hour import Event, Minute
 from connector.status.order_story import OrderStory, order_path
-from connector.status.page import headline, stations
+from connector.status.page import charts, stations
 from connector.status.ports import RequestStatus
+
+_COMMAND: Final = 40
+"""Characters of a command with its arguments."""
 
 
 def _prose(text: str) -> Markup:
     """A sentence of ours, with what stands between backticks as code."""
     pieces = [escape(piece) for piece in text.split("`")]
-    return Markup("").join(Markup("<code>{}</code>").format(one) if at % 2 else one for at, one in enumerate(pieces))
+    return Markup("").join(_code(one) if at % 2 else one for at, one in enumerate(pieces))
+
+
+def _code(text: str) -> Markup:
+    """A command stays on one line; what is longer doesn't fit a narrow window."""
+    opening = Markup('<code class="whole">') if len(text) <= _COMMAND else Markup("<code>")
+    return Markup("{}{}</code>").format(opening, text)
 
 
 _ENVIRONMENT: Final = Environment(
@@ -31,17 +45,33 @@ _ENVIRONMENT: Final = Environment(
 _ENVIRONMENT.filters |= {
     "clock": headline.clock,
     "duration": duration,
+    "hour": headline.hour,
     "lsn": format_lsn,
     "number": lambda value: f"{value:,}",
     "path": order_path,
     "prose": _prose,
     "seconds": lambda value: f"{value:,.2f} s" if value < 10 else duration(value),
 }
-PARTS: Final = ("headline", "said", "road", "beside", "asked", "steer", "waits", "recent")
+PARTS: Final = (
+    "headline",
+    "lag",
+    "attention",
+    "asked",
+    "road",
+    "charts",
+    "events",
+    "steer",
+    "warnings",
+    "beside",
+    "recent",
+)
 """What is sent anew as it changes; each is a macro of parts.html and an element's id on the page."""
 
 ORDER_PARTS: Final = ("verdict", "look", "asked", "changes", "checkpoint", "attempts")
 """The same for an order's page, of order_parts.html."""
+
+EVENTS: Final = 8
+"""The latest ones, so many are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +87,48 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
     view = {
         "facts": facts,
         "headline": headline.headline(facts),
-        "tone": stations.tone(facts),
-        "sync_lag": stations.sync_lag(facts),
-        "explained": explained(facts),
-        "next": facts.next_step.rstrip("."),
+        "tone": headline.tone(facts),
+        "lag": headline.lag(facts.sync_lag_seconds, kept_back=bool(facts.held_orders or facts.tally.dead_letters)),
+        "cards": [(card, _groups(facts, card)) for card in attention(facts)],
+        "charts": _charts(facts.minutes),
+        "events": [(*_when(event, facts.now), event) for event in facts.events[:EVENTS]],
         "stations": stations.stations(facts),
         "beside": list(stations.details(facts)),
         "asked": asked,
-        "paused_by_hand": facts.paused_reason == "by_hand",
+        "paused_by_hand": facts.paused_reason == headline.BY_HAND,
         "visitor": visitor,
     }
     module: Any = _ENVIRONMENT.get_template("parts.html").module
     found = {name: str(getattr(module, name)(view)).strip() for name in PARTS}
     return {"title": f"{view['headline']} · redo-connector", **found}
+
+
+@lru_cache(maxsize=2)
+def _charts(minutes: tuple[Minute, ...]) -> Markup:
+    """Of the last hour. Whoever looks at the page in the same second sees the same."""
+    module: Any = _ENVIRONMENT.get_template("parts.html").module
+    return Markup(module.bars(charts.last_hour(minutes)))  # noqa: S704 -- a template's
+
+
+def _groups(facts: Facts, card: Card) -> list[LetterGroup]:
+    """The groups of dead letters that a card is about."""
+    own = (FAILING, SLOW)
+    return [
+        group
+        for group in facts.dead_letter_groups
+        if (group.reason == card.kind if group.reason in own else card.kind == "refused")
+    ]
+
+
+def _when(event: Event, now: float) -> tuple[str, str]:
+    """When it was, and for how long: `03:18 to 03:21`, `3 min`."""
+    at, until = headline.moment(event.at, now), event.until
+    if event.open:
+        return at, f"for {duration(now - event.at)}, going on"
+    if until is None:
+        return at, ""
+    end = headline.moment(until, now)
+    return at if end == at else f"{at} to {end.rpartition(', ')[2]}", duration(until - event.at)
 
 
 def status(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> str:

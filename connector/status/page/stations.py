@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.model.changes import format_lsn
-from connector.status.facts import LAG_WORTH_TELLING, READY_STATES, Facts, State, duration, ready, size
-from connector.status.page.headline import clock
+from connector.status.facts import Facts, Stage, State, duration, size
+from connector.status.headline import clock
 
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """`via`: what happens on the way here. `number` counts `unit`; `note` says more."""
+    """`via`: what happens on the way here. `number` counts `unit`; `note` says more. `reach`: `stopped` where nothing
+    gets on, `beyond` after that."""
 
     name: str
     number: str
     unit: str
     note: str = ""
     via: str = ""
+    reach: str = ""
 
 
 def stations(facts: Facts) -> list[Station]:
-    """From the source to the checkpoints, in the order of `connector.pipeline.run`."""
+    """From the source to the checkpoints, one for each Stage."""
     lag, tally = facts.replication_lag_bytes, facts.tally
     accepted = tally.checkpoints - tally.missing
     waiting, known = (f"{tally.affected:,}", f"{accepted:,}") if facts.counted else ("unknown", "unknown")
     pace = "" if facts.pace is None else f"Redo bears {facts.pace:,.1f} a second"
     gone = f"{tally.missing:,} left the mapping" if tally.missing else ""
     limit = f"request{_s(facts.in_flight)} of {facts.concurrency_limit:,} at once"
-    return [
+    road = [
         Station("OMS", "unknown" if lag is None else size(lag), "WAL not yet read", _lag(facts)),
         Station("Ledger", waiting, f"order{_s(tally.affected)} waiting", _lookups(tally.lookups), "routes"),
         Station("In flight", f"{facts.in_flight:,}", limit, pace, "assemble, diff"),
         Station("Redo", _rate(facts), "accepted per minute", _last_accepted(facts), "push"),
         Station("Checkpoints", known, f"order{_s(accepted)} accepted", gone, "remember"),
     ]
+    if facts.stopped_at is None:
+        return road
+    stop = list(Stage).index(facts.stopped_at)
+    return [replace(one, reach=("beyond", "stopped")[at == stop] if at >= stop else "") for at, one in enumerate(road)]
 
 
 def _rate(facts: Facts) -> str:
@@ -55,9 +61,6 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     position = facts.position
     if position is not None:
         yield "Slot may let go of", format_lsn(position.flush_lsn), "everything before it is safe here"
-    if facts.sweep is not None and facts.sweep.finished_at is None:
-        left = "" if facts.sweep_remaining is None else f"about {facts.sweep_remaining:,} to go"
-        yield f"{facts.sweep.kind.value.capitalize()} under way", f"{facts.sweep.scanned:,} orders", left
     yield "Last clean reconcile", *_clean(facts)
     yield "Last comparison of all", *_compared(facts)
     for one in facts.endpoints:
@@ -66,27 +69,6 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     yield "Mapping version", (facts.mapping_fingerprint or "unknown")[:12], ""
     counts = facts.counts
     yield "Since the start", f"{counts.pushed:,} pushed", f"{counts.unchanged:,} found unchanged"
-
-
-def tone(facts: Facts) -> str:
-    """`good`, `busy` or `bad`."""
-    if not ready(facts)[0]:
-        return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
-    at_rest = facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} and not facts.first_fill_held
-    return "good" if at_rest else "busy"
-
-
-def sync_lag(facts: Facts) -> tuple[str, str]:
-    """The lag, and what it means where the verdict doesn't say it."""
-    lag = facts.sync_lag_seconds
-    if lag is None:
-        return "unknown", ""
-    if lag >= LAG_WORTH_TELLING:
-        return duration(lag), ""
-    if lag:
-        return duration(lag), "Redo may lack what was committed since then"
-    apart = ", apart from what is held or refused" if facts.held_orders or facts.tally.dead_letters else ""
-    return duration(lag), f"Redo has all that was committed{apart}"
 
 
 def _oldest(facts: Facts) -> str:
