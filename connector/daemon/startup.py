@@ -13,11 +13,12 @@ from typing import Final
 import structlog
 
 from connector import __version__
+from connector.checkpoints.leader import Leader
 from connector.model.errors import SourceUnavailable
 from connector.pipeline.backoff import sleep_unless
 from connector.postgres.connections import connection
 from connector.source.objects.slot import Blocker
-from connector.status.facts import Facts, State
+from connector.status.facts import Facts, Leading, State
 
 log = structlog.get_logger("connector")
 
@@ -40,6 +41,8 @@ class Startup:
 
     def __init__(self) -> None:
         self._since = time.time()
+        self._state = State.STARTING
+        self._leader: Leading | None = None
         self._reason, self._next = _STARTING
 
     def slot_waits(self, blockers: Sequence[Blocker]) -> None:
@@ -65,5 +68,27 @@ class Startup:
                 self._reason, self._next = _STARTING
                 return
 
+    def starts(self) -> None:
+        """It leads, and begins to."""
+        self._state, self._leader = State.STARTING, None
+        self._reason, self._next = _STARTING
+
+    def stands_by(self, leader: Leader | None) -> bool:
+        """It waits for this one to end, None between two. Whether that is news."""
+        self._leader = None if leader is None else Leading(leader.instance, leader.since, leader.term, here=False)
+        self._reason = "nobody leads just now" if leader is None else f"{leader.instance} leads"
+        self._next = ""
+        return self._becomes(State.STANDBY)
+
+    def stalled(self, problem: str) -> bool:
+        """It can't tell whether it may lead. Whether that is news."""
+        self._reason, self._next = problem, "it is tried again by itself"
+        return self._becomes(State.STALLED)
+
+    def _becomes(self, state: State) -> bool:
+        before, self._state = self._state, state
+        return before is not state
+
     def facts(self) -> Facts:
-        return Facts(time.time(), State.STARTING, self._since, __version__, self._reason, self._next)
+        now = time.time()
+        return Facts(now, self._state, self._since, __version__, self._reason, self._next, leader=self._leader)

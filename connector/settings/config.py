@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     mapping: sections.MappingSettings = sections.MappingSettings()
     redo: sections.RedoSettings
     checkpoints: sections.CheckpointSettings = sections.CheckpointSettings()
+    daemon: sections.DaemonSettings = sections.DaemonSettings()
     backfill: sections.BackfillSettings = sections.BackfillSettings()
     reconcile: sections.ReconcileSettings = sections.ReconcileSettings()
     guard: sections.GuardSettings = sections.GuardSettings()

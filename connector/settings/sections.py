@@ -106,6 +106,16 @@ class CheckpointSettings(Section):
     payload_keys: SecretStr | None = None
 
 
+class DaemonSettings(Section):
+    """`standby`: while another connector has the checkpoints, wait to take over, instead of ending; `instance`: what
+    this one is called for people; `silence_timeout`: when a leader that says nothing to the checkpoint database is
+    deposed."""
+
+    standby: bool = True
+    instance: str = Field(default="", max_length=100)
+    silence_timeout: values.Seconds = 10.0
+
+
 class BackfillSettings(Section):
     on_start: Literal["auto", "always", "never"] = "auto"
 

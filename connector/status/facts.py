@@ -31,11 +31,23 @@ class State(StrEnum):
     """Orders don't get on: a person must mend something, or the process is about to end and be started again."""
     HELD = "held"
     """A change of an unlikely size waits for approval."""
+    STANDBY = "standby"
+    """Another connector leads: this one takes over when that one ends, and pushes nothing before."""
     STOPPING = "stopping"
 
 
 READY_STATES = frozenset({State.BACKFILLING, State.STREAMING, State.CATCHING_UP, State.HELD})
 """What a hold keeps waits for a person; everything else flows on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """Who leads. `here`: this process; `since`: seconds since 1970; `term`: how many have led so far."""
+
+    instance: str
+    since: float
+    term: int
+    here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class Facts:
     version: str
     reason: str = ""
     next_step: str = ""
+    leader: Leading | None = None
     mapping_fingerprint: str | None = None
     position: StreamPosition | None = None
     replication_lag_seconds: float | None = None
@@ -123,6 +136,10 @@ class Facts:
         return any(one.active and not one.approved for one in self.endpoints)
 
     @property
+    def leads(self) -> bool:
+        return self.leader is not None and self.leader.here
+
+    @property
     def connected(self) -> bool:
         """Whether the stream from the source is open."""
         return self.position is not None and self.position.connected
@@ -162,6 +179,11 @@ def ready(facts: Facts) -> tuple[bool, str]:
     if facts.paused_reason is not None:
         return False, f"Delivery to Redo is paused ({facts.paused_reason})."
     return True, explained(facts)
+
+
+def fit(facts: Facts) -> tuple[bool, str]:
+    """The same for a connector in any role: whether it leads and is ready, or is ready to take over."""
+    return (True, explained(facts)) if facts.state is State.STANDBY else ready(facts)
 
 
 def verdict(facts: Facts) -> str:
@@ -204,6 +226,7 @@ _SENTENCES = {
     State.DISCONNECTED: "No connection to the source database, nothing is lost",
     State.STALLED: "Stalled, nothing is lost",
     State.HELD: "Live changes flow, but an unlikely change waits for approval",
+    State.STANDBY: "Standing by",
     State.STOPPING: "Stopping",
 }
 

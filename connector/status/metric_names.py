@@ -10,6 +10,7 @@ from typing import Final
 PREFIX: Final = "redo_connector_"
 
 STATE: Final = PREFIX + "state"
+LEADER: Final = PREFIX + "leader"
 REPLICATION_LAG_BYTES: Final = PREFIX + "replication_lag_bytes"
 REPLICATION_LAG_SECONDS: Final = PREFIX + "replication_lag_seconds"
 SLOT_RETAINED_WAL_BYTES: Final = PREFIX + "slot_retained_wal_bytes"
@@ -48,6 +49,7 @@ BUILD_INFO: Final = PREFIX + "build_info"
 
 HELP: Final = {
     STATE: "1 for the state the connector is in, 0 for the others",
+    LEADER: "1 while this connector leads, 0 while it waits for another one to end",
     REPLICATION_LAG_BYTES: "WAL between the source's end and the position the slot was told to keep; NaN when unknown",
     REPLICATION_LAG_SECONDS: "How far the stream is behind, 0 when all is read; NaN when unknown",
     SLOT_RETAINED_WAL_BYTES: "WAL that the slot keeps on the source's disk; NaN when unknown",

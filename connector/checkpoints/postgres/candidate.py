@@ -32,16 +32,16 @@ PATIENCE: Final = 5.0
 """Seconds within which the server must answer whoever waits."""
 _CLOSER_LOOK_EVERY: Final = 2.0
 
-# What the leader's session does can be told where it may be seen: of the same role, or with pg_read_all_stats. A session
-# in the middle of a pipeline is `active` and waits for its client.
+# What the leader's session does can be told where it may be seen: of the same role, or with pg_read_all_stats. A
+# session in the middle of a pipeline is `active` and waits for its client.
 # https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW
 _SILENT: Final = f"""
 SELECT pid, extract(epoch FROM clock_timestamp() - greatest(state_change, query_start))::float8
 FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE {LOCKED} AND (state <> 'active' OR wait_event_type = 'Client')
   AND clock_timestamp() - greatest(state_change, query_start) > make_interval(secs => %s)
-"""
-_COUNT: Final = f"SELECT count(*) FROM pg_locks WHERE {LOCKED}"
+"""  # noqa: S608 -- constants of ours
+_COUNT: Final = f"SELECT count(*) FROM pg_locks WHERE {LOCKED}"  # noqa: S608 -- constants of ours
 
 
 def waiting(address: Address) -> int:

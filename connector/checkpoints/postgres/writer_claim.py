@@ -38,7 +38,7 @@ locktype = 'advisory' AND pg_locks.database = (SELECT oid FROM pg_database WHERE
 _HOLDER: Final = f"""
 SELECT pid, coalesce(application_name, ''), coalesce(client_addr::text, 'a local socket'), coalesce(usename::text, '')
 FROM pg_locks LEFT JOIN pg_stat_activity USING (pid) WHERE {LOCKED} LIMIT 1
-"""
+"""  # noqa: S608 -- constants of ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ from typing import Final
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = frozenset(
-    "nfs nfs4 cifs smb3 smbfs ncpfs 9p afs ceph lustre gpfs glusterfs beegfs ocfs2 gfs2 orangefs".split()
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "9p", "afs", "ceph", "lustre", "gpfs", "glusterfs"),
+        *("beegfs", "ocfs2", "gfs2", "orangefs"),
+    )
 )
 _LOCAL_FUSE: Final = frozenset(
     f"fuse.{name}" for name in ("fuse-overlayfs", "gocryptfs", "encfs", "mergerfs", "bindfs", "ntfs-3g", "lxcfs")

@@ -21,7 +21,7 @@ from connector.daemon.health.wal_watch import SlotMonitor
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Endpoint, Tally
 from connector.pipeline.run import Pipeline
-from connector.status.facts import Counts, Facts, State
+from connector.status.facts import Counts, Facts, Leading, State
 from connector.status.history import History
 from connector.status.metrics import Metrics
 
@@ -57,6 +57,7 @@ class FactsCollector:
         self._accepted: deque[tuple[float, int]] = deque()
         """How many orders were accepted until when (monotonic), over the last minute."""
         self._logged: State | None = None
+        self.leader: Leading | None = None
         self.started = False
         self.stopping = False
         self.mapping_problem: str | None = None
@@ -109,6 +110,7 @@ class FactsCollector:
             version=__version__,
             reason=finding.reason,
             next_step=finding.next or self._slot.wal.advice,
+            leader=self.leader,
             mapping_fingerprint=self._pipeline.ports.assembler.fingerprint,
             stalled_parts=tuple(stall.name for stall in self._health.stalled()),
         )

@@ -25,6 +25,7 @@ _STATES: Final = {
     State.DISCONNECTED: "Disconnected from the OMS database",
     State.STALLED: "Stalled",
     State.HELD: "Delivering, and changes of an unlikely size are held for approval",
+    State.STANDBY: "Standing by: another connector delivers",
     State.STOPPING: "Stopping",
 }
 

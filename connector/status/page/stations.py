@@ -51,6 +51,8 @@ def _last_accepted(facts: Facts) -> str:
 
 def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what to add, of what else a person should see."""
+    if facts.leader is not None:
+        yield "Leader", facts.leader.instance, f"since {clock(facts.leader.since)} UTC, term {facts.leader.term:,}"
     waiting = facts.tally.oldest_since is not None
     yield "Oldest waiting change", duration(facts.oldest_age) if waiting else "none", ""
     yield "WAL that the slot keeps", *_wal(facts)
@@ -73,7 +75,7 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
 def tone(facts: Facts) -> str:
     """`good`, `busy` or `bad`."""
     if not ready(facts)[0]:
-        return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
+        return "busy" if facts.state in (State.STARTING, State.STANDBY, State.STOPPING) else "bad"
     return "good" if facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} else "busy"
 
 
