@@ -31,6 +31,7 @@ for verb in (
     approve.approve,
     control.pause,
     control.resume,
+    control.step_down,
     inspection.grants,
     run.teardown,
     run.sandbox,
