@@ -49,8 +49,8 @@ class Candidate(ABC):
         """Whether this process leads now. Waits for nobody; while another one leads, it is seen that this one waits."""
 
     @abstractmethod
-    def leader(self) -> Leader | None:
-        """Who leads, or did last, as far as the store tells."""
+    def noted(self, name: str) -> str | None:
+        """A note of the store: who leads, say. None where there is none."""
 
     @abstractmethod
     def open_store(self, vault: Vault | None) -> Checkpoints:

@@ -84,7 +84,7 @@ class Daemon:
             if term is None:
                 return
             try:
-                await self._serve(term, mapping.projection, lasting=True, took_over=standby.waited)
+                await self._serve(term, mapping.latest(), lasting=True, took_over=standby.waited)
             except CheckpointsLost as error:
                 log.warning("deposed", problem=str(error), next="it stands by; what it had in flight is confirmed")
             stepped_down = term.lost is None

@@ -14,7 +14,7 @@ import structlog
 from psycopg import Connection
 
 from connector.checkpoints.address import Address
-from connector.checkpoints.leader import LEADER_NOTE, Candidate, Leader, read_leader
+from connector.checkpoints.leader import Candidate
 from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, describe, unwritable
 from connector.checkpoints.postgres.engine import PostgresEngine
 from connector.checkpoints.postgres.migrations import version_of
@@ -85,15 +85,16 @@ class PostgresCandidate(Candidate):
             raise
         return False
 
-    def leader(self) -> Leader | None:
+    def noted(self, name: str) -> str | None:
         session = self._current()
         try:
             if not version_of(session, self._address):
                 return None
-            return read_leader(PostgresSession(session).value("noted", name=LEADER_NOTE))
+            found: str | None = PostgresSession(session).value("noted", name=name)
         except psycopg.Error as error:
             self.close()
             raise unwritable(self._address, error) from None
+        return found
 
     def open_store(self, vault: Vault | None) -> Checkpoints:
         session, self._session = self._current(), None

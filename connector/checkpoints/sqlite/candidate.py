@@ -7,9 +7,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from connector.checkpoints.leader import LEADER_NOTE, Candidate, Leader, read_leader
+import apsw
+
+from connector.checkpoints.leader import Candidate
 from connector.checkpoints.sqlite import file
-from connector.checkpoints.sqlite.engine import SqliteEngine
+from connector.checkpoints.sqlite.engine import SqliteEngine, SqliteSession, unwritable
 from connector.checkpoints.sqlite.file_hold import FileHold, FileInUse, private
 from connector.checkpoints.store import Checkpoints
 from connector.checkpoints.vault import Vault
@@ -51,16 +53,18 @@ class FileCandidate(Candidate):
             return False
         return True
 
-    def leader(self) -> Leader | None:
+    def noted(self, name: str) -> str | None:
         try:
             connection = file.open_reader(self._path)
         except ConfigurationError:
             return None  # still being made
         try:
-            found = connection.execute("SELECT value FROM note WHERE name = ?", (LEADER_NOTE,)).get
+            found: str | None = SqliteSession(connection).value("noted", name=name)
+        except apsw.Error as error:
+            raise unwritable(self._path, error) from error
         finally:
             connection.close()
-        return read_leader(found)
+        return found
 
     def open_store(self, vault: Vault | None) -> Checkpoints:
         hold, self._hold = self._hold, None

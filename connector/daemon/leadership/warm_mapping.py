@@ -25,19 +25,23 @@ EVERY: Final = 10.0
 
 
 class WarmMapping:
-    """`projection` is the latest that was found fit; None when the mapping must be loaded anew."""
+    """`latest()` is the one to begin a term with."""
 
     def __init__(self, settings: Settings, projection: Projection | UnusableMapping) -> None:
         self._settings = settings
         self._problem = ""
-        self._text: str | None = None
         self._assembler: Assembler | None = None
-        self.projection: Projection | UnusableMapping | None = None
-        self.loaded(projection)
-
-    def loaded(self, projection: Projection | UnusableMapping) -> None:
-        self.projection = projection
+        self._projection: Projection | UnusableMapping | None = projection
         self._text = self._read()
+
+    def latest(self) -> Projection | UnusableMapping | None:
+        """None when the mapping must be loaded anew, because it was changed or refused."""
+        return self._projection if self._read() == self._text else None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """None while it isn't known."""
+        return None if self._projection is None else self._projection.fingerprint
 
     async def keep(self) -> None:
         """Until it is cancelled."""
@@ -46,23 +50,24 @@ class WarmMapping:
                 await asyncio.sleep(EVERY)
                 try:
                     if await self._differs():
-                        self.loaded(await fit_mapping(self._settings, lasting=True))
+                        self._text = self._read()
+                        self._projection = await fit_mapping(self._settings, lasting=True)
                         log.info("standby_mapping_reloaded")
                     self._problem = ""
                 except SourceUnavailable:
                     continue  # looked at again soon, and at the takeover
                 except ConnectorError as error:
-                    self.projection = None
+                    self._projection = None
                     self._tell(error)
         finally:
             await self._close()
 
     async def _differs(self) -> bool:
-        if not isinstance(self.projection, Projection) or self._read() != self._text:
+        if not isinstance(self._projection, Projection) or self._read() != self._text:
             await self._close()
             return True
         if self._assembler is None:
-            self._assembler = new_assembler(self._settings, self.projection)
+            self._assembler = new_assembler(self._settings, self._projection)
         try:
             await self._assembler.assemble([])
             differs = await self._assembler.redefined()
