@@ -1,4 +1,4 @@
-"""Two connectors with the same checkpoints: one leads, and whatever ends it, the other one takes over; no two deliver."""
+"""Two connectors with the same checkpoints: one leads, and whatever ends it, the other takes over; no two deliver."""
 
 from __future__ import annotations
 
@@ -71,7 +71,6 @@ def test_a_killed_leader_is_taken_over_within_seconds(pair: Pair) -> None:
     pair.start(pair.one)
     until("the former leader stands by", lambda: facts(pair.one).get("state") == "standby")
     took = first_push_after(pair, lambda: pair.daemon(pair.two).process.send_signal(signal.SIGKILL))
-    measured("killed", took)
     assert took < BUSY + 3.0
     assert pair.redo.stats()["overlaps"] == 0
 
@@ -79,7 +78,6 @@ def test_a_killed_leader_is_taken_over_within_seconds(pair: Pair) -> None:
 def test_a_leader_that_ends_hands_over_at_once(pair: Pair) -> None:
     pair.lead_and_wait()
     took = first_push_after(pair, lambda: pair.daemon(pair.one).stop())
-    measured("stopped", took)
     assert took < BUSY + 1.5
     assert facts(pair.two)["leader"]["term"] == 2
 
@@ -97,7 +95,6 @@ def test_a_stopped_leader_is_deposed_and_pushes_nothing_when_it_goes_on(pair: Pa
         until("the former leader stands by", lambda: facts(pair.one).get("state") == "standby")
         until("it knows who leads", lambda: (facts(pair.one).get("leader") or {}).get("instance") == "two")
     traffic.arrived()
-    measured("stopped by SIGSTOP, until the other one leads", took)
     said = pair.daemon(pair.one).said()
     assert "deposed" in said
     assert pair.redo.stats()["overlaps"] == 0
@@ -133,7 +130,6 @@ def test_a_leader_that_is_cut_off_stops_pushing_before_the_other_one_begins(pair
                 each.mend()
             until("the former leader stands by", lambda: facts(pair.one).get("state") == "standby")
         traffic.arrived()
-    measured("cut off", took)
     assert took < BUSY + SILENCE + 3.0
     assert pair.redo.stats()["overlaps"] == 0
 
@@ -196,7 +192,6 @@ def test_of_two_with_one_checkpoint_file_one_stands_by(pair_of_a_file: Pair) -> 
     pair = pair_of_a_file
     pair.lead_and_wait()
     took = first_push_after(pair, lambda: pair.daemon(pair.one).process.send_signal(signal.SIGKILL))
-    measured("killed, with checkpoints in a file", took)
     assert took < BUSY + 3.0
     pair.daemon(pair.one).process.wait(WITHIN)
     pair.start(pair.one)
@@ -219,6 +214,30 @@ def test_a_standby_that_can_not_reach_the_checkpoints_says_so_and_goes_on_waitin
         until("it stands by again", lambda: facts(pair.two).get("state") == "standby")
 
 
-def measured(what: str, seconds: float) -> None:
-    """For docs/reliability.md; shown with `pytest -s`."""
-    print(f"{what}: {seconds:.1f} s")
+def test_a_newer_version_that_waits_upgrades_only_once_it_leads_and_then_the_older_one_is_too_old(pair: Pair) -> None:
+    newer = "tests.support.processes.newer_child"
+    pair.start(pair.one).until_said("started")
+    until("every order is at Redo", lambda: len(pair.redo.orders()) == 6)
+    pair.start(pair.two, program=newer)
+    until("the newer one stands by", lambda: facts(pair.two).get("state") == "standby")
+    assert schema_version(pair) == 1
+    with Traffic(pair) as traffic:
+        assert pair.one("step-down").code == 0
+        until("the newer one leads", led_by(pair, pair.two))
+        until("it has upgraded the schema", lambda: schema_version(pair) == 2)
+        assert pair.daemon(pair.one).process.wait(WITHIN) == 2
+        assert "was written by a newer redo-connector (schema 2, this one knows 1)" in pair.daemon(pair.one).said()
+        assert pair.start(pair.one).process.wait(WITHIN) == 2
+        assert "was written by a newer redo-connector (schema 2, this one knows 1)" in pair.daemon(pair.one).said()
+        pair.start(pair.one, program=newer)
+        until("upgraded as well it stands by", lambda: facts(pair.one).get("state") == "standby")
+    traffic.arrived()
+    assert pair.redo.stats()["overlaps"] == 0
+
+
+def schema_version(pair: Pair) -> int:
+    assert pair.store is not None
+    with pair.store.connect() as conn:
+        row = conn.execute("SELECT version FROM redo_connector.store").fetchone()
+    assert row is not None
+    return int(row[0])

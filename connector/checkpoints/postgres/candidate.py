@@ -30,7 +30,7 @@ _WAITING: Final = CLASS + 1
 """The locks that those who wait share, so that it is seen that somebody waits."""
 PATIENCE: Final = 5.0
 """Seconds within which the server must answer whoever waits."""
-_CLOSER_LOOK_EVERY: Final = 2.0
+_CLOSER_LOOK_EVERY: Final = 0.5
 
 # What the leader's session does can be told where it may be seen: of the same role, or with pg_read_all_stats. A
 # session in the middle of a pipeline is `active` and waits for its client.
@@ -75,7 +75,6 @@ class PostgresCandidate(Candidate):
                 self._announced = True
             if time.monotonic() >= self._look_next:
                 self._look_next = time.monotonic() + _CLOSER_LOOK_EVERY
-                version_of(session, self._address)  # a newer leader may have upgraded it
                 self._end_silent(session)
         except psycopg.Error as error:
             self.close()
