@@ -10,5 +10,5 @@ from connector.cli.main import main
 
 if __name__ == "__main__":
     newer = "CREATE TABLE next_version (one int)"
-    migrations.MIGRATIONS = (*migrations.MIGRATIONS, newer)  # type: ignore[misc] # that is what this file is for
+    migrations.MIGRATIONS = (*migrations.MIGRATIONS, newer)  # type: ignore[misc, assignment] # that is what this file is for
     main()
