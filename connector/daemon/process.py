@@ -7,8 +7,10 @@ It must not know what a generation is made of, nor how leadership is decided.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -122,7 +124,7 @@ class Daemon:
             if took_over:
                 leader = term.leader
                 log.info("took_over", instance=leader.instance, term=leader.term)
-                generation = await self._build_again(projection, stop, "takeover_waits")
+                generation = await self._build_again(projection, stop, partial(log.error, "takeover_waits"))
             else:
                 generation = await unless_stopped(stop, self._build(projection))
             if generation is not None:
@@ -146,7 +148,8 @@ class Daemon:
             projection = await self._follow(generation, stop)
             if projection is None:
                 return
-            generation = await self._build_again(projection, stop, "reload_failed", admitted=True)
+            tell = partial(log.error, "reload_failed")
+            generation = await self._build_again(projection, stop, tell, admitted=True)
 
     async def _build(
         self, projection: Projection | UnusableMapping | None = None, *, admitted: bool = False
@@ -174,11 +177,11 @@ class Daemon:
         self,
         projection: Projection | UnusableMapping | None,
         stop: asyncio.Event,
-        event: str,
+        tell: Callable[..., object],
         *,
         admitted: bool = False,
     ) -> Generation | None:
-        """None when `stop` was set before it worked. `event`: what is logged while it doesn't."""
+        """None when `stop` was set before it worked. `tell`: logs why it doesn't."""
         logged = ""
         while not stop.is_set():
             try:
@@ -188,7 +191,7 @@ class Daemon:
             except ConnectorError as error:
                 if str(error) != logged:
                     logged = str(error)
-                    log.error(event, problem=logged, next=f"trying again every {RETRY_BUILD:.0f} s")
+                    tell(problem=logged, next=f"trying again every {RETRY_BUILD:.0f} s")
                 if not admitted:
                     projection = None  # analysed anew: it may no longer fit
                 await sleep_unless(stop, RETRY_BUILD)
