@@ -20,7 +20,7 @@ from deploy.grafana.panels import (
 
 SLO: Final = 0.99
 _IN_TIME: Final = 'le="60.0"'
-_GOOD: Final = "backfilling|streaming|catching_up|held"
+_GOOD: Final = "backfilling|streaming|catching_up|held|standby"
 _SHARE: Final[Steps] = ((None, "red"), (SLO, "green"))
 _BUDGET: Final[Steps] = ((None, "red"), (0.0001, "orange"), (0.25, "green"))
 _AGE: Final[Steps] = ((None, "green"), (60, "orange"), (900, "red"))
@@ -79,6 +79,11 @@ def verdict() -> Sequence[Panel]:
             "State",
             "1 for the state that each connector is in.",
             Query(f"{of(M + 'state')} == 1", "{{state}} {{instance}}"),
+        ),
+        lines(
+            "Leader",
+            "1 for the connector that leads. Of those with the same checkpoints the others stand by.",
+            Query(f"{of(M + 'leader')}", "{{instance}}"),
         ),
         lines(
             "From commit to Redo's 200",

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import click
-import psycopg
 
 from connector.checkpoints.address import Address
+from connector.checkpoints.lease import LEASE
 from connector.checkpoints.opening import in_postgres
 from connector.checkpoints.store import Checkpoints
 from tests.support.fault_proxy import FaultProxy
@@ -152,14 +152,24 @@ async def _mend(leader: Member) -> None:
         await each.heal()
 
 
-async def session_ended(scene: PairScene, leader: Member) -> None:
+async def session_ended(scene: PairScene) -> None:
     """By a DBA, and whoever is quicker leads."""
-    sessions = (
-        "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database AS d ON d.oid = database"
-        " WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND datname = current_database()"
-    )
-    with suppress(psycopg.Error), scene.checkpoints.connect() as conn:
-        conn.execute(sessions.encode())
+
+    def locked(act: str) -> list[int]:
+        with scene.checkpoints.connect() as conn:
+            rows = conn.execute(
+                f"SELECT {act} FROM pg_locks JOIN pg_database AS d ON d.oid = database WHERE locktype = 'advisory'"
+                " AND mode = 'ExclusiveLock' AND datname = current_database()".encode()
+            )
+            return [row[0] for row in rows.fetchall()]
+
+    before = locked("pid")
+    locked("pg_terminate_backend(pid)")
+    await scene.until("somebody has the lock", lambda: locked("pid") not in ([], before), WITHIN)
+    # Both know by then: the lease of the one is over, the other one has begun.
+    await asyncio.sleep(2 * LEASE)
+    await scene.until_both()
+    await scene.until_recovered()
 
 
 async def stepped_down(scene: PairScene, leader: Member) -> None:
@@ -192,7 +202,7 @@ async def take_over(seed: int, takeovers: int) -> Report:
             while len(struck) < takeovers:
                 scene.random.shuffle(names)
                 struck += [await _strike(scene, name) for name in names[: takeovers - len(struck)]]
-                await session_ended(scene, (await scene.until_both())[0])
+                await session_ended(scene)
             await asyncio.to_thread(scene.writing.stop)
             await scene.until_both()
             await scene.until_recovered()
