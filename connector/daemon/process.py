@@ -118,9 +118,8 @@ class Daemon:
         ended = asyncio.create_task(_either(self._stop, term.leaving), name="term")
         stop = asyncio.Event()
         ended.add_done_callback(lambda _: stop.set())
+        freeing = asyncio.create_task(free_slot(self._settings, term), name="former walsender")
         try:
-            if term.former is not None and not term.former.left:
-                await free_slot(self._settings, term)
             if took_over:
                 leader = term.leader
                 log.info("took_over", instance=leader.instance, term=leader.term)
@@ -128,11 +127,14 @@ class Daemon:
             else:
                 generation = await unless_stopped(stop, self._build(projection))
             if generation is not None:
+                await freeing
                 await self._run_generations(generation, stop, lasting=lasting)
             if term.lost is not None:
                 raise term.lost
         finally:
             ended.cancel()
+            freeing.cancel()
+            await asyncio.gather(freeing, return_exceptions=True)
             self._process = replace(self._process, term=None)
             await term.end()
 

@@ -158,6 +158,6 @@ class Claim:
 
     def _lost_to(self, what: str) -> CheckpointsLost:
         return CheckpointsLost(
-            f"checkpoint database {describe(self._address)}: {what}; nothing is written any more: start this connector"
-            " again, it compares what it finds with the stream"
+            f"checkpoint database {describe(self._address)}: {what}; nothing is written any more, and the"
+            " next start compares what it finds with the stream"
         )

@@ -31,9 +31,10 @@ _READS: Final = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %
 
 
 async def free_slot(settings: Settings, term: Term) -> None:
-    """End the former leader's walsender, if it still has the slot. Where that can't be done it is told, and the stream
-    waits for the slot as it does for anybody's."""
-    pid = _walsender(await term.store.noted(PROGRESS_NOTE))
+    """End the walsender of a former leader that didn't leave by itself, if it still has the slot. Where that can't be
+    done it is told, and the stream waits for the slot as it does for anybody's."""
+    former = term.former
+    pid = None if former is None or former.left else _walsender(await term.store.noted(PROGRESS_NOTE))
     if pid is None:
         return
     slot = settings.source.slot
