@@ -7,10 +7,8 @@ It must not know what a generation is made of, nor how leadership is decided.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 
 import structlog
 
@@ -123,7 +121,7 @@ class Daemon:
             if took_over:
                 leader = term.leader
                 log.info("took_over", instance=leader.instance, term=leader.term)
-                generation = await self._build_again(projection, stop, partial(log.error, "takeover_waits"))
+                generation = await self._build_again(projection, stop)
             else:
                 generation = await unless_stopped(stop, self._build(projection))
             if generation is not None:
@@ -150,8 +148,7 @@ class Daemon:
             projection = await self._follow(generation, stop)
             if projection is None:
                 return
-            tell = partial(log.error, "reload_failed")
-            generation = await self._build_again(projection, stop, tell, admitted=True)
+            generation = await self._build_again(projection, stop, admitted=True)
 
     async def _build(
         self, projection: Projection | UnusableMapping | None = None, *, admitted: bool = False
@@ -179,11 +176,10 @@ class Daemon:
         self,
         projection: Projection | UnusableMapping | None,
         stop: asyncio.Event,
-        tell: Callable[..., object],
         *,
         admitted: bool = False,
     ) -> Generation | None:
-        """None when `stop` was set before it worked. `tell`: logs why it doesn't."""
+        """None when `stop` was set before it worked. `admitted`: as of `build`; else this one took over."""
         logged = ""
         while not stop.is_set():
             try:
@@ -193,7 +189,11 @@ class Daemon:
             except ConnectorError as error:
                 if str(error) != logged:
                     logged = str(error)
-                    tell(problem=logged, next=f"trying again every {RETRY_BUILD:.0f} s")
+                    step = f"trying again every {RETRY_BUILD:.0f} s"
+                    if admitted:
+                        log.error("reload_failed", problem=logged, next=step)
+                    else:
+                        log.error("takeover_waits", problem=logged, next=step)
                 if not admitted:
                     projection = None  # analysed anew: it may no longer fit
                 await sleep_unless(stop, RETRY_BUILD)

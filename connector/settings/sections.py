@@ -112,7 +112,7 @@ class DaemonSettings(Section):
     deposed."""
 
     standby: bool = True
-    instance: str = Field(default="", max_length=100)
+    instance: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     silence_timeout: values.Seconds = 10.0
 
 
