@@ -87,6 +87,9 @@ class ReadOnlyCheckpoints:
     async def known(self, keys: Sequence[OrderKey]) -> Known:
         return await self._engine.read(lambda session: _known(session, keys))
 
+    async def keys_of(self, order_ids: Sequence[str]) -> Mapping[str, tuple[OrderKey, ...]]:
+        return await self._engine.read(lambda session: checkpoint.of_order_ids(session, order_ids))
+
     async def row_digests(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, bytes]:
         return await self._engine.read(lambda session: checkpoint.row_digests(session, keys))
 
@@ -110,6 +113,7 @@ class Checkpoints(ReadOnlyCheckpoints):
         super().__init__(engine, vault)
         self._clock = clock
         self.lease, self.answer = engine.lease, engine.answer
+        self._new_warnings = 0
 
     async def arrive(
         self,
@@ -157,7 +161,10 @@ class Checkpoints(ReadOnlyCheckpoints):
         reverse_index.settle_line_items(session, with_displaced)
         checkpoint.settle_payloads(session, with_displaced, self._vault)
         holds.settle(session, settlements)
-        notes.warn(session, settlements, self._clock())
+        self._new_warnings += notes.warn(session, with_displaced, self._clock())
+        if self._new_warnings >= notes.WARNINGS_STEP:
+            notes.forget_oldest_warnings(session)
+            self._new_warnings = 0
 
     async def hasten(self, most_attempts: int | None = None) -> None:
         # The last step is the first that isn't full: what fails again meanwhile backs off anew.

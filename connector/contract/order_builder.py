@@ -13,15 +13,18 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from connector.contract import exact_json, field_digest, rules, version_checks
+from connector.contract import exact_json, field_digest, version_checks
 from connector.contract.canonical import Ignored, canonical, fingerprint_of, ignoring, parts
+from connector.contract.rules.checks import check, noted
+from connector.contract.rules.rule_book import RuleBook
+from connector.contract.schema.currencies import Scales
 from connector.contract.schema.field_tree import field_tree
 from connector.contract.schema.fields import Reading, utc
 from connector.contract.schema.models import CustomOrder
 from connector.contract.schema.validation_errors import violations
 from connector.contract.signature import signature
 from connector.model.errors import ConfigurationError, InvalidOrder, Problem
-from connector.model.orders import Document, Order, Place, Violation
+from connector.model.orders import Document, Order, OrderKey, Place, Suspicion, Violation, order_id_of
 
 MOST_VIOLATIONS: Final = 100
 """So many are named, the others counted: a mistake of the mapping is one of every line."""
@@ -29,12 +32,15 @@ CANCEL_REASON: Final = "other"
 """Redo's `cancelReason` for an order of which only its absence from the mapping is known."""
 
 
+DEFAULTS: Final = RuleBook({})
+
+
 class RedoContract:
     """Puts the mapping's documents into the form that Redo takes.
 
     `timezone`: the IANA name for zone-less times. `ignore`: dotted paths whose changes alone make no difference. An
-    order goes to the store that its row names, one of `stores`, else to `store_id`. Raises ConfigurationError for a
-    time zone or a path that doesn't exist.
+    order goes to the store that its row names, one of `stores`, else to `store_id`. `rules`: what becomes of an order
+    that breaks one. Raises ConfigurationError for a time zone or a path that doesn't exist.
     """
 
     def __init__(
@@ -43,13 +49,18 @@ class RedoContract:
         ignore: Sequence[str] = ("updatedAt",),
         store_id: str = "",
         stores: frozenset[str] = frozenset(),
+        rules: RuleBook = DEFAULTS,
     ) -> None:
         problems = [*_unknown_zone(timezone), *_unknown_paths(ignore)]
         if problems:
             raise ConfigurationError(problems)
         self._timezone = ZoneInfo(timezone)
-        self.signature = signature(timezone, (timezone, sorted(ignore), store_id, sorted(stores)))
+        self.terms = rules.terms
+        """What the settings say of rules: another text where other orders may be refused, or sent otherwise."""
+        self.signature = signature(timezone, (timezone, sorted(ignore), store_id, sorted(stores), rules.terms))
         """The same only where equal documents make equal orders."""
+        self._rules = rules
+        self._scales = Scales(keep=rules.keep_digits)
         self._store_id = store_id
         self._stores = stores | {store_id}
         self._ignored: Ignored = ignoring(ignore)
@@ -63,20 +74,27 @@ class RedoContract:
         many."""
         row = dict(document)
         store_id, misplaced = self._store(row)
+        order_id = order_id_of(row.get("id"))
         timeless = _complete(row, seen_at)
-        reading = Reading(self._timezone, _currency(row, "presentment"), _currency(row, "shop"))
+        reading = self._reading(row)
         try:
             payload = CustomOrder.read(row, reading)
         except ValidationError as error:
-            found = _merge(violations(error, MOST_VIOLATIONS), rules.check(respelled(row)))
-            raise InvalidOrder(_first([*misplaced, *found]), store_id) from None
-        if broken := [*misplaced, *rules.check(payload)]:
-            raise InvalidOrder(_first(broken), store_id)
+            found = _merge(
+                violations(error, MOST_VIOLATIONS), self._rules.violations(check(respelled(row), self._scales))
+            )
+            raise InvalidOrder(_first([*misplaced, *found]), store_id, order_id) from None
+        # Before anything is left out of it, so that paths are the row's.
+        findings = [*noted(payload, reading.notes)] if reading.notes else []
+        findings += check(payload, self._scales)
+        if broken := [*misplaced, *(self._rules.violations(findings) if findings else ())]:
+            raise InvalidOrder(_first(broken), store_id, order_id)
         ignored = self._ignored_with_time if timeless else self._ignored
+        warnings = self._rules.warnings(findings) if findings else ()
         try:
-            return _order(Place(store_id, payload["id"]), payload, ignored)
+            return _order(Place(store_id, payload["id"]), payload, ignored, warnings)
         except InvalidOrder as error:
-            raise InvalidOrder(error.violations, store_id) from None
+            raise InvalidOrder(error.violations, store_id, order_id) from None
 
     def cancelled(self, payload: bytes, place: Place, now: float) -> Order | None:
         """An order that left the mapping, as a cancelled one: the body that Redo accepted at a place with `cancelledAt`
@@ -88,10 +106,21 @@ class RedoContract:
         changed = accepted | {"cancelledAt": moment, "cancelReason": CANCEL_REASON, "updatedAt": moment}
         return _order(place, changed, self._ignored_if_cancelled)
 
-    suspicions = staticmethod(version_checks.suspicions)
     line_items = staticmethod(version_checks.line_items)
-    reused = staticmethod(version_checks.reused)
     changed_fields = staticmethod(field_digest.changed_fields)
+
+    def suspicions(self, before: bytes, after: bytes) -> tuple[Suspicion, ...]:
+        """What is suspicious about an order's new traits, given the accepted ones."""
+        return self._rules.told(version_checks.suspicions(before, after))
+
+    def reused(self, traits: bytes, owners: Mapping[int, OrderKey]) -> tuple[Suspicion, ...]:
+        """A warning for each line item that another order has, too. `owners`: which one, by the line item's hash."""
+        return self._rules.told(version_checks.reused(traits, owners))
+
+    def _reading(self, row: Mapping[str, Any]) -> Reading:
+        presentment, shop = _currency(row, "presentment"), _currency(row, "shop")
+        scale_of = self._scales.of
+        return Reading(self._timezone, presentment, shop, scale_of(presentment), scale_of(shop))
 
     def _store(self, row: dict[str, Any]) -> tuple[str, list[Violation]]:
         """Take the store's id, which is no field of Redo's order, out of the row: the id, empty when it is wrong, and
@@ -111,11 +140,12 @@ class RedoContract:
         return store_id, []
 
 
-def _order(place: Place, payload: Mapping[str, Any], ignored: Ignored) -> Order:
+def _order(place: Place, payload: Mapping[str, Any], ignored: Ignored, warnings: tuple[Suspicion, ...] = ()) -> Order:
     body = exact_json.dumps(payload)
     fields = parts(canonical(payload, ignored))
     traits = version_checks.traits_of(payload, place.store_id)
-    return Order(place.order_id, body, fingerprint_of(fields), field_digest.digest(fields), place.store_id, traits)
+    digest = field_digest.digest(fields)
+    return Order(place.order_id, body, fingerprint_of(fields), digest, place.store_id, traits, warnings)
 
 
 def respelled(value: Any, levels: int = 10) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from connector.model.orders import Violation
+from connector.contract.rules.rule_book import Finding
 
 VENDOR: Final = "re:do"
 SKU: Final = "x-redo"
@@ -43,11 +43,11 @@ def coverage(words: str) -> frozenset[str] | None:
     return frozenset(bought)
 
 
-def protection(lines: Sequence[tuple[int, Line]]) -> Iterator[Violation]:
+def protection(lines: Sequence[tuple[int, Line]]) -> Iterator[Finding]:
     """Check the protection line among the order's lines, each given with its index."""
     marked = [(f"lineItems[{at}]", line) for at, line in lines if _marked(line)]
     for where, _ in marked[1:]:
-        yield Violation(where, "is a second Redo protection line: an order carries at most one")
+        yield _finding(where, "is a second Redo protection line: an order carries at most one")
     for where, line in marked:
         yield from _marks(where, line)
 
@@ -77,24 +77,28 @@ def _tags(line: Line) -> list[str]:
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
-def _marks(where: str, line: Line) -> Iterator[Violation]:
+def _marks(where: str, line: Line) -> Iterator[Finding]:
     for field, mark in (("vendor", VENDOR), ("sku", SKU)):
         if line.get(field) != mark:
-            yield Violation(f"{where}.{field}", f"must be exactly {mark} on the Redo protection line")
+            yield _finding(f"{where}.{field}", f"must be exactly {mark} on the Redo protection line")
     types, tags = _types(line), _tags(line)
     if len(types) != 1:
         problem = "must hold one" if not types else "must hold only one"
-        yield Violation(f"{where}.properties", f"{problem} {PROPERTY} that says what was bought: {_KNOWN}")
+        yield _finding(f"{where}.properties", f"{problem} {PROPERTY} that says what was bought: {_KNOWN}")
     if not tags:
-        yield Violation(f"{where}.tags", f"must say what was bought: {_KNOWN}")
+        yield _finding(f"{where}.tags", f"must say what was bought: {_KNOWN}")
     by_type, by_tag = [coverage(words) for _, words in types], [coverage(words) for words in tags]
     if None in by_type or None in by_tag:
         places = [*(f"properties[{at}].value" for at, _ in types), *(f"tags[{at}]" for at in range(len(tags)))]
         for place, kinds in zip(places, by_type + by_tag, strict=True):
             if kinds is None:
-                yield Violation(f"{where}.{place}", f"must be one of {_KNOWN}: Redo reads any other as plain returns")
+                yield _finding(f"{where}.{place}", f"must be one of {_KNOWN}: Redo reads any other as plain returns")
     elif types and tags and _union(by_type) != _union(by_tag):
-        yield Violation(f"{where}.tags", f"must agree with {PROPERTY}: Redo reads {PROPERTY} and ignores the tags")
+        yield _finding(f"{where}.tags", f"must agree with {PROPERTY}: Redo reads {PROPERTY} and ignores the tags")
+
+
+def _finding(path: str, message: str) -> Finding:
+    return Finding("coverage", path, message)
 
 
 def _union(bought: Sequence[frozenset[str] | None]) -> frozenset[str]:

@@ -18,7 +18,7 @@ from zlib import crc32
 import orjson
 
 from connector.contract import protection
-from connector.model.orders import OrderKey, Suspicion, WarningKind
+from connector.model.orders import OrderKey, Suspicion
 
 VERSION: Final = b"\x01"
 """Raise it when the traits' form changes: those of other versions are not compared."""
@@ -70,7 +70,7 @@ def reused(traits: bytes, owners: Mapping[int, OrderKey]) -> tuple[Suspicion, ..
 
 def _reused(name: str, owner: OrderKey) -> Suspicion:
     message = f"line item {name} is one of order {owner}, too: returns can't tell the two apart"
-    return Suspicion(WarningKind.LINE_ITEM_ID_REUSED, message)
+    return Suspicion("line_item_id_reused", message)
 
 
 def _parsed(traits: bytes) -> tuple[int, Lines, Refunds]:
@@ -133,7 +133,7 @@ def _changed_ids(old: Lines, new: Lines) -> Iterator[Suspicion]:
         if product and (name, product) not in after and came.get(product):
             became = came[product].popleft()
             message = f"line item {name} has become {became}: returns that refer to the old id are orphaned"
-            yield Suspicion(WarningKind.LINE_ITEM_ID_CHANGED, message)
+            yield Suspicion("line_item_id_changed", message)
 
 
 def _shrunk(old: Refunds, new: Refunds) -> Iterator[Suspicion]:
@@ -147,7 +147,7 @@ def _shrunk(old: Refunds, new: Refunds) -> Iterator[Suspicion]:
             message = f"refund {name} pays less back than it did"
         else:
             continue
-        yield Suspicion(WarningKind.REFUNDS_SHRUNK, message)
+        yield Suspicion("refunds_shrunk", message)
 
 
 def _pays_less(before: Mapping[str, str], after: Mapping[str, str]) -> bool:

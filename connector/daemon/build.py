@@ -13,7 +13,6 @@ from connector.daemon.health.facts_collector import FactsCollector
 from connector.daemon.health.health import Bounds, Health
 from connector.daemon.health.wal_watch import SlotMonitor, WalWatch
 from connector.daemon.leadership.term import take
-from connector.daemon.mapping.unusable_mapping import CAUSE as UNUSABLE
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.preparation import SetUp, fit_mapping, set_up_source
 from connector.daemon.requests import RequestRunner
@@ -25,6 +24,7 @@ from connector.pipeline.options import Options, Ports
 from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.run import Pipeline
 from connector.pipeline.start import BASIS_NOTE, MAPPING_NOTE
+from connector.pipeline.sweeps.state import MAPPING_UNFIT
 from connector.postgres.connections import ANSWER, KeptConnection
 from connector.projection import Assembler, Projection
 from connector.projection.basis_note import altered, recall, remember
@@ -62,7 +62,7 @@ async def build(
         process = replace(process, term=term)
     builder = _Builder(settings, stack, process, projection)
     store = await builder.open_store()
-    set_up = SetUp(sweep_cause=UNUSABLE) if isinstance(projection, UnusableMapping) else SetUp()
+    set_up = SetUp(sweep_cause=MAPPING_UNFIT) if isinstance(projection, UnusableMapping) else SetUp()
     if not admitted and isinstance(projection, Projection):
         set_up = await set_up_source(settings, projection, store, process.on_slot_wait)
     process.metrics.expect(projection.tables)
@@ -158,6 +158,9 @@ class _Builder:
         leader = self._term.leader
         facts_collector.leader = Leading(leader.instance, leader.since, leader.term, here=True)
         objects = SourceObjectsWatch(source, looks, self._stream, pipeline)
+        facts_collector.failing_tables = lambda: objects.failing_tables
+        if isinstance(projection, UnusableMapping):
+            facts_collector.mapping_is([projection.problem])
         await objects.begin(compared=await _all_compared(pipeline, projection))
         requests = RequestRunner(factories.checkpoints(settings), pipeline.control, self._term, pipeline.prepared)
         await requests.start(self._stack)

@@ -27,6 +27,7 @@ from connector.daemon.status_server import StatusServer
 from connector.model.errors import CheckpointsLost, ConnectorError
 from connector.model.off_loop import keep_out_of_collections
 from connector.pipeline.backoff import sleep_unless, unless_stopped
+from connector.pipeline.intake.progress import IN_STEP_NOTE
 from connector.pipeline.start import MAPPING_NOTE
 from connector.projection import Projection
 from connector.settings.config import Settings
@@ -61,6 +62,7 @@ class Daemon:
         # Before anything is made in the OMS: a start that fails must not leave a slot behind.
         self._port = await self._status.start(stack)
         if lasting and await noted(checkpoints(settings), MAPPING_NOTE) is not None:
+            self._status.startup.was_in_step(await noted(checkpoints(settings), IN_STEP_NOTE))
             # A first start ends instead: what it can't reach was most likely written wrongly.
             dsns = dict.fromkeys((source_dsn(settings), read_dsn(settings)))
             await self._status.startup.database_answers(dsns, self._stop)
@@ -111,7 +113,7 @@ class Daemon:
     ) -> None:
         """Lead to the end of the term. `took_over`: nobody else delivers by now, so that whatever keeps this one from
         it is waited for."""
-        self._status.startup.starts()
+        self._status.startup.starts(await term.store.noted(IN_STEP_NOTE))
         self._process = replace(self._process, term=term)
         ended = asyncio.create_task(_either(self._stop, term.leaving), name="term")
         stop = asyncio.Event()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from connector import __version__
 from connector.checkpoints.leader import Leader
 from connector.model.errors import SourceUnavailable
 from connector.pipeline.backoff import sleep_unless
+from connector.pipeline.intake.progress import since_noted
 from connector.postgres.connections import connection
 from connector.source.objects.slot import Blocker
 from connector.status.facts import Facts, Leading, State
@@ -43,12 +45,17 @@ class Startup:
         self._since = time.time()
         self._state = State.STARTING
         self._leader: Leading | None = None
+        self._in_step_at = str(self._since)
         self._reason, self._next = _STARTING
 
     def slot_waits(self, blockers: Sequence[Blocker]) -> None:
         """Making the slot waits for these."""
         self._reason, self._next = f"{_WAITS}: {'; '.join(map(str, blockers))}", "end them, or wait"
         log_slot_waits(blockers)
+
+    def was_in_step(self, noted: str | None) -> None:
+        """Up to when the last run knew of every commit, as it noted."""
+        self._in_step_at = noted or self._in_step_at
 
     async def database_answers(self, dsns: Collection[str], stop: asyncio.Event) -> None:
         """Wait until each can be connected to, or `stop` is set."""
@@ -68,8 +75,9 @@ class Startup:
                 self._reason, self._next = _STARTING
                 return
 
-    def starts(self) -> None:
-        """It leads, and begins to."""
+    def starts(self, in_step: str | None) -> None:
+        """It leads, and begins to. `in_step`: as of `was_in_step`, by whoever led before."""
+        self.was_in_step(in_step)
         self._state, self._leader = State.STARTING, None
         self._reason, self._next = _STARTING
 
@@ -91,4 +99,7 @@ class Startup:
 
     def facts(self) -> Facts:
         now = time.time()
-        return Facts(now, self._state, self._since, __version__, self._reason, self._next, leader=self._leader)
+        # Of one that stands by the leader knows it.
+        lag = None if self._state is State.STANDBY else since_noted(self._in_step_at, now)
+        found = Facts(now, self._state, self._since, __version__, self._reason, self._next, leader=self._leader)
+        return replace(found, sync_lag_seconds=lag)

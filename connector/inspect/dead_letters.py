@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from connector.checkpoints.store import ReadOnlyCheckpoints
+from connector.inspect.order_names import orders_named
 from connector.inspect.store import store_of
 from connector.model.orders import OrderKey, delivery_id
 from connector.pipeline.ports.records import DeadLetter, LetterGroup
@@ -29,15 +30,21 @@ async def dead_letters(settings: Settings, limit: int, group: str | None = None)
     return {"total": total, "dead_letters": _shown(letters, groups), "groups": [_group(one) for one in groups]}
 
 
-async def dead_letters_of(settings: Settings, names: Sequence[str], limit: int) -> dict[str, Any]:
+async def dead_letters_of(
+    settings: Settings, names: Sequence[str], limit: int, *, keys_only: bool = False
+) -> dict[str, Any]:
     """The same for these orders, as far as they have one, and for at most `limit` orders of each group among the
-    names; `unknown` are the names that are neither."""
+    names. `named`: which orders each name means, by key or by id at Redo; `keys_only`: by key. `unknown` are the names
+    that mean neither an order nor a group."""
     async with store_of(settings) as store:
         groups = {one.group: one for one in await store.letter_groups()}
-        found = {letter.key: letter for letter in await _letters(store, [OrderKey(name) for name in names])}
-        # A key first: an order's number may look like a group's name.
-        named = [name for name in dict.fromkeys(names) if name not in found and name in groups]
-        more = [await _letters(store, await store.letter_keys(name, None, limit)) for name in named]
+        meant = await orders_named(None if keys_only else store, names)
+        keys = [*dict.fromkeys(key for name in names for key in meant[name])]
+        found = {letter.key: letter for letter in await _letters(store, keys)}
+        named = {name: [key for key in meant[name] if key in found] for name in names}
+        # Orders first: an order's number may look like a group's name.
+        of_groups = [name for name in dict.fromkeys(names) if not named[name] and name in groups]
+        more = [await _letters(store, await store.letter_keys(name, None, limit)) for name in of_groups]
     found |= {letter.key: letter for letters in more for letter in letters}
     shown = _shown([found[key] for key in sorted(found)], groups.values())
     inside = {letter["group"] for letter in shown}
@@ -45,7 +52,8 @@ async def dead_letters_of(settings: Settings, names: Sequence[str], limit: int) 
         "total": len(shown),
         "dead_letters": shown,
         "groups": [_group(one) for one in groups.values() if one.group in inside],
-        "unknown": [name for name in dict.fromkeys(names) if name not in found and name not in named],
+        "named": {name: keys for name, keys in named.items() if keys},
+        "unknown": [name for name in dict.fromkeys(names) if not named[name] and name not in of_groups],
     }
 
 
@@ -69,4 +77,4 @@ def _shown(letters: Iterable[DeadLetter], groups: Iterable[LetterGroup]) -> list
 
 
 def _group(group: LetterGroup) -> dict[str, Any]:
-    return {**asdict(group), "samples": [*group.samples], "stores": [*group.stores]}
+    return {**asdict(group), "samples": [*group.samples], "stores": [*group.stores], "order_ids": dict(group.order_ids)}

@@ -6,6 +6,7 @@ from typing import Any
 
 from connector.projection.assembly.statistics import read_statistics
 from connector.settings.config import Settings
+from connector.source.objects.catalog import insert_only_tables
 from connector.wiring import factories
 
 
@@ -16,4 +17,5 @@ async def explain(settings: Settings) -> dict[str, Any]:
     statistics = await read_statistics(
         sorted(read), read_dsn=factories.read_dsn(settings), statement_timeout_ms=factories.timeout_ms(settings)
     )
-    return projection.explain(statistics)
+    insert_only = await insert_only_tables(factories.read_dsn(settings), projection.tables)
+    return projection.explain(statistics, insert_only)

@@ -15,7 +15,8 @@ _SAMPLES: Final = 5
 
 async def holds(settings: Settings) -> list[dict[str, Any]]:
     """All holds, oldest first: `number`, `kind`, `cause`, `state`, `opened_at`, `orders`, in how many orders each of
-    `fields` differs (the most frequent first), and keys of some as `samples`."""
+    `fields` differs (the most frequent first), keys of some as `samples`, and by key their ids at Redo as
+    `order_ids`."""
     async with store_of(settings) as store:
         return await holds_in(store)
 
@@ -29,7 +30,7 @@ async def holds_in(store: ReadOnlyCheckpoints) -> list[dict[str, Any]]:
 
 def _hold(hold: Hold, summary: HoldSummary) -> dict[str, Any]:
     fields = sorted(summary.fields.items(), key=lambda item: (-item[1], item[0]))
-    return {**asdict(hold), "fields": dict(fields), "samples": [*summary.samples]}
+    return {**asdict(hold), "fields": dict(fields), "samples": [*summary.samples], "order_ids": dict(summary.order_ids)}
 
 
 def is_held(hold: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from connector.inspect import dead_letters, running_connector
 from connector.inspect.holds import holds_in
 from connector.inspect.store import store_if_any, store_of
 from connector.model.errors import ConnectorError
+from connector.pipeline.intake.progress import IN_STEP_NOTE, since_noted
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.settings.config import Settings
 
@@ -34,8 +36,10 @@ async def status(settings: Settings) -> dict[str, Any]:
 
 
 async def _remembered(store: ReadOnlyCheckpoints) -> dict[str, Any]:
-    tally = await store.tally()
+    tally, noted, now = await store.tally(), await store.noted(IN_STEP_NOTE), time.time()
+    waited = 0.0 if tally.oldest_since is None else now - tally.oldest_since
     return {
+        "sync_lag_seconds": None if noted is None else max(waited, since_noted(noted, now)),
         "affected": tally.affected,
         "lookups": tally.lookups,
         "checkpoints": tally.checkpoints,

@@ -35,7 +35,7 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
     ]
     repeats, renderer = Repeats(), _renderer(form)
     structlog.configure(
-        processors=[repeats, *shared, renderer],
+        processors=[_without_nothing, repeats, *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -96,6 +96,11 @@ def without_values(exc_info: ExcInfo) -> str:
     """Where it was raised, and its type."""
     kind, _, frames = exc_info
     return "".join([*traceback.format_tb(frames), kind.__qualname__])
+
+
+def _without_nothing(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A field that has nothing to say isn't written."""
+    return {name: value for name, value in event.items() if value is not None}
 
 
 def _to_json(event: dict[str, Any], **_: Any) -> str:

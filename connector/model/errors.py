@@ -117,12 +117,13 @@ class MappingFails(MappingBroken):
 
 
 class InvalidOrder(ConnectorError):
-    """A document that Redo's contract would refuse: no request is spent on it. Carries `violations`, and the store that
-    the order was to go to, empty when it is none of the settings."""
+    """A document that Redo's contract would refuse: no request is spent on it. Carries `violations`, the store that
+    the order was to go to, empty when it is none of the settings, and its id there, empty when the row gives none."""
 
-    def __init__(self, violations: Sequence[object], store_id: str = "") -> None:
+    def __init__(self, violations: Sequence[object], store_id: str = "", order_id: str = "") -> None:
         self.violations = tuple(violations)
         self.store_id = store_id
+        self.order_id = order_id
         super().__init__("; ".join(str(violation) for violation in self.violations))
 
 

@@ -192,12 +192,25 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What is to be warned of an order that is pushed all the same. `kind`: the rule that it breaks. `message` names
+    fields, and ids of line items and refunds at most, never other values."""
+
+    kind: str
+    message: str
+
+
+EVENTS: Final = ("line_item_id_changed", "line_item_id_reused", "refunds_shrunk")
+"""Kinds that tell what happened to an order, not what it is like: they are remembered when it comes without them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A complete order as Redo takes it. `order_id` is Redo's external id, `body` the JSON to send, `fingerprint` the
     same for orders that are the same to Redo, `digest` a short one of each field, to name those that differ.
 
     `traits` is what a later version of the order is held against (its line items and refunds, in short, no customer's
-    data): opaque bytes that only the contract reads.
+    data): opaque bytes that only the contract reads. `warnings`: the rules that it breaks.
     """
 
     order_id: str
@@ -206,35 +219,28 @@ class Order:
     digest: bytes = b""
     store_id: str = ""
     traits: bytes = b""
+    warnings: tuple[Suspicion, ...] = ()
 
     @property
     def place(self) -> Place:
         return Place(self.store_id, self.order_id)
 
 
+LONGEST_ID: Final = 255
+"""Characters of an order's id at Redo."""
+
+
+def order_id_of(value: object) -> str:
+    """A row's `id`, for people to know the order by: text or a whole number. Empty where it is none that can be shown
+    (or kept)."""
+    text = str(value) if type(value) in (str, int) else ""
+    return text if len(text) <= LONGEST_ID and text.isprintable() and is_storable(text) else ""
+
+
 def delivery_id(fingerprint: bytes | None) -> str | None:
     """Names a delivery in the log, in few letters: the same for the same state of an order, whatever the attempt. None
     for one without a payload. Of a hash, so that it tells nothing of the order."""
     return None if fingerprint is None else fingerprint.hex()[:12]
-
-
-class WarningKind(StrEnum):
-    """What makes an order suspicious in the light of what Redo accepted before. It is pushed all the same."""
-
-    LINE_ITEM_ID_CHANGED = "line_item_id_changed"
-    """Another id for a product that the order had before: returns that refer to the old one are orphaned."""
-    LINE_ITEM_ID_REUSED = "line_item_id_reused"
-    """A line item id that another order's checkpoint has."""
-    REFUNDS_SHRUNK = "refunds_shrunk"
-    """A refund is gone or smaller than the one that Redo accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """One such finding. `message` names ids of line items and refunds at most, never other values."""
-
-    kind: WarningKind
-    message: str
 
 
 class OutcomeKind(StrEnum):

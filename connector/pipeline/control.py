@@ -103,4 +103,4 @@ class Control:
         """How many orders the present sweep has walked, of about how many."""
         sweep = self._sweeps.current
         walked = 0 if sweep is None else sweep.scanned
-        return walked, max(walked, self._sweeps.estimate)
+        return walked, max(walked, self._sweeps.estimate or 0)

@@ -47,6 +47,7 @@ class Pipeline:
         self.sweeps = stations.sweeps
         self.admissions = stations.admissions
         self.endpoints = stations.endpoints
+        self.first_fill = stations.first_fill
         self.vanished_rows = stations.vanished_rows
         self.manual_pause = stations.manual_pause
         self.progress = stations.progress
@@ -105,6 +106,7 @@ class Pipeline:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.options.drain_bound):
                 await self.stations.group_commit.flush()
+        self.stations.group_commit.refusals.end()
         log.info("drained", left_in_ledger=left)
 
     async def try_mapping(self) -> None:

@@ -15,6 +15,7 @@ from connector.pipeline.options import Options
 from connector.pipeline.ports.holds import HoldKind
 from connector.pipeline.ports.records import SweepKind
 from connector.pipeline.stations import Stations
+from connector.pipeline.sweeps.state import MAPPING_CHANGED, TERMS_CHANGED
 
 log = structlog.get_logger("connector.pipeline")
 
@@ -23,6 +24,7 @@ BASIS_NOTE = "mapping_basis"
 SETTING_UP_NOTE = "setting_up"
 """`yes` from before a slot may be made until the sweep that must follow it is durable."""
 CONFIRM_NOTE = "confirm_after"
+TERMS_NOTE = "contract_terms"
 PAGE = 5_000
 
 
@@ -56,7 +58,8 @@ class Start:
         await stations.vanished_rows.load()
         key_changed = await stations.former.load()
         await stations.reviews.load()
-        await self._ask_for_sweep(swept=key_changed)
+        filled_anew = await stations.first_fill.load()
+        await self._ask_for_sweep(swept=key_changed or filled_anew)
 
     async def _longest_confirmation(self) -> float:
         """How long a request of the last run or of this one may still be carried out (s)."""
@@ -90,7 +93,7 @@ class Start:
         before = await self._store.noted(MAPPING_NOTE)
         if before is not None and options.altered is not None:
             await vanished_rows.doubt(options.altered)
-        wanted = self._wanted_sweep(before, swept=swept)
+        wanted = self._wanted_sweep(before, swept=swept, other_terms=await self._other_terms())
         if wanted is not None:
             await sweeps.ask(*wanted)
         if (wanted is not None or swept) and vanished_rows.comparison_needed and sweeps.current is not None:
@@ -99,11 +102,16 @@ class Start:
         await stations.progress.load(empty=before is None, made=options.slot_made, same_stream=same_stream)
         if before != self._fingerprint:
             await self._store.note(MAPPING_NOTE, self._fingerprint)
+        await self._store.note(TERMS_NOTE, stations.context.contract.terms)
         if options.basis is not None:
             await self._store.note(BASIS_NOTE, options.basis)
         await self._store.note(SETTING_UP_NOTE, "no")
 
-    def _wanted_sweep(self, before: str | None, *, swept: bool) -> tuple[str, SweepKind] | None:
+    async def _other_terms(self) -> bool:
+        """Whether the settings said otherwise of Redo's rules, so that other orders were refused, or sent otherwise."""
+        return await self._store.noted(TERMS_NOTE) not in (None, self._stations.context.contract.terms)
+
+    def _wanted_sweep(self, before: str | None, *, swept: bool, other_terms: bool) -> tuple[str, SweepKind] | None:
         """`before`: the fingerprint of the mapping of the last run. `swept`: another one was begun just now."""
         options, vanished_rows = self._options, self._stations.vanished_rows
         if options.backfill == "always" or (before is None and options.backfill == "auto"):
@@ -116,5 +124,8 @@ class Start:
             return vanished_rows.cause, SweepKind.RECONCILE
         if before != self._fingerprint:
             log.info("mapping_changed", next="every order is compared with its checkpoint")
-            return "mapping changed", SweepKind.RECONCILE
+            return MAPPING_CHANGED, SweepKind.RECONCILE
+        if other_terms:
+            log.info("contract_settings_changed", next="every order is compared with its checkpoint")
+            return TERMS_CHANGED, SweepKind.RECONCILE
         return None

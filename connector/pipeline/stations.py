@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from connector.model.orders import Lookup
 from connector.pipeline.clock import Clock
@@ -26,6 +26,7 @@ from connector.pipeline.examine.examiner import Examiner
 from connector.pipeline.examine.place_claims import PlaceClaims
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.endpoints import Endpoints
+from connector.pipeline.holds.first_fill import FirstFill
 from connector.pipeline.holds.guard import Guard
 from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.holds.open_holds import OpenHolds
@@ -36,6 +37,7 @@ from connector.pipeline.intake.progress import Progress
 from connector.pipeline.intake.router import Router
 from connector.pipeline.intake.stream_follower import StreamFollower
 from connector.pipeline.options import Options, Ports
+from connector.pipeline.ports.entries import Entry
 from connector.pipeline.ports.store import CheckpointStore
 from connector.pipeline.read.batch import ReadLane
 from connector.pipeline.read.housekeeping import Housekeeping
@@ -78,7 +80,8 @@ class Stations:
         self.vanished_rows = VanishedRows(context, sweeps)
         self.endpoints = Endpoints(context, options.endpoints, yes=options.approve_endpoints)
         self.holds = OpenHolds(context, options.limits)
-        self.reviews = HoldReviews(context, self.holds, self.endpoints, self.vanished_rows, sweeps)
+        self.first_fill = FirstFill(context, self.holds, sweeps, options.endpoints)
+        self.reviews = HoldReviews(context, self.holds, self.endpoints, self.vanished_rows, sweeps, self.first_fill)
         self.manual_pause = ManualPause(context, self.queue, self.admissions)
 
     def _make_reading(self, options: Options) -> None:
@@ -101,8 +104,9 @@ class Stations:
         context, queue = self.context, self.queue
         self.failing = FailingOrders(context, queue)
         self.claims = PlaceClaims(context, queue)
-        self.sender = Sender(context, ports.redo, self.admissions, self.failing, self.manual_pause)
-        self.group_commit = GroupCommit(context, queue, [self.holds.written, self.failing.written])
+        self.sender = Sender(context, ports.redo, self.admissions, self.failing, self.manual_pause, self.first_fill)
+        written = [self.holds.written, self.failing.written, self.first_fill.written]
+        self.group_commit = GroupCommit(context, queue, self.sweeps, written)
         self.deliverer = Deliverer(context, queue, self.sender, self.claims, self.failing, self.group_commit)
 
     def _make_examining(self) -> None:
@@ -124,7 +128,10 @@ class Stations:
 
     def begin_dispatch(self) -> None:
         """From now on orders are taken from the ledger."""
-        self.queue.open(Capacity(self.context, self.admissions, self.manual_pause), self.examiner.start)
+        self.queue.open(Capacity(self.context, self.admissions, self.manual_pause), self._look_at)
+
+    def _look_at(self, entries: Sequence[Entry]) -> None:
+        self.examiner.start(self.first_fill.keep_back(entries, self.group_commit.settle))
 
     def _mapping_recovered(self, sqlstate: str) -> None:
         """It failed for every order, and no longer does."""

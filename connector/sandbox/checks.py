@@ -16,7 +16,9 @@ Errors: TypeAlias = "str | dict[str, Errors] | None"
 Check: TypeAlias = Callable[[Any], "Errors"]
 Fields: TypeAlias = Mapping[str, Check]
 
-_EMAIL: Final = re.compile(r"[^@\s\"(),:;<>\[\]\\]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]+")
+_LOCAL_PART: Final = re.compile(r'[^@\s"(),:;<>\[\]\\]{1,64}|"(?:[^"\\]|\\.){0,62}"')
+_PART: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST: Final = re.compile(rf"{_PART}(?:\.{_PART})*|\[[0-9A-Za-z:.]+\]")
 _AMOUNT: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _CODE: Final = re.compile(r"[A-Z]{3}")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
@@ -43,7 +45,11 @@ def count(value: Any) -> Errors:
 
 
 def email(value: Any) -> Errors:
-    return text(value) or (None if _EMAIL.fullmatch(value) else "Invalid email")
+    """A mailbox and a host, which may be a machine's name or address."""
+    if not isinstance(value, str):
+        return "Expected string"
+    mailbox, _, host = value.rpartition("@")
+    return None if _LOCAL_PART.fullmatch(mailbox) and _HOST.fullmatch(host) else "Invalid email"
 
 
 def amount(value: Any) -> Errors:

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
 
     source: sections.SourceSettings
     mapping: sections.MappingSettings = sections.MappingSettings()
+    contract: sections.ContractSettings = sections.ContractSettings()
     redo: sections.RedoSettings
     checkpoints: sections.CheckpointSettings = sections.CheckpointSettings()
     daemon: sections.DaemonSettings = sections.DaemonSettings()

@@ -62,7 +62,8 @@ def problems_of(error: ValidationError, file: str, known: Sequence[str]) -> Iter
             where, _, rest = message.partition(": ")
             if not key and rest:
                 key, message = where, rest
-            yield Problem(message, f"mend it in {file} or in {env_name(key)}", key)
+            setting = next((name for name in known if key.startswith(f"{name}.")), key)
+            yield Problem(message, f"mend it in {file} or in {env_name(setting)}", key)
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -68,6 +68,14 @@ def _one_spelling(value: object) -> object:
     return merged
 
 
+class ContractSettings(Section):
+    """`rules`: what becomes of an order that breaks a rule of Redo's, by the rule's name; `amounts`: whether digits
+    beyond a currency's decimals are rounded."""
+
+    rules: dict[str, Literal["refuse", "warn", "off"]] = {}
+    amounts: Literal["round", "keep"] = "round"
+
+
 class RedoSettings(Section):
     """`orders_url` is the whole endpoint; without it the endpoint is built from `base_url` and `store_id`.
     `confirm_after`: how long a request without an answer may still be carried out at Redo; `max_pause`: how long

@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.model.changes import StreamPosition, format_lsn
 from connector.pipeline.ports.chronicle import Attempt
-from connector.pipeline.ports.holds import Hold
+from connector.pipeline.ports.holds import Hold, HoldKind
 from connector.pipeline.ports.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
 
 
@@ -61,7 +61,21 @@ class Counts:
     missing: int = 0
 
 
+LAG_WORTH_TELLING = 60.0
+"""Seconds of lag that the verdict speaks of."""
 NO_TALLY = Tally(affected=0, lookups=0, oldest_since=None, checkpoints=0, missing=0, dead_letters={})
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRefused:
+    """The mapping as it is now can't be taken up, since then. `where`: file, line and column; `problem` is the first of
+    `problems`, `next` what to do about it."""
+
+    where: str
+    problem: str
+    next: str
+    problems: int
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,11 @@ class Facts:
     next_step: str = ""
     leader: Leading | None = None
     mapping_fingerprint: str | None = None
+    mapping_refused: MappingRefused | None = None
+    failing_tables: tuple[str, ...] = ()
+    """Tables of the OMS whose own UPDATEs and DELETEs fail because of a publication."""
+    sync_lag_seconds: float | None = None
+    """The age of the oldest committed change that Redo may not have; 0 when it has everything."""
     position: StreamPosition | None = None
     replication_lag_seconds: float | None = None
     slot_retained_bytes: int | None = None
@@ -93,6 +112,8 @@ class Facts:
     """A sentence for people while little is left until the limit."""
     stalled_parts: tuple[str, ...] = ()
     """Parts of the connector that have work and don't get on."""
+    counted: bool = False
+    """Whether what the store counts is as it is now; else it is as it last was, or nothing was counted yet."""
     tally: Tally = NO_TALLY
     sweep: Sweep | None = None
     sweep_remaining: int | None = None
@@ -140,14 +161,19 @@ class Facts:
         return self.leader is not None and self.leader.here
 
     @property
+    def first_fill_held(self) -> bool:
+        """Whether the first fill stopped, because nearly all of it is refused."""
+        return any(hold.kind is HoldKind.FIRST_FILL for hold in self.holds)
+
+    @property
     def connected(self) -> bool:
         """Whether the stream from the source is open."""
         return self.position is not None and self.position.connected
 
     @property
     def replication_lag_bytes(self) -> int | None:
-        """WAL between the source's end and what the slot was told to let go."""
-        if self.position is None:
+        """WAL between the source's end and what the slot was told to let go; None while that end isn't known."""
+        if self.position is None or not self.position.connected:
             return None
         return max(0, self.position.server_lsn - self.position.flush_lsn)
 
@@ -164,10 +190,10 @@ class Facts:
         return self.tally.dead_letters.get(FAILING, 0)
 
     @property
-    def backfill_remaining(self) -> int:
-        """About how many orders the running backfill has still to walk."""
+    def backfill_remaining(self) -> int | None:
+        """About how many orders the running backfill has still to walk; None while that isn't known."""
         running = self.sweep is not None and self.sweep.kind is SweepKind.BACKFILL and self.sweep.finished_at is None
-        return (self.sweep_remaining or 0) if running else 0
+        return self.sweep_remaining if running else 0
 
 
 def ready(facts: Facts) -> tuple[bool, str]:
@@ -196,10 +222,20 @@ def explained(facts: Facts) -> str:
     sentence = _SENTENCES[facts.state]
     if facts.state is State.HELD and facts.unapproved:
         sentence = "Nothing is pushed before somebody approves where to, nothing is lost"
+    elif facts.state is State.HELD and facts.first_fill_held:
+        sentence = "The first fill is held, because nearly all of it is refused; live changes flow"
     failing, letters = facts.failing_orders, facts.tally.dead_letters
     waiting, slow = max(0, facts.tally.affected + facts.tally.lookups - failing), letters.get("slow", 0)
     refused = sum(letters.values()) - slow - failing
     parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
+    if facts.sync_lag_seconds is not None and facts.sync_lag_seconds >= LAG_WORTH_TELLING:
+        parts.append(f"Redo may lack what was committed in the last {duration(facts.sync_lag_seconds)}.")
+    if (refused_mapping := facts.mapping_refused) is not None and refused_mapping.problem not in facts.reason:
+        where, problem = refused_mapping.where, refused_mapping.problem.rstrip(".")
+        parts.append(f"The mapping as it is now is refused, the one before stays at work: {where}: {problem}.")
+    if facts.failing_tables:
+        tables = ", ".join(facts.failing_tables)
+        parts.append(f"The OMS's own UPDATEs and DELETEs of {tables} fail because of a publication.")
     if waiting:
         parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
     if refused:
@@ -243,13 +279,14 @@ def as_json(facts: Facts) -> dict[str, Any]:
     return {
         "ready": is_ready,
         "verdict": verdict(facts),
+        "sync_lag_seconds": facts.sync_lag_seconds,
         **plain,
         "connected": facts.connected,
         "received_lsn": position and format_lsn(position.received_lsn),
         "flush_lsn": position and format_lsn(position.flush_lsn),
         "server_lsn": position and format_lsn(position.server_lsn),
         "replication_lag_bytes": facts.replication_lag_bytes,
-        "oldest_affected_age_seconds": facts.oldest_age,
+        "oldest_affected_age_seconds": facts.oldest_age if facts.counted else None,
         "affected": facts.tally.affected,
         "lookups": facts.tally.lookups,
         "checkpoints": facts.tally.checkpoints,

@@ -10,6 +10,7 @@ from typing import Final
 PREFIX: Final = "redo_connector_"
 
 STATE: Final = PREFIX + "state"
+SYNC_LAG_SECONDS: Final = PREFIX + "sync_lag_seconds"
 LEADER: Final = PREFIX + "leader"
 REPLICATION_LAG_BYTES: Final = PREFIX + "replication_lag_bytes"
 REPLICATION_LAG_SECONDS: Final = PREFIX + "replication_lag_seconds"
@@ -18,6 +19,8 @@ SLOT_SAFE_WAL_BYTES: Final = PREFIX + "slot_safe_wal_bytes"
 SLOT_SECONDS_TO_LIMIT: Final = PREFIX + "slot_seconds_to_limit"
 WAL_BUDGET_BYTES: Final = PREFIX + "wal_budget_bytes"
 STALLED_PARTS: Final = PREFIX + "stalled_parts"
+MAPPING_REFUSED: Final = PREFIX + "mapping_refused"
+FAILING_TABLES: Final = PREFIX + "oms_failing_tables"
 CHANGES: Final = PREFIX + "changes_total"
 TRANSACTIONS: Final = PREFIX + "transactions_total"
 AFFECTED_ORDERS: Final = PREFIX + "affected_orders"
@@ -49,15 +52,18 @@ BUILD_INFO: Final = PREFIX + "build_info"
 
 HELP: Final = {
     STATE: "1 for the state the connector is in, 0 for the others",
+    SYNC_LAG_SECONDS: "Age of the oldest committed change that Redo may not have; 0 when it has everything",
     LEADER: "1 while this connector leads, 0 while it waits for another one to end",
     REPLICATION_LAG_BYTES: "WAL between the source's end and the position the slot was told to keep; NaN when unknown",
-    REPLICATION_LAG_SECONDS: "How far the stream is behind, 0 when all is read; NaN when unknown",
+    REPLICATION_LAG_SECONDS: "How far the ledger is behind the source, 0 when all is in it; NaN when unknown",
     SLOT_RETAINED_WAL_BYTES: "WAL that the slot keeps on the source's disk; NaN when unknown",
     SLOT_SAFE_WAL_BYTES: "WAL that can still be written before the slot is lost; NaN without a limit",
     SLOT_SECONDS_TO_LIMIT: "Until the WAL that the slot keeps reaches max_slot_wal_keep_size or source.wal_budget; NaN"
     " when it doesn't grow towards one",
     WAL_BUDGET_BYTES: "The setting source.wal_budget; NaN without one",
     STALLED_PARTS: "Parts of the connector that have work and don't get on",
+    MAPPING_REFUSED: "1 while the mapping as it is now can't be taken up, else 0",
+    FAILING_TABLES: "Tables of the OMS whose own UPDATEs and DELETEs fail because of a publication",
     CHANGES: "Row changes read from the stream",
     TRANSACTIONS: "Transactions read from the stream",
     AFFECTED_ORDERS: "Orders in the ledger, waiting to be looked at",
@@ -80,7 +86,7 @@ HELP: Final = {
     RECONCILE_DRIFT: "Orders that a reconcile found to differ from what Redo had accepted",
     RECONCILE_DRIFT_ORDERS: "The same by kind: not at Redo, different there, or no longer in the mapping",
     RECONCILE_VERIFIED_THROUGH: "Every commit before this time was found at Redo; seconds since 1970, NaN if unknown",
-    ORDER_WARNINGS: "Orders pushed although they look wrong in the light of what Redo had accepted",
+    ORDER_WARNINGS: "Orders pushed although they break a rule of Redo's, by the rule",
     REMOVED_ORDERS: "Orders that left the mapping and were cancelled or deleted at Redo",
     HTTP_CONNECTIONS: "Connections opened to Redo; far fewer than requests while keep-alive works",
     HTTP_PACE: "Requests a second that Redo was found to bear; NaN while it never throttled",
@@ -105,7 +111,6 @@ DEAD_LETTER_REASONS: Final = (
     "set_aside",
 )
 DRIFT_KINDS: Final = ("missed", "changed", "extra")
-WARNING_KINDS: Final = ("line_item_id_changed", "line_item_id_reused", "refunds_shrunk")
 GAPS: Final = (
     "new_slot",
     "slot_gone",

@@ -24,6 +24,7 @@ from prometheus_client import (
 )
 
 from connector import __version__
+from connector.contract.rules.rule_book import WARNINGS
 from connector.model.changes import Changes, TableName
 from connector.pipeline.ports.records import SweepKind
 from connector.status import metric_names as names
@@ -81,8 +82,8 @@ class Metrics:
             self._gauges[name].set(nan if value is None else value)
         for state in State:
             self._state.labels(state.value).set(state is facts.state)
-        letters = facts.tally.dead_letters
-        _set_all(self._dead_letters, {**dict.fromkeys(names.DEAD_LETTER_REASONS, 0), **letters})
+        letters = {**dict.fromkeys(names.DEAD_LETTER_REASONS, 0), **facts.tally.dead_letters}
+        _set_all(self._dead_letters, letters if facts.counted else dict.fromkeys(letters, nan))
         paused = Counted(facts.paused_stores.values())
         _set_all(self._paused, {**dict.fromkeys(names.PAUSE_REASONS, 0), **paused})
 
@@ -140,7 +141,7 @@ class Metrics:
             (self._orders, names.RESULTS),
             (self._retries, names.RETRY_REASONS),
             (self._drift_orders, names.DRIFT_KINDS),
-            (self._warnings, names.WARNING_KINDS),
+            (self._warnings, WARNINGS),
             (self._gaps, names.GAPS),
             (self._removed, names.REMOVALS),
         ):
@@ -160,6 +161,7 @@ class Metrics:
 
 
 _READINGS: Final[Mapping[str, Callable[[Facts], float | None]]] = {
+    names.SYNC_LAG_SECONDS: lambda facts: facts.sync_lag_seconds,
     names.LEADER: lambda facts: facts.leads,
     names.REPLICATION_LAG_BYTES: lambda facts: facts.replication_lag_bytes,
     names.REPLICATION_LAG_SECONDS: lambda facts: facts.replication_lag_seconds,
@@ -168,13 +170,15 @@ _READINGS: Final[Mapping[str, Callable[[Facts], float | None]]] = {
     names.SLOT_SECONDS_TO_LIMIT: lambda facts: facts.slot_seconds_to_limit,
     names.WAL_BUDGET_BYTES: lambda facts: facts.wal_budget_bytes,
     names.STALLED_PARTS: lambda facts: len(facts.stalled_parts),
-    names.AFFECTED_ORDERS: lambda facts: facts.tally.affected,
-    names.OLDEST_AFFECTED_AGE_SECONDS: lambda facts: facts.oldest_age,
+    names.MAPPING_REFUSED: lambda facts: facts.mapping_refused is not None,
+    names.FAILING_TABLES: lambda facts: len(facts.failing_tables),
+    names.AFFECTED_ORDERS: lambda facts: facts.tally.affected if facts.counted else None,
+    names.OLDEST_AFFECTED_AGE_SECONDS: lambda facts: facts.oldest_age if facts.counted else None,
     names.HTTP_IN_FLIGHT: lambda facts: facts.in_flight,
     names.HTTP_CONCURRENCY_LIMIT: lambda facts: facts.concurrency_limit,
-    names.FAILING_ORDERS: lambda facts: facts.failing_orders,
-    names.HELD_ORDERS: lambda facts: facts.held_orders,
-    names.BACKFILL_REMAINING_ORDERS: lambda facts: facts.backfill_remaining,
+    names.FAILING_ORDERS: lambda facts: facts.failing_orders if facts.counted else None,
+    names.HELD_ORDERS: lambda facts: facts.held_orders if facts.counted else None,
+    names.BACKFILL_REMAINING_ORDERS: lambda facts: facts.backfill_remaining if facts.counted else None,
     names.RECONCILE_VERIFIED_THROUGH: lambda facts: facts.verified_through,
     names.HTTP_PACE: lambda facts: facts.pace,
     names.RECONCILE_LAST_SUCCESS: lambda facts: facts.reconciled_at,

@@ -28,6 +28,7 @@ class OrderPreview:
     """What the mapping says the order is now. `verdict`: `new`, `changed`, `unchanged`, `absent`, `invalid`,
     `unreadable`, `duplicate`, or `unknown` (it couldn't be read just now, `problems` say why).
 
+    `warnings`: the rules that it breaks and is pushed with, in words.
     `shapes` tells of each top-level field what kind of value it has, never the value. `payload` (as it would be sent)
     and `values` (path, accepted, now) are None unless values may be shown.
     """
@@ -38,6 +39,9 @@ class OrderPreview:
     shapes: Mapping[str, str] = field(default_factory=dict)
     payload: str | None = None
     values: tuple[tuple[str, str, str], ...] | None = None
+    warnings: tuple[str, ...] = ()
+    order_id: str = ""
+    """As the mapping gives it; empty where that isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,14 @@ class OrderStory:
     looked: str | None = None
     url: str | None = None
     """The address of Redo that accepted the checkpoint."""
+    also: Mapping[str, str] = field(default_factory=dict)
+    """Other orders that the name which was asked for may mean: their ids at Redo, by key."""
+
+    @property
+    def order_id(self) -> str:
+        """The order's id at Redo, as it was accepted, else as it was to be; empty where nobody knows."""
+        known = (one.order_id for one in (self.checkpoint, self.dead_letter, self.held) if one is not None)
+        return next((order_id for order_id in known if order_id), self.projection.order_id)
 
     @property
     def mark(self) -> str:
@@ -156,4 +168,5 @@ def as_json(story: OrderStory) -> dict[str, Any]:
         del plain["dead_letter"]["fingerprint"]
     for change in plain["changes"]:
         change["commit_lsn"] = format_lsn(change["commit_lsn"])
-    return {"known": story.known, "verdict": story.verdict, "overtaken": story.overtaken, **plain}
+    judged = {"known": story.known, "verdict": story.verdict, "overtaken": story.overtaken}
+    return {**judged, "order_id": story.order_id or None, **plain}

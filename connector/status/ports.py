@@ -32,8 +32,9 @@ class Requests(Protocol):
 
 
 class Orders(Protocol):
-    async def story(self, key: OrderKey) -> OrderStory:
-        """Read from the store and, with a bound, from the OMS. Raises CheckpointsUnwritable."""
+    async def story(self, name: str) -> OrderStory:
+        """Of the order with this key, else with this id at Redo, read from the store and, with a bound, from the OMS.
+        Raises CheckpointsUnwritable."""
         ...
 
     async def remembered(self, key: OrderKey, projection: OrderPreview) -> OrderStory:

@@ -11,6 +11,7 @@ from connector import projection as projections
 from connector.checkpoints.address import Address
 from connector.checkpoints.vault import Vault
 from connector.contract.order_builder import RedoContract
+from connector.contract.rules.rule_book import RuleBook
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable, scarcity
 from connector.postgres.connections import connection
 from connector.postgres.dsn import conninfo
@@ -119,9 +120,10 @@ def assembler_for_a_person(settings: Settings, projection: Projection) -> Assemb
 
 
 def redo_contract(settings: Settings) -> RedoContract:
-    """Raises ConfigurationError for a zone or a path that doesn't exist."""
-    redo = settings.redo
-    return RedoContract(settings.source.timezone, settings.mapping.ignore, redo.store_id, frozenset(redo.stores))
+    """Raises ConfigurationError for a zone, a path or a rule that doesn't exist, and for what a rule can't be."""
+    redo, contract = settings.redo, settings.contract
+    rules = RuleBook(contract.rules, keep_digits=contract.amounts == "keep")
+    return RedoContract(settings.source.timezone, settings.mapping.ignore, redo.store_id, frozenset(redo.stores), rules)
 
 
 class RequestObserver(Protocol):

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from grafana_foundation_sdk.builders import common as build_common
 from grafana_foundation_sdk.builders import dashboard as build_dashboard
-from grafana_foundation_sdk.builders import prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 
@@ -26,13 +26,17 @@ HIGH: Final = 8
 LOW: Final = 4
 """Rows of a panel with a number."""
 
-Panel: TypeAlias = stat.Panel | timeseries.Panel
+Panel: TypeAlias = stat.Panel | timeseries.Panel | statetimeline.Panel
 Steps: TypeAlias = tuple[tuple[float | None, str], ...]
 """From which value on which colour; the first one has no value."""
 
 CALM: Final[Steps] = ((None, "text"),)
 BAD_ABOVE_0: Final[Steps] = ((None, "green"), (1, "red"))
 WARN_ABOVE_0: Final[Steps] = ((None, "green"), (1, "orange"))
+NONE: Final = model.ValueMappingResult(text="none", color="#808080")
+"""What stands for a value that there isn't: grey, because it is neither good nor bad."""
+COUNT: Final = "locale"
+"""Every digit: `short` would make 2 K of 1,500."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +71,22 @@ def number(
     description: str,
     query: Query,
     *,
-    unit: str = "short",
+    unit: str = COUNT,
     steps: Steps = CALM,
     words: Mapping[str, tuple[str, str]] | None = None,
     decimals: int | None = None,
     width: int = 4,
 ) -> stat.Panel:
-    """One number as it is now. `words`: for a value, the text and colour that stand for it."""
+    """One number as it is now, a count without decimals. `words`: for a value, the text and colour that stand for
+    it."""
     panel = (
         stat.Panel()
         .title(title)
         .description(description)
         .datasource(SOURCE)
         .unit(unit)
-        .no_value("unknown")
+        .no_value("none")
+        .mappings([*_words(words or {}), model.SpecialValueMap(_nothing())])
         .thresholds(_thresholds(steps))
         .color_mode(common.BigValueColorMode.BACKGROUND if steps != CALM else common.BigValueColorMode.VALUE)
         .graph_mode(common.BigValueGraphMode.NONE)
@@ -89,11 +95,8 @@ def number(
         .span(width)
         .with_target(_target(query, "A").instant())
     )
-    if decimals is not None:
-        panel.decimals(decimals)
-    if words:
-        results = {value: model.ValueMappingResult(text=text, color=color) for value, (text, color) in words.items()}
-        panel.mappings([model.ValueMap(options=results)])
+    if decimals is not None or unit == COUNT:
+        panel.decimals(decimals or 0)
     return panel
 
 
@@ -101,12 +104,12 @@ def lines(
     title: str,
     description: str,
     *queries: Query,
-    unit: str = "short",
+    unit: str = COUNT,
     steps: Steps | None = None,
     stacked: bool = False,
     width: int = 8,
 ) -> timeseries.Panel:
-    """Lines over time; `steps` are drawn as lines, too."""
+    """Lines over time, counts without decimals; `steps` are drawn as lines, too."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -121,6 +124,8 @@ def lines(
         .height(HIGH)
         .span(width)
     )
+    if unit == COUNT:
+        panel.decimals(0)
     for name, query in zip(ascii_uppercase, queries, strict=False):
         panel.with_target(_target(query, name).range())
     if steps:
@@ -129,6 +134,37 @@ def lines(
     if stacked:
         panel.stacking(build_common.StackingConfig().mode(common.StackingMode.NORMAL))
     return panel
+
+
+def timeline(
+    title: str, description: str, query: Query, *, words: Mapping[str, tuple[str, str]], width: int = 8
+) -> statetimeline.Panel:
+    """A bar for each series, in the colour and with the text of its value at each time."""
+    return (
+        statetimeline.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .mappings(_words(words))
+        .no_value("none")
+        .merge_values(True)
+        .show_value(common.VisibilityMode.AUTO)
+        .row_height(0.9)
+        .fill_opacity(80)
+        .legend(_legend())
+        .height(HIGH)
+        .span(width)
+        .with_target(_target(query, "A").range())
+    )
+
+
+def _words(words: Mapping[str, tuple[str, str]]) -> list[model.ValueMapping]:
+    results = {value: model.ValueMappingResult(text=text, color=color) for value, (text, color) in words.items()}
+    return [model.ValueMap(options=results)] if results else []
+
+
+def _nothing() -> model.DashboardSpecialValueMapOptions:
+    return model.DashboardSpecialValueMapOptions(match=model.SpecialValueMatch.NULL_AND_NAN, result=NONE)
 
 
 def _target(query: Query, name: str) -> prometheus.Dataquery:

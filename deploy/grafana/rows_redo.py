@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from deploy.grafana.panels import (
-    BAD_ABOVE_0,
     WARN_ABOVE_0,
     M,
     Panel,
@@ -86,29 +85,12 @@ def redo() -> Sequence[Panel]:
 def refused() -> Sequence[Panel]:
     return (
         number(
-            "Dead letters",
-            "Orders refused until they change: redo-connector dead-letters list",
-            Query(f"sum({of(M + 'dead_letters')})"),
-            steps=WARN_ABOVE_0,
-        ),
-        number(
-            "Orders held",
-            "A change of an unlikely size waits for a person: redo-connector approve --list",
-            Query(f"sum({of(M + 'held_orders')})"),
-            steps=WARN_ABOVE_0,
-        ),
-        number(
-            "Stores paused",
-            "Nothing is pushed to them.",
-            Query(f"sum({of(M + 'delivery_paused')})"),
-            steps=BAD_ABOVE_0,
-        ),
-        number(
             "Since the last reconcile",
             "Every order was compared with what Redo accepted.",
             Query(f"time() - min({of(M + 'reconcile_last_success_timestamp_seconds')})"),
             unit="s",
             steps=_DAYS,
+            width=8,
         ),
         number(
             "Verified until",
@@ -116,13 +98,14 @@ def refused() -> Sequence[Panel]:
             Query(f"time() - min({of(M + 'reconcile_verified_through_timestamp_seconds')})"),
             unit="s",
             steps=_DAYS,
+            width=8,
         ),
         number(
             "Drift found, a day",
-            "Orders that a reconcile found different from what Redo had accepted.",
+            "Orders that a reconcile found different from what Redo had accepted, after another mapping left out.",
             Query(f"sum(increase({of(M + 'reconcile_drift_total')}[1d]))"),
             steps=WARN_ABOVE_0,
-            decimals=0,
+            width=8,
         ),
         lines(
             "Dead letters and held orders",
@@ -138,7 +121,7 @@ def refused() -> Sequence[Panel]:
         ),
         lines(
             "What looked wrong, an hour",
-            "Drift by kind, orders that look wrong in the light of their history, orders taken away at Redo.",
+            "Drift by kind, orders pushed with a warning by rule, orders taken away at Redo.",
             Query(f"sum by (kind) (increase({of(M + 'reconcile_drift_orders_total')}[1h]))", "drift: {{kind}}"),
             Query(f"sum by (kind) (increase({of(M + 'order_warnings_total')}[1h]))", "warning: {{kind}}"),
             Query(f"sum by (action) (increase({of(M + 'removed_orders_total')}[1h]))", "{{action}} at Redo"),

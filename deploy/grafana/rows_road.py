@@ -18,6 +18,7 @@ from deploy.grafana.panels import (
     rate,
 )
 
+_NOT_THE_FIRST: Final = 'cause!="new_slot"'
 _PUSHED: Final = 'result="pushed"'
 _TIME_LEFT: Final[Steps] = ((None, "red"), (3_600, "orange"), (6 * 3_600, "green"))
 
@@ -32,6 +33,7 @@ def road() -> Sequence[Panel]:
             Query(f"sum({rate(M + 'orders_total')})", "orders settled"),
             Query(f"sum({rate(M + 'orders_total', _PUSHED)})", "orders pushed"),
             Query(f"sum({rate(M + 'backfill_orders_total')})", "orders walked by a backfill"),
+            unit="ops",
         ),
         lines(
             "Lag per station",
@@ -97,10 +99,9 @@ def source() -> Sequence[Panel]:
         ),
         number(
             "Gaps in the stream, a day",
-            "Each has every order compared.",
-            Query(f"sum(increase({of(M + 'stream_gaps_total')}[1d]))"),
+            "Each has every order compared. The first slot isn't one.",
+            Query(f"sum(increase({of(M + 'stream_gaps_total', _NOT_THE_FIRST)}[1d]))"),
             steps=WARN_ABOVE_0,
-            decimals=0,
         ),
         number(
             "Stream behind",

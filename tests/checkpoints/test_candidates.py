@@ -98,12 +98,12 @@ async def test_a_silent_leaders_session_is_ended_and_one_that_speaks_is_left_alo
 def test_a_version_that_is_too_old_says_so_while_it_waits(
     schema_of_its_own: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = migrations.MIGRATIONS
-    monkeypatch.setattr(migrations, "MIGRATIONS", (*older, "CREATE TABLE added (one int)"))
+    older = migrations.UPGRADES
+    monkeypatch.setattr(migrations, "UPGRADES", (*older, "CREATE TABLE added (one int)"))
     newer = PostgresCandidate(schema_of_its_own, SILENCE)
     assert newer.take()
     engine = newer.open_store(None)._engine
-    monkeypatch.setattr(migrations, "MIGRATIONS", older)
+    monkeypatch.setattr(migrations, "UPGRADES", older)
     waits = PostgresCandidate(schema_of_its_own, SILENCE)
     with pytest.raises(ConfigurationError, match="written by a newer redo-connector"):
         waits.take()

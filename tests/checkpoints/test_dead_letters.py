@@ -11,12 +11,12 @@ from connector.checkpoints.opening import in_file, in_memory
 from connector.checkpoints.tables import notes
 from connector.checkpoints.tables.dead_letters import letter_group
 from connector.checkpoints.tables.notes import SWEEPS_KEPT
-from connector.model.orders import OrderKey, Suspicion, WarningKind
+from connector.model.orders import OrderKey, Suspicion
 from connector.pipeline.ports.entries import Entry, Lane
-from connector.pipeline.ports.records import DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
+from connector.pipeline.ports.records import Checkpoint, DeadLetter, LetterGroup, Settlement, Sweep, SweepKind, Warned
 from connector.pipeline.ports.store import CheckpointStore
 
-SHRUNK, REUSED = WarningKind.REFUNDS_SHRUNK, WarningKind.LINE_ITEM_ID_REUSED
+SHRUNK, REUSED = "refunds_shrunk", "line_item_id_reused"
 
 
 def entry(key: str) -> Entry:
@@ -94,13 +94,54 @@ async def test_a_warning_is_remembered_with_how_often_it_arose(timed: tuple[Chec
     await memory.close()
 
 
-async def test_the_oldest_warnings_go(timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "WARNINGS_KEPT", 3)
+async def test_a_warning_goes_once_the_order_is_accepted_without_it_and_one_of_an_event_stays(
+    timed: tuple[CheckpointStore, Clock],
+) -> None:
     memory, clock = timed
-    for key in "dcba":
+    both = (Suspicion("empty_sku", "x"), Suspicion("negative_amount", "x"), Suspicion(SHRUNK, "x"))
+    await memory.settle([Settlement(entry(key), warnings=both) for key in "ab"])
+    clock.now = 20.0
+    await memory.settle([Settlement(entry("a"), warnings=(Suspicion("empty_sku", "y"),)), Settlement(entry("b"))])
+    found = {(row.key, row.kind): (row.first_seen, row.last_seen, row.times) for row in await memory.warned(9)}
+    assert found == {
+        ("a", "empty_sku"): (10.0, 20.0, 2),
+        ("a", SHRUNK): (10.0, 10.0, 1),
+        **{("b", kind): (10.0, 10.0, 1) for kind in ("empty_sku", "negative_amount", SHRUNK)},
+    }
+    clock.now = 30.0
+    await memory.settle([Settlement(entry("a"), warnings=()), Settlement(entry("b"), warnings=())])
+    assert (await memory.tally()).warnings == {SHRUNK: 2}
+    await memory.close()
+
+
+async def test_the_oldest_warnings_of_a_rule_go_and_none_of_another(
+    timed: tuple[CheckpointStore, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "WARNINGS_KEPT", 3)
+    monkeypatch.setattr(notes, "WARNINGS_STEP", 2)
+    memory, clock = timed
+    await memory.settle([Settlement(entry("z"), warnings=(Suspicion(SHRUNK, "x"),))])
+    for key in "fedcba":
         clock.now += 1
-        await memory.settle([Settlement(entry(key), warnings=(Suspicion(SHRUNK, "x"),))])
-    assert [row.key for row in await memory.warned(9)] == ["a", "b", "c"]
+        await memory.settle([Settlement(entry(key), warnings=(Suspicion("empty_sku", "x"),))])
+    clock.now += 1
+    await memory.settle([Settlement(entry("a"), warnings=(Suspicion("empty_sku", "x"),))])
+    rows = [(row.key, row.kind) for row in await memory.warned(9)]
+    assert rows == [("a", "empty_sku"), ("b", "empty_sku"), ("c", "empty_sku"), ("z", SHRUNK)]
+    await memory.close()
+
+
+async def test_an_order_that_redo_has_no_longer_is_not_warned_of(timed: tuple[CheckpointStore, Clock]) -> None:
+    memory, clock = timed
+    sku = (Suspicion("empty_sku", "x"),)
+    there = Settlement(entry("old"), Checkpoint(OrderKey("old"), "7", b"f", 1.0), warnings=sku)
+    await memory.settle([there, Settlement(entry("deleted"), warnings=sku)])
+    clock.now = 20.0
+    displacing = Settlement(
+        entry("new"), Checkpoint(OrderKey("new"), "7", b"f", 1.0), warnings=(), displaces=(OrderKey("old"),)
+    )
+    await memory.settle([displacing, Settlement(entry("deleted"), forget=True)])
+    assert await memory.warned(9) == []
     await memory.close()
 
 

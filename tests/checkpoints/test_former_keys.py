@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from connector.checkpoints.opening import open_checkpoints
 from connector.checkpoints.vault import Vault
-from connector.model.orders import Lookup, OrderKey, Place, Suspicion, WarningKind, former, is_former
+from connector.model.orders import Lookup, OrderKey, Place, Suspicion, former, is_former
 from connector.pipeline.ports.entries import Again, Arrival, Entry, Lane
 from connector.pipeline.ports.holds import Held, HoldKind
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement, Venture
@@ -44,7 +44,7 @@ async def test_everything_that_redo_holds_is_kept_by_former_keys_and_what_waits_
     sealing: CheckpointStore,
 ) -> None:
     letter = DeadLetter(B, "invalid", "no", (), None, 1.0, 1.0, 1)
-    warned = (Suspicion(WarningKind.REFUNDS_SHRUNK, "less"),)
+    warned = (Suspicion("refunds_shrunk", "less"),)
     accepted = Settlement(entry(A), checkpoint(A), members={"item": frozenset("1")}, payload=b"body", warnings=warned)
     hold = await sealing.open_hold(HoldKind.CHANGES, "why", 1.0)
     await sealing.settle([accepted, Settlement(entry(B), dead_letter=letter)])

@@ -10,7 +10,7 @@ import pytest
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import in_file, in_postgres
-from connector.contract.rules import LONGEST_ID
+from connector.contract.rules.checks import LONGEST_ID
 from connector.model.orders import LONGEST_KEY, Lookup, OrderKey, encoded
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Checkpoint, DeadLetter, Settlement

@@ -249,7 +249,7 @@ async def test_a_schema_of_a_newer_version_or_of_others_is_refused_and_left_alon
         await in_postgres(Address(own.dsn, "newer")).close()
         conn.execute("UPDATE newer.store SET version = 99")
         told = refusal(Address(own.dsn, "newer"))
-        assert f"written by a newer redo-connector (schema 99, this one knows {len(migrations.MIGRATIONS)})" in told
+        assert f"written by a newer redo-connector (schema 99, this one knows {migrations.newest()})" in told
         assert "the schema theirs holds tables, but is not a checkpoint store" in refusal(Address(own.dsn, "theirs"))
         with pytest.raises(ConfigurationError, match="written by a newer redo-connector"):
             open_readonly(Address(own.dsn, "newer"))
@@ -261,14 +261,12 @@ async def test_a_schema_of_a_newer_version_or_of_others_is_refused_and_left_alon
 async def test_a_schema_of_an_older_version_is_upgraded_by_the_next_start(
     own: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address, older = Address(own.dsn, "old"), migrations.MIGRATIONS
+    address, older, version = Address(own.dsn, "old"), migrations.UPGRADES, migrations.newest()
     entry = Entry(OrderKey("1"), 1, 1, 1.0, Lane.LIVE, 0, False)
     store = in_postgres(address)
     await store.settle([accepted(entry)])
     await store.close()
-    monkeypatch.setattr(
-        migrations, "MIGRATIONS", (*older, "CREATE TABLE added (one int); INSERT INTO added VALUES (7)")
-    )
+    monkeypatch.setattr(migrations, "UPGRADES", (*older, "CREATE TABLE added (one int); INSERT INTO added VALUES (7)"))
     reader = open_readonly(address)
     assert (await reader.tally()).checkpoints == 1
     await reader.close()
@@ -277,9 +275,11 @@ async def test_a_schema_of_an_older_version_is_upgraded_by_the_next_start(
         assert (await store.tally()).checkpoints == 1
         await store.close()
     with own.connect() as conn:
-        assert conn.execute("SELECT one, (SELECT version FROM old.store) FROM old.added").fetchall() == [(7, 2)]
-    monkeypatch.setattr(migrations, "MIGRATIONS", older)
-    assert "written by a newer redo-connector (schema 2, this one knows 1)" in refusal(address)
+        assert conn.execute("SELECT one, (SELECT version FROM old.store) FROM old.added").fetchall() == [
+            (7, version + 1)
+        ]
+    monkeypatch.setattr(migrations, "UPGRADES", older)
+    assert f"written by a newer redo-connector (schema {version + 1}, this one knows {version})" in refusal(address)
 
 
 async def test_a_reader_needs_a_store_and_never_makes_one(own: Database) -> None:

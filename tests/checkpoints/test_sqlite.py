@@ -16,7 +16,7 @@ import pytest
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import in_file, open_checkpoints, open_readonly
 from connector.checkpoints.sqlite import migrations
-from connector.checkpoints.sqlite.migrations import APPLICATION_ID, MIGRATIONS
+from connector.checkpoints.sqlite.migrations import APPLICATION_ID, UPGRADES, newest
 from connector.checkpoints.statements import statements
 from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.model.orders import OrderKey
@@ -130,7 +130,7 @@ def test_a_reader_of_no_store_says_how_to_make_one(checkpoint_file: Path, make: 
 async def test_a_file_of_a_newer_version_is_refused(checkpoint_file: Path) -> None:
     await in_file(checkpoint_file).close()
     other = apsw.Connection(str(checkpoint_file))
-    other.pragma("user_version", len(MIGRATIONS) + 1)
+    other.pragma("user_version", newest() + 1)
     other.close()
     assert "written by a newer redo-connector" in refusal(f"sqlite:///{checkpoint_file}")
     with pytest.raises(ConfigurationError, match="newer"):
@@ -186,12 +186,11 @@ def test_any_other_url_is_a_problem_that_shows_no_password(url: str, words: str)
 async def test_a_file_of_an_older_version_is_upgraded_by_the_next_start(
     checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    version = newest()
     store = in_file(checkpoint_file)
     await store.arrive([arrival(1, "a")], [])
     await store.close()
-    monkeypatch.setattr(
-        migrations, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE added (one); INSERT INTO added VALUES (7)")
-    )
+    monkeypatch.setattr(migrations, "UPGRADES", (*UPGRADES, "CREATE TABLE added (one); INSERT INTO added VALUES (7)"))
     reader = open_readonly(Address(f"sqlite:///{checkpoint_file}"))
     assert (await reader.tally()).affected == 1
     await reader.close()
@@ -200,10 +199,11 @@ async def test_a_file_of_an_older_version_is_upgraded_by_the_next_start(
         assert (await store.tally()).affected == 1
         await store.close()
     other = apsw.Connection(str(checkpoint_file))
-    assert (other.pragma("user_version"), other.execute("SELECT one FROM added").get) == (2, 7)
+    assert (other.pragma("user_version"), other.execute("SELECT one FROM added").get) == (version + 1, 7)
     other.close()
-    monkeypatch.setattr(migrations, "MIGRATIONS", MIGRATIONS)
-    assert "written by a newer redo-connector (schema 2, this one knows 1)" in refusal(f"sqlite:///{checkpoint_file}")
+    monkeypatch.setattr(migrations, "UPGRADES", UPGRADES)
+    told = f"written by a newer redo-connector (schema {version + 1}, this one knows {version})"
+    assert told in refusal(f"sqlite:///{checkpoint_file}")
 
 
 async def test_a_failed_upgrade_leaves_the_file_as_it_was(
@@ -211,13 +211,13 @@ async def test_a_failed_upgrade_leaves_the_file_as_it_was(
 ) -> None:
     await in_file(checkpoint_file).close()
     with monkeypatch.context() as broken:
-        broken.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE added (one); SELECT nonsense"))
+        broken.setattr(migrations, "UPGRADES", (*UPGRADES, "CREATE TABLE added (one); SELECT nonsense"))
         with pytest.raises(CheckpointsUnwritable, match="no such column"):
             in_file(checkpoint_file)
     other = apsw.Connection(str(checkpoint_file))
     found = other.pragma("user_version"), other.table_exists("main", "added")
     other.close()
-    assert found == (1, False)
+    assert found == (newest(), False)
     await in_file(checkpoint_file).close()
 
 
@@ -232,7 +232,7 @@ async def test_the_file_carries_our_mark_and_version(checkpoint_file: Path) -> N
     other = apsw.Connection(str(checkpoint_file))
     marks = other.pragma("application_id"), other.pragma("user_version"), other.pragma("journal_mode")
     other.close()
-    assert marks == (APPLICATION_ID, len(MIGRATIONS), "wal")
+    assert marks == (APPLICATION_ID, newest(), "wal")
 
 
 FULL_DISK = """

@@ -18,10 +18,12 @@ from connector.pipeline.ports.holds import Held, HoldKind, HoldState
 from connector.pipeline.ports.records import DeadLetter, Settlement
 
 
-def letter(key: str, cause: str, *, reason: str = "rejected", first_seen: float = 60.0) -> DeadLetter:
+def letter(
+    key: str, cause: str, *, reason: str = "rejected", first_seen: float = 60.0, order_id: str = ""
+) -> DeadLetter:
     """Seen twice, an hour apart."""
     message, paths, last = f"{cause}; and more", ("tags",), first_seen + 3_600
-    return DeadLetter(OrderKey(key), reason, message, paths, b"\x01", first_seen, last, 2, 422, cause)
+    return DeadLetter(OrderKey(key), reason, message, paths, b"\x01", first_seen, last, 2, 422, cause, "", order_id)
 
 
 def keep(folder: Path, letters: Sequence[DeadLetter] = (), held: Sequence[Mapping[str, Sequence[str]]] = ()) -> None:

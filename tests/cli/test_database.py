@@ -122,6 +122,8 @@ def test_a_table_without_replica_identity_is_told_with_its_remedy_and_stays_writ
     checked = cli("check")
     assert "shop.note: it has no usable replica identity" in checked.out + checked.err
     assert 'ALTER TABLE "shop"."note" ADD PRIMARY KEY (...)' in checked.out + checked.err
+    assert "all orders be looked at" not in checked.out + checked.err
+    assert "updates and deletes: found by the reconcile sweep" in cli("explain").out
     printed = cli("grants").out
     assert 'ALTER PUBLICATION "redo_connector" ADD TABLE ONLY "shop"."item";' in printed
     assert 'ALTER PUBLICATION "redo_connector" ADD TABLE ONLY "shop"."orders";' in printed

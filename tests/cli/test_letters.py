@@ -186,3 +186,62 @@ def test_without_a_terminal_a_group_is_not_set_aside_unless_yes(offline: Cli, as
     assert (ran.json["request"] is None) if as_json else ("Give up on 2 orders (1, 2)?" in ran.out)
     assert offline("dead-letters", "set-aside", "--group", group, "--yes").code == 0
     assert left(offline.folder) == [("set-aside", {"keys": ["1", "2"]})]
+
+
+@pytest.fixture
+def named(offline: Cli) -> Cli:
+    """Orders whose ids at Redo aren't their keys; the id of one is another's key, and two have one id."""
+    keep(
+        offline.folder,
+        [
+            letter("1", "tags: too many", order_id="W/1 #-2"),
+            letter("2", "tags: too many", order_id="3"),
+            letter("3", "tags: too many"),
+            letter("4", "note: too long", order_id="twice", reason="failing"),
+            letter("5", "note: too long", order_id="twice", reason="failing"),
+        ],
+    )
+    return offline
+
+
+def test_orders_are_listed_and_shown_with_their_ids_at_redo(named: Cli) -> None:
+    assert "  1 (W/1 #-2), 2 (3), 3\n" in named("dead-letters", "list").out
+    shown = named("dead-letters", "show", "W/1 #-2")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith("order 1 (W/1 #-2): rejected")
+    assert named("dead-letters", "show", "3").out.count("order ") == 2, "the key of one, the id of another"
+    group = named("dead-letters", "list", "--json").json["groups"][0]
+    assert (group["samples"], group["order_ids"]) == (["1", "2", "3"], {"1": "W/1 #-2", "2": "3"})
+    assert named("dead-letters", "show", "W/1 #-2", "--json").json["named"] == {"W/1 #-2": ["1"]}
+
+
+def test_an_id_at_redo_names_the_order_to_be_pushed_again(named: Cli) -> None:
+    with connector_played(named.folder) as taken:
+        ran = named("dead-letters", "redrive", "W/1 #-2")
+    assert ran.code == 0
+    assert "To be pushed again: 1 order (1 (W/1 #-2))." in ran.out
+    assert [one.arguments for one in taken] == [{"keys": ["1"]}]
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "orders"),
+    [
+        ("redrive", "3", "the order with key 3 (Redo's id: not known) and the order with key 2 (Redo's id: 3)"),
+        ("set-aside", "twice", "the order with key 4 (Redo's id: twice) and the order with key 5 (Redo's id: twice)"),
+    ],
+)
+def test_a_name_that_means_two_orders_changes_none_and_says_which_they_are(
+    named: Cli, verb: str, name: str, orders: str
+) -> None:
+    ran = named("dead-letters", verb, name, "1")
+    assert (ran.code, ran.out) == (1, "")
+    assert f"problem: {name}: this name means {orders}\n" in ran.err
+    assert "name the order by its key, with --by-key" in ran.err
+    assert left(named.folder) == []
+
+
+def test_a_key_can_be_meant_for_sure(named: Cli) -> None:
+    assert named("dead-letters", "redrive", "3", "--by-key").code == 0
+    assert left(named.folder) == [("redrive", {"keys": ["3"]})]
+    unknown = named("dead-letters", "redrive", "twice", "--by-key")
+    assert (unknown.code, "twice: there is no dead letter for this order" in unknown.err) == (1, True)

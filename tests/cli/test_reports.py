@@ -46,12 +46,15 @@ def test_status_tells_of_the_running_connector_and_else_of_its_store(cli: Cli) -
     until("it is ready and has pushed all orders", lambda: cli.facts()["ready"] and cli.facts()["checkpoints"] == 6)
     running = cli("status")
     assert (running.code, running.err) == (0, "")
+    assert re.search(r"\Ain step with the source\.\nsync_lag_seconds +\d+\.\d\n", running.out, re.IGNORECASE)
     assert re.search(r"^ready +yes$", running.out, re.MULTILINE)
     assert cli("preview", "2", "--json").json[0]["verdict"] == "unchanged"
     assert daemon.stop() == 0
     later = cli("status", "--json")
     assert later.code == 1
     assert (later.json["running"], later.json["checkpoints"], later.json["affected"]) == (False, 6, 0)
+    lag = later.json["sync_lag_seconds"]
+    assert cli("status", "--json").json["sync_lag_seconds"] > lag > 0, "it grows while no connector runs"
 
 
 def test_teardown_does_nothing_unasked_and_a_later_run_goes_on(cli: Cli, shop: Database) -> None:

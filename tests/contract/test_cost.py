@@ -185,13 +185,16 @@ def test_so_they_are_for_an_order_of_50_000_lines(work: Callable[[int], Callable
 def test_eight_times_the_lines_cost_nowhere_near_64_times_the_processor(
     work: Callable[[int], Callable[[], object]],
 ) -> None:
-    """What calls don't show: a list that is copied or moved as a whole for each line."""
+    """What calls don't show: a list that is copied or moved as a whole for each line. The least of three times is one
+    without a garbage collection of the whole process."""
 
     def seconds(lines: int) -> float:
-        doing = work(lines)
-        began = time.thread_time()
-        doing()
-        return time.thread_time() - began
+        doing, times = work(lines), []
+        for _ in range(3):
+            began = time.thread_time()
+            doing()
+            times.append(time.thread_time() - began)
+        return min(times)
 
     assert seconds(800) < 40 * seconds(100)
 

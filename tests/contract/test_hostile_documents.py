@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.contract.order_builder import MOST_VIOLATIONS, RedoContract
-from connector.contract.rules import LONGEST_ID
+from connector.contract.rules.checks import LONGEST_ID
 from connector.model.errors import InvalidOrder
 from connector.model.texts import is_storable
 from tests.support.redo_orders import document
@@ -27,6 +27,7 @@ ODD: list[Any] = [
     10**4000,
     Decimal("1E+999999"),
     Decimal("1E-999999"),
+    Decimal("9" * 300 + ".555"),
     Decimal("NaN"),
     Decimal("sNaN"),
     Decimal("-Infinity"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connector.contract.order_builder import RedoContract
 from connector.contract.version_checks import suspicions
-from connector.model.orders import Order, OrderKey, WarningKind
+from connector.model.orders import Order, OrderKey
 from tests.support.redo_orders import SEEN_AT, document, documents, full_document, line_item, money, order_of
 
 CONTRACT = RedoContract("UTC", (), "main", frozenset({"outlet"}))
@@ -34,7 +34,7 @@ def protected(name: str) -> dict[str, Any]:
     )
 
 
-def found(before: Order, after: Order) -> list[tuple[WarningKind, str]]:
+def found(before: Order, after: Order) -> list[tuple[str, str]]:
     return [(one.kind, one.message) for one in CONTRACT.suspicions(before.traits, after.traits)]
 
 
@@ -55,7 +55,7 @@ def test_a_product_that_got_another_line_id_is_named_with_both_ids(
 ) -> None:
     for one in (after, after[::-1]):
         warnings = found(with_lines(*before), with_lines(*one))
-        assert [kind for kind, _ in warnings] == [WarningKind.LINE_ITEM_ID_CHANGED] * len(moves)
+        assert [kind for kind, _ in warnings] == ["line_item_id_changed"] * len(moves)
         assert [message.partition(":")[0] for _, message in warnings] == [f"line item {move}" for move in moves]
 
 
@@ -132,7 +132,7 @@ SHIPPING = [{"amountSet": money("5.00"), "taxAmountSet": money("0.40")}]
 )
 def test_a_refund_that_is_gone_or_smaller_is_named(before: list[Any], after: list[Any], words: str) -> None:
     ((kind, message),) = found(refunded(*before), refunded(*after))
-    assert kind is WarningKind.REFUNDS_SHRUNK
+    assert kind == "refunds_shrunk"
     assert message.startswith(words)
 
 
@@ -217,7 +217,7 @@ def test_a_reused_line_item_is_named_with_the_order_that_has_it() -> None:
     order = with_lines(("A", "mug"), ("B", "cup"))
     (shared,) = CONTRACT.line_items(order.traits) & CONTRACT.line_items(with_lines(("B", "hat")).traits)
     (suspicion,) = CONTRACT.reused(order.traits, {shared: OTHER})
-    assert suspicion.kind is WarningKind.LINE_ITEM_ID_REUSED
+    assert suspicion.kind == "line_item_id_reused"
     assert suspicion.message.startswith("line item B is one of order order-9")
 
 
@@ -236,7 +236,7 @@ def test_whatever_passes_the_contract_has_traits_that_can_be_compared(
 ) -> None:
     before, after = order_of(one).traits, order_of(other).traits
     kinds = {suspicion.kind for suspicion in suspicions(before, after)}
-    assert kinds <= {WarningKind.LINE_ITEM_ID_CHANGED, WarningKind.REFUNDS_SHRUNK}
+    assert kinds <= {"line_item_id_changed", "refunds_shrunk"}
     assert suspicions(before, before) == ()
     random.shuffle(one["lineItems"])
     assert order_of(one).traits == before

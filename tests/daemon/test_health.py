@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from psycopg.conninfo import make_conninfo
+from structlog.testing import capture_logs
 
 from connector.daemon import build
 from connector.daemon.health.health import BehindFor, Bounds, Finding, Health, UnchangedFor
@@ -192,6 +193,40 @@ async def test_wal_that_grows_while_nothing_is_decoded_is_told(rig: Rig, monkeyp
         go_on.set()
         await rig.quiet()
         assert (await finding()).state is State.STREAMING
+
+
+async def test_a_start_is_told_as_such_and_no_connection_is_missed_that_there_never_was(rig: Rig) -> None:
+    rig.watchdog = Watchdog(60.0, None)
+    with capture_logs() as logs:
+        await rig.start()
+        await eventually("it is said to run", lambda: states(logs)[-1:] == [State.STREAMING])
+    assert State.DISCONNECTED not in states(logs)
+    await rig.stop()
+
+
+async def test_after_an_outage_of_the_source_nothing_is_called_stalled(rig: Rig) -> None:
+    """What changed meanwhile is old as it comes, and nothing was dealt with for as long."""
+    async with before_the_source(rig) as proxy:
+        await rig.stop()
+        rig.overrides["health"] = {"stalled_after": 5.0}
+        rig.overrides["redo"]["timeout"] = 20.0
+        await rig.start()
+        await rig.quiet()
+        with capture_logs() as logs:
+            await proxy.refuse()
+            proxy.reset()
+            rig.execute("UPDATE oms.order_header SET tag_list = 'meanwhile'")
+            rig.switch(latency_ms=2_000)
+            await eventually("it is away for long", lambda: (rig.facts().sync_lag_seconds or 0.0) > 6.0)
+            await proxy.heal()
+            await green(rig)
+            await eventually("it is said to run", lambda: states(logs)[-1:] == [State.STREAMING])
+        assert State.DISCONNECTED in states(logs)
+        assert State.STALLED not in states(logs)
+
+
+def states(logs: list[Any]) -> list[State]:
+    return [State(line["state"]) for line in logs if line["event"] == "state"]
 
 
 async def test_changes_that_age_although_delivery_is_up_are_told(rig: Rig) -> None:

@@ -69,6 +69,30 @@ async def test_a_changed_mapping_that_is_refused_leaves_the_old_one_at_work(rig:
         assert rig.stored()["1"]["tags"] == ["still here"]
 
 
+async def test_a_refused_mapping_is_told_everywhere_with_its_place_until_it_is_mended(rig: Rig) -> None:
+    lines = rig.mapping.splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "oms.product" in text)
+    place = f"mapping.sql:{line}:{lines[line - 1].index('oms.product') + 1}"
+    async with serving(rig) as served:
+        assert "redo_connector_mapping_refused 0.0" in await served.text("/metrics")
+        (rig.folder / "mapping.sql").write_text(rig.mapping.replace("oms.product", "oms.prodct"))
+
+        async def refused() -> Any:
+            return (await served.facts())["mapping_refused"]
+
+        told = await eventually("it is told", refused)
+        assert told["where"].endswith(place)
+        assert "prodct" in told["problem"]
+        facts = await served.facts()
+        assert facts["state"] == "streaming"
+        assert place in facts["verdict"]
+        assert place in await served.text("/")
+        assert "redo_connector_mapping_refused 1.0" in await served.text("/metrics")
+        (rig.folder / "mapping.sql").write_text(rig.mapping)
+        await served.until("it is taken back", mapping_refused=None)
+        assert "redo_connector_mapping_refused 0.0" in await served.text("/metrics")
+
+
 async def test_a_start_with_a_mapping_that_does_not_fit_reads_the_slot_all_the_same(rig: Rig) -> None:
     """Whoever is called at night restarts first."""
     async with serving(rig):
@@ -82,6 +106,7 @@ async def test_a_start_with_a_mapping_that_does_not_fit_reads_the_slot_all_the_s
             return facts["state"] == "stalled" and "prod_nm" in facts["reason"] and "mapping.sql:" in facts["reason"]
 
         await eventually("it says what is wrong and where", says_where)
+        assert "mapping.sql:" in (await served.facts())["mapping_refused"]["where"]
         rig.execute("DELETE FROM oms.refund_item; UPDATE oms.order_header SET tag_list = 'later'")
         end = rig.wal_end()
         await eventually("the slot keeps moving", lambda: served.flushed(end))

@@ -13,6 +13,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client.parser import text_string_to_metric_families
 
 from connector.status import metric_names as names
+from connector.status.facts import State
 from connector.status.metrics import Metrics
 from deploy.grafana.dashboard import ROWS, rendered
 from tests.deploy.promql import DASHBOARD, dashboard_expressions, panels, rules, selectors
@@ -89,6 +90,19 @@ def test_the_duration_of_a_request_is_shown_over_all_answers_and_by_answer() -> 
     assert {name for name in shown if name.startswith("Duration of a request ")} >= {"Duration of a request A"}
     assert all("sum by (le) (" in text for name, text in shown.items() if "by answer" not in name)
     assert "sum by (le, code) (" in shown["Duration of a request, by answer A"]
+
+
+def test_the_first_row_leads_with_the_lag_and_has_what_waits_for_a_person() -> None:
+    top = min(panel["gridPos"]["y"] for panel in panels())
+    first = [panel["title"] for panel in panels() if panel["gridPos"]["y"] == top]
+    assert first == ["Sync lag", "Verdict", "Alerts firing", "Orders held", "Dead letters", "Stores paused"]
+
+
+def test_the_state_is_a_timeline_with_a_word_and_a_colour_for_every_state() -> None:
+    (state,) = [panel for panel in panels() if panel["type"] == "state-timeline"]
+    (words,) = state["fieldConfig"]["defaults"]["mappings"]
+    assert {word["text"] for word in words["options"].values()} == set(State)
+    assert all(f'state="{word}"' in state["targets"][0]["expr"] for word in State)
 
 
 def test_grafana_is_told_where_prometheus_and_the_dashboard_are() -> None:

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from connector.cli.main import main
+from connector.contract.rules.rule_book import RULES
 from connector.status import metric_names as names
 
 ROOT = Path(__file__).parents[2]
@@ -154,3 +155,19 @@ def test_every_file_and_folder_that_a_page_names_exists(page: Path) -> None:
 def test_paths_are_found_in_text() -> None:
     text = "See `tests/redo/test_client.py`, connector/redo/answers.py. `redo/client.py`, not /etc/connector/x.toml."
     assert named_paths(text) == {"tests/redo/test_client.py", "connector/redo/answers.py", "connector/redo/client.py"}
+
+
+def test_the_table_of_rules_is_what_the_rules_are() -> None:
+    text = (DOCS / "rules.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    assert rows == [
+        [
+            f"`{rule.name}`",
+            rule.broken_by,
+            rule.pushed or ("as it is" if "warn" in rule.modes else "-"),
+            f"`{rule.default}`",
+            ", ".join(f"`{mode}`" for mode in rule.modes if mode != rule.default) or "nothing else",
+            rule.reason,
+        ]
+        for rule in RULES.values()
+    ]

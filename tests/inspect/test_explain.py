@@ -139,6 +139,6 @@ def test_a_table_that_is_only_swept_leads_to_every_order(cli: Cli) -> None:
     cli.set("mapping", sweep_tables=["shop.diary"])
     cli.mapping = cli.mapping.replace("'shelf ' || 100 / o.share", "(SELECT max(d.entry) FROM shop.diary d)")
     use = uses(cli)["d"]
-    assert (use["route"], use["columns"], use["deletes"], use["fan_out"]) == ("sweep", [], "sweep", 6)
+    assert (use["route"], use["columns"], use["deletes"], use["fan_out"]) == ("sweep", [], "reconcile", 6)
     text = cli("explain").out
     assert re.search(r"as d \(line \d+\): after any change of it, every order is looked at; about 6 orders a row", text)

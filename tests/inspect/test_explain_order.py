@@ -7,6 +7,8 @@ import pty
 import re
 import signal
 
+import httpx2 as httpx
+
 from tests.support.fixtures.cli import WITHIN, Cli, LocalRedo, until
 from tests.support.fixtures.postgres import Database
 from tests.support.processes.forked import Forked
@@ -38,6 +40,35 @@ def test_an_order_is_explained_beside_a_running_connector_and_without_one(
     assert (later["running"], later["verdict"]) == (False, "Redo accepted this order as it is now.")
     assert (later["changes"], later["since"]) == ([], None)
     assert later["checkpoint"] == found["checkpoint"]
+
+
+def test_an_order_is_found_by_its_id_at_redo_too(cli: Cli, shop: Database, redo: LocalRedo) -> None:
+    cli.mapping = cli.mapping.replace(
+        "o.id::text AS id", "CASE o.id WHEN 6 THEN '5' ELSE 'W/' || o.id || ' #-2' END AS id"
+    )
+    with shop.connect() as conn:
+        conn.execute("UPDATE shop.orders SET email = 'nobody' WHERE id = 3")
+    daemon = cli.start("run")
+    until("the others are at Redo", lambda: len(redo.orders()) == 5)
+    until("the third is refused", lambda: cli.facts()["dead_letters"].get("invalid") == 1)
+    assert re.search(r"order_refused.* order=3 .*order_id='W/3 #-2'", daemon.said())
+    page = httpx.get(f"http://127.0.0.1:{cli.settings['status']['port']}/orders/W%2F4%20%23-2").text
+    assert "<h1>Order 4 (W/4 #-2)</h1>" in page
+
+    def look(*, running: bool) -> None:
+        assert cli("explain-order", "W/4 #-2").out.startswith(
+            "order 4 (W/4 #-2): Redo accepted this order as it is now."
+        )
+        assert cli("explain-order", "W/3 #-2").out.startswith("order 3 (W/3 #-2): Refused: it breaks Redo's contract")
+        both = cli("explain-order", "5", "--json")
+        assert (both.json["running"], both.json["key"], both.json["also"]) == (running, "5", {"6": "5"})
+        assert "warning: 5: the order with key 6 goes by this name at Redo, too" in both.err
+        assert cli("preview", "W/4 #-2").out.startswith("order 4 (W/4 #-2): unchanged\n")
+        assert [one["key"] for one in cli("preview", "5", "--json").json] == ["5", "6"]
+
+    look(running=True)
+    assert daemon.stop() == 0
+    look(running=False)
 
 
 def test_a_pause_from_the_terminal_is_watched_there(cli: Cli, redo: LocalRedo) -> None:

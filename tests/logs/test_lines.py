@@ -27,6 +27,7 @@ try:
 except LookupError:
     structlog.get_logger("ours").exception("ours")
     logging.getLogger("theirs").error("theirs", exc_info=True)
+structlog.get_logger("ours").info("quiet", order="17", reason=None, next=None, held=0)
 logging.getLogger("theirs").info("chatter")
 logging.getLogger("loud").setLevel(logging.DEBUG)
 logging.getLogger("loud").debug("chatter")
@@ -51,11 +52,21 @@ def logged(form: str) -> str:
     return done.stderr
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_field_that_has_nothing_to_say_is_not_written(form: str) -> None:
+    (line,) = [line for line in logged(form).splitlines() if "quiet" in line]
+    assert "17" in line
+    assert "held" in line
+    assert "reason" not in line
+    assert "next" not in line
+
+
 def test_json_logs_hold_one_object_a_line_whoever_speaks() -> None:
     events = [json.loads(line) for line in logged("json").splitlines()]
     assert [event["event"].split()[0].rpartition("/")[2].split(":")[0] for event in events] == [
         "ours",
         "theirs",
+        "quiet",
         "<string>",
         "Task",
         "crashed",

@@ -68,6 +68,19 @@ def test_a_change_of_an_ignored_path_alone_is_not_sent() -> None:
     assert found.result is Result.UNCHANGED
 
 
+def test_an_order_at_redo_is_warned_of_what_it_breaks_and_one_that_redo_refused_is_not() -> None:
+    unusual = {"customer": document()["customer"] | {"email": "ada@localhost"}}
+    order = CONTRACT.order(document(**unusual), ENTRY.since)
+    there = Remembered(replace(CHECKPOINT, fingerprint=order.fingerprint), None)
+    told = settled(diff(there, **unusual)).settlement.warnings
+    assert told is not None
+    assert [one.kind for one in told] == ["email_unusual"]
+    assert settled(diff(Remembered(CHECKPOINT, None))).settlement.warnings == ()
+    assert settled(diff(there, hidden=True, **unusual)).settlement.warnings is None
+    refused = Remembered(None, replace(LETTER, fingerprint=order.fingerprint))
+    assert settled(diff(refused, **unusual)).settlement.warnings is None
+
+
 def test_a_changed_order_is_delivered() -> None:
     assert isinstance(diff(Remembered(CHECKPOINT, None), tags=["gift"]), Delivery)
 

@@ -88,13 +88,15 @@ def diff(
 
 
 def without_digests(decision: Settled | Delivery) -> Settled | Delivery:
-    """All but what is remembered of the row."""
+    """All but what is remembered of the row. What the order is warned of was remembered with its digest."""
     if isinstance(decision, Delivery):
         return replace(decision, row_digest=b"")
     assert decision.settlement.checkpoint is None or decision.settlement.checkpoint.row_digest in (DIGEST, UNKNOWN)
-    if decision.settlement.checkpoint is not None and decision.settlement.checkpoint.row_digest == DIGEST:
-        return replace(decision, settlement=replace(decision.settlement, checkpoint=None))
-    return decision
+    assert not decision.settlement.warnings
+    settlement = replace(decision.settlement, warnings=None)
+    if settlement.checkpoint is not None and settlement.checkpoint.row_digest == DIGEST:
+        settlement = replace(settlement, checkpoint=None)
+    return replace(decision, settlement=settlement)
 
 
 @given(entries, memories, st.sampled_from([Terms("ignore"), Terms("cancel"), Terms("delete")]), st.booleans())

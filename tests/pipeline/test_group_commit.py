@@ -15,6 +15,7 @@ from connector.pipeline.deliver.group_commit import GroupCommit
 from connector.pipeline.deliveries import Settled
 from connector.pipeline.ports.entries import Arrival, Lane
 from connector.pipeline.ports.records import Settlement
+from connector.pipeline.sweeps.state import Sweeps
 from tests.support.fixtures.connector import eventually
 from tests.support.ledger import entries_taken
 from tests.support.pipeline_context import context_for_test, queue_for_test
@@ -26,7 +27,7 @@ async def test_what_became_of_an_order_is_written_though_the_writer_is_cancelled
 ) -> None:
     store, written = in_file(tmp_path / "connector.db"), list[Settlement]()
     context = context_for_test(store)
-    group_commit = GroupCommit(context, queue_for_test(context), [written.extend])
+    group_commit = GroupCommit(context, queue_for_test(context), Sweeps(context), [written.extend])
     await store.arrive([Arrival(1, 1.0, Lane.LIVE, frozenset({OrderKey("a")}))], [])
     (entry,) = await entries_taken(store, 1, time.time(), frozenset(), tuple(Lane))
     release = threading.Event()

@@ -15,10 +15,14 @@ from connector.pipeline.deliver.failing_orders import FailingOrders
 from connector.pipeline.deliver.sender import Sender
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.deliveries import Action, Delivery, Remembered, Result
+from connector.pipeline.holds.first_fill import FirstFill
+from connector.pipeline.holds.limits import Limits
 from connector.pipeline.holds.manual_pause import ManualPause
+from connector.pipeline.holds.open_holds import OpenHolds
 from connector.pipeline.ports.entries import Entry, Lane
 from connector.pipeline.ports.protocols import Redo
 from connector.pipeline.ports.records import Checkpoint, Settlement
+from connector.pipeline.sweeps.state import Sweeps
 from connector.status.history import History
 from tests.support.ledger import entries_taken
 from tests.support.pipeline_context import context_for_test, queue_for_test
@@ -45,7 +49,8 @@ def sender(redo: Redo, at_once: int) -> tuple[Sender, StoreAdmissions, ManualPau
     context = replace(context_for_test(clock=clock), chronicle=history)
     admissions, queue = StoreAdmissions(at_once, None, clock=clock), queue_for_test(context)
     manual_pause = ManualPause(context, queue, admissions)
-    sending = Sender(context, redo, admissions, FailingOrders(context, queue), manual_pause)
+    first_fill = FirstFill(context, OpenHolds(context, Limits()), Sweeps(context), {})
+    sending = Sender(context, redo, admissions, FailingOrders(context, queue), manual_pause, first_fill)
     return sending, admissions, manual_pause, history
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from connector.checkpoints.store import Checkpoints
 from connector.model.errors import LimitExceeded, OrderUnreadable
@@ -28,8 +29,9 @@ async def test_a_backfill_goes_on_where_it_was_when_the_process_ended(
     await eventually("some pages were walked", lambda: _scanned(rig) >= 10)
     await rig.stop()
     pushed = dict(rig.sandbox.state.pushes)
-    rig.switch(latency_ms=0)
     await rig.start()
+    await eventually("it says how much is left", lambda: 0 < (rig.facts().backfill_remaining or 0) <= 30)
+    rig.switch(latency_ms=0)
     await rig.quiet()
     assert (await rig.verdict()).clean
     again = [key for key, count in rig.sandbox.state.pushes.items() if key in pushed and count > pushed[key] + 1]
@@ -63,6 +65,35 @@ async def test_a_reconcile_repairs_what_redo_should_hold_and_counts_it_as_drift(
     await rig.start()
     await eventually("both were found", lambda: _drift(rig) == 2)
     await eventually("Redo has them", lambda: rig.stored()["1"]["tags"] == rig.stored()["2"]["tags"] == ["unseen"])
+
+
+async def test_what_another_mapping_makes_different_is_no_drift(rig: Rig) -> None:
+    await rig.start()
+    await rig.quiet()
+    await rig.stop()
+    before = rig.sandbox.state.pushes.total()
+    rig.mapping = rig.mapping.replace("ELSE 'store' END AS sales_channel", "ELSE 'shop' END AS sales_channel")
+    rig.overrides = {"guard": {"max_share": 1}}
+    await rig.start()
+    await rig.quiet()
+    last = rig.running.pipeline.sweeps.last
+    assert last is not None
+    assert last.changed == rig.sandbox.state.pushes.total() - before > 0
+    assert _drift(rig) == 0
+
+
+async def test_the_log_tells_what_a_backfill_and_a_comparison_came_to(rig: Rig) -> None:
+    rig.execute("UPDATE oms.order_header SET currency = '???' WHERE ord_id IN (3, 4)")
+    with capture_logs() as logs:
+        await rig.start()
+        await rig.quiet()
+        (done,) = [line for line in logs if line["event"] == "backfill_done"]
+        assert (done["orders"], done["pushed"], done["refused"], done["held"]) == (40, 38, 2, 0)
+        assert done["seconds"] > 0
+        await rig.running.pipeline.control.sweep(SweepKind.RECONCILE)
+        await rig.quiet()
+    (done,) = [line for line in logs if line["event"] == "comparison_done"]
+    assert (done["cause"], done["orders"], done["pushed"], done["changed"]) == ("asked", 40, 0, 0)
 
 
 async def test_a_reconcile_finds_orders_that_left_the_oms_unseen(rig: Rig) -> None:

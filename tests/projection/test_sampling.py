@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
 
 from connector.contract.order_builder import RedoContract
 from connector.inspect.orders.compare_mappings import Answer, MappingReader, answer_pairs
+from connector.inspect.orders.sampling import sample_orders
 from connector.model.orders import OrderKey
+from connector.model.rows import Assembly
 from connector.projection import Assembler, Projection, load
+from connector.projection.assembly import statements
 from tests.support.fixtures.cli import MAPPING
 from tests.support.fixtures.postgres import Database
+from tests.support.slow_mapping import never_in_time
 
 TIMEOUT_MS = 30_000
 
@@ -45,6 +50,72 @@ async def test_a_composite_key_is_taken_once_and_in_its_own_order(shop: Database
     )
     found = await keys(projection, shop, 3)
     assert found == ('["1","1"]', '["1","9"]', '["6","1"]')
+
+
+async def test_the_newest_orders_are_the_last_by_key_the_last_one_first(shop: Database) -> None:
+    with shop.connect() as conn:
+        conn.execute("INSERT INTO shop.item SELECT 1, n, 'mug', 1 FROM generate_series(2, 12) AS n")
+        conn.execute("INSERT INTO shop.note SELECT id, 1, '' FROM shop.orders")
+    one = await projection_of("SELECT o.id FROM shop.orders o", shop)
+    two = await projection_of(
+        "SELECT i.order_id, i.line AS id FROM shop.item i\n-- order_key: shop.item(order_id, line)",
+        shop,
+    )
+    found = []
+    for projection in (one, two):
+        assembler = Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=TIMEOUT_MS)
+        found.append(await assembler.newest(2))
+        await assembler.aclose()
+    assert found == [("6", "5"), ('["6","1"]', '["5","1"]')]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT o.id FROM shop.orders o",
+        "SELECT DISTINCT i.order_id AS id FROM shop.item i\n-- order_key: shop.item(order_id)",
+    ],
+)
+async def test_the_newest_and_the_oldest_of_100000_orders_are_read_from_the_ends_of_an_index(
+    text: str, shop: Database
+) -> None:
+    with shop.connect() as conn:
+        conn.execute("INSERT INTO shop.orders SELECT id, '' FROM generate_series(7, 100000) AS id")
+        conn.execute("INSERT INTO shop.item SELECT id, l, 'mug', 1 FROM shop.orders, generate_series(2, 4) AS l")
+        conn.execute("ANALYZE")
+    projection = await projection_of(text, shop)
+    for query in (statements.last(projection), statements.page(projection, None, continued=False)):
+        with shop.connect() as conn:
+            plan = "\n".join(row[0] for row in conn.execute("EXPLAIN " + query.replace("$1", "400")))
+        assert "Index Only Scan" in plan
+        assert not re.search(r"Seq Scan|Sort|Aggregate", plan), plan
+
+
+async def test_a_sample_is_of_the_newest_the_oldest_and_others_that_the_mapping_has_and_ends_within_bounds(
+    shop: Database,
+) -> None:
+    with shop.connect() as conn:
+        conn.execute("INSERT INTO shop.orders SELECT id, '' FROM generate_series(7, 5000) AS id")
+    assembler = Assembler(
+        await projection_of("SELECT o.id FROM shop.orders o", shop), read_dsn=shop.dsn, statement_timeout_ms=TIMEOUT_MS
+    )
+    batches: list[int] = []
+
+    async def in_mapping(keys: Sequence[OrderKey]) -> list[OrderKey]:
+        batches.append(len(keys))
+        return [key for key in keys if int(key) % 10 == 3]
+
+    found = await sample_orders(assembler, 20, in_mapping)
+    keys = sorted(int(key) for key in found.keys)
+    assert len(keys) == 20
+    assert (keys[0], keys[-1], any(500 < key < 4500 for key in keys)) == (3, 4993, True)
+    none = await sample_orders(assembler, 20, lambda _: _nothing())
+    assert (none.keys, none.looked_at <= 1_300, max(batches) <= 50) == ((), True, True)
+    await assembler.aclose()
+
+
+async def _nothing() -> tuple[OrderKey, ...]:
+    return ()
 
 
 async def test_an_empty_table_has_none(shop: Database) -> None:
@@ -91,3 +162,28 @@ async def test_an_order_that_changes_between_two_readings_is_no_difference_of_th
         await assembler.aclose()
     assert all(one == other and one.order is not None for one, other in pairs.values())
     assert b"shelf 50" in (pairs[OrderKey("3")][0].order or pairs[OrderKey("2")][0].order).body  # type: ignore[union-attr]
+
+
+class Counted(Assembler):
+    """Notes how many orders each query asks for."""
+
+    asked: list[int]
+
+    async def assemble(self, keys: Sequence[OrderKey], largest: int | None = None, *, brief: bool = False) -> Assembly:
+        self.asked.append(len(keys))
+        return await super().assemble(keys, largest, brief=brief)
+
+
+async def test_of_a_mapping_too_slow_for_any_order_only_a_few_are_waited_for(shop: Database) -> None:
+    never_in_time(shop)
+    projection = await projection_of("SELECT o.id, shop.slept(o.id) AS note FROM shop.orders o", shop)
+    assembler = Counted(projection, read_dsn=shop.dsn, statement_timeout_ms=200)
+    assembler.asked = []
+    try:
+        answers = await MappingReader(assembler, RedoContract(), 0.0).answers(
+            [OrderKey(str(key)) for key in range(1, 7)]
+        )
+    finally:
+        await assembler.aclose()
+    assert assembler.asked == [6, 1, 1, 1]
+    assert [key for key, answer in answers.items() if answer.unread] == [str(key) for key in range(1, 7)]

@@ -63,6 +63,7 @@ def refused(path: str | None = None) -> tuple[Problem, ...]:
 
 def test_the_structured_settings_are_the_lists_and_tables() -> None:
     assert STRUCTURED == [
+        "contract.rules",
         "mapping.filtered_tables",
         "mapping.ignore",
         "mapping.sweep_tables",

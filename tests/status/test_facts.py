@@ -9,7 +9,7 @@ import pytest
 
 from connector.model.changes import Lsn, StreamPosition, parse_lsn
 from connector.pipeline.ports.records import Sweep, SweepKind, Tally
-from connector.status.facts import READY_STATES, Facts, State, as_json, duration, ready, size, verdict
+from connector.status.facts import READY_STATES, Facts, MappingRefused, State, as_json, duration, ready, size, verdict
 
 STREAM = StreamPosition(parse_lsn("1/20"), parse_lsn("1/10"), parse_lsn("1/30"), 5.0, True)
 CUT = StreamPosition(Lsn(2), Lsn(1), Lsn(3), 5.0, False)
@@ -77,6 +77,31 @@ def test_every_state_has_a_sentence() -> None:
     assert len({verdict(facts(state)) for state in State}) == len(State)
 
 
+def test_how_far_the_stream_is_behind_is_not_known_while_it_is_cut() -> None:
+    assert facts(position=CUT).replication_lag_bytes is None
+
+
+def test_the_verdict_speaks_of_a_lag_from_a_minute_on() -> None:
+    assert verdict(facts(sync_lag_seconds=59.0)) == "In step with the source."
+    cut = facts(State.DISCONNECTED, CUT, sync_lag_seconds=900.0)
+    assert "Redo may lack what was committed in the last 15 min." in verdict(cut)
+
+
+def test_the_verdict_names_the_place_of_a_refused_mapping_once() -> None:
+    refused = MappingRefused("mapping.sql:12:7", "there is no table oms.prodct", "see `explain`", 1, 900.0)
+    assert verdict(facts(mapping_refused=refused)) == (
+        "In step with the source. The mapping as it is now is refused, the one before stays at work: "
+        "mapping.sql:12:7: there is no table oms.prodct."
+    )
+    broken = facts(State.STALLED, reason="mapping.sql:12:7: there is no table oms.prodct", mapping_refused=refused)
+    assert verdict(broken) == "Stalled, nothing is lost: mapping.sql:12:7: there is no table oms.prodct."
+
+
+def test_the_verdict_names_tables_whose_own_statements_fail() -> None:
+    told = "The OMS's own UPDATEs and DELETEs of public.audit fail because of a publication."
+    assert told in verdict(facts(failing_tables=("public.audit",)))
+
+
 def test_lag_is_never_negative() -> None:
     ahead = StreamPosition(Lsn(30), Lsn(30), Lsn(20), 5.0, True)
     assert facts(position=ahead).replication_lag_bytes == 0
@@ -89,11 +114,13 @@ def test_only_a_running_backfill_has_orders_left() -> None:
     reconcile = Sweep(SweepKind.RECONCILE, "daily", 1, 1, 900.0)
     left = [facts(sweep=sweep, sweep_remaining=7).backfill_remaining for sweep in (running, finished, reconcile, None)]
     assert left == [7, 0, 0, 0]
+    assert facts(sweep=running).backfill_remaining is None
 
 
 def test_json_holds_every_fact_in_plain_types() -> None:
     sweep = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 900.0, cursor="17")
-    body = json.loads(orjson.dumps(as_json(facts(sweep=sweep, tally=Tally(3, 1, 990.0, 5, 1, {"invalid": 2})))))
+    tally = Tally(3, 1, 990.0, 5, 1, {"invalid": 2})
+    body = json.loads(orjson.dumps(as_json(facts(counted=True, sweep=sweep, tally=tally))))
     assert body["state"] == "streaming"
     assert (body["ready"], body["connected"]) == (True, True)
     assert (body["received_lsn"], body["flush_lsn"], body["server_lsn"]) == ("1/20", "1/10", "1/30")
@@ -102,6 +129,10 @@ def test_json_holds_every_fact_in_plain_types() -> None:
     assert body["dead_letters"] == {"invalid": 2}
     assert body["sweep"]["kind"] == "backfill"
     assert body["counts"] == {"pushed": 0, "unchanged": 0, "rejected": 0, "invalid": 0, "missing": 0}
+
+
+def test_json_has_no_age_of_what_waits_while_that_cannot_be_counted() -> None:
+    assert as_json(facts(tally=Tally(3, 1, 990.0, 5, 1, {})))["oldest_affected_age_seconds"] is None
 
 
 def test_json_without_a_stream_has_no_positions() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,6 +17,7 @@ from connector.status.metrics import Metrics
 
 PROMISED = {
     "redo_connector_state": ("gauge", {"state"}),
+    "redo_connector_sync_lag_seconds": ("gauge", set()),
     "redo_connector_leader": ("gauge", set()),
     "redo_connector_replication_lag_bytes": ("gauge", set()),
     "redo_connector_replication_lag_seconds": ("gauge", set()),
@@ -26,6 +28,8 @@ PROMISED = {
     "redo_connector_slot_seconds_to_limit": ("gauge", set()),
     "redo_connector_wal_budget_bytes": ("gauge", set()),
     "redo_connector_stalled_parts": ("gauge", set()),
+    "redo_connector_mapping_refused": ("gauge", set()),
+    "redo_connector_oms_failing_tables": ("gauge", set()),
     "redo_connector_stream_gaps_total": ("counter", {"cause"}),
     "redo_connector_affected_orders": ("gauge", set()),
     "redo_connector_oldest_affected_age_seconds": ("gauge", set()),
@@ -148,7 +152,9 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
     metrics.update(
         facts(
             position=StreamPosition(Lsn(900), Lsn(800), Lsn(1000), 0.0, True),
+            sync_lag_seconds=75.5,
             replication_lag_seconds=1.5,
+            counted=True,
             slot_retained_bytes=4096,
             slot_safe_bytes=8192,
             wal_budget_bytes=10_000,
@@ -164,6 +170,7 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
         )
     )
     expected = {
+        "sync_lag_seconds": 75.5,
         "replication_lag_bytes": 200,
         "replication_lag_seconds": 1.5,
         "slot_retained_wal_bytes": 4096,
@@ -188,11 +195,24 @@ def test_gauges_show_the_facts(metrics: Metrics) -> None:
 
 def test_what_is_not_known_is_not_a_number(metrics: Metrics) -> None:
     metrics.update(facts())
-    unknown = ("replication_lag_bytes", "replication_lag_seconds", "slot_safe_wal_bytes")
-    for name in (*unknown, "slot_seconds_to_limit", "wal_budget_bytes"):
+    lags = ("sync_lag_seconds", "replication_lag_bytes", "replication_lag_seconds", "oldest_affected_age_seconds")
+    counts = ("affected_orders", "held_orders", "failing_orders", "backfill_remaining_orders")
+    for name in (*lags, *counts, "slot_safe_wal_bytes", "slot_seconds_to_limit", "wal_budget_bytes"):
         reading = value(metrics, f"redo_connector_{name}")
         assert reading is not None
         assert math.isnan(reading)
+    letters = [value(metrics, "redo_connector_dead_letters", reason=reason) for reason in names.DEAD_LETTER_REASONS]
+    assert all(reading is not None and math.isnan(reading) for reading in letters)
+
+
+def test_what_was_last_counted_is_not_shown_once_it_cannot_be_counted_any_more(metrics: Metrics) -> None:
+    counted = facts(counted=True, tally=Tally(12, 1, 940.0, 100, 2, {"rejected": 3}), held_orders=6)
+    metrics.update(counted)
+    assert value(metrics, "redo_connector_dead_letters", reason="rejected") == 3
+    metrics.update(replace(counted, counted=False))
+    shown = [value(metrics, f"redo_connector_{name}") for name in ("affected_orders", "held_orders")]
+    shown.append(value(metrics, "redo_connector_dead_letters", reason="rejected"))
+    assert all(reading is not None and math.isnan(reading) for reading in shown)
 
 
 def test_exactly_one_state_is_the_present_one(metrics: Metrics) -> None:
@@ -213,6 +233,6 @@ def test_a_pause_shows_its_reason_and_goes(metrics: Metrics) -> None:
 
 
 def test_a_cleared_dead_letter_leaves_the_gauge(metrics: Metrics) -> None:
-    metrics.update(facts(tally=Tally(0, 0, None, 0, 0, {"rejected": 3})))
-    metrics.update(facts())
+    metrics.update(facts(counted=True, tally=Tally(0, 0, None, 0, 0, {"rejected": 3})))
+    metrics.update(facts(counted=True))
     assert value(metrics, "redo_connector_dead_letters", reason="rejected") == 0

@@ -44,11 +44,11 @@ class Library:
         self.story_now = STORY
         self.broken = False
 
-    async def story(self, key: OrderKey) -> OrderStory:
-        self.asked.append(key)
+    async def story(self, name: str) -> OrderStory:
+        self.asked.append(name)
         if self.broken:
             raise CheckpointsUnwritable("the disk is full")
-        return replace(self.story_now, key=key)
+        return replace(self.story_now, key=name)
 
     async def remembered(self, key: OrderKey, projection: OrderPreview) -> OrderStory:
         if self.broken:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from psycopg.conninfo import make_conninfo
 
-from tests.support.fixtures.cli import Cli, Daemon, LocalRedo, until
+from tests.support.fixtures.cli import Cli, Daemon, LocalRedo, started, until
 from tests.support.fixtures.page import Visit, browser, close_visit, open_visit
 from tests.support.fixtures.postgres import Database
 
@@ -183,6 +183,22 @@ def test_a_mapping_that_fits_no_longer_is_told_as_stalled_and_a_slow_redo_as_cat
     visit.shot("catching-up")
 
 
+def test_a_mapping_that_is_refused_is_told_with_its_place_until_it_is_mended(visit: Visit, cli: Cli) -> None:
+    visit.go()
+    visit.headline("Delivering")
+    expect(visit.page.locator("#said .lag")).to_contain_text("Sync lag 0 s Redo has all that was committed")
+    mapping = cli.folder / "mapping.sql"
+    mapping.write_text(cli.mapping.replace("n.body", "n.bodice"))
+    refused = visit.page.locator("#said .note.bad")
+    expect(refused).to_contain_text(re.compile(r"The mapping was refused at .* UTC: \S*mapping\.sql:\d+"))
+    expect(refused).to_contain_text("bodice")
+    visit.headline("Delivering")
+    visit.accessible()
+    visit.shot("mapping-refused")
+    mapping.write_text(cli.mapping)
+    expect(refused).to_have_count(0)
+
+
 def test_a_change_of_an_unlikely_size_is_held_until_somebody_approves_it_and_a_connector_that_ended_is_told(
     browser: Browser, cli: Cli, shop: Database, redo: LocalRedo
 ) -> None:
@@ -257,6 +273,7 @@ def test_a_start_a_first_fill_a_lost_database_and_an_end_are_verdicts(
     with shut(shop):
         visit.headline("Disconnected from the OMS database")
         expect(visit.page.locator("#said")).to_contain_text("nothing is lost")
+        expect(visit.page.locator("#said .lag")).to_contain_text(re.compile(r"Sync lag [1-9]\d* s"))
         visit.accessible()
         visit.shot("disconnected")
     visit.headline("Delivering")
@@ -269,3 +286,31 @@ def test_a_start_a_first_fill_a_lost_database_and_an_end_are_verdicts(
     assert redo.orders()["1"]["lineItems"][0]["quantity"] == 9
     visit.expected = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE")
     close_visit(visit)
+
+
+def test_orders_are_shown_by_key_and_id_and_a_refused_first_fill_is_held(
+    browser: Browser, cli: Cli, shop: Database, redo: LocalRedo
+) -> None:
+    change(shop, "INSERT INTO shop.orders SELECT id, 'nobody' FROM generate_series(7, 1500) AS id")
+    change(shop, "INSERT INTO shop.item SELECT id, 1, 'mug', 2 FROM shop.orders WHERE id > 6")
+    cli.mapping = cli.mapping.replace("o.id::text AS id", "'W/' || o.id || ' #-2' AS id")
+    cli.set("status", token=TOKEN)
+    daemon = started(cli)
+    until("the rest is held", lambda: cli.facts()["held_orders"] > 300 and not cli.facts()["affected"])
+    visit = open_visit(browser, f"http://127.0.0.1:{cli.settings['status']['port']}")
+    sign_in(visit)
+    visit.headline("Held: nearly all orders of the first fill are refused")
+    held = visit.page.get_by_role("region", name="Held for approval")
+    expect(held).to_contain_text("of the first fill that were not looked at, because: ")
+    expect(held).to_contain_text("because customer.email: must be an email address")
+    key = cli.facts()["dead_letter_groups"][0]["samples"][0]
+    expect(visit.page.get_by_role("region", name="Refused orders")).to_contain_text(f"{key} (W/{key} #-2)")
+    visit.accessible()
+    visit.shot("first-fill-held")
+    visit.page.get_by_label("Order key or id").fill(f"W/{key} #-2")
+    visit.page.get_by_role("button", name="Find").click()
+    expect(visit.page.locator("h1")).to_have_text(f"Order {key} (W/{key} #-2)")
+    visit.accessible()
+    visit.shot("order-by-id")
+    close_visit(visit)
+    assert daemon.stop() == 0

@@ -25,6 +25,8 @@ WELL = Facts(
     started_at=900.0,
     version="1.2.3",
     position=StreamPosition(Lsn(1), Lsn(1), Lsn(2_001), 0.0, True),
+    sync_lag_seconds=10.0,
+    counted=True,
     tally=Tally(4_321, 0, 990.0, 10, 0, {}),
 )
 PAUSED = Facts(
@@ -91,6 +93,7 @@ async def test_the_page_tells_the_verdict_and_the_numbers(client: httpx.AsyncCli
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "Delivering: Redo is in step with the OMS" in answer.text
     assert "4,321 changes are waiting" in answer.text
+    assert "Sync lag <b>10 s</b>" in answer.text
     assert "<b>4,321</b>" in answer.text
     assert "<b>2.0 kB</b>" in answer.text
     assert "<form" not in answer.text.replace('<form class="find"', "")

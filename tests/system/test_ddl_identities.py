@@ -197,6 +197,9 @@ async def test_without_leave_to_mend_a_gap_is_compared_once_and_again_when_the_d
         fails = await eventually(
             "the DBA is told", lambda: next((e for e in scenario.logs if e["event"] == "oms_statements_fail"), None)
         )
+        shown = scenario.parts.facts_collector.facts
+        assert shown().failing_tables == ("bazaar.item",)
         await scenario.ddl(fails["next"].removeprefix("let a DBA run: "))
         with database.connect() as conn:
             conn.execute("UPDATE bazaar.item SET qty = 3")
+        await eventually("it is seen that it is over", lambda: shown().failing_tables == ())

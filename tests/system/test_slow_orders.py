@@ -182,7 +182,7 @@ async def test_a_query_that_somebody_cancels_is_tried_again_and_is_no_orders_fau
 async def test_previews_and_comparisons_name_a_slow_order_and_go_on(rig: Rig) -> None:
     rig.execute("INSERT INTO orders SELECT n, CASE n WHEN 2 THEN 60000 ELSE 0 END FROM generate_series(1, 3) AS n")
     rig.overrides = {"source": {"statement_timeout": 0.5}}
-    found = {one["key"]: one for one in await preview(rig.settings(), ["1", "2", "3"], 3)}
+    found = {one["key"]: one for one in (await preview(rig.settings(), ["1", "2", "3"], 3)).orders}
     assert [found[key]["verdict"] for key in ("1", "2", "3")] == ["new", "unreadable", "new"]
     assert "takes longer than source.statement_timeout (0.5 s)" in found["2"]["problems"][0]
     projection = await load_projection(rig.settings())

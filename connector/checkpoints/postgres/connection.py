@@ -47,6 +47,7 @@ _SESSION: Final = {
     "enable_mergejoin": "off",
 }
 
+_OLDER: Final = "an older version made it: start `redo-connector run` of this version, which upgrades it"
 _HINTS: Final = {
     "53100": "the disk there is full: free space, the connector goes on by itself",
     "25006": "it takes no writes (a standby, or set read-only): name the primary, the connector goes on by itself",
@@ -55,6 +56,8 @@ _HINTS: Final = {
     "53300": "it has no connection left: raise max_connections, or end other sessions there",
     "3D000": "create that database, or name another one",
     "42501": "grant the connector's role what docs/security.md lists for the checkpoint database",
+    "42703": _OLDER,
+    "42P01": _OLDER,
     "28P01": "check the user and password",
     "28000": "check the user, pg_hba.conf and TLS settings",
 }

@@ -14,10 +14,9 @@ from connector.checkpoints.postgres.connection import describe
 from connector.checkpoints.statements import script, tables
 from connector.model.errors import ConfigurationError, Problem
 
-MIGRATIONS: Final = (
-    tables("schema.sql", "postgres") + tables("requests.sql", "postgres") + script("schema_postgres.sql"),
-)
-"""One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
+SCHEMA: Final = tables("schema.sql", "postgres") + tables("requests.sql", "postgres") + script("schema_postgres.sql")
+UPGRADES: Final = (tables("upgrade_2.sql", "postgres") + script("upgrade_2_postgres.sql"),)
+"""From each version to the next, the first from 1 to 2. SCHEMA is what they lead to."""
 
 _PROGRAM: Final = "redo-connector"
 
@@ -28,6 +27,11 @@ SELECT count(*), count(*) FILTER (WHERE relname = 'store' AND (SELECT count(*) F
   WHERE attrelid = pg_class.oid AND attname IN ('one', 'program', 'version') AND NOT attisdropped) = 3)
 FROM pg_class WHERE relnamespace = %s AND relkind IN ('r', 'p', 'v', 'm', 'f')
 """
+
+
+def newest() -> int:
+    """The version of SCHEMA."""
+    return len(UPGRADES) + 1
 
 
 def version_of(connection: Connection[Any], address: Address) -> int | None:
@@ -44,10 +48,9 @@ def version_of(connection: Connection[Any], address: Address) -> int | None:
     if found is None or found[0] != _PROGRAM:
         what = f"the schema {address.schema} holds tables, but is not a checkpoint store"
         raise ConfigurationError([Problem(what, "name another schema: checkpoints.postgres_schema", SETTING)])
-    if found[1] > len(MIGRATIONS):
+    if found[1] > newest():
         what = (
-            f"{describe(address)} was written by a newer redo-connector"
-            f" (schema {found[1]}, this one knows {len(MIGRATIONS)})"
+            f"{describe(address)} was written by a newer redo-connector (schema {found[1]}, this one knows {newest()})"
         )
         hint = "run that newer version, or name another schema: checkpoints.postgres_schema"
         raise ConfigurationError([Problem(what, hint, SETTING)])
@@ -55,13 +58,14 @@ def version_of(connection: Connection[Any], address: Address) -> int | None:
 
 
 def migrate(connection: Connection[Any], address: Address) -> None:
-    """Make the schema where there is none, and apply what is missing, each script in its own transaction. Under the
-    writer's lock. Raises ConfigurationError as `version_of` does, and psycopg.Error."""
+    """Make the schema where there is none, and apply the upgrades that are missing, each in its own transaction. Under
+    the writer's lock. Raises ConfigurationError as `version_of` does, and psycopg.Error."""
     version = version_of(connection, address)
     if version is None:
         # Not IF NOT EXISTS: that needs the privilege even where the schema exists.
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(address.schema)))
-    for number, statements in enumerate(MIGRATIONS[version or 0 :], start=(version or 0) + 1):
+    missing = enumerate(UPGRADES[version - 1 :], start=version + 1) if version else [(newest(), SCHEMA)]
+    for number, statements in missing:
         with connection.transaction():
             connection.execute(statements.encode())
             connection.execute("DELETE FROM store")

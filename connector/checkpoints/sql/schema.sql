@@ -1,4 +1,4 @@
--- Version 1 of the checkpoint store, in the words of both engines: `connector.checkpoints.statements.tables` puts it
+-- The checkpoint store, in the words of both engines: `connector.checkpoints.statements.tables` puts it
 -- into those of one. What only one of them has is in `schema_sqlite.sql` and `schema_postgres.sql`.
 -- Times are seconds since 1970. Text compares by bytes, so that keys have the order that Python gives them: COLLATE "C"
 -- says so to Postgres, SQLite does it anyway.
@@ -81,9 +81,11 @@ CREATE TABLE dead_letter (
   status       integer,
   cause        text NOT NULL,
   store_id     text COLLATE "C" NOT NULL,
-  letter_group text COLLATE "C" NOT NULL
+  letter_group text COLLATE "C" NOT NULL,
+  order_id     text COLLATE "C" NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX dead_letter_reason ON dead_letter (reason);
+CREATE INDEX dead_letter_order_id ON dead_letter (order_id);
 
 -- Places at which Redo holds an order beside the checkpoint's.
 CREATE TABLE leftover (
@@ -146,8 +148,10 @@ CREATE TABLE held (
   spread  bigint NOT NULL,
   fields  text COLLATE "C" NOT NULL,
   since   float8 NOT NULL,
-  confirm boolean NOT NULL
+  confirm boolean NOT NULL,
+  order_id text COLLATE "C" NOT NULL DEFAULT ''
 );
+CREATE INDEX held_order_id ON held (order_id);
 CREATE INDEX held_spread ON held (hold, spread);
 CREATE INDEX held_since ON held (hold, since);
 CREATE INDEX held_fields ON held (hold, fields);

@@ -2,7 +2,7 @@
 
 -- It has all that a list of groups shows.
 CREATE INDEX dead_letter_group ON dead_letter (letter_group, key, attempts, first_seen, last_seen, store_id);
-CREATE INDEX warning_kind ON warning (kind);
+CREATE INDEX warning_kind ON warning (kind, last_seen, key);
 
 CREATE TRIGGER held_made AFTER INSERT ON held BEGIN
   UPDATE hold SET orders = orders + 1, ended = 0 WHERE number = NEW.hold;

@@ -232,6 +232,13 @@ WHERE key = ANY (:keys) AND NOT missing AND fingerprint <> :unknown AND row_dige
 -- name: checkpoint_page
 SELECT key FROM checkpoint WHERE NOT missing AND key > :after ORDER BY key LIMIT :limit
 
+-- name: orders_of_ids
+-- Under which keys orders are known that have, had or were to get these ids at Redo.
+SELECT order_id, key FROM checkpoint WHERE order_id = ANY (:order_ids)
+UNION SELECT order_id, key FROM leftover WHERE order_id = ANY (:order_ids)
+UNION SELECT order_id, key FROM dead_letter WHERE order_id = ANY (:order_ids)
+UNION SELECT order_id, key FROM held WHERE order_id = ANY (:order_ids)
+
 -- name: checkpoint_sample
 SELECT key FROM checkpoint WHERE NOT missing ORDER BY random() LIMIT :limit
 
@@ -354,13 +361,13 @@ SELECT number FROM hold WHERE number = ANY (:numbers)
 SELECT state, CAST(sum(orders) AS bigint), count(*) FROM hold WHERE NOT ended AND orders > 0 GROUP BY state
 
 -- name: held_put
--- rows: key, hold, spread, fields, since, confirm
+-- rows: key, hold, spread, fields, since, confirm, order_id
 INSERT INTO held {rows}
-ON CONFLICT (key) DO UPDATE SET hold = excluded.hold, fields = excluded.fields,
+ON CONFLICT (key) DO UPDATE SET hold = excluded.hold, fields = excluded.fields, order_id = excluded.order_id,
   since = least(held.since, excluded.since), confirm = held.confirm OR excluded.confirm
 
 -- name: held_spread
-SELECT key, since, confirm FROM held WHERE hold = :number ORDER BY spread LIMIT :limit
+SELECT key, since, confirm, order_id FROM held WHERE hold = :number ORDER BY spread LIMIT :limit
 
 -- name: held_fields
 SELECT fields, count(*) FROM held WHERE hold = :number GROUP BY fields
@@ -375,7 +382,8 @@ INSERT INTO dead_letter {rows}
 ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, message = excluded.message, paths = excluded.paths,
   fingerprint = excluded.fingerprint, last_seen = excluded.last_seen,
   attempts = dead_letter.attempts + excluded.attempts, status = excluded.status, cause = excluded.cause,
-  store_id = excluded.store_id, letter_group = excluded.letter_group
+  store_id = excluded.store_id, letter_group = excluded.letter_group,
+  order_id = CASE WHEN excluded.order_id = '' THEN dead_letter.order_id ELSE excluded.order_id END
 
 -- name: letter_forget_unplaced
 -- Orders that Redo refused, nobody knows where.
@@ -395,7 +403,7 @@ FROM dead_letter GROUP BY letter_group
 -- name: letter_samples
 -- rows: name
 SELECT rows.name, part.* FROM rows CROSS JOIN LATERAL (
-  SELECT key, reason, cause FROM dead_letter WHERE dead_letter.letter_group = rows.name ORDER BY key LIMIT :limit
+  SELECT key, reason, cause, order_id FROM dead_letter WHERE dead_letter.letter_group = rows.name ORDER BY key LIMIT :limit
 ) AS part
 
 -- name: letter_keys
@@ -405,7 +413,7 @@ SELECT key FROM dead_letter WHERE key > :after ORDER BY key LIMIT :limit
 SELECT key FROM dead_letter WHERE letter_group = :name AND key > :after ORDER BY key LIMIT :limit
 
 
--- Warnings: suspicions about orders that were pushed nevertheless.
+-- Warnings: rules that orders break which were pushed nevertheless.
 
 -- name: warning_add
 -- rows: key, kind, message, first_seen, last_seen, times
@@ -413,10 +421,12 @@ INSERT INTO warning {rows}
 ON CONFLICT (key, kind) DO UPDATE SET message = excluded.message, last_seen = excluded.last_seen,
   times = warning.times + excluded.times
 
+-- name: warning_outdated
+DELETE FROM warning WHERE key = ANY (:keys) AND last_seen < :now AND kind <> ALL (:events)
+
 -- name: warning_forget_oldest
--- The limit is there because SQLite knows no OFFSET without one.
-DELETE FROM warning WHERE (key, kind) IN (
-  SELECT key, kind FROM warning ORDER BY last_seen DESC, key DESC, kind DESC LIMIT 1000000000 OFFSET :kept)
+DELETE FROM warning WHERE kind = :kind AND (last_seen, key) <= (
+  SELECT last_seen, key FROM warning WHERE kind = :kind ORDER BY last_seen DESC, key DESC LIMIT 1 OFFSET :kept)
 
 -- name: warning_latest
 SELECT key, kind, message, first_seen, last_seen, times FROM warning

@@ -26,6 +26,7 @@ _HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.PermissionsError, "this user may not use the file: check the owner and mode of it and its folder"),
     (apsw.CantOpenError, "it can't be opened: check that the folder exists and is writable for this user"),
     (apsw.BusyError, "another program keeps the file locked: end that program"),
+    (apsw.SQLError, "an older version made it: start `redo-connector run` of this version, which upgrades it"),
     (apsw.IOError, "the disk fails or has no space left: check the disk, the connector goes on by itself"),
 )
 

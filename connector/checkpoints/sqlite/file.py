@@ -12,7 +12,7 @@ from connector.checkpoints.sqlite.engine import unwritable
 from connector.checkpoints.sqlite.file_hold import FileHold
 from connector.checkpoints.sqlite.file_system import network_file_system
 from connector.checkpoints.sqlite.integrity import AT_START, BY_CHECK, refuse_damaged
-from connector.checkpoints.sqlite.migrations import MIGRATIONS, migrate, not_ours, refuse_foreign
+from connector.checkpoints.sqlite.migrations import migrate, newest, not_ours, refuse_foreign
 from connector.model.errors import ConfigurationError, Problem
 
 _SETTING: Final = "checkpoints.url"
@@ -68,7 +68,7 @@ def open_reader(path: Path, *, check: bool = False) -> apsw.Connection:
         connection.set_busy_timeout(5_000)
         connection.pragma("temp_store", "memory")
         version = refuse_foreign(connection, path)
-        if check and version == len(MIGRATIONS):
+        if check and version == newest():
             refuse_damaged(connection, path, open_memory(), BY_CHECK)
     except apsw.NotADBError as error:
         raise ConfigurationError([not_ours(path)]) from error

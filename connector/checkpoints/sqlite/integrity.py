@@ -11,6 +11,12 @@ import apsw
 
 from connector.checkpoints.sqlite.engine import TEXT, damaged
 
+_SCHEMA: Final = """
+SELECT name, CASE type WHEN 'table' THEN
+  (SELECT json_group_array(json_array(name, type, "notnull", dflt_value, pk)) FROM pragma_table_info(made.name))
+  ELSE sql END
+FROM sqlite_schema AS made
+"""
 _STEPS: Final = 10_000
 """Instructions of SQLite's virtual machine between looks at the time."""
 
@@ -53,7 +59,8 @@ def refuse_damaged(connection: apsw.Connection, path: Path, memory: apsw.Connect
 
 
 def _schema(connection: apsw.Connection) -> set[tuple[str, str | None]]:
-    return set(connection.execute("SELECT name, sql FROM sqlite_schema"))
+    """Names and definitions. Of a table its columns: ALTER TABLE writes them otherwise than CREATE TABLE."""
+    return set(connection.execute(_SCHEMA))
 
 
 def _tables(connection: apsw.Connection) -> list[str]:

@@ -17,8 +17,14 @@ from connector.model.errors import ConfigurationError, Problem
 APPLICATION_ID: Final = 0x5245444F
 """`REDO` in ASCII: https://www.sqlite.org/pragma.html#pragma_application_id"""
 
-MIGRATIONS: Final = (tables("schema.sql", "sqlite") + script("schema_sqlite.sql"),)
-"""One script a version, oldest first. A script that was released never changes; the next one alters what it made."""
+SCHEMA: Final = tables("schema.sql", "sqlite") + script("schema_sqlite.sql")
+UPGRADES: Final = (tables("upgrade_2.sql", "sqlite") + script("upgrade_2_sqlite.sql"),)
+"""From each version to the next, the first from 1 to 2. SCHEMA is what they lead to."""
+
+
+def newest() -> int:
+    """The version of SCHEMA."""
+    return len(UPGRADES) + 1
 
 
 def refuse_foreign(connection: apsw.Connection, path: Path) -> int:
@@ -28,8 +34,8 @@ def refuse_foreign(connection: apsw.Connection, path: Path) -> int:
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if application_id != APPLICATION_ID and (application_id or version or tables):
         raise ConfigurationError([not_ours(path)])
-    if version > len(MIGRATIONS):
-        what = f"{path} was written by a newer redo-connector (schema {version}, this one knows {len(MIGRATIONS)})"
+    if version > newest():
+        what = f"{path} was written by a newer redo-connector (schema {version}, this one knows {newest()})"
         raise ConfigurationError([Problem(what, "run that newer version, or name another file", "checkpoints.url")])
     return int(version)
 
@@ -41,9 +47,13 @@ def not_ours(path: Path) -> Problem:
 
 
 def migrate(connection: apsw.Connection, path: Path) -> None:
-    """Apply what is missing, each script in its own transaction. Raises ConfigurationError as `refuse_foreign` does."""
+    """Make the schema, or apply the upgrades that are missing, each in its own transaction.
+
+    Raises ConfigurationError as `refuse_foreign` does.
+    """
     version = refuse_foreign(connection, path)
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+    missing = enumerate(UPGRADES[version - 1 :], start=version + 1) if version else [(newest(), SCHEMA)]
+    for number, statements in missing:
         with transaction(connection):
             connection.execute(statements)
             connection.execute(f"PRAGMA user_version = {number}")

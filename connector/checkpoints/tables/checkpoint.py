@@ -70,6 +70,14 @@ def owners(session: Session, places: Sequence[Place]) -> Mapping[Place, tuple[Or
     return found
 
 
+def of_order_ids(session: Session, order_ids: Sequence[str]) -> Mapping[str, tuple[OrderKey, ...]]:
+    """The keys of orders known by each id at Redo, in key order; none for an id that nothing is known of."""
+    found: dict[str, tuple[OrderKey, ...]] = {}
+    for order_id, key in sorted(session.rows("orders_of_ids", order_ids=[*order_ids])):
+        found[order_id] = (*found.get(order_id, ()), key)
+    return found
+
+
 def displaced(session: Session, settlements: Sequence[Settlement]) -> list[Settlement]:
     """After these were stored: settlements that forget who had the places before."""
     gone = []

@@ -58,19 +58,20 @@ def _group(
     samples: Sequence[Any], group: str, orders: int, attempts: int, first_seen: float, last_seen: float, stores: str
 ) -> LetterGroup:
     # Beside a writer the group may be gone between the two questions.
-    reason, cause = samples[0][1:] if samples else ("", "")
-    some = tuple(key for key, _, _ in samples)
+    reason, cause = samples[0][1:3] if samples else ("", "")
+    some = tuple(key for key, *_ in samples)
+    ids = {key: order_id for key, *_, order_id in samples if order_id}
     named = tuple(sorted(store for store in orjson.loads(stores) if store))
-    return LetterGroup(group, reason, cause, orders, attempts, first_seen, last_seen, some, named)
+    return LetterGroup(group, reason, cause, orders, attempts, first_seen, last_seen, some, named, ids)
 
 
 def _row(letter: DeadLetter) -> tuple[Any, ...]:
     paths, group = orjson.dumps(letter.paths).decode(), letter_group(letter.reason, letter.cause)
     what = (letter.key, letter.reason, letter.message, paths, letter.fingerprint)
     seen = (letter.first_seen, letter.last_seen, letter.attempts, letter.status)
-    return (*what, *seen, letter.cause, letter.store_id, group)
+    return (*what, *seen, letter.cause, letter.store_id, group, letter.order_id)
 
 
 def _letter(row: Sequence[Any]) -> DeadLetter:
-    key, reason, message, paths, *rest, _ = row
-    return DeadLetter(key, reason, message, tuple(orjson.loads(paths)), *rest)
+    key, reason, message, paths, *seen, _, order_id = row
+    return DeadLetter(key, reason, message, tuple(orjson.loads(paths)), *(*seen, order_id))

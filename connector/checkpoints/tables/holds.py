@@ -60,15 +60,15 @@ def summarise(session: Session, number: int, samples: int) -> HoldSummary | None
     fields: Counter[str] = Counter()
     for names, orders in session.rows("held_fields", number=number):
         fields.update(dict.fromkeys(orjson.loads(names), orders))
-    some = tuple(key for key, _, _ in session.rows("held_spread", number=number, limit=samples))
-    return HoldSummary(hold, dict(fields), some)
+    some = {key: order_id for key, *_, order_id in session.rows("held_spread", number=number, limit=samples)}
+    return HoldSummary(hold, dict(fields), tuple(some), {key: found for key, found in some.items() if found})
 
 
 def release(session: Session, number: int, arrival: Arrival, limit: int) -> int:
     """Move orders into the ledger. Returns how many."""
-    rows = session.rows("held_spread", number=number, limit=limit)
+    rows = [row[:3] for row in session.rows("held_spread", number=number, limit=limit)]
     ledger.put_back(session, arrival, rows)
-    session.run("held_forget", keys=[key for key, _, _ in rows])
+    session.run("held_forget", keys=[key for key, *_ in rows])
     session.run("hold_end", number=number)
     return len(rows)
 
@@ -76,13 +76,14 @@ def release(session: Session, number: int, arrival: Arrival, limit: int) -> int:
 def by_key(rows: Iterable[Sequence[Any]]) -> Mapping[OrderKey, Held]:
     """Rows of the table as records."""
     return {
-        key: Held(number, tuple(orjson.loads(fields)), since, bool(confirm))
-        for key, number, _, fields, since, confirm in rows
+        key: Held(number, tuple(orjson.loads(fields)), since, bool(confirm), order_id)
+        for key, number, _, fields, since, confirm, order_id in rows
     }
 
 
 def _held_row(key: OrderKey, held: Held) -> tuple[Any, ...]:
-    return key, held.hold, _spread(key), orjson.dumps(held.fields).decode(), held.since, held.confirm
+    fields = orjson.dumps(held.fields).decode()
+    return key, held.hold, _spread(key), fields, held.since, held.confirm, held.order_id
 
 
 def _spread(key: OrderKey) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from connector.checkpoints.engine import Session
-from connector.model.orders import OrderKey, WarningKind
+from connector.model.orders import EVENTS, OrderKey
 from connector.pipeline.ports.entries import BLAMED, Commit
 from connector.pipeline.ports.holds import HoldState
 from connector.pipeline.ports.records import Settlement, Sweep, SweepKind, Tally, Warned
@@ -17,7 +17,9 @@ SWEEPS_KEPT: Final = 500
 """The latest so many finished sweeps are remembered."""
 
 WARNINGS_KEPT: Final = 10_000
-"""The latest so many are remembered."""
+"""The latest so many of each kind are remembered."""
+WARNINGS_STEP: Final = 1_000
+"""After so many new ones the oldest are forgotten: finding them takes milliseconds."""
 
 _SWEEP_NOTE: Final = "sweep"
 
@@ -85,18 +87,28 @@ def tally(session: Session) -> Tally:
     )
 
 
-def warn(session: Session, settlements: Sequence[Settlement], now: float) -> None:
-    """Remember what was suspicious."""
+def warn(session: Session, settlements: Sequence[Settlement], now: float) -> int:
+    """Remember what accepted orders are warned of, and forget what they no longer are, or that they are gone. Returns
+    how many warnings came."""
     found: dict[tuple[OrderKey, str], tuple[str, int]] = {}
     for one in settlements:
-        for suspicion in one.warnings:
-            name = (one.entry.key, suspicion.kind.value)
+        for suspicion in one.warnings or ():
+            name = (one.entry.key, suspicion.kind)
             found[name] = (suspicion.message, found.get(name, ("", 0))[1] + 1)
     if found:
         session.run_rows("warning_add", [(*name, text, now, now, times) for name, (text, times) in found.items()])
-        session.run("warning_forget_oldest", kept=WARNINGS_KEPT)
+    if keys := [one.entry.key for one in settlements if one.warnings is not None or one.forget]:
+        session.run("warning_outdated", keys=keys, now=now, events=[*EVENTS])
+    return len(found)
+
+
+def forget_oldest_warnings(session: Session) -> None:
+    """But for the latest WARNINGS_KEPT of each kind, so that one that half of all orders have drives out no other."""
+    for kind, orders in session.rows("warning_counts"):
+        if orders > WARNINGS_KEPT:
+            session.run("warning_forget_oldest", kind=kind, kept=WARNINGS_KEPT)
 
 
 def warned(session: Session, limit: int) -> list[Warned]:
     """The latest first."""
-    return [Warned(key, WarningKind(kind), *rest) for key, kind, *rest in session.rows("warning_latest", limit=limit)]
+    return [Warned(*row) for row in session.rows("warning_latest", limit=limit)]

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 import click
@@ -39,9 +39,14 @@ def clock(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
-def some(keys: Sequence[str], of: int) -> str:
-    """`17, 18, ...` where there are more."""
-    return ", ".join(keys) + (", ..." if of > len(keys) else "")
+def named(key: str, order_id: str | None) -> str:
+    """`17 (W/1)`: an order's key, and its id at Redo where that is known, another text and fit for a terminal."""
+    return f"{key} ({order_id})" if order_id and order_id != key and order_id.isprintable() else key
+
+
+def some(keys: Sequence[str], of: int, ids: Mapping[str, str] | None = None) -> str:
+    """`17 (W/1), 18, ...` where there are more. `ids`: at Redo, by key."""
+    return ", ".join(named(key, (ids or {}).get(key)) for key in keys) + (", ..." if of > len(keys) else "")
 
 
 def counted(number: int, noun: str = "order") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from connector.cli.report.console import FAILING, clock, console, counted, some
+from connector.cli.report.console import FAILING, clock, console, counted, named, some
 
 
 def dead_letter_groups(found: Mapping[str, Any], limit: int, *, stores: bool) -> None:
@@ -19,7 +19,7 @@ def dead_letter_groups(found: Mapping[str, Any], limit: int, *, stores: bool) ->
         head = f": {group['reason']}, {counted(group['orders'])}, {counted(group['attempts'], 'attempt')}{where}, "
         out.print(Text.assemble("group ", (str(group["group"]), "bold"), head, _when(group)))
         out.print(Text(f"  {group['cause']}", "red"))
-        out.print(Text(f"  {some(group['samples'], group['orders'])}", "dim"))
+        out.print(Text(f"  {some(group['samples'], group['orders'], group['order_ids'])}", "dim"))
     if len(groups) > limit:
         out.print(f"{len(groups) - limit} more groups: raise --limit")
     if groups:
@@ -45,7 +45,7 @@ def dead_letter_lines(found: Mapping[str, Any], *, stores: bool) -> None:
         group = f", group {letter['group']}" if letter["group"] else ""
         where = _stores([letter["store_id"]]) if stores else ""
         head = f": {letter['reason']}{status}{where}, {_when(letter)}{group}"
-        out.print(Text.assemble("order ", (letter["key"], "bold"), head))
+        out.print(Text.assemble("order ", (named(letter["key"], letter["order_id"]), "bold"), head))
         for line in str(letter["message"]).split("; "):
             out.print(Text(f"  {line}", "red"))
     left = found["total"] - len(letters)

@@ -15,6 +15,7 @@ _KINDS: Final = {
     "changes": "that a comparison of all orders would change at Redo",
     "removals": "to be cancelled or deleted at Redo",
     "endpoint": "to be pushed to where nothing was accepted yet",
+    "first_fill": "of the first fill that were not looked at",
     "vanished": "to be cancelled or deleted at Redo, though no delete of them was seen",
 }
 
@@ -33,4 +34,4 @@ def holds(found: Sequence[Mapping[str, Any]]) -> None:
             out.print(f"  {orders:>8,} {field}")
         if len(hold["fields"]) > _SHOWN:
             out.print(f"           and {len(hold['fields']) - _SHOWN} more fields")
-        out.print(Text(f"  orders {some(hold['samples'], hold['orders'])}", "dim"))
+        out.print(Text(f"  orders {some(hold['samples'], hold['orders'], hold['order_ids'])}", "dim"))

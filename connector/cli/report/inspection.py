@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from connector.cli.report.console import console, some
+from connector.cli.report.console import console, named, some
 
 _HOW: Final = {
     "key": "the order's own row, key {}",
@@ -22,6 +22,7 @@ _DELETES: Final = {
     "replica identity": "by the replica identity",
     "reverse index": "by the reverse index kept with the checkpoints",
     "sweep": "every order is looked at",
+    "reconcile": "found by the reconcile sweep, for want of a replica identity: `redo-connector check` has the cure",
 }
 _FATES: Final = {
     "unchanged": "would stay as they are",
@@ -58,8 +59,9 @@ def _use(use: Mapping[str, Any]) -> Text:
     if not use["indexed"]:
         text.append("\nno index serves this query; to ask the DBA for:", "yellow")
         text.append("".join(f"\n{statement}" for statement in use["create_index"]))
-    sweeps = use["deletes"] == "sweep"
-    text.append(f"\ndeletes and moves: {_DELETES.get(use['deletes'], '')}", "yellow" if sweeps else "dim")
+    what = "updates and deletes" if use["deletes"] == "reconcile" else "deletes and moves"
+    costly = use["deletes"] in ("sweep", "reconcile")
+    text.append(f"\n{what}: {_DELETES.get(use['deletes'], '')}", "yellow" if costly else "dim")
     return text
 
 
@@ -75,9 +77,11 @@ def preview_orders(previews: Sequence[Mapping[str, Any]]) -> None:
     out = console()
     for one in previews:
         where = "" if one["store_id"] is None else f", store {one['store_id']}"
-        out.print(Text(f"order {one['key']}: {one['verdict']}{where}", "bold"))
+        out.print(Text(f"order {named(one['key'], one['order_id'])}: {one['verdict']}{where}", "bold"))
         for problem in one["problems"]:
             out.print(Text(f"  {problem}", "red"))
+        for warning in one["warnings"]:
+            out.print(Text(f"  warning, {warning['rule']}: {warning['message']}", "yellow"))
         if one["changed_fields"]:
             out.print(Text(f"  changed since accepted: {', '.join(one['changed_fields'])}", "yellow"))
         if one.get("values", ()) is None:
@@ -100,14 +104,18 @@ def comparison(found: Mapping[str, Any]) -> None:
         out.print(Text("fields that would change", "bold"))
     for path, orders in found["fields"].items():
         out.print(f"{orders:>8,} {path}")
+    ids = found["order_ids"]
     for example in found["examples"]:
-        out.print(Text(f"order {example['key']}: {', '.join(example['fields'])}"))
+        name = named(example["key"], ids.get(example["key"]))
+        out.print(Text(f"order {name}: {', '.join(example['fields'])}"))
         _print_values(out, example.get("values", ()))
     for one in found["rejections"]:
         reason = f"{one['path']}: {one['message']}" if one["path"] else one["message"]
-        out.print(Text(f"rejected, {one['orders']:,} of them ({some(one['keys'], one['orders'])}): {reason}", "red"))
+        out.print(
+            Text(f"rejected, {one['orders']:,} of them ({some(one['keys'], one['orders'], ids)}): {reason}", "red")
+        )
     if found["missing"]:
-        out.print(Text(f"missing: {some(found['missing_keys'], found['missing'])}", "yellow"))
+        out.print(Text(f"missing: {some(found['missing_keys'], found['missing'], ids)}", "yellow"))
 
 
 def _print_values(out: Console, values: Sequence[Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from connector.cli.report.console import FAILING, clock, console
+from connector.cli.report.console import FAILING, clock, console, named
 
 _RESULTS = {"pushed": "accepted", "missing": "removed at Redo", "again": "tried again"}
 
@@ -15,7 +15,7 @@ _RESULTS = {"pushed": "accepted", "missing": "removed at Redo", "again": "tried 
 def story_lines(found: Mapping[str, Any]) -> None:
     """What changed, what Redo accepted, what the mapping says now, and the last attempts."""
     out = console()
-    out.print(Text(f"order {found['key']}: {found['verdict']}", "bold"))
+    out.print(Text(f"order {named(found['key'], found['order_id'])}: {found['verdict']}", "bold"))
     for part in (_changes(found), _remembered(found), _now(found["projection"]), _attempts(found)):
         for line in part:
             out.print(line)
@@ -62,6 +62,8 @@ def _now(projection: Mapping[str, Any]) -> Iterator[Text]:
     yield Text("what the mapping says now", "dim")
     for problem in projection["problems"]:
         yield Text(f"  {problem}", "red")
+    for warning in projection["warnings"]:
+        yield Text(f"  warning, {warning}", "yellow")
     changed = projection["changed_fields"]
     if changed:
         yield Text(f"  differs from the checkpoint in {', '.join(changed)}", "yellow")

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from connector.cli.report.console import console, counted, print_json
+from connector.cli.report.console import console, counted, named, print_json
 
 
 def request(asked: Mapping[str, Any], *, waits: bool, as_json: bool) -> None:
@@ -36,13 +36,19 @@ def verified(found: Mapping[str, Any]) -> None:
     """`reconcile --verify-redo`: what Redo holds against the mapping's answer."""
     out = console()
     for one in found["different"]:
-        out.print(Text(f"order {one['key']}: Redo has other values in {', '.join(one['fields'])}", "red"))
+        out.print(
+            Text(f"order {_named(one['key'], found)}: Redo has other values in {', '.join(one['fields'])}", "red")
+        )
     for key in found["absent"]:
-        out.print(Text(f"order {key}: Redo has no such order", "red"))
+        out.print(Text(f"order {_named(key, found)}: Redo has no such order", "red"))
     for one in found["unread"]:
-        out.print(Text(f"order {one['key']}: can't be read back: {one['reason']}", "yellow"))
+        out.print(Text(f"order {_named(one['key'], found)}: can't be read back: {one['reason']}", "yellow"))
     wrong = len(found["different"]) + len(found["absent"])
     text = f"{counted(found['compared'])} read back from Redo: {found['compared'] - wrong:,} as they should be"
     text += f", {wrong:,} not" if wrong else ""
     text += f"; {found['underway']:,} not looked at, their newest state is on its way" if found["underway"] else ""
     out.print(text + ".")
+
+
+def _named(key: str, found: Mapping[str, Any]) -> str:
+    return named(key, found["order_ids"].get(key))

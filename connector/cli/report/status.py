@@ -18,12 +18,15 @@ from connector.cli.report.console import FAILING, clock, console, counted
 EVERY: Final = 1.0
 """Seconds between two looks."""
 
+_LAG: Final = "sync_lag_seconds"
+"""Leads the numbers."""
 _TIMES: Final = frozenset({"now", "paused_since", "paused_until", "verified_through"})
 
 
 def status_view(found: Mapping[str, Any]) -> Group:
     lines = [Text(str(found.get("verdict", "")), "bold")]
     rows = [(name, value) for name, value in _flatten(found) if name != "verdict" and value not in (None, "")]
+    rows.sort(key=lambda row: row[0] != _LAG)
     widest = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         lines.append(Text.assemble((f"{name:<{widest}}  ", "dim"), _shown(name, value)))

@@ -35,6 +35,7 @@ _NAMED = 20
 _group_option = click.option(
     "--group", type=KEY, metavar="GROUP", help="Those of one cause, by the name that `list` prints."
 )
+_by_key_option = click.option("--by-key", is_flag=True, help="Take KEY for a key in the OMS, never for an id at Redo.")
 
 
 @click.group("dead-letters")
@@ -75,10 +76,25 @@ def _letters(settings: Settings, limit: int, group: str | None) -> dict[str, Any
     return found
 
 
-def _letters_of(settings: Settings, names: Sequence[str], limit: int) -> dict[str, Any]:
+def _letters_of(settings: Settings, names: Sequence[str], limit: int, *, keys_only: bool = False) -> dict[str, Any]:
     from connector.inspect import dead_letters
 
-    return run_async(dead_letters.dead_letters_of(settings, names, limit))
+    return run_async(dead_letters.dead_letters_of(settings, names, limit, keys_only=keys_only))
+
+
+def _one_each(settings: Settings, names: Sequence[str], *, keys_only: bool) -> dict[str, Any]:
+    """The letters of orders that are about to be changed. Ends the command where a name means several."""
+    found = _letters_of(settings, names, 0, keys_only=keys_only)
+    several = {name: keys for name, keys in found["named"].items() if len(keys) > 1}
+    if several:
+        from connector.cli.report.problems import show_problems
+        from connector.inspect.order_names import ambiguous
+
+        ids = {letter["key"]: letter["order_id"] for letter in found["dead_letters"]}
+        hint = "nothing was done; name the order by its key, with --by-key if that is what you wrote"
+        show_problems([ambiguous(name, keys, ids, hint) for name, keys in several.items()])
+        sys.exit(1)
+    return found
 
 
 @dead_letters.command("show")
@@ -88,7 +104,7 @@ def _letters_of(settings: Settings, names: Sequence[str], limit: int) -> dict[st
 def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_json: bool) -> None:
     """What is wrong with these orders.
 
-    KEY is the order's primary key in the OMS, or the name of a group, as `list` prints them.
+    KEY is the order's primary key in the OMS, its id at Redo, or the name of a group, as `list` prints them.
     """
     settings = settings_of(config_path)
     from connector.cli.report.console import print_json
@@ -106,15 +122,18 @@ def show_dead_letters(names: tuple[str, ...], config_path: str | None, *, as_jso
 @click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 @config_option
 @json_option
+@_by_key_option
 @_group_option
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--dry-run", is_flag=True, help="Only say which orders it would be.")
 @no_wait_option
 @yes_option
 def redrive(
-    keys: tuple[str, ...], config_path: str | None, group: str | None, *, everything: bool, **flags: bool
+    keys: tuple[str, ...], config_path: str | None, group: str | None, *, everything: bool, by_key: bool, **flags: bool
 ) -> None:
     """Have orders pushed again as they are now: after Redo, or whatever refused them, was mended.
+
+    KEY is the order's primary key in the OMS, or its id at Redo.
 
     A --group and --all ask first on a terminal; elsewhere they only show, unless --yes. Without a running connector
     the request is carried out at the next start.
@@ -124,15 +143,22 @@ def redrive(
     settings = settings_of(config_path)
     arguments: dict[str, Any]
     if keys:
-        found = _letters_of(settings, keys, 0)
+        found = _one_each(settings, keys, keys_only=by_key)
         wanted = [letter["key"] for letter in found["dead_letters"]]
         arguments, orders, names = {"keys": wanted}, len(wanted), wanted[:_NAMED]
-        unknown = [key for key in keys if key not in wanted]
+        unknown = [key for key in keys if key not in found["named"]]
     else:
         found = _letters(settings, _NAMED, group)
         arguments, orders, unknown = {"all": True} if everything else {"group": group}, found["total"], []
         names = [letter["key"] for letter in found["dead_letters"]]
-    plan = {"orders": orders, "keys": names, "unknown": unknown, "dry_run": flags["dry_run"]}
+    ids = {letter["key"]: letter["order_id"] for letter in found["dead_letters"] if letter["order_id"]}
+    plan = {
+        "orders": orders,
+        "keys": names,
+        "order_ids": {key: ids[key] for key in names if key in ids},
+        "unknown": unknown,
+        "dry_run": flags["dry_run"],
+    }
     if orders and not keys and not flags["dry_run"]:
         show = partial(_show_redrive, plan, None, **flags)
         confirm(f"Push {orders:,} order{'' if orders == 1 else 's'} again?", yes=flags["yes"], show=show)
@@ -149,7 +175,7 @@ def _show_redrive(plan: dict[str, Any], asked: dict[str, Any] | None, **flags: b
     from connector.cli.report.console import console, counted, print_json, some
     from connector.cli.report.requests import outcome
 
-    orders = f"{counted(plan['orders'])} ({some(plan['keys'], plan['orders'])})"
+    orders = f"{counted(plan['orders'])} ({some(plan['keys'], plan['orders'], plan['order_ids'])})"
     if flags["as_json"]:
         print_json({**plan, "request": asked})
     elif asked is not None:
@@ -163,13 +189,23 @@ def _show_redrive(plan: dict[str, Any], asked: dict[str, Any] | None, **flags: b
 @click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 @config_option
 @json_option
+@_by_key_option
 @_group_option
 @no_wait_option
 @yes_option
 def set_aside(
-    keys: tuple[str, ...], config_path: str | None, group: str | None, *, as_json: bool, no_wait: bool, yes: bool
+    keys: tuple[str, ...],
+    config_path: str | None,
+    group: str | None,
+    *,
+    by_key: bool,
+    as_json: bool,
+    no_wait: bool,
+    yes: bool,
 ) -> None:
     """Give up on orders that fail again and again (`failing`), until they change or are redriven.
+
+    KEY is the order's primary key in the OMS, or its id at Redo.
 
     A --group asks first on a terminal; elsewhere it only shows, unless --yes. A running connector does it once nothing
     of them can land at Redo any more, after a minute at most; without one it is carried out at the next start.
@@ -180,12 +216,17 @@ def set_aside(
     from connector.cli.report.console import FAILING, counted, print_json, some
     from connector.cli.report.requests import outcome
 
-    found = _letters_of(settings, keys or (str(group),), _MOST)
+    found = _one_each(settings, keys, keys_only=by_key) if keys else _letters_of(settings, (str(group),), _MOST)
     wanted = [letter["key"] for letter in found["dead_letters"] if letter["reason"] == FAILING]
     others = [letter["key"] for letter in found["dead_letters"] if letter["key"] not in wanted]
-    plan = {"orders": len(wanted), "keys": wanted[:_NAMED]}
+    ids = {letter["key"]: letter["order_id"] for letter in found["dead_letters"] if letter["order_id"]}
+    plan = {
+        "orders": len(wanted),
+        "keys": wanted[:_NAMED],
+        "order_ids": {key: ids[key] for key in wanted[:_NAMED] if key in ids},
+    }
     if wanted and group is not None:
-        question = f"Give up on {counted(len(wanted))} ({some(wanted[:_NAMED], len(wanted))})?"
+        question = f"Give up on {counted(len(wanted))} ({some(wanted[:_NAMED], len(wanted), ids)})?"
         show = partial(print_json, {**plan, "request": None}) if as_json else partial(click.echo, question)
         confirm(question, yes=yes, show=show)
     asked = ask(settings, "set-aside", {"keys": wanted}, wait=not no_wait) if wanted else None
@@ -194,7 +235,8 @@ def set_aside(
     elif asked is not None:
         outcome(asked, waits=not no_wait)
     failed = asked is not None and asked["state"] == "failed"
-    sys.exit(max(int(failed), _unknown(found["unknown"]), _not_failing(others)))
+    unknown = [key for key in keys if key not in found["named"]] if keys else found["unknown"]
+    sys.exit(max(int(failed), _unknown(unknown), _not_failing(others)))
 
 
 def _not_failing(names: list[str]) -> int:

@@ -74,7 +74,8 @@ def preview(
     """Show what would be sent for orders. Pushes nothing.
 
     Says, too, whether that differs from what Redo last accepted; with --mapping, what another mapping would change.
-    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts.
+    KEY is the order's primary key in the OMS (for a composite key, a JSON list of texts), or its id at Redo, where that
+    is known.
     """
     settings = settings_of(config_path)
     if values and mapping is None and settings.checkpoints.keep != "payload":
@@ -90,9 +91,10 @@ def preview(
         print_json(compared) if as_json else inspection.comparison(compared)
         sys.exit(1 if compared["rejected"] else 0)
     show_problems(run_async(endpoints.endpoint_problems(settings)))
-    previews = run_async(preview.preview(settings, keys, sample or 3, values=values))
-    print_json(previews) if as_json else inspection.preview_orders(previews)
-    sys.exit(1 if any(one["problems"] for one in previews) else 0)
+    found = run_async(preview.preview(settings, keys, sample or 3, values=values))
+    show_problems(found.problems)
+    print_json(found.orders) if as_json else inspection.preview_orders(found.orders)
+    sys.exit(1 if any(one["problems"] for one in found.orders) else 0)
 
 
 @click.command()
@@ -123,8 +125,8 @@ def status(config_path: str | None, *, watch: bool, as_json: bool) -> None:
 def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     """Show what became of one order, and why.
 
-    KEY is the order's primary key in the OMS; for a composite key, a JSON list of texts. Without a running connector:
-    what the store remembers, and what the mapping says.
+    KEY is the order's primary key in the OMS (for a composite key, a JSON list of texts), or its id at Redo. Without a
+    running connector: what the store remembers, and what the mapping says.
     """
     settings = settings_of(config_path)
     from connector.cli.report.console import print_json
@@ -136,12 +138,18 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     found = run_async(explain_order.story(settings, key))
     if not found["running"]:
         show_problems(run_async(endpoints.endpoint_problems(settings)))
+    for other in found["also"]:
+        hint = f"this is order {found['key']}; `redo-connector explain-order {other}` shows that one"
+        show_problems([Problem(f"the order with key {other} goes by this name at Redo, too", hint, key, warning=True)])
     if as_json:
         print_json(found)
     elif found["known"]:
         story_lines(found)
     else:
-        hint = "`redo-connector preview` names some; a composite key is a JSON list of texts"
+        hint = (
+            "`redo-connector preview` names some; a composite key is a JSON list of texts; an id at Redo leads to "
+            "orders that were pushed, refused or held"
+        )
         show_problems([Problem("neither the connector nor the mapping knows this order", hint, f"order {key}")])
     sys.exit(0 if found["known"] else 1)
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Protocol, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, WrapValidator
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function, with_info_plain_validator_function
+
+from connector.contract.schema.currencies import Scale
+from connector.contract.schema.notes import Note
 
 LONGEST: Final = 60
 """Digits allowed before or after the point: a longer number is a mistake, not an amount."""
@@ -31,13 +34,17 @@ _TIMESTAMP: Final = re.compile(
 _ZULU: Final = frozenset({"", "Z", "+00:00"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
-    """What a nested field must know of its order: the zone for zone-less times, and the order's two currencies."""
+    """What a nested field must know of its order: the zone for zone-less times, and the order's two currencies with
+    their scales. `notes`: what was noticed of its parts."""
 
     timezone: ZoneInfo
     presentment: str | None
     shop: str | None
+    presentment_scale: Scale
+    shop_scale: Scale
+    notes: list[Note] = field(default_factory=list)
 
 
 class Info(Protocol):
@@ -74,10 +81,15 @@ def plain(number: Decimal) -> str:
     text = str(number)
     if len(text) <= LONGEST and "E" not in text:
         return text
-    exponent = number.as_tuple().exponent
-    if number.adjusted() > LONGEST or (isinstance(exponent, int) and exponent < -LONGEST):
+    if not is_short(number):
         raise _too_long()
     return format(number, "f")
+
+
+def is_short(number: Decimal) -> bool:
+    """Whether it is finite, with at most `LONGEST` digits before and after the point."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -LONGEST and number.adjusted() <= LONGEST
 
 
 def _whole(number: int) -> int:
@@ -213,6 +225,21 @@ def _empty_for_null(value: Any) -> Any:
     return [] if value is None else value
 
 
+def _without_null(value: Any, read: Callable[[Any], list[Any]], info: Info) -> list[Any]:
+    """The list without entries that are NULL, or have one."""
+    if value is None:
+        return []
+    if type(value) is not list or not any(map(_has_null, value)):
+        return read(value)
+    kept = read([row for row in value if not _has_null(row)])
+    info.context.notes += [Note("null", kept, at) for at, row in enumerate(value) if _has_null(row)]
+    return kept
+
+
+def _has_null(row: object) -> bool:
+    return row is None or (type(row) is dict and None in row.values())
+
+
 Id = Annotated[str, Read(as_id)]
 Words = Annotated[str, Read(as_words)]
 Amount = Annotated[str, Read(as_amount)]
@@ -224,6 +251,8 @@ Timestamp = Annotated[str, Read(as_timestamp, with_info=True)]
 T = TypeVar("T")
 Rows = Annotated[list[T], BeforeValidator(_empty_for_null)]
 """A list of which NULL is the empty one."""
+Entries = Annotated[list[T], WrapValidator(_without_null)]
+"""The same of entries whose every field is required: NULL in one leaves it out."""
 
 Omitted: Any = Field(default=None, exclude_if=_nothing)
 """An optional field that the schema doesn't let be null: NULL leaves it out."""

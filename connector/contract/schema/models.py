@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from connector.contract.schema.fields import Count, Exact, Id, NoRows, Number, Omitted, Rows, Timestamp, Words
+from connector.contract.schema.fields import Count, Entries, Exact, Id, NoRows, Number, Omitted, Rows, Timestamp, Words
 from connector.contract.schema.money import MoneySet
 from connector.contract.schema.part import Part
 
@@ -112,9 +112,9 @@ class LineItem(Part):
     variant_id: Id | None = None
     additional_product_id: Id | None = None
     sku: Words
-    properties: Rows[Property] = NoRows
+    properties: Entries[Property] = NoRows
     tags: Rows[str] = NoRows
-    metafields: Rows[Metafield] = NoRows
+    metafields: Entries[Metafield] = NoRows
     weight: Weight | None = None
     image: str | None = None
     images: Rows[Image] = NoRows
@@ -224,7 +224,7 @@ class CustomOrder(Part):
     fulfillments: Rows[Fulfillment]
     shipping_address: ShippingAddress
     tags: Rows[str] = NoRows
-    metafields: Rows[Metafield] = NoRows
+    metafields: Entries[Metafield] = NoRows
     cancelled_at: Timestamp | None = None
     cancel_reason: Literal["customer", "fraud", "inventory", "declined", "other", "staff"] | None = None
     updated_at: Timestamp

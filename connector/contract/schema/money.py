@@ -1,7 +1,8 @@
-"""Money in the order's two currencies (`money-set`), its short spellings, and the currencies there are.
+"""Money in the order's two currencies (`money-set`), and its short spellings.
 
 A number, numeric text or a single `{amount, currencyCode}` stands for both amounts when the order's two currencies are
-the same. Amounts are decimal strings (`custom-order-money`), never binary floats.
+the same. Amounts are decimal strings (`custom-order-money`), never binary floats. Zeros beyond a currency's decimals
+are cut; other digits beyond them are rounded, or kept where the settings say so, and noted; so are negative amounts.
 
 Most of an order is money, so a well-formed money set is read without pydantic, for speed; the models below find what is
 wrong with any other.
@@ -9,27 +10,16 @@ wrong with any other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeGuard
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, ValidationInfo
 
-from connector.contract.schema.fields import Amount, Info, Read, Reading, as_amount, complaint, is_plain
+from connector.contract.schema.currencies import Scale
+from connector.contract.schema.fields import LONGEST, Amount, Info, Read, Reading, as_amount, complaint
+from connector.contract.schema.notes import About, Note
 from connector.contract.schema.part import Part
-
-CURRENCIES: Final = frozenset(
-    """
-    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP
-    CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF
-    IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD
-    MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB
-    RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD
-    UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
-    """.split()  # noqa: SIM905  a block of words reads better than 150 quoted ones
-)
-"""The active ISO 4217 codes (list one, https://www.iso.org/iso-4217-currency-codes.html) that shops use: without funds,
-metals and testing codes, except XAF, XCD, XCG, XOF and XPF. BGN stays although Bulgaria took the euro in 2026: older
-orders are still refunded in it."""
 
 
 class Money(Part):
@@ -62,32 +52,42 @@ def _money_set(value: Any, info: Info) -> dict[str, Any]:
     if type(value) is not dict:
         if type(value) not in (int, Decimal, str):
             raise complaint("must be an amount, or an object with presentmentMoney and shopMoney")
-        return _both(as_amount(value), reading)
+        amount, scale = str(value), reading.shop_scale
+        # What is usual for a Decimal is seen in a third of the time that the expression takes.
+        usual = type(value) is Decimal and amount[scale.point] == "." and amount[0] != "-" and len(amount) < LONGEST
+        if usual:
+            return _both(amount, reading)
+        if plain := scale.plain(amount):
+            return _both(plain[1] or amount, reading)
+        return _fitted(_both(as_amount(value), reading), reading)
     if "amount" in value:
         money = Money.read(value, reading)
-        pair = _both(money["amount"], reading)
+        pair = _fitted(_both(money["amount"], reading), reading)
         if money["currencyCode"] != reading.shop:
             raise complaint("must be in the order's currency")
         return pair
     presentment = value.get("presentmentMoney") or value.get("presentment_money")
     shop = value.get("shopMoney") or value.get("shop_money")
-    if len(value) == 2 and _well_formed(presentment, reading.presentment):
+    if len(value) == 2 and (one := _plain(presentment, reading.presentment, reading.presentment_scale)):
         if shop == presentment and reading.shop == reading.presentment:
-            return _both(presentment["amount"], reading)
-        if _well_formed(shop, reading.shop):
+            return _both(one, reading)
+        if other := _plain(shop, reading.shop, reading.shop_scale):
             return {
-                "presentmentMoney": {"amount": presentment["amount"], "currencyCode": reading.presentment},
-                "shopMoney": {"amount": shop["amount"], "currencyCode": reading.shop},
+                "presentmentMoney": {"amount": one, "currencyCode": reading.presentment},
+                "shopMoney": {"amount": other, "currencyCode": reading.shop},
             }
-    return MoneyPair.read(value, reading)
+    return _fitted(MoneyPair.read(value, reading), reading)
 
 
-def _well_formed(money: Any, currency: str | None) -> TypeGuard[dict[str, str]]:
+def _plain(money: Any, currency: str | None, scale: Scale) -> str | None:
+    """The amount of well-formed money, as it is written; None for any other."""
     if type(money) is not dict or len(money) != 2 or currency is None:
-        return False
+        return None
     amount = money.get("amount")
     code = money.get("currencyCode") or money.get("currency_code")
-    return type(amount) is str and code == currency and is_plain(amount)
+    if type(amount) is not str or code != currency or (found := scale.plain(amount)) is None:
+        return None
+    return found[1] or amount
 
 
 def _both(amount: str, reading: Reading) -> dict[str, Any]:
@@ -100,6 +100,24 @@ def _both(amount: str, reading: Reading) -> dict[str, Any]:
         )
     money = {"amount": amount, "currencyCode": reading.presentment}
     return {"presentmentMoney": money, "shopMoney": money}
+
+
+def _fitted(pair: dict[str, Any], reading: Reading) -> dict[str, Any]:
+    """With amounts as their currencies are written, and a note of what is unusual about them."""
+    presentment, shop = pair["presentmentMoney"], pair["shopMoney"]
+    about = {*_fit(presentment, reading.presentment_scale)}
+    if shop is not presentment:
+        about |= {*_fit(shop, reading.shop_scale)}
+    reading.notes += [Note(one, pair) for one in sorted(about)]
+    return pair
+
+
+def _fit(money: dict[str, str], scale: Scale) -> Iterator[About]:
+    money["amount"], lost = scale.text(money["amount"])
+    if lost:
+        yield "decimals"
+    if money["amount"].startswith("-") and Decimal(money["amount"]):
+        yield "negative"
 
 
 MoneySet: TypeAlias = Annotated[dict[str, Any], Read(_money_set, with_info=True, parts=MoneyPair)]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from connector.contract.schema.field_tree import field_names, field_tree
+from connector.contract.schema.field_tree import field_tree
 from connector.model.orders import Violation
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -50,7 +49,7 @@ def path(steps: tuple[int | str, ...]) -> str:
 
 def _message(kind: str, found: Mapping[str, Any]) -> str:
     if kind == "extra_forbidden":
-        return _unknown(str(found["loc"][-1]))
+        return _unknown(str(found["loc"][-1]), _fields_beside(found["loc"]))
     if kind != "missing" and found["input"] is None:
         if isinstance(found["loc"][-1], int):
             return (
@@ -65,14 +64,21 @@ def _message(kind: str, found: Mapping[str, Any]) -> str:
     return _WORDS.get(kind, "is not what Redo's contract asks for")
 
 
-def _unknown(key: str) -> str:
+def _unknown(key: str, fields: Collection[str]) -> str:
+    """`fields`: those of the object that the key was found in."""
     name = to_camel(key)
-    if name in _known() and key == _CAPITAL.sub(lambda capital: "_" + capital[0].lower(), name) != name:
-        return f"is not a field that Redo knows here, or {name} is given as well: keep one spelling"
-    near = difflib.get_close_matches(name, _known(), n=1, cutoff=0.75)
-    return "is not a field that Redo knows here" + (f"; did you mean {near[0]}?" if near and near[0] != key else "")
+    if name in fields:
+        return f"is given in two spellings ({name}, {_CAPITAL.sub(_snake, name)}): keep one spelling"
+    near = difflib.get_close_matches(name, fields, n=1, cutoff=0.75)
+    return "is not a field that Redo knows here" + (f"; did you mean {near[0]}?" if near else "")
 
 
-@cache
-def _known() -> frozenset[str]:
-    return frozenset(field_names(field_tree()))
+def _snake(capital: re.Match[str]) -> str:
+    return "_" + capital[0].lower()
+
+
+def _fields_beside(steps: tuple[int | str, ...]) -> Collection[str]:
+    level = field_tree()
+    for step in steps[:-1]:
+        level = level if isinstance(step, int) else level.get(to_camel(step), {})
+    return level.keys()

@@ -8,20 +8,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import structlog
 
 from connector import __version__
-from connector.daemon.health.health import Finding, Health
+from connector.daemon.health.health import LATE_AFTER, Finding, Health
 from connector.daemon.health.store_snapshot import StoreSnapshot
+from connector.daemon.health.sync_lag import SyncLag
 from connector.daemon.health.wal_watch import SlotMonitor
+from connector.model.changes import TableName
+from connector.model.errors import Problem
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Endpoint, Tally
 from connector.pipeline.run import Pipeline
-from connector.status.facts import Counts, Facts, Leading, State
+from connector.status.facts import Counts, Facts, Leading, MappingRefused, State
 from connector.status.history import History
 from connector.status.metrics import Metrics
 
@@ -46,6 +49,7 @@ class FactsCollector:
         self._health = health
         self._slot = slot
         self._store = StoreSnapshot(pipeline)
+        self._sync_lag = SyncLag(pipeline)
         self.heartbeats = [
             Heartbeat("vitals", "gathering counts"),
             Heartbeat("slot watch", "reading the slot's state"),
@@ -60,11 +64,22 @@ class FactsCollector:
         self.leader: Leading | None = None
         self.started = False
         self.stopping = False
-        self.mapping_problem: str | None = None
-        """Why the mapping, as it is now, can't be loaded; the pipeline may still run an older one."""
+        self._mapping_refused: MappingRefused | None = None
+        self.failing_tables: Callable[[], Sequence[TableName]] = tuple
+        """Tables of the OMS whose own UPDATEs and DELETEs fail because of a publication."""
+
+    def mapping_is(self, refused_for: Sequence[Problem]) -> None:
+        """Why the mapping, as it is now, can't be taken up, nothing when it can; the pipeline may run an older one."""
+        if not refused_for:
+            self._mapping_refused = None
+            return
+        first, before = refused_for[0], self._mapping_refused
+        since = self._clock.wall() if before is None else before.since
+        self._mapping_refused = MappingRefused(first.where, first.what, first.hint, len(refused_for), since)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Gather in the background until the stack closes. Whatever the database does, the counts go on."""
+        await self._sync_lag.load()
         jobs = zip(self.heartbeats, (self._gather, self._look_at_slot), strict=True)
         tasks = [asyncio.create_task(self._repeat(heartbeat, look), name=heartbeat.name) for heartbeat, look in jobs]
 
@@ -72,6 +87,7 @@ class FactsCollector:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._sync_lag.save(every=0.0)
 
         stack.push_async_callback(end)
 
@@ -82,12 +98,15 @@ class FactsCollector:
             await asyncio.sleep(EVERY)
 
     async def _look_at_slot(self) -> None:
+        asked_at = self._clock.now()
         await self._slot.look(sum(self._metrics.settled.values()))
+        self._sync_lag.look(asked_at, self._slot.report)
 
     async def _gather(self) -> None:
         """Ask the store anew, then set the gauges and log a change of state."""
         self._count_accepted(time.monotonic())
         await self._store.refresh()
+        await self._sync_lag.save()
         facts = self.facts()
         self._metrics.update(facts)
         if facts.state is not self._logged:
@@ -112,6 +131,8 @@ class FactsCollector:
             next_step=finding.next or self._slot.wal.advice,
             leader=self.leader,
             mapping_fingerprint=self._pipeline.ports.assembler.fingerprint,
+            mapping_refused=self._mapping_refused,
+            failing_tables=tuple(str(table) for table in self.failing_tables()),
             stalled_parts=tuple(stall.name for stall in self._health.stalled()),
         )
         for add in (self._with_source, self._with_store, self._with_sweeps, self._with_delivery):
@@ -123,7 +144,13 @@ class FactsCollector:
             return Finding(State.STOPPING)
         if not self.started:
             return Finding(State.STARTING)
-        return self._health.judge(now, self._tally(), self.mapping_problem)
+        finding, lag = self._health.judge(now, self._tally(), self._mapping_refused), self._lag
+        late = lag is not None and lag > LATE_AFTER
+        return Finding(State.CATCHING_UP) if late and finding.state is State.STREAMING else finding
+
+    @property
+    def _lag(self) -> float | None:
+        return self._sync_lag.seconds(self._store.tally.oldest_since)
 
     def _tally(self) -> Tally:
         """With the time by the wall's clock."""
@@ -139,7 +166,7 @@ class FactsCollector:
         return replace(
             facts,
             position=position,
-            replication_lag_seconds=self._lag_seconds(),
+            replication_lag_seconds=self._sync_lag.stream_behind,
             slot_retained_bytes=None if report is None else report.retained,
             slot_safe_bytes=None if report is None else report.safe,
             wal_budget_bytes=wal.budget,
@@ -156,6 +183,8 @@ class FactsCollector:
         store = self._store
         return replace(
             facts,
+            sync_lag_seconds=self._lag,
+            counted=store.readable,
             tally=self._tally(),
             held_orders=store.tally.held,
             holds=store.holds,
@@ -166,11 +195,11 @@ class FactsCollector:
 
     def _with_sweeps(self, facts: Facts) -> Facts:
         sweeps = self._pipeline.sweeps
-        sweep = sweeps.current
+        sweep, orders = sweeps.current, sweeps.estimate
         return replace(
             facts,
             sweep=sweep,
-            sweep_remaining=None if sweep is None else max(0, sweeps.estimate - sweep.scanned),
+            sweep_remaining=None if sweep is None or orders is None else max(0, orders - sweep.scanned),
             last_reconcile=sweeps.last,
             last_clean_reconcile=self._store.clean_reconcile,
             reconciled_at=None if sweeps.last is None else sweeps.last.finished_at,
@@ -214,16 +243,6 @@ class FactsCollector:
         if sum(one.active for one in found) != 1:
             return found
         return tuple(replace(one, orders=tally.checkpoints - tally.missing) if one.active else one for one in found)
-
-    def _lag_seconds(self) -> float | None:
-        """0 when everything that the server has was read, else the age of the newest transaction that was."""
-        position, report = self._pipeline.ports.source.position(), self._slot.report
-        if report is None or not position.connected:
-            return None
-        newest = self._pipeline.last_commit_time
-        if position.received_lsn >= report.current_lsn or newest is None:
-            return 0.0
-        return max(0.0, self._clock.now() - newest)
 
     def _counts(self) -> Counts:
         settled = self._metrics.settled

@@ -14,19 +14,22 @@ from connector.model.changes import Lsn, StreamPosition
 from connector.model.errors import (
     CheckpointsUnwritable,
     ConnectorError,
+    LimitExceeded,
     MappingBroken,
     MappingFails,
     ReadingVoid,
     SourceUnavailable,
 )
+from connector.pipeline.backoff import RECONNECT
 from connector.pipeline.heartbeat import Stall
 from connector.pipeline.holds.endpoints import HOW_TO_APPROVE, unapproved
+from connector.pipeline.holds.first_fill import ADVICE as FIRST_FILL_ADVICE
 from connector.pipeline.ports.records import SweepKind, Tally
 from connector.pipeline.read.control_reads import ADVICE
 from connector.pipeline.run import Pipeline
 from connector.pipeline.sweeps.state import PACED, Sweeps
 from connector.source.objects.slot import SlotReport
-from connector.status.facts import State, duration
+from connector.status.facts import MappingRefused, State, duration
 
 LATE_AFTER = 10.0
 """Seconds that a change may wait before the state is called catching up."""
@@ -97,13 +100,14 @@ class Health:
         self._clock = clock
         self._reading, self._settling = UnchangedFor(), UnchangedFor()
         self._read_up, self._confirmed = BehindFor(), BehindFor()
-        self._unread = self._unconfirmed = self._unsettled = 0.0
+        self._connection, self._settled = UnchangedFor(), 0
+        self._unread = self._unconfirmed = self._unsettled = self._connected_for = 0.0
 
     def look(self, report: SlotReport | None, settled: int) -> bool:
         """`settled`: how many orders were dealt with since the start. True when the stream should be opened anew: we
         hear the server, and it doesn't hear us."""
         now, position = self._clock(), self._pipeline.ports.source.position()
-        self._unsettled = self._settling.look(now, settled)
+        self._settled = settled
         still = self._reading.look(now, (position.received_lsn, position.messages, position.connected))
         if report is None or not position.connected:
             self._read_up.forget()
@@ -118,19 +122,28 @@ class Health:
         self._confirmed.forget()
         return True
 
-    def judge(self, now: float, tally: Tally, mapping_problem: str | None) -> Finding:
+    def judge(self, now: float, tally: Tally, refused: MappingRefused | None) -> Finding:
         """While the connector runs. `now`: seconds since 1970."""
         position = self._pipeline.ports.source.position()
+        self._count(position, tally)
         return (
             self._stalls()
             or self._stream(position)
-            or self._troubles(mapping_problem)
+            or self._troubles(refused)
             or self._hand_pause()
             or self._pause()
             or self._silences(position)
             or self._waiting(now, tally)
             or self._at_work(now, tally)
         )
+
+    def _count(self, position: StreamPosition, tally: Tally) -> None:
+        """For how long nothing was dealt with counts only while something waits, and nothing known is in the way."""
+        now, pipeline = self._clock(), self._pipeline
+        self._connected_for = self._connection.look(now, position.connected)
+        paused = pipeline.manual_pause.since is not None or pipeline.admissions.pause is not None
+        free = position.connected and not paused and pipeline.trouble is None and tally.oldest_since is not None
+        self._unsettled = self._settling.look(now, (self._settled, free))
 
     def _stalls(self) -> Finding | None:
         stalled = self.stalled()
@@ -139,16 +152,25 @@ class Health:
     def _stream(self, position: StreamPosition) -> Finding | None:
         if position.connected:
             return None
+        trouble = self._pipeline.source_trouble
+        if trouble is None:
+            return Finding(State.STARTING, "connecting to the source database")
         step = "see that the database runs and the network lets us through; it is tried again by itself"
-        return Finding(State.DISCONNECTED, str(self._pipeline.source_trouble or "connecting"), step)
+        return Finding(State.DISCONNECTED, str(trouble), step)
 
-    def _troubles(self, mapping_problem: str | None) -> Finding | None:
+    def _troubles(self, refused: MappingRefused | None) -> Finding | None:
         trouble = self._pipeline.trouble
         if trouble is None:
             return None
+        away = isinstance(trouble, SourceUnavailable) and not isinstance(trouble, LimitExceeded)
+        if away and self._connected_for < RECONNECT.cap:
+            # Whatever reads waits for its turn to try again.
+            said = f"the stream is connected, orders are read again within {RECONNECT.cap:.0f} s"
+            return Finding(State.DISCONNECTED, said, "wait a moment")
         broken = isinstance(trouble, MappingBroken) and not isinstance(trouble, MappingFails)
-        mapping = mapping_problem if broken else None
-        return Finding(State.STALLED, mapping or str(trouble), _advice(trouble))
+        if broken and refused is not None:
+            return Finding(State.STALLED, f"{refused.where}: {refused.problem}", refused.next or _advice(trouble))
+        return Finding(State.STALLED, str(trouble), _advice(trouble))
 
     def _hand_pause(self) -> Finding | None:
         since = self._pipeline.manual_pause.since
@@ -198,6 +220,8 @@ class Health:
         sweep = sweeps.current
         if endpoints.waiting:
             return Finding(State.HELD, unapproved(endpoints.all), HOW_TO_APPROVE)
+        if cause := self._pipeline.first_fill.cause:
+            return Finding(State.HELD, cause, FIRST_FILL_ADVICE)
         if sweep is not None and sweep.finished_at is None and sweep.kind is SweepKind.BACKFILL:
             return Finding(State.BACKFILLING, f"{_walked(sweeps)} orders")
         if tally.holds:
@@ -234,4 +258,4 @@ def _clock(moment: float) -> str:
 
 def _walked(sweeps: Sweeps) -> str:
     scanned = 0 if sweeps.current is None else sweeps.current.scanned
-    return f"{scanned:,} of about {max(sweeps.estimate, scanned):,}"
+    return f"{scanned:,}" if sweeps.estimate is None else f"{scanned:,} of about {max(sweeps.estimate, scanned):,}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable
@@ -23,6 +22,8 @@ class StoreSnapshot:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._last_sweep: Sweep | None = None
+        self.readable = False
+        """Whether the rest is of the last second, not of before."""
         self.tally = NO_TALLY
         self.holds: tuple[Hold, ...] = ()
         self.warned: tuple[Warned, ...] = ()
@@ -40,8 +41,9 @@ class StoreSnapshot:
             await self._refresh_sweeps()
             self.holds = tuple(await store.holds())
             self.warned = tuple(await store.warned(WARNED)) if self.tally.warnings else ()
+            self.readable = True
         except (CheckpointsUnwritable, CheckpointsLost):
-            self.tally = replace(self.tally)  # the pipeline's own error says it better
+            self.readable = False  # the pipeline's own error says it better
 
     async def _refresh_sweeps(self) -> None:
         last = self._pipeline.sweeps.last

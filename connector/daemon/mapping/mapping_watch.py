@@ -103,7 +103,8 @@ class MappingWatch:
             # Is it only the text that is refused, or can no order be read any more?
             await running.pipeline.try_mapping()
             return None
-        self._due, self._refused, running.facts_collector.mapping_problem = False, None, None
+        self._due, self._refused = False, None
+        running.facts_collector.mapping_is(())
         if not differs:
             await running.pipeline.try_mapping()
             return None
@@ -117,7 +118,7 @@ class MappingWatch:
             if news:
                 log.warning("mapping_not_read", problem=problem, next=error.hint or None)
             return
-        self._running.facts_collector.mapping_problem = str(error.problems[0])
+        self._running.facts_collector.mapping_is(error.problems)
         if news:
             log.error("mapping_refused", problems=[str(problem) for problem in error.problems])
 

@@ -16,10 +16,9 @@ from connector.model.changes import Changes, Interest, TableName
 from connector.model.errors import ConfigurationError, MappingBroken, Problem, SourceUnavailable
 from connector.model.orders import Affected
 from connector.pipeline.start import MAPPING_NOTE
+from connector.pipeline.sweeps.state import MAPPING_UNFIT
 from connector.projection import Projection
 from connector.source.objects.publication_pair import published_tables
-
-CAUSE = "the mapping did not fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class UnusableMapping:
         return dict.fromkeys(self.tables, ())
 
     def affected(self, changes: Changes) -> Affected:
-        return Affected(sweep=CAUSE) if changes.table in self.tables else Affected()
+        return Affected(sweep=MAPPING_UNFIT) if changes.table in self.tables else Affected()
 
     async def _refuse(self, *_: object, **__: object) -> NoReturn:
         """Whatever needs the mapping."""

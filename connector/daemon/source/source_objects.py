@@ -95,6 +95,14 @@ class SourceObjectsWatch:
         self._logged: Drift | None = None
         self._warned: str | None = None
         self._rounds_in_danger = 0
+        self._failing: tuple[TableName, ...] = ()
+
+    @property
+    def failing_tables(self) -> tuple[TableName, ...]:
+        """Whose own UPDATEs and DELETEs fail because of a publication: one of ours that wasn't mended at once, or one
+        that a DBA made for all tables."""
+        exposed = () if self._logged is None else self._logged.exposed
+        return tuple(sorted({*self._failing, *exposed}))
 
     async def begin(self, *, compared: bool) -> None:
         """The first look, against how the objects were when orders were last compared for their sake. `compared`: they
@@ -213,6 +221,7 @@ class SourceObjectsWatch:
     async def _keep_writable(self) -> None:
         found = await self._repair.look()
         self._rounds_in_danger = self._rounds_in_danger + 1 if found else 0
+        self._failing = tuple(each.table for each in found) if self._rounds_in_danger > 1 else ()
         if not found:
             return
         problem = None

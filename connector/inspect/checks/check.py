@@ -8,9 +8,9 @@ from typing import Final
 from connector.checkpoints.address import SETTING
 from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.contract.order_builder import RedoContract
+from connector.inspect.checks.mapping_sample import sample_problems
 from connector.inspect.checks.start_checks import refuse_other_tables, source_problems
 from connector.inspect.checks.store_checks import store_problems
-from connector.inspect.orders.order_preview import preview_one
 from connector.inspect.store import store_if_any
 from connector.model.errors import (
     ConfigurationError,
@@ -26,10 +26,12 @@ from connector.settings import config
 from connector.settings.config import Settings
 from connector.settings.exposure import unverified
 from connector.source.checks.replica import replica_problems
+from connector.source.objects.catalog import insert_only_tables
 from connector.wiring import factories
 
-_SAMPLE: Final = 20
-"""Orders that `check` looks at."""
+"""Stored keys that are asked whether they still are keys."""
+_KEYS: Final = 20
+"""Stored keys that are tried for whether they are still keys."""
 
 
 async def check(settings: Settings) -> list[Problem]:
@@ -70,7 +72,7 @@ async def _database_problems(settings: Settings, contract: RedoContract) -> list
         return [*problems, *error.problems]
     assembler = factories.new_assembler(settings, projection)
     try:
-        found = [*await _key_problems(settings, assembler), *await _mapping_problems(assembler, contract)]
+        found = [*await _key_problems(settings, assembler), *await _mapping_problems(settings, assembler, contract)]
         return [*problems, *found]
     finally:
         await assembler.aclose()
@@ -89,7 +91,7 @@ async def _changed_key(store: ReadOnlyCheckpoints, assembler: Assembler) -> list
     note, orders = KeyNote.parsed(await store.noted(KEY_NOTE)), (await store.tally()).checkpoints
     if note is not None and note.holds_for(assembler.key_shape):
         return []
-    if note is None and not await assembler.misfits(await store.random_keys(_SAMPLE)):
+    if note is None and not await assembler.misfits(await store.random_keys(_KEYS)):
         return []
     before = f" from {note.shape}" if note is not None and note.shape is not None else ""
     hint = (
@@ -99,21 +101,13 @@ async def _changed_key(store: ReadOnlyCheckpoints, assembler: Assembler) -> list
     return [Problem(f"the order key changed{before} to {assembler.key_shape}", hint, "mapping.path", warning=True)]
 
 
-async def _mapping_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:
+async def _mapping_problems(settings: Settings, assembler: Assembler, contract: RedoContract) -> list[Problem]:
     """How the mapping does on the orders that there are."""
     try:
-        problems = [*await assembler.plan_problems()]
-        keys = (await assembler.scan(None, _SAMPLE)).keys
-        previews = [await preview_one(assembler, contract, key, None) for key in keys]
-        bad = [one for one in previews if one["problems"]]
-        if not bad:
-            return [*problems, *await assembler.cross_check(_SAMPLE)]
+        insert_only = await insert_only_tables(factories.read_dsn(settings), assembler.projection.tables)
+        return [*await assembler.plan_problems(insert_only), *await sample_problems(assembler, contract)]
     except ConnectorError as error:
         return [Problem(str(error), where="mapping.path")]
-    what = f"{len(bad)} of the first {len(previews)} orders would become dead letters; {bad[0]['key']} because:"
-    reason = "; ".join(bad[0]["problems"])
-    hint = f"`redo-connector preview {bad[0]['key']}` shows it; mend the mapping, or the order"
-    return [*problems, Problem(f"{what} {reason}", hint, "mapping.path", warning=True)]
 
 
 async def redo_problems(client: RedoClient, store_id: str) -> list[Problem]:

@@ -16,7 +16,9 @@ from typing import Any, Final, TypeAlias
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.field_diff import bare
 from connector.contract.order_builder import RedoContract
+from connector.inspect.order_names import keys_meant
 from connector.inspect.orders.order_preview import changed_values
+from connector.inspect.orders.sampling import sample_orders
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
 from connector.model.orders import Order, OrderKey, Violation
 from connector.model.rows import Row
@@ -30,14 +32,21 @@ _SHOWN: Final = 5
 """Examples of changed orders, and keys of each reason for a rejection."""
 _LOOKS: Final = 3
 """How often two mappings are read for an order that changes meanwhile."""
+_ALONE: Final = 3
+"""Orders that are read alone before a limit counts as the mapping's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row."""
+    """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row. `unread`: what is
+    wrong is that its row can't be read; `exceeds`: within a limit of the database's. `order_id`: at Redo, empty where
+    the row gives none."""
 
     order: Order | None = None
     wrong: tuple[Violation, ...] = ()
+    unread: bool = False
+    exceeds: bool = False
+    order_id: str = ""
 
     @property
     def absent(self) -> bool:
@@ -54,7 +63,7 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
     Raises ConfigurationError for a mapping that isn't fit, or that has another order key.
     """
     ignored = settings.mapping.ignore
-    contract = RedoContract(settings.source.timezone, ignored)
+    contract = factories.redo_contract(settings)
     present = await factories.load_projection(settings)
     mapping = settings.mapping.model_copy(update={"path": path})
     proposed = await factories.load_projection(settings.model_copy(update={"mapping": mapping}))
@@ -63,10 +72,25 @@ async def compare(settings: Settings, path: Path, keys: Sequence[str], size: int
         assemblers = [factories.new_assembler(settings, projection) for projection in (present, proposed)]
         for assembler in assemblers:
             stack.push_async_callback(assembler.aclose)
-        wanted = [OrderKey(key) for key in dict.fromkeys(keys)] or await assemblers[0].sample(size)
         readers = [MappingReader(assembler, contract, time.time()) for assembler in assemblers]
-        pairs = await answer_pairs(readers[0], readers[1], wanted)
+        if keys:
+            pairs = await answer_pairs(readers[0], readers[1], await keys_meant(settings, keys))
+        else:
+            pairs = await _sampled_pairs(readers[0], readers[1], size)
     return {"mapping": str(path), "orders": len(pairs), **_summary(pairs, ignoring(ignored), values=values)}
+
+
+async def _sampled_pairs(present: MappingReader, proposed: MappingReader, size: int) -> Pairs:
+    """Of `size` orders that either mapping has, and of the keys looked at for them that neither has."""
+    pairs: dict[OrderKey, tuple[Answer, Answer]] = {}
+
+    async def in_either(keys: Sequence[OrderKey]) -> set[OrderKey]:
+        found = await answer_pairs(present, proposed, keys)
+        pairs.update(found)
+        return {key for key, (one, other) in found.items() if not (one.absent and other.absent)}
+
+    wanted = {*(await sample_orders(present.assembler, size, in_either)).keys}
+    return {key: (one, other) for key, (one, other) in pairs.items() if key in wanted or (one.absent and other.absent)}
 
 
 def _same_key(present: Projection, proposed: Projection) -> None:
@@ -99,27 +123,39 @@ class MappingReader:
             return {keys[0]: _unreadable(error)} if len(keys) == 1 else await self._singly(keys)
         except LimitExceeded as error:
             if len(keys) == 1:
-                return {keys[0]: Answer(wrong=(Violation("", f"reading this order {error.limit}"),))}
+                what = f"reading this order {error.limit}"
+                return {keys[0]: Answer(wrong=(Violation("", what),), unread=True, exceeds=True)}
             return await self._singly(keys)
         return {key: self._answer(rows.get(key, ())) for key in keys}
 
     async def _singly(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
-        return {key: answer for one in keys for key, answer in (await self._batch([one])).items()}
+        """When each of the first few exceeds a limit alone, so does the mapping whichever order is read: the others are
+        answered alike, unread, so that nobody waits for the statement timeout of every order."""
+        found: dict[OrderKey, Answer] = {}
+        for key in keys:
+            if len(found) == _ALONE and all(one.exceeds for one in found.values()):
+                return dict.fromkeys(keys, next(iter(found.values()))) | found
+            found |= await self._batch([key])
+        return found
 
     def _answer(self, rows: Sequence[Row]) -> Answer:
         if len(rows) > 1:
             return Answer(wrong=(Violation("", "the mapping returns several rows for it"),))
+        if not rows:
+            return Answer()
         try:
-            return Answer(self.contract.order(rows[0].document(), self.seen_at)) if rows else Answer()
+            order = self.contract.order(rows[0].document(), self.seen_at)
         except OrderUnreadable as error:
             return _unreadable(error)
         except InvalidOrder as error:
-            return Answer(wrong=tuple(it for it in error.violations if isinstance(it, Violation)))
+            wrong = tuple(it for it in error.violations if isinstance(it, Violation))
+            return Answer(wrong=wrong, order_id=error.order_id)
+        return Answer(order, order_id=order.order_id)
 
 
 def _unreadable(error: OrderUnreadable) -> Answer:
     what = f"the mapping fails for its data: {condition(error.sqlstate)} (SQLSTATE {error.sqlstate})"
-    return Answer(wrong=(Violation("", what),))
+    return Answer(wrong=(Violation("", what),), unread=True)
 
 
 async def answer_pairs(present: MappingReader, proposed: MappingReader, keys: Sequence[OrderKey]) -> Pairs:
@@ -153,14 +189,22 @@ def _summary(pairs: Pairs, ignored: Ignored, *, values: bool) -> dict[str, Any]:
             shown = {"values": [{"path": path, "old": old, "new": new} for path, old, new in changed]}
             examples.append({"key": key, "fields": paths, **(shown if values else {})})
     rejected = [key for key, fate in fates.items() if fate == "rejected"]
+    rejections = _rejections((key, pairs[key][1]) for key in rejected)
+    missing = [key for key, fate in fates.items() if fate == "missing"][:_SHOWN]
+    named = [*(one["key"] for one in examples), *(key for one in rejections for key in one["keys"]), *missing]
     return {
         **{fate: counts[fate] for fate in ("unchanged", "changed", "rejected", "missing", "new", "mended", "neither")},
         "rejected_already": sum(1 for key in rejected if pairs[key][0].wrong),
         "fields": dict(sorted(fields.items(), key=lambda item: (-item[1], item[0]))),
         "examples": examples,
-        "rejections": _rejections((key, pairs[key][1]) for key in rejected),
-        "missing_keys": [key for key, fate in fates.items() if fate == "missing"][:_SHOWN],
+        "rejections": rejections,
+        "missing_keys": missing,
+        "order_ids": {key: found for key in named if (found := _order_id(*pairs[key]))},
     }
+
+
+def _order_id(present: Answer, proposed: Answer) -> str:
+    return present.order_id or proposed.order_id
 
 
 def _fate(present: Answer, proposed: Answer) -> str:

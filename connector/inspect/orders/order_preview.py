@@ -15,7 +15,7 @@ from connector.contract.field_digest import changed_fields
 from connector.contract.order_builder import RedoContract
 from connector.model.errors import InvalidOrder, LimitExceeded, OrderUnreadable
 from connector.model.off_loop import off_loop, pausing
-from connector.model.orders import Document, OrderKey
+from connector.model.orders import Document, Order, OrderKey, order_id_of
 from connector.model.rows import Row
 from connector.pipeline.ports.protocols import Assembler
 from connector.pipeline.ports.records import Checkpoint
@@ -64,7 +64,8 @@ def _judge(row: Row, contract: RedoContract, checkpoint: Checkpoint | None) -> d
     except OrderUnreadable as error:
         return _shown(row.key, "unreadable", [str(error)], sqlstate=error.sqlstate)
     found = _compared(row.key, document, contract, checkpoint)
-    return found | {"store_id": document.get("store_id", document.get("storeId"))}
+    store_id, order_id = document.get("store_id", document.get("storeId")), order_id_of(document.get("id"))
+    return found | {"store_id": store_id, "order_id": order_id or None}
 
 
 def _compared(
@@ -74,12 +75,22 @@ def _compared(
         order = contract.order(document, time.time())
     except InvalidOrder as error:
         return _shown(key, "invalid", [str(violation) for violation in error.violations])
+    return _verdict(key, order, checkpoint) | {"warnings": _warnings(order, contract, checkpoint)}
+
+
+def _verdict(key: OrderKey, order: Order, checkpoint: Checkpoint | None) -> dict[str, Any]:
     if checkpoint is None:
         return _shown(key, "new", [], order.body)
     if checkpoint.fingerprint == order.fingerprint and checkpoint.place == order.place and not checkpoint.missing:
         return _shown(key, "unchanged", [], order.body)
     moved = ("store_id",) if checkpoint.store_id != order.store_id else ()
     return _shown(key, "changed", [], order.body, (*moved, *changed_fields(checkpoint.digest, order.digest)))
+
+
+def _warnings(order: Order, contract: RedoContract, checkpoint: Checkpoint | None) -> list[dict[str, str]]:
+    """The rules that the order breaks, by itself and beside what Redo accepted."""
+    beside = contract.suspicions(checkpoint.traits, order.traits) if checkpoint is not None else ()
+    return [{"rule": one.kind, "message": one.message} for one in (*order.warnings, *beside)]
 
 
 def _shown(
@@ -92,9 +103,11 @@ def _shown(
 ) -> dict[str, Any]:
     return {
         "key": key,
+        "order_id": None,
         "store_id": None,
         "verdict": verdict,
         "problems": problems,
+        "warnings": [],
         "changed_fields": [*changed],
         "payload": None if body is None else json.loads(body, object_hook=pausing(len(body))),
         "body": body,

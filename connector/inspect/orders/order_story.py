@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.contract.canonical import Ignored, ignoring
 from connector.contract.order_builder import RedoContract
+from connector.inspect.order_names import order_ids, orders_named
 from connector.inspect.orders.order_preview import NOT_A_KEY, Accepted, changed_values, preview_one
 from connector.model.errors import MappingBroken, SourceUnavailable
 from connector.model.off_loop import off_loop
@@ -83,14 +84,16 @@ class OrderStories:
         self._current = current
         self._one_look = asyncio.Semaphore(1)
 
-    async def story(self, key: OrderKey) -> OrderStory:
-        """Raises CheckpointsUnwritable, and SourceUnavailable while nothing was built yet."""
+    async def story(self, name: str) -> OrderStory:
+        """Of the order with this key, else with this id at Redo. Raises CheckpointsUnwritable, and SourceUnavailable
+        while nothing was built yet."""
         sources = self._present_sources()
+        key, *others = (await orders_named(sources.store, [name]))[name]
         before = await self._remembered(sources, key, UNREAD)
         projection = await self._look(sources, key, before.checkpoint)
         # Whatever was noticed during the look counts as later than it.
         after = self._happened(sources, replace(before, projection=projection))
-        return replace(after, looked=before.mark)
+        return replace(after, looked=before.mark, also=await _ids(sources, others))
 
     async def remembered(self, key: OrderKey, projection: OrderPreview) -> OrderStory:
         """The same without asking the OMS; raises the same."""
@@ -148,7 +151,9 @@ class OrderStories:
         verdict = "absent" if found["sqlstate"] in NOT_A_KEY else found["verdict"]
         problems = tuple(found["problems"]) if verdict != "absent" else ()
         payload = found["payload"]
-        plain = OrderPreview(verdict, problems, tuple(found["changed_fields"]), shapes(payload or {}))
+        warnings = tuple(f"{one['rule']}: {one['message']}" for one in found["warnings"])
+        changed, order_id = tuple(found["changed_fields"]), found["order_id"] or ""
+        plain = OrderPreview(verdict, problems, changed, shapes(payload or {}), warnings=warnings, order_id=order_id)
         if not self._terms.show_values or payload is None:
             return plain
         before = None
@@ -164,6 +169,12 @@ class OrderStories:
     def _values(self, before: bytes, body: bytes) -> tuple[tuple[str, str, str], ...]:
         found = changed_values(before, body, self._terms.ignored)
         return tuple((path, _text(old), _text(new)) for path, old, new in found)
+
+
+async def _ids(sources: OrderSources, keys: Sequence[OrderKey]) -> dict[str, str]:
+    if sources.store is None or not keys:
+        return {}
+    return {str(key): order_id for key, order_id in order_ids(await sources.store.known(keys)).items()}
 
 
 def _text(value: object) -> str:

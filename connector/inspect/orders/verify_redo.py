@@ -47,7 +47,8 @@ class ReadBack:
 
 async def verify(settings: Settings, size: int) -> dict[str, Any]:
     """`sampled` and `compared` (how many), `different` ([{key, fields}]), `absent` (keys), `unread` ([{key, reason}]),
-    and `underway`: how many weren't compared because their newest state isn't at Redo yet.
+    `order_ids` (of those at Redo, by key), and `underway`: how many weren't compared because their newest state isn't
+    at Redo yet.
 
     Raises ConfigurationError, SourceUnavailable, CheckpointsUnwritable.
     """
@@ -73,7 +74,7 @@ async def verify(settings: Settings, size: int) -> dict[str, Any]:
         same = {key: pair for key, pair in again.items() if pair == settled[key]}
         found = {key: finding for key, finding in found.items() if not finding.differs or key in same}
         found |= await _read_back(client, same, ignoring(settings.mapping.ignore))
-    return _summary(len(keys), found)
+    return _summary(len(keys), found, {key: order.order_id for key, (order, _) in settled.items()})
 
 
 async def _settled(settings: Settings, reader: MappingReader, keys: Sequence[OrderKey]) -> Settled:
@@ -116,7 +117,7 @@ def _trouble(outcome: Outcome) -> str:
     return words
 
 
-def _summary(sampled: int, found: Mapping[OrderKey, ReadBack]) -> dict[str, Any]:
+def _summary(sampled: int, found: Mapping[OrderKey, ReadBack], ids: Mapping[OrderKey, str]) -> dict[str, Any]:
     return {
         "sampled": sampled,
         "compared": sum(1 for finding in found.values() if not finding.trouble),
@@ -124,4 +125,5 @@ def _summary(sampled: int, found: Mapping[OrderKey, ReadBack]) -> dict[str, Any]
         "different": [{"key": key, "fields": [*it.fields]} for key, it in sorted(found.items()) if it.fields],
         "absent": sorted(key for key, finding in found.items() if finding.absent),
         "unread": [{"key": key, "reason": it.trouble} for key, it in sorted(found.items()) if it.trouble],
+        "order_ids": {key: ids[key] for key, finding in sorted(found.items()) if finding.differs or finding.trouble},
     }

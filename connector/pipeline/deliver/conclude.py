@@ -162,6 +162,7 @@ def _rejected(delivery: Delivery, outcome: Outcome, sent_at: float, now: float, 
         outcome.status,
         cause=outcome.violations[0].cause if outcome.violations else outcome.message,
         store_id=delivery.place.store_id,
+        order_id=delivery.place.order_id,
     )
     doubted = doubtful(entry, delivery.remembered) if pushed else None
     settlement = Settlement(entry, doubted, letter, again=again, settled_places=_not_there(delivery, terms))
@@ -212,6 +213,7 @@ def _failing(delivery: Delivery, outcome: Outcome, now: float) -> DeadLetter:
         outcome.status,
         cause=f"Redo fails this order again and again, and takes others ({outcome.reason})",
         store_id=delivery.place.store_id,
+        order_id=delivery.place.order_id,
     )
 
 
@@ -231,6 +233,7 @@ def set_aside(delivery: Delivery, now: float, terms: Terms) -> Settled:
         before.status if before is not None else None,
         cause="set aside by hand while Redo failed it",
         store_id=delivery.place.store_id,
+        order_id=delivery.place.order_id,
     )
     doubted = doubtful(entry, delivery.remembered) if pushed else None
     return Settled(Settlement(entry, doubted, letter, settled_places=_not_there(delivery, terms)), Result.REJECTED)

@@ -67,6 +67,12 @@ class Deliverer:
         if letter is not None and settled.result is not None:
             result, named = settled.result.value, delivery_id(letter.fingerprint)
             attempt = Attempt(
-                letter.key, self._clock.wall(), result, letter.reason, store_id=letter.store_id, delivery=named
+                letter.key,
+                self._clock.wall(),
+                result,
+                letter.reason,
+                store_id=letter.store_id,
+                delivery=named,
+                order_id=letter.order_id,
             )
             self._chronicle.attempted(attempt)

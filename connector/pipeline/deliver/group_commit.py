@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from connector.pipeline.context import Context
-from connector.pipeline.deliveries import Settled
+from connector.pipeline.deliveries import Result, Settled
 from connector.pipeline.dispatch.ledger_queue import LedgerQueue
 from connector.pipeline.examine.order_log import RefusalLog
 from connector.pipeline.failpoints import reach
 from connector.pipeline.heartbeat import Heartbeat
+from connector.pipeline.ports.entries import Lane
 from connector.pipeline.ports.records import Settlement
+from connector.pipeline.sweeps.state import Sweeps
 
 MOMENT = 0.01
 """Seconds that a settlement waits for others."""
@@ -25,13 +27,18 @@ class GroupCommit:
     """`listeners` are called with settlements once they are stored; what follows from that isn't known here."""
 
     def __init__(
-        self, context: Context, queue: LedgerQueue, listeners: Sequence[Callable[[Sequence[Settlement]], None]]
+        self,
+        context: Context,
+        queue: LedgerQueue,
+        sweeps: Sweeps,
+        listeners: Sequence[Callable[[Sequence[Settlement]], None]],
     ) -> None:
         self._queue = queue
+        self._sweeps = sweeps
         self._clock = context.clock
         self._observer = context.observer
         self._listeners = listeners
-        self._refusals = RefusalLog()
+        self.refusals = RefusalLog()
         self.heartbeat = Heartbeat("settler", "writing what became of orders")
         self._pending: list[Settlement] = []
         self._arrived = asyncio.Event()
@@ -43,9 +50,19 @@ class GroupCommit:
         if settled.result is not None:
             self._observer.order(settled.result.value)
         if settlement.dead_letter is not None:
-            self._refusals.refused(settlement.dead_letter)
+            self.refusals.refused(settlement.dead_letter)
+        if settlement.entry.lane is Lane.SWEEP and self._sweeps.active:
+            self._count(settled)
         self._pending.append(self._stamped(settlement))
         self._arrived.set()
+
+    def _count(self, settled: Settled) -> None:
+        """For the sweep that brought it."""
+        settlement = settled.settlement
+        if settled.result is Result.PUSHED:
+            self._sweeps.found("pushed")
+        elif settlement.dead_letter is not None and settlement.again is None:
+            self._sweeps.found("refused")
 
     def _stamped(self, settlement: Settlement) -> Settlement:
         """With the time by the wall's clock, in place of the ledger's, for what people read."""

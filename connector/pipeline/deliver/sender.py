@@ -15,6 +15,7 @@ from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.deliveries import Action, Delivery, Result, Settled
 from connector.pipeline.examine.order_log import log_answer
 from connector.pipeline.failpoints import reach
+from connector.pipeline.holds.first_fill import FirstFill
 from connector.pipeline.holds.manual_pause import ManualPause
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.entries import Lane
@@ -35,6 +36,7 @@ class Sender:
         admissions: StoreAdmissions,
         failing: FailingOrders,
         manual_pause: ManualPause,
+        first_fill: FirstFill,
     ) -> None:
         self._observer = context.observer
         self._chronicle = context.chronicle
@@ -45,6 +47,7 @@ class Sender:
         self._admissions = admissions
         self._failing = failing
         self._manual_pause = manual_pause
+        self._first_fill = first_fill
         self.last_accepted_at: float | None = None
         self.reopened = False
         """A pause is over: what waited for that may go."""
@@ -52,6 +55,7 @@ class Sender:
     async def send(self, delivery: Delivery) -> Settled:
         """One request, or none while the store is paused."""
         entry = delivery.entry
+        self._first_fill.sending(entry)
         admission = self._admissions.of(delivery.place.store_id)
         if self._failing.is_set_aside(entry):
             return self._set_aside(delivery)
@@ -116,7 +120,7 @@ class Sender:
         elif settled.result is Result.MISSING:
             self._observer.removed("deleted" if delivery.action is Action.DELETE else "cancelled")
         if settled.settlement.warnings:
-            for kind, times in Counter(one.kind.value for one in settled.settlement.warnings).items():
+            for kind, times in Counter(one.kind for one in settled.settlement.warnings).items():
                 self._observer.warned(kind, times)
         self._chronicle.attempted(
             Attempt(
@@ -129,6 +133,7 @@ class Sender:
                 latency,
                 delivery.place.store_id,
                 delivery_id(delivery.order.fingerprint if delivery.order is not None else None),
+                delivery.place.order_id,
             )
         )
 

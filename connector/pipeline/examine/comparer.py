@@ -201,7 +201,7 @@ class Comparer:
             message = (
                 "can't be cancelled: what Redo accepted wasn't kept, or its key is gone (checkpoints.payload_keys)"
             )
-            return delivery, refuse(delivery.entry, REMOVAL, message, now, store_id=place.store_id)
+            return delivery, refuse(delivery.entry, REMOVAL, message, now, place=place)
         cancel = partial(self._contract.cancelled, payload, place, now)
         order = await off_loop(cancel) if len(payload) > COMMON else cancel()
         if order is not None:
@@ -261,11 +261,13 @@ class Comparer:
         checkpoint, order, key = delivery.remembered.checkpoint, delivery.order, delivery.entry.key
         if delivery.line_items is None or order is None:
             return delivery
-        found = self._contract.suspicions(checkpoint.traits, order.traits) if checkpoint is not None else ()
+        found = delivery.suspicions
+        if checkpoint is not None:
+            found = (*found, *self._contract.suspicions(checkpoint.traits, order.traits))
         others = {line: owner for line in new for owner in owners.get(line, ()) if owner != key}
         if others:
             found = (*found, *self._contract.reused(order.traits, others))
-        return replace(delivery, suspicions=found) if found else delivery
+        return delivery if found is delivery.suspicions else replace(delivery, suspicions=found)
 
 
 def _was_read(reading: Reading, decision: Settled | Delivery) -> bool:

@@ -61,7 +61,9 @@ def decide(
         if again is not None:
             return postpone(entry, again)
         return _invalid(entry, error, now, remembered)
-    delivery = Delivery(entry, Action.PUSH, order.place, order, remembered, hidden, members, row_digest)
+    delivery = Delivery(
+        entry, Action.PUSH, order.place, order, remembered, hidden, members, row_digest, suspicions=order.warnings
+    )
     if _to_push(entry, order, remembered, now):
         return delivery
     return _in_step(delivery, terms, again, accepted=_accepted(checkpoint, order))
@@ -110,6 +112,7 @@ def _in_step(delivery: Delivery, terms: Terms, again: Again | None, *, accepted:
         again=again,
         members=delivery.new_members if accepted and again is None else None,
         settled_places=remembered.leftovers if terms.missing == "ignore" else (),
+        warnings=delivery.suspicions if accepted and again is None and delivery.order is not None else None,
     )
     return Settled(settlement, None if again else Result.UNCHANGED)
 
@@ -194,11 +197,15 @@ def refuse(
     cause: str = "",
     again: Again | None = None,
     remembered: Remembered = NOTHING,
-    store_id: str = "",
+    place: Place | None = None,
 ) -> Settled:
-    """A dead letter that cost no request."""
+    """A dead letter that cost no request. `place`: where the order was to go, as far as its row says; where it says
+    nothing, it's known by the id that Redo has accepted it by."""
     attempts, cause = entry.attempts + 1, cause or message
-    letter = DeadLetter(entry.key, reason, message, paths, None, now, now, attempts, cause=cause, store_id=store_id)
+    store_id, order_id = ("", "") if place is None else (place.store_id, place.order_id)
+    if not order_id and remembered.checkpoint is not None:
+        order_id = remembered.checkpoint.order_id
+    letter = DeadLetter(entry.key, reason, message, paths, None, now, now, attempts, None, cause, store_id, order_id)
     result = None if again else Result.INVALID
     if again is None and entry.late_until is not None and now < entry.late_until:
         again = wait_for_late(entry)
@@ -218,9 +225,8 @@ def _invalid(entry: Entry, error: InvalidOrder, now: float, remembered: Remember
     found = [violation for violation in error.violations if isinstance(violation, Violation)]
     paths = tuple(violation.path for violation in found)
     cause = found[0].cause if found else ""
-    return refuse(
-        entry, "invalid", str(error), now, paths=paths, cause=cause, remembered=remembered, store_id=error.store_id
-    )
+    place = Place(error.store_id, error.order_id)
+    return refuse(entry, "invalid", str(error), now, paths=paths, cause=cause, remembered=remembered, place=place)
 
 
 def unreadable(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
 
 import structlog
 
-from connector.model.orders import Outcome, OutcomeKind, delivery_id
+from connector.model.orders import Outcome, OutcomeKind, delivery_id, order_id_of
 from connector.pipeline.deliveries import Delivery, Settled
 from connector.pipeline.examine.slow_orders import ADVICE as SLOW_ADVICE
 from connector.pipeline.examine.slow_orders import SLOW
@@ -20,10 +20,11 @@ EVERY = 60.0
 
 
 class RefusalLog:
-    """At most AT_MOST refusals a minute are logged one by one; the others are counted and logged together."""
+    """At most AT_MOST refusals a minute are logged one by one; the others are counted and logged together at its end.
+    Use within one event loop."""
 
     def __init__(self) -> None:
-        self._window = 0.0
+        self._minute: asyncio.TimerHandle | None = None
         self._said = 0
         self._silent = 0
 
@@ -31,21 +32,21 @@ class RefusalLog:
         if letter.reason == FAILING:
             self._fails(letter)
             return
-        now = time.monotonic()
-        if now - self._window >= EVERY:
-            if self._silent:
-                log.warning("orders_refused", count=self._silent, next="redo-connector dead-letters list")
-            self._window, self._said, self._silent = now, 0, 0
+        if self._minute is None:
+            self._minute = asyncio.get_running_loop().call_later(EVERY, self.end)
         if self._said >= AT_MOST:
             self._silent += 1
             return
         self._said += 1
         if letter.reason == SLOW:
-            log.warning("order_set_aside", order=letter.key, problem=letter.message, next=SLOW_ADVICE)
+            log.warning(
+                "order_set_aside", order=letter.key, order_id=_id(letter), problem=letter.message, next=SLOW_ADVICE
+            )
             return
         log.warning(
             "order_refused",
             order=letter.key,
+            order_id=_id(letter),
             delivery=delivery_id(letter.fingerprint),
             reason=letter.reason,
             fields=list(letter.paths) or None,
@@ -53,17 +54,31 @@ class RefusalLog:
             next=f"redo-connector dead-letters show {letter.key}",
         )
 
+    def end(self) -> None:
+        """The minute is over, or nothing more is to be logged: tell how many had no line."""
+        if self._minute is not None:
+            self._minute.cancel()
+        if self._silent:
+            log.warning("orders_refused", count=self._silent, next="redo-connector dead-letters list")
+        self._minute, self._said, self._silent = None, 0, 0
+
     def _fails(self, letter: DeadLetter) -> None:
         """Once an order, not each time that it fails; few at once, because it takes ten minutes to be said of one."""
         if letter.attempts > 1:
             log.warning(
                 "order_fails_again_and_again",
                 order=letter.key,
+                order_id=_id(letter),
                 attempts=letter.attempts,
                 status=letter.status,
                 problem=letter.message,
                 next=f"it is tried again by itself; redo-connector dead-letters set-aside {letter.key} gives up on it",
             )
+
+
+def _id(letter: DeadLetter) -> str | None:
+    """As people know the order, where that is known."""
+    return order_id_of(letter.order_id) or None
 
 
 def log_answer(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: float) -> None:
@@ -76,6 +91,7 @@ def log_answer(delivery: Delivery, outcome: Outcome, settled: Settled, seconds: 
     log.debug(
         "delivery",
         order=delivery.entry.key,
+        order_id=order_id_of(delivery.place.order_id) or None,
         delivery=delivery_id(delivery.order.fingerprint if delivery.order is not None else None),
         action=delivery.action.value,
         attempt=delivery.entry.attempts + 1,

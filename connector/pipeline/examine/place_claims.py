@@ -140,7 +140,7 @@ class PlaceClaims:
             paths=("id",),
             cause=cause,
             remembered=delivery.remembered,
-            store_id=delivery.place.store_id,
+            place=delivery.place,
         )
 
     def _remember_leaving(self, delivery: Delivery) -> None:

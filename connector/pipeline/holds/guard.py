@@ -18,7 +18,7 @@ from connector.pipeline.intake.progress import Progress
 from connector.pipeline.ports.entries import Lane
 from connector.pipeline.ports.holds import Held, HoldKind
 from connector.pipeline.ports.records import Settlement, SweepKind
-from connector.pipeline.sweeps.state import OLD_STORE, Sweeps
+from connector.pipeline.sweeps.state import EXPECTED, OLD_STORE, Sweeps
 
 VANISHED = "no longer in the mapping, and no delete was seen"
 REMOVED_FOR_KEY = "the order key changed, and no order has taken over what is stored by the former keys"
@@ -63,7 +63,8 @@ class Guard:
             return postpone(entry, look_again(entry, now))
         before = delivery.remembered.held
         hold = await self._holds.add(kind, self._cause(kind, delivery), None if before is None else before.hold)
-        held = Held(hold.number, self._fields(delivery), entry.since, must_push(entry, now))
+        order_id = delivery.place.order_id
+        held = Held(hold.number, self._fields(delivery), entry.since, must_push(entry, now), order_id)
         return Settled(Settlement(entry, held=held), None)
 
     def _kind(self, delivery: Delivery, now: float) -> HoldKind | None:
@@ -118,13 +119,13 @@ class Guard:
 
     def _count_drift(self, delivery: Delivery) -> None:
         """What a reconcile finds to differ is drift, once: not when it's approved later, nor when it's tried again;
-        what a backfill finds isn't, because nothing was known before."""
+        what a backfill finds isn't, because nothing was known before, nor what another mapping makes different."""
         entry, sweep = delivery.entry, self._sweeps.current
         if entry.lane is not Lane.SWEEP or entry.approved or entry.attempts or entry.confirm:
             return
         kind = _drift(delivery)
         self._sweeps.found(kind)
-        if sweep is not None and sweep.kind is SweepKind.RECONCILE:
+        if sweep is not None and sweep.kind is SweepKind.RECONCILE and sweep.cause not in EXPECTED:
             self._observer.drift(kind)
 
 

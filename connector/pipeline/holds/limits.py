@@ -9,6 +9,12 @@ from connector.pipeline.ports.holds import HoldKind
 
 LEAST = 10
 """Fewer orders than this are never an unlikely size, whatever share of a small shop they are."""
+NEARLY_ALL = 0.9
+
+
+def nearly_all(refused: float, orders: int) -> bool:
+    """Whether so many are refused that it isn't the orders that are wrong, but what makes them."""
+    return refused >= NEARLY_ALL * orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Limits:
 
     def bound(self, kind: HoldKind, checkpoints: int) -> float:
         """How many orders may pass unseen, of changes and removals."""
-        if kind is HoldKind.VANISHED:
+        if kind in (HoldKind.VANISHED, HoldKind.FIRST_FILL):
             return 0
         share = self.max_share if kind is HoldKind.CHANGES else self.max_removal_share
         likely = max(float(LEAST), share * checkpoints) if share < 1 else math.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from connector.pipeline.context import Context
 from connector.pipeline.holds.limits import Limits
@@ -44,14 +44,22 @@ class OpenHolds:
             hold = self._open.get(_slot(kind, cause))
             if kind is HoldKind.VANISHED and before is not None:
                 hold = next((one for one in self._open.values() if one.number == before), hold)
-            if hold is None:
-                hold = await self._store.open_hold(kind, cause, self._clock.wall())
-                self.register(hold)
-            self._unwritten[hold.number] += 1
+            hold = hold or await self.open(kind, cause)
+            self.joins(hold)
         if kind is HoldKind.REMOVALS:
             self.last_removal = self._clock.timer()
-        self._added.set()
         return hold
+
+    async def open(self, kind: HoldKind, cause: str) -> Hold:
+        """A new hold, without an order yet."""
+        hold = await self._store.open_hold(kind, cause, self._clock.wall())
+        self.register(hold)
+        return hold
+
+    def joins(self, hold: Hold) -> None:
+        """One more order is about to be stored in it."""
+        self._unwritten[hold.number] += 1
+        self._added.set()
 
     async def until_any(self) -> None:
         """Wait while no hold is open."""
@@ -81,14 +89,15 @@ class OpenHolds:
     def end_release(self, hold: Hold) -> None:
         self._releasing[hold.number] -= 1
 
-    async def forget_gone(self) -> None:
-        """Those that the store no longer has."""
+    async def forget_gone(self) -> Collection[int]:
+        """Those that the store no longer has. Returns the numbers of those that it has."""
         async with self._lock:
             left = {hold.number for hold in await self._store.holds()}
             for slot, hold in [*self._open.items()]:
                 if hold.number not in left and self.is_written(hold):
                     del self._open[slot]
+        return left
 
 
 def _slot(kind: HoldKind, cause: str) -> tuple[HoldKind, str]:
-    return kind, cause if kind is HoldKind.VANISHED else ""
+    return kind, cause if kind in (HoldKind.VANISHED, HoldKind.FIRST_FILL) else ""

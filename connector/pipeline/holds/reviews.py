@@ -13,6 +13,7 @@ import structlog
 from connector.pipeline.context import Context
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.endpoints import Endpoints
+from connector.pipeline.holds.first_fill import FirstFill
 from connector.pipeline.holds.open_holds import OpenHolds
 from connector.pipeline.holds.vanished_rows import VanishedRows
 from connector.pipeline.ports.entries import Arrival, Lane
@@ -39,6 +40,7 @@ class HoldReviews:
         endpoints: Endpoints,
         vanished_rows: VanishedRows,
         sweeps: Sweeps,
+        first_fill: FirstFill,
     ) -> None:
         self._store = context.store
         self._clock = context.clock
@@ -49,6 +51,7 @@ class HoldReviews:
         self._endpoints = endpoints
         self._vanished_rows = vanished_rows
         self._sweeps = sweeps
+        self._first_fill = first_fill
         self._released: deque[tuple[float, int]] = deque()
         self._gathering: dict[int, float] = {}
         """Since when holds of removals have been gathering, by the timer."""
@@ -93,7 +96,9 @@ class HoldReviews:
                 await self._hold(hold, bound)
             elif self._is_complete(hold, walked=walked):
                 released += await self._end(hold)
-        await self._holds.forget_gone()
+        left = await self._holds.forget_gone()
+        if walked:
+            self._first_fill.walked(left)
         return released > 0
 
     async def _hold(self, hold: Hold, bound: float) -> None:
@@ -111,7 +116,7 @@ class HoldReviews:
     def _is_complete(self, hold: Hold, *, walked: bool) -> bool:
         """Whether all that belongs to it is known."""
         match hold.kind:
-            case HoldKind.CHANGES | HoldKind.VANISHED:
+            case HoldKind.CHANGES | HoldKind.VANISHED | HoldKind.FIRST_FILL:
                 return walked
             case HoldKind.REMOVALS:
                 return self._burst_is_over(hold)
@@ -146,6 +151,8 @@ class HoldReviews:
             await self._sweeps.approve()
         if limit is None and hold.kind is HoldKind.ENDPOINT:
             await self._endpoints.approve()
+        if limit is None and hold.kind is HoldKind.FIRST_FILL:
+            await self._first_fill.approve()
         released = await (self._release(hold) if limit is None else self._release_most(hold, limit))
         log.info("hold_approved", hold=number, released=released)
         return released

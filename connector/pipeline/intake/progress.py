@@ -26,6 +26,8 @@ from connector.pipeline.sweeps.state import OLD_STORE, Sweeps
 log = structlog.get_logger("connector.stream")
 
 PROGRESS_NOTE = "progress"
+IN_STEP_NOTE = "in_step_at"
+"""Up to when (seconds since 1970) everything that was committed was taken in."""
 
 
 class Gap(StrEnum):
@@ -226,3 +228,8 @@ def _read(text: str) -> Position:
     found = json.loads(text)
     mark = found["mark"]
     return Position(StreamIdentity(**found["identity"]), Lsn(found["lsn"]), None if mark is None else Mark(**mark))
+
+
+def since_noted(noted: str | None, wall: float) -> float:
+    """Seconds since the moment of IN_STEP_NOTE, 0 where there is none or the wall's clock was set back."""
+    return 0.0 if noted is None else max(0.0, wall - float(noted))

@@ -38,3 +38,5 @@ class Attempt:
     latency: float | None = None
     store_id: str = ""
     delivery: str | None = None
+    order_id: str = ""
+    """At Redo; empty where that isn't known."""

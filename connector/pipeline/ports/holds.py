@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from connector.model.orders import OrderKey
@@ -18,6 +18,8 @@ class HoldKind(StrEnum):
     """The same, of which it isn't known that they were deleted: only a person lets them go."""
     ENDPOINT = "endpoint"
     """Pushes to an address or store of Redo that is to be approved first."""
+    FIRST_FILL = "first_fill"
+    """Orders of a first fill that weren't looked at, because nearly all before them were refused."""
 
 
 class HoldState(StrEnum):
@@ -42,18 +44,21 @@ class Hold:
 @dataclass(frozen=True, slots=True)
 class HoldSummary:
     """What a person needs to judge a hold: in how many of its orders each field differs (`new` for orders that Redo
-    hasn't, `missing` for those that left the mapping), and some keys."""
+    hasn't, `missing` for those that left the mapping), some keys, and their ids at Redo, as far as known."""
 
     hold: Hold
     fields: Mapping[str, int]
     samples: tuple[OrderKey, ...]
+    order_ids: Mapping[OrderKey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One order of a hold. `fields` differ; `confirm` as in Entry."""
+    """One order of a hold. `fields` differ; `confirm` as in Entry; `order_id` is its id at Redo, empty when that isn't
+    known."""
 
     hold: int
     fields: tuple[str, ...]
     since: float
     confirm: bool = False
+    order_id: str = ""

@@ -133,6 +133,11 @@ class Contract(Protocol):
         """The same only where equal documents make equal orders: changes with the rules and with the settings."""
         ...
 
+    @property
+    def terms(self) -> str:
+        """What the settings say of Redo's rules. Every order is compared after it has changed."""
+        ...
+
     def order(self, document: Document, seen_at: float) -> Order:
         """The payload for one row of the mapping. Raises InvalidOrder with the violations found."""
         ...
@@ -184,7 +189,7 @@ class Observer(Protocol):
         ...
 
     def warned(self, kind: str, count: int) -> None:
-        """A WarningKind arose so often."""
+        """Orders were pushed that break a rule of this name, so often."""
         ...
 
     def sync_latency(self, seconds: float) -> None: ...

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from connector.model.orders import Members, OrderKey, Place, Suspicion, WarningKind
+from connector.model.orders import Members, OrderKey, Place, Suspicion
 from connector.pipeline.ports.entries import Again, Arrival, Entry
 from connector.pipeline.ports.holds import Held
 
@@ -56,7 +56,7 @@ class DeadLetter:
     when there was none to send. `reason`: `rejected`, `invalid`, `mapping`, `duplicate`, `removal`, `set_aside`; or
     `failing`, of an order that waits in the ledger still. No values in `message`. `cause`: field path without list
     indexes, and message: what letters are grouped by. `store_id`: where the order was to go, empty when that isn't
-    known or is no store of the settings."""
+    known or is no store of the settings. `order_id`: its id at Redo, empty when that isn't known."""
 
     key: OrderKey
     reason: str
@@ -69,12 +69,13 @@ class DeadLetter:
     status: int | None = None
     cause: str = ""
     store_id: str = ""
+    order_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LetterGroup:
     """Dead letters of one cause. `group` is a short name for it, made of reason and cause. `samples`: some keys.
-    `stores`: those of its orders, as far as they are known."""
+    `stores`: those of its orders, as far as they are known. `order_ids`: the samples' at Redo, as far as known."""
 
     group: str
     reason: str
@@ -85,6 +86,7 @@ class LetterGroup:
     last_seen: float
     samples: tuple[OrderKey, ...]
     stores: tuple[str, ...] = ()
+    order_ids: Mapping[OrderKey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Warned:
     """A suspicion about an order that was pushed nevertheless. `times`: how often it arose."""
 
     key: OrderKey
-    kind: WarningKind
+    kind: str
     message: str
     first_seen: float
     last_seen: float
@@ -129,8 +131,9 @@ class Settlement:
     """Leftovers that are dealt with."""
     held: Held | None = None
     """The order leaves the ledger for this hold. Any other settlement without `again` takes it out of its hold."""
-    warnings: tuple[Suspicion, ...] = ()
-    """Remembered as of now, with the entry's key."""
+    warnings: tuple[Suspicion, ...] | None = None
+    """What the order as Redo has it is warned of: remembered in the place of what it was warned of before, events
+    apart. None leaves that as it is."""
     displaces: tuple[OrderKey, ...] = ()
     """Orders that are forgotten (checkpoint, payload, line items, members), should their checkpoints be at the place of
     this one's still."""
@@ -181,6 +184,9 @@ class Sweep:
     """Checkpoints found without an order in the mapping."""
     held: int = 0
     """Of these, how many wait for approval since."""
+    pushed: int = 0
+    refused: int = 0
+    """Orders that it brought to Redo, and that became dead letters by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +228,7 @@ class Tally:
     holds: int = 0
     """Holds that wait for a person."""
     warnings: Mapping[str, int] = field(default_factory=dict)
-    """Orders by WarningKind."""
+    """Orders by the kind of a suspicion."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,10 @@ class CheckpointStore(Protocol):
 
     async def known(self, keys: Sequence[OrderKey]) -> Known: ...
 
+    async def keys_of(self, order_ids: Sequence[str]) -> Mapping[str, tuple[OrderKey, ...]]:
+        """Keys of the orders that are known by these ids at Redo: accepted, left there, refused or held."""
+        ...
+
     async def row_digests(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, bytes]:
         """By what the rows of those orders are known that Redo holds as it accepted them last, and of which nothing
         else is to be done: not missing, not doubted, without ledger entry, dead letter, leftover or hold."""

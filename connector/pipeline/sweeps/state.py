@@ -9,10 +9,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+import structlog
+
 from connector.model.changes import Lsn, Snapshot
 from connector.pipeline.context import Context
 from connector.pipeline.ports.entries import Arrival, Commit
 from connector.pipeline.ports.records import Sweep, SweepKind
+
+log = structlog.get_logger("connector.pipeline")
 
 REST_SHARE = 1.0
 """A sweep that the stream asked for rests this many times its own length before the next one, so that a table whose
@@ -29,6 +33,11 @@ OLD_STORE = "the slot is further than the checkpoints"
 """Redo may have accepted newer orders than the checkpoints say."""
 RESEND = "asked to push everything again"
 ELSEWHERE = "another address or store of Redo"
+MAPPING_CHANGED = "mapping changed"
+TERMS_CHANGED = "contract settings changed"
+MAPPING_UNFIT = "the mapping did not fit"
+EXPECTED = frozenset({MAPPING_CHANGED, TERMS_CHANGED, MAPPING_UNFIT, RESEND, ELSEWHERE})
+"""Causes by which orders differ because somebody wanted it so, or couldn't be read: that isn't drift."""
 RESENDING = frozenset({OLD_STORE, RESEND})
 """Causes for which every order is pushed, equal or not: such a sweep takes the place of any other."""
 APPROVED_NOTE = "approved_sweep"
@@ -62,8 +71,8 @@ class Sweeps:
         """The latest finished one."""
         self.verified_through: float | None = None
         """Every commit before this time was found at Redo, or a dead letter, in a sweep that nothing was held from."""
-        self.estimate = 0
-        """About how many orders there are."""
+        self.estimate: int | None = None
+        """About how many orders there are, once a walk has counted."""
 
     async def load(self) -> None:
         sweep = await self._store.sweep()
@@ -108,7 +117,7 @@ class Sweeps:
                 await self.ask(BY_THE_CLOCK, SweepKind.RECONCILE)
 
     def found(self, kind: str) -> None:
-        """An order of the sweep was `missed`, `changed` or `extra`."""
+        """An order of the sweep was `missed`, `changed` or `extra`, and then `pushed` or `refused`."""
         if self.current is not None:
             self.current = replace(self.current, **{kind: getattr(self.current, kind) + 1})
 
@@ -161,6 +170,14 @@ class Sweeps:
     def is_approved(self, sweep: Sweep) -> bool:
         return sweep.revision == self._approved
 
+    async def fill_anew(self, cause: str) -> None:
+        """A first fill from the beginning, in place of whatever sweep is on."""
+        revision = self._revisions.next()
+        self.current = Sweep(SweepKind.BACKFILL, cause, revision, revision, self._clock.wall())
+        self._began_at = self._clock.timer()
+        self._wanted.set()
+        await self.save()
+
     async def begin_anew(self, cause: str, oldest_unseen: int | None) -> None:
         """The sweep that is on, if there is one, knows its place by a key that is none any more: all orders from the
         beginning, in snapshots that show whatever none has shown yet."""
@@ -189,9 +206,10 @@ class Sweeps:
         now, ended = self._clock.wall(), self._clock.timer()
         sweep = replace(self.present, held=held, finished_at=now)
         self.rest_until = ended + max(REST_LEAST, REST_SHARE * (ended - self._began_at))
-        self._ended_at = self._began_at = ended
+        seconds, self._ended_at, self._began_at = ended - self._began_at, ended, ended
         async with self._saving:
             await self._store.save_sweep(sweep)
+        _log(sweep, self.last, seconds)
         self.last = sweep
         if not held:
             self.verified_through = sweep.started_at
@@ -202,6 +220,37 @@ class Sweeps:
             await self.save()
         else:
             self.current = sweep
+
+
+def _log(sweep: Sweep, before: Sweep | None, seconds: float) -> None:
+    """What it came to. Comparisons that follow each other for the same reason, and find nothing, have one line."""
+    seconds = round(seconds, 1)
+    if sweep.kind is SweepKind.BACKFILL:
+        log.info(
+            "backfill_done",
+            cause=sweep.cause,
+            orders=sweep.scanned,
+            pushed=sweep.pushed,
+            refused=sweep.refused,
+            held=sweep.held,
+            seconds=seconds,
+        )
+        return
+    again = before is not None and before.cause == sweep.cause and sweep.cause not in PACED
+    if again and not sweep.missed + sweep.changed + sweep.extra:
+        return
+    log.info(
+        "comparison_done",
+        cause=sweep.cause,
+        orders=sweep.scanned,
+        pushed=sweep.pushed,
+        refused=sweep.refused,
+        held=sweep.held,
+        missed=sweep.missed,
+        changed=sweep.changed,
+        extra=sweep.extra,
+        seconds=seconds,
+    )
 
 
 def _follow_up(sweep: Sweep, now: float) -> Sweep:

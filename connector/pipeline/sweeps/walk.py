@@ -106,7 +106,7 @@ class SweepWalk:
             await self._sweeps.until_stream_begins()
         before = self._sweeps.present
         began = self._clock.timer()
-        if before.cursor is None:
+        if before.cursor is None or self._sweeps.estimate is None:
             self._sweeps.estimate = await self._assembler.estimate()
         try:
             with self.heartbeat.resting():  # the page reader has one of its own

@@ -7,9 +7,10 @@ stay text here.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from connector.model.changes import TableName
 from connector.model.errors import MappingBroken, OrderUnreadable, Problem, SourceUnavailable
 from connector.model.off_loop import Breaks
 from connector.model.orders import Diagnosis, KeyPage, KeyShape, Lookup, OrderKey, encoded
@@ -189,6 +190,12 @@ class Assembler:
             found = await session.catalog_rows(statements.sample(self._projection, size, rows), [size])
         return tuple(encoded(row) for row in found)
 
+    async def newest(self, size: int) -> tuple[OrderKey, ...]:
+        """The last keys in key order, the last one first."""
+        async with self._pool.session("looking for the newest orders") as session:
+            found = await session.catalog_rows(statements.last(self._projection), [size])
+        return tuple(encoded(row) for row in found)
+
     async def diagnose(self, sqlstate: str) -> Diagnosis | None:
         """What of the mapping fails in this way whichever orders are asked for; None when that can't be told. Runs
         parts of the mapping for all orders, within bounds."""
@@ -214,15 +221,15 @@ class Assembler:
         """Whether what it stands on is otherwise than as this one was analysed, so that this one must not go on."""
         return self.dependencies.differs(projection.basis)
 
-    async def plan_problems(self) -> list[Problem]:
-        """Warnings: tables read whole, routes without an index, replica identities that lack a route's columns."""
+    async def plan_problems(self, insert_only: Collection[TableName] = ()) -> list[Problem]:
+        """Warnings: tables read whole, routes without an index, replica identities that lack a route's columns, but of
+        tables that are `insert_only`."""
         keys = (await self.scan(None, 1)).keys
         async with self._pool.session("planning the mapping") as session:
-            return await plans.plan_problems(session, self._projection, keys[0] if keys else None)
+            return await plans.plan_problems(session, self._projection, keys[0] if keys else None, insert_only)
 
-    async def cross_check(self, sample: int) -> list[Problem]:
-        """A problem when the restricted query answers otherwise than the mapping for some orders. Runs all of it."""
-        keys = (await self.scan(None, sample)).keys
+    async def cross_check(self, keys: Sequence[OrderKey]) -> list[Problem]:
+        """A problem when the restricted query answers otherwise than the mapping for these orders. Runs all of it."""
         async with self._pool.session(f"comparing {shown(list(keys))} with the whole mapping") as session:
             return await plans.cross_check(session, self._projection, keys)
 

@@ -5,7 +5,7 @@ can't tell, and whether the restricted query answers as the mapping does. Reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg.errors import QueryCanceled
@@ -23,10 +23,13 @@ LARGE_ROWS = 10_000
 """A table of more rows must not be read whole for one order."""
 
 
-async def plan_problems(session: Session, projection: Projection, key: OrderKey | None) -> list[Problem]:
-    """Warnings about plans and replica identities. `key` is any order's, to plan for; None when there are no orders."""
+async def plan_problems(
+    session: Session, projection: Projection, key: OrderKey | None, insert_only: Collection[TableName]
+) -> list[Problem]:
+    """Warnings about plans and replica identities. `key` is any order's, to plan for; None when there are no orders.
+    `insert_only`: tables whose deletes aren't streamed at all, which is the source's to tell."""
     problems = [*projection.hidden, *projection.nondeterministic, *projection.search_path.problems()]
-    problems += [problem for use in projection.uses for problem in _use_problems(projection, use)]
+    problems += [problem for use in projection.uses for problem in _use_problems(projection, use, insert_only)]
     if key is not None:
         arrays = [array_literal([text]) for text in decode(key, len(projection.key))]
         rows = await session.rows(f"EXPLAIN (VERBOSE, FORMAT JSON) {projection.restricted}", arrays)
@@ -37,7 +40,7 @@ async def plan_problems(session: Session, projection: Projection, key: OrderKey 
     return list(dict.fromkeys(problems))
 
 
-def _use_problems(projection: Projection, use: Use) -> Iterator[Problem]:
+def _use_problems(projection: Projection, use: Use, insert_only: Collection[TableName]) -> Iterator[Problem]:
     route, where = use.route, f"{projection.path}:{use.line}"
     lookup = route.lookup
     if lookup is not None and not lookup.first.serves(lookup.first_columns):
@@ -47,7 +50,7 @@ def _use_problems(projection: Projection, use: Use) -> Iterator[Problem]:
         what = f"no way leads from {route.table.name} to single orders: any change of it makes all orders be looked at"
         yield Problem(what, "as mapping.sweep_tables says; fine for a table that seldom changes", where, warning=True)
     missing = [column.name for column in route.columns if column.name not in route.table.identity]
-    if missing and route.index is None:
+    if missing and route.index is None and route.table.name not in insert_only:
         what = (
             f"the replica identity of {route.table.name} lacks {', '.join(missing)}: a deleted row makes all orders be "
             "looked at, and an order that a row is moved away from is only mended by the next reconcile"

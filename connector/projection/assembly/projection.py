@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,12 +111,17 @@ class Projection:
         """What the reverse index holds, by name; several uses of a table with the same route share one."""
         return {use.route.index_name: use.route.index for use in self.uses if use.route.index_name and use.route.index}
 
-    def explain(self, statistics: Statistics = NO_STATISTICS) -> dict[str, Any]:
-        """How changes of each table lead to orders, as plain data."""
+    def explain(
+        self, statistics: Statistics = NO_STATISTICS, insert_only: Collection[TableName] = ()
+    ) -> dict[str, Any]:
+        """How changes of each table lead to orders, as plain data. `insert_only`: tables of which the stream has no
+        updates and deletes."""
         tables: dict[TableName, list[dict[str, Any]]] = {}
         for use in self.uses:
             entries = tables.setdefault(use.route.table.name, [])
             entry = self._explained(use, statistics)
+            if use.route.table.name in insert_only:
+                entry["deletes"] = "reconcile"
             # A CTE read twice brings each use in it twice, mostly with the same route.
             if entry not in entries:
                 entries.append(entry)

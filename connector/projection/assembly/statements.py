@@ -77,6 +77,18 @@ def scan(projection: Projection) -> str:
     return f"SELECT DISTINCT {outputs} FROM {_order_table(projection)} AS t WHERE {there}"
 
 
+def last(projection: Projection) -> str:
+    """Texts of the last keys in key order, the last one first. The parameter says how many."""
+    names = [f"k{number}" for number in range(1, len(projection.key) + 1)]
+    texts = ", ".join(f"q.{name}::text" for name in names)
+    order = ", ".join(f"{name} DESC" for name in names)
+    # Inside, beside the DISTINCT: an index on the key is then read from its end.
+    found = f"{scan(projection)} ORDER BY {order} LIMIT $1::int8"
+    # By name the texts would be meant.
+    last_first = ", ".join(f"q.{name} DESC" for name in names)
+    return f"SELECT {texts} FROM ({found}) AS q ORDER BY {last_first}"
+
+
 def with_snapshot(query: str) -> str:
     """One row: the snapshot, and the query's rows in order, each a JSON list of texts."""
     return f"SELECT {_SNAPSHOT}, ARRAY(SELECT {_texts(query)} FROM ({query}) AS page)"

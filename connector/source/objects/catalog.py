@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from connector.model.changes import TableName
 from connector.model.errors import Problem
+from connector.postgres.connections import reading
 from connector.postgres.quoting import quoted
 from connector.source.objects.replica_identities import (
     IDENTIFIED,
@@ -84,6 +85,13 @@ class TableFacts:
 async def read_tables(conn: psycopg.AsyncConnection[Any], tables: Sequence[TableName]) -> list[TableFacts]:
     async with conn.cursor(row_factory=class_row(TableFacts)) as cursor:
         return await (await cursor.execute(_TABLES, by_name(tables))).fetchall()
+
+
+async def insert_only_tables(dsn: str, tables: Sequence[TableName]) -> frozenset[TableName]:
+    """Those whose updates and deletes can't be published, because they have no usable replica identity. Raises
+    SourceUnavailable."""
+    async with reading(dsn) as conn:
+        return frozenset(fact.table for fact in await read_tables(conn, tables) if not fact.identified)
 
 
 async def table_problems(conn: psycopg.AsyncConnection[Any], tables: Sequence[TableName]) -> list[Problem]:

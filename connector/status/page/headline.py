@@ -38,6 +38,8 @@ def headline(facts: Facts) -> str:
         return f"Paused: {why}{'' if facts.paused_since is None else f' since {hour(facts.paused_since)}'}"
     if facts.state is State.HELD and facts.unapproved:
         return "Held: another address or store of Redo is to be approved"
+    if facts.state is State.HELD and facts.first_fill_held:
+        return "Held: nearly all orders of the first fill are refused"
     return _STATES[facts.state]
 
 

@@ -58,6 +58,7 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
         "facts": facts,
         "headline": headline.headline(facts),
         "tone": stations.tone(facts),
+        "sync_lag": stations.sync_lag(facts),
         "explained": explained(facts),
         "next": facts.next_step.rstrip("."),
         "stations": stations.stations(facts),

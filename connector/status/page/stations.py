@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connector.model.changes import format_lsn
-from connector.status.facts import READY_STATES, Facts, State, duration, ready, size
+from connector.status.facts import LAG_WORTH_TELLING, READY_STATES, Facts, State, duration, ready, size
 from connector.status.page.headline import clock
 
 
@@ -25,17 +25,16 @@ def stations(facts: Facts) -> list[Station]:
     """From the source to the checkpoints, in the order of `connector.pipeline.run`."""
     lag, tally = facts.replication_lag_bytes, facts.tally
     accepted = tally.checkpoints - tally.missing
+    waiting, known = (f"{tally.affected:,}", f"{accepted:,}") if facts.counted else ("unknown", "unknown")
     pace = "" if facts.pace is None else f"Redo bears {facts.pace:,.1f} a second"
     gone = f"{tally.missing:,} left the mapping" if tally.missing else ""
     limit = f"request{_s(facts.in_flight)} of {facts.concurrency_limit:,} at once"
     return [
         Station("OMS", "unknown" if lag is None else size(lag), "WAL not yet read", _lag(facts)),
-        Station(
-            "Ledger", f"{tally.affected:,}", f"order{_s(tally.affected)} waiting", _lookups(tally.lookups), "routes"
-        ),
+        Station("Ledger", waiting, f"order{_s(tally.affected)} waiting", _lookups(tally.lookups), "routes"),
         Station("In flight", f"{facts.in_flight:,}", limit, pace, "assemble, diff"),
         Station("Redo", _rate(facts), "accepted per minute", _last_accepted(facts), "push"),
-        Station("Checkpoints", f"{accepted:,}", f"order{_s(accepted)} accepted", gone, "remember"),
+        Station("Checkpoints", known, f"order{_s(accepted)} accepted", gone, "remember"),
     ]
 
 
@@ -53,8 +52,7 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what to add, of what else a person should see."""
     if facts.leader is not None:
         yield "Leader", facts.leader.instance, f"since {clock(facts.leader.since)} UTC, term {facts.leader.term:,}"
-    waiting = facts.tally.oldest_since is not None
-    yield "Oldest waiting change", duration(facts.oldest_age) if waiting else "none", ""
+    yield "Oldest waiting change", _oldest(facts), ""
     yield "WAL that the slot keeps", *_wal(facts)
     position = facts.position
     if position is not None:
@@ -76,12 +74,34 @@ def tone(facts: Facts) -> str:
     """`good`, `busy` or `bad`."""
     if not ready(facts)[0]:
         return "busy" if facts.state in (State.STARTING, State.STANDBY, State.STOPPING) else "bad"
-    return "good" if facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} else "busy"
+    at_rest = facts.state in READY_STATES - {State.CATCHING_UP, State.BACKFILLING} and not facts.first_fill_held
+    return "good" if at_rest else "busy"
+
+
+def sync_lag(facts: Facts) -> tuple[str, str]:
+    """The lag, and what it means where the verdict doesn't say it."""
+    lag = facts.sync_lag_seconds
+    if lag is None:
+        return "unknown", ""
+    if lag >= LAG_WORTH_TELLING:
+        return duration(lag), ""
+    if lag:
+        return duration(lag), "Redo may lack what was committed since then"
+    apart = ", apart from what is held or refused" if facts.held_orders or facts.tally.dead_letters else ""
+    return duration(lag), f"Redo has all that was committed{apart}"
+
+
+def _oldest(facts: Facts) -> str:
+    if not facts.counted:
+        return "unknown"
+    if facts.tally.oldest_since is not None:
+        return duration(facts.oldest_age)
+    return "none" if facts.connected else "none known"
 
 
 def _lag(facts: Facts) -> str:
     if not facts.connected:
-        return "disconnected"
+        return "not connected yet" if facts.state is State.STARTING else "disconnected"
     seconds = facts.replication_lag_seconds
     return "" if seconds is None else f"{duration(seconds)} behind"
 

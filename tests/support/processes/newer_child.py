@@ -10,5 +10,6 @@ from connector.cli.main import main
 
 if __name__ == "__main__":
     newer = "CREATE TABLE next_version (one int)"
-    migrations.MIGRATIONS = (*migrations.MIGRATIONS, newer)  # type: ignore[misc, assignment] # that is what this file is for
+    migrations.SCHEMA += newer  # type: ignore[misc] # that is what this file is for
+    migrations.UPGRADES = (*migrations.UPGRADES, newer)  # type: ignore[misc, assignment] # the same
     main()

@@ -1,0 +1,78 @@
+"""How the mapping does on some of its orders: how many of them Redo would refuse and why, and whether it answers for
+single orders as it does for all. Changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from connector.contract.order_builder import RedoContract
+from connector.inspect.orders.compare_mappings import Answer, MappingReader
+from connector.inspect.orders.sampling import none_in_mapping, sample_orders
+from connector.model.errors import OrderUnreadable, Problem
+from connector.model.orders import OrderKey
+from connector.pipeline.holds.limits import nearly_all
+from connector.projection import Assembler
+
+_SAMPLE: Final = 20
+"""Orders that are looked at."""
+_CAUSES: Final = 5
+
+
+async def sample_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:
+    """Raises as the assembler does, but not for what is wrong with single orders."""
+    reader = MappingReader(assembler, contract, time.time())
+    answers: dict[OrderKey, Answer] = {}
+
+    async def in_mapping(keys: Sequence[OrderKey]) -> Mapping[OrderKey, Answer]:
+        found = {key: answer for key, answer in (await reader.answers(keys)).items() if not answer.absent}
+        answers.update(found)
+        return found
+
+    sample = await sample_orders(assembler, _SAMPLE, in_mapping)
+    if (none := none_in_mapping(sample, assembler.projection)) is not None:
+        return [none]
+    sampled = {key: answers[key] for key in sample.keys}
+    readable = [key for key, answer in sampled.items() if not answer.unread]
+    compared = await _cross_check(assembler, readable) if readable else []
+    return [*_refusals(sampled), *_warnings(sampled), *compared]
+
+
+def _refusals(sampled: Mapping[OrderKey, Answer]) -> list[Problem]:
+    """A problem where nearly all would be refused, so that it is the mapping that is wrong; a warning about some."""
+    refused = {key: answer for key, answer in sampled.items() if answer.wrong}
+    if not refused:
+        return []
+    causes = Counter(cause for answer in refused.values() for cause in {it.cause for it in answer.wrong})
+    serious = nearly_all(len(refused), len(sampled))
+    named = "; ".join(f"{orders:,} because {cause}" for cause, orders in causes.most_common(_CAUSES))
+    more = f"; and {len(causes) - _CAUSES:,} more causes" if len(causes) > _CAUSES else ""
+    most = causes.most_common(1)[0][0]
+    key = next(key for key, answer in refused.items() if most in {it.cause for it in answer.wrong})
+    what = f"{len(refused):,} of {len(sampled):,} sampled orders would become dead letters: {named}{more}"
+    hint = f"`redo-connector preview {key}` shows one; mend the mapping" + ("" if serious else ", or the orders")
+    return [Problem(what, hint, "mapping.path", warning=not serious)]
+
+
+def _warnings(sampled: Mapping[OrderKey, Answer]) -> Iterator[Problem]:
+    """The rules that orders break, and are pushed with."""
+    rules: dict[str, dict[OrderKey, str]] = {}
+    for key, answer in sampled.items():
+        for found in answer.order.warnings if answer.order is not None else ():
+            rules.setdefault(found.kind, {}).setdefault(key, found.message)
+    for rule, broken in sorted(rules.items()):
+        key, message = next(iter(broken.items()))
+        what = f"{len(broken):,} of {len(sampled):,} sampled orders would be pushed with a warning ({rule}); {key}:"
+        hint = f"`redo-connector preview {key}` shows it; docs/rules.md says what becomes of it"
+        yield Problem(f"{what} {message}", hint, "mapping.path", warning=True)
+
+
+async def _cross_check(assembler: Assembler, keys: Sequence[OrderKey]) -> list[Problem]:
+    try:
+        return await assembler.cross_check(keys)
+    except OrderUnreadable as error:
+        what = f"the mapping as written fails for some order, so its answers were not compared: {error}"
+        hint = "mend the mapping for such data (NULLIF, a CASE), or that order"
+        return [Problem(what, hint, assembler.projection.path, warning=True)]
