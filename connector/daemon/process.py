@@ -17,14 +17,14 @@ from connector.daemon.build import build
 from connector.daemon.generation import Generation, ProcessWide
 from connector.daemon.health.watchdog import Watchdog
 from connector.daemon.leadership.slot_takeover import free_slot
-from connector.daemon.leadership.standby import Standby
+from connector.daemon.leadership.standby import AWAY_RETRY, Standby
 from connector.daemon.leadership.term import Term, take
 from connector.daemon.leadership.warm_mapping import WarmMapping
 from connector.daemon.mapping.mapping_watch import MappingWatch
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.preparation import admit, fit_mapping
 from connector.daemon.status_server import StatusServer
-from connector.model.errors import CheckpointsLost, ConnectorError
+from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConnectorError
 from connector.model.off_loop import keep_out_of_collections
 from connector.pipeline.backoff import sleep_unless, unless_stopped
 from connector.pipeline.intake.progress import IN_STEP_NOTE
@@ -79,17 +79,23 @@ class Daemon:
 
     async def _take_turns(self, mapping: WarmMapping) -> None:
         """Lead whenever no other connector does, and wait meanwhile."""
-        stepped_down = False
+        stepped_down, again = False, False
         while not self._stop.is_set():
             standby = Standby(self._settings, self._status.startup, self._stop)
-            term = await standby.lead(mapping, hesitates=stepped_down)
-            if term is None:
-                return
+            standby.waited, term = again, None
             try:
+                term = await standby.lead(mapping, hesitates=stepped_down)
+                if term is None:
+                    return
                 await self._serve(term, mapping.latest(), lasting=True, took_over=standby.waited)
             except CheckpointsLost as error:
                 log.warning("deposed", problem=str(error), next="it stands by; what it had in flight is confirmed")
-            stepped_down = term.lost is None
+            except CheckpointsUnwritable as error:
+                if not standby.waited:
+                    raise  # at its first start: most likely it was set up wrongly
+                log.warning("takeover_failed", problem=str(error), next="it stands by, and tries again")
+                await sleep_unless(self._stop, AWAY_RETRY)
+            stepped_down, again = term is not None and term.leaving.is_set() and term.lost is None, True
             self._status.forget()
 
     async def step_down(self) -> None:
@@ -113,13 +119,13 @@ class Daemon:
     ) -> None:
         """Lead to the end of the term. `took_over`: nobody else delivers by now, so that whatever keeps this one from
         it is waited for."""
-        self._status.startup.starts(await term.store.noted(IN_STEP_NOTE))
         self._process = replace(self._process, term=term)
         ended = asyncio.create_task(_either(self._stop, term.leaving), name="term")
         stop = asyncio.Event()
         ended.add_done_callback(lambda _: stop.set())
         freeing = asyncio.create_task(free_slot(self._settings, term), name="former walsender")
         try:
+            self._status.startup.starts(await term.store.noted(IN_STEP_NOTE))
             if took_over:
                 leader = term.leader
                 log.info("took_over", instance=leader.instance, term=leader.term)

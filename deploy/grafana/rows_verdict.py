@@ -146,11 +146,6 @@ def verdict() -> Sequence[Panel]:
             width=12,
         ),
         lines(
-            "Leader",
-            "1 for the connector that leads. Of those with the same checkpoints the others stand by.",
-            Query(f"{of(M + 'leader')}", "{{instance}}"),
-        ),
-        lines(
             "From commit to Redo's 200",
             "Live changes that arrived. What waits has no sample yet: see the oldest waiting change.",
             *quantiles(M + "sync_latency_seconds"),
@@ -188,6 +183,11 @@ def process() -> Sequence[Panel]:
             steps=((None, "red"), (1, "green")),
         ),
         number(
+            "Leaders",
+            "Of connectors with the same checkpoints one leads, the others stand by.",
+            Query(f"sum({of(M + 'leader')})"),
+        ),
+        number(
             "Stalled parts",
             "Parts that have work and don't get on; past a bound the process ends, to be started again.",
             Query(f"sum({of(M + 'stalled_parts')})"),
@@ -197,7 +197,7 @@ def process() -> Sequence[Panel]:
             "Versions",
             "",
             Query(f"count by (version, python) ({of(M + 'build_info')})", "{{version}}, Python {{python}}"),
-            width=12,
+            width=8,
         ),
         lines("CPU", "Cores.", Query(rate("process_cpu_seconds_total"), "{{instance}}"), unit="none"),
         lines("Memory", "", Query(of("process_resident_memory_bytes"), "{{instance}}"), unit="bytes"),

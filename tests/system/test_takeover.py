@@ -148,7 +148,7 @@ def test_a_lock_session_that_is_ended_leaves_one_leader(pair: Pair) -> None:
 
 def one_leads(pair: Pair) -> bool:
     found = [facts(cli) for cli in pair.both]
-    leaders = [each for each in found if leads(each) and each["state"] == "streaming"]
+    leaders = [each for each in found if leads(each) and each["ready"]]
     return len(leaders) == 1 and sum(each.get("state") == "standby" for each in found) == 1
 
 

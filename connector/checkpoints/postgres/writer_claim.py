@@ -137,6 +137,8 @@ class Claim:
             ours = holder is not None and holder.pid == self._former
             if holder is not None and ours:
                 session.execute("SELECT pg_terminate_backend(%s)", (holder.pid,))
+            elif self._begun and PostgresSession(session).row("writer")[0] != self._writer:
+                raise self._lost_to(f"another redo-connector took it over: {holder or 'a session that just ended'}")
             if time.monotonic() > give_up:
                 raise self._taken(holder, ours=ours)
             time.sleep(_LOOK_EVERY)

@@ -45,13 +45,12 @@ class Standby:
         self._look_next = 0.0
         self._differs_since: float | None = None
         self.waited = False
-        """Another one led before this term."""
+        """Another one led before this term, or this one did before."""
 
     async def lead(self, mapping: WarmMapping, *, hesitates: bool = False) -> Term | None:
         """The term that begins once no other connector leads; None when `stop` was set before. `hesitates`: it stepped
         down just now. Raises ConfigurationError for a store that won't do, CheckpointsUnwritable for one that couldn't
         be reached ever."""
-        self.waited = hesitates
         settings = self._settings
         waiting = candidate(factories.checkpoints(settings), settings.daemon.silence_timeout)
         if waiting is None:
