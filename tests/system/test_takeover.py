@@ -16,7 +16,7 @@ from tests.support.fixtures.cli import WITHIN, Cli, until
 from tests.support.fixtures.pair import SILENCE, Pair, Traffic, facts, leads
 from tests.support.proxy_thread import proxy_to
 
-BUSY: Final = 4.0
+BUSY: Final = 10.0
 """Seconds that a takeover may take longer than promised because other tests run on the same cores."""
 
 
@@ -124,8 +124,9 @@ def test_a_leader_that_is_cut_off_stops_pushing_before_the_other_one_begins(pair
             began = time.monotonic()
             until("the other one leads", led_by(pair, pair.two))
             pushed = facts(pair.one)["counts"]["pushed"]
-            until("it delivers", lambda: facts(pair.two)["counts"]["pushed"] > 20)
+            until("it delivers", lambda: facts(pair.two)["counts"]["pushed"] > 0)
             took = time.monotonic() - began
+            until("it delivers more", lambda: facts(pair.two)["counts"]["pushed"] > 20)
             assert facts(pair.one)["counts"]["pushed"] == pushed
             for each in cut[:2]:
                 each.mend()
