@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
 from typing import Any, TypeVar
 
+from connector.checkpoints.lease import Lease
 from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.heartbeat import Heartbeat
 
@@ -93,6 +94,8 @@ class Engine(ABC):
     def __init__(self, where: str, place: str, *, inline: bool = False) -> None:
         self.where = where
         self.heartbeat = Heartbeat("checkpoint store", f"reading and writing {place}", root=True)
+        self.lease = Lease()
+        """The writer's right to push."""
         self._closed = False
         self._executor = None if inline else ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
 
@@ -122,6 +125,10 @@ class Engine(ABC):
     def expect_late(self, seconds: float | None) -> None:  # noqa: B027 -- most engines needn't know
         """So long after it was sent a request may still be carried out; None: that isn't known. For engines whose
         session may be lost."""
+
+    async def answer(self) -> None:
+        """Have whoever keeps the writer's lock answer, which renews the lease. Raises as `read` does."""
+        await self.write(lambda _: None, Durability.UNSYNCED)
 
     async def close(self) -> None:
         """Finish what was submitted and end the session. A second call does nothing."""

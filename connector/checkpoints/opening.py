@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from connector.checkpoints.address import SETTING, Address
+from connector.checkpoints.leader import Candidate
+from connector.checkpoints.postgres import candidate as postgres_candidate
 from connector.checkpoints.postgres.engine import NoStore, PostgresEngine
 from connector.checkpoints.postgres.inbox import InboxTable, has_writer
 from connector.checkpoints.postgres.writer_claim import Claim
 from connector.checkpoints.requests import Inbox
+from connector.checkpoints.sqlite import candidate as file_candidate
 from connector.checkpoints.sqlite import file, inbox
 from connector.checkpoints.sqlite.engine import SqliteEngine
 from connector.checkpoints.store import Checkpoints, ReadOnlyCheckpoints
@@ -54,6 +57,25 @@ def open_checkpoints(address: Address, vault: Vault | None = None) -> Checkpoint
     if address.in_memory:
         return in_memory(vault)
     return in_postgres(address, vault) if address.in_postgres else in_file(address.path, vault)
+
+
+def candidate(address: Address, silence: float) -> Candidate | None:
+    """Whoever waits for the right to write the store; None for one in memory, which is its process's own. `silence`:
+    seconds after which a leader that says nothing to its server may be deposed."""
+    if address.in_memory:
+        return None
+    if address.in_postgres:
+        return postgres_candidate.PostgresCandidate(address, silence)
+    return file_candidate.FileCandidate(address.path)
+
+
+def is_waited_for(address: Address) -> bool:
+    """Whether another process would lead if this one didn't. Raises ConfigurationError, CheckpointsUnwritable."""
+    if address.in_memory:
+        return False
+    if address.in_postgres:
+        return postgres_candidate.waiting(address) > 0
+    return file_candidate.waiting(address.path)
 
 
 def open_readonly(address: Address, vault: Vault | None = None) -> ReadOnlyCheckpoints:

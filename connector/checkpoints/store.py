@@ -112,6 +112,7 @@ class Checkpoints(ReadOnlyCheckpoints):
     def __init__(self, engine: Engine, vault: Vault | None = None, clock: Callable[[], float] = time.time) -> None:
         super().__init__(engine, vault)
         self._clock = clock
+        self.lease, self.answer = engine.lease, engine.answer
         self._new_warnings = 0
 
     async def arrive(

@@ -26,7 +26,7 @@ _STAGES: Final = {
     ),
     "Run": (run.run, run.teardown),
     "Look": (inspection.status, inspection.explain_order, dead_letters.dead_letters),
-    "Steer": (approve.approve, control.pause, control.resume, control.backfill, control.reconcile),
+    "Steer": (approve.approve, control.pause, control.resume, control.step_down, control.backfill, control.reconcile),
 }
 """In the order of the work."""
 

@@ -5,17 +5,16 @@ It must not know how long anything runs: `app` runs what is built here, and has 
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from connector.checkpoints.opening import open_checkpoints
 from connector.daemon.generation import Generation, ProcessWide
 from connector.daemon.health.facts_collector import FactsCollector
 from connector.daemon.health.health import Bounds, Health
 from connector.daemon.health.wal_watch import SlotMonitor, WalWatch
+from connector.daemon.leadership.term import take
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
-from connector.daemon.preparation import SetUp, check_fit, load_mapping, set_up_source
+from connector.daemon.preparation import SetUp, fit_mapping, set_up_source
 from connector.daemon.requests import RequestRunner
 from connector.daemon.source.slot_renewal import SlotRenewal
 from connector.daemon.source.source_objects import SourceConfig, SourceObjectsWatch
@@ -35,6 +34,7 @@ from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.source.stream.session import StreamSettings
 from connector.source.stream.transactions import CatalogFacts
+from connector.status.facts import Leading
 from connector.wiring import factories
 from connector.wiring.bounds import longest_push, longest_read
 
@@ -43,25 +43,27 @@ async def build(
     settings: Settings,
     stack: AsyncExitStack,
     process: ProcessWide | None = None,
-    admitted: Projection | None = None,
+    projection: Projection | UnusableMapping | None = None,
     *,
-    lasting: bool = False,
+    admitted: bool = False,
     approve_endpoints: bool = False,
 ) -> Generation:
-    """Everything that `run` needs, connected; closed by the stack in the reverse order. `admitted`: a mapping that was
-    analysed and found fit while another was at work, so that nothing is left to be checked or set up. `lasting`,
-    `approve_endpoints`: as of `serve`.
+    """Everything that `run` needs, connected; closed by the stack in the reverse order. `projection`: a mapping that
+    was found fit; `admitted`: while another was at work, so that nothing is left to be set up. `approve_endpoints`: as
+    of `serve`.
 
     Raises ConfigurationError with every problem found, SourceUnavailable, CheckpointsUnwritable.
     """
     process = process or ProcessWide()
-    projection = admitted or await load_mapping(settings, lasting=lasting)
-    if admitted is None:
-        await check_fit(settings, projection)
+    projection = projection or await fit_mapping(settings, lasting=False)
+    if process.term is None:
+        term = await take(settings)
+        stack.push_async_callback(term.end)
+        process = replace(process, term=term)
     builder = _Builder(settings, stack, process, projection)
     store = await builder.open_store()
     set_up = SetUp(sweep_cause=MAPPING_UNFIT) if isinstance(projection, UnusableMapping) else SetUp()
-    if admitted is None and isinstance(projection, Projection):
+    if not admitted and isinstance(projection, Projection):
         set_up = await set_up_source(settings, projection, store, process.on_slot_wait)
     process.metrics.expect(projection.tables)
     ports = builder.ports(store)
@@ -82,7 +84,9 @@ class _Builder:
     ) -> None:
         self._settings = settings
         self._stack = stack
+        assert process.term is not None  # noqa: S101 -- the caller sees to it
         self._process = process
+        self._term = process.term
         self._projection = projection
         self._source = _source_config(settings, projection)
         self._stream = _stream(settings, projection)
@@ -91,17 +95,14 @@ class _Builder:
         )
 
     async def open_store(self) -> CheckpointStore:
-        # In a thread: a database may keep it waiting, while the page tells that the connector starts.
-        address, vault = factories.checkpoints(self._settings), factories.payload_vault(self._settings)
-        store = await asyncio.to_thread(open_checkpoints, address, vault)
-        self._stack.push_async_callback(store.close)
+        store = self._term.store
         if isinstance(self._projection, Projection):
             await store.note(NAMES_NOTE, dump(self._projection.path_names))
         return store
 
     def ports(self, store: CheckpointStore) -> Ports:
         settings, process, projection = self._settings, self._process, self._projection
-        client = factories.redo_client(settings, process.metrics)
+        client = factories.redo_client(settings, process.metrics, self._term.store.lease.wait)
         self._stack.push_async_callback(client.aclose)
         self._stack.push_async_callback(self._assembler.aclose)
         return Ports(
@@ -154,12 +155,14 @@ class _Builder:
             SlotWatch(looks, source.slot), WalWatch(settings.source.wal_budget), health, self._stream.reconnect
         )
         facts_collector = FactsCollector(pipeline, process.metrics, process.history, health, slot)
+        leader = self._term.leader
+        facts_collector.leader = Leading(leader.instance, leader.since, leader.term, here=True)
         objects = SourceObjectsWatch(source, looks, self._stream, pipeline)
         facts_collector.failing_tables = lambda: objects.failing_tables
         if isinstance(projection, UnusableMapping):
             facts_collector.mapping_is([projection.problem])
         await objects.begin(compared=await _all_compared(pipeline, projection))
-        requests = RequestRunner(factories.checkpoints(settings), pipeline.control, pipeline.prepared)
+        requests = RequestRunner(factories.checkpoints(settings), pipeline.control, self._term, pipeline.prepared)
         await requests.start(self._stack)
         return Generation(
             projection, pipeline, process.metrics, facts_collector, objects, self._assembler, requests.heartbeat

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from connector.daemon.health.facts_collector import FactsCollector
 from connector.daemon.health.watchdog import Watchdog
+from connector.daemon.leadership.term import Term
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.source.source_objects import SourceObjectsWatch
 from connector.daemon.startup import log_slot_waits
@@ -19,13 +20,15 @@ from connector.status.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class ProcessWide:
-    """What outlives a generation. Without a watchdog no part is seen to stall."""
+    """What outlives a generation. Without a watchdog no part is seen to stall; without a term one is begun and ended
+    with the generation."""
 
     metrics: Metrics = field(default_factory=Metrics)
     history: History = field(default_factory=History)
     watchdog: Watchdog | None = None
     on_slot_wait: OnWait = log_slot_waits
     """Told which transactions of the OMS making the slot waits for."""
+    term: Term | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,13 @@ async def load_mapping(settings: Settings, *, lasting: bool) -> Projection | Unu
         return instead
 
 
+async def fit_mapping(settings: Settings, *, lasting: bool) -> Projection | UnusableMapping:
+    """The mapping, with a source and a store to start with. Raises as `load_mapping` and `check_fit` do."""
+    projection = await load_mapping(settings, lasting=lasting)
+    await check_fit(settings, projection)
+    return projection
+
+
 async def check_fit(settings: Settings, projection: Projection | UnusableMapping) -> None:
     """Logs warnings. Raises ConfigurationError when source or store aren't fit to start with, SourceUnavailable,
     CheckpointsUnwritable."""

@@ -15,7 +15,7 @@ from connector.checkpoints.opening import is_running, open_requests
 from connector.checkpoints.requests import Inbox, Request
 from connector.inspect import running_connector
 from connector.inspect.checks.database_identity import refuse_oms_database
-from connector.model.errors import ConfigurationError, ConnectorError
+from connector.model.errors import ConfigurationError, ConnectorError, Problem
 from connector.settings.config import Settings
 from connector.wiring import factories
 
@@ -63,6 +63,14 @@ async def ask(
         return RequestResult(_found(inbox.get(number), number), running)
     finally:
         inbox.close()
+
+
+async def refuse_without_leader(settings: Settings) -> None:
+    """For what only makes sense now: left in the inbox, it would be carried out at the next start. Raises
+    ConfigurationError, CheckpointsUnwritable."""
+    if not await asyncio.to_thread(is_running, factories.checkpoints(settings)):
+        hint = "start one with `redo-connector run`; of several with the same checkpoints one leads"
+        raise ConfigurationError([Problem("no connector leads, so nothing is handed over", hint)])
 
 
 async def carry_out(

@@ -15,6 +15,7 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.checkpoints.requests import Inbox, Request
 from connector.daemon import request_arguments as arguments
+from connector.daemon.leadership.term import Term
 from connector.model.errors import CheckpointsUnwritable, ConnectorError
 from connector.pipeline.control import Control
 from connector.pipeline.heartbeat import Heartbeat
@@ -35,9 +36,10 @@ _DEFECT: Final = (
 class RequestRunner:
     """`address`: of the checkpoints; a store in memory has no inbox. Nothing is taken from it before `prepared`."""
 
-    def __init__(self, address: Address, control: Control, prepared: asyncio.Event) -> None:
+    def __init__(self, address: Address, control: Control, term: Term, prepared: asyncio.Event) -> None:
         self._inbox = None if address.in_memory else open_requests(address)
         self._control = control
+        self._term = term
         self._prepared = prepared
         self._tasks: set[asyncio.Task[None]] = set()
         self.heartbeat = Heartbeat("inbox", "looking for what commands asked")
@@ -89,6 +91,8 @@ class RequestRunner:
         else:
             ok = message is not None
             await self._finish(inbox, request, ok=ok, message=message or "this version knows no such request")
+            if ok and request.verb == "step-down":
+                self._term.leaving.set()
 
     async def _finish(self, inbox: Inbox, request: Request, *, ok: bool, message: str) -> None:
         if ok:
@@ -118,6 +122,8 @@ class RequestRunner:
                 return await self._sweep(inbox, request, SweepKind.RECONCILE)
             case "backfill":
                 return await self._sweep(inbox, request, SweepKind.BACKFILL)
+            case "step-down":
+                return await self._term.may_step_down()
             case requests.UNREADABLE:
                 raise ConnectorError(request.message)
         return None

@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from connector import __version__
+from connector.checkpoints.leader import Leader
 from connector.model.errors import SourceUnavailable
 from connector.pipeline.backoff import sleep_unless
 from connector.pipeline.intake.progress import since_noted
 from connector.postgres.connections import connection
 from connector.source.objects.slot import Blocker
-from connector.status.facts import Facts, State
+from connector.status.facts import Facts, Leading, State
 
 log = structlog.get_logger("connector")
 
@@ -41,6 +43,8 @@ class Startup:
 
     def __init__(self) -> None:
         self._since = time.time()
+        self._state = State.STARTING
+        self._leader: Leading | None = None
         self._in_step_at = str(self._since)
         self._reason, self._next = _STARTING
 
@@ -71,7 +75,31 @@ class Startup:
                 self._reason, self._next = _STARTING
                 return
 
+    def starts(self, in_step: str | None) -> None:
+        """It leads, and begins to. `in_step`: as of `was_in_step`, by whoever led before."""
+        self.was_in_step(in_step)
+        self._state, self._leader = State.STARTING, None
+        self._reason, self._next = _STARTING
+
+    def stands_by(self, leader: Leader | None) -> bool:
+        """It waits for this one to end, None between two. Whether that is news."""
+        self._leader = None if leader is None else Leading(leader.instance, leader.since, leader.term, here=False)
+        self._reason = "nobody leads just now" if leader is None else f"{leader.instance} leads"
+        self._next = ""
+        return self._becomes(State.STANDBY)
+
+    def stalled(self, problem: str) -> bool:
+        """It can't tell whether it may lead. Whether that is news."""
+        self._reason, self._next = problem, "it is tried again by itself"
+        return self._becomes(State.STALLED)
+
+    def _becomes(self, state: State) -> bool:
+        before, self._state = self._state, state
+        return before is not state
+
     def facts(self) -> Facts:
         now = time.time()
-        lag = since_noted(self._in_step_at, now)
-        return Facts(now, State.STARTING, self._since, __version__, self._reason, self._next, sync_lag_seconds=lag)
+        # Of one that stands by the leader knows it.
+        lag = None if self._state is State.STANDBY else since_noted(self._in_step_at, now)
+        found = Facts(now, self._state, self._since, __version__, self._reason, self._next, leader=self._leader)
+        return replace(found, sync_lag_seconds=lag)

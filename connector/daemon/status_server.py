@@ -77,6 +77,10 @@ class StatusServer:
     def show(self, generation: Generation) -> None:
         self._shown = self._open = generation
 
+    def forget(self) -> None:
+        """The generation was the last of a term: what the connector waits for is shown from now on."""
+        self._shown = None
+
     def leave(self) -> None:
         """The generation's store and connections are about to be closed."""
         self._open = None

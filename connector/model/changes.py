@@ -127,11 +127,13 @@ class StreamIdentity:
 @dataclass(frozen=True, slots=True)
 class StreamStart:
     """Where a stream is about to start, and of what. `confirmed`: the slot's confirmed_flush_lsn, from where on the
-    server sends; `server`: how far its WAL is flushed (on a standby: replayed)."""
+    server sends; `server`: how far its WAL is flushed (on a standby: replayed); `walsender`: the server's process, 0
+    where that isn't known."""
 
     identity: StreamIdentity
     confirmed: Lsn
     server: Lsn
+    walsender: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,6 +44,8 @@ class HttpSettings:
     """Requests at the same time, to all hosts together."""
     keep_alive: float = KEEP_ALIVE
     """Seconds that an idle connection is kept."""
+    permit: Callable[[], Awaitable[bool]] | None = None
+    """Awaited last before a request is sent: false when it must not be any more."""
     proxy: Callable[[str], str | None] = lambda _: None
     """The proxy for a URL, None for a direct connection."""
     on_request: Callable[[str, str, float], None] | None = None
@@ -93,7 +95,7 @@ class RedoClient:
         if host not in self._pools:
             by = None if proxy is None else checked_proxy(proxy)
             dialer = Dialer(url, by, self._tls, http.timeout, http.on_connect)
-            self._pools[host] = dialer, ConnectionPool(dialer, http.timeout, http.keep_alive)
+            self._pools[host] = dialer, ConnectionPool(dialer, http.timeout, http.keep_alive, http.permit)
         dialer, pool = self._pools[host]
         return _Store(url, headers, dialer.head("POST", url, headers), dialer, pool)
 

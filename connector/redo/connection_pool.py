@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import httpx2 as httpx
@@ -22,12 +23,20 @@ CLOSING: Final = 1.0
 
 class ConnectionPool:
     """As many connections as there are requests at the same time. `timeout`: seconds for connecting, and without
-    progress; a whole request may take twice as long. `keep_alive`: seconds that an idle connection is kept."""
+    progress; a whole request may take twice as long. `keep_alive`: seconds that an idle connection is kept. `permit`:
+    awaited last before a request is sent, false when it must not be any more."""
 
-    def __init__(self, dialer: Dialer, timeout: float, keep_alive: float = KEEP_ALIVE) -> None:
+    def __init__(
+        self,
+        dialer: Dialer,
+        timeout: float,
+        keep_alive: float = KEEP_ALIVE,
+        permit: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         self._dialer = dialer
         self._timeout = timeout
         self._keep_alive = keep_alive
+        self._permit = permit
         self._idle: deque[Connection] = deque()
         self._all: set[Connection] = set()
         self._closed = False
@@ -35,7 +44,6 @@ class ConnectionPool:
     async def exchange(self, head: bytes, body: bytes, most: int) -> AnswerReader:
         """A request's answer, of which at most `most` bytes of the body are read. It is sent once, if at all. Raises
         NoAnswer."""
-        deadline = asyncio.get_running_loop().time() + 2 * self._timeout
         connection = self._idle_one()
         if connection is None:
             connection = await self._dialer.dial()
@@ -44,6 +52,9 @@ class ConnectionPool:
                 raise NoAnswer("connect", "the client was closed")
             self._all.add(connection)
         try:
+            if self._permit is not None and not await self._permit():
+                raise NoAnswer("connect", "another connector leads: nothing is sent any more")
+            deadline = asyncio.get_running_loop().time() + 2 * self._timeout
             return await connection.exchange(head, body, AnswerReader(most), self._timeout, deadline)
         finally:
             self._keep(connection)

@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     contract: sections.ContractSettings = sections.ContractSettings()
     redo: sections.RedoSettings
     checkpoints: sections.CheckpointSettings = sections.CheckpointSettings()
+    daemon: sections.DaemonSettings = sections.DaemonSettings()
     backfill: sections.BackfillSettings = sections.BackfillSettings()
     reconcile: sections.ReconcileSettings = sections.ReconcileSettings()
     guard: sections.GuardSettings = sections.GuardSettings()

@@ -114,6 +114,16 @@ class CheckpointSettings(Section):
     payload_keys: SecretStr | None = None
 
 
+class DaemonSettings(Section):
+    """`standby`: while another connector has the checkpoints, wait to take over, instead of ending; `instance`: what
+    this one is called for people; `silence_timeout`: when a leader that says nothing to the checkpoint database is
+    deposed."""
+
+    standby: bool = True
+    instance: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    silence_timeout: values.Seconds = 10.0
+
+
 class BackfillSettings(Section):
     on_start: Literal["auto", "always", "never"] = "auto"
 

@@ -31,6 +31,8 @@ class State(StrEnum):
     """Orders don't get on: a person must mend something, or the process is about to end and be started again."""
     HELD = "held"
     """A change of an unlikely size waits for approval."""
+    STANDBY = "standby"
+    """Another connector leads: this one takes over when that one ends, and pushes nothing before."""
     STOPPING = "stopping"
 
 
@@ -47,6 +49,16 @@ class Stage(StrEnum):
 
 READY_STATES = frozenset({State.BACKFILLING, State.STREAMING, State.CATCHING_UP, State.HELD})
 """What a hold keeps waits for a person; everything else flows on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """Who leads. `here`: this process; `since`: seconds since 1970; `term`: how many have led so far."""
+
+    instance: str
+    since: float
+    term: int
+    here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,7 @@ class Facts:
     next_step: str = ""
     stopped_at: Stage | None = None
     """Where nothing gets on; None where everything does, or nobody knows."""
+    leader: Leading | None = None
     mapping_fingerprint: str | None = None
     mapping_refused: MappingRefused | None = None
     failing_tables: tuple[str, ...] = ()
@@ -177,6 +190,10 @@ class Facts:
         return any(one.active and not one.approved for one in self.endpoints)
 
     @property
+    def leads(self) -> bool:
+        return self.leader is not None and self.leader.here
+
+    @property
     def first_fill_held(self) -> bool:
         """Whether the first fill stopped, because nearly all of it is refused."""
         return any(hold.kind is HoldKind.FIRST_FILL for hold in self.holds)
@@ -221,6 +238,11 @@ def ready(facts: Facts) -> tuple[bool, str]:
     if facts.paused_reason is not None:
         return False, f"Delivery to Redo is paused ({facts.paused_reason})."
     return True, explained(facts)
+
+
+def fit(facts: Facts) -> tuple[bool, str]:
+    """The same for a connector in any role: whether it leads and is ready, or is ready to take over."""
+    return (True, explained(facts)) if facts.state is State.STANDBY else ready(facts)
 
 
 def verdict(facts: Facts) -> str:
@@ -272,6 +294,7 @@ _SENTENCES = {
     State.DISCONNECTED: "No connection to the source database, nothing is lost",
     State.STALLED: "Stalled, nothing is lost",
     State.HELD: "Live changes flow, but an unlikely change waits for approval",
+    State.STANDBY: "Standing by",
     State.STOPPING: "Stopping",
 }
 

@@ -28,6 +28,7 @@ _STATES: Final = {
     State.DISCONNECTED: "Disconnected from the OMS database",
     State.STALLED: "Stalled",
     State.HELD: "Delivering, and changes of an unlikely size are held for approval",
+    State.STANDBY: "Standing by: another connector delivers",
     State.STOPPING: "Stopping",
 }
 _TOLD_SINCE: Final = (State.DISCONNECTED, State.STALLED)
@@ -63,7 +64,7 @@ def going_on_as(kind: str, facts: Facts) -> Event | None:
 def tone(facts: Facts) -> str:
     """`good`, `busy` or `bad`."""
     if not ready(facts)[0]:
-        return "busy" if facts.state in (State.STARTING, State.STOPPING) else "bad"
+        return "busy" if facts.state in (State.STARTING, State.STANDBY, State.STOPPING) else "bad"
     return "good" if facts.state is State.STREAMING else "busy"
 
 

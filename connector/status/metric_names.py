@@ -11,6 +11,7 @@ PREFIX: Final = "redo_connector_"
 
 STATE: Final = PREFIX + "state"
 SYNC_LAG_SECONDS: Final = PREFIX + "sync_lag_seconds"
+LEADER: Final = PREFIX + "leader"
 REPLICATION_LAG_BYTES: Final = PREFIX + "replication_lag_bytes"
 REPLICATION_LAG_SECONDS: Final = PREFIX + "replication_lag_seconds"
 SLOT_RETAINED_WAL_BYTES: Final = PREFIX + "slot_retained_wal_bytes"
@@ -52,6 +53,7 @@ BUILD_INFO: Final = PREFIX + "build_info"
 HELP: Final = {
     STATE: "1 for the state the connector is in, 0 for the others",
     SYNC_LAG_SECONDS: "Age of the oldest committed change that Redo may not have; 0 when it has everything",
+    LEADER: "1 while this connector leads, 0 while it waits for another one to end",
     REPLICATION_LAG_BYTES: "WAL between the source's end and the position the slot was told to keep; NaN when unknown",
     REPLICATION_LAG_SECONDS: "How far the ledger is behind the source, 0 when all is in it; NaN when unknown",
     SLOT_RETAINED_WAL_BYTES: "WAL that the slot keeps on the source's disk; NaN when unknown",

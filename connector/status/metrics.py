@@ -162,6 +162,7 @@ class Metrics:
 
 _READINGS: Final[Mapping[str, Callable[[Facts], float | None]]] = {
     names.SYNC_LAG_SECONDS: lambda facts: facts.sync_lag_seconds,
+    names.LEADER: lambda facts: facts.leads,
     names.REPLICATION_LAG_BYTES: lambda facts: facts.replication_lag_bytes,
     names.REPLICATION_LAG_SECONDS: lambda facts: facts.replication_lag_seconds,
     names.SLOT_RETAINED_WAL_BYTES: lambda facts: facts.slot_retained_bytes,

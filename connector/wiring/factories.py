@@ -3,6 +3,7 @@ they are used for."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -134,13 +135,16 @@ class RequestObserver(Protocol):
     def http_connection(self) -> None: ...
 
 
-def redo_client(settings: Settings, observer: RequestObserver | None) -> RedoClient:
-    """Raises ConfigurationError for an address or a secret that can't be sent."""
+def redo_client(
+    settings: Settings, observer: RequestObserver | None, permit: Callable[[], Awaitable[bool]] | None = None
+) -> RedoClient:
+    """`permit`: as of `HttpSettings`. Raises ConfigurationError for an address or a secret that can't be sent."""
     redo = settings.redo
     secrets = {redo.store_id: redo.api_secret, **{name: store.api_secret for name, store in redo.stores.items()}}
     http = HttpSettings(
         timeout=redo.timeout,
         max_connections=redo.max_concurrency,
+        permit=permit,
         # What stays on this machine may be in clear, so that it must stay there.
         proxy=lambda url: None if leads_here(url) else environment_proxy(url, environment()),
         on_request=None if observer is None else observer.http_request,

@@ -22,7 +22,7 @@ from deploy.grafana.panels import (
 
 SLO: Final = 0.99
 _IN_TIME: Final = 'le="60.0"'
-_GOOD: Final = "backfilling|streaming|catching_up|held"
+_GOOD: Final = "backfilling|streaming|catching_up|held|standby"
 _STATES: Final = (
     ("starting", "blue"),
     ("backfilling", "purple"),
@@ -33,6 +33,7 @@ _STATES: Final = (
     ("disconnected", "red"),
     ("stalled", "dark-red"),
     ("stopping", "#808080"),
+    ("standby", "super-light-green"),
 )
 _SHARE: Final[Steps] = ((None, "red"), (SLO, "green"))
 _BUDGET: Final[Steps] = ((None, "red"), (0.0001, "orange"), (0.25, "green"))
@@ -182,6 +183,11 @@ def process() -> Sequence[Panel]:
             steps=((None, "red"), (1, "green")),
         ),
         number(
+            "Leaders",
+            "Of connectors with the same checkpoints one leads, the others stand by.",
+            Query(f"sum({of(M + 'leader')})"),
+        ),
+        number(
             "Stalled parts",
             "Parts that have work and don't get on; past a bound the process ends, to be started again.",
             Query(f"sum({of(M + 'stalled_parts')})"),
@@ -191,7 +197,7 @@ def process() -> Sequence[Panel]:
             "Versions",
             "",
             Query(f"count by (version, python) ({of(M + 'build_info')})", "{{version}}, Python {{python}}"),
-            width=12,
+            width=8,
         ),
         lines("CPU", "Cores.", Query(rate("process_cpu_seconds_total"), "{{instance}}"), unit="none"),
         lines("Memory", "", Query(of("process_resident_memory_bytes"), "{{instance}}"), unit="bytes"),

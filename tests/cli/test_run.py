@@ -157,6 +157,7 @@ def test_a_second_connector_on_the_same_store_is_refused_and_on_the_same_slot_wa
     first = started(cli)
     first.until_said("streaming")
     cli.set("status", port=0)
+    cli.set("daemon", standby=False)
     refused = cli("run")
     assert refused.code == 2
     assert "another redo-connector is using connector.db\n    stop that one first" in refused.err

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connector.daemon import app
+from connector.daemon import process
 from connector.model.errors import ConfigurationError, SourceUnavailable
 from connector.pipeline.read.reader import Reader
 from connector.pipeline.read.visibility import HiddenCommits
@@ -136,7 +136,7 @@ async def test_a_file_that_changes_while_the_database_is_away_is_taken_up_when_i
         return await analysed(*arguments)
 
     async with serving(rig) as served:
-        monkeypatch.setattr(app, "analysed", maybe)
+        monkeypatch.setattr(process, "analysed", maybe)
         rig.mapping = rig.mapping.replace("ELSE 'store' END AS sales_channel", "ELSE 'shop' END AS sales_channel")
         with capture_logs() as logs:
             (rig.folder / "mapping.sql").write_text(rig.mapping)

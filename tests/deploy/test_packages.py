@@ -24,6 +24,8 @@ DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: Final = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
 UNIT: Final = DEPLOY / "systemd" / "redo-connector.service"
 MANIFESTS: Final = DEPLOY / "kubernetes" / "connector.yaml"
+PAIR: Final = DEPLOY / "kubernetes" / "pair" / "pair.yaml"
+COMPOSED_PAIR: Final = (DEPLOY / "compose.pair.yaml").read_text(encoding="utf-8")
 
 
 def program(name: str) -> str:
@@ -42,8 +44,8 @@ def ran(*command: str) -> str:
     return done.stdout + done.stderr
 
 
-def manifest(kind: str) -> Any:
-    [found] = [each for each in yaml.safe_load_all(MANIFESTS.read_text(encoding="utf-8")) if each["kind"] == kind]
+def manifest(kind: str, file: Path = MANIFESTS) -> Any:
+    [found] = [each for each in yaml.safe_load_all(file.read_text(encoding="utf-8")) if each["kind"] == kind]
     return found
 
 
@@ -110,8 +112,9 @@ def test_every_service_of_compose_is_bounded_in_memory_processes_and_logs(compos
         assert each["logging"]["options"]["max-size"], name
 
 
-def test_kubernetes_lets_the_monitoring_in_and_names_resolution_postgres_and_redo_out() -> None:
-    policy, pod = manifest("NetworkPolicy")["spec"], manifest("StatefulSet")["spec"]["template"]
+@pytest.mark.parametrize(("file", "kind"), [(MANIFESTS, "StatefulSet"), (PAIR, "Deployment")])
+def test_kubernetes_lets_the_monitoring_in_and_names_resolution_postgres_and_redo_out(file: Path, kind: str) -> None:
+    policy, pod = manifest("NetworkPolicy", file)["spec"], manifest(kind, file)["spec"]["template"]
     assert policy["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     [rule] = policy["ingress"]
@@ -126,6 +129,9 @@ def test_composes_prometheus_is_the_documented_one_with_the_connectors_name() ->
     documented["rule_files"] = [f"/etc/prometheus/rules/{name}" for name in documented["rule_files"]]
     documented["scrape_configs"][0]["static_configs"] = [{"targets": ["connector:9464"]}]
     assert ours == documented
+    of_two = yaml.safe_load((DEPLOY / "compose" / "prometheus.pair.yaml").read_text(encoding="utf-8"))
+    documented["scrape_configs"][0]["static_configs"] = [{"targets": ["connector:9464", "connector-two:9464"]}]
+    assert of_two == documented
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
@@ -170,9 +176,48 @@ def test_kubernetes_runs_one_pod_that_is_restarted_when_dead_and_scraped_when_un
     assert {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")} == {"/data"}
 
 
+def test_kubernetes_runs_two_pods_apart_of_which_one_may_be_moved_at_a_time_and_each_role_is_ready() -> None:
+    spec, budget = manifest("Deployment", PAIR)["spec"], manifest("PodDisruptionBudget", PAIR)["spec"]
+    ran("kubernetes-validate", "--strict", "--quiet", str(PAIR))
+    assert (spec["replicas"], budget["minAvailable"]) == (2, 1)
+    assert budget["selector"] == spec["selector"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    pod = spec["template"]["spec"]
+    [apart] = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["podAffinityTerm"]["labelSelector"] == spec["selector"]
+    [container] = pod["containers"]
+    paths = {name: container[name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert paths == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz?role=any"}
+    given = {each["name"] for each in container["env"]}
+    assert {"CONNECTOR_CHECKPOINTS__URL_FILE", "CONNECTOR_DAEMON__INSTANCE"} <= given
+    assert [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")] == []
+    of_one = manifest("StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+    assert container["securityContext"] == of_one["securityContext"]
+
+
+def test_the_two_connectors_of_compose_differ_in_name_and_port_only(compose: Any) -> None:
+    pair = yaml.safe_load(COMPOSED_PAIR)["services"]
+    first = {**compose["services"]["connector"]}
+    first["environment"] = {**first["environment"], **pair["connector"]["environment"]}
+    second = {**pair["connector-two"]}
+    assert (first["environment"].pop("CONNECTOR_DAEMON__INSTANCE"), first.pop("ports")) == (
+        "one",
+        ["127.0.0.1:9464:9464"],
+    )
+    assert (second["environment"].pop("CONNECTOR_DAEMON__INSTANCE"), second.pop("ports")) == (
+        "two",
+        ["127.0.0.1:9466:9464"],
+    )
+    first["depends_on"], first["volumes"] = pair["connector"]["depends_on"], first["volumes"][1:]
+    assert second == first
+    parsed = PyCompose.from_yaml(yaml.safe_dump({"services": pair, "volumes": {"checkpoints": None}}))
+    assert set(parsed.service_names()) == {"checkpoints", "connector", "connector-two", "prometheus"}
+
+
 def test_every_setting_that_a_package_gives_exists(compose: Any) -> None:
     unit = UNIT.read_text(encoding="utf-8") + (DEPLOY / "systemd" / "environment").read_text(encoding="utf-8")
-    texts = (DOCKERFILE, COMPOSE, unit, MANIFESTS.read_text(encoding="utf-8"))
+    manifests = [each.read_text(encoding="utf-8") for each in (MANIFESTS, PAIR)]
+    texts = (DOCKERFILE, COMPOSE, COMPOSED_PAIR, unit, *manifests)
     given = {name for text in texts for name in re.findall(r"CONNECTOR_[A-Z_]+__[A-Z_]+[A-Z]", text)}
     known = {sources.env_name(key) for key in config.known_keys()}
     assert {name.removesuffix(sources.FILE_SUFFIX) for name in given} <= known
@@ -182,12 +227,14 @@ def test_every_setting_that_a_package_gives_exists(compose: Any) -> None:
 def test_no_package_holds_a_secret_but_the_rehearsals(compose: Any) -> None:
     environment = compose["services"]["connector"]["environment"]
     assert environment["CONNECTOR_REDO__API_SECRET"] == "rehearsal"
-    for path in (UNIT, MANIFESTS, DEPLOY / "systemd" / "environment", DEPLOY / "kubernetes" / "connector.toml"):
+    settings = [folder / "connector.toml" for folder in (MANIFESTS.parent, PAIR.parent)]
+    for path in (UNIT, MANIFESTS, PAIR, DEPLOY / "systemd" / "environment", *settings):
         text = path.read_text(encoding="utf-8")
         assert re.search(r"(API_SECRET|DSN|KEYS|api_secret|dsn)\s*=\s*[^%/\s]", text) is None, path
 
 
 def test_the_version_of_the_image_in_the_manifests_is_this_one() -> None:
-    kustomization = yaml.safe_load((MANIFESTS.parent / "kustomization.yaml").read_text(encoding="utf-8"))
-    assert kustomization["images"][0]["newTag"] == __version__
+    for folder in (MANIFESTS.parent, PAIR.parent):
+        kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+        assert kustomization["images"][0]["newTag"] == __version__
     assert oms.mapping() == (ROOT / "mapping.sql").read_text(encoding="utf-8")  # what compose mounts fits its OMS

@@ -18,6 +18,7 @@ from connector.status.metrics import Metrics
 PROMISED = {
     "redo_connector_state": ("gauge", {"state"}),
     "redo_connector_sync_lag_seconds": ("gauge", set()),
+    "redo_connector_leader": ("gauge", set()),
     "redo_connector_replication_lag_bytes": ("gauge", set()),
     "redo_connector_replication_lag_seconds": ("gauge", set()),
     "redo_connector_slot_retained_wal_bytes": ("gauge", set()),

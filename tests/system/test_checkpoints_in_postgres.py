@@ -87,6 +87,7 @@ def test_a_session_that_is_ended_and_a_change_meanwhile_lose_nothing(
 def test_a_second_connector_is_refused_and_names_the_first(kept: Cli, redo: LocalRedo) -> None:
     daemon = started(kept)
     kept.set("status", port=free_port())
+    kept.set("daemon", standby=False)
     second = kept("run")
     assert second.code == 2
     assert "another redo-connector is using" in second.err

@@ -42,6 +42,8 @@ class PostgresEngine(Engine):
         self._address = address
         self._claim = claim
         self._session: PostgresSession | None = None
+        if claim is not None:
+            self.lease = claim.lease
         self._open_on_thread(self._current)
 
     async def write_and_try(
@@ -72,7 +74,7 @@ class PostgresEngine(Engine):
 
     def _transact(self, session: Session, work: Callable[[Session], T], durability: Durability) -> T:
         assert isinstance(session, PostgresSession)  # noqa: S101 -- every session of this engine is one
-        connection = session.connection
+        connection, asked = session.connection, self.lease.asked()
         try:
             # All that needs no answer goes out together, so that a transaction is one round trip, or a few.
             with connection.pipeline():
@@ -88,6 +90,7 @@ class PostgresEngine(Engine):
             raise
         if ended.statusmessage != "COMMIT":
             raise psycopg.errors.InFailedSqlTransaction("the server rolled the transaction back")
+        self.lease.renew(asked)
         if self._claim is not None and durability in _COUNTED:
             self._claim.writes += 1
         return found

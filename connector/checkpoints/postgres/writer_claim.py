@@ -17,6 +17,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from connector.checkpoints.address import SETTING, Address
+from connector.checkpoints.lease import LEASE, Lease
 from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, describe
 from connector.checkpoints.postgres.migrations import migrate
 from connector.checkpoints.postgres.session import PostgresSession
@@ -25,17 +26,19 @@ from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, Confi
 PATIENCE: Final = 3.0
 """Seconds that a session which is just ending may keep the lock."""
 _LOOK_EVERY: Final = 0.05
-_CLASS: Final = 0x5245444F
+CLASS: Final = 0x5245444F
 """`REDO`, so that no other program's locks are ours by chance."""
 
 _TAKE: Final = "SELECT pg_try_advisory_lock(%s, %s)"
 # A lock of two integers has objsubid 2: https://www.postgresql.org/docs/current/view-pg-locks.html
-_HOLDER: Final = """
-SELECT pid, coalesce(application_name, ''), coalesce(client_addr::text, 'a local socket'), coalesce(usename::text, '')
-FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
-WHERE locktype = 'advisory' AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND classid = %s AND objid = %s::bigint::oid AND objsubid = 2 AND granted LIMIT 1
+LOCKED: Final = """
+locktype = 'advisory' AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND classid = %s AND objid = %s::bigint::oid AND objsubid = 2 AND granted
 """
+_HOLDER: Final = f"""
+SELECT pid, coalesce(application_name, ''), coalesce(client_addr::text, 'a local socket'), coalesce(usename::text, '')
+FROM pg_locks LEFT JOIN pg_stat_activity USING (pid) WHERE {LOCKED} LIMIT 1
+"""  # noqa: S608 -- constants of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +57,17 @@ class Holder:
 
 def take_lock(connection: Connection[Any], schema: str) -> bool:
     """Whether the lock is this session's now."""
-    row = connection.execute(_TAKE, (_CLASS, _number(schema))).fetchone()
+    row = connection.execute(_TAKE, (CLASS, number(schema))).fetchone()
     return bool(row and row[0])
 
 
 def lock_holder(connection: Connection[Any], schema: str) -> Holder | None:
     """None when it is free."""
-    row = connection.execute(_HOLDER, (_CLASS, _number(schema) % 2**32)).fetchone()
+    row = connection.execute(_HOLDER, (CLASS, number(schema) % 2**32)).fetchone()
     return None if row is None else Holder(*row)
 
 
-def _number(schema: str) -> int:
+def number(schema: str) -> int:
     """32 bits, signed as the function takes them; `pg_locks` shows them unsigned."""
     return int.from_bytes(hashlib.blake2b(schema.encode(), digest_size=4).digest(), signed=True)
 
@@ -72,8 +75,11 @@ def _number(schema: str) -> int:
 class Claim:
     """Opens the writer's sessions, one after the other. Used by one thread at a time."""
 
-    def __init__(self, address: Address, clock: Callable[[], float]) -> None:
+    def __init__(self, address: Address, clock: Callable[[], float], session: StoreConnection | None = None) -> None:
+        """`session`: one that has the lock."""
         self._address = address
+        self._first = session
+        self.lease = Lease(LEASE)
         self._clock = clock
         self._writer = uuid.uuid4().hex
         self._former: int | None = None
@@ -92,13 +98,16 @@ class Claim:
         """
         if self._lost is not None:
             raise self._lost
-        session = connect(self._address, read_only=False)
+        locked, self._first = self._first, None
+        session = locked or connect(self._address, read_only=False)
         try:
             with closed_on_failure(self._address, session):
-                self._take_lock(session)
+                if locked is None:
+                    self._take_lock(session)
                 self._go_on(session) if self._begun else self._begin(session)
         except CheckpointsLost as error:
             self._lost = error
+            self.lease.end()
             raise
         self._former = session.info.backend_pid
         return session
@@ -128,6 +137,8 @@ class Claim:
             ours = holder is not None and holder.pid == self._former
             if holder is not None and ours:
                 session.execute("SELECT pg_terminate_backend(%s)", (holder.pid,))
+            elif self._begun and PostgresSession(session).row("writer")[0] != self._writer:
+                raise self._lost_to(f"another redo-connector took it over: {holder or 'a session that just ended'}")
             if time.monotonic() > give_up:
                 raise self._taken(holder, ours=ours)
             time.sleep(_LOOK_EVERY)
@@ -149,6 +160,6 @@ class Claim:
 
     def _lost_to(self, what: str) -> CheckpointsLost:
         return CheckpointsLost(
-            f"checkpoint database {describe(self._address)}: {what}; nothing is written any more: start this connector"
-            " again, it compares what it finds with the stream"
+            f"checkpoint database {describe(self._address)}: {what}; nothing is written any more, and the"
+            " next start compares what it finds with the stream"
         )

@@ -10,6 +10,7 @@ import apsw
 
 from connector.checkpoints.sqlite.engine import unwritable
 from connector.checkpoints.sqlite.file_hold import FileHold
+from connector.checkpoints.sqlite.file_system import network_file_system
 from connector.checkpoints.sqlite.integrity import AT_START, BY_CHECK, refuse_damaged
 from connector.checkpoints.sqlite.migrations import migrate, newest, not_ours, refuse_foreign
 from connector.model.errors import ConfigurationError, Problem
@@ -30,15 +31,30 @@ def open_writer(path: Path) -> tuple[apsw.Connection, FileHold]:
     Raises ConfigurationError when the folder is missing, the file isn't ours, or another process has it open, and
     CheckpointsUnwritable when the disk or its permissions refuse, or the file is damaged.
     """
-    if not path.parent.is_dir():
-        raise ConfigurationError([Problem(f"the folder {path.parent} does not exist", "create it", _SETTING)])
+    refuse_place(path)
     hold = FileHold(path)
+    return open_held(path, hold), hold
+
+
+def open_held(path: Path, hold: FileHold) -> apsw.Connection:
+    """The same, of a file that is held, which it no longer is when this raises."""
     with ExitStack() as failed:
         failed.callback(hold.release)
         connection = _connect(path)
         hold.opened()
         failed.pop_all()
-    return connection, hold
+    return connection
+
+
+def refuse_place(path: Path) -> None:
+    """Raises ConfigurationError where no checkpoint file can be."""
+    if not path.parent.is_dir():
+        raise ConfigurationError([Problem(f"the folder {path.parent} does not exist", "create it", _SETTING)])
+    kind = network_file_system(path.parent)
+    if kind is not None:
+        what = f"the folder {path.parent} is on a network file system ({kind}), whose locks let two processes write"
+        hint = "name a folder on a local disk; or keep checkpoints in Postgres, which several machines may share"
+        raise ConfigurationError([Problem(what, hint, _SETTING)])
 
 
 def open_reader(path: Path, *, check: bool = False) -> apsw.Connection:

@@ -19,6 +19,10 @@ def lock_of(path: Path) -> Path:
     return Path(f"{os.path.realpath(path)}-lock")
 
 
+class FileInUse(ConfigurationError):
+    """Another process has the file."""
+
+
 class FileHold:
     """Two locks, until `release`. `<file>-lock` stays behind: unlinking it would let two processes lock two files. The
     file itself is locked, too, as it may have several names (hard links).
@@ -29,14 +33,14 @@ class FileHold:
 
     def __init__(self, path: Path) -> None:
         """Makes the file, of mode 0600, where there is none; SQLite gives -wal and -shm the mode of the file. Raises
-        ConfigurationError when another process has it, CheckpointsUnwritable."""
+        FileInUse, CheckpointsUnwritable."""
         self._path = path
         real = os.path.realpath(path)  # where SQLite puts what stands beside the file, by whatever name it is opened
         self._files = [f"{real}{ending}" for ending in _BESIDE]
         self._opened: list[tuple[int, int] | str] = []
         with ExitStack() as locks:
             for file in (lock_of(path), path):
-                descriptor = _private(file)
+                descriptor = private(file)
                 locks.callback(os.close, descriptor)
                 _lock(descriptor, path)
             self._locks = locks.pop_all()
@@ -72,7 +76,7 @@ def _lock(descriptor: int, path: Path) -> None:
             "stop that one first, or give this one a file of its own (and a slot of its own)",
             "checkpoints.url",
         )
-        raise ConfigurationError([problem]) from error
+        raise FileInUse([problem]) from error
 
 
 def _identity(file: str) -> tuple[int, int] | str:
@@ -83,7 +87,8 @@ def _identity(file: str) -> tuple[int, int] | str:
     return found.st_dev, found.st_ino
 
 
-def _private(path: Path) -> int:
+def private(path: Path) -> int:
+    """A descriptor of the file, made for this user alone where there is none. Raises CheckpointsUnwritable."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

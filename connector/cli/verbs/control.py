@@ -1,4 +1,4 @@
-"""The verbs that steer a connector: reconcile, backfill, pause, resume."""
+"""The verbs that steer a connector: reconcile, backfill, pause, resume, step-down."""
 
 from __future__ import annotations
 
@@ -118,6 +118,23 @@ def resume(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
     Without a running connector the request is carried out at the next start.
     """
     _ask(config_path, "resume", no_wait=no_wait, as_json=as_json)
+
+
+@click.command("step-down")
+@config_option
+@json_option
+@no_wait_option
+def step_down(config_path: str | None, *, no_wait: bool, as_json: bool) -> None:
+    """Hand leadership over to a connector that stands by.
+
+    The one that leads finishes what is in flight, and stands by from then on. Where nobody waits to take over, it goes
+    on leading, and the exit code is 1.
+    """
+    settings = settings_of(config_path)
+    from connector.daemon.request_client import refuse_without_leader
+
+    run_async(refuse_without_leader(settings))
+    _ask(config_path, "step-down", no_wait=no_wait, as_json=as_json)
 
 
 def _ask(config_path: str | None, verb: str, *, no_wait: bool, as_json: bool) -> None:

@@ -24,7 +24,7 @@ from connector.model.errors import Problem
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.ports.records import Endpoint, Tally
 from connector.pipeline.run import Pipeline
-from connector.status.facts import Counts, Facts, MappingRefused, State
+from connector.status.facts import Counts, Facts, Leading, MappingRefused, State
 from connector.status.headline import BY_HAND
 from connector.status.history import History
 from connector.status.metrics import Metrics
@@ -60,6 +60,7 @@ class FactsCollector:
         self._accepted: deque[tuple[float, int]] = deque()
         """How many orders were accepted until when (monotonic), over the last minute."""
         self._logged: State | None = None
+        self.leader: Leading | None = None
         self.started = False
         self.stopping = False
         self._mapping_refused: MappingRefused | None = None
@@ -131,6 +132,7 @@ class FactsCollector:
             reason=finding.reason,
             next_step=finding.next or self._slot.wal.advice,
             stopped_at=finding.stopped_at,
+            leader=self.leader,
             mapping_fingerprint=self._pipeline.ports.assembler.fingerprint,
             mapping_refused=self._mapping_refused,
             failing_tables=tuple(str(table) for table in self.failing_tables()),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 import structlog
@@ -64,11 +64,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """`lsn`: the furthest flush position that the server may have been told."""
+    """`lsn`: the furthest flush position that the server may have been told. `walsender`: the server's process that
+    reads the slot for this connector, for whoever leads next."""
 
     identity: StreamIdentity
     lsn: Lsn
     mark: Mark | None = None
+    walsender: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Progress:
             self._mark = None
         known = self._known
         lsn = start.confirmed if known is None or gap is not None else known.lsn
-        await self._write(Position(start.identity, lsn, self._mark))
+        await self._write(Position(start.identity, lsn, self._mark, start.walsender))
         behind = self._mark is not None and start.confirmed < self._mark.end_lsn
         self._expected = self._mark if behind else None
         self._empty, self._made = False, None
@@ -162,7 +164,7 @@ class Progress:
         if self._expected is not None and lsn >= self._expected.end_lsn:
             await self._rewritten()  # the server's WAL is read beyond the mark, and nothing ended there
         if self._known is not None and lsn > self._known.lsn:
-            await self._write(Position(self._known.identity, lsn, self._mark))
+            await self._write(replace(self._known, lsn=lsn, mark=self._mark))
 
     async def record(self, batch: Sequence[Transaction]) -> None:
         """These came, in commit order, and are about to be put into the ledger."""

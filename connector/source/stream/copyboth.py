@@ -213,7 +213,8 @@ async def _facts(
         raise SlotLost(f"{name}: the publication {publications[0]} is gone", "undecodable")
     identity = StreamIdentity(str(system["systemid"]), int(system["timeline"]), str(system["dbname"]), slot)
     confirmed = parse_lsn(found["confirmed_flush_lsn"] or "0/0")
-    return StreamStart(identity, confirmed, parse_lsn(system["xlogpos"])), row["patience"], row["publications"]
+    start = StreamStart(identity, confirmed, parse_lsn(system["xlogpos"]), conn.info.backend_pid)
+    return start, row["patience"], row["publications"]
 
 
 async def _one(conn: psycopg.AsyncConnection[Any], query: sql.SQL | sql.Composed) -> dict[str, Any]:

@@ -56,6 +56,8 @@ def _last_accepted(facts: Facts) -> str:
 
 def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what to add, of what else a person should see."""
+    if facts.leader is not None:
+        yield "Leader", facts.leader.instance, f"since {clock(facts.leader.since)} UTC, term {facts.leader.term:,}"
     yield "Oldest waiting change", _oldest(facts), ""
     yield "WAL that the slot keeps", *_wal(facts)
     position = facts.position

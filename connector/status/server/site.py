@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 from connector.model.errors import ConnectorError
 from connector.model.orders import OrderKey, named_key
 from connector.status import order_story as stories
-from connector.status.facts import Facts, ready
+from connector.status.facts import Facts, fit, ready
 from connector.status.metrics import CONTENT_TYPE, Metrics
 from connector.status.order_story import OrderPreview, OrderStory, order_path
 from connector.status.page import render
@@ -81,9 +81,10 @@ class Site:
     async def alive(self, _: Request) -> Response:
         return as_json({"alive": True})
 
-    async def readiness(self, _: Request) -> Response:
+    async def readiness(self, request: Request) -> Response:
+        """Of the leader; with `role=any`, of a connector that waits to take over, too."""
         now = self._facts()
-        is_ready, reason = ready(now)
+        is_ready, reason = (fit if request.query_params.get("role") == "any" else ready)(now)
         body = {"ready": is_ready, "state": now.state, "reason": reason, "next": now.next_step or None}
         return as_json(body, 200 if is_ready else 503)
 

@@ -18,39 +18,48 @@ import structlog
 
 from benchmarks.machine import machine
 from tests.system.chaos.faults import FAULTS
-from tests.system.chaos.report import Report, Struck
+from tests.system.chaos.report import Report, Struck, report_of
 from tests.system.chaos.scene import Scene
+from tests.system.chaos.takeovers import take_over
 
 DOCS = Path(__file__).parents[3] / "docs" / "reliability.md"
-BEGIN, END = "<!-- chaos: written by `python -m tests.system.chaos --write-docs` -->", "<!-- /chaos -->"
+BEGIN = "<!-- chaos: written by `python -m tests.system.chaos --write-docs` -->"
+BEGIN_TAKEOVERS = "<!-- takeovers: written by `python -m tests.system.chaos --takeovers 100 --write-docs` -->"
 
 
 @click.command()
 @click.option("--seconds", type=float, default=240.0, show_default=True, help="No fault is begun after this long.")
 @click.option("--seed", type=int, default=None, help="Decides on changes, faults and pauses.")
 @click.option("--only", multiple=True, type=click.Choice([*FAULTS]), help="Only these faults.")
+@click.option("--takeovers", type=int, help="Two connectors instead of one, and so many takeovers; no other fault.")
 @click.option("--json", "to", type=click.Path(path_type=Path), help="Write every figure to this file.")
 @click.option("--write-docs", is_flag=True, help="Renew the table of docs/reliability.md.")
-def main(seconds: float, seed: int | None, only: tuple[str, ...], to: Path | None, write_docs: bool) -> None:
+def main(
+    seconds: float, seed: int | None, only: tuple[str, ...], takeovers: int | None, to: Path | None, write_docs: bool
+) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = seed if seed is not None else int(time.time()) % 1_000_000
     click.echo(f"seed {chosen}")
-    report = asyncio.run(run(seconds, chosen, only or tuple(FAULTS)))
+    if takeovers is not None:
+        report = asyncio.run(take_over(chosen, takeovers))
+    else:
+        report = asyncio.run(run(seconds, chosen, only or tuple(FAULTS)))
     click.echo(str(report))
     if to is not None:
         to.write_text(json.dumps(report.as_json(), indent=1), encoding="utf-8")
     if write_docs:
-        _write_docs(report)
+        _write_docs(report, "chaos" if takeovers is None else "takeovers")
     sys.exit(0 if report.clean else 1)
 
 
-def _write_docs(report: Report) -> None:
-    head, begin, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def _write_docs(report: Report, section: str) -> None:
+    begins = BEGIN if section == "chaos" else BEGIN_TAKEOVERS
+    head, begin, rest = DOCS.read_text(encoding="utf-8").partition(begins)
+    _, end, tail = rest.partition(ends := f"<!-- /{section} -->")
     if not begin or not end:
         raise ValueError(f"{DOCS.name} has no measured section to replace")
     text = report.markdown(machine(report.postgres))
-    DOCS.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
+    DOCS.write_text(f"{head}{begins}\n{text}\n{ends}{tail}", encoding="utf-8")
 
 
 async def run(seconds: float, seed: int, names: Sequence[str], rounds: int | None = None) -> Report:
@@ -71,18 +80,7 @@ async def run(seconds: float, seed: int, names: Sequence[str], rounds: int | Non
             wrong = [f"order {each.order_id} {each.what}: {'; '.join(each.details)}" for each in await scene.judge()]
         except AssertionError as error:
             wrong = [str(error)]
-        return Report(
-            seed,
-            tuple(struck),
-            tuple(wrong),
-            orders=len(scene.state.orders),
-            transactions=scene.writing.committed,
-            pushes=scene.state.pushes.total(),
-            resent=scene.resent,
-            peak_retained=scene.peak_retained,
-            unexpected_ends=tuple(scene.supervisor.ends),
-            postgres=str(scene.primary.version),
-        )
+        return report_of(scene, seed, struck, wrong)
 
 
 def _order(scene: Scene, names: Sequence[str], rounds: int | None) -> Iterator[str]:

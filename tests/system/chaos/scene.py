@@ -16,12 +16,13 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import psycopg
 
 from connector.checkpoints.opening import in_file
+from connector.checkpoints.store import Checkpoints
 from connector.inspect import grants
 from connector.model.changes import parse_lsn
 from connector.sandbox.server import SandboxServer
@@ -30,7 +31,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.fixtures.postgres import Database, create_database
 from tests.support.postgres.cluster import Cluster, Template
 from tests.support.postgres.standby import promote, replayed, standby_of
-from tests.system.chaos.supervisor import Supervisor
+from tests.system.chaos.supervisor import Supervised, Supervisor
 from tests.system.chaos.writing import Writing
 from tests.system.oracle.judge import RecordingState, Wrong, believed, judge
 from tests.system.oracle.worlds import worlds
@@ -73,10 +74,11 @@ class Scene:
         self._seed = seed
         self._stack = AsyncExitStack()
         self._proxies: dict[int, FaultProxy] = {}
+        self.connectors: Supervised
         self.folder = Path(tempfile.mkdtemp(prefix="redo-connector-chaos-"))
         self.disk = self.folder / "disk"
 
-    async def __aenter__(self) -> Scene:
+    async def __aenter__(self) -> Self:
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self._mount()
         self.template = self._stack.enter_context(Template())
@@ -91,7 +93,7 @@ class Scene:
         self.proxies = [await self._lead_to("127.0.0.1", each.port) for each in (self.primary, self.standby)]
         redo = urlsplit(self.sandbox.base_url)
         self.redo = await self._lead_to(redo.hostname or "", redo.port or 0)
-        self.supervisor = await self._stack.enter_async_context(self._supervisor())
+        await self._start_connectors()
         self.writing = Writing(lambda: self.database.dsn, self.world, self._seed)
         watching = asyncio.create_task(self._watch_wal(), name="retained WAL")
         self._stack.callback(watching.cancel)
@@ -131,7 +133,7 @@ class Scene:
 
     async def recovered(self, since: float, lsn: int) -> bool:
         """Whether what was committed up to `lsn`, or before `since`, is at Redo, and nothing is amiss."""
-        status = await self.supervisor.status()
+        status = await self.connectors.status()
         if status is None or not status["ready"] or not status["counted"] or status["flush_lsn"] is None:
             return False
         walking = _walking(status, since)
@@ -156,17 +158,17 @@ class Scene:
             if found:
                 return found
             if time.monotonic() > deadline:
-                status = await self.supervisor.status()
+                status = await self.connectors.status()
                 verdict = None if status is None else status["verdict"]
-                tail = self.supervisor.tail()
+                tail = self.connectors.tail()
                 raise AssertionError(f"not in {within:.0f} s: {what}. The connector says: {verdict}\n{tail}")
             await asyncio.sleep(0.05)
 
     async def judge(self) -> list[Wrong]:
         """Once it is quiet. Stops the connector, because only one process may hold its store. An order sent twice alike
         isn't wrong after a fault: how many were is in the report."""
-        await self.supervisor.stop()
-        memory = in_file(self.store)
+        await self.connectors.stop()
+        memory = self._open_store()
         try:
             belief = await believed(memory)
         finally:
@@ -174,6 +176,9 @@ class Scene:
         self.resent = len(self.state.alike)
         self.state.alike.clear()
         return await asyncio.to_thread(judge, self.database.dsn, self.mapping, self.state, belief)
+
+    def _open_store(self) -> Checkpoints:
+        return in_file(self.store)
 
     def _primary(self) -> Cluster:
         return Cluster.create(template=self.template, settings={"fsync": "off", "wal_sender_timeout": "10s"})
@@ -215,37 +220,48 @@ class Scene:
     async def _lead_to(self, host: str, port: int) -> FaultProxy:
         return await self._stack.enter_async_context(FaultProxy(host, port))
 
-    def _supervisor(self) -> Supervisor:
+    async def _start_connectors(self) -> None:
+        ports = ",".join(str(proxy.port) for proxy in self.proxies)
+        self.supervisor = await self._stack.enter_async_context(
+            self._supervised(self.folder, f"port={ports}", self.redo.port, f"sqlite:///{self.store}")
+        )
+        self.connectors = self.supervisor
+
+    def _supervised(self, folder: Path, oms: str, redo: int, checkpoints: str, more: str = "") -> Supervisor:
+        """A connector with its settings and log in a folder. `oms`: ports of the OMS's hosts; `redo`: Redo's port;
+        `more`: further settings."""
+        hosts = ",".join(["127.0.0.1"] * (1 + oms.count(",")))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             status_port = int(probe.getsockname()[1])
-        ports = ",".join(str(proxy.port) for proxy in self.proxies)
-        config = self.folder / "connector.toml"
+        config = folder / "connector.toml"
         config.write_text(
             f"""
 [source]
-dsn = "host=127.0.0.1,127.0.0.1 port={ports} user={ROLE} dbname={self.database.name} target_session_attrs=read-write"
+dsn = "host={hosts} {oms} user={ROLE} dbname={self.database.name} target_session_attrs=read-write"
 slot = "{SLOT}"
 silence_timeout = "4s"
 statement_timeout = "2s"
 [mapping]
+path = "{self.folder / "mapping.sql"}"
 sweep_tables = ["{TRAP}"]
 [redo]
-base_url = "http://127.0.0.1:{self.redo.port}"
+base_url = "http://127.0.0.1:{redo}"
 store_id = "{self.state.store_id}"
 api_secret = "{self.state.api_secret}"
 timeout = "2s"
 confirm_after = "4s"
 [checkpoints]
-url = "sqlite:///{self.store}"
+url = "{checkpoints}"
 [guard]
 max_share = 1
 [status]
 port = {status_port}
+{more}
 """,
             encoding="utf-8",
         )
-        return Supervisor(config, self.folder / "connector.log", status_port)
+        return Supervisor(config, folder / "connector.log", status_port)
 
     def _ask(self, expression: str) -> int | None:
         with suppress(psycopg.Error), self.database.connect() as conn:

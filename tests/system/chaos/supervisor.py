@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2 as httpx
 
@@ -15,6 +16,19 @@ from tests.support.processes import stepped_child
 
 RESTART_AFTER = 0.5
 """Seconds before an ended process is started again."""
+
+
+class Supervised(Protocol):
+    """One connector, or several of which one leads."""
+
+    @property
+    def ends(self) -> list[int]: ...
+
+    async def status(self) -> dict[str, Any] | None: ...
+
+    async def stop(self) -> None: ...
+
+    def tail(self, lines: int = 15) -> str: ...
 
 
 class Supervisor:
@@ -27,7 +41,7 @@ class Supervisor:
         """Says by how many seconds the process's wall clock is wrong, for `set_clock`."""
         self._config = config
         self._log = log
-        self._url = f"http://127.0.0.1:{status_port}/api/status"
+        self._url = f"http://127.0.0.1:{status_port}"
         self._process: asyncio.subprocess.Process | None = None
         self._wanted = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
@@ -66,10 +80,19 @@ class Supervisor:
     async def status(self) -> dict[str, Any] | None:
         """What /api/status says, None when nobody answers."""
         try:
-            found: dict[str, Any] = (await self._client.get(self._url)).json()
+            found: dict[str, Any] = (await self._client.get(f"{self._url}/api/status")).json()
         except (httpx.HTTPError, ValueError):
             return None
         return found
+
+    async def pushed(self) -> float | None:
+        """Orders that Redo accepted from the running process, None when nobody answers."""
+        try:
+            text = (await self._client.get(f"{self._url}/metrics")).text
+        except httpx.HTTPError:
+            return None
+        found = re.search(r'^redo_connector_orders_total\{result="pushed"\} (\S+)$', text, re.MULTILINE)
+        return None if found is None else float(found[1])
 
     def tail(self, lines: int = 15) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])

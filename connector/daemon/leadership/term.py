@@ -1,0 +1,97 @@
+"""One term of leading: the open store, and the right to push for as long as whoever keeps the store's lock answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from connector.checkpoints.address import Address
+from connector.checkpoints.leader import LEADER_NOTE, Leader, read_leader
+from connector.checkpoints.lease import LEASE, RENEW_EVERY
+from connector.checkpoints.opening import is_waited_for, open_checkpoints
+from connector.checkpoints.store import Checkpoints
+from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConnectorError
+from connector.settings.config import Settings
+from connector.wiring import factories
+
+_NOBODY = (
+    "nobody waits to take over, so leadership stays here: start a second connector with the same checkpoints"
+    " first; or stop this one"
+)
+
+
+class Term:
+    """Made by `begin`. `former`: who led before, as far as it said so."""
+
+    def __init__(self, address: Address, store: Checkpoints, leader: Leader, former: Leader | None) -> None:
+        self.store = store
+        self.leader = leader
+        self.former = former
+        self.leaving = asyncio.Event()
+        """It is to end: leadership is lost, or handed over."""
+        self._address = address
+        self.lost: CheckpointsLost | None = None
+        """Another one leads, or the store isn't what this one knew."""
+        self._keeping = asyncio.create_task(self._keep(), name="lease")
+
+    @classmethod
+    async def begin(cls, settings: Settings, store: Checkpoints) -> Term:
+        """Raises CheckpointsUnwritable; the store is closed then."""
+        try:
+            note = await store.noted(LEADER_NOTE)
+            former = read_leader(note)
+            # One that left pushes no more; one that doesn't say so may be alive, and not know yet that it is deposed.
+            left = note is None or (former is not None and former.left)
+            may_push_for = 0.0 if left or not store.lease.seconds else LEASE if former is None else former.lease
+            store.lease.begin(may_push_for)
+            term = 1 if former is None else former.term + 1
+            leader = Leader(instance_name(settings), time.time(), term, store.lease.seconds)
+            await store.note(LEADER_NOTE, leader.dump())
+        except BaseException:  # whatever it was, the lock would be kept
+            await store.close()
+            raise
+        return cls(factories.checkpoints(settings), store, leader, former)
+
+    async def _keep(self) -> None:
+        """Renew the lease. The pipeline's own calls do so, too; without any it is asked here."""
+        try:
+            while self.store.lease.seconds:
+                await asyncio.sleep(RENEW_EVERY)
+                with suppress(CheckpointsUnwritable):  # the pipeline's own error says it; asked again soon
+                    await self.store.answer()
+        except CheckpointsLost as error:
+            self.lost = error
+            self.leaving.set()
+
+    async def may_step_down(self) -> str:
+        """What to answer whoever asks for it, before `leaving` is set. Raises ConnectorError when nobody waits."""
+        if not await asyncio.to_thread(is_waited_for, self._address):
+            raise ConnectorError(_NOBODY)
+        return "leadership is handed over to the connector that waits; this one waits from now on"
+
+    async def end(self) -> None:
+        """Once nothing of it runs any more: let the next one lead. Never raises for what the store does."""
+        self._keeping.cancel()
+        await asyncio.gather(self._keeping, return_exceptions=True)
+        with suppress(CheckpointsUnwritable, CheckpointsLost):
+            if self.lost is None:
+                self.store.lease.end()
+                await self.store.note(LEADER_NOTE, replace(self.leader, left=True).dump())
+        with suppress(CheckpointsUnwritable):
+            await self.store.close()
+
+
+def instance_name(settings: Settings) -> str:
+    """Of this process, for people."""
+    return settings.daemon.instance or f"{socket.gethostname()}/{os.getpid()}"
+
+
+async def take(settings: Settings) -> Term:
+    """Lead now. Raises ConfigurationError while another one does, CheckpointsUnwritable."""
+    # In a thread: a database may keep it waiting, while the page tells that the connector starts.
+    address, vault = factories.checkpoints(settings), factories.payload_vault(settings)
+    return await Term.begin(settings, await asyncio.to_thread(open_checkpoints, address, vault))
