@@ -79,6 +79,10 @@ def _state(facts: Facts) -> Iterator[Card]:
     match facts.state:
         case State.STARTING:
             yield Card("starting", "busy", "Nothing is followed yet", reason, step)
+        case State.STANDBY:
+            since = f" since {moment(facts.leader.since, facts.now)}" if facts.leader is not None else ""
+            step = "wait, this one takes over when that one ends or is cut off"
+            yield Card("standby", "good", "Another connector delivers", f"{reason.rstrip('.')}{since}.", step)
         case State.DISCONNECTED:
             title = "The OMS database can't be reached"
             yield Card("disconnected", "bad", title, f"{reason} Nothing is lost.".strip(), step, CHECK)

@@ -11,7 +11,7 @@ from connector.model.orders import OrderKey
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
-from connector.status.facts import Counts, Facts, MappingRefused, Stage, State
+from connector.status.facts import Counts, Facts, Leading, MappingRefused, Stage, State
 from connector.status.last_hour import Event, Minute
 
 NOW: Final = 1_795_490_730.0
@@ -133,6 +133,16 @@ VERDICTS: Final[dict[str, Facts]] = {
         sync_lag_seconds=45.0,
         minutes=(Minute(AT, 45.0),),
         events=(replace(STARTED, at=NOW - 45),),
+    ),
+    "standby": Facts(
+        NOW,
+        State.STANDBY,
+        NOW - 7_000,
+        "0.1.0",
+        "oms-2.shop.internal leads",
+        leader=Leading("oms-2.shop.internal", NOW - 6_400.0, 12, here=False),
+        minutes=(Minute(AT, None),),
+        events=(replace(STARTED, at=NOW - 7_000),),
     ),
     "backfilling": replace(
         WELL,
