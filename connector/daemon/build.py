@@ -34,7 +34,6 @@ from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.source.stream.session import StreamSettings
 from connector.source.stream.transactions import CatalogFacts
-from connector.status.facts import Leading
 from connector.wiring import factories
 from connector.wiring.bounds import longest_push, longest_read
 
@@ -155,8 +154,7 @@ class _Builder:
             SlotWatch(looks, source.slot), WalWatch(settings.source.wal_budget), health, self._stream.reconnect
         )
         facts_collector = FactsCollector(pipeline, process.metrics, process.history, health, slot)
-        leader = self._term.leader
-        facts_collector.leader = Leading(leader.instance, leader.since, leader.term, here=True)
+        facts_collector.leading = self._term.leading
         objects = SourceObjectsWatch(source, looks, self._stream, pipeline)
         facts_collector.failing_tables = lambda: objects.failing_tables
         if isinstance(projection, UnusableMapping):

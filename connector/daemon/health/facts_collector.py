@@ -60,7 +60,7 @@ class FactsCollector:
         self._accepted: deque[tuple[float, int]] = deque()
         """How many orders were accepted until when (monotonic), over the last minute."""
         self._logged: State | None = None
-        self.leader: Leading | None = None
+        self.leading: Callable[[], Leading | None] = lambda: None
         self.started = False
         self.stopping = False
         self._mapping_refused: MappingRefused | None = None
@@ -132,7 +132,7 @@ class FactsCollector:
             reason=finding.reason,
             next_step=finding.next or self._slot.wal.advice,
             stopped_at=finding.stopped_at,
-            leader=self.leader,
+            leader=self.leading(),
             mapping_fingerprint=self._pipeline.ports.assembler.fingerprint,
             mapping_refused=self._mapping_refused,
             failing_tables=tuple(str(table) for table in self.failing_tables()),

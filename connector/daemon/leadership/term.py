@@ -16,6 +16,7 @@ from connector.checkpoints.opening import is_waited_for, open_checkpoints
 from connector.checkpoints.store import Checkpoints
 from connector.model.errors import CheckpointsLost, CheckpointsUnwritable, ConnectorError
 from connector.settings.config import Settings
+from connector.status.facts import Leading
 from connector.wiring import factories
 
 _NOBODY = (
@@ -66,6 +67,11 @@ class Term:
         except CheckpointsLost as error:
             self.lost = error
             self.leaving.set()
+
+    def leading(self) -> Leading:
+        """Who leads, as far as this process knows."""
+        leader = self.leader
+        return Leading(leader.instance, leader.since, leader.term, here=not self.store.lease.over)
 
     async def may_step_down(self) -> str:
         """What to answer whoever asks for it, before `leaving` is set. Raises ConnectorError when nobody waits."""
