@@ -32,20 +32,16 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
     settings = settings_of(config_path)
+    from connector.cli.report.checklist import checklist_dict, show_checklist
     from connector.cli.report.console import print_json
-    from connector.cli.report.problems import problem_dict, show_problems
     from connector.inspect.checks import check
+    from connector.model.checklist import Topic
     from connector.settings.exposure import readable_by_all
 
-    problems = [*run_async(check.check(settings)), *readable_by_all(config_path)]
-    serious = [problem for problem in problems if not problem.warning]
-    if as_json:
-        print_json({"ok": not serious, "problems": [problem_dict(problem) for problem in problems]})
-    else:
-        show_problems(problems)
-        if not serious:
-            click.echo("Ready: `redo-connector run` can start.")
-    sys.exit(1 if serious else 0)
+    found = run_async(check.check(settings))
+    found.of(Topic.SETTINGS).found(readable_by_all(config_path), "complete, and no secret's file can be read by others")
+    print_json(checklist_dict(found)) if as_json else show_checklist(found)
+    sys.exit(1 if found.serious else 0)
 
 
 @click.command()
