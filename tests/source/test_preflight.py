@@ -33,7 +33,7 @@ async def test_a_fit_database_has_no_problems_before_and_after_setup(shop: Follo
 
 
 async def test_checking_changes_nothing(shop: Followed) -> None:
-    (await preflight(shop.dsn, shop.name, shop.name, [ORDERS], manage=True)).problems
+    await preflight(shop.dsn, shop.name, shop.name, [ORDERS], manage=True)
     assert shop.slot("1") is None
     assert shop.ask("SELECT count(*) FROM pg_publication") == 0
 

@@ -101,10 +101,10 @@ async def preflight(
             database, stream = found.of(Topic.DATABASE), found.of(Topic.STREAM)
             database.fine.append(f"Postgres {server.release}, database {server.database}, as role {server.role}")
             _check_server(server, await read_hosting(conn), found)
-            await _check_stream(dsn, server, database)
             pair, report = await read_pair(conn, publication), await read_slot(conn, slot)
             looked = _Found(slot, server, await read_tables(conn, tables or ()), pair, report)
             _check_capacity(looked, database, stream)
+            await _check_stream(dsn, server, database)
             room = f"the {connections} connections that it needs beside its stream are allowed"
             database.found(await limit_problems(conn, connections, "source.dsn"), room)
             database.problems += standby_problems(dsn, server.standby_names)
@@ -174,7 +174,7 @@ def _check_capacity(found: _Found, database: Findings, stream: Findings) -> None
         stream.problems.append(Problem(f"all {server.max_senders} WAL senders are taken", hint, where))
     slots, senders = max(0, server.max_slots - server.slots), max(0, server.max_senders - server.senders)
     free = f"{slots} of {server.max_slots} replication slots free, {senders} of {server.max_senders} WAL senders"
-    database.fine.append(f"wal_level {server.wal_level}, {free}")
+    database.fine.append(f"wal_level logical, {free}" if server.wal_level == "logical" else free)
 
 
 def _check_publications(found: _Found, manage: bool, stream: Findings) -> None:
