@@ -78,8 +78,8 @@ def test_a_mapping_that_is_not_fit_hides_no_other_topic(cli: Cli) -> None:
     assert said(groups(cli)[Topic.MAPPING], "problem").startswith("can't be read")
 
 
-def test_a_wrong_rule_in_the_settings_leaves_only_orders_unseen(cli: Cli) -> None:
-    cli.set("contract", rules={"no_such_rule": "off"})
+def test_a_wrong_path_in_the_settings_leaves_only_orders_unseen(cli: Cli) -> None:
+    cli.set("mapping", ignore=["noSuchField"])
     found = groups(cli)
     assert said(found[Topic.SETTINGS], "problem")
     assert said(found[Topic.ORDERS], "not looked at")
