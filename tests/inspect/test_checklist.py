@@ -102,7 +102,7 @@ def test_an_answer_of_redo_that_says_nothing_of_the_secret_is_no_problem_and_no_
     redo.switch(outage=True)
     found = groups(cli)
     assert {line["state"] for line in found[Topic.REDO]} == {"not looked at"}
-    assert "first used by `run`: Redo fails" in found[Topic.REDO][0]["what"]
+    assert "first used by `run`: 503: Redo fails" in found[Topic.REDO][0]["what"]
 
 
 def test_lines_fit_the_terminal_but_for_sql_to_copy(cli: Cli, shop: Database) -> None:
