@@ -21,14 +21,14 @@ def verdicts(cli: Cli) -> dict[str, int]:
     return {name: found[name] for name in names if found[name]}
 
 
-def test_the_counts_are_those_of_the_mapping_run_whole(cli: Cli, oms_database: Database, redo: LocalRedo) -> None:
-    with oms_database.connect() as conn:
+def test_the_counts_are_those_of_the_mapping_run_whole(cli: Cli, oms: Database, redo: LocalRedo) -> None:
+    with oms.connect() as conn:
         demo_oms.seed(conn, ORDERS, seed=7)
         conn.execute("UPDATE oms.customer SET email_addr = 'nobody' WHERE cust_id % 9 = 0")
         conn.execute("ANALYZE")
-    cli.set("source", dsn=oms_database.dsn)
+    cli.set("source", dsn=oms.dsn)
     cli.mapping = demo_oms.mapping()
-    orders, refused = answer(oms_database.dsn, cli.mapping)
+    orders, refused = answer(oms.dsn, cli.mapping)
     assert refused
     ran = cli("preview", "--all", "--json")
     assert (ran.code, ran.json["orders"]) == (1, ORDERS)
