@@ -47,7 +47,7 @@ def test_what_runs_already_is_told_from_what_is_to_be_made(cli: Cli) -> None:
     assert daemon.stop() == 0
 
 
-def test_a_database_out_of_reach_hides_no_other_topic(cli: Cli, offline: Cli) -> None:
+def test_a_database_out_of_reach_hides_no_other_topic(cli: Cli) -> None:
     cli.set("source", dsn="postgresql://clerk@127.0.0.1:1/shop")
     cli.set("redo", api_secret="not-the-one")
     cli.mapping = "SELECT 'x FROM shop.orders"
@@ -114,3 +114,13 @@ def test_lines_fit_the_terminal_but_for_sql_to_copy(cli: Cli, shop: Database) ->
     assert all(line.rstrip().endswith(";") for line in wide), wide
     assert "\n           " in ran.out
     assert "\x1b" not in ran.out, "a pipe gets no colours"
+
+
+def test_each_store_of_the_settings_is_asked(cli: Cli) -> None:
+    cli.set("redo", **{"stores.other.api_secret": "x"})  # a dotted key
+    ran = cli("check", "--json")
+    assert ran.code == 1
+    [problem] = ran.json["problems"]
+    assert problem["where"].startswith("redo.stores.other")
+    lines = {one["group"]: one["lines"] for one in ran.json["groups"]}[Topic.REDO]
+    assert [line["state"] for line in lines] == ["ok", "problem"]

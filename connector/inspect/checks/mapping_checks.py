@@ -25,7 +25,9 @@ async def check_mapping(settings: Settings, contract: RedoContract | None, found
     """`contract`: None where no order is to be read."""
     projection = await _projection(settings, found)
     if projection is None:
-        found.unseen("the mapping can't be used as it is", Topic.ROUTES, Topic.ORDERS)
+        found.unseen("the mapping can't be run yet", Topic.ROUTES, Topic.ORDERS)
+        if not found.of(Topic.MAPPING).problems:
+            found.unseen("it can't be run yet", Topic.MAPPING)
         return
     tables = len(projection.tables)
     privileges, mapping = found.of(Topic.PRIVILEGES), found.of(Topic.MAPPING)

@@ -14,18 +14,24 @@ _NO_ORDER: Final = "redo-connector-check"
 
 
 async def check_redo(settings: Settings, redo: Findings) -> None:
-    store_id = settings.redo.store_id
+    """Each store of the settings."""
     try:
-        address = factories.redo_endpoints(settings)[store_id]
+        addresses = factories.redo_endpoints(settings)
         client = factories.redo_client(settings, None)
     except ConfigurationError as error:
         redo.problems += error.problems
         return
     try:
-        outcome = (await client.read(Place(store_id, _NO_ORDER))).outcome
+        for store_id, address in addresses.items():
+            outcome = (await client.read(Place(store_id, _NO_ORDER))).outcome
+            where = "redo" if store_id == settings.redo.store_id else f"redo.stores.{store_id}"
+            _judge(outcome, store_id, address, where, redo)
     finally:
         await client.aclose()
-    if problem := _problem(outcome):
+
+
+def _judge(outcome: Outcome, store_id: str, address: str, where: str, redo: Findings) -> None:
+    if problem := _problem(outcome, where):
         redo.problems.append(problem)
     elif outcome.kind is OutcomeKind.ACCEPTED:
         redo.fine.append(f"{address} knows store {store_id} and takes the API secret")
@@ -34,14 +40,15 @@ async def check_redo(settings: Settings, redo: Findings) -> None:
         redo.unseen.append(f"the API secret at {address}, which is first used by `run`: {why}")
 
 
-def _problem(outcome: Outcome) -> Problem | None:
+def _problem(outcome: Outcome, where: str) -> Problem | None:
+    """`where`: the section of the settings that the store is in."""
     if outcome.kind is OutcomeKind.REFUSED and outcome.status == 401:
-        hint = "check redo.api_secret, and that it is current"
-        return Problem("Redo refused the API secret", hint, "redo.api_secret")
+        hint = f"check {where}.api_secret, and that it is current"
+        return Problem("Redo refused the API secret", hint, f"{where}.api_secret")
     if outcome.kind is OutcomeKind.REFUSED and outcome.status == 404:
-        what, hint = "Redo knows no such store", "check redo.store_id, and redo.base_url or redo.orders_url"
-        return Problem(what, hint, "redo.store_id")
+        hint = f"check the store's id, and {where}.base_url or {where}.orders_url"
+        return Problem("Redo knows no such store", hint, "redo.store_id" if where == "redo" else where)
     if outcome.status is None and outcome.kind is not OutcomeKind.ACCEPTED and outcome.reason != "no_address":
         hint = "check the address, network, proxy and DNS; orders wait in the ledger until Redo answers"
-        return Problem(outcome.message, hint, "redo.base_url")
+        return Problem(outcome.message, hint, f"{where}.base_url")
     return None

@@ -40,10 +40,13 @@ class _Group:
     orders: int = 0
     keys: list[OrderKey] = field(default_factory=list)
 
-    def add(self, key: OrderKey) -> None:
+    def add(self, key: OrderKey) -> bool:
+        """Whether this one is named."""
         self.orders += 1
-        if len(self.keys) < SHOWN:
-            self.keys.append(key)
+        if len(self.keys) == SHOWN:
+            return False
+        self.keys.append(key)
+        return True
 
 
 class _Count:
@@ -62,17 +65,18 @@ class _Count:
     def add(self, key: OrderKey, answer: Answer, accepted: Checkpoint | None) -> None:
         self.looked_at += 1
         known = accepted is not None and not accepted.missing
+        groups: list[_Group] = []
         if answer.absent:
             verdict = "missing" if known else "left_out"
         else:
             wrong = answer.wrong or self._same_id(answer.order)
-            verdict = "refused" if wrong else self._fit(key, answer.order, accepted)
-            for cause in {it.cause for it in wrong}:
-                self.causes.setdefault(cause, _Group()).add(key)
-        group = self.verdicts[verdict]
-        group.add(key)
+            verdict = "refused" if wrong else self._fit(answer.order, accepted)
+            groups = [self.causes.setdefault(cause, _Group()) for cause in {it.cause for it in wrong}]
+            if not wrong and answer.order is not None:
+                groups = [self.warnings.setdefault(it, _Group()) for it in {it.kind for it in answer.order.warnings}]
+        named = [group.add(key) for group in (self.verdicts[verdict], *groups)]
         order_id = answer.order_id or (accepted.order_id if accepted is not None else "")
-        if order_id and key in {*group.keys, *(key for it in self.causes.values() for key in it.keys)}:
+        if order_id and any(named):
             self.order_ids[key] = order_id
 
     def _same_id(self, order: Order | None) -> tuple[Violation, ...]:
@@ -82,9 +86,7 @@ class _Count:
         self._places.add(place)
         return ()
 
-    def _fit(self, key: OrderKey, order: Order | None, accepted: Checkpoint | None) -> str:
-        for rule in {it.kind for it in order.warnings} if order is not None else ():
-            self.warnings.setdefault(rule, _Group()).add(key)
+    def _fit(self, order: Order | None, accepted: Checkpoint | None) -> str:
         if accepted is None or order is None:
             return "new"
         if accepted.fingerprint == order.fingerprint and accepted.place == order.place and not accepted.missing:
