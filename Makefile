@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-demo: $(VENV)/demo.stamp  ## the whole connector against an embedded Postgres and a local Redo, 30 seconds
+demo: $(VENV)/demo.stamp  ## the whole connector against an embedded Postgres and a local Redo, about a minute
 	@$(BIN)/redo-connector demo $(DEMO_ARGS)
 
 test: $(VENV)/dev.stamp  ## the tests, against a real Postgres that they start themselves; of one room: ROOM=contract

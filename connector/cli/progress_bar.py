@@ -42,6 +42,17 @@ def following(what: str) -> Iterator[Callable[[Request], None]]:
         yield ProgressLines(what, click_line, time.monotonic)
 
 
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for work of this process: a callback for how many orders are done, of about how many."""
+    if sys.stderr.isatty():
+        with _progress() as progress:
+            task = progress.add_task(what, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+    else:
+        yield ProgressLines(what, click_line, time.monotonic).counted
+
+
 def click_line(text: str) -> None:
     click.echo(text, err=True)
 
@@ -63,19 +74,28 @@ class ProgressLines:
         if self._began is None:
             self._began = self._last = now
             self._say(f"{self._what}: request {request.number} is being carried out")
-        elif now - self._last >= EVERY:
+        else:
+            self._count(request.done, request.total, now)
+
+    def counted(self, done: int, total: int) -> None:
+        """The same of work that nobody was asked for."""
+        now = self._clock()
+        if self._began is None:
+            self._began = self._last = now
+        self._count(done, total, now)
+
+    def _count(self, done: int, total: int | None, now: float) -> None:
+        if self._began is not None and now - self._last >= EVERY:
             self._last = now
-            self._say(f"{self._what}: {_numbers(request, now - self._began)}")
+            self._say(f"{self._what}: {_numbers(done, total, now - self._began)}")
 
 
-def _numbers(request: Request, seconds: float) -> str:
-    rate = request.done / seconds
-    if request.total is None:
-        return f"{request.done:,} orders, {rate:,.0f} orders/s"
-    left = (
-        f", about {(request.total - request.done) / rate:,.0f} s left" if rate and request.total > request.done else ""
-    )
-    return f"{request.done:,} of about {request.total:,} orders, {rate:,.0f} orders/s{left}"
+def _numbers(done: int, total: int | None, seconds: float) -> str:
+    rate = done / seconds
+    if total is None:
+        return f"{done:,} orders, {rate:,.0f} orders/s"
+    left = f", about {(total - done) / rate:,.0f} s left" if rate and total > done else ""
+    return f"{done:,} of about {total:,} orders, {rate:,.0f} orders/s{left}"
 
 
 class _Rate(ProgressColumn):

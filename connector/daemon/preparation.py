@@ -14,7 +14,7 @@ from connector.checkpoints.opening import noted, remember_slot
 from connector.daemon.generation import Generation
 from connector.daemon.mapping.unusable_mapping import UnusableMapping, unusable_mapping
 from connector.inspect.checks.database_identity import store_location_problems
-from connector.inspect.checks.start_checks import refuse_other_tables, source_problems
+from connector.inspect.checks.start_checks import refuse_other_tables, source_checks
 from connector.model.errors import ConfigurationError, Problem
 from connector.pipeline.intake.progress import PROGRESS_NOTE, Gap
 from connector.pipeline.ports.store import CheckpointStore
@@ -134,7 +134,7 @@ def _why_made(ready: SetupResult, known: bool) -> Gap:
 
 
 async def _source_problems(settings: Settings, projection: Projection) -> list[Problem]:
-    problems = await source_problems(settings, projection.tables)
+    problems = (await source_checks(settings, projection.tables)).problems
     hidden = [*projection.hidden, *projection.search_path.problems()]
     return [*problems, *hidden, *await replica_problems(source_dsn(settings), read_dsn(settings))]
 

@@ -59,7 +59,7 @@ def test_it_writes_files_that_need_only_what_it_says(offline: Cli, oms_database:
     # The port that the documentation names may be taken on this machine.
     (folder / "connector.toml").write_text(settings.replace("port = 9464", f"port = {free_port()}"))
     checked = offline("check", "--config", "starter/connector.toml")
-    assert (checked.code, checked.out) == (0, "Ready: `redo-connector run` can start.\n"), checked.err
+    assert (checked.code, "Ready: `redo-connector run` can start." in checked.out) == (0, True), checked.out
 
 
 def parts(value: Any, path: str) -> list[Any]:

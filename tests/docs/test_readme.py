@@ -1,10 +1,13 @@
-"""README.md, executed: what it tells a reader to type under "Your database, in five minutes", in order, as written.
+"""README.md, executed: what it tells a reader to type under "Your database, in five minutes" and "Then Redo itself", in
+order, as written.
 
 What can't be done on any machine is told apart here, each with its reason:
 
-- `docker build`: needs a Docker daemon, and downloads.
-- `sslmode=verify-full`: the embedded Postgres is built without TLS, so that one address comes from the environment,
-  which beats the file; the host's name in it is resolved by PGHOSTADDR.
+- `docker build`, `uv tool install`, `pipx install`: need a daemon, or the index.
+- `sslmode=verify-full`: the embedded Postgres is built without TLS, so that the rehearsal's address comes from the
+  environment, which beats the file; the host's name in it is resolved by PGHOSTADDR.
+- Redo itself: a second sandbox is in its place, whose address comes from the environment.
+- `$EDITOR`: a program that does what a person is told to do there.
 - `make demo`, `make test`: they install what this runs in, and `make test` runs this; only the targets are looked up.
 - `pip install .` really installs, into a folder of its own, from a copy of the sources, without the index. What the
   lock names this runs in already (the lock is checked by the installation of the tests), so here it names nothing.
@@ -25,13 +28,25 @@ from connector.demo import oms as demo_oms
 from connector.demo.verdict import compare
 from tests.docs.reader_environment import environment, the_documented_ports
 from tests.docs.walkthrough import Reader, blocks, read, section, until
-from tests.support.fixtures.postgres import Database, MakeCluster
+from tests.support.fixtures.postgres import MakeCluster
 from tests.support.postgres.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIVE_MINUTES = section(README, "Your database, in five minutes")
+REDO_ITSELF = section(README, "Then Redo itself")
 ORDERS = 40
+SCREEN = 50
+"""Lines."""
+EDITOR = """#!/bin/sh
+for file; do
+  case "$file" in
+    mapping.sql) cp {mapping} "$file" ;;
+    connector.toml) sed -i 's#//postgres@#//redo_connector@#' "$file" ;;
+    secrets/api_secret) echo a-token-of-redo > "$file" ;;
+  esac
+done
+"""
 
 
 @pytest.fixture
@@ -49,7 +64,7 @@ def server(make_cluster: MakeCluster) -> Cluster:
 
 @pytest.fixture
 def reader(server: Cluster, tmp_path: Path) -> Iterator[Reader]:
-    """Somebody who has just got the sources, and a token from Redo."""
+    """Somebody who has just got the sources."""
     sources, installed = tmp_path / "sources", tmp_path / "installed"
     sources.mkdir()
     for name in ("pyproject.toml", "README.md", "mapping.sql"):
@@ -57,7 +72,9 @@ def reader(server: Cluster, tmp_path: Path) -> Iterator[Reader]:
     shutil.copytree(ROOT / "connector", sources / "connector", ignore=shutil.ignore_patterns("__pycache__"))
     (sources / "requirements").mkdir()
     (sources / "requirements/run.lock").write_text("# nothing that isn't there\n")
-    (sources / "redo.token").write_text("a-token-of-redo\n")
+    editor = tmp_path / "editor"
+    editor.write_text(EDITOR.format(mapping=ROOT / "mapping.sql"))
+    editor.chmod(0o755)
     made = Reader(
         sources,
         {
@@ -69,24 +86,30 @@ def reader(server: Cluster, tmp_path: Path) -> Iterator[Reader]:
             "PIP_NO_BUILD_ISOLATION": "0",  # pip's way of saying that there is to be none
             "PIP_QUIET": "1",
             "PYTHONPATH": str(installed),
-            "CONNECTOR_SOURCE__DSN": "postgresql://redo_connector@oms-db.internal/shop",
+            "EDITOR": str(editor),
         },
     )
     yield made
     made.end()
 
 
-def test_the_readmes_five_minutes_end_with_every_order_at_redo(reader: Reader, server: Cluster) -> None:
-    page = blocks(FIVE_MINUTES)
+def test_the_readmes_steps_end_with_every_order_in_the_rehearsal_and_then_at_redo(
+    reader: Reader, server: Cluster
+) -> None:
+    page, production = blocks(FIVE_MINUTES), blocks(REDO_ITSELF)
+    rehearsal = next(at for at, block in enumerate(page) if block.file)
+    dsn, mapping = server.dsn("shop"), (ROOT / "mapping.sql").read_text(encoding="utf-8")
+
+    def amiss() -> str:
+        lines = httpx.get("http://127.0.0.1:9465/_sandbox/orders").text.splitlines()
+        verdict = compare(dsn, mapping, {order["id"]: order for order in map(read, lines)})
+        return "" if verdict.clean and verdict.orders == ORDERS else str(verdict)
+
     with the_documented_ports():
-        assert reader.walk(page) == FIVE_MINUTES.count("```sh") > 5
-        dsn, mapping = server.dsn("shop"), (ROOT / "mapping.sql").read_text(encoding="utf-8")
-
-        def amiss() -> str:
-            lines = httpx.get("http://127.0.0.1:9465/_sandbox/orders").text.splitlines()
-            verdict = compare(dsn, mapping, {order["id"]: order for order in map(read, lines)})
-            return "" if verdict.clean and verdict.orders == ORDERS else str(verdict)
-
+        walked = reader.walk(page[:rehearsal])
+        as_role = {"CONNECTOR_SOURCE__DSN": "postgresql://redo_connector@oms-db.internal/shop"}
+        reader.environment = {**reader.environment, **as_role}
+        assert walked + reader.walk(page[rehearsal:]) == FIVE_MINUTES.count("```sh") > 5
         until(amiss)
         until(
             lambda: "" if "redo_connector_orders_total" in httpx.get("http://127.0.0.1:9464/metrics").text else "none"
@@ -96,15 +119,22 @@ def test_the_readmes_five_minutes_end_with_every_order_at_redo(reader: Reader, s
             "bin/redo-connector", "connector/__init__.py"
         )], "it ran as pip installed it"  # fmt: skip
         reader.interrupt()
+        reader.environment = {**reader.environment, "CONNECTOR_REDO__BASE_URL": "http://127.0.0.1:9465"}
+        sandbox = f"redo-connector sandbox --store-id {store_id()} --api-secret a-token-of-redo"
+        said = reader.leave_running(sandbox)
+        until(lambda: "" if "A local Redo" in said.read_text() else said.read_text())
+        assert reader.walk(production) == REDO_ITSELF.count("```sh") == 2
+        until(amiss)
+        reader.interrupt()
 
 
-def test_the_sql_that_the_readme_shows_is_sql(oms: Database) -> None:
-    (shown,) = (block.text for block in blocks(FIVE_MINUTES) if block.language == "sql")
-    with psycopg.connect(oms.dsn) as connection:
-        connection.execute(shown.encode())
-        published = connection.execute("SELECT tablename FROM pg_publication_tables ORDER BY 1").fetchall()
-        connection.rollback()
-    assert published == [("order_header",), ("order_item",)]
+def store_id() -> str:
+    (found,) = re.findall(r"--store-id (\w{24})", FIVE_MINUTES)
+    return str(found)
+
+
+def test_two_screens_lead_to_the_first_accepted_order() -> None:
+    assert len(FIVE_MINUTES.splitlines()) < 2 * SCREEN
 
 
 def test_the_targets_of_make_that_the_readme_names_exist() -> None:

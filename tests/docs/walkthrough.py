@@ -135,6 +135,7 @@ class Reader:
         ran = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"{self._before}{script}\n{left}"],
             cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=WITHIN, check=False,
+            stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert ran.returncode == 0, f"{script}\nexit code {ran.returncode}\n{ran.stdout}{ran.stderr}"
         return ran.stdout

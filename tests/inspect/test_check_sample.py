@@ -42,17 +42,17 @@ def test_some_refused_is_a_warning_with_causes_by_count(cli: Cli, shop: Database
         conn.execute("UPDATE shop.orders SET share = 0 WHERE id IN (1, 2)")
     ran = cli("check")
     assert ran.code == 0
-    assert "warning: mapping.path: 12 of 20 sampled orders would become dead letters: 10 because customer" in ran.err
-    assert "; 2 because the mapping fails for its data: division by zero" in ran.err
+    assert "warning  mapping.path: 12 of 20 sampled orders would become dead letters: 10 because customer" in ran.out
+    assert "; 2 because the mapping fails for its data: division by zero" in ran.out
 
 
 def test_of_few_orders_all_refused_are_a_problem_and_one_that_is_fit_makes_it_a_warning(cli: Cli) -> None:
     wrong_where(cli, "o.id > 1")
     ran = cli("check")
-    assert (ran.code, "warning: mapping.path: 5 of 6 sampled orders would become dead letters" in ran.err) == (0, True)
+    assert (ran.code, "warning  mapping.path: 5 of 6 sampled orders would become dead letters" in ran.out) == (0, True)
     wrong_where(cli, "true")
     ran = cli("check")
-    assert (ran.code, "problem: mapping.path: 6 of 6 sampled orders would become dead letters" in ran.err) == (1, True)
+    assert (ran.code, "problem  mapping.path: 6 of 6 sampled orders would become dead letters" in ran.out) == (1, True)
 
 
 def test_a_mapping_too_slow_for_any_order_is_a_problem(cli: Cli, shop: Database) -> None:
@@ -61,20 +61,20 @@ def test_a_mapping_too_slow_for_any_order_is_a_problem(cli: Cli, shop: Database)
     cli.mapping = cli.mapping.replace("'shelf ' || 100 / o.share", "'shelf ' || shop.slept(o.id)")
     ran = cli("check")
     assert ran.code == 1
-    assert "problem: mapping.path: 6 of 6 sampled orders would become dead letters: 6 because reading" in ran.err
+    assert "problem  mapping.path: 6 of 6 sampled orders would become dead letters: 6 because reading" in ran.out
 
 
 def test_rows_that_the_mapping_leaves_out_are_no_dead_letters(cli: Cli, shop: Database) -> None:
     with shop.connect() as conn:
         conn.execute("INSERT INTO shop.orders SELECT id, '' FROM generate_series(7, 900) AS id")
     cli.mapping += "WHERE o.email <> ''"
-    assert "dead letters" not in cli("check").err
+    assert "dead letters" not in cli("check").out
 
 
 def test_a_mapping_that_has_none_of_the_rows_is_warned_of(cli: Cli) -> None:
     cli.mapping += "WHERE o.email = 'nobody'"
     ran = cli("check")
-    assert (ran.code, "warning: mapping.sql: of 6 sampled keys of shop.orders none is in" in ran.err) == (0, True)
+    assert (ran.code, "warning  mapping.sql: of 6 sampled keys of shop.orders none is in" in ran.out) == (0, True)
 
 
 def test_the_answers_are_compared_with_the_whole_mapping_though_an_order_would_be_refused(
@@ -87,5 +87,5 @@ def test_the_answers_are_compared_with_the_whole_mapping_though_an_order_would_b
     cli.mapping = cli.mapping.replace("'shelf ' || 100 / o.share", "'shelf ' || shop.drawn() + o.id")
     ran = cli("check")
     assert ran.code == 1
-    assert "1 of 6 sampled orders would become dead letters" in ran.err
-    assert "problem: mapping.sql: restricted to single orders the mapping gives other rows" in ran.err
+    assert "1 of 6 sampled orders would become dead letters" in ran.out
+    assert "problem  mapping.sql: restricted to single orders the mapping gives other rows" in ran.out

@@ -82,7 +82,7 @@ async def test_a_pooler_that_refuses_replication_is_named_as_one(pooling: Poolin
         with pytest.raises(SourceUnavailable, match="unsupported startup parameter: replication") as caught:
             await open_replication(through(port, database))
         assert "a connection pooler stands before it" in caught.value.hint
-        [problem] = await preflight(through(port, database), "slot", "pub", [], manage=True)
+        [problem] = (await preflight(through(port, database), "slot", "pub", [], manage=True)).problems
     assert problem.where == "source.dsn"
     assert "a connection pooler stands before it" in problem.hint
 
@@ -122,7 +122,7 @@ async def test_check_and_run_say_what_a_pooler_does_and_where_to_connect(
     rig = Rig(database, sandbox, tmp_path, demo_oms.mapping())
     with small_pooler(database.cluster, "transaction") as port:
         rig.overrides["source"] = {setting: through(port, database)}
-        checked = await check.check(rig.settings())
+        checked = (await check.check(rig.settings())).problems
         with pytest.raises(ConfigurationError) as caught:
             await rig.start()
         await rig.abandon()

@@ -142,12 +142,12 @@ class Interrupted(MappingReader):
 
     shop: Database | None = None
 
-    async def answers(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+    async def answers(self, keys: Sequence[OrderKey], together: int = 50) -> dict[OrderKey, Answer]:
         if self.shop is not None:
             with self.shop.connect() as conn:
                 conn.execute("UPDATE shop.orders SET share = 2 WHERE id = 3")
             self.shop = None
-        return await super().answers(keys)
+        return await super().answers(keys, together)
 
 
 async def test_an_order_that_changes_between_two_readings_is_no_difference_of_the_mappings(shop: Database) -> None:

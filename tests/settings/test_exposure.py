@@ -141,7 +141,7 @@ def test_check_warns_of_a_server_that_is_not_verified_and_is_no_less_ready_for_i
 def test_run_and_check_warn_of_a_file_that_everybody_may_read(offline: Cli, open_folder: Path) -> None:
     offline.folder = open_folder
     offline.set("log", format="json")
-    assert "holds a secret" in offline("check").err
+    assert "holds a secret" in offline("check").out
     offline.start("run").until_said(r'"where":"connector.toml".*"event":"preflight","level":"warning"')
     offline.end()  # while its folder is there
     offline.daemons.clear()

@@ -20,7 +20,7 @@ def shop(database: Database) -> Followed:
 
 
 async def told(shop: Followed, own: str, former: tuple[str, ...] = ()) -> list[Problem]:
-    found = await preflight(shop.dsn, own, own, [], manage=True, former_slots=former)
+    found = (await preflight(shop.dsn, own, own, [], manage=True, former_slots=former)).problems
     return [problem for problem in found if "nobody has read" in problem.what]
 
 
@@ -74,11 +74,11 @@ async def test_a_slot_in_another_database_is_told_with_its_name(shop: Followed, 
 
 async def test_a_publication_of_an_earlier_name_is_told_only_when_it_makes_the_oms_fail(shop: Followed) -> None:
     shop.execute("CREATE TABLE odd (id int PRIMARY KEY)", "CREATE PUBLICATION redo_connector_old FOR TABLE odd")
-    assert await preflight(shop.dsn, shop.name, shop.name, [], manage=True) == []
+    assert (await preflight(shop.dsn, shop.name, shop.name, [], manage=True)).problems == []
     shop.execute("ALTER TABLE odd DROP CONSTRAINT odd_pkey", "INSERT INTO odd VALUES (1)")
-    assert await preflight(shop.dsn, shop.name, "redo_connector_old", [], manage=True) != []
-    [problem] = await preflight(shop.dsn, shop.name, shop.name, [], manage=True)
+    assert (await preflight(shop.dsn, shop.name, "redo_connector_old", [], manage=True)).problems != []
+    [problem] = (await preflight(shop.dsn, shop.name, shop.name, [], manage=True)).problems
     assert problem.warning
     assert problem.what.startswith("UPDATEs and DELETEs of public.odd fail")
     shop.execute(problem.hint.removeprefix("if no connector needs it: "), "UPDATE odd SET id = 2")
-    assert await preflight(shop.dsn, shop.name, shop.name, [], manage=True) == []
+    assert (await preflight(shop.dsn, shop.name, shop.name, [], manage=True)).problems == []

@@ -62,14 +62,14 @@ async def test_check_names_the_unmapped_tables_whose_statements_fail_and_what_me
     assert fails(shop, "audit")
     if not manage:
         await ensure(shop.dsn, shop.name, shop.name, TABLES, manage=True)
-    found = await preflight(shop.dsn, shop.name, shop.name, TABLES, manage)
+    found = (await preflight(shop.dsn, shop.name, shop.name, TABLES, manage)).problems
     [said] = [each for each in found if "public.audit" in each.what]
     assert said.warning
     assert said.where == f"publication {shop.name}"
     assert "REPLICA IDENTITY FULL" in said.hint
     shop.execute("ALTER TABLE audit REPLICA IDENTITY FULL")
     assert not fails(shop, "audit")
-    found = await preflight(shop.dsn, shop.name, shop.name, TABLES, manage)
+    found = (await preflight(shop.dsn, shop.name, shop.name, TABLES, manage)).problems
     assert not [each for each in found if "public.audit" in each.what]
 
 

@@ -58,7 +58,7 @@ def as_role(shop: Followed) -> str:
 
 async def test_the_script_is_enough_and_a_second_one_makes_nothing_again(shop: Followed) -> None:
     shop.execute(await script(shop, wanted(shop)))
-    assert await preflight(as_role(shop), shop.name, shop.name, [ORDERS], manage=True) == []
+    assert (await preflight(as_role(shop), shop.name, shop.name, [ORDERS], manage=True)).problems == []
     again = await script(shop, wanted(shop))
     assert "CREATE" not in " ".join(statements(again))
     assert "The publications are there" in again
@@ -70,7 +70,7 @@ async def test_a_table_that_the_mapping_came_to_read_is_added(shop: Followed) ->
     more = await script(shop, wanted(shop, [ORDERS, LINES]))
     assert f'ALTER PUBLICATION "{shop.name}" ADD TABLE ONLY "oms"."lines";' in statements(more)
     shop.execute(more)
-    assert await preflight(as_role(shop), shop.name, shop.name, [ORDERS, LINES], manage=True) == []
+    assert (await preflight(as_role(shop), shop.name, shop.name, [ORDERS, LINES], manage=True)).problems == []
 
 
 async def test_a_role_that_is_there_gets_only_what_it_lacks(shop: Followed) -> None:
@@ -118,7 +118,7 @@ async def test_each_part_can_be_run_by_the_role_that_it_names(shop: Followed, da
     assert statements(slot) == []
     with psycopg.connect(as_role(shop), autocommit=True) as role_itself:
         role_itself.execute(slot.splitlines()[-1].removeprefix("-- ").encode())
-    assert await preflight(as_role(shop), shop.name, shop.name, [ORDERS, LINES], manage=False) == []
+    assert (await preflight(as_role(shop), shop.name, shop.name, [ORDERS, LINES], manage=False)).problems == []
 
 
 async def test_a_single_owner_is_named_with_what_it_needs_to_publish(shop: Followed, database: Database) -> None:
@@ -195,12 +195,12 @@ async def test_on_rds_a_role_replicates_by_membership_and_the_parameter_is_named
     assert "rds.logical_replication = 1 in the DB parameter group, then reboot" in found
     assert statements(found)[:2] == ['CREATE ROLE "reader" LOGIN;', 'GRANT "rds_replication" TO "reader";']
     shop.execute("CREATE ROLE reader LOGIN")
-    problems = await preflight(as_role(shop), "reader", "reader", [], manage=True)
+    problems = (await preflight(as_role(shop), "reader", "reader", [], manage=True)).problems
     mending = {problem.what: problem.hint for problem in problems}
     assert mending["role reader may not replicate"].endswith('GRANT "rds_replication" TO "reader";')
     assert "rds.logical_replication" in mending["wal_level is replica"]
     shop.execute('GRANT "rds_replication" TO "reader"')
-    problems = await preflight(as_role(shop), "reader", "reader", [], manage=True)
+    problems = (await preflight(as_role(shop), "reader", "reader", [], manage=True)).problems
     assert "role reader may not replicate" not in [problem.what for problem in problems]
 
 

@@ -76,7 +76,7 @@ async def test_a_table_without_usable_replica_identity_is_published_by_insert_al
     assert (await make(shop)).tables_by_insert_only == (ODD,)
     assert published(shop) == (["orders"], ["odd"])
     work(shop)
-    [warning] = await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True)
+    [warning] = (await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True)).problems
     assert warning.warning
     assert warning.where in {"public.odd", "public.odd_1"}
     assert "reconcile.every" in warning.what
@@ -85,13 +85,13 @@ async def test_a_table_without_usable_replica_identity_is_published_by_insert_al
     assert ready == SetupResult(slot_created=False, publications_changed=True)
     assert published(shop) == (["odd", "orders"], [])
     work(shop)
-    assert await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True) == []
+    assert (await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True)).problems == []
 
 
 async def test_the_cheapest_remedy_is_told(shop: Followed) -> None:
     async def hint(ddl: str) -> str:
         shop.execute(f"DROP TABLE IF EXISTS odd; {ddl}")
-        [warning] = await preflight(shop.dsn, shop.name, shop.name, [ODD], manage=True)
+        [warning] = (await preflight(shop.dsn, shop.name, shop.name, [ODD], manage=True)).problems
         return warning.hint
 
     alter = 'ALTER TABLE "public"."odd"'
@@ -128,7 +128,7 @@ async def test_a_table_that_loses_its_identity_while_published_is_writable_again
     shop.execute("ALTER TABLE odd DROP CONSTRAINT odd_pkey", "INSERT INTO odd VALUES (1)")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
         shop.execute("UPDATE odd SET id = 2")
-    found = await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True)
+    found = (await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True)).problems
     assert all(problem.warning for problem in found)
     assert any(problem.what.startswith("its own UPDATEs and DELETEs fail now") for problem in found)
     ready = await mend(shop.dsn, shop.name, shop.name, [ORDERS, ODD])
@@ -181,7 +181,7 @@ async def test_unmanaged_tells_a_dba_what_to_run_when_a_table_lost_its_identity_
     assert await make(shop, manage=False) == SetupResult(slot_created=False, tables_by_insert_only=(ODD,))
     shop.execute("ALTER TABLE odd ADD PRIMARY KEY (id)")
     assert await make(shop, manage=False) == SetupResult(slot_created=False, tables_by_insert_only=(ODD,))
-    [warning] = await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=False)
+    [warning] = (await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=False)).problems
     assert warning.warning
     shop.execute(*warning.hint.split("; "))
     assert await make(shop, manage=False) == SetupResult(slot_created=False)
@@ -191,7 +191,7 @@ async def test_a_publication_for_all_tables_is_not_used_while_it_endangers_a_map
     shop.execute(IDENTITIES["no primary key"], f"CREATE PUBLICATION {shop.name} FOR ALL TABLES")
     with pytest.raises(ConfigurationError, match=r"covers public\.odd without naming them"):
         await make(shop)
-    found = await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True)
+    found = (await preflight(shop.dsn, shop.name, shop.name, [ORDERS, ODD], manage=True)).problems
     assert [problem.where for problem in found if not problem.warning] == [f"publication {shop.name}"]
     shop.execute("ALTER TABLE odd REPLICA IDENTITY FULL")
     assert (await make(shop)).slot_created

@@ -298,7 +298,7 @@ async def test_a_slot_that_lost_wal_is_told_by_the_stream_and_the_preflight_and_
         await anext(shop.source().batches({ORDERS: ("id",)}))
     assert lost.value.reason == "lost"
     for renews in (True, False):
-        [problem] = await preflight(shop.dsn, shop.name, shop.name, [ORDERS], manage=True, renews=renews)
+        [problem] = (await preflight(shop.dsn, shop.name, shop.name, [ORDERS], manage=True, renews=renews)).problems
         assert "removed WAL" in problem.what
         assert problem.warning is renews
     [problem] = await problems(shop, manage=False)

@@ -122,7 +122,7 @@ class Let:
         return False
 
     async def problems(self) -> list[Problem]:
-        return [each for each in await check.check(self.rig.settings()) if not each.warning]
+        return [each for each in (await check.check(self.rig.settings())).problems if not each.warning]
 
 
 def dsn_of(database: Database, role: str) -> str:
@@ -312,7 +312,7 @@ async def test_a_function_of_which_another_may_be_called_is_named_once_the_serve
 
 
 async def warned(let: Let, table: str) -> Sequence[Problem]:
-    return [each for each in await check.check(let.rig.settings()) if each.where == table]
+    return [each for each in (await check.check(let.rig.settings())).problems if each.where == table]
 
 
 async def test_row_level_security_refuses_when_it_hides_all_and_warns_when_it_may_hide_some(let: Let) -> None:

@@ -146,7 +146,7 @@ async def test_a_key_of_another_shape_while_running_is_taken_up_by_itself(
 
 async def test_check_says_beforehand_what_a_changed_key_will_lead_to(shop: Shop) -> None:
     async def said() -> list[Problem]:
-        return [one for one in await check.check(shop.rig.settings()) if "order key changed" in one.what]
+        return [one for one in (await check.check(shop.rig.settings())).problems if "order key changed" in one.what]
 
     await filled(shop)
     assert await said() == []

@@ -85,7 +85,7 @@ async def test_over_a_restart_nothing_is_removed_and_it_says_what_to_write(rig: 
     async with serving(rig, fits=False) as served:
         await served.until("it reads nothing", state="stalled")
         await says(served, "order_header means front.order_header now", "mapping.sql:", 'write "oms"."order_header"')
-        problems = await check.check(rig.settings())
+        problems = (await check.check(rig.settings())).problems
         (problem,) = [each for each in problems if "order_header means front.order_header now" in each.what]
         assert problem.where.startswith("mapping.sql:")
         rig.execute("UPDATE oms.order_header SET tag_list = 'meanwhile' WHERE ord_id IN (1, 39)")

@@ -52,7 +52,7 @@ async def test_an_order_that_breaks_a_rule_is_pushed_mended_counted_and_shown_al
     assert [one["rule"] for one in shown["warnings"]] == [RULE]
     assert (await story(settings, "7"))["projection"]["warnings"] == (f"{RULE}: {shown['warnings'][0]['message']}",)
     assert (await verify(settings, 100))["different"] == []
-    problems = [problem for problem in await check(settings) if RULE in problem.what]
+    problems = [problem for problem in (await check(settings)).problems if RULE in problem.what]
     assert [problem.warning for problem in problems] == [True]
     warned = tuple(await rig.running.pipeline.ports.store.warned(5))
     facts = replace(rig.facts(), tally=await rig.tally(), warned=warned)

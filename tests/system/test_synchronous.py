@@ -107,7 +107,7 @@ async def test_it_is_said_while_it_runs_with_what_to_do_and_heeded(rig: Rig, mon
 
 async def test_check_says_it_beforehand_and_another_application_name_is_a_way_out(rig: Rig) -> None:
     async def warned(dsn: str) -> list[str]:
-        found = await preflight(dsn, rig.slot, "redo_connector", [], manage=True)
+        found = (await preflight(dsn, rig.slot, "redo_connector", [], manage=True)).problems
         return [each.hint for each in found if "synchronous standby" in each.what and each.warning]
 
     await wait_for(rig, 'one, "redo-connector"')

@@ -29,9 +29,10 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
-def width(stream: IO[str]) -> int:
+def width(stream: IO[str], widest: int = UNWRAPPED) -> int:
+    """In columns. `widest`: what is easily read on a wider terminal."""
     fits = stream.isatty() or os.environ.get("COLUMNS")
-    return shutil.get_terminal_size().columns if fits else UNWRAPPED
+    return min(shutil.get_terminal_size().columns, widest) if fits else UNWRAPPED
 
 
 def clock(moment: float) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from connector.cli.report.console import console, named, some
+from connector.cli.report.console import console, counted, named, some
 
 _HOW: Final = {
     "key": "the order's own row, key {}",
@@ -32,6 +32,15 @@ _FATES: Final = {
     "new": "would be new",
     "mended": "would no longer be rejected",
     "neither": "have no row in either mapping",
+}
+
+_VERDICTS: Final = {
+    "new": "new",
+    "changed": "changed since Redo accepted them",
+    "unchanged": "unchanged",
+    "refused": "would be refused",
+    "missing": "known at Redo, and not in the mapping any more",
+    "left_out": "left out by the mapping",
 }
 
 
@@ -124,6 +133,25 @@ def comparison(found: Mapping[str, Any]) -> None:
         )
     if found["missing"]:
         out.print(Text(f"missing: {some(found['missing_keys'], found['missing'], ids)}", "yellow"))
+
+
+def dry_run(found: Mapping[str, Any]) -> None:
+    """`preview --all`: how many orders would become what, and why some would be refused."""
+    out, ids = console(), found["order_ids"]
+    out.print(Text(f"{counted(found['orders'])} looked at, nothing pushed", "bold"))
+    for name, words in _VERDICTS.items():
+        if found[name]:
+            keys = some(found["keys"][name], found[name], ids)
+            out.print(Text(f"{found[name]:>9,} {words}: {keys}", "red" if name == "refused" else ""))
+    if found["fields"]:
+        fields = ", ".join(f"{name} ({orders:,})" for name, orders in found["fields"].items())
+        out.print(Text(f"fields that changed: {fields}", "yellow"))
+    for one in found["causes"]:
+        keys = some(one["keys"], one["orders"], ids)
+        out.print(Text(f"refused, {counted(one['orders'])} ({keys}): {one['cause']}", "red"))
+    for one in found["warnings"]:
+        keys = some(one["keys"], one["orders"], ids)
+        out.print(Text(f"pushed with a warning, {counted(one['orders'])} ({keys}): {one['rule']}", "yellow"))
 
 
 def _print_values(out: Console, values: Sequence[Mapping[str, Any]]) -> None:

@@ -191,7 +191,7 @@ def _show_left(folder: Path, proposed: ProposedMapping, store_id: str | None) ->
 
     settings = str(folder / "connector.toml")
     try:
-        problems = run_async(check_tables(settings_of(settings, NO_REDO)))
+        problems = run_async(check_tables(settings_of(settings, NO_REDO))).problems
     except ConfigurationError as error:
         problems = [*error.problems]
     left_to_do(folder, proposed, known_store=store_id is not None)

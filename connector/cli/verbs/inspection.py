@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -21,6 +22,9 @@ from connector.cli.verbs.options import (
 )
 from connector.model.errors import Problem
 
+if TYPE_CHECKING:
+    from connector.settings.config import Settings
+
 HOSTINGS = ("self-hosted", "rds", "aurora", "cloud-sql", "azure", "supabase")
 """Those of `source.hosting`, which takes too long to import for --help."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -32,20 +36,16 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def check(config_path: str | None, *, as_json: bool) -> None:
     """Look at everything `run` needs, changing nothing."""
     settings = settings_of(config_path)
+    from connector.cli.report.checklist import checklist_dict, show_checklist
     from connector.cli.report.console import print_json
-    from connector.cli.report.problems import problem_dict, show_problems
     from connector.inspect.checks import check
+    from connector.model.checklist import Topic
     from connector.settings.exposure import readable_by_all
 
-    problems = [*run_async(check.check(settings)), *readable_by_all(config_path)]
-    serious = [problem for problem in problems if not problem.warning]
-    if as_json:
-        print_json({"ok": not serious, "problems": [problem_dict(problem) for problem in problems]})
-    else:
-        show_problems(problems)
-        if not serious:
-            click.echo("Ready: `redo-connector run` can start.")
-    sys.exit(1 if serious else 0)
+    found = run_async(check.check(settings))
+    found.of(Topic.SETTINGS).found(readable_by_all(config_path), "complete, and no secret's file can be read by others")
+    print_json(checklist_dict(found)) if as_json else show_checklist(found)
+    sys.exit(1 if found.serious else 0)
 
 
 @click.command()
@@ -72,6 +72,7 @@ def explain(config_path: str | None, *, as_json: bool) -> None:
 @click.option("--mapping", type=_FILE, metavar="FILE", help="Compare the configured mapping with this one.")
 @click.option("--sample", type=COUNT, help="How many orders, when no KEY is given: 3; 200 with --mapping.")
 @click.option("--values", is_flag=True, help="Show old and new values of what differs.")
+@click.option("--all", "every", is_flag=True, help="Look at every order, and count what would become of them.")
 def preview(
     keys: tuple[str, ...],
     config_path: str | None,
@@ -79,6 +80,7 @@ def preview(
     sample: int | None,
     *,
     values: bool,
+    every: bool,
     as_json: bool,
 ) -> None:
     """Show what would be sent for orders. Pushes nothing.
@@ -87,6 +89,8 @@ def preview(
     KEY is the order's primary key in the OMS (for a composite key, a JSON list of texts), or its id at Redo, where that
     is known.
     """
+    if every and (keys or mapping or sample or values):
+        raise click.UsageError("--all looks at every order: it goes with no KEY, --mapping, --sample or --values")
     settings = settings_of(config_path, NO_SECRET)
     if values and mapping is None and settings.checkpoints.keep != "payload":
         raise click.UsageError('--values needs --mapping, or payloads that are kept (checkpoints.keep = "payload")')
@@ -101,10 +105,24 @@ def preview(
         print_json(compared) if as_json else inspection.comparison(compared)
         sys.exit(1 if compared["rejected"] else 0)
     show_problems(run_async(endpoints.endpoint_problems(settings)))
+    if every:
+        _preview_all(settings, as_json=as_json)
     found = run_async(preview.preview(settings, keys, sample or 3, values=values))
     show_problems(found.problems)
     print_json(found.orders) if as_json else inspection.preview_orders(found.orders)
     sys.exit(1 if any(one["problems"] for one in found.orders) else 0)
+
+
+def _preview_all(settings: Settings, *, as_json: bool) -> NoReturn:
+    from connector.cli.progress_bar import counting
+    from connector.cli.report.console import print_json
+    from connector.cli.report.inspection import dry_run
+    from connector.inspect.orders.preview_all import preview_all
+
+    with counting("preview") as progress:
+        found = run_async(preview_all(settings, progress))
+    print_json(found) if as_json else dry_run(found)
+    sys.exit(1 if found["refused"] else 0)
 
 
 @click.command()

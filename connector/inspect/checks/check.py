@@ -1,131 +1,115 @@
-"""`check`: everything that `run` needs, looked at and left alone."""
+"""`check`: everything that `run` needs, looked at and left alone. What fails in one topic hides no other."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from typing import Final
-
 from connector.checkpoints.address import SETTING
-from connector.checkpoints.store import ReadOnlyCheckpoints
 from connector.contract.order_builder import RedoContract
-from connector.inspect.checks.mapping_sample import sample_problems
-from connector.inspect.checks.start_checks import refuse_other_tables, source_problems
-from connector.inspect.checks.store_checks import store_problems
-from connector.inspect.store import store_if_any
-from connector.model.errors import (
-    ConfigurationError,
-    ConnectorError,
-    Problem,
-    SourceUnavailable,
-)
-from connector.model.orders import OutcomeKind, Place
-from connector.pipeline.sweeps.former_keys import KEY_NOTE, KeyNote
-from connector.projection import Assembler
-from connector.redo.client import RedoClient
+from connector.inspect.checks.mapping_checks import check_mapping
+from connector.inspect.checks.redo_checks import check_redo
+from connector.inspect.checks.start_checks import source_checks
+from connector.inspect.checks.status_port import check_status_port
+from connector.inspect.checks.store_checks import check_store
+from connector.model.checklist import Checklist, Topic
+from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
+from connector.projection import Access
+from connector.projection.sql.mapping import Mapping
 from connector.settings import config
 from connector.settings.config import Settings
 from connector.settings.exposure import unverified
 from connector.source.checks.replica import replica_problems
-from connector.source.objects.catalog import insert_only_tables
 from connector.wiring import factories
 
-_KEYS: Final = 20
-"""Stored keys that are tried for whether they are still keys."""
 
-
-async def check(settings: Settings) -> list[Problem]:
+async def check(settings: Settings) -> Checklist:
     """Everything that `run` needs, looked at and left alone."""
+    found, contract = Checklist(), None
     try:
         contract = factories.redo_contract(settings)
-        client = factories.redo_client(settings, None)
     except ConfigurationError as error:
-        return [*error.problems]
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(client.aclose)
-        problems = await _database_problems(settings, contract)
-        problems += await redo_problems(client, settings.redo.store_id)
+        found.of(Topic.SETTINGS).problems += error.problems
+    await _check_database(settings, contract, found)
+    await check_redo(settings, found.of(Topic.REDO))
+    await check_store(settings, found.of(Topic.CHECKPOINTS))
+    await check_status_port(settings, found.of(Topic.STATUS))
+    _check_identities(settings, found)
+    return found
+
+
+async def check_tables(settings: Settings) -> Checklist:
+    """What can be looked at before there is a secret of Redo's, and without reading an order: mapping and source."""
+    found = Checklist()
+    await _check_database(settings, None, found)
+    return found
+
+
+def _check_identities(settings: Settings, found: Checklist) -> None:
+    """Whether servers on other machines prove who they are."""
     source, kept = settings.source, factories.checkpoints(settings)
     secrets = {"source.dsn": source.dsn, "source.read_dsn": source.read_dsn}
     dsns = {name: dsn.get_secret_value() for name, dsn in secrets.items() if dsn is not None}
+    found.of(Topic.DATABASE).problems += unverified(dsns, config.environment())
     if kept.in_postgres:
-        dsns[SETTING] = kept.url
-    return [*problems, *await store_problems(settings), *unverified(dsns, config.environment())]
+        found.of(Topic.CHECKPOINTS).problems += unverified({SETTING: kept.url}, config.environment())
 
 
-async def check_tables(settings: Settings) -> list[Problem]:
-    """What can be looked at before there is a secret of Redo's, and without reading an order: mapping and source."""
-    return await _database_problems(settings, None)
-
-
-async def _database_problems(settings: Settings, contract: RedoContract | None) -> list[Problem]:
+async def _check_database(settings: Settings, contract: RedoContract | None, found: Checklist) -> None:
     """First what can be seen without any privilege, so that all that is missing is reported at once. Orders are read
     where there is a contract to look at them by."""
+    access = await _access(settings, found)
+    unreached = {problem.where for problem in found.of(Topic.DATABASE).problems}
+    if "source.dsn" in unreached:
+        found.unseen(_UNREACHED, Topic.PRIVILEGES, Topic.STREAM)
+    else:
+        found.add(await source_checks(settings, None if access is None else access.tables))
+        if "source.read_dsn" not in unreached:
+            await _check_replica(settings, found)
+    if access is not None:
+        await check_mapping(settings, contract, found)
+        return
+    found.unseen(_UNREACHED if unreached else "the mapping can't be used as it is", Topic.ROUTES, Topic.ORDERS)
+    if unreached:
+        _check_text(settings, found)
+
+
+_UNREACHED = "the database can't be reached"
+
+
+async def _access(settings: Settings, found: Checklist) -> Access | None:
+    """None where mapping or database don't allow it."""
     try:
-        access = await factories.load_access(settings)
+        return await factories.load_access(settings)
     except ConfigurationError as error:
-        return [*error.problems]
-    problems = await source_problems(settings, access.tables)
+        for problem in error.problems:
+            topic = Topic.DATABASE if problem.where.startswith("source.") else Topic.MAPPING
+            found.of(topic).problems.append(problem)
+    except SourceUnavailable as error:
+        where = "source.read_dsn" if settings.source.read_dsn else "source.dsn"
+        found.of(Topic.DATABASE).problems.append(Problem(str(error), error.hint, where))
+    return None
+
+
+def _check_text(settings: Settings, found: Checklist) -> None:
+    """As much of the mapping as can be read without the database."""
+    mapping, path = found.of(Topic.MAPPING), settings.mapping.path
+    mapping.unseen.append(f"its tables and columns: {_UNREACHED}")
     try:
-        problems += await replica_problems(factories.source_dsn(settings), factories.read_dsn(settings))
+        Mapping(factories.mapping_text(path), path.name)
+        mapping.fine.append(f"{path.name} can be read as SQL")
+    except ConfigurationError as error:
+        mapping.problems += error.problems
+    except RecursionError:
+        mapping.unseen.append("its text, which is nested too deeply")
+
+
+async def _check_replica(settings: Settings, found: Checklist) -> None:
+    if settings.source.read_dsn is None:
+        return
+    database = found.of(Topic.DATABASE)
+    try:
+        problems = await replica_problems(factories.source_dsn(settings), factories.read_dsn(settings))
+        database.found(problems, "source.read_dsn leads to a copy of it, from which orders are read")
+    except ConfigurationError as error:
+        database.problems += error.problems
     except SourceUnavailable as error:
         hint = error.hint or "check source.dsn and source.read_dsn"
-        problems.append(Problem(str(error), hint, "source.read_dsn"))
-    try:
-        projection = await factories.load_projection(settings)
-        await refuse_other_tables(factories.checkpoints(settings), projection)
-    except ConfigurationError as error:
-        return [*problems, *error.problems]
-    assembler = factories.new_assembler(settings, projection)
-    try:
-        found = [*await _key_problems(settings, assembler), *await _mapping_problems(settings, assembler, contract)]
-        return [*problems, *found]
-    finally:
-        await assembler.aclose()
-
-
-async def _key_problems(settings: Settings, assembler: Assembler) -> list[Problem]:
-    """What `run` will do where orders are known by keys of another shape. A store that can't be read, others tell."""
-    try:
-        async with store_if_any(settings) as store:
-            return [] if store is None else await _changed_key(store, assembler)
-    except ConnectorError:
-        return []
-
-
-async def _changed_key(store: ReadOnlyCheckpoints, assembler: Assembler) -> list[Problem]:
-    note, orders = KeyNote.parsed(await store.noted(KEY_NOTE)), (await store.tally()).checkpoints
-    if note is not None and note.holds_for(assembler.key_shape):
-        return []
-    if note is None and not await assembler.misfits(await store.random_keys(_KEYS)):
-        return []
-    before = f" from {note.shape}" if note is not None and note.shape is not None else ""
-    hint = (
-        f"nothing to do: `run` finds {orders:,} orders that Redo holds again by order id and store, without pushing "
-        "them for it; what it can't find again is held for approval before anything is removed"
-    )
-    return [Problem(f"the order key changed{before} to {assembler.key_shape}", hint, "mapping.path", warning=True)]
-
-
-async def _mapping_problems(settings: Settings, assembler: Assembler, contract: RedoContract | None) -> list[Problem]:
-    """How the mapping does on the orders that there are. `contract`: None where no order is to be read."""
-    try:
-        insert_only = await insert_only_tables(factories.read_dsn(settings), assembler.projection.tables)
-        problems = await assembler.plan_problems(insert_only)
-        return [*problems, *(await sample_problems(assembler, contract) if contract is not None else ())]
-    except ConnectorError as error:
-        return [Problem(str(error), where="mapping.path")]
-
-
-async def redo_problems(client: RedoClient, store_id: str) -> list[Problem]:
-    """Ask Redo for an order that doesn't exist: a refused token shows, and nothing changes there."""
-    outcome = (await client.read(Place(store_id, "redo-connector-check"))).outcome
-    if outcome.kind is OutcomeKind.REFUSED and outcome.status == 401:
-        hint = "check redo.api_secret, and that it is current"
-        return [Problem("Redo refused the API secret", hint, "redo.api_secret")]
-    if outcome.kind is OutcomeKind.REFUSED and outcome.status == 404:
-        what, hint = "Redo knows no such store", "check redo.store_id, and redo.base_url or redo.orders_url"
-        return [Problem(what, hint, "redo.store_id")]
-    if outcome.status is None and outcome.reason != "no_address":
-        hint = "check the address, network, proxy and DNS; orders wait in the ledger until Redo answers"
-        return [Problem(outcome.message, hint, "redo.base_url")]
-    return []
+        database.problems.append(Problem(str(error), hint, "source.read_dsn"))

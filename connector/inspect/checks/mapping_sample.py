@@ -11,6 +11,7 @@ from typing import Final
 from connector.contract.order_builder import RedoContract
 from connector.inspect.orders.compare_mappings import Answer, MappingReader
 from connector.inspect.orders.sampling import none_in_mapping, sample_orders
+from connector.model.checklist import Findings
 from connector.model.errors import OrderUnreadable, Problem
 from connector.model.orders import OrderKey
 from connector.pipeline.holds.limits import nearly_all
@@ -21,7 +22,7 @@ _SAMPLE: Final = 20
 _CAUSES: Final = 5
 
 
-async def sample_problems(assembler: Assembler, contract: RedoContract) -> list[Problem]:
+async def check_sample(assembler: Assembler, contract: RedoContract, orders: Findings) -> None:
     """Raises as the assembler does, but not for what is wrong with single orders."""
     reader = MappingReader(assembler, contract, time.time())
     answers: dict[OrderKey, Answer] = {}
@@ -33,11 +34,16 @@ async def sample_problems(assembler: Assembler, contract: RedoContract) -> list[
 
     sample = await sample_orders(assembler, _SAMPLE, in_mapping)
     if (none := none_in_mapping(sample, assembler.projection)) is not None:
-        return [none]
+        orders.problems.append(none)
+        return
+    if not sample.keys:
+        orders.fine.append(f"{assembler.projection.order_table} is empty: there is no order to look at yet")
+        return
     sampled = {key: answers[key] for key in sample.keys}
-    readable = [key for key, answer in sampled.items() if not answer.unread]
-    compared = await _cross_check(assembler, readable) if readable else []
-    return [*_refusals(sampled), *_warnings(sampled), *compared]
+    orders.found([*_refusals(sampled), *_warnings(sampled)], f"{len(sampled):,} sampled orders: all fit")
+    if readable := [key for key, answer in sampled.items() if not answer.unread]:
+        fine = f"read one by one, {len(readable):,} of them are as in the mapping run as a whole"
+        orders.found(await _cross_check(assembler, readable), fine)
 
 
 def _refusals(sampled: Mapping[OrderKey, Answer]) -> list[Problem]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import former_slots, noted
 from connector.model.changes import TableName
-from connector.model.errors import ConfigurationError, Problem
+from connector.model.checklist import Checklist, Topic
+from connector.model.errors import ConfigurationError
 from connector.projection import Projection
 from connector.projection.checks.unqualified_names import NAMES_NOTE, moved
 from connector.settings.config import Settings
@@ -16,9 +17,15 @@ from connector.source.checks.replica import connections_needed
 from connector.wiring.factories import checkpoints, read_dsn, source_dsn
 
 
-async def source_problems(settings: Settings, tables: Sequence[TableName]) -> list[Problem]:
-    """Whether the source can be streamed, and what was left behind there. Raises SourceUnavailable."""
-    dsn, source = source_dsn(settings), settings.source
+async def source_checks(settings: Settings, tables: Sequence[TableName] | None) -> Checklist:
+    """Whether the source can be streamed, and what was left behind there. `tables`: to be followed, None where nobody
+    knows them."""
+    source, found = settings.source, Checklist()
+    try:
+        dsn = source_dsn(settings)
+    except ConfigurationError as error:
+        found.of(Topic.DATABASE).problems += error.problems
+        return found
     return await preflight(
         dsn,
         source.slot,

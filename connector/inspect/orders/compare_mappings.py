@@ -5,6 +5,7 @@ Without being asked for values it gives none: orders are named by key, fields by
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from connector.inspect.order_names import keys_meant
 from connector.inspect.orders.order_preview import changed_values
 from connector.inspect.orders.sampling import sample_orders
 from connector.model.errors import ConfigurationError, InvalidOrder, LimitExceeded, OrderUnreadable, Problem
+from connector.model.off_loop import off_loop
 from connector.model.orders import Order, OrderKey, Violation
 from connector.model.rows import Row
 from connector.projection import Assembler, Projection
@@ -28,6 +30,8 @@ from connector.settings.config import Settings
 from connector.wiring import factories
 
 _BATCH: Final = 50
+_WAYS: Final = 8
+"""What can't be read together, because of some order's data, is read in so many parts."""
 _SHOWN: Final = 5
 """Examples of changed orders, and keys of each reason for a rejection."""
 _LOOKS: Final = 3
@@ -102,31 +106,35 @@ def _same_key(present: Projection, proposed: Projection) -> None:
         raise ConfigurationError([Problem(what, hint, proposed.path)])
 
 
-@dataclass(slots=True)
 class MappingReader:
-    """One mapping, through the contract. Orders that say no `updatedAt` get the same one each time."""
+    """One mapping, through the contract. Orders that say no `updatedAt` get the same one each time. One query at a
+    time: what is read next waits for it, not for the contract."""
 
-    assembler: Assembler
-    contract: RedoContract
-    seen_at: float
+    def __init__(self, assembler: Assembler, contract: RedoContract, seen_at: float) -> None:
+        self.assembler = assembler
+        self._contract = contract
+        self._seen_at = seen_at
+        self._turn = asyncio.Lock()
 
-    async def answers(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
+    async def answers(self, keys: Sequence[OrderKey], together: int = _BATCH) -> dict[OrderKey, Answer]:
+        """`together`: how many orders one query reads at most."""
         found: dict[OrderKey, Answer] = {}
-        for at in range(0, len(keys), _BATCH):
-            found |= await self._batch(keys[at : at + _BATCH])
+        for at in range(0, len(keys), together):
+            found |= await self._batch(keys[at : at + together])
         return found
 
     async def _batch(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
         try:
-            rows = (await self.assembler.assemble(keys)).rows
+            async with self._turn:
+                rows = (await self.assembler.assemble(keys)).rows
         except OrderUnreadable as error:
-            return {keys[0]: _unreadable(error)} if len(keys) == 1 else await self._singly(keys)
+            return {keys[0]: _unreadable(error)} if len(keys) == 1 else await self.answers(keys, -(-len(keys) // _WAYS))
         except LimitExceeded as error:
             if len(keys) == 1:
                 what = f"reading this order {error.limit}"
                 return {keys[0]: Answer(wrong=(Violation("", what),), unread=True, exceeds=True)}
-            return await self._singly(keys)
-        return {key: self._answer(rows.get(key, ())) for key in keys}
+            return await (self._singly(keys) if len(keys) <= _BATCH else self.answers(keys))
+        return await off_loop(lambda: {key: self._answer(rows.get(key, ())) for key in keys})
 
     async def _singly(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Answer]:
         """When each of the first few exceeds a limit alone, so does the mapping whichever order is read: the others are
@@ -144,7 +152,7 @@ class MappingReader:
         if not rows:
             return Answer()
         try:
-            order = self.contract.order(rows[0].document(), self.seen_at)
+            order = self._contract.order(rows[0].document(), self._seen_at)
         except OrderUnreadable as error:
             return _unreadable(error)
         except InvalidOrder as error:

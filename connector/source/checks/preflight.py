@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from connector.model.changes import TableName
+from connector.model.checklist import Checklist, Findings, Topic
 from connector.model.errors import ConfigurationError, Problem, SourceUnavailable
 from connector.postgres.connections import connection, open_replication
 from connector.postgres.errors import CONNECTIONS_NEEDED, explain
@@ -30,7 +31,7 @@ from connector.source.objects.publication_pair import (
     pair_repairs,
     read_pair,
 )
-from connector.source.objects.setup import verify_problems
+from connector.source.objects.setup import no_slot
 from connector.source.objects.slot import SlotReport, read_slot, slot_problems
 
 _OLDEST: Final = 130000
@@ -39,6 +40,7 @@ _UNREACHABLE: Final = "check host, port, user, password, pg_hba.conf and TLS set
 # rds_replication is how Amazon RDS lets roles replicate.
 _SERVER: Final = """
 SELECT current_setting('server_version_num')::int AS version, current_setting('wal_level') AS wal_level,
+       split_part(current_setting('server_version'), ' ', 1) AS release,
        current_setting('max_replication_slots')::int AS max_slots, (SELECT count(*) FROM pg_replication_slots) AS slots,
        current_setting('max_wal_senders')::int AS max_senders, (SELECT count(*) FROM pg_stat_replication) AS senders,
        current_setting('synchronous_standby_names') AS standby_names, pg_is_in_recovery() AS in_recovery,
@@ -53,6 +55,7 @@ SELECT current_setting('server_version_num')::int AS version, current_setting('w
 class _Server:
     version: int
     wal_level: str
+    release: str
     max_slots: int
     slots: int
     max_senders: int
@@ -78,37 +81,45 @@ async def preflight(
     dsn: str,
     slot: str,
     publication: str,
-    tables: Sequence[TableName],
+    tables: Sequence[TableName] | None,
     manage: bool,
     *,
     renews: bool = True,
     former_slots: Sequence[str] = (),
     connections: int = CONNECTIONS_NEEDED,
-) -> list[Problem]:
+) -> Checklist:
     """Everything that would keep the tables from being followed, as far as it can be seen from outside; and slots of
     ours that nobody reads (`former_slots`: names that were ours). Never raises for what the database says: that is a
-    Problem too. `renews`: with `manage`, a lost slot will be made anew. `connections`: how many are needed there."""
+    Problem too. `tables`: None where nobody knows them. `renews`: with `manage`, a lost slot will be made anew.
+    `connections`: how many are needed there."""
+    found = Checklist()
     try:
         async with connection(dsn) as conn:
             server = await _read_server(conn)
             if server is None or server.version < _OLDEST:
-                return [Problem("the server is older than Postgres 13", "upgrade it", "source.dsn")]
-            pair = await read_pair(conn, publication)
-            report = await read_slot(conn, slot)
-            found = _Found(slot, server, await read_tables(conn, tables), pair, report)
-            return [
-                *_server_problems(server, await read_hosting(conn)),
-                *await _stream_problems(dsn, server),
-                *_capacity_problems(found),
-                *await limit_problems(conn, connections, "source.dsn"),
-                *standby_problems(dsn, server.standby_names),
-                *await table_problems(conn, tables),
-                *_object_problems(found, manage, renews),
-                *(each.problem() for each in await read_abandoned(conn, slot, former_slots)),
-                *await publication_problems(conn, (pair.name, pair.inserts_name)),
-            ]
+                raise ConfigurationError([Problem("the server is older than Postgres 13", "upgrade it", "source.dsn")])
+            database, stream = found.of(Topic.DATABASE), found.of(Topic.STREAM)
+            database.fine.append(f"Postgres {server.release}, database {server.database}, as role {server.role}")
+            _check_server(server, await read_hosting(conn), found)
+            pair, report = await read_pair(conn, publication), await read_slot(conn, slot)
+            looked = _Found(slot, server, await read_tables(conn, tables or ()), pair, report)
+            _check_capacity(looked, database, stream)
+            await _check_stream(dsn, server, database)
+            room = f"the {connections} connections that it needs beside its stream are allowed"
+            database.found(await limit_problems(conn, connections, "source.dsn"), room)
+            database.problems += standby_problems(dsn, server.standby_names)
+            if tables is None:
+                stream.unseen.append("tables and publications: only the mapping says which")
+            else:
+                stream.problems += await table_problems(conn, tables)
+                _check_publications(looked, manage, stream)
+            _check_slot(looked, manage, renews, stream)
+            stream.problems += [each.problem() for each in await read_abandoned(conn, slot, former_slots)]
+            stream.problems += await publication_problems(conn, (pair.name, pair.inserts_name))
     except (ConfigurationError, SourceUnavailable, psycopg.Error) as error:
-        return _as_problems(error)
+        found.of(Topic.DATABASE).problems += _as_problems(error)
+        found.unseen("the look at the database failed", Topic.PRIVILEGES, Topic.STREAM)
+    return found
 
 
 def _as_problems(error: ConfigurationError | SourceUnavailable | psycopg.Error) -> list[Problem]:
@@ -124,56 +135,82 @@ async def _read_server(conn: psycopg.AsyncConnection[Any]) -> _Server | None:
         return await (await cursor.execute(_SERVER)).fetchone()
 
 
-def _server_problems(server: _Server, hosting: Hosting) -> list[Problem]:
-    found = []
+def _check_server(server: _Server, hosting: Hosting, found: Checklist) -> None:
+    database, profile = found.of(Topic.DATABASE), PROFILES[hosting]
     if server.wal_level != "logical":
-        found.append(Problem(f"wal_level is {server.wal_level}", PROFILES[hosting].logical, "source.dsn"))
+        database.problems.append(Problem(f"wal_level is {server.wal_level}", profile.logical, "source.dsn"))
     if server.in_recovery and server.version < 160000:
         hint = "point source.dsn at the primary (logical decoding on a standby needs Postgres 16)"
-        found.append(Problem("the server is a standby", hint, "source.dsn"))
-    if not server.may_replicate:
-        hint = f"let {PROFILES[hosting].administrator} run: {replication(hosting, server.role)}"
-        found.append(Problem(f"role {server.role} may not replicate", hint, "source.dsn"))
-    return found
+        database.problems.append(Problem("the server is a standby", hint, "source.dsn"))
+    if server.may_replicate:
+        found.of(Topic.PRIVILEGES).fine.append(f"role {server.role} may replicate")
+    else:
+        hint = f"let {profile.administrator} run: {replication(hosting, server.role)}"
+        lacking = Problem(f"role {server.role} may not replicate", hint, "source.dsn")
+        found.of(Topic.PRIVILEGES).problems.append(lacking)
 
 
-def _capacity_problems(found: _Found) -> list[Problem]:
+async def _check_stream(dsn: str, server: _Server, database: Findings) -> None:
+    """Whether a replication connection leads to the server: a pooler may let ordinary ones through alone."""
+    if not server.may_replicate or server.senders >= server.max_senders:
+        database.unseen.append("whether a replication connection leads there: it may not be opened yet")
+        return
+    try:
+        await (await open_replication(dsn)).close()
+        database.fine.append("a replication connection leads there")
+    except SourceUnavailable as error:
+        database.problems += _as_problems(error)
+
+
+def _check_capacity(found: _Found, database: Findings, stream: Findings) -> None:
     server, report, where = found.server, found.report, f"slot {found.slot}"
-    problems = []
     if report is None and server.slots >= server.max_slots:
         hint = (
             f"raise max_replication_slots above {server.max_slots} (needs a restart), or drop a slot that nobody uses"
         )
-        problems.append(Problem(f"all {server.max_slots} replication slots are taken", hint, where))
+        stream.problems.append(Problem(f"all {server.max_slots} replication slots are taken", hint, where))
     if (report is None or report.active_pid is None) and server.senders >= server.max_senders:
         hint = f"raise max_wal_senders above {server.max_senders} (needs a restart)"
-        problems.append(Problem(f"all {server.max_senders} WAL senders are taken", hint, where))
-    return problems
+        stream.problems.append(Problem(f"all {server.max_senders} WAL senders are taken", hint, where))
+    slots, senders = max(0, server.max_slots - server.slots), max(0, server.max_senders - server.senders)
+    free = f"{slots} of {server.max_slots} replication slots free, {senders} of {server.max_senders} WAL senders"
+    database.fine.append(f"wal_level logical, {free}" if server.wal_level == "logical" else free)
 
 
-async def _stream_problems(dsn: str, server: _Server) -> list[Problem]:
-    """Whether a replication connection leads to the server: a pooler may let ordinary ones through alone."""
-    if not server.may_replicate or server.senders >= server.max_senders:
-        return []  # told already
-    try:
-        await (await open_replication(dsn)).close()
-    except SourceUnavailable as error:
-        return _as_problems(error)
-    return []
-
-
-def _object_problems(found: _Found, manage: bool, renews: bool) -> list[Problem]:
-    pair, report = found.pair, found.report
+def _check_publications(found: _Found, manage: bool, stream: Findings) -> None:
     existing = [fact for fact in found.facts if fact.kind is not None]
-    if not manage:
-        return verify_problems(found.slot, existing, pair, report)
-    problems = [] if report is None else slot_problems(found.slot, report, renewed=renews)
-    if pair_repairs(pair, existing) and not _may_repair(found.server, pair, existing):
+    stream.found(_publication_problems(found, existing, manage), _carried(found.pair, existing))
+
+
+def _check_slot(found: _Found, manage: bool, renews: bool, stream: Findings) -> None:
+    report = found.report
+    if report is None and manage:
+        stream.fine.append(f"slot {found.slot}: not there yet, `run` makes it")
+    elif report is None:
+        stream.problems.append(no_slot(found.slot))
+    else:
+        kept = "no WAL" if report.retained is None else f"{report.retained / 2**20:,.1f} MB of WAL"
+        read = "nobody reads it now" if report.active_pid is None else "a connector reads it"
+        fine = f"slot {found.slot}: {read}, the server keeps {kept} for it"
+        stream.found(slot_problems(found.slot, report, renewed=renews and manage), fine)
+
+
+def _carried(pair: PublicationPair, existing: Sequence[TableFacts]) -> str:
+    if pair.main is None:
+        return f"publication {pair.name}: not there yet, `run` makes it for {len(existing)} tables"
+    if pair_repairs(pair, existing):
+        return f"publication {pair.name}: `run` adds what it lacks of {len(existing)} tables"
+    return f"publication {pair.name} carries all {len(existing)} tables"
+
+
+def _publication_problems(found: _Found, existing: Sequence[TableFacts], manage: bool) -> list[Problem]:
+    pair = found.pair
+    if not manage or (pair_repairs(pair, existing) and not _may_repair(found.server, pair, existing)):
         # What a DBA would have to run is just what the connector itself may not.
-        return problems + pair_problems(pair, existing)
+        return pair_problems(pair, existing)
     # What the connector mends as it starts is worth knowing sooner, because the OMS suffers from it.
     dangers = [replace(problem, warning=True) for problem in danger_problems(pair, existing)]
-    return problems + dangers + conflicts(pair, existing)
+    return dangers + conflicts(pair, existing)
 
 
 def _may_repair(server: _Server, pair: PublicationPair, facts: Sequence[TableFacts]) -> bool:

@@ -89,7 +89,7 @@ async def ensure(
         _demand(verify_problems(slot, found.facts, found.pair, found.slot))
         return SetupResult(slot_created=False, tables_by_insert_only=insert_only(found.pair, found.facts))
     if keep_slot and found.slot is None:
-        _demand([_no_slot(slot)])
+        _demand([no_slot(slot)])
     return await _make(dsn, slot, found, on_wait, "keep" if keep_slot else "mend")
 
 
@@ -153,11 +153,12 @@ def verify_problems(
     """What a DBA still has to do when the connector may not: the SQL is in each hint."""
     problems = pair_problems(pair, facts)
     if report is None:
-        return [*problems, _no_slot(slot)]
+        return [*problems, no_slot(slot)]
     return problems + slot_problems(slot, report)
 
 
-def _no_slot(slot: str) -> Problem:
+def no_slot(slot: str) -> Problem:
+    """What a DBA does where the connector may not make it."""
     return Problem("there is no such slot", slot_statement(slot), f"slot {slot}")
 
 

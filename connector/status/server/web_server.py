@@ -54,7 +54,7 @@ class WebServer:
 
     async def start(self) -> None:
         """Return when it listens. Raises ConfigurationError when the address can't be had."""
-        self._socket = await _listen(self._host, self.port)
+        self._socket = await listen(self._host, self.port)
         self.port = int(self._socket.getsockname()[1])
         config = uvicorn.Config(
             self._app,
@@ -90,7 +90,8 @@ class WebServer:
             listener.close()
 
 
-async def _listen(host: str, port: int) -> socket.socket:
+async def listen(host: str, port: int) -> socket.socket:
+    """Raises ConfigurationError when the address can't be had."""
     loop = asyncio.get_running_loop()
     try:
         family, kind, protocol, _, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]

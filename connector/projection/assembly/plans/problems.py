@@ -21,8 +21,7 @@ _FEW: Final = 1_000
 
 def plan_problems(projection: Projection, plans: Plans, insert_only: Collection[TableName]) -> list[Problem]:
     """`insert_only`: tables whose deletes aren't streamed at all, which is the source's to tell."""
-    problems = [*projection.hidden, *projection.nondeterministic, *projection.search_path.problems()]
-    problems += [each.problem(projection.path) for each in plans.whole_reads if each.large]
+    problems = [each.problem(projection.path) for each in plans.whole_reads if each.large]
     problems += [problem for use in projection.uses for problem in _of_use(projection, use, insert_only)]
     problems += [problem for use in projection.uses for problem in _wide(projection, use, plans)]
     return list(dict.fromkeys(problems))
