@@ -56,3 +56,14 @@ def test_a_mapping_that_reads_a_table_no_order_can_be_found_from_is_refused(cli:
     assert ran.code == 1
     assert "no way leads from a changed row of shop.diary" in ran.err
     assert "is no equality: rows of any order may meet it\n    put an = between columns of the two beside it" in ran.err
+
+
+def test_a_table_of_settings_that_nothing_joins_is_told_by_explain_and_check(cli: Cli) -> None:
+    cli.mapping = "SELECT o.id, d.entry FROM shop.orders o CROSS JOIN shop.diary d"
+    explained = " ".join(cli("explain").out.split())
+    assert "after any change of it, every order is looked at" in explained
+    assert "nothing joins it to an order: followed so while it has few rows, about 1,000" in explained
+    ran = cli("check")
+    assert ran.code == 0
+    assert "no way leads from shop.diary to single orders: any change of it makes all orders be looked at" in ran.err
+    assert 'list "shop.diary" in mapping.sweep_tables' in ran.err
