@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from connector.model.errors import ConfigurationError
+from connector.projection import Projection, load
 from connector.sandbox.server import SandboxServer
 from connector.sandbox.store import Store
 from tests.docs.reader_environment import environment, the_documented_ports
@@ -21,7 +23,8 @@ from tests.support.fixtures.postgres import Database, MakeCluster, create_databa
 from tests.support.postgres.cluster import Cluster
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "mapping-guide.md").read_text(encoding="utf-8")
-STEPS, _, RECIPES = GUIDE.partition("\n# Recipes\n")
+LEGACY, _, FORMS = GUIDE.partition("\n# What is followed, and what is not\n")
+STEPS, _, RECIPES = LEGACY.partition("\n# Recipes\n")
 TITLES = re.findall(r"^## (.+)$", RECIPES, re.MULTILINE)
 WARNED = {"More shipped than ordered": {"over_fulfilled": 1}}
 """What the orders of a recipe are warned of."""
@@ -31,6 +34,18 @@ _ITEM_ENDS = re.compile(r"^ {4}(?:\S.*\s)?AS (\w+),?$")
 def saved(name: str) -> str:
     """What the guide has its reader save under a name."""
     return next(block.text for block in blocks(STEPS) if block.file == name)
+
+
+def forms(role: str) -> list[str]:
+    """The mappings in a block of the guide's last part, each with the comment above it."""
+    text = next(block.text for block in blocks(FORMS) if block.role == role)
+    return [form.strip() for form in re.split(r";$", text, flags=re.MULTILINE) if form.strip()]
+
+
+def mapping_of(form: str) -> str:
+    lines = [line for line in form.splitlines() if not line.startswith("--")]
+    text = "\n".join(lines)
+    return text if text.startswith("SELECT") else f"SELECT h.ord_no::text AS id FROM ord_hdr AS h\n{text}"
 
 
 def items(lines: list[str]) -> dict[str, str]:
@@ -163,3 +178,40 @@ async def test_redo_holds_what_the_recipe_claims(title: str, guided: Rig) -> Non
 async def test_moving_lines_to_the_archive_in_one_transaction_sends_nothing(guided: Rig) -> None:
     await follow(guided, blocks(section(RECIPES, "Archive tables")))
     assert [len(guided.sandbox.state.history(order_id)) for order_id in ("1001", "1002")] == [1, 1]
+
+
+@pytest.fixture(scope="session")
+def forms_database(cluster: Cluster, legacy_template: Database) -> Database:
+    made = create_database(cluster, legacy_template.name)
+    with made.connect() as connection:
+        connection.execute(next(block.text for block in blocks(FORMS) if block.role == "tables").encode())
+    return made
+
+
+async def loaded(form: str, database: Database) -> Projection:
+    return await load(
+        mapping_of(form), path="mapping.sql", read_dsn=database.dsn, timezone="UTC", statement_timeout_ms=10_000
+    )
+
+
+@pytest.mark.parametrize("form", forms("followed"))
+async def test_a_form_that_the_guide_says_is_followed_has_a_route_for_every_table(
+    form: str, forms_database: Database
+) -> None:
+    projection = await loaded(form, forms_database)
+    swept = {str(use.route.table.name) for use in projection.uses if use.route.kind == "sweep"}
+    assert swept == ({"public.set_mst"} if "set_mst" in form else set())
+
+
+REFUSED = forms("refused")
+
+
+@pytest.mark.parametrize(("refused", "instead"), list(zip(REFUSED[::2], REFUSED[1::2], strict=True)))
+async def test_a_form_that_the_guide_says_is_not_followed_is_refused_in_its_words_and_what_it_proposes_is_followed(
+    refused: str, instead: str, forms_database: Database
+) -> None:
+    reason = refused.splitlines()[0].removeprefix("-- ")
+    with pytest.raises(ConfigurationError) as caught:
+        await loaded(refused, forms_database)
+    assert [reason.lower() in problem.what.lower() for problem in caught.value.problems] == [True]
+    assert all(use.route.kind != "sweep" for use in (await loaded(instead, forms_database)).uses)

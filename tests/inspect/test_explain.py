@@ -47,7 +47,7 @@ def test_each_use_of_each_table_is_shown(cli: Cli) -> None:
     plan = cli("explain", "--json").json
     assert (plan["order_table"], plan["order_key"]) == ("shop.orders", ["id"])
     assert [table["table"] for table in plan["tables"]] == ["shop.item", "shop.note", "shop.orders"]
-    fields = {"alias", "line", "route", "columns", "conditions", "reverse_sql", "deletes", "fan_out"}
+    fields = {"alias", "line", "route", "columns", "conditions", "reverse_sql", "deletes", "fan_out", "by_size"}
     assert all(set(use) == fields for table in plan["tables"] for use in table["uses"])
     assert plan["whole_reads"] == []
     text = cli("explain")

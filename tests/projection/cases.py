@@ -2,8 +2,9 @@
 
 `-- key TABLE(COLUMNS)`, `-- ALIAS: ROUTE COLUMNS [if CONDITIONS] [via TABLES [(CONDITIONS)]]` for each use,
 `-- restricted N` times in the query, `-- id FORMAT` of the key's texts (`none`: id is more than the key),
-`-- warning LINE:COLUMN TEXT`, or `-- problem LINE:COLUMN TEXT`. `-- sweep_tables NAMES`: the mapping is loaded with
-these.
+`-- warning LINE:COLUMN TEXT`. Of a refused one, for each problem `-- problem LINE:COLUMN TEXT` and `-- hint TEXT`
+(`...`: the server's own words), and `-- instead CASE`, an accepted mapping that is what the hint says.
+`-- sweep_tables NAMES`: the mapping is loaded with these.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ class Case:
     restricted: int | None = None
     id_format: str = "{0}"
     problems: tuple[str, ...] = field(default=())
+    hints: tuple[str, ...] = field(default=())
+    instead: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
     sweep_tables: tuple[str, ...] = field(default=())
 
 
-_WORDS = ("key", "restricted", "id", "problem", "warning", "sweep_tables")
+_WORDS = ("key", "restricted", "id", "problem", "hint", "instead", "warning", "sweep_tables")
 
 
 def read(path: Path) -> Case:
@@ -58,6 +61,8 @@ def read(path: Path) -> Case:
         restricted=int(facts["restricted"][0]) if "restricted" in facts else None,
         id_format=next(iter(facts.get("id", [])), "{0}"),
         problems=tuple(facts.get("problem", ())),
+        hints=tuple(facts.get("hint", ())),
+        instead=tuple(facts.get("instead", ())),
         warnings=tuple(facts.get("warning", ())),
         sweep_tables=tuple(facts.get("sweep_tables", [""])[0].split()),
     )

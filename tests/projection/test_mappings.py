@@ -41,13 +41,25 @@ async def test_an_accepted_mapping_has_the_expected_key_and_routes(case: Case, s
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
-async def test_a_refused_mapping_names_the_place_and_the_reason(case: Case, shop_template: Database) -> None:
+async def test_a_refused_mapping_names_place_and_reason_of_each_cause_once_and_what_to_write(
+    case: Case, shop_template: Database
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         await loaded(case.text, shop_template.dsn, case.sweep_tables)
-    found = [f"{problem.where.removeprefix('mapping.sql:')} {problem.what}" for problem in caught.value.problems]
-    for expected in case.problems:
-        place, _, words = expected.partition(" ")
-        assert any(line.startswith(place + " ") and words in line for line in found), found
+    found = caught.value.problems
+    assert [f"{problem.where.removeprefix('mapping.sql:')} {problem.what}" for problem in found] == list(case.problems)
+    for problem, hint in zip(found, case.hints, strict=True):
+        assert problem.hint
+        assert hint in ("...", problem.hint)
+
+
+def test_what_a_refusal_proposes_is_a_mapping_that_is_accepted() -> None:
+    """Its routes are tested with those of all accepted ones."""
+    accepted = {case.name for case in ACCEPTED}
+    for case in REFUSED:
+        assert set(case.instead) <= accepted, case.name
+        about_routes = [problem for problem in case.problems if "no way leads" in problem]
+        assert not about_routes or case.instead, case.name
 
 
 async def test_a_join_by_a_cast_asks_for_an_index_on_the_cast_and_takes_it(shop: Database) -> None:

@@ -25,7 +25,7 @@ MAPPINGS = [
     (world.name, mapping) for world in WORLDS.values() for mapping in world.mappings if mapping not in world.swept
 ]
 """Those whose tables are swept are left to the long run: sweeps are paced."""
-SURROGATES = [("legacy", "cte"), ("mixed", "quoted"), ("parts", "plain"), ("soft", "flagged")]
+SURROGATES = [("legacy", "cte"), ("mixed", "quoted"), ("parts", "plain"), ("soft", "flagged"), ("refs", "joined")]
 """Child rows with nothing but a number of their own: the stream does not say whose they were."""
 EVERYTHING, MOVES_ONLY = 1, 2
 """Seeds. With the second nothing is deleted, so that no sweep hides what a move left behind."""

@@ -67,6 +67,8 @@ def _use(use: Mapping[str, Any]) -> Text:
     columns = ", ".join(use["columns"])
     how = _HOW.get(use["route"], "{}").format(columns)
     text = Text.assemble(f"as {use['alias']} (line {use['line']}): ", (how, "green"), f"; {_fan_out(use['fan_out'])}")
+    if use["by_size"]:
+        text.append("\nnothing joins it to an order: followed so while it has few rows, about 1,000", "yellow")
     if use["conditions"]:
         text.append(f"\nonly rows with {' AND '.join(use['conditions'])}", "dim")
     if use["reverse_sql"]:

@@ -39,7 +39,7 @@ class Expressions:
             self._reference(node, env)
             return
         if isinstance(node, (exp.Parameter, exp.Placeholder)):
-            self.resolver.note("a mapping has no parameters", node)
+            self.resolver.note("a mapping has no parameters", node, "write the value in its place")
         for child in node.iter_expressions():
             self.visit(child, env)
 
@@ -60,7 +60,7 @@ class Expressions:
     def _find(self, column: exp.Column, env: Env) -> Node | None:
         name = name_of(column.this)
         if column.args.get("catalog"):
-            raise Unresolved("a column with a database's name is not supported")
+            raise Unresolved("a column with a database's name is not supported", "write alias.column")
         if column.args.get("table"):
             source = self.source_named(column, env)
             if source is None or name in _SYSTEM_COLUMNS:

@@ -96,9 +96,10 @@ class FromClause:
     def _item(self, node: exp.Expr, before: Env, context: Region | None) -> Group:
         joins = node.args.get("joins") or []
         if isinstance(node, exp.Subquery) and _is_join(node.this):
-            if node.args.get("alias"):
-                self.resolver.note("an alias for a join in parentheses is not supported", node)
             group = self._item(node.this, before, context)
+            if node.args.get("alias"):
+                self.resolver.note("an alias for a join in parentheses is not supported", node, "leave the alias out")
+                group.sources.append(Source(node.alias, self.scope, self.resolver.at(node), open=True))
         else:
             group = Group([self._source(node, before, context)])
         for join in joins:
@@ -109,7 +110,7 @@ class FromClause:
         source = self._made(node, before)
         source.region = context
         if source.alias and any(known.alias == source.alias for known in self.scope.sources):
-            self.resolver.note(f"table name {source.alias} is used more than once", node)
+            self.resolver.note(f"table name {source.alias} is used more than once", node, "give each an alias")
         self.scope.sources.append(source)
         if source.inner is not None:
             source.inner.holder = source
@@ -129,7 +130,9 @@ class FromClause:
             inner = self.resolver.scope(node.this, self.scope, before, self.expressions.ctes)
             return self.tables.derived(node, name, renamed, inner)
         if not isinstance(node, (exp.Table, exp.Lateral, exp.Unnest, exp.Values)):
-            self.resolver.note(f"{node.key.upper()} in FROM is not supported", node)
+            self.resolver.note(
+                f"{node.key.upper()} in FROM is not supported", node, "name a table, or write (SELECT ...)"
+            )
         for child in node.iter_expressions():
             if not isinstance(child, exp.TableAlias):
                 self.expressions.visit(child, before)

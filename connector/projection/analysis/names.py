@@ -113,7 +113,7 @@ def named(name: str, groups: Sequence[Group], *, closed: bool = False) -> Node |
         else:
             found += [(source, source.columns[name]) for source in group.sources if name in source.columns]
     if len(found) > 1:
-        raise Unresolved(f"column {name} is ambiguous")
+        raise Unresolved(f"column {name} is ambiguous", f"write its table before it: alias.{name}")
     if not found and not closed and not any(source.open for group in groups for source in group.sources):
         raise Unresolved(f"there is no column {name}")
     return found[0] if found else None

@@ -70,7 +70,8 @@ def _overlooked(mapping: Mapping, calls: list[_Call], catalog: Catalog) -> Itera
     names = {call.name.removesuffix("()").rpartition(".")[2] for call in calls}
     for name, at in mapping.identifiers.functions.items():
         if name in (catalog.functions.volatile | _TIME_NAMES) and name not in names:
-            yield mapping.problem(f"where {name}() leads can't be told: it may make orders differ at every look", at)
+            what = f"where {name}() leads can't be told: it may make orders differ at every look"
+            yield mapping.problem(what, at, "take it from a column instead, or call it in a plain condition")
 
 
 def _calls(top: Scope, catalog: Catalog) -> Iterator[_Call]:

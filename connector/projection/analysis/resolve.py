@@ -14,6 +14,7 @@ from sqlglot import exp
 from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.projection.analysis.clauses import Clauses
+from connector.projection.analysis.coupling import coupling
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.from_clause import FromClause
 from connector.projection.analysis.names import Cte, Env
@@ -37,6 +38,7 @@ _KNOWN = {"offset", "operation_modifiers"}.union(
 )
 _KNOWN_OF_SETS = {"this", "expression", "distinct", "with_", "order", "limit", "offset"}
 _KNOWN_OF_PARENTHESES = {"this", "alias", "joins", "order", "limit", "offset"}
+_INSTEAD = {"with_": "write WITH inside of the parentheses, or at the beginning"}
 _NAMES = {"locks": "FOR UPDATE and FOR SHARE are", "into": "SELECT INTO is", "with_": "WITH around parentheses is"}
 
 
@@ -89,8 +91,9 @@ class MappingResolver:
             if id(query) in self._self_joins:
                 self._add_self_joins(query, scope, env, ctes)
         else:
-            self.note(f"{query.key.upper()} is not supported", query)
+            self.note(f"{query.key.upper()} is not supported", query, "write SELECT: a mapping only reads")
             scope = self._new(exp.Select(), None, query)
+            scope.outputs.append(Output(None, unknown=True))
         scope.limited = scope.limited or limited
         return scope
 
@@ -102,7 +105,9 @@ class MappingResolver:
         while isinstance(query, exp.Subquery):
             query = query.this
         if not isinstance(query, exp.Union):
-            self.note("a recursive CTE is a UNION", cte.node)
+            self.note(
+                "a recursive CTE is a UNION", cte.node, "write WITH RECURSIVE x AS (SELECT ... UNION SELECT ... FROM x)"
+            )
             return self._new(exp.Select(), parent, cte.node)
         return self._set_operation(query, parent, cte.env, cte.ctes, cte)
 
@@ -139,7 +144,9 @@ class MappingResolver:
             return ctes
         recursive = bool(clause.args.get("recursive"))
         if clause.args.get("search") is not None:
-            self.note("SEARCH and CYCLE are not supported", clause)
+            self.note(
+                "SEARCH and CYCLE are not supported", clause, "order by a column of the rows; UNION ends at cycles"
+            )
         if recursive:
             # Each of them may be named before it comes.
             ctes = {**ctes, **{name_of(c.args["alias"].this): Cte(c, env, {}, later=True) for c in clause.expressions}}
@@ -151,7 +158,11 @@ class MappingResolver:
     def _refuse_parts(self, query: exp.Expr, known: set[str]) -> None:
         for name, value in query.args.items():
             if value and name not in known:
-                self.note(f"{_NAMES.get(name, f'{name.upper()} is')} not supported in a mapping", query)
+                self.note(
+                    f"{_NAMES.get(name, f'{name.upper()} is')} not supported in a mapping",
+                    query,
+                    _INSTEAD.get(name, "leave it out"),
+                )
 
     # set operations
 
@@ -258,7 +269,7 @@ def _passes(scope: Scope, number: int, around: Scope) -> bool:
     node = scope.outputs[number].node
     while node is not None:
         source, key = node
-        if source.scope.why_coupled(node) is not None or not isinstance(key, int):
+        if coupling(source.scope, node) is not None or not isinstance(key, int):
             return False
         if source.work_table is around:
             return key == number

@@ -266,23 +266,6 @@ class Scope:
             if source.inner is not None:
                 yield from source.inner.leaves()
 
-    def why_coupled(self, node: Node) -> tuple[str, int] | None:
-        """Why rows with one value of the column may depend on rows with another, with the place; None when they don't.
-
-        A LIMIT counts rows of all values. A window does unless it is partitioned by the column. Of a grouped scope
-        Postgres lets out only columns that are constant in a group, so groups keep the values apart.
-        """
-        if self.limited:
-            return "LIMIT, OFFSET or FETCH counts rows of all orders", self.at
-        if self.opaque_grouping:
-            return "grouping sets put rows of all orders together", self.at
-        if self.distinct_on is not None and node not in self.distinct_on:
-            return "DISTINCT ON does not name the column", self.at
-        for partition, at in self.partitions:
-            if node not in partition:
-                return "a window function is not partitioned by the column", at
-        return None
-
     def may_be_empty(self) -> bool:
         """True when the scope may give a row without having read any (an aggregate without GROUP BY)."""
         if self.alternatives:

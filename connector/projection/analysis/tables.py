@@ -28,7 +28,8 @@ class TableReader:
         schema, name = (name_of(node.args["db"]) if node.args.get("db") else None), name_of(node.this)
         for part, value in node.args.items():
             if value and part not in _KNOWN_PARTS:
-                self.resolver.note(f"{part.upper()} on a table is not supported", node)
+                word = "TABLESAMPLE" if part == "sample" else part.upper()
+                self.resolver.note(f"{word} on a table is not supported", node, "leave it out")
         cte = self.ctes.get(name) if schema is None else None
         if cte is not None:
             return self._cte(node, cte, alias or name, renamed)
@@ -106,9 +107,10 @@ class TableReader:
 
     def _refuse(self, node: exp.Table, table: Table) -> None:
         if table.name.schema in _SYSTEM_SCHEMAS:
-            self.resolver.note(f"{table.name} is a system table: its changes can't be followed", node)
+            what = f"{table.name} is a system table: its changes can't be followed"
+            self.resolver.note(what, node, "keep what you need of it in a table")
         elif table.kind in KINDS:
-            self.resolver.note(f"{table.name} is a {KINDS[table.kind]}, no table", node)
+            self.resolver.note(f"{table.name} is a {KINDS[table.kind]}, no table", node, "name a table or a view")
         elif table.kind == "v":
             self.resolver.note(f"the view {table.name} can't be read", node, "name its tables")
         else:

@@ -143,6 +143,7 @@ class Projection:
             "reverse_sql": use.route.lookup.sql if use.route.lookup else None,
             "deletes": _deletes(use.route),
             "fan_out": self._fan_out(use.route, fan_outs),
+            "by_size": use.route.by_size,
         }
 
     def _fan_out(self, route: Route, fan_outs: Mapping[str, float | None]) -> float | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from connector.model.errors import ConfigurationError
 from connector.postgres.quoting import quoted
+from connector.projection.analysis.coupling import coupling
 from connector.projection.analysis.scopes import Node, Scope, Source
 from connector.projection.routes.equivalence import Equivalences, exclusive
 from connector.projection.routes.key import KeyUse
@@ -33,13 +34,17 @@ def restricted(mapping: Mapping, top: Scope, keys: Sequence[KeyUse]) -> str:
     Raises ConfigurationError when the key can't be led to the top without changing what the mapping says."""
     if RESERVED in mapping.text:
         at = mapping.text.index(RESERVED)
-        raise ConfigurationError([mapping.problem(f"names with {RESERVED} are the connector's own", at)])
+        raise ConfigurationError(
+            [mapping.problem(f"names with {RESERVED} are the connector's own", at, "give it another name")]
+        )
     edits: dict[Edit, None] = {}
     for leaf in top.leaves():
         own = [key for key in keys if key.use.scope.within(leaf)]
         led = [_lead_up(mapping, leaf, key, edits) for key in own]
         if not led or any(expressions != led[0][0] for expressions, _ in led):
-            raise ConfigurationError([mapping.problem("the order key is not at one place in this SELECT", leaf.at)])
+            what = "the order key is not at one place in this SELECT"
+            hint = "read the order table once in it, or give the key at the same place in each branch of the union"
+            raise ConfigurationError([mapping.problem(what, leaf.at, hint)])
         expressions, at = led[0]
         outputs = ", ".join(f"{e} AS {quoted(n)}" for e, n in zip(expressions, hidden_names(own[0]), strict=True))
         edits[mapping.more_output(at, outputs)] = None
@@ -167,7 +172,7 @@ def _pushed(scope: Scope, key: KeyUse) -> tuple[int, list[str]] | None:
             for number, output in enumerate(scope.outputs)
             if output.node is not None
             and output.node[0].scope is scope
-            and scope.why_coupled(output.node) is None
+            and coupling(scope, output.node) is None
             and equivalences.equal((holder, number), wanted)
         ]
         if not equal:

@@ -24,10 +24,10 @@ _TEXT_TYPES = INTEGERS | {"uuid"}
 @dataclass(frozen=True, slots=True)
 class Column:
     """`type_name` is fit for a cast, `type` the bare name in pg_type; both of a domain's base type. `streamed`: False
-    for generated columns, which logical replication leaves out. `own_collation`: another one than the database's.
-    `parts`: of a computed column, those that `sql`, an immutable expression, is made of: `{0}`, `{1}`, ... stand for
-    them; `strict`, `indexable`: see `Computed`. `many`: it is an array, and its elements are
-    meant; all types are theirs then."""
+    for generated columns, which logical replication leaves out; `generated`: their expression. `own_collation`: another
+    one than the database's. `parts`: of a computed column, those that `sql`, an immutable expression, is made of:
+    `{0}`, `{1}`, ... stand for them; `strict`, `indexable`: see `Computed`. `many`: it is an array, and its elements
+    are meant; all types are theirs then."""
 
     name: str
     type: str
@@ -44,6 +44,7 @@ class Column:
     strict: bool = True
     indexable: bool = True
     many: bool = False
+    generated: str = ""
 
     def written(self, alias: str) -> str:
         """The column as SQL, of a table named `alias`."""

@@ -79,7 +79,8 @@ WITH RECURSIVE base(rel, num, name, typ, typmod, coll, streamed, filled) AS (
   FROM base b JOIN pg_type t ON t.oid = b.typ WHERE t.typtype = 'd')
 SELECT b.rel::bigint, b.name, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), n.nspname, b.typmod,
   t.typtype = 'e', coalesce(l.collisdeterministic, true), b.streamed, b.filled,
-  b.coll NOT IN (0, 'pg_catalog."default"'::regcollation)
+  b.coll NOT IN (0, 'pg_catalog."default"'::regcollation), CASE WHEN NOT b.streamed THEN (
+    SELECT pg_get_expr(d.adbin, d.adrelid, true) FROM pg_attrdef d WHERE d.adrelid = b.rel AND d.adnum = b.num) END
 FROM base b JOIN pg_type t ON t.oid = b.typ JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_collation l ON l.oid = b.coll
 WHERE t.typtype <> 'd' ORDER BY b.rel, b.num
@@ -115,8 +116,8 @@ async def read_tables(
     rows = await (await connection.execute(_TABLES, asked)).fetchall()
     oids = [row[1] for row in rows]
     columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids}
-    for oid, name, *rest in await (await connection.execute(_COLUMNS, [oids])).fetchall():
-        columns[oid][name] = Column(name, *rest)
+    for oid, name, *rest, generated in await (await connection.execute(_COLUMNS, [oids])).fetchall():
+        columns[oid][name] = replace(Column(name, *rest), generated=generated or "")
     indexes = await (await connection.execute(_INDEXES, [oids])).fetchall()
     children = await _children(connection, oids)
     return {

@@ -83,7 +83,8 @@ def unseen(mapping: Mapping, seen: set[TableName], locked: set[TableName]) -> li
     names = ", ".join(str(name) for name in sorted(locked ^ seen))
     if not names:
         return []
-    return [mapping.problem(f"the server reads other tables than the analysis found: {names}", 0, "simplify the query")]
+    hint = "name these tables in the mapping itself, each by its schema"
+    return [mapping.problem(f"the server reads other tables than the analysis found: {names}", 0, hint)]
 
 
 async def unplanned(
@@ -128,10 +129,11 @@ async def described(
             raise
         names = ", ".join(f"{key.use.alias}.{name}" for name in key.names)
         what = f"the mapping can't be restricted to single orders by {names}: {error.diag.message_primary}"
-        raise ConfigurationError([mapping.problem(what, key.use.at)]) from None
+        hint = "let the subquery or CTE that reads the order table give these columns, grouped by them where it groups"
+        raise ConfigurationError([mapping.problem(what, key.use.at, hint)]) from None
     if made[: len(written)] != written or len(made) != len(written) + len(key.columns):
-        what = "the restricted query has other columns than the mapping: name the columns instead of *"
-        raise ConfigurationError([mapping.problem(what, 0)])
+        what = "the query for single orders has other columns than the mapping"
+        raise ConfigurationError([mapping.problem(what, 0, "name the columns instead of *")])
     twice = {name for name, _ in written if [other for other, _ in written].count(name) > 1}
     if twice:
         what = f"output columns of the same name: {', '.join(sorted(twice))}"

@@ -23,8 +23,8 @@ class Components:
                 self._relate(_parts_of(source))
             for condition in scope.conditions:
                 self._relate(_related(condition))
-            for term in _terms(scope):
-                self._relate(_mentioned(scope, term))
+            for term in terms_of(scope):
+                self._relate(mentioned(scope, term))
 
     def related(self, one: Source, other: Source) -> bool:
         return self._root(one) is self._root(other)
@@ -65,7 +65,7 @@ def _parts_of(source: Source) -> Iterator[Source]:
         yield source.element.array[0]
 
 
-def _terms(scope: Scope) -> Iterator[exp.Expr]:
+def terms_of(scope: Scope) -> Iterator[exp.Expr]:
     select = scope.select
     clauses = [clause for clause in (select, select.args.get("from_")) if clause is not None]
     conditions = [join.args.get("on") for clause in clauses for join in _joins(clause)]
@@ -85,7 +85,7 @@ def _joins(clause: exp.Expr) -> Iterator[exp.Join]:
             yield node
 
 
-def _mentioned(scope: Scope, term: exp.Expr) -> Iterator[Source]:
+def mentioned(scope: Scope, term: exp.Expr) -> Iterator[Source]:
     """The sources that a term names, and those of the subqueries in it."""
     for node in term.walk():
         found = scope.references.get(id(node))

@@ -3,7 +3,7 @@
 The question behind every route and restriction: a row `u` of a use U changes; which orders can that change? Only those
 with which some joined row holds both `u` and the order. On such a row every equality holds whose place in the query
 must have been passed: an inner join's and WHERE's always, an outer join's ON only when its nullable side is matched.
-And `u` reaches the scopes around its own only through columns that the scope between keeps apart (`why_coupled`).
+And `u` reaches the scopes around its own only through columns that the scope between keeps apart (`coupling`).
 
 A row that makes others disappear (outer joins, NOT EXISTS) passes the same conditions before it does so: it suppresses
 just the rows that it would have joined. So the same equalities bound its influence.
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from connector.projection.analysis.coupling import coupling
 from connector.projection.analysis.nodes import below
 from connector.projection.analysis.scopes import (
     Alternative,
@@ -212,7 +213,7 @@ class Equivalences:
         source, key = node
         # Rows that share an expression's columns share it, so those that differ in it are kept apart, too.
         parts = key.keys if isinstance(key, Computed) else (key,)
-        return not self.use.scope.within(scope) or not any(scope.why_coupled((source, part)) for part in parts)
+        return not self.use.scope.within(scope) or not any(coupling(scope, (source, part)) for part in parts)
 
     def _root(self, node: Node) -> Node:
         while node in self._same:

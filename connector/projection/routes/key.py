@@ -12,6 +12,7 @@ from itertools import combinations
 from sqlglot import exp
 
 from connector.model.errors import Problem
+from connector.projection.analysis.coupling import coupling, shown
 from connector.projection.analysis.scopes import Node, Output, Scope, Source
 from connector.projection.catalog.columns import Column
 from connector.projection.catalog.tables import Table
@@ -55,13 +56,13 @@ def coupled_by_windows(top: Scope, keys: Sequence[KeyUse]) -> frozenset[int]:
     for key in keys:
         for scope, nodes in _upwards(key):
             sees = scope.partitions or scope.distinct_on is not None
-            if sees and not scope.limited and any(_coupled(scope, same, key) for same in nodes):
+            if sees and not scope.limited and any(_coupled(scope, same) for same in nodes):
                 found.add(id(scope.select))
     return frozenset(found)
 
 
-def _coupled(scope: Scope, nodes: set[Node], key: KeyUse) -> bool:
-    return all(scope.why_coupled(node) is not None for node in _with_equals(scope, nodes) or {(key.use, "")})
+def _coupled(scope: Scope, nodes: set[Node]) -> bool:
+    return all(coupling(scope, node) is not None for node in _candidates(scope, nodes))
 
 
 def _traced_key(mapping: Mapping, top: Scope) -> list[KeyUse] | Problem:
@@ -72,6 +73,13 @@ def _traced_key(mapping: Mapping, top: Scope) -> list[KeyUse] | Problem:
     at = _place(output, top)
     uses = list(dict.fromkeys(source for source, _ in leaves)) if leaves is not None else []
     if not uses:
+        if any(scope.alternatives for scope in top.all_scopes()):
+            what = "id can't be traced to a table's columns through the union"
+            hint = (
+                "let each branch give the key as a plain column at the same place, and compute id around the union: "
+                "SELECT 'A' || u.key AS id FROM (SELECT o.key ... UNION ALL SELECT o.key ...) u"
+            )
+            return mapping.problem(what, at, hint)
         return mapping.problem("id can't be traced to a table's columns", at, _HINT)
     names = {use.table.name for use in uses if use.table}
     if len(names) > 1 or not all(exclusive(one.scope, other.scope) for one, other in combinations(uses, 2)):
@@ -129,7 +137,8 @@ def _declared_key(mapping: Mapping, top: Scope) -> list[KeyUse] | Problem:
     table = uses[0].table
     missing = [column for column in columns if table is None or column not in table.columns]
     if table is None or missing:
-        return mapping.problem(f"order_key: {name} has no column {missing[0]}", at)
+        hint = "name columns of it, as the database spells them"
+        return mapping.problem(f"order_key: {name} has no column {missing[0]}", at, hint)
     return [KeyUse(uses[0], table, tuple(table.columns[column] for column in columns))]
 
 
@@ -154,7 +163,8 @@ def _type_problems(mapping: Mapping, key: KeyUse) -> list[Problem]:
 def _scope_problems(mapping: Mapping, top: Scope, key: KeyUse) -> list[Problem]:
     """Scopes on the way up that would mix orders, or answer otherwise when only some keys are asked for."""
     if top.limited or any(leaf.limited for leaf in top.leaves()):
-        return [mapping.problem("LIMIT, OFFSET or FETCH at the top would leave orders out", top.at, "remove it")]
+        hint = "leave it out; WHERE says which orders there are"
+        return [mapping.problem("LIMIT, OFFSET or FETCH at the top would leave orders out", top.at, hint)]
     problems = []
     for scope, nodes in _upwards(key):
         for name, same in zip(key.names, nodes, strict=True):
@@ -189,13 +199,21 @@ def _with_equals(scope: Scope, nodes: set[Node]) -> set[Node]:
     return grown
 
 
+def _candidates(scope: Scope, nodes: set[Node]) -> Sequence[Node | None]:
+    """The columns of a scope that are the key's. None: it isn't among those that the scope below lets out, so no window
+    can be partitioned by it."""
+    found = sorted(_with_equals(scope, nodes), key=lambda node: (node not in nodes, shown(node)))
+    return found or [None]
+
+
 def _mixed(mapping: Mapping, scope: Scope, name: str, nodes: set[Node], key: KeyUse) -> Problem | None:
     table = key.table.name
-    # No node: the key isn't among the columns that the scope below lets out, so no window can be partitioned by it.
-    reasons = [scope.why_coupled(node) for node in _with_equals(scope, nodes) or {(key.use, "")}]
+    reasons = [coupling(scope, node) for node in _candidates(scope, nodes)]
     reason = None if None in reasons else reasons[0]
     if reason is not None:
-        return mapping.problem(f"{reason[0]}: orders can't be read one by one by {table}.{name}", reason[1])
+        what = f"{reason.why}: orders can't be read one by one by {table}.{name}"
+        rewrite = "leave it out; WHERE says which orders there are" if scope.limited else reason.rewrite
+        return mapping.problem(what, reason.at, rewrite)
     if scope.grouping is not None and not (nodes & scope.grouping) and not _grouped(scope, key):
         hint = f"add {key.use.alias}.{name} to GROUP BY"
         return mapping.problem(f"the rows are not grouped by the order key {table}.{name}", scope.at, hint)

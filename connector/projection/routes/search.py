@@ -16,6 +16,7 @@ from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.catalog.tables import Table
 from connector.projection.routes.cross_joins import Components
 from connector.projection.routes.key import KeyUse
+from connector.projection.routes.obstacles import no_route_problems
 from connector.projection.routes.reverse_query import Chains, index_of, lookup_of, table_of
 from connector.projection.routes.route import Route
 from connector.projection.routes.ways import Ways
@@ -38,14 +39,15 @@ def find_routes(
     # The ends alone may be one alternative's.
     found = {use: _routes(use, key, _widest(use, taken[use])) if own[use] else {} for use in uses}
     found |= {use: _sweeps(use) for use in uses if not own[use] and table_of(use).name in swept}
-    problems = []
+    unrouted = []
     components = Components(_top(key.use.scope))
     led = [use for use in uses if found[use] and table_of(use).name not in swept]
     for use in uses:
         if not found[use] and _is_setting(use) and not any(components.related(use, other) for other in led):
             found[use] = _sweeps(use, by_size=True)
         elif not found[use]:
-            problems.append(_no_route(mapping, use, key))
+            unrouted.append(use)
+    problems = no_route_problems(mapping, unrouted, uses, key) if unrouted else []
     return [route for routes in found.values() for route in routes.values()], problems
 
 
@@ -97,25 +99,3 @@ def _tables(use: Source) -> Iterable[Table]:
     """The tables in whose name changes of the use's rows are streamed."""
     table = table_of(use)
     return (table,) if use.only else (table, *(child for child in table.children if child.refusal is None))
-
-
-def _no_route(mapping: MappingText, use: Source, key: KeyUse) -> Problem:
-    name = table_of(use).name
-    shown = f"{name} (alias {use.alias})" if use.alias != name.name else str(name)
-    what = f"no way leads from a changed row of {shown} to the orders it changes"
-    if use.scope.view is not None:
-        what += f" (in view {use.scope.view})"
-    columns = ", ".join(key.names)
-    hint = f"join it with = on plain columns to the order ({key.table.name}: {columns}) or to a table joined so"
-    return mapping.problem(f"{what}: {_why_none(use)}", use.at, f"{hint}, or list it in mapping.sweep_tables")
-
-
-def _why_none(use: Source) -> str:
-    scope: Scope | None = use.scope
-    while scope is not None and scope.parent is not None:
-        if scope.limited:
-            return "rows of all orders compete under LIMIT, OFFSET or FETCH"
-        if scope.partitions or scope.self_join:
-            return "a window function sees rows of all orders"
-        scope = scope.parent
-    return "no equality of plain columns joins it to the order"

@@ -66,7 +66,7 @@ def _best_step(
     """The step that names the most columns; among equals one without a walk, then one whose columns begin an index,
     then one by columns rather than by expressions, then the nearest."""
     found = [
-        Step(to, pairs) for to in reached if to in equivalences.present and (pairs := _pairs(use, to, equivalences))
+        Step(to, equal) for to in reached if to in equivalences.present and (equal := pairs(use, to, equivalences))
     ]
     found += walks.steps(use, reached, equivalences)
     if by_key:
@@ -89,14 +89,15 @@ def by_primary_key(use: Source, step: Step) -> bool:
     return bool((one and one <= mine) or (other and other <= theirs))
 
 
-def _pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[Column, Column], ...]:
-    pairs = []
+def pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[Column, Column], ...]:
+    """Columns of a use, each with one of `to` that equals it."""
+    found = []
     for theirs_at, theirs in _terms(to, equivalences):
         for mine_at, mine in _terms(use, equivalences):
             if mine.streamed and _equatable(mine, theirs) and equivalences.equal(mine_at, theirs_at):
-                pairs.append((mine, theirs))
+                found.append((mine, theirs))
                 break
-    return tuple(pairs)
+    return tuple(found)
 
 
 def _equatable(mine: Column, theirs: Column) -> bool:

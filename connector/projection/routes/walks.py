@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from connector.projection.analysis.coupling import coupling
 from connector.projection.analysis.scopes import Node, Scope, Source
 from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column, comparable
@@ -88,7 +89,7 @@ class _Recursion:
         if work is None:
             return
         nodes = {n: o.node for n, o in enumerate(self.branch.outputs) if o.node is not None}
-        nodes = {n: node for n, node in nodes.items() if self.branch.why_coupled((work, n)) is None}
+        nodes = {n: node for n, node in nodes.items() if coupling(self.branch, (work, n)) is None}
         if not any(n in nodes and nodes[n] != (work, n) for n in nodes):
             return
         for use in self.branch.uses():

@@ -35,9 +35,11 @@ class _Found:
 class Ways:
     """The chains that lead from uses to the orders of one key."""
 
-    def __init__(self, uses: Sequence[Source], key: KeyUse) -> None:
+    def __init__(self, uses: Sequence[Source], key: KeyUse, equivalences: type[Equivalences] = Equivalences) -> None:
+        """`equivalences`: what is taken to be equal."""
         self._uses = uses
         self._key = key
+        self._equivalences = equivalences
         self._known: dict[_Chosen, _Found] = {}
 
     def of(self, use: Source) -> list[Chains]:
@@ -87,6 +89,6 @@ class Ways:
     def _when(self, chosen: _Chosen) -> _Found | None:
         """None when too much was tried already."""
         if chosen not in self._known and len(self._known) < _MOST_TRIED:
-            by_use = {use: Equivalences(use, self._key.use, chosen) for use in self._uses}
+            by_use = {use: self._equivalences(use, self._key.use, chosen) for use in self._uses}
             self._known[chosen] = _Found(by_use, chains_of(by_use, self._key))
         return self._known.get(chosen)

@@ -57,7 +57,8 @@ class Mapping:
         self._layout = Layout(self._tokens, text)
         if len(self._layout.spans) != sum(1 for _ in self.select.find_all(exp.Select)):
             # `TABLE name` is a SELECT without the word; edits would land in the query around it.
-            raise ConfigurationError([self.problem("TABLE is not supported: write SELECT", 0)])
+            at = next(iter(self.words(frozenset({"table"})).values()), 0)
+            raise ConfigurationError([self.problem("TABLE is not supported", at, "write (SELECT * FROM the table)")])
 
     # places
 

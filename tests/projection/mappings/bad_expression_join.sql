@@ -1,2 +1,5 @@
 SELECT o.id FROM shop.orders o JOIN shop.customer c ON initcap(c.name) = o.status
--- problem 1:37 no way leads
+-- problem 1:37 no way leads from a changed row of shop.customer (alias c) to the orders that it changes: `INITCAP(c.name)` is an expression that no lookup can be made by
+-- hint keep its value in a column and join by that; followed are plain columns, and the expressions that the mapping guide lists (`lower`, `->>`, `||`, `coalesce`, casts); or list "shop.customer" in mapping.sweep_tables, and every order is looked at when a row there changes
+-- instead join_customer
+-- instead expression_lower

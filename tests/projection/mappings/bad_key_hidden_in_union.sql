@@ -1,3 +1,5 @@
 SELECT 'A' || b.ref AS id FROM (
     SELECT o.id || 'x' AS ref FROM shop.orders o UNION ALL SELECT p.id || 'y' FROM shop.orders p) b
--- problem 1:15 id can't be traced
+-- problem 1:15 id can't be traced to a table's columns through the union
+-- hint let each branch give the key as a plain column at the same place, and compute id around the union: SELECT 'A' || u.key AS id FROM (SELECT o.key ... UNION ALL SELECT o.key ...) u
+-- instead instead_of_a_key_changed_in_a_branch

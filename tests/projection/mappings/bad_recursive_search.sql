@@ -3,3 +3,4 @@ WITH RECURSIVE n (id, step) AS (
 ) SEARCH DEPTH FIRST BY id SET sorted
 SELECT n.id, n.step FROM n
 -- problem 1:16 SEARCH and CYCLE are not supported
+-- hint order by a column of the rows; UNION ends at cycles

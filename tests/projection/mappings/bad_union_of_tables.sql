@@ -1,2 +1,3 @@
 SELECT id FROM shop.orders UNION ALL SELECT no FROM shop.tenant_order
 -- problem 1:8 the branches take id from different tables: shop.orders, shop.tenant_order
+-- hint the key must be one table's: run a connector for each, or follow one table and join the other to it

@@ -128,3 +128,5 @@ CREATE VIEW shop.ship_or_bill AS SELECT o.id, a.city FROM shop.aorder o LEFT JOI
 CREATE VIEW shop.any_address AS SELECT o.id, a.id AS address, a.city FROM shop.aorder o JOIN shop.address a ON a.id IN (o.ship_id, o.bill_id) AND a.kind IS NOT DISTINCT FROM o.kind;
 CREATE TABLE shop.category (id bigint PRIMARY KEY, parent_id bigint, tenant int NOT NULL, name text);
 CREATE TABLE shop.category_link (id bigint PRIMARY KEY, parent bigint, child bigint);
+CREATE VIEW shop.ranked_notes AS SELECT n.order_id, n.body, rank() OVER (ORDER BY n.body) AS place FROM shop.note n;
+CREATE TABLE shop.weighed (id bigint PRIMARY KEY, weight float8);

@@ -42,7 +42,7 @@ class World:
 
 def worlds() -> Mapping[str, World]:
     """All worlds that need nothing but Postgres, by name."""
-    return {world.name: world for world in (_oms(), _legacy(), _mixed(), _parts(), _soft())}
+    return {world.name: world for world in (_oms(), _legacy(), _mixed(), _parts(), _soft(), _refs())}
 
 
 def _oms() -> World:
@@ -154,6 +154,26 @@ def _soft() -> World:
             "public.tag.order_id": "public.orders.id",
         },
         rows={"public.orders": 24, "public.item": 50, "public.adjustment": 40, "public.offer": 5, "public.tag": 30},
+    )
+
+
+def _refs() -> World:
+    return World(
+        "refs",
+        _text("refs", "schema"),
+        _mappings("refs"),
+        values={
+            "email": ("ada@mail.example", "Ada@Mail.example", "bo@mail.example", None),
+            "tag_ids": (None, "{}", *(f"{{{n},{n + 1},NULL}}" for n in range(1, 64, 6))),
+            "meta": (None, "{}", *(f'{{"agent": {n}}}' for n in range(1, 64, 4)), '{"agent": "7"}'),
+            "origin": (None, *(f"sale.{kind},{n}" for kind in ("line", "order") for n in range(1, 64))),
+        },
+        references={
+            "public.item.order_id": "public.orders.id",
+            "public.orders.ship_id": "public.address.id",
+            "public.orders.bill_id": "public.address.id",
+        },
+        rows={"public.orders": 24, "public.item": 50, "public.fee": 60, "public.tag": 30, "public.agent": 30},
     )
 
 

@@ -41,7 +41,7 @@ def state_memberships(scope: Scope, nested: dict[int, Scope]) -> None:
         inner = inside(nested, found[1]) if found is not None else None
         if found is None or inner is None or inner.holder is not None:
             continue
-        may_be_null = not _null_is_false(term)
+        may_be_null = not null_is_false(term)
         for ours, theirs in member(scope, items(found[0]), inner, offset_of(found[1])):
             one, other = column_of(ours), column_of(theirs)
             if one is None or other is None or not comparable(one, other):
@@ -61,7 +61,7 @@ def _compared(term: exp.Expr) -> tuple[exp.Expr, exp.Expr] | None:
     return None
 
 
-def _null_is_false(term: exp.Expr) -> bool:
+def null_is_false(term: exp.Expr) -> bool:
     """True where a condition that is NULL does what one that is FALSE does."""
     if isinstance(term, exp.NEQ):
         return False
