@@ -15,6 +15,7 @@ from connector.postgres.quoting import quoted
 INTEGERS = frozenset({"int2", "int4", "int8"})
 NUMBERS = INTEGERS | {"numeric"}
 STRINGS = frozenset({"text", "varchar", "bpchar"})
+_TIMES = frozenset({"date", "timestamp", "timestamptz"})
 _FAITHFUL = INTEGERS | STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
 
 _TEXT_TYPES = INTEGERS | {"uuid"}
@@ -111,6 +112,15 @@ def comparable(one: Column, other: Column) -> bool:
         return False
     pair = {one.type, other.type}
     return pair <= NUMBERS or pair <= STRINGS
+
+
+def ordered(one: Column, other: Column) -> bool:
+    """True when `<` between the two is built in, and a parameter of either type keeps what it says. The order of texts
+    is a collation's."""
+    if {one.type_schema, other.type_schema} != {"pg_catalog"}:
+        return False
+    pair = {one.type, other.type}
+    return pair <= INTEGERS or pair <= _TIMES or pair == {"numeric"}
 
 
 def same_text(one: Column, other: Column) -> bool:

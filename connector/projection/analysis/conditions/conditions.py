@@ -1,5 +1,6 @@
-"""What a condition in ON or WHERE states: equalities between columns, or expressions over columns, of two rows; rows of
-subqueries; constant conditions; and choices between such. Only what must hold on every row that passes. No I/O."""
+"""What a condition in ON or WHERE states: equalities and inequalities between columns, or expressions over columns, of
+two rows; rows of subqueries; constant conditions; and choices between such. Only what must hold on every row that
+passes. No I/O."""
 
 from __future__ import annotations
 
@@ -18,12 +19,13 @@ from connector.projection.analysis.scopes import (
     Fact,
     Filter,
     Implied,
+    Inequality,
     Node,
     Region,
     Scope,
 )
 from connector.projection.analysis.values.values import element_of, possible, value_of
-from connector.projection.catalog.columns import comparable
+from connector.projection.catalog.columns import comparable, ordered
 from connector.projection.sql.syntax import bare, disjuncts, items, offset_of, terms
 
 _MOST_ALTERNATIVES = 12
@@ -52,6 +54,13 @@ class _Reader:
         """`filled`: columns that other terms say are not NULL."""
         if isinstance(term, exp.EQ):
             return [fact for left, right in _sides(term) for fact in self._equality(left, right)]
+        if isinstance(term, (exp.LT, exp.LTE)):
+            return self._inequality(term.this, term.expression, strict=isinstance(term, exp.LT))
+        if isinstance(term, (exp.GT, exp.GTE)):
+            return self._inequality(term.expression, term.this, strict=isinstance(term, exp.GT))
+        if isinstance(term, exp.Between) and not term.args.get("symmetric"):
+            low, middle, high = term.args["low"], term.this, term.args["high"]
+            return [*self._inequality(low, middle), *self._inequality(middle, high)]
         if isinstance(term, exp.In):
             return self._in(term)
         if isinstance(term, exp.Or):
@@ -100,6 +109,13 @@ class _Reader:
             return []
         return self._choice([condition(one, other, self.guard) for one, other in product(ours, theirs)])
 
+    def _inequality(self, lower: exp.Expr, upper: exp.Expr, *, strict: bool = False) -> list[Fact]:
+        one, other = value_of(self.scope, lower), value_of(self.scope, upper)
+        ours, theirs = one and column_of(one), other and column_of(other)
+        if one is None or other is None or ours is None or theirs is None or not ordered(ours, theirs):
+            return []
+        return [Inequality(one, other, strict, self.guard)]
+
     def _not_distinct(self, left: exp.Expr, right: exp.Expr, filled: Collection[Node]) -> list[Fact]:
         """`=` as long as not both can be NULL."""
         ours, theirs = value_of(self.scope, left), value_of(self.scope, right)
@@ -139,7 +155,7 @@ class _Reader:
         """At least one of the alternatives holds. One that relates no rows makes the others worthless."""
         if len(alternatives) == 1:
             return list(alternatives[0])
-        related = all(any(not isinstance(fact, Filter) for fact in facts) for facts in alternatives)
+        related = all(any(not isinstance(fact, (Filter, Inequality)) for fact in facts) for facts in alternatives)
         if not alternatives or len(alternatives) > _MOST_ALTERNATIVES or not related:
             return []
         return [Choice([Alternative(facts) for facts in alternatives], self.guard)]

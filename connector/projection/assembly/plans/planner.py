@@ -156,6 +156,8 @@ FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND attname = ANY ($3::te
 ORDER BY inherited
 """
 _COMMON: Final = 3
+_ROWS: Final = 5
+_READ: Final = 1_000
 
 
 async def common_values(session: Session, table: TableName, columns: Sequence[str]) -> list[tuple[str, ...]]:
@@ -164,6 +166,17 @@ async def common_values(session: Session, table: TableName, columns: Sequence[st
     rows = await session.catalog_rows(_VALUES, [table.schema, table.name, list(columns)])
     known = {name: common[:_COMMON] or (bounds or [])[len(bounds or []) // 2 :][:1] for name, common, bounds in rows}
     return list(zip(*(known.get(column, []) for column in columns), strict=False))
+
+
+async def some_rows(session: Session, table: TableName, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """Values of some rows from all over the table, without those that have NULL in one of the columns."""
+    names = [quoted(column) for column in columns]
+    texts, there = ", ".join(f"{name}::text" for name in names), " AND ".join(f"{name} IS NOT NULL" for name in names)
+    rows = (await row_counts(session, [table])).get(table, 0.0)
+    pages = f" TABLESAMPLE SYSTEM ({100 * _READ / rows:.6f}) REPEATABLE (1)" if rows > _READ else ""
+    query = f"SELECT {texts} FROM {quoted(table.schema, table.name)}{pages} WHERE {there} LIMIT {_READ}"
+    found = [tuple(row) for row in await session.rows(query, [])]
+    return [found[len(found) * part // (2 * _ROWS)] for part in range(1, 2 * _ROWS, 2)] if found else []
 
 
 def _unquoted(term: str) -> str:
