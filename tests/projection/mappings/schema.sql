@@ -128,3 +128,7 @@ CREATE VIEW shop.ship_or_bill AS SELECT o.id, a.city FROM shop.aorder o LEFT JOI
 CREATE VIEW shop.any_address AS SELECT o.id, a.id AS address, a.city FROM shop.aorder o JOIN shop.address a ON a.id IN (o.ship_id, o.bill_id) AND a.kind IS NOT DISTINCT FROM o.kind;
 CREATE TABLE shop.category (id bigint PRIMARY KEY, parent_id bigint, tenant int NOT NULL, name text);
 CREATE TABLE shop.category_link (id bigint PRIMARY KEY, parent bigint, child bigint);
+CREATE TABLE shop.sale (id bigint PRIMARY KEY, currency text, sold timestamp, sold_on date, qty int);
+CREATE TABLE shop.period_rate (currency text, day_from date, day_to date, rate numeric, PRIMARY KEY (currency, day_from));
+CREATE TABLE shop.tier (id bigint PRIMARY KEY, currency text, least int, most bigint, starts timestamp, percent numeric);
+CREATE TABLE shop.tier_label (id bigint PRIMARY KEY, tier_id bigint, label text);
