@@ -153,11 +153,12 @@ class Choice:
 
 @dataclass(eq=False, slots=True)
 class Inequality:
-    """`lower < upper` (`<=` unless `strict`) on every row in which all of the guard's regions are matched."""
+    """`lower < upper` (`<=` unless `strict`), or the `nullable` of them is NULL, where all of the guard is matched."""
 
     lower: Node
     upper: Node
     strict: bool
+    nullable: Node | None
     guard: tuple[Region, ...]
 
 
@@ -274,8 +275,7 @@ class Scope:
         """Why rows with one value of the column may depend on rows with another, with the place; None when they don't.
 
         A LIMIT counts rows of all values. A window does unless it is partitioned by the column. Of a grouped scope
-        Postgres lets out only columns that are constant in a group, so groups keep the values apart.
-        """
+        Postgres lets out only columns that are constant in a group, so groups keep the values apart."""
         if self.limited:
             return "LIMIT, OFFSET or FETCH counts rows of all orders", self.at
         if self.opaque_grouping:

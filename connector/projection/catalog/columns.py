@@ -123,6 +123,16 @@ def ordered(one: Column, other: Column) -> bool:
     return pair <= INTEGERS or pair <= _TIMES or pair == {"numeric"}
 
 
+def extremes(column: Column) -> tuple[str, str] | None:
+    """SQL of a value that is below all others of the column's type, or the least of them, and of one that is above all;
+    None for types that have none."""
+    if column.type_schema != "pg_catalog":
+        return None
+    if column.type in INTEGERS:
+        return f"'{-(2**63)}'::int8", f"'{2**63 - 1}'::int8"
+    return (f"'-infinity'::{column.type_name}", f"'infinity'::{column.type_name}") if column.type in _TIMES else None
+
+
 def same_text(one: Column, other: Column) -> bool:
     """True when equal values of the two columns have equal texts."""
     if not (one.faithful() and other.faithful() and comparable(one, other)):

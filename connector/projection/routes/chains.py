@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Source
 from connector.projection.catalog.column_filters import ColumnFilter
-from connector.projection.catalog.columns import Column
+from connector.projection.catalog.columns import Column, extremes
 from connector.projection.catalog.tables import Table
 
 
@@ -43,14 +43,21 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A stored column of a use is `<`, `<=`, `>` or `>=` (`sign`) one of the next use."""
+    """A stored column of a use is `<`, `<=`, `>` or `>=` (`sign`) one of the next use, which isn't NULL there.
+    `nullable`: or `mine` is NULL."""
 
     mine: Column
     sign: str
     theirs: Column
+    nullable: bool = False
 
     def written(self, mine: str, alias: str) -> str:
-        return f"{mine} {self.sign} {self.theirs.written(alias)}"
+        ends = extremes(self.mine) if self.nullable else None
+        if ends is None:
+            return f"{mine} {self.sign} {self.theirs.written(alias)}"
+        # An index serves this, and not an OR.
+        end = ends[0] if self.sign[0] == "<" else ends[1]
+        return f"COALESCE({mine}, {end}) {self.sign[0]}= {self.theirs.written(alias)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class Step:
     def values(self) -> tuple[tuple[Column, bool], ...]:
         """The same, each with whether a NULL of it may equal something."""
         strict = {column for mine, _ in self.pairs if mine.strict for column in mine.stored}
-        strict |= {bound.mine for bound in self.bounds}
+        strict |= {bound.mine for bound in self.bounds if not bound.nullable}
         return tuple((column, column not in strict) for column in self.stored)
 
     @property

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from connector.projection.analysis.nodes import column_of
-from connector.projection.analysis.scopes import Inequality, Key, Node, Source
-from connector.projection.catalog.columns import Column, comparable, ordered, same_text
+from connector.projection.analysis.scopes import Inequality, Key, Node, Source, is_matched
+from connector.projection.catalog.columns import Column, comparable, extremes, ordered, same_text
 from connector.projection.catalog.elements import elements, may_be_listed
 from connector.projection.routes.chains import Bound, Chains, Step, names_of, table_of, tables_of
 from connector.projection.routes.equivalence import Equivalences
-from connector.projection.routes.filters import filters_of
+from connector.projection.routes.filters import filters_of, null_below
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.walks import Walks
 
@@ -108,23 +108,32 @@ def _bounds(
     which one may meet them and another not."""
     if any(column.many for pair in pairs for column in pair):
         return ()
-    found: dict[Bound, None] = {}
+    found: list[Bound] = []
     for fact in equivalences.facts():
         if isinstance(fact, Inequality):
             sign = "<" if fact.strict else "<="
-            sides = [(fact.lower, fact.upper, sign), (fact.upper, fact.lower, sign.replace("<", ">"))]
-            found |= {bound: None for side in sides for bound in _bound(use, to, equivalences, side)}
-    return _carried(use, pairs, tuple(found))
+            found += _bound(use, to, equivalences, fact, (fact.lower, sign, fact.upper))
+            found += _bound(use, to, equivalences, fact, (fact.upper, sign.replace("<", ">"), fact.lower))
+    there = {bound.theirs for bound in found if bound.theirs.not_null or not bound.nullable}
+    kept = [bound for bound in found if bound.theirs in there]
+    return _carried(use, pairs, tuple(dict.fromkeys(kept)))
 
 
-def _bound(use: Source, to: Source, equivalences: Equivalences, side: tuple[Node, Node, str]) -> Iterator[Bound]:
-    """`side`: a column that may be the use's, one that may be that of `to`, and how they compare."""
-    one, other, sign = side
-    mine = [column for at, column in _stored(use) if column.streamed and equivalences.equal(at, one)]
-    theirs = [column for at, column in _stored(to) if equivalences.equal(at, other)]
-    carried = [column for column in mine if column.name in table_of(use).identity]
-    if mine and theirs and ordered((carried or mine)[0], theirs[0]):
-        yield Bound((carried or mine)[0], sign, theirs[0])
+def _bound(
+    use: Source, to: Source, held: Equivalences, fact: Inequality, sides: tuple[Node, str, Node]
+) -> Iterator[Bound]:
+    """`sides`: a column that may be the use's, how it compares, and one that may be that of `to`. One that is nullable
+    must be the use's, and NULL nowhere but on rows of the use that have it so."""
+    one, sign, other = sides
+    mine = [(at, column) for at, column in _stored(use) if column.streamed and held.equal(at, one)]
+    theirs = [column for at, column in _stored(to) if held.equal(at, other)]
+    if fact.nullable is not None:
+        below = set(null_below(held, one)) if fact.nullable == one and is_matched(one[0].region, fact.guard) else set()
+        mine = [(at, column) for at, column in mine if at in below and extremes(column) is not None]
+    columns = [column for _, column in mine]
+    columns = [column for column in columns if column.name in table_of(use).identity] or columns
+    if columns and theirs and ordered(columns[0], theirs[0]):
+        yield Bound(columns[0], sign, theirs[0], fact.nullable is not None)
 
 
 def _carried(use: Source, pairs: tuple[tuple[Column, Column], ...], bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:

@@ -5,6 +5,7 @@ passes. No I/O."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 from sqlglot import exp
@@ -29,6 +30,7 @@ from connector.projection.catalog.columns import comparable, ordered
 from connector.projection.sql.syntax import bare, disjuncts, items, offset_of, terms
 
 _MOST_ALTERNATIVES = 12
+_ORDERED = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between)
 
 
 def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: tuple[Region, ...]) -> list[Fact]:
@@ -54,18 +56,15 @@ class _Reader:
         """`filled`: columns that other terms say are not NULL."""
         if isinstance(term, exp.EQ):
             return [fact for left, right in _sides(term) for fact in self._equality(left, right)]
-        if isinstance(term, (exp.LT, exp.LTE)):
-            return self._inequality(term.this, term.expression, strict=isinstance(term, exp.LT))
-        if isinstance(term, (exp.GT, exp.GTE)):
-            return self._inequality(term.expression, term.this, strict=isinstance(term, exp.GT))
-        if isinstance(term, exp.Between) and not term.args.get("symmetric"):
-            low, middle, high = term.args["low"], term.this, term.args["high"]
-            return [*self._inequality(low, middle), *self._inequality(middle, high)]
+        if isinstance(term, _ORDERED):
+            return [*self._ordered(term)]
         if isinstance(term, exp.In):
             return self._in(term)
         if isinstance(term, exp.Or):
             same = _distinctness_of(term)
-            return self._not_distinct(*same, filled) if same else self._any_of(disjuncts(term))
+            if same is not None:
+                return self._not_distinct(*same, filled)
+            return self._open_ended(disjuncts(term)) or self._any_of(disjuncts(term))
         if isinstance(term, exp.Case):
             return self._any_of([*(each.args["true"] for each in term.args["ifs"]), term.args.get("default")])
         if isinstance(term, exp.NullSafeEQ):
@@ -109,12 +108,36 @@ class _Reader:
             return []
         return self._choice([condition(one, other, self.guard) for one, other in product(ours, theirs)])
 
-    def _inequality(self, lower: exp.Expr, upper: exp.Expr, *, strict: bool = False) -> list[Fact]:
-        one, other = value_of(self.scope, lower), value_of(self.scope, upper)
+    def _ordered(self, term: exp.Expr) -> Iterator[Inequality]:
+        if isinstance(term, exp.Between):
+            low, middle, high = term.args["low"], term.this, term.args["high"]
+            if not term.args.get("symmetric"):
+                yield from self._inequality(low, middle)
+                yield from self._inequality(middle, high)
+            return
+        sides = (term.this, term.expression) if isinstance(term, (exp.LT, exp.LTE)) else (term.expression, term.this)
+        yield from self._inequality(*sides, strict=isinstance(term, (exp.LT, exp.GT)))
+
+    def _inequality(self, lower: exp.Expr, upper: exp.Expr, *, strict: bool = False) -> list[Inequality]:
+        """Where `coalesce(x, ...)` is compared, `x` is, unless it is NULL."""
+        defaulted = [isinstance(bare(side), exp.Coalesce) for side in (lower, upper)]
+        sides = [bare(side).this if found else side for side, found in zip((lower, upper), defaulted, strict=True)]
+        one, other = (value_of(self.scope, side) for side in sides)
         ours, theirs = one and column_of(one), other and column_of(other)
         if one is None or other is None or ours is None or theirs is None or not ordered(ours, theirs):
             return []
-        return [Inequality(one, other, strict, self.guard)]
+        nullable = one if defaulted[0] else other if defaulted[1] else None
+        return [] if all(defaulted) else [Inequality(one, other, strict, nullable, self.guard)]
+
+    def _open_ended(self, either: Sequence[exp.Expr]) -> list[Fact]:
+        """What `x IS NULL OR x > y` states of `x`."""
+        null = next((each for each in either if isinstance(each, exp.Is) and _is_null(each)), None)
+        node = value_of(self.scope, null.this) if null is not None else None
+        others = [bare(each) for each in either if each is not null]
+        if node is None or len(others) > 1 or not isinstance(others[0], _ORDERED):
+            return []
+        found = [fact for fact in self._ordered(others[0]) if fact.nullable is None]
+        return [replace(fact, nullable=node) for fact in found if node in (fact.lower, fact.upper)]
 
     def _not_distinct(self, left: exp.Expr, right: exp.Expr, filled: Collection[Node]) -> list[Fact]:
         """`=` as long as not both can be NULL."""

@@ -90,18 +90,19 @@ class _Looker:
         """Parameters of a lookup for one changed row each."""
         lookup = use.route.lookup
         assert lookup is not None  # noqa: S101  # that is what `_lookups` gives
+        nullable = lookup.nullable or (False,) * len(lookup.value_types)
+        rows: Sequence[Sequence[str | None]]
         if lookup.bounded:
-            names = [column.name for column in use.route.columns]
-            rows = await planner.some_rows(self.session, use.route.table.name, names)
+            wanted = {column.name: null for column, null in zip(use.route.columns, nullable, strict=True)}
+            rows = await planner.some_rows(self.session, use.route.table.name, wanted)
         else:
             entered = steps(lookup.sql)[:1]
-            names = [term.column for step in entered for term in step.terms]
-            if not all(names) or len(names) != len(lookup.value_types):
+            columns = [term.column for step in entered for term in step.terms]
+            if not all(columns) or len(columns) != len(nullable):
                 return []
-            rows = await planner.common_values(self.session, entered[0].table, names)
-        nullable = lookup.nullable or (False,) * len(names)
+            rows = await planner.common_values(self.session, entered[0].table, columns)
         return [
-            [array_literal([marked(text) if null else text]) for text, null in zip(row, nullable, strict=True)]
+            [array_literal([marked(text) if null else text or ""]) for text, null in zip(row, nullable, strict=True)]
             for row in rows
         ]
 

@@ -168,10 +168,11 @@ async def common_values(session: Session, table: TableName, columns: Sequence[st
     return list(zip(*(known.get(column, []) for column in columns), strict=False))
 
 
-async def some_rows(session: Session, table: TableName, columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """Values of some rows from all over the table, without those that have NULL in one of the columns."""
-    names = [quoted(column) for column in columns]
-    texts, there = ", ".join(f"{name}::text" for name in names), " AND ".join(f"{name} IS NOT NULL" for name in names)
+async def some_rows(session: Session, table: TableName, columns: Mapping[str, bool]) -> list[tuple[str | None, ...]]:
+    """Values of some rows from all over the table. `columns`: those whose values are wanted, each with whether it may
+    be NULL."""
+    texts = ", ".join(f"{quoted(name)}::text" for name in columns)
+    there = " AND ".join([f"{quoted(name)} IS NOT NULL" for name, null in columns.items() if not null] or ["true"])
     rows = (await row_counts(session, [table])).get(table, 0.0)
     pages = f" TABLESAMPLE SYSTEM ({100 * _READ / rows:.6f}) REPEATABLE (1)" if rows > _READ else ""
     query = f"SELECT {texts} FROM {quoted(table.schema, table.name)}{pages} WHERE {there} LIMIT {_READ}"
