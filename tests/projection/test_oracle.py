@@ -52,7 +52,7 @@ VALUES_OF: dict[str, Sequence[str | None]] = {
     "email": ("ann@x", "Ann@x", "ANN@X", "bob@x", " bob@x", None),
     "ref": ("sale.line,1", "sale.line,2", "order-x", "1", "x", "a", None),
     "vref": ("ann@x", "none", None),
-    "currency": ("a", "b", None),
+    "currency": ("a", "b", "c", "d", None),
     "sold": ("2024-01-01 00:00:00", "2024-01-02 12:00:00", "2024-01-03 00:00:00", "2024-01-04 12:00:00", None),
     "starts": ("2024-01-01 00:00:00", "2024-01-02 12:00:00", "2024-01-03 00:00:00", "-infinity", None),
     "number_text": ("1", "2 ", " 3", "+4", "", None),
