@@ -42,6 +42,7 @@ VALUES: dict[str, Sequence[str | None]] = {
     "shop.grade": ("low", "high", None),
     "uuid": (*(f"{n}0000000-0000-0000-0000-000000000000" for n in range(4)), None),
     "timestamp": ("2024-01-01 00:00:00", "infinity", None),
+    "date": ("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04", "infinity", None),
     "timestamptz": ("2024-01-01 00:00:00.5+02", "2024-02-01 00:00:00Z", None),
     "jsonb": ('{"tags": ["a", "b"]}', '{"tags": []}', "{}", None),
     "bool": ("true", "false", None),
@@ -51,6 +52,9 @@ VALUES_OF: dict[str, Sequence[str | None]] = {
     "email": ("ann@x", "Ann@x", "ANN@X", "bob@x", " bob@x", None),
     "ref": ("sale.line,1", "sale.line,2", "order-x", "1", "x", "a", None),
     "vref": ("ann@x", "none", None),
+    "currency": ("a", "b", "c", "d", None),
+    "sold": ("2024-01-01 00:00:00", "2024-01-02 12:00:00", "2024-01-03 00:00:00", "2024-01-04 12:00:00", None),
+    "starts": ("2024-01-01 00:00:00", "2024-01-02 12:00:00", "2024-01-03 00:00:00", "-infinity", None),
     "number_text": ("1", "2 ", " 3", "+4", "", None),
     "csv": ("1,2", "2", ",3,,4", "1, 2", "x", "", None),
     "code": ("a", "b", "B", "c", "", None),
@@ -70,14 +74,15 @@ VALUES_OF: dict[str, Sequence[str | None]] = {
         None,
     ),
 }
-"""Values of columns of these names."""
+"""Values of columns of these names, if they are of one of `_OF_NAMES`."""
+_OF_NAMES = ("text", "varchar", "bpchar", "jsonb", "timestamp")
 FULL_IDENTITIES = """DO $$ DECLARE found regclass; BEGIN
     FOR found IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
         WHERE relkind IN ('r', 'p') AND nspname IN ('shop', 'Legacy')
     LOOP EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', found); END LOOP; END $$"""
 TRANSACTIONS = 12
 MANY = 120
-RARELY_JOINED = ("expression_", "array_", "mixed_")
+RARELY_JOINED = ("bounds_", "expression_", "array_", "mixed_")
 """Begin the names of cases of which it takes more transactions until rows meet."""
 
 
@@ -133,7 +138,7 @@ class Shop:
 
     def _value(self, column: str, kind: str, required: bool) -> str | None:
         """As often as not one that the mapping asks for."""
-        usual = VALUES_OF.get(column, ()) if kind in ("text", "varchar", "bpchar", "jsonb") else ()
+        usual = VALUES_OF.get(column, ()) if kind in _OF_NAMES else ()
         values = [value for value in usual or VALUES[kind] if value is not None or not required]
         text = self.projection.statement
         named: list[str | None] = [value for value in values if f"'{value}'" in text]

@@ -188,7 +188,7 @@ class MappingResolver:
         if not scope.recursive:
             # A row of A EXCEPT B or A INTERSECT B is one of A.
             branches = scope.sources if isinstance(query, exp.Union) else scope.sources[:1]
-            scope.choices = [Choice([Alternative(branch=branch) for branch in branches])]
+            scope.more_facts = [Choice([Alternative(branch=branch) for branch in branches])]
         return scope
 
     # windows over several orders

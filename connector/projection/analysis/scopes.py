@@ -151,7 +151,18 @@ class Choice:
     guard: tuple[Region, ...] = ()
 
 
-Fact: TypeAlias = Condition | Implied | Filter | Choice
+@dataclass(eq=False, slots=True)
+class Inequality:
+    """`lower < upper` (`<=` unless `strict`), or the `nullable` of them is NULL, where all of the guard is matched."""
+
+    lower: Node
+    upper: Node
+    strict: bool
+    nullable: Node | None
+    guard: tuple[Region, ...]
+
+
+Fact: TypeAlias = Condition | Implied | Filter | Choice | Inequality
 """What a condition in ON or WHERE states."""
 
 
@@ -190,8 +201,7 @@ class Scope:
     row comes from one of the sources, not from all; `recursive` when the last reads what the others gave. `view`: the
     view that this text belongs to. `overloaded`: see `Functions`. `shuffled`: a star over USING columns, whose order is
     not known. `self_join`: a second reading of the scope around, see `resolve`; `coupled`: has some. `late`: it stands
-    in an output or in HAVING, which are computed when rows have been grouped.
-    """
+    in an output or in HAVING, which are computed when rows have been grouped."""
 
     select: exp.Query
     parent: Scope | None
@@ -202,8 +212,7 @@ class Scope:
     children: list[Scope] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
     filters: list[Filter] = field(default_factory=list)
-    implied: list[Implied] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
+    more_facts: list[Implied | Choice | Inequality] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     references: dict[int, Node] = field(default_factory=dict)
     whole_rows: set[Source] = field(default_factory=set)
@@ -228,10 +237,8 @@ class Scope:
                 self.conditions.append(fact)
             elif isinstance(fact, Filter):
                 self.filters.append(fact)
-            elif isinstance(fact, Implied):
-                self.implied.append(fact)
             else:
-                self.choices.append(fact)
+                self.more_facts.append(fact)
 
     def within(self, other: Scope) -> bool:
         """True when this scope is `other` or lies inside it."""
@@ -253,9 +260,7 @@ class Scope:
     def uses(self) -> Iterator[Source]:
         """Every use of a base table, in and below this scope."""
         for scope in self.all_scopes():
-            for source in scope.sources:
-                if source.table is not None:
-                    yield source
+            yield from (source for source in scope.sources if source.table is not None)
 
     def leaves(self) -> Iterator[Scope]:
         """The SELECTs that give this scope's rows: itself, or the branches of its set operations."""

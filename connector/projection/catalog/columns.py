@@ -15,6 +15,7 @@ from connector.postgres.quoting import quoted
 INTEGERS = frozenset({"int2", "int4", "int8"})
 NUMBERS = INTEGERS | {"numeric"}
 STRINGS = frozenset({"text", "varchar", "bpchar"})
+_TIMES = frozenset({"date", "timestamp", "timestamptz"})
 _FAITHFUL = INTEGERS | STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
 
 _TEXT_TYPES = INTEGERS | {"uuid"}
@@ -112,6 +113,25 @@ def comparable(one: Column, other: Column) -> bool:
         return False
     pair = {one.type, other.type}
     return pair <= NUMBERS or pair <= STRINGS
+
+
+def ordered(one: Column, other: Column) -> bool:
+    """True when `<` between the two is built in, and a parameter of either type keeps what it says. The order of texts
+    is a collation's."""
+    if {one.type_schema, other.type_schema} != {"pg_catalog"}:
+        return False
+    pair = {one.type, other.type}
+    return pair <= INTEGERS or pair <= _TIMES or pair == {"numeric"}
+
+
+def extremes(column: Column) -> tuple[str, str] | None:
+    """SQL of a value that is below all others of the column's type, or the least of them, and of one that is above all;
+    None for types that have none."""
+    if column.type_schema != "pg_catalog":
+        return None
+    if column.type in INTEGERS:
+        return f"'{-(2**63)}'::int8", f"'{2**63 - 1}'::int8"
+    return (f"'-infinity'::{column.type_name}", f"'infinity'::{column.type_name}") if column.type in _TIMES else None
 
 
 def same_text(one: Column, other: Column) -> bool:

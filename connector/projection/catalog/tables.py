@@ -43,6 +43,12 @@ class Table:
     children: tuple[Table, ...] = ()
     few: bool = False
 
+    @property
+    def tells_rows(self) -> bool:
+        """True when the texts of a deleted row's identity say which row it was."""
+        identity = [column for column in self.columns.values() if column.name in self.identity]
+        return bool(identity) and all(column.faithful() and column.streamed for column in identity)
+
     def serves(self, columns: Sequence[str]) -> bool:
         """True when an index begins with one of the columns."""
         return any(index and index[0] in columns for index in self.indexes)

@@ -148,7 +148,7 @@ class Equivalences:
             elif isinstance(fact, Implied):
                 if not fact.scope.may_be_empty():
                     self._row(fact.scope)
-            else:
+            elif isinstance(fact, Choice):
                 for alternative in fact.alternatives:
                     if alternative.branch is not None and alternative in self._chosen:
                         self._there(alternative.branch)
@@ -157,7 +157,7 @@ class Equivalences:
     def facts(self) -> Iterator[Fact]:
         """What holds on the joined rows."""
         for scope in self._scopes:
-            yield from self._holding([*scope.conditions, *scope.filters, *scope.implied, *scope.choices])
+            yield from self._holding([*scope.conditions, *scope.filters, *scope.more_facts])
 
     def _holding(self, facts: Iterable[Fact]) -> Iterator[Fact]:
         for fact in facts:

@@ -30,7 +30,7 @@ def _filtered(
 ) -> Iterator[tuple[Source, ColumnFilter]]:
     column = column_of(stated.node)
     if not stated.strict:
-        nodes = list(_null_below(held, stated.node)) if stated.never_filled else []
+        nodes = list(null_below(held, stated.node)) if stated.never_filled else []
     else:
         nodes = equal.get(stated.node, [stated.node])
     for source, key in nodes:
@@ -41,7 +41,7 @@ def _filtered(
             yield source, ColumnFilter(own, stated.kind, stated.texts)
 
 
-def _null_below(held: Equivalences, node: Node) -> Iterator[Node]:
+def null_below(held: Equivalences, node: Node) -> Iterator[Node]:
     """The base columns that are NULL where a column is, on a row that is there; in scopes where none is filled."""
     source, key = node
     if source.table is not None:
@@ -49,7 +49,7 @@ def _null_below(held: Equivalences, node: Node) -> Iterator[Node]:
     elif not isinstance(key, Computed):
         for inside in held.passed(node):
             if inside[0].region is None:
-                yield from _null_below(held, inside)
+                yield from null_below(held, inside)
 
 
 def _compares_alike(one: Column, other: Column) -> bool:

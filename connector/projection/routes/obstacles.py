@@ -14,10 +14,10 @@ from connector.model.errors import Problem
 from connector.projection.analysis.conditions.unfollowed import unfollowed, written
 from connector.projection.analysis.coupling import Coupling, coupling, shown
 from connector.projection.analysis.scopes import Node, Scope, Source
+from connector.projection.routes.chains import table_of
 from connector.projection.routes.cross_joins import mentioned, terms_of
 from connector.projection.routes.equivalence import Equivalences
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.reverse_query import table_of
 from connector.projection.routes.steps import pairs
 from connector.projection.routes.ways import Ways
 from connector.projection.sql.mapping import Mapping

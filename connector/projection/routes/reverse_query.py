@@ -7,7 +7,6 @@ Knows tables and columns; must not know how the chain of joins was found. No I/O
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from connector.postgres.quoting import quoted
 from connector.projection.analysis.scopes import Source
@@ -15,107 +14,18 @@ from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column
 from connector.projection.catalog.elements import listed
 from connector.projection.catalog.tables import Table
+from connector.projection.routes.chains import Chains, Step, Walk, names_of, quoted_name, table_of
 from connector.projection.routes.route import Hop, Index, Lookup, Reads, unmarked
 from connector.projection.sql.keys import among, given
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """From values to values, over rows of a table any number of times: from those that the left columns of `pairs` have
-    to those in the right ones. `filters`: conditions that those rows meet."""
-
-    table: Table
-    pairs: tuple[tuple[Column, Column], ...]
-    filters: tuple[ColumnFilter, ...] = ()
-
-    def written(self, start: str) -> str:
-        """A query of all values that are reached from those of the query `start`, which are among them."""
-        names = [f"x{number}" for number in range(1, len(self.pairs) + 1)]
-        more = ", ".join(f"{right.written('w')}::{right.asked_as}" for _, right in self.pairs)
-        met = [f"{left.written('w')} = walk.{name}" for (left, _), name in zip(self.pairs, names, strict=True)]
-        met += [each.written("w") for each in self.filters]
-        again = f"SELECT {more} FROM {_quoted(self.table)} w JOIN walk ON {' AND '.join(met)}"
-        return f"WITH RECURSIVE walk({', '.join(names)}) AS ({start} UNION {again}) SELECT * FROM walk"
-
-    @property
-    def reversed(self) -> Walk:
-        return Walk(self.table, tuple((right, left) for left, right in self.pairs), self.filters)
-
-    @property
-    def reads(self) -> tuple[Table, frozenset[str]]:
-        columns = [column for pair in self.pairs for column in pair]
-        return self.table, _names([*columns, *(each.column for each in self.filters)])
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """`pairs`: columns of a use and the columns of `to` that equal them; with a `walk`, that equal values that it leads
-    to from them."""
-
-    to: Source
-    pairs: tuple[tuple[Column, Column], ...]
-    walk: Walk | None = None
-
-    @property
-    def stored(self) -> tuple[Column, ...]:
-        """The columns of the use that the step needs."""
-        return tuple(dict.fromkeys(column for mine, _ in self.pairs for column in mine.stored))
-
-    @property
-    def values(self) -> tuple[tuple[Column, bool], ...]:
-        """The same, each with whether a NULL of it may equal something."""
-        strict = {column for mine, _ in self.pairs if mine.strict for column in mine.stored}
-        return tuple((column, column not in strict) for column in self.stored)
-
-
-@dataclass(frozen=True, slots=True)
-class Chains:
-    """`direct`: the uses that hold the order key, with those columns. `steps`: for each other one, the next use.
-    `filters`: for each use the constant conditions that hold where one of its rows takes part, by whose columns they
-    are about."""
-
-    direct: Mapping[Source, tuple[Column, ...]]
-    steps: Mapping[Source, Step]
-    filters: Mapping[Source, Mapping[Source, tuple[ColumnFilter, ...]]]
-
-    def on(self, use: Source, other: Source) -> tuple[ColumnFilter, ...]:
-        """The conditions on `other` where a row of the use takes part."""
-        return self.filters[use].get(other, ())
-
-    def reaches(self, use: Source) -> bool:
-        return use in self.direct or use in self.steps
-
-    def along(self, use: Source) -> list[Source]:
-        """The uses on the way from one to the key, itself first."""
-        return [use, *(step.to for step in self.of(use)[0])]
-
-    def narrows(self, use: Source, other: Chains) -> bool:
-        """True when the way from the use is that of the other ones, under the same conditions or more."""
-        if self.of(use) != other.of(use):
-            return False
-        return all(set(other.on(use, each)) <= set(self.on(use, each)) for each in self.along(use))
-
-    def of(self, use: Source) -> tuple[list[Step], tuple[Column, ...]]:
-        """The steps from a use to one that holds the key, and the key's columns there."""
-        steps = []
-        while use not in self.direct:
-            steps.append(self.steps[use])
-            use = self.steps[use].to
-        return steps, self.direct[use]
-
-
-def table_of(use: Source) -> Table:
-    assert use.table is not None  # noqa: S101  # a use is a base table's
-    return use.table
 
 
 def index_of(use: Source, table: Table, wanted: tuple[Column, ...], chains: Chains) -> Index | None:
     """None when the stream carries the wanted columns of deleted rows too, or when a row can't be told by its identity
     in text form."""
-    identity = tuple(column for column in table.columns.values() if column.name in table.identity)
     carried = {column.name for column in wanted} <= table.identity
-    if carried or not identity or not all(column.faithful() and column.streamed for column in identity):
+    if carried or not table.tells_rows:
         return None
+    identity = tuple(column for column in table.columns.values() if column.name in table.identity)
     steps, columns = chains.of(use)
     tables, keys = _joined(table, steps, columns, 0)
     if any(step.walk for step in steps):
@@ -132,6 +42,8 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
     first, table = steps[0], table_of(steps[0].to)
     tables, keys = _joined(table, steps[1:], columns, 1)
     filters = [chains.on(use, step.to) for step in steps]
+    if first.bounds:
+        tables += f" CROSS JOIN {given(_names_given(first))}"
     those = " AND ".join([_started(first), *_conditions(filters, 1), *(f"{key} IS NOT NULL" for key in keys)])
     return Lookup(
         f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {those}",
@@ -140,9 +52,10 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
         table,
         tuple(theirs.indexed_as for _, theirs in first.pairs),
         tuple(hop for step, those in zip(steps, filters, strict=True) for hop in _hops(step, those)),
-        (*_walked(steps[:1]), *_reads(table, (theirs for _, theirs in first.pairs), steps[1:], columns, filters)),
+        (*_walked(steps[:1]), *_reads(table, first.theirs, steps[1:], columns, filters)),
         tuple(null for _, null in first.values),
         any(column.parts for step in steps for pair in step.pairs for column in pair),
+        bool(first.bounds),
     )
 
 
@@ -155,17 +68,21 @@ def _conditions(filters: Sequence[Iterable[ColumnFilter]], number: int) -> Itera
 
 def _started(step: Step) -> str:
     """The condition that a row of `t1` belongs to one of the changed rows, given as one array parameter a column."""
-    if step.walk is None and not any(mine.parts or theirs.many for mine, theirs in step.pairs):
+    if step.walk is None and not step.bounds and not any(mine.parts or theirs.many for mine, theirs in step.pairs):
         return among([theirs.written("t1") for _, theirs in step.pairs], [mine.asked_as for mine, _ in step.pairs])
-    names = [f"c{number}" for number in range(1, len(step.stored) + 1)]
+    names = _names_given(step)
     values = {
         column: unmarked(f"given.{name}", column.asked_as) if null else f"given.{name}::{column.asked_as}"
         for (column, null), name in zip(step.values, names, strict=True)
     }
+    if step.bounds:
+        # Joined with `given`: for a semi-join with inequalities the planner searches no index.
+        made = [f"{other.written('t1')} = {_made(mine, values)}" for mine, other in step.pairs]
+        return " AND ".join([*made, *(bound.written(values[bound.mine], "t1") for bound in step.bounds)])
     rows = given(names)
     made, ours, theirs = [], [], []
     for number, (mine, other) in enumerate(step.pairs, 1):
-        value = mine.of_values([values[column] for column in mine.stored])
+        value = _made(mine, values)
         if other.many:
             # A pair of its own, which leads to no fewer: only so an index on the array serves.
             among_given = f"ARRAY(SELECT {listed(value, other)} FROM {given(names)})"
@@ -182,22 +99,37 @@ def _started(step: Step) -> str:
     return " AND ".join(made)
 
 
+def _made(mine: Column, values: Mapping[Column, str]) -> str:
+    return mine.of_values([values[column] for column in mine.stored])
+
+
+def _names_given(step: Step) -> list[str]:
+    return [f"c{number}" for number in range(1, len(step.stored) + 1)]
+
+
 def _joined(table: Table, steps: Sequence[Step], columns: Sequence[Column], number: int) -> tuple[str, list[str]]:
     """FROM a table, called `t<number>`, to the one that holds the key; and the key's expressions there."""
-    tables = [f"{_quoted(table)} t{number}"]
+    tables = [f"{quoted_name(table)} t{number}"]
     for step in steps:
         tables += _next(step.pairs, step.walk, number, table_of(step.to), number + 1)
+        tables += _within(step, number)
         number += 1
     return " ".join(tables), [f"t{number}.{quoted(column.name)}" for column in columns]
 
 
+def _within(step: Step, number: int) -> list[str]:
+    """The bounds of a step from `t<number>`, to stand behind the ON of its join."""
+    return [f"AND {bound.written(bound.mine.written(f't{number}'), f't{number + 1}')}" for bound in step.bounds]
+
+
 def _joined_backwards(table: Table, steps: Sequence[Step]) -> str:
     """The same FROM, from the table that holds the key: then a walk needn't begin at every row of a table."""
-    tables = [f"{_quoted(table_of(steps[-1].to))} t{len(steps)}"]
+    tables = [f"{quoted_name(table_of(steps[-1].to))} t{len(steps)}"]
     for number in range(len(steps) - 1, -1, -1):
         step, to = steps[number], table_of(steps[number - 1].to) if number else table
         pairs = [(theirs, mine) for mine, theirs in step.pairs]
         tables += _next(pairs, step.walk.reversed if step.walk else None, number + 1, to, number)
+        tables += _within(step, number)
     return " ".join(tables)
 
 
@@ -215,7 +147,7 @@ def _next(
         for text, (one, other) in zip(here, pairs, strict=True)
         for equal in _equal(other, other.written(f"t{number}"), one, text)
     )
-    yield f"JOIN {_quoted(to)} t{number} ON {matches}"
+    yield f"JOIN {quoted_name(to)} t{number} ON {matches}"
 
 
 def _equal(one: Column, first: str, other: Column, second: str) -> Iterator[str]:
@@ -242,27 +174,19 @@ def _reads(
     filters: Sequence[Iterable[ColumnFilter]],
 ) -> Reads:
     """The columns of each table on the way: those it is entered by, those of conditions, and those that lead on."""
-    found, by = [], _names(entered)
-    asked = [_names(each.column for each in those) for those in filters]
+    found, by = [], names_of(entered)
+    asked = [names_of(each.column for each in those) for those in filters]
     for step, more in zip(steps, asked, strict=False):
-        found.append((table, by | more | _names(mine for mine, _ in step.pairs)))
-        table, by = table_of(step.to), _names(theirs for _, theirs in step.pairs)
-    return (*found, (table, by | asked[-1] | _names(columns)), *_walked(steps))
+        found.append((table, by | more | names_of(step.stored)))
+        table, by = table_of(step.to), names_of(step.theirs)
+    return (*found, (table, by | asked[-1] | names_of(columns)), *_walked(steps))
 
 
 def _walked(steps: Iterable[Step]) -> Reads:
     return tuple(step.walk.reads for step in steps if step.walk is not None)
 
 
-def _names(columns: Iterable[Column]) -> frozenset[str]:
-    return frozenset(stored.name for column in columns for stored in column.stored)
-
-
 def _hops(step: Step, filters: tuple[ColumnFilter, ...]) -> Iterator[Hop]:
     yield Hop(table_of(step.to), tuple(theirs for _, theirs in step.pairs), filters)
     if step.walk is not None:
         yield Hop(step.walk.table, tuple(left for left, _ in step.walk.pairs), step.walk.filters)
-
-
-def _quoted(table: Table) -> str:
-    return quoted(table.name.schema, table.name.name)

@@ -50,6 +50,8 @@ class Lookup:
     `marked`."""
     computes: bool = False
     """Some of it is an expression, which may fail for a value."""
+    bounded: bool = False
+    """Some of the changed row's columns are bounds (`<`, `>=`), not equal to anything."""
 
 
 def marked(text: str | None) -> str:

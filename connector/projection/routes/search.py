@@ -14,10 +14,11 @@ from connector.model.changes import TableName
 from connector.model.errors import Problem
 from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.catalog.tables import Table
+from connector.projection.routes.chains import Chains, table_of, tables_of
 from connector.projection.routes.cross_joins import Components
 from connector.projection.routes.key import KeyUse
 from connector.projection.routes.obstacles import no_route_problems
-from connector.projection.routes.reverse_query import Chains, index_of, lookup_of, table_of
+from connector.projection.routes.reverse_query import index_of, lookup_of
 from connector.projection.routes.route import Route
 from connector.projection.routes.ways import Ways
 from connector.projection.sql.mapping import Mapping as MappingText
@@ -66,7 +67,7 @@ def _is_setting(use: Source) -> bool:
 
 
 def _sweeps(use: Source, *, by_size: bool = False) -> dict[str, Route]:
-    made = [Route(use, table, "sweep", (), by_size=by_size) for table in _tables(use)]
+    made = [Route(use, table, "sweep", (), by_size=by_size) for table in tables_of(use)]
     return {route.name: route for route in made}
 
 
@@ -80,7 +81,7 @@ def _widest(use: Source, ways: Iterable[Chains]) -> list[Chains]:
 
 
 def _routes(use: Source, key: KeyUse, ways: Iterable[Chains]) -> dict[str, Route]:
-    made = [_route(use, table, key, chains) for chains in ways for table in _tables(use)]
+    made = [_route(use, table, key, chains) for chains in ways for table in tables_of(use)]
     return {route.name: route for route in made}
 
 
@@ -93,9 +94,3 @@ def _route(use: Source, table: Table, key: KeyUse, chains: Chains) -> Route:
     columns = chains.steps[use].stored
     lookup, index = lookup_of(use, chains), index_of(use, table, columns, chains)
     return Route(use, table, "reverse", columns, lookup, index, filters)
-
-
-def _tables(use: Source) -> Iterable[Table]:
-    """The tables in whose name changes of the use's rows are streamed."""
-    table = table_of(use)
-    return (table,) if use.only else (table, *(child for child in table.children if child.refusal is None))

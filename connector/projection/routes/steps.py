@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from connector.projection.analysis.nodes import column_of
-from connector.projection.analysis.scopes import Key, Node, Source
-from connector.projection.catalog.columns import Column, comparable, same_text
+from connector.projection.analysis.scopes import Inequality, Key, Node, Source, is_matched
+from connector.projection.catalog.columns import Column, comparable, extremes, ordered, same_text
 from connector.projection.catalog.elements import elements, may_be_listed
+from connector.projection.routes.chains import Bound, Chains, Step, names_of, table_of, tables_of
 from connector.projection.routes.equivalence import Equivalences
-from connector.projection.routes.filters import filters_of
+from connector.projection.routes.filters import filters_of, null_below
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.reverse_query import Chains, Step, table_of
 from connector.projection.routes.walks import Walks
 
 
@@ -63,10 +63,12 @@ def _steps(uses: list[Source], by_use: Mapping[Source, Equivalences], done: set[
 def _best_step(
     use: Source, reached: list[Source], equivalences: Equivalences, walks: Walks, *, by_key: bool
 ) -> Step | None:
-    """The step that names the most columns; among equals one without a walk, then one whose columns begin an index,
-    then one by columns rather than by expressions, then the nearest."""
+    """The step that names the most columns; among equals one without a walk, then the one with the most bounds, then
+    one whose columns begin an index, then one by columns rather than by expressions, then the nearest."""
     found = [
-        Step(to, equal) for to in reached if to in equivalences.present and (equal := pairs(use, to, equivalences))
+        Step(to, equal, bounds=_bounds(use, to, equal, equivalences))
+        for to in reached
+        if to in equivalences.present and (equal := pairs(use, to, equivalences))
     ]
     found += walks.steps(use, reached, equivalences)
     if by_key:
@@ -74,10 +76,10 @@ def _best_step(
     return max(found, key=_rank, default=None)
 
 
-def _rank(step: Step) -> tuple[int, bool, bool, bool]:
+def _rank(step: Step) -> tuple[int, bool, int, bool, bool]:
     indexed = table_of(step.to).serves([theirs.indexed_as for _, theirs in step.pairs])
     plain = not any(column.parts for pair in step.pairs for column in pair)
-    return len(step.pairs), step.walk is None, indexed, plain
+    return len(step.pairs), step.walk is None, len(step.bounds), indexed, plain
 
 
 def by_primary_key(use: Source, step: Step) -> bool:
@@ -100,6 +102,60 @@ def pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[Co
     return tuple(found)
 
 
+def _bounds(
+    use: Source, to: Source, pairs: tuple[tuple[Column, Column], ...], equivalences: Equivalences
+) -> tuple[Bound, ...]:
+    """What the inequalities of the mapping say of the use's columns and those of `to`. Not of elements of arrays, of
+    which one may meet them and another not."""
+    if any(column.many for pair in pairs for column in pair):
+        return ()
+    found: list[Bound] = []
+    for fact in equivalences.facts():
+        if isinstance(fact, Inequality):
+            sign = "<" if fact.strict else "<="
+            found += _bound(use, to, equivalences, fact, (fact.lower, sign, fact.upper))
+            found += _bound(use, to, equivalences, fact, (fact.upper, sign.replace("<", ">"), fact.lower))
+    there = {bound.theirs for bound in found if bound.theirs.not_null or not bound.nullable}
+    kept = [bound for bound in found if bound.theirs in there]
+    return _carried(use, pairs, tuple(dict.fromkeys(kept)))
+
+
+def _bound(
+    use: Source, to: Source, held: Equivalences, fact: Inequality, sides: tuple[Node, str, Node]
+) -> Iterator[Bound]:
+    """`sides`: a column that may be the use's, how it compares, and one that may be that of `to`. One that is nullable
+    must be the use's, and NULL nowhere but on rows of the use that have it so."""
+    one, sign, other = sides
+    mine = [(at, column) for at, column in _stored(use) if column.streamed and held.equal(at, one)]
+    theirs = [column for at, column in _stored(to) if held.equal(at, other)]
+    if fact.nullable is not None:
+        below = set(null_below(held, one)) if fact.nullable == one and is_matched(one[0].region, fact.guard) else set()
+        mine = [(at, column) for at, column in mine if at in below and extremes(column) is not None]
+    columns = [column for _, column in mine]
+    columns = [column for column in columns if column.name in table_of(use).identity] or columns
+    if columns and theirs and ordered(columns[0], theirs[0]):
+        yield Bound(columns[0], sign, theirs[0], fact.nullable is not None)
+
+
+def _carried(use: Source, pairs: tuple[tuple[Column, Column], ...], bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
+    """Those by which no order of an old row is missed, and for which the reverse index doesn't grow without need: of
+    columns that the replica identity lacks it must tell the old rows, and an order may have many rows that are bounded
+    on one side alone."""
+    tables = tables_of(use)
+    carried = tuple(bound for bound in bounds if all(bound.mine.name in table.identity for table in tables))
+    if len(carried) == len(bounds) or not all(table.tells_rows for table in tables):
+        return carried
+    names = names_of(mine for mine, _ in pairs)
+    indexed = any(not names <= table.identity for table in tables)
+    both_sides = any(one.theirs == other.theirs and one.sign[0] != other.sign[0] for one in bounds for other in bounds)
+    return bounds if indexed or both_sides else carried
+
+
+def _stored(use: Source) -> Iterator[tuple[Node, Column]]:
+    for name, column in table_of(use).columns.items():
+        yield (use, name), column
+
+
 def _equatable(mine: Column, theirs: Column) -> bool:
     if not comparable(mine, theirs) or (mine.many and theirs.many):
         return False
@@ -109,8 +165,7 @@ def _equatable(mine: Column, theirs: Column) -> bool:
 def _terms(use: Source, equivalences: Equivalences) -> Iterator[tuple[Node, Column]]:
     """The columns of a use, then the expressions over them that the mapping's conditions compare, then the elements of
     its arrays, and the expressions over those."""
-    for name, column in table_of(use).columns.items():
-        yield (use, name), column
+    yield from _stored(use)
     for key in sorted(use.computed, key=str):
         made = column_of((use, key))
         if made is not None:

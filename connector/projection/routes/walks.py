@@ -15,9 +15,9 @@ from connector.projection.analysis.coupling import coupling
 from connector.projection.analysis.scopes import Node, Scope, Source
 from connector.projection.catalog.column_filters import ColumnFilter
 from connector.projection.catalog.columns import Column, comparable
+from connector.projection.routes.chains import Step, Walk, table_of
 from connector.projection.routes.equivalence import Equivalences, RowEquivalences
 from connector.projection.routes.filters import filters_of
-from connector.projection.routes.reverse_query import Step, Walk, table_of
 
 _WALKED = frozenset({"int2", "int4", "int8", "uuid"})
 """Types of which the rounds of a query of ours surely have the same, whatever the collation."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from connector.projection.analysis.scopes import Alternative, Choice, Source
+from connector.projection.routes.chains import Chains
 from connector.projection.routes.equivalence import Equivalences
 from connector.projection.routes.key import KeyUse
-from connector.projection.routes.reverse_query import Chains
 from connector.projection.routes.steps import by_primary_key, chains_of
 
 MOST_CHOICES: Final = 4

@@ -130,3 +130,8 @@ CREATE TABLE shop.category (id bigint PRIMARY KEY, parent_id bigint, tenant int 
 CREATE TABLE shop.category_link (id bigint PRIMARY KEY, parent bigint, child bigint);
 CREATE VIEW shop.ranked_notes AS SELECT n.order_id, n.body, rank() OVER (ORDER BY n.body) AS place FROM shop.note n;
 CREATE TABLE shop.weighed (id bigint PRIMARY KEY, weight float8);
+CREATE TABLE shop.sale (id bigint PRIMARY KEY, currency text, sold timestamp, sold_on date, qty int);
+CREATE TABLE shop.period_rate (currency text, day_from date, day_to date, rate numeric, PRIMARY KEY (currency, day_from));
+CREATE TABLE shop.tier (id bigint PRIMARY KEY, currency text, least int, most bigint, starts timestamp, percent numeric);
+CREATE TABLE shop.tier_label (id bigint PRIMARY KEY, tier_id bigint, label text);
+CREATE TABLE shop.numbered_tier (no numeric PRIMARY KEY, currency text, least int, most int, percent numeric);

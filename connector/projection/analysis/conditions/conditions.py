@@ -1,9 +1,11 @@
-"""What a condition in ON or WHERE states: equalities between columns, or expressions over columns, of two rows; rows of
-subqueries; constant conditions; and choices between such. Only what must hold on every row that passes. No I/O."""
+"""What a condition in ON or WHERE states: equalities and inequalities between columns, or expressions over columns, of
+two rows; rows of subqueries; constant conditions; and choices between such. Only what must hold on every row that
+passes. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 from sqlglot import exp
@@ -18,15 +20,17 @@ from connector.projection.analysis.scopes import (
     Fact,
     Filter,
     Implied,
+    Inequality,
     Node,
     Region,
     Scope,
 )
 from connector.projection.analysis.values.values import element_of, possible, value_of
-from connector.projection.catalog.columns import comparable
+from connector.projection.catalog.columns import comparable, ordered
 from connector.projection.sql.syntax import bare, disjuncts, items, offset_of, terms
 
 _MOST_ALTERNATIVES = 12
+_ORDERED = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between)
 
 
 def stated(scope: Scope, nested: dict[int, Scope], expression: exp.Expr, guard: tuple[Region, ...]) -> list[Fact]:
@@ -52,11 +56,15 @@ class _Reader:
         """`filled`: columns that other terms say are not NULL."""
         if isinstance(term, exp.EQ):
             return [fact for left, right in _sides(term) for fact in self._equality(left, right)]
+        if isinstance(term, _ORDERED):
+            return [*self._ordered(term)]
         if isinstance(term, exp.In):
             return self._in(term)
         if isinstance(term, exp.Or):
             same = _distinctness_of(term)
-            return self._not_distinct(*same, filled) if same else self._any_of(disjuncts(term))
+            if same is not None:
+                return self._not_distinct(*same, filled)
+            return self._open_ended(disjuncts(term)) or self._any_of(disjuncts(term))
         if isinstance(term, exp.Case):
             return self._any_of([*(each.args["true"] for each in term.args["ifs"]), term.args.get("default")])
         if isinstance(term, exp.NullSafeEQ):
@@ -100,6 +108,37 @@ class _Reader:
             return []
         return self._choice([condition(one, other, self.guard) for one, other in product(ours, theirs)])
 
+    def _ordered(self, term: exp.Expr) -> Iterator[Inequality]:
+        if isinstance(term, exp.Between):
+            low, middle, high = term.args["low"], term.this, term.args["high"]
+            if not term.args.get("symmetric"):
+                yield from self._inequality(low, middle)
+                yield from self._inequality(middle, high)
+            return
+        sides = (term.this, term.expression) if isinstance(term, (exp.LT, exp.LTE)) else (term.expression, term.this)
+        yield from self._inequality(*sides, strict=isinstance(term, (exp.LT, exp.GT)))
+
+    def _inequality(self, lower: exp.Expr, upper: exp.Expr, *, strict: bool = False) -> list[Inequality]:
+        """Where `coalesce(x, ...)` is compared, `x` is, unless it is NULL."""
+        defaulted = [isinstance(bare(side), exp.Coalesce) for side in (lower, upper)]
+        sides = [bare(side).this if found else side for side, found in zip((lower, upper), defaulted, strict=True)]
+        one, other = (value_of(self.scope, side) for side in sides)
+        ours, theirs = one and column_of(one), other and column_of(other)
+        if one is None or other is None or ours is None or theirs is None or not ordered(ours, theirs):
+            return []
+        nullable = one if defaulted[0] else other if defaulted[1] else None
+        return [] if all(defaulted) else [Inequality(one, other, strict, nullable, self.guard)]
+
+    def _open_ended(self, either: Sequence[exp.Expr]) -> list[Fact]:
+        """What `x IS NULL OR x > y` states of `x`."""
+        null = next((each for each in either if isinstance(each, exp.Is) and _is_null(each)), None)
+        node = value_of(self.scope, null.this) if null is not None else None
+        others = [bare(each) for each in either if each is not null]
+        if node is None or len(others) > 1 or not isinstance(others[0], _ORDERED):
+            return []
+        found = [fact for fact in self._ordered(others[0]) if fact.nullable is None]
+        return [replace(fact, nullable=node) for fact in found if node in (fact.lower, fact.upper)]
+
     def _not_distinct(self, left: exp.Expr, right: exp.Expr, filled: Collection[Node]) -> list[Fact]:
         """`=` as long as not both can be NULL."""
         ours, theirs = value_of(self.scope, left), value_of(self.scope, right)
@@ -139,7 +178,7 @@ class _Reader:
         """At least one of the alternatives holds. One that relates no rows makes the others worthless."""
         if len(alternatives) == 1:
             return list(alternatives[0])
-        related = all(any(not isinstance(fact, Filter) for fact in facts) for facts in alternatives)
+        related = all(any(not isinstance(fact, (Filter, Inequality)) for fact in facts) for facts in alternatives)
         if not alternatives or len(alternatives) > _MOST_ALTERNATIVES or not related:
             return []
         return [Choice([Alternative(facts) for facts in alternatives], self.guard)]

@@ -16,13 +16,13 @@ from connector.model.changes import TableName
 from connector.model.orders import OrderKey
 from connector.projection.assembly import statements
 from connector.projection.assembly.plans import planner
-from connector.projection.assembly.plans.own_queries import Step, steps
+from connector.projection.assembly.plans.own_queries import Step, for_one_row, steps
 from connector.projection.assembly.plans.plan_tree import Node, Scan, ctes_read, scans
 from connector.projection.assembly.plans.planner import TableFacts
 from connector.projection.assembly.plans.whole_reads import Read, WholeRead, defined_at, inlined, whole_reads
 from connector.projection.assembly.projection import Projection, Use
 from connector.projection.assembly.sessions import Session
-from connector.projection.routes.route import Lookup, marked
+from connector.projection.routes.route import marked
 from connector.projection.sql.keys import array_literal, decode
 
 _MAPPING = "assembling an order"
@@ -83,19 +83,26 @@ class _Looker:
 
     async def _fan_out(self, use: Use) -> float | None:
         assert use.route.lookup is not None  # noqa: S101  # that is what `_lookups` gives
-        plans = await self._planned(use.route.lookup.sql, await self._values(use.route.lookup))
+        plans = await self._planned(for_one_row(use.route.lookup.sql), await self._values(use))
         return round(statistics.median(plan["Plan Rows"] for plan in plans), 1) if plans else None
 
-    async def _values(self, lookup: Lookup) -> list[list[object]]:
+    async def _values(self, use: Use) -> list[list[object]]:
         """Parameters of a lookup for one changed row each."""
-        entered = steps(lookup.sql)[:1]
-        columns = [term.column for step in entered for term in step.terms]
-        if not all(columns) or len(columns) != len(lookup.value_types):
-            return []
-        rows = await planner.common_values(self.session, entered[0].table, columns)
-        nullable = lookup.nullable or (False,) * len(columns)
+        lookup = use.route.lookup
+        assert lookup is not None  # noqa: S101  # that is what `_lookups` gives
+        nullable = lookup.nullable or (False,) * len(lookup.value_types)
+        rows: Sequence[Sequence[str | None]]
+        if lookup.bounded:
+            wanted = {column.name: null for column, null in zip(use.route.columns, nullable, strict=True)}
+            rows = await planner.some_rows(self.session, use.route.table.name, wanted)
+        else:
+            entered = steps(lookup.sql)[:1]
+            columns = [term.column for step in entered for term in step.terms]
+            if not all(columns) or len(columns) != len(nullable):
+                return []
+            rows = await planner.common_values(self.session, entered[0].table, columns)
         return [
-            [array_literal([marked(text) if null else text]) for text, null in zip(row, nullable, strict=True)]
+            [array_literal([marked(text) if null else text or ""]) for text, null in zip(row, nullable, strict=True)]
             for row in rows
         ]
 
@@ -124,7 +131,7 @@ class _Looker:
     async def _lookup(self, use: Use, orders: float | None) -> _Own:
         assert use.route.lookup is not None  # noqa: S101  # that is what `_lookups` gives
         lookup = use.route.lookup
-        values = [[*row, _PAGE] for row in (await self._values(lookup))[:1]]
+        values = [[*row, _PAGE] for row in (await self._values(use))[:1]]
         plans = await self._planned(statements.page(self.projection, lookup, False), values)
         words = f"the orders of a changed {use.route.table.name}"
         return _Own(words, use.line, tuple(steps(lookup.sql)), tuple(plans), orders)

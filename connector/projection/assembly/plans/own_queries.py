@@ -25,7 +25,9 @@ _WALK = re.compile(
 """As `Walk.written` writes one."""
 _ANY_OF_SUBQUERY = re.compile(r"ANY \(\(SELECT (o\.[^()]*) FROM ([^()]*) o LIMIT 1\)\)")
 _OF_ITS_ARRAY = r"ANY (ARRAY(SELECT pg_catalog.unnest(\1) FROM \2 o LIMIT 1))"
-_GIVEN = re.compile(r"\bgiven\.c\d+")
+_GIVEN = re.compile(r"\bgiven\.c(\d+)")
+_GIVEN_ROWS = re.compile(r" CROSS JOIN (?:pg_catalog\.)?unnest\([^()]*\) AS given\([^()]*\)")
+"""As a lookup with bounds has its parameters."""
 _HERE = "\0"
 """Where the alias of a step's own table belongs."""
 
@@ -48,7 +50,7 @@ def steps(query: str) -> list[Step]:
     """In the order in which the tables are entered, from the parameters on."""
     tables: dict[str, TableName] = {}
     conditions: list[Condition] = []
-    query = _without_walks(query, tables, conditions)
+    query = for_one_row(_without_walks(query, tables, conditions))
     body = split(query, " FROM ")[1]
     source, *where = split(body, " WHERE ")
     conditions += [each for text in where for each in conjuncts(text)]
@@ -59,6 +61,13 @@ def steps(query: str) -> list[Step]:
         tables[found[3]] = TableName(unquoted(found[1]), unquoted(found[2]))
         conditions += conjuncts(found[4]) if found[4] else ()
     return list(_entered(tables, conditions))
+
+
+def for_one_row(lookup: str) -> str:
+    """A lookup with bounds, as it is for one changed row: so the planner knows which values are between. Others are
+    left as they are."""
+    found = _GIVEN_ROWS.sub("", lookup)
+    return lookup if found == lookup else _GIVEN.sub(r"($\1::text[])[1]", found)
 
 
 def _without_walks(query: str, tables: dict[str, TableName], conditions: list[Condition]) -> str:

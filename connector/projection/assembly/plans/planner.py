@@ -2,6 +2,7 @@
 
 Reads only, runs nothing that is planned. Must not know what follows from an answer.
 """
+# ruff: noqa: S608  names come quoted from the catalog, the mapping is the operator's SQL, values are parameters
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.model.changes import TableName
+from connector.postgres.quoting import quoted
 from connector.projection.assembly.plans.conditions import same_expression, without_parameters
 from connector.projection.assembly.plans.plan_tree import Node
 from connector.projection.assembly.sessions import Session
@@ -115,7 +117,7 @@ async def facts_of(session: Session, tables: Sequence[TableName]) -> Mapping[Tab
 
 
 # As the planner counts, but without a privilege on the table: partitions are read by that on the partitioned one.
-_ROWS: Final = """
+_COUNTS: Final = """
 SELECT n.nspname, c.relname, (CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE $3 END
   * pg_relation_size(c.oid) / current_setting('block_size')::int)::float8
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -128,7 +130,7 @@ _ROWS_A_PAGE: Final = 50.0
 async def row_counts(session: Session, tables: Sequence[TableName]) -> Mapping[TableName, float]:
     """Of ordinary tables and partitions, about: by what they take on disk now."""
     asked = [[table.schema for table in tables], [table.name for table in tables], _ROWS_A_PAGE]
-    rows = await session.catalog_rows(_ROWS, asked) if tables else ()
+    rows = await session.catalog_rows(_COUNTS, asked) if tables else ()
     return {TableName(schema, name): count or 0.0 for schema, name, count in rows}
 
 
@@ -157,6 +159,8 @@ FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND attname = ANY ($3::te
 ORDER BY inherited
 """
 _COMMON: Final = 3
+_ROWS: Final = 5
+_READ: Final = 1_000
 
 
 async def common_values(session: Session, table: TableName, columns: Sequence[str]) -> list[tuple[str, ...]]:
@@ -165,6 +169,18 @@ async def common_values(session: Session, table: TableName, columns: Sequence[st
     rows = await session.catalog_rows(_VALUES, [table.schema, table.name, list(columns)])
     known = {name: common[:_COMMON] or (bounds or [])[len(bounds or []) // 2 :][:1] for name, common, bounds in rows}
     return list(zip(*(known.get(column, []) for column in columns), strict=False))
+
+
+async def some_rows(session: Session, table: TableName, columns: Mapping[str, bool]) -> list[tuple[str | None, ...]]:
+    """Values of some rows from all over the table. `columns`: those whose values are wanted, each with whether it may
+    be NULL."""
+    texts = ", ".join(f"{quoted(name)}::text" for name in columns)
+    there = " AND ".join([f"{quoted(name)} IS NOT NULL" for name, null in columns.items() if not null] or ["true"])
+    rows = (await row_counts(session, [table])).get(table, 0.0)
+    pages = f" TABLESAMPLE SYSTEM ({100 * _READ / rows:.6f}) REPEATABLE (1)" if rows > _READ else ""
+    query = f"SELECT {texts} FROM {quoted(table.schema, table.name)}{pages} WHERE {there} LIMIT {_READ}"
+    found = [tuple(row) for row in await session.rows(query, [])]
+    return [found[len(found) * part // (2 * _ROWS)] for part in range(1, 2 * _ROWS, 2)] if found else []
 
 
 def _unquoted(term: str) -> str:
