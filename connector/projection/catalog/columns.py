@@ -104,7 +104,10 @@ def unites(columns: Sequence[Column]) -> bool:
 
 
 def comparable(one: Column, other: Column) -> bool:
-    """True when `=` between the two is an equivalence that a parameter of either type keeps."""
+    """True when `=` between the two is an equivalence that a parameter of either type keeps. One in a nondeterministic
+    collation equals more texts than it does as a parameter for a column in another collation."""
+    if one.deterministic != other.deterministic:
+        return False
     if one.type_name == other.type_name:
         return True
     if {one.type_schema, other.type_schema} != {"pg_catalog"}:

@@ -80,6 +80,8 @@ def _among(
     known = [text for text in texts if text is not None]
     if not known or len(known) < len(texts):
         return []
+    if column.type == "bool" and len(set(known)) > 1:
+        return [Filter(node, "not null", (), guard)]
     return [Filter(node, "among", tuple(dict.fromkeys(known)), guard)]
 
 
