@@ -116,6 +116,13 @@ def comparable(one: Column, other: Column) -> bool:
     return pair <= NUMBERS or pair <= STRINGS
 
 
+def exactly_comparable(one: Column, other: Column) -> bool:
+    """True when pg_catalog has an `=` for just these two types, so that one of another schema isn't taken for it."""
+    if {one.type_schema, other.type_schema} != {"pg_catalog"}:
+        return one.type_name == other.type_name and not one.is_enum
+    return {one.type, other.type} <= INTEGERS or (one.type == other.type != "varchar")
+
+
 def same_text(one: Column, other: Column) -> bool:
     """True when equal values of the two columns have equal texts."""
     if not (one.faithful() and other.faithful() and comparable(one, other)):
