@@ -137,9 +137,7 @@ def create_equality(shop: Database, left: str, right: str) -> None:
     with shop.connect() as connection:
         connection.execute(f"""CREATE FUNCTION shop.caseless({left}, {right}) RETURNS boolean LANGUAGE sql IMMUTABLE
             AS 'SELECT lower($1::text) = lower($2::text)'""")
-        connection.execute(
-            f"CREATE OPERATOR shop.= (FUNCTION = shop.caseless, LEFTARG = {left}, RIGHTARG = {right})"
-        )
+        connection.execute(f"CREATE OPERATOR shop.= (FUNCTION = shop.caseless, LEFTARG = {left}, RIGHTARG = {right})")
         connection.execute(f"ALTER DATABASE {shop.name} SET search_path = shop, public")
 
 

@@ -220,7 +220,8 @@ class _Graph:
         return Functions(tuple(suspects), volatile, called, known, self._overloaded())
 
     def _overloaded(self) -> frozenset[str]:
-        """A function of an extension's type (citext) is none that a value of a built-in type is passed to, nor are `=` and `<>`."""
+        """A function of an extension's type (citext), or its `=`, is none that a value of a built-in type is passed
+        to."""
         return frozenset(
             f"::{name}" if kind == "cast" else name
             for (kind, name), oids in self._meant.items()
