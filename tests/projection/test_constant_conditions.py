@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from connector.model.changes import UNKNOWN, Changes, Image, Operation, TableName, Value
+from connector.model.errors import ConfigurationError
 from connector.model.orders import Affected
 from connector.projection import Projection, load
 from connector.projection.assembly import statements
@@ -96,7 +97,7 @@ async def test_a_condition_that_is_not_surely_constant_is_none(written: str, sho
     assert await conditions_of(written, shop_template.dsn) == []
 
 
-async def test_a_nondeterministic_collation_is_left_to_the_server(shop: Database) -> None:
+def create_caseless_table(shop: Database) -> None:
     with shop.connect() as connection:
         try:
             connection.execute("""CREATE COLLATION shop.caseless
@@ -106,11 +107,79 @@ async def test_a_nondeterministic_collation_is_left_to_the_server(shop: Database
         connection.execute(
             "CREATE TABLE shop.loose (id int PRIMARY KEY, order_id bigint, kind text COLLATE shop.caseless)"
         )
+
+
+async def test_a_nondeterministic_collation_is_left_to_the_server(shop: Database) -> None:
+    create_caseless_table(shop)
     text = "SELECT o.id, l.kind FROM shop.orders o LEFT JOIN shop.loose l ON l.order_id = o.id AND l.kind = 'gift'"
     projection = await projection_of(text, shop.dsn)
     loose = TableName("shop", "loose")
     assert inserted(projection, loose, order_id="7", kind="GIFT").keys == {"7"}
     assert "\"kind\" = 'gift'" in next(iter(projection.indexes.values())).sql
+
+
+async def test_what_a_nullable_child_makes_of_a_column_that_its_parent_has_as_not_null(shop: Database) -> None:
+    """NULL IN (...) is NULL wherever there is any row, so such a row changes every order."""
+    with shop.connect() as connection:
+        connection.execute("CREATE TABLE shop.strict (id int PRIMARY KEY, region int NOT NULL)")
+        connection.execute("CREATE TABLE shop.lenient () INHERITS (shop.strict)")
+        text = "SELECT o.id, o.region IN (SELECT s.region FROM shop.strict s) AS known FROM shop.aorder o"
+        assert "shop.lenient" in {str(table) for table in (await projection_of(text, shop.dsn)).tables}
+        try:
+            connection.execute("ALTER TABLE shop.lenient ALTER region DROP NOT NULL")
+        except psycopg.errors.InvalidTableDefinition as error:
+            pytest.skip(str(error))
+    with pytest.raises(ConfigurationError, match=r"no way leads from a changed row of shop\.strict"):
+        await projection_of(text, shop.dsn)
+
+
+def create_equality(shop: Database, left: str, right: str) -> None:
+    with shop.connect() as connection:
+        connection.execute(f"""CREATE FUNCTION shop.caseless({left}, {right}) RETURNS boolean LANGUAGE sql IMMUTABLE
+            AS 'SELECT lower($1::text) = lower($2::text)'""")
+        connection.execute(f"CREATE OPERATOR shop.= (FUNCTION = shop.caseless, LEFTARG = {left}, RIGHTARG = {right})")
+        connection.execute(f"ALTER DATABASE {shop.name} SET search_path = shop, public")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "condition"),
+    [("varchar", "varchar", "a.source_type = 'order'::varchar"), ("shop.line_kind", "text", "l.kind = 'gift'")],
+)
+async def test_a_constant_condition_by_somebodys_own_operator_is_none(
+    left: str, right: str, condition: str, shop: Database
+) -> None:
+    text = f"""SELECT o.id, (SELECT count(*) FROM shop.line l JOIN shop.adjustment a ON a.id = l.id
+        WHERE l.order_id = o.id AND a.source_id = l.qty AND {condition}) AS n FROM shop.orders o"""
+    written = {each.on("x") for use in (await projection_of(text, shop.dsn)).uses for each in use.route.filters}
+    assert [each for each in written if "'" in each]
+    create_equality(shop, left, right)
+    written = {each.on("x") for use in (await projection_of(text, shop.dsn)).uses for each in use.route.filters}
+    assert not [each for each in written if "'" in each]
+
+
+async def test_a_join_by_somebodys_own_operator_leads_nowhere(shop: Database) -> None:
+    text = "SELECT o.id FROM shop.web_order o JOIN shop.carrier c ON c.code = o.vref"
+    assert (await projection_of(text, shop.dsn)).tables
+    create_equality(shop, "varchar", "varchar")
+    with pytest.raises(ConfigurationError, match=r"no way leads from a changed row of shop\.carrier"):
+        await projection_of(text, shop.dsn)
+
+
+async def test_a_row_that_is_a_value_may_be_neither_null_nor_not_null(shop: Database) -> None:
+    with shop.connect() as connection:
+        connection.execute("CREATE TYPE shop.size AS (width int, height int)")
+        connection.execute("CREATE TABLE shop.box (id int PRIMARY KEY, order_id bigint, size shop.size)")
+    boxes = "SELECT count(*) FROM shop.box b WHERE b.order_id = o.id AND NOT (b.size IS NULL)"
+    projection = await projection_of(f"SELECT o.id, ({boxes}) AS n FROM shop.orders o", shop.dsn)
+    assert not any(use.route.filters for use in projection.uses)
+
+
+async def test_a_join_with_a_column_of_a_nondeterministic_collation_leads_nowhere(shop: Database) -> None:
+    """From the column in it, the value would be compared in the other one's collation."""
+    create_caseless_table(shop)
+    text = "SELECT o.id, l.kind FROM shop.orders o JOIN shop.loose l ON l.kind = o.status"
+    with pytest.raises(ConfigurationError, match=r"no way leads from a changed row of shop\.loose"):
+        await projection_of(text, shop.dsn)
 
 
 # changes of rows

@@ -89,6 +89,9 @@ class Clauses:
         if self.scope.opaque_grouping:
             # Such a scope puts NULL where a column isn't grouped by.
             self.scope.outputs = [Output(o.name, o.expression, unknown=o.unknown) for o in self.scope.outputs]
+            if any(inner.late for inner in self.scope.children):
+                what = "a subquery in an output or HAVING beside grouping sets is not supported"
+                self.resolver.note(what, group, "put it around a subquery with the grouping sets")
 
     def _sorted(self, query: exp.Select, env: Env) -> None:
         order, distinct = query.args.get("order"), query.args.get("distinct")

@@ -279,6 +279,8 @@ class Scope:
             return self.opaque_grouping
         if any(output.node is not None and output.node[0].scope is self for output in self.outputs):
             return False
-        written = [output.expression for output in self.outputs if output.expression is not None]
+        # An aggregate may stand in ORDER BY or DISTINCT ON alone.
+        others = [self.select.args.get(part) for part in ("order", "distinct")]
+        written = [each for each in (*(output.expression for output in self.outputs), *others) if each is not None]
         calls = (found for expression in written for found in expression.find_all(exp.Func))
         return self.select.args.get("having") is not None or any(not isinstance(c, exp.Connector) for c in calls)

@@ -34,7 +34,7 @@ class ColumnFilter:
         if self.kind != "among":
             return f"{column} IS {self.kind.upper()}"
         if self.column.type == "bool":
-            return " AND ".join(column if text == "t" else f"NOT {column}" for text in self.texts)
+            return column if self.texts == ("t",) else f"NOT {column}"
         values = ", ".join(self._literal(text) for text in self.texts)
         return f"{column} = {values}" if len(self.texts) == 1 else f"{column} IN ({values})"
 

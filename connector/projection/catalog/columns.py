@@ -106,7 +106,10 @@ def unites(columns: Sequence[Column]) -> bool:
 
 
 def comparable(one: Column, other: Column) -> bool:
-    """True when `=` between the two is an equivalence that a parameter of either type keeps."""
+    """True when `=` between the two is an equivalence that a parameter of either type keeps. One in a nondeterministic
+    collation equals more texts than it does as a parameter for a column in another collation."""
+    if one.deterministic != other.deterministic:
+        return False
     if one.type_name == other.type_name:
         return True
     if {one.type_schema, other.type_schema} != {"pg_catalog"}:
@@ -132,6 +135,13 @@ def extremes(column: Column) -> tuple[str, str] | None:
     if column.type in INTEGERS:
         return f"'{-(2**63)}'::int8", f"'{2**63 - 1}'::int8"
     return (f"'-infinity'::{column.type_name}", f"'infinity'::{column.type_name}") if column.type in _TIMES else None
+
+
+def exactly_comparable(one: Column, other: Column) -> bool:
+    """True when pg_catalog has an `=` for just these two types, so that one of another schema isn't taken for it."""
+    if {one.type_schema, other.type_schema} != {"pg_catalog"}:
+        return one.type_name == other.type_name and not one.is_enum
+    return {one.type, other.type} <= INTEGERS or (one.type == other.type != "varchar")
 
 
 def same_text(one: Column, other: Column) -> bool:

@@ -71,7 +71,7 @@ SELECT e.kind, e.name, p.oid::bigint, p.proname, n.nspname, p.prokind::text, p.p
         a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS step
         WHERE a.aggfnoid = p.oid AND step <> 0),
   EXISTS (SELECT FROM pg_type t WHERE t.oid = p.proargtypes[0] AND (t.typnamespace = 'pg_catalog'::regnamespace
-    OR EXISTS (SELECT FROM pg_cast c WHERE c.casttarget = t.oid AND c.castcontext = 'i')))
+    OR t.typtype IN ('d', 'e') OR EXISTS (SELECT FROM pg_cast c WHERE c.casttarget = t.oid AND c.castcontext = 'i')))
 FROM entry e JOIN pg_proc p ON p.oid = e.oid JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
 WHERE n.nspname <> 'pg_catalog' OR p.provolatile = 'v' OR p.proname = ANY($9::text[])
@@ -220,12 +220,13 @@ class _Graph:
         return Functions(tuple(suspects), volatile, called, known, self._overloaded())
 
     def _overloaded(self) -> frozenset[str]:
-        """A function of an extension's type (citext) is none that a value of a built-in type is passed to."""
+        """A function of an extension's type (citext), or its `=`, is none that a value of a built-in type is passed
+        to."""
         return frozenset(
             f"::{name}" if kind == "cast" else name
             for (kind, name), oids in self._meant.items()
             for found in map(self._found.__getitem__, oids)
-            if found.schema != "pg_catalog" and (found.takes_ours or kind != "function")
+            if found.schema != "pg_catalog" and (found.takes_ours or (kind != "function" and name not in ("=", "<>")))
         )
 
     def _suspects(self, key: _Key) -> Iterator[Suspect]:

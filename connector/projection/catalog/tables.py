@@ -127,12 +127,20 @@ async def read_tables(
     indexes = await (await connection.execute(_INDEXES, [oids])).fetchall()
     children = await _children(connection, oids)
     return {
-        names[row[0] - 1]: replace(
-            _table(row, columns[row[1]], [index for index in indexes if index[0] == row[1]]),
-            children=children.get(row[1], ()),
+        names[row[0] - 1]: _with_children(
+            _table(row, columns[row[1]], [index for index in indexes if index[0] == row[1]]), children.get(row[1], ())
         )
         for row in rows
     }
+
+
+def _with_children(table: Table, children: tuple[Table, ...]) -> Table:
+    """Before PostgreSQL 18 a column may be NOT NULL in a table, and not in those that inherit from it."""
+    columns = {
+        name: replace(column, not_null=column.not_null and all(child.columns[name].not_null for child in children))
+        for name, column in table.columns.items()
+    }
+    return replace(table, columns=columns, children=children)
 
 
 _ELSEWHERE = """

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from connector.projection.analysis.coupling import coupling
-from connector.projection.analysis.nodes import below
+from connector.projection.analysis.nodes import below, column_of
 from connector.projection.analysis.scopes import (
     Alternative,
     Choice,
@@ -28,6 +28,7 @@ from connector.projection.analysis.scopes import (
     Fact,
     Filter,
     Implied,
+    Key,
     Node,
     Region,
     Scope,
@@ -210,10 +211,15 @@ class Equivalences:
 
     def _lets_out(self, scope: Scope, node: Node) -> bool:
         """`use` is elsewhere, or reaches those around the scope only through rows with its own value of the column."""
+        if not self.use.scope.within(scope):
+            return True
         source, key = node
-        # Rows that share an expression's columns share it, so those that differ in it are kept apart, too.
-        parts = key.keys if isinstance(key, Computed) else (key,)
-        return not self.use.scope.within(scope) or not any(coupling(scope, (source, part)) for part in parts)
+        # Rows that share an expression's columns share it, so those that differ in it are kept apart, too; unless
+        # values are equal that it makes different ones of.
+        parts: list[Node] = [(source, part) for part in (key.keys if isinstance(key, Computed) else (key,))]
+        if any(coupling(scope, part) for part in parts):
+            return False
+        return not any(_varies(part, key) and _merged(scope, part) for part in parts)
 
     def _root(self, node: Node) -> Node:
         while node in self._same:
@@ -224,6 +230,20 @@ class Equivalences:
         one, other = self._root(one), self._root(other)
         if one != other:
             self._same[one] = other
+
+
+def _varies(part: Node, key: Key) -> bool:
+    """True when an expression over the column, or an element of it, may differ between equal values: 1 and 1.00."""
+    column = column_of(part)
+    return column is None or column.type == "jsonb" or (isinstance(key, Computed) and not column.faithful())
+
+
+def _merged(scope: Scope, node: Node) -> bool:
+    """True when rows are put together, or depend on each other, that equal each other in the column."""
+    found = {*(scope.grouping or ()), *(scope.distinct_on or ())}.union(*(nodes for nodes, _ in scope.partitions))
+    if scope.distinct:
+        found.update(same for output in scope.outputs for same in output.nodes)
+    return node in found
 
 
 class RowEquivalences(Equivalences):

@@ -68,7 +68,8 @@ def _conditions(filters: Sequence[Iterable[ColumnFilter]], number: int) -> Itera
 
 def _started(step: Step) -> str:
     """The condition that a row of `t1` belongs to one of the changed rows, given as one array parameter a column."""
-    if step.walk is None and not step.bounds and not any(mine.parts or theirs.many for mine, theirs in step.pairs):
+    plain = not step.bounds and not any(mine.parts or theirs.many for mine, theirs in step.pairs)
+    if step.walk is None and plain and len(step.stored) == len(step.pairs):
         return among([theirs.written("t1") for _, theirs in step.pairs], [mine.asked_as for mine, _ in step.pairs])
     names = _names_given(step)
     values = {

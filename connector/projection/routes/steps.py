@@ -94,9 +94,10 @@ def by_primary_key(use: Source, step: Step) -> bool:
 def pairs(use: Source, to: Source, equivalences: Equivalences) -> tuple[tuple[Column, Column], ...]:
     """Columns of a use, each with one of `to` that equals it."""
     found = []
+    ours = [(at, mine) for at, mine in _terms(use, equivalences) if mine.streamed]
     for theirs_at, theirs in _terms(to, equivalences):
-        for mine_at, mine in _terms(use, equivalences):
-            if mine.streamed and _equatable(mine, theirs) and equivalences.equal(mine_at, theirs_at):
+        for mine_at, mine in ours:
+            if equivalences.equal(mine_at, theirs_at) and _equatable(mine, theirs):
                 found.append((mine, theirs))
                 break
     return tuple(found)

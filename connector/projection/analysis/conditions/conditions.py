@@ -26,7 +26,7 @@ from connector.projection.analysis.scopes import (
     Scope,
 )
 from connector.projection.analysis.values.values import element_of, possible, value_of
-from connector.projection.catalog.columns import comparable, ordered
+from connector.projection.catalog.columns import comparable, exactly_comparable, ordered
 from connector.projection.sql.syntax import bare, disjuncts, items, offset_of, terms
 
 _MOST_ALTERNATIVES = 12
@@ -218,5 +218,7 @@ def condition(left: Node, right: Node, guard: tuple[Region, ...]) -> list[Fact]:
     """One condition, unless `=` between the two types is no equivalence that a lookup could keep."""
     ours, theirs = column_of(left), column_of(right)
     if ours is None or theirs is None or not comparable(ours, theirs):
+        return []
+    if "=" in left[0].scope.overloaded and not exactly_comparable(ours, theirs):
         return []
     return [Condition(left, right, guard)]

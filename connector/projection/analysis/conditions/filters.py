@@ -37,7 +37,9 @@ def filters_of(scope: Scope, term: exp.Expr, guard: tuple[Region, ...]) -> list[
 
 def _nullness(scope: Scope, term: exp.Is, guard: tuple[Region, ...], *, negated: bool) -> list[Filter]:
     node = value_of(scope, term.this)
-    if node is None:
+    column = column_of(node) if node is not None else None
+    # A row that is a value may be neither NULL nor NOT NULL.
+    if node is None or column is None or not (column.is_enum or column.type_schema == "pg_catalog"):
         return []
     if bool(term.args.get("negate")) != negated:
         return [Filter(node, "not null", (), guard)]
@@ -70,7 +72,7 @@ def _among(
     """`array`: the type that all of the values are cast to, as one array."""
     node = _plain(scope, written)
     column = column_of(node) if node is not None else None
-    if node is None or column is None or not values:
+    if node is None or column is None or not values or ("=" in scope.overloaded and column.type != "bool"):
         return []
     # `=` is never true for NULL.
     texts = [_constant(column, value) for value in values if not isinstance(bare(value), exp.Null)]
@@ -80,6 +82,8 @@ def _among(
     known = [text for text in texts if text is not None]
     if not known or len(known) < len(texts):
         return []
+    if column.type == "bool" and len(set(known)) > 1:
+        return [Filter(node, "not null", (), guard)]
     return [Filter(node, "among", tuple(dict.fromkeys(known)), guard)]
 
 

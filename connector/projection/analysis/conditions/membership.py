@@ -13,7 +13,7 @@ from sqlglot import exp
 from connector.projection.analysis.nodes import column_of, surely_there
 from connector.projection.analysis.scopes import Condition, Node, Scope, Source
 from connector.projection.analysis.values.values import value_of
-from connector.projection.catalog.columns import comparable
+from connector.projection.catalog.columns import comparable, exactly_comparable
 from connector.projection.sql.syntax import QUERIES, bare, items, offset_of
 
 
@@ -45,6 +45,8 @@ def state_memberships(scope: Scope, nested: dict[int, Scope]) -> None:
         for ours, theirs in member(scope, items(found[0]), inner, offset_of(found[1])):
             one, other = column_of(ours), column_of(theirs)
             if one is None or other is None or not comparable(one, other):
+                continue
+            if {"=", "<>"} & scope.overloaded and not exactly_comparable(one, other):
                 continue
             if not may_be_null or (surely_there(ours) and surely_there(theirs)):
                 inner.conditions.append(Condition(ours, theirs, ()))
