@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.model.changes import UNKNOWN, Changes, Image, Operation, TableName
+from connector.model.changes import UNKNOWN, Changes, Image, Operation, TableName, Value
 from connector.model.orders import Affected, OrderKey
 from connector.projection import Projection, load
 from connector.projection.routes.routes import LONGEST_LOOKUP
@@ -84,6 +84,19 @@ async def test_a_value_that_is_too_long_to_be_looked_up_asks_for_a_sweep(shop_te
     for long in ("x" * (LONGEST_LOOKUP + 1), "x" * 1_000_000, "\U0001f4a9" * (LONGEST_LOOKUP // 4 + 1)):
         affected = routes.affected(changed(PRODUCT, (long,)))
         assert (affected.lookups, affected.sweep) == (frozenset(), why)
+
+
+async def test_a_new_value_beside_a_long_one_that_was_left_alone_asks_for_a_sweep(shop_template: Database) -> None:
+    """The stream doesn't carry the long one again, and the reverse index knows only the orders of the old pair."""
+    routes = (await projection_of("instead_of_an_expression_of_two_tables", shop_template.dsn)).routes
+    member = TableName("shop", "member")
+
+    def moved(**values: Value) -> Changes:
+        return changed(member, tuple({"id": "1", **values}[column] for column in routes.interest[member]))
+
+    assert routes.affected(moved(email="a", ref="b")).sweep is None
+    assert routes.affected(moved(email="a", ref=UNKNOWN)).sweep == "update on shop.member does not carry ref"
+    assert routes.affected(moved(email=UNKNOWN, ref=UNKNOWN)).sweep is None
 
 
 async def test_a_moved_row_whose_new_value_is_too_long_to_be_looked_up_asks_for_a_sweep(

@@ -43,8 +43,8 @@ class RowTest:
 class RouteReader:
     """Reads one route's columns from an image, by position. `name` is None when the columns are the key itself.
     `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not.
-    `nullable`: see `Lookup`. `before` reads the row's identity, by which the reverse index knows the orders that an
-    updated or deleted row belonged to."""
+    `nullable`: see `Lookup`. `carried`: which of them are in the replica identity. `before` reads the row's identity,
+    by which the reverse index knows the orders that an updated or deleted row belonged to."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -53,6 +53,7 @@ class RouteReader:
     nullable: tuple[bool, ...] = ()
     before: RouteReader | None = None
     tests: tuple[RowTest, ...] = ()
+    carried: tuple[bool, ...] = ()
 
     def counts(self, image: Image, operation: Operation) -> bool:
         """False when no row with this image belongs to an order by this route. Of an updated row the new image may be
@@ -66,19 +67,24 @@ class RouteReader:
     def read(self, image: Image) -> tuple[str, ...] | Missing | None:
         """The texts; None when one is NULL by which nothing is joined."""
         texts: list[str] = []
-        unknown = None
+        unknown, unchanged = None, True
         nullable = self.nullable or (False,) * len(self.columns)
-        for name, position, padded, null in zip(self.columns, self.positions, self.padded, nullable, strict=True):
+        carried = self.carried or (True,) * len(self.columns)
+        for name, position, padded, null, told in zip(
+            self.columns, self.positions, self.padded, nullable, carried, strict=True
+        ):
             value = image[position]
             if value is UNKNOWN:
                 unknown = name
             elif value is None and not null:
                 return None
             else:
+                # Beside a long value that was left alone, this one may be another than before.
+                unchanged = unchanged and told
                 text = value.rstrip(" ") if padded and value is not None else value
                 texts.append(marked(text) if null else text or "")
         if unknown is not None:
-            return Missing(unknown, unchanged=True)
+            return Missing(unknown, unchanged)
         if self.name is not None and _too_long(texts):
             return Missing(f"{', '.join(self.columns)} in {LONGEST_LOOKUP:,} bytes or less", unchanged=False)
         return tuple(texts)
@@ -168,7 +174,8 @@ class Routes:
             for each in route.filters
             if each.testable
         )
-        return RouteReader(name, *self._read_by(route.table.name, route.columns), nullable, before, tests)
+        carried = tuple(column.name in route.table.identity for column in route.columns)
+        return RouteReader(name, *self._read_by(route.table.name, route.columns), nullable, before, tests, carried)
 
     def _read_by(
         self, table: TableName, columns: Sequence[Column]
