@@ -71,7 +71,8 @@ SELECT e.kind, e.name, p.oid::bigint, p.proname, n.nspname, p.prokind::text, p.p
         a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS step
         WHERE a.aggfnoid = p.oid AND step <> 0),
   EXISTS (SELECT FROM pg_type t WHERE t.oid = p.proargtypes[0] AND (t.typnamespace = 'pg_catalog'::regnamespace
-    OR t.typtype IN ('d', 'e') OR EXISTS (SELECT FROM pg_cast c WHERE c.casttarget = t.oid AND c.castcontext = 'i')))
+    OR (e.kind = 'operator' AND t.typtype IN ('d', 'e'))
+    OR EXISTS (SELECT FROM pg_cast c WHERE c.casttarget = t.oid AND c.castcontext = 'i')))
 FROM entry e JOIN pg_proc p ON p.oid = e.oid JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
 WHERE n.nspname <> 'pg_catalog' OR p.provolatile = 'v' OR p.proname = ANY($9::text[])
