@@ -214,12 +214,13 @@ class Equivalences:
         if not self.use.scope.within(scope):
             return True
         source, key = node
-        # Rows that share an expression's columns share it, so those that differ in it are kept apart, too; unless
-        # values are equal that it makes different ones of.
+        # Rows that share an expression's columns share it, so those that differ in it are kept apart, too.
         parts: list[Node] = [(source, part) for part in (key.keys if isinstance(key, Computed) else (key,))]
-        if any(coupling(scope, part) for part in parts):
-            return False
-        return not any(_varies(part, key) and _merged(scope, part) for part in parts)
+        return not any(coupling(scope, part) or self._merges(scope, part, key) for part in parts)
+
+    def _merges(self, scope: Scope, part: Node, key: Key) -> bool:
+        """Whether rows are put together of which the expression makes different values."""
+        return _varies(part, key) and _merged(scope, part)
 
     def _root(self, node: Node) -> Node:
         while node in self._same:

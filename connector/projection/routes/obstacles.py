@@ -13,7 +13,7 @@ from sqlglot import exp
 from connector.model.errors import Problem
 from connector.projection.analysis.conditions.unfollowed import unfollowed, written
 from connector.projection.analysis.coupling import Coupling, coupling, shown
-from connector.projection.analysis.scopes import Node, Scope, Source
+from connector.projection.analysis.scopes import Key, Node, Scope, Source
 from connector.projection.routes.chains import table_of
 from connector.projection.routes.cross_joins import mentioned, terms_of
 from connector.projection.routes.equivalence import Equivalences
@@ -39,6 +39,13 @@ class _Uncoupled(Equivalences):
 
     def _lets_out(self, scope: Scope, node: Node) -> bool:
         return True
+
+
+class _Alike(Equivalences):
+    """As if equal values were alike in everything."""
+
+    def _merges(self, scope: Scope, part: Node, key: Key) -> bool:
+        return False
 
 
 def no_route_problems(
@@ -74,6 +81,7 @@ class _Obstacles:
         self._unrouted = unrouted
         self._key = key
         self._uncoupled = Ways(uses, key, _Uncoupled)
+        self._alike = Ways(uses, key, _Alike)
         self._held = {use: Equivalences(use, key.use) for use in unrouted}
         self._own = {use: self._of_one(use) for use in unrouted}
 
@@ -99,6 +107,8 @@ class _Obstacles:
         second = next((scope for scope in _around(use) if scope.self_join), None)
         if second is not None:
             return _window(second)
+        if self._alike.of(use):
+            return _unlike(use)
         if self._uncoupled.of(use) or any(scope.opaque_grouping for scope in _around(use)):
             return _competing(use)
         return next(self._conditions(use), None) or next(_rounds(use), None)
@@ -176,6 +186,16 @@ def _around_subqueries(scope: Scope, outer: Scope) -> Iterator[tuple[Scope, exp.
             while isinstance(negated, exp.Paren):
                 negated = negated.parent
             yield scope, negated if isinstance(negated, exp.Not) else around
+
+
+def _unlike(use: Source) -> _Obstacle:
+    why = (
+        "it is joined by what an expression makes of a column after rows with equal values of that were put together,"
+        " and equal numbers may have several texts (1 and 1.00)"
+    )
+    rewrite = "give the expression a name in a subquery below, and group, choose or partition by that"
+    together = (it for it in _around(use) if it.distinct or it.partitions or it.grouping or it.distinct_on)
+    return _Obstacle(why, rewrite, id(next(together, use.scope).select))
 
 
 def _competing(use: Source) -> _Obstacle | None:
