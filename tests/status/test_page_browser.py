@@ -172,7 +172,7 @@ def test_a_mapping_that_fits_no_longer_is_told_as_stalled_and_a_slow_redo_as_cat
     change(shop, "UPDATE shop.item SET qty = 3 WHERE order_id = 1")
     visit.go()
     visit.headline("Stalled")
-    expect(visit.page.locator("#attention")).to_contain_text("redo-connector check names the place in the mapping")
+    expect(visit.page.locator("#attention")).to_contain_text("n has no column body")
     visit.accessible()
     visit.shot("stalled")
     change(shop, "ALTER TABLE shop.note RENAME COLUMN words TO body")
