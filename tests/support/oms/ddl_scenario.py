@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from connector.daemon import app, build
+from connector.daemon import build, process
 from connector.daemon.generation import Generation
 from connector.demo.verdict import Verdict
 from connector.projection import load
@@ -160,7 +160,7 @@ async def ddl_scenario(
         generations.append(await original(*arguments, **named))
         return generations[-1]
 
-    monkeypatch.setattr(app, "build", recording)
+    monkeypatch.setattr(process, "build", recording)
     with capture_logs() as logs, Clients(database.dsn) as clients:
         async with SandboxServer() as sandbox:
             rig = Rig(database, sandbox, folder, MAPPING, overrides)

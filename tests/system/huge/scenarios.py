@@ -32,7 +32,7 @@ def new_orders(stage: Stage, rows: int) -> Figures:
         return False
 
     seconds = stage.until("every key is in the ledger", taken_in)
-    assert stage.waiting() == rows + 20
+    assert stage.waiting() == rows + 20, stage.waiting()
     assert any(early), "it came in parts"
     size = os.path.getsize(stage.store)
     stage.redo.switch(outage=False)

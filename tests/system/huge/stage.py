@@ -35,7 +35,7 @@ ALTER TABLE shop.orders ALTER words SET STORAGE EXTERNAL, ALTER scan SET STORAGE
 """
 MAPPING = mapping(
     "o.id, o.words AS sales_channel, ARRAY['state ' || o.state] AS tags",
-    "shop.orders o WHERE NOT o.draft",
+    "shop.orders o WHERE o.draft IS NOT TRUE",  # the stream alone doesn't tell that a draft is none
     items="(SELECT jsonb_agg(jsonb_build_object('id', i.order_id || '-' || i.line, 'product_id', 'p', 'sku', 's',"
     " 'title', 't', 'quantity', i.qty, 'price_set', 1) ORDER BY i.line) FROM shop.item i WHERE i.order_id = o.id)",
 )
