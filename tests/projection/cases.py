@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import psycopg
 import pytest
@@ -89,6 +90,14 @@ def uses_of(projection: Projection) -> list[str]:
 def _hop(hop: Hop) -> str:
     conditions = " AND ".join(each.on(each.column.name) for each in hop.filters)
     return f"{hop.table.name} ({conditions})" if conditions else str(hop.table.name)
+
+
+def one_in(parts: int, cases: Iterable[Case]) -> list[Any]:
+    """The cases as parameters, of which one in so many is tried at once and the others by `make test-long`."""
+    return [
+        pytest.param(case, id=case.name, marks=[pytest.mark.long] if crc32(case.name.encode()) % parts else [])
+        for case in cases
+    ]
 
 
 def create_schema(connection: psycopg.Connection[Any]) -> None:

@@ -5,9 +5,10 @@ On any other one the stream's transaction ids and LSNs mean nothing, so that no 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import psycopg
+from psycopg import AsyncConnection
 
 from connector.model.errors import Problem
 from connector.postgres.connections import reading
@@ -22,8 +23,11 @@ async def replica_problems(dsn: str, read_dsn: str) -> list[Problem]:
     """Raises SourceUnavailable. Of what they are, nothing is said where one keeps its identity to itself."""
     if read_dsn == dsn:
         return []
-    limits = await _limits(read_dsn)
-    ours, theirs = await _identity(dsn), await _identity(read_dsn)
+    # On one connection: the server may count one that was closed just now.
+    async with reading(read_dsn) as conn:
+        limits, theirs = await limit_problems(conn, READING, "source.read_dsn"), await _identity(conn)
+    async with reading(dsn) as conn:
+        ours = await _identity(conn)
     if ours == theirs or ours is None or theirs is None:
         return limits
     hint = "name a replica of it, and the same database; or leave source.read_dsn out"
@@ -35,15 +39,9 @@ def connections_needed(dsn: str, read_dsn: str) -> int:
     return CONNECTIONS_NEEDED if read_dsn == dsn else LOOKING
 
 
-async def _limits(read_dsn: str) -> list[Problem]:
-    async with reading(read_dsn) as conn:
-        return await limit_problems(conn, READING, "source.read_dsn")
-
-
-async def _identity(dsn: str) -> tuple[str, str] | None:
-    async with reading(dsn) as conn:
-        try:
-            row = await (await conn.execute(_SYSTEM)).fetchone()
-        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
-            return None  # a managed service may have closed it
+async def _identity(conn: AsyncConnection[Any]) -> tuple[str, str] | None:
+    try:
+        row = await (await conn.execute(_SYSTEM)).fetchone()
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
+        return None  # a managed service may have closed it
     return None if row is None else (row[0], row[1])
