@@ -16,6 +16,7 @@ from connector.checkpoints.postgres.candidate import PostgresCandidate
 from connector.checkpoints.sqlite.candidate import FileCandidate
 from connector.checkpoints.sqlite.file_system import network_file_system
 from connector.model.errors import ConfigurationError
+from tests.support.fixtures.connector import eventually
 from tests.support.fixtures.postgres import Database
 
 SILENCE = 3600.0
@@ -43,7 +44,7 @@ async def test_one_leads_the_others_wait_and_are_seen_to(place: Address) -> None
     assert is_waited_for(place)
     assert second.noted("whose") == "first"
     await store.close()
-    assert second.take()
+    await eventually("the server has ended the first session", second.take)
     store = second.open_store(None)
     assert not is_waited_for(place)
     assert await store.noted("whose") == "first"
@@ -56,9 +57,9 @@ async def test_one_that_gives_up_lets_the_next_one_lead(place: Address) -> None:
     assert second is not None
     assert first.take()
     first.close()
-    assert second.take()
+    await eventually("the server has ended the first session", second.take)
     second.close()
-    assert not is_waited_for(place)
+    await eventually("the server has ended the second session", lambda: not is_waited_for(place))
 
 
 async def test_who_waits_keeps_no_transaction_and_no_snapshot(
