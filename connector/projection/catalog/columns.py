@@ -17,8 +17,6 @@ NUMBERS = INTEGERS | {"numeric"}
 STRINGS = frozenset({"text", "varchar", "bpchar"})
 _TIMES = frozenset({"date", "timestamp", "timestamptz"})
 _FAITHFUL = INTEGERS | STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
-
-_TEXT_TYPES = INTEGERS | {"uuid"}
 """Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
 
 
@@ -183,8 +181,3 @@ def nested(sql: str, texts: Sequence[str]) -> str:
         text.replace("{", "{{").replace("}", "}}") + (texts[int(field)] if field is not None else "")
         for text, field, _, _ in Formatter().parse(sql)
     )
-
-
-def has_plain_text(column: Column) -> bool:
-    """True when the column's `::text` depends on nothing but its value, and not on settings."""
-    return column.is_enum or (column.type in _TEXT_TYPES and column.type_schema == "pg_catalog")

@@ -107,9 +107,6 @@ class Chains:
         """The conditions on `other` where a row of the use takes part."""
         return self.filters[use].get(other, ())
 
-    def reaches(self, use: Source) -> bool:
-        return use in self.direct or use in self.steps
-
     def along(self, use: Source) -> list[Source]:
         """The uses on the way from one to the key, itself first."""
         return [use, *(step.to for step in self.of(use)[0])]

@@ -49,8 +49,6 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
         f"SELECT DISTINCT {_outputs(keys)} FROM {tables} WHERE {those}",
         tuple("pg_catalog.text" if null else mine.asked_as for mine, null in first.values),
         tuple(column.asked_as for column in columns),
-        table,
-        tuple(theirs.indexed_as for _, theirs in first.pairs),
         tuple(hop for step, those in zip(steps, filters, strict=True) for hop in _hops(step, those)),
         (*_walked(steps[:1]), *_reads(table, first.theirs, steps[1:], columns, filters)),
         tuple(null for _, null in first.values),

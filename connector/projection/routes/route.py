@@ -35,15 +35,13 @@ Reads: TypeAlias = tuple[tuple[Table, frozenset[str]], ...]
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """A reverse query. `sql` has one array parameter a column (`$1`, `$2`, ...) and gives `key_types` columns
-    `k1`, `k2`, ...; `first` and `first_columns` are what it is restricted by."""
+    `k1`, `k2`, ..."""
 
     sql: str
     value_types: tuple[str, ...]
     key_types: tuple[str, ...]
-    first: Table
-    first_columns: tuple[str, ...]
     hops: tuple[Hop, ...] = ()
-    """Each table that the query reads, `first` first."""
+    """Each table that the query reads, in this order: the changed rows lead to rows of the first."""
     reads: Reads = ()
     nullable: tuple[bool, ...] = ()
     """Of which columns of the changed row a NULL may equal something, too (by coalesce): their values are written by
