@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connector.model.changes import UNKNOWN, Changes, Image, Operation, TableName, Value
 from connector.model.orders import Affected, OrderKey
 from connector.projection import Projection, load
@@ -17,7 +19,10 @@ TENANT_ITEM = TableName("shop", "tenant_item")
 
 
 async def projection_of(name: str, dsn: str) -> Projection:
-    text = next(case.text for case in CASES if case.name == name)
+    return await projection_of_text(next(case.text for case in CASES if case.name == name), dsn)
+
+
+async def projection_of_text(text: str, dsn: str) -> Projection:
     return await load(text, path="mapping.sql", read_dsn=dsn, timezone="UTC", statement_timeout_ms=10_000)
 
 
@@ -97,6 +102,31 @@ async def test_a_new_value_beside_a_long_one_that_was_left_alone_asks_for_a_swee
     assert routes.affected(moved(email="a", ref="b")).sweep is None
     assert routes.affected(moved(email="a", ref=UNKNOWN)).sweep == "update on shop.member does not carry ref"
     assert routes.affected(moved(email=UNKNOWN, ref=UNKNOWN)).sweep is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [("m.name IN ('x', 'y')", True), ("m.name IS NULL", False), ("m.external_id IS NULL", True), ("m.id > 0", None)],
+)
+async def test_a_row_that_may_come_to_meet_a_condition_beside_a_long_value_that_was_left_alone_asks_for_a_sweep(
+    condition: str, told: bool | None, shop_template: Database
+) -> None:
+    """The reverse index has the rows that met it. `told`: the stream says whether this one does now."""
+    text = f"SELECT w.id, m.name FROM shop.web_order w LEFT JOIN shop.member m ON m.email = w.email AND {condition}"
+    routes = (await projection_of_text(text, shop_template.dsn)).routes
+    member = TableName("shop", "member")
+
+    def swept(operation: Operation, **values: Value) -> bool:
+        image = tuple({"id": "1", "email": UNKNOWN, **values}[column] for column in routes.interest[member])
+        affected = routes.affected(changed(member, image, operation=operation))
+        assert any(lookup.route.startswith("@") for lookup in affected.lookups)
+        return affected.sweep is not None
+
+    old = {"name": UNKNOWN, "external_id": UNKNOWN}
+    assert not swept(Operation.DELETE, **old)
+    assert swept(Operation.UPDATE, **old) is (told is False)
+    assert swept(Operation.UPDATE, name="x", external_id=None) is (told is not None)
+    assert swept(Operation.UPDATE, name="z", external_id="1") is (told is False)
 
 
 async def test_a_moved_row_whose_new_value_is_too_long_to_be_looked_up_asks_for_a_sweep(

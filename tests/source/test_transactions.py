@@ -105,7 +105,16 @@ def test_a_table_of_interest_is_followed_under_another_name_that_it_had_before_t
 def test_an_unchanged_toast_value_is_taken_from_the_old_row_when_there_is_one() -> None:
     assert images([Update(1, "O", ("1", "x", "big"), ("1", "y", UNKNOWN))], "f") == (("big", "1"),)
     assert images([Update(1, None, None, ("1", "y", UNKNOWN))]) == ((UNKNOWN, "1"),)
-    assert images([Update(1, "K", ("1", None, None), ("2", "y", UNKNOWN))]) == ((UNKNOWN, "1"), (UNKNOWN, "2"))
+    assert images([Update(1, "K", ("1", None, None), ("1", "y", UNKNOWN))]) == ((UNKNOWN, "1"),)
+
+
+def test_a_row_with_another_identity_beside_an_unchanged_toast_value_is_as_if_deleted_and_inserted() -> None:
+    """The reverse index knows the row by its identity of before."""
+    [transaction] = run([BEGIN, relation(), Update(1, "K", ("1", None, None), ("2", "y", UNKNOWN)), COMMIT])
+    assert transaction.changes == (
+        Changes(ORDERS, Operation.DELETE, 1, ((UNKNOWN, "1"),)),
+        Changes(ORDERS, Operation.INSERT, 1, ((UNKNOWN, "2"),)),
+    )
 
 
 def test_a_wanted_column_that_the_relation_lost_is_unknown_from_then_on() -> None:

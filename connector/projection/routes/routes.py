@@ -44,7 +44,8 @@ class RouteReader:
     """Reads one route's columns from an image, by position. `name` is None when the columns are the key itself.
     `padded`: which of them are char(n), whose text in the stream is padded with blanks while `::text` is not.
     `nullable`: see `Lookup`. `carried`: which of them are in the replica identity. `before` reads the row's identity,
-    by which the reverse index knows the orders that an updated or deleted row belonged to."""
+    by which the reverse index knows the orders that an updated or deleted row belonged to. `untested`: some condition
+    can't be tested, on a column that isn't in the replica identity."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -54,6 +55,7 @@ class RouteReader:
     before: RouteReader | None = None
     tests: tuple[RowTest, ...] = ()
     carried: tuple[bool, ...] = ()
+    untested: bool = False
 
     def counts(self, image: Image, operation: Operation) -> bool:
         """False when no row with this image belongs to an order by this route. Of an updated row the new image may be
@@ -63,6 +65,14 @@ class RouteReader:
         return not self.tests or all(
             test.filter.passes(image[test.position]) for test in self.tests if alone or test.carried
         )
+
+    def known(self, image: Image, operation: Operation, missing: Missing) -> bool:
+        """Whether the reverse index has the orders of a row of which something is missing. It has none of a row that
+        failed a condition before."""
+        if self.before is None or operation is Operation.INSERT or not missing.unchanged:
+            return False
+        changeable = (image[test.position] is not UNKNOWN for test in self.tests if not test.carried)
+        return operation is Operation.DELETE or not (self.untested or any(changeable))
 
     def read(self, image: Image) -> tuple[str, ...] | Missing | None:
         """The texts; None when one is NULL by which nothing is joined."""
@@ -141,7 +151,7 @@ class Routes:
             before = reader.before if changes.operation is not Operation.INSERT else None
             for image in changes.images:
                 found = reader.read(image) if reader.counts(image, changes.operation) else None
-                if isinstance(found, Missing) and not (found.unchanged and before is not None):
+                if isinstance(found, Missing) and not reader.known(image, changes.operation, found):
                     sweep = f"{changes.operation} on {changes.table} does not carry {found.what}"
                 elif isinstance(found, tuple) and reader.name is None:
                     keys.add(encoded(found))
@@ -175,7 +185,9 @@ class Routes:
             if each.testable
         )
         carried = tuple(column.name in route.table.identity for column in route.columns)
-        return RouteReader(name, *self._read_by(route.table.name, route.columns), nullable, before, tests, carried)
+        untested = any(not each.testable and each.column.name not in route.table.identity for each in route.filters)
+        read_by = self._read_by(route.table.name, route.columns)
+        return RouteReader(name, *read_by, nullable, before, tests, carried, untested)
 
     def _read_by(
         self, table: TableName, columns: Sequence[Column]

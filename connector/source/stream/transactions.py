@@ -168,11 +168,6 @@ class Transactions:
         if plan is None:
             return None
         old_kind, old, new = read_change(frame, plan.slots, plan.width, self._text)
-        tally = self._tallies.get((oid, kind))
-        if tally is None:
-            tally = self._tallies[oid, kind] = _Tally(plan.table, _OPERATIONS[kind])
-        tally.rows += 1
-        before = len(tally.images)
         if old is not None:
             if old_kind != plan.old_kind:
                 raise ProtocolError(kind, 5, "its old row isn't marked as its relation's replica identity demands")
@@ -180,11 +175,24 @@ class Transactions:
                 _forget_nulls(old)
             if new is not None:
                 _fill(new, old)
-            tally.images[tuple(old)] = None
-        if new is not None:
-            tally.images[tuple(new)] = None
-        self._held += len(tally.images) - before
+        if old is not None and new is not None and UNKNOWN in new and _moved(old, new):
+            # Nobody knows the row by its new identity, and what is missing doesn't come: as if it were another row.
+            self._count(oid, DELETE, plan, old)
+            self._count(oid, INSERT, plan, new)
+        else:
+            self._count(oid, kind, plan, old, new)
         return self._part(begin, None) if self._held >= self._max_images else None
+
+    def _count(self, oid: int, kind: int, plan: _Plan, *rows: list[Value] | None) -> None:
+        tally = self._tallies.get((oid, kind))
+        if tally is None:
+            tally = self._tallies[oid, kind] = _Tally(plan.table, _OPERATIONS[kind])
+        tally.rows += 1
+        before = len(tally.images)
+        for row in rows:
+            if row is not None:
+                tally.images[tuple(row)] = None
+        self._held += len(tally.images) - before
 
     def _truncate(self, truncate: Truncate) -> None:
         for oid in truncate.relations:
@@ -225,6 +233,11 @@ def _forget_nulls(key: list[Value]) -> None:
     for slot, value in enumerate(key):
         if value is None:
             key[slot] = UNKNOWN
+
+
+def _moved(old: list[Value], new: list[Value]) -> bool:
+    """Whether the identity is another one, as far as it is wanted."""
+    return any(before is not UNKNOWN and before != after for before, after in zip(old, new, strict=True))
 
 
 def _fill(new: list[Value], old: list[Value]) -> None:
