@@ -108,13 +108,14 @@ async def test_a_changed_row_has_its_wanted_columns_as_text(shop: Followed) -> N
     assert await images(shop, "INSERT INTO orders VALUES (1, NULL, 'é')") == (("1", "é", None),)
 
 
-async def test_a_changed_primary_key_shows_both_keys(shop: Followed) -> None:
+async def test_a_row_with_another_primary_key_is_as_if_deleted_and_inserted(shop: Followed) -> None:
     shop.execute("INSERT INTO orders VALUES (1, 'n', 'c')")
     async with aclosing(shop.source().batches(INTEREST)) as batches:
         shop.execute("UPDATE orders SET id = 2")
         transactions = await take(batches, 2)
     assert transactions[-1].changes == (
-        Changes(ORDERS, Operation.UPDATE, 1, (("1", UNKNOWN, UNKNOWN), ("2", "c", "n"))),
+        Changes(ORDERS, Operation.DELETE, 1, (("1", UNKNOWN, UNKNOWN),)),
+        Changes(ORDERS, Operation.INSERT, 1, (("2", "c", "n"),)),
     )
 
 

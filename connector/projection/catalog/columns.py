@@ -18,6 +18,8 @@ STRINGS = frozenset({"text", "varchar", "bpchar"})
 _TIMES = frozenset({"date", "timestamp", "timestamptz"})
 _FAITHFUL = INTEGERS | STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
 """Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
+_TOLD = _FAITHFUL | {"numeric", "float4", "float8", "interval", "time", "timetz"}
+"""Types of which a stored value has one text under the settings that all of our sessions have, the stream's too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,10 @@ class Column:
             return self.modifier >= 0
         known = self.type in _FAITHFUL and self.type_schema == "pg_catalog"
         return (known or self.is_enum) and self.deterministic
+
+    def told_by_text(self) -> bool:
+        """True when a stored value has the same text in the stream and in queries, if not all values that equal it."""
+        return (self.type in _TOLD and self.type_schema == "pg_catalog") or self.is_enum
 
 
 def widened(column: Column, target: str) -> bool:

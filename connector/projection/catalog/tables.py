@@ -47,7 +47,7 @@ class Table:
     def tells_rows(self) -> bool:
         """True when the texts of a deleted row's identity say which row it was."""
         identity = [column for column in self.columns.values() if column.name in self.identity]
-        return bool(identity) and all(column.faithful() and column.streamed for column in identity)
+        return bool(identity) and all(column.told_by_text() and column.streamed for column in identity)
 
     def serves(self, columns: Sequence[str]) -> bool:
         """True when an index begins with one of the columns."""

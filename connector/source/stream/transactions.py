@@ -175,8 +175,8 @@ class Transactions:
                 _forget_nulls(old)
             if new is not None:
                 _fill(new, old)
-        if old is not None and new is not None and UNKNOWN in new and _moved(old, new):
-            # Nobody knows the row by its new identity, and what is missing doesn't come: as if it were another row.
+        if old is not None and new is not None and UNKNOWN in old and _moved(old, new):
+            # Nobody knows the row by its new identity: as if it were another row.
             self._count(oid, DELETE, plan, old)
             self._count(oid, INSERT, plan, new)
         else:
@@ -236,7 +236,7 @@ def _forget_nulls(key: list[Value]) -> None:
 
 
 def _moved(old: list[Value], new: list[Value]) -> bool:
-    """Whether the identity is another one, as far as it is wanted."""
+    """Whether the row's identity is another one than before, as far as it is wanted."""
     return any(before is not UNKNOWN and before != after for before, after in zip(old, new, strict=True))
 
 

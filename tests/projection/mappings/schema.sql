@@ -135,3 +135,4 @@ CREATE TABLE shop.period_rate (currency text, day_from date, day_to date, rate n
 CREATE TABLE shop.tier (id bigint PRIMARY KEY, currency text, least int, most bigint, starts timestamp, percent numeric);
 CREATE TABLE shop.tier_label (id bigint PRIMARY KEY, tier_id bigint, label text);
 CREATE TABLE shop.numbered_tier (no numeric PRIMARY KEY, currency text, least int, most int, percent numeric);
+CREATE TABLE shop.network_tier (network inet PRIMARY KEY, currency text, least int, most int, percent numeric);
