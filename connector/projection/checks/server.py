@@ -122,6 +122,9 @@ async def described(
         written = await _described(connection, path, mapping.statement, [])
     except (psycopg.errors.UndefinedObject, psycopg.errors.UndefinedFunction) as error:
         raise _not_on_path(mapping, path, error) from None
+    except psycopg.errors.FeatureNotSupported as error:
+        hint = "run it in psql: the server plans it for nobody (a FULL JOIN needs an = between its two sides)"
+        raise ConfigurationError([mapping.problem(error.diag.message_primary or "", 0, hint)]) from None
     try:
         made = await _described(connection, path, text, [array_literal(()) for _ in key.columns])
     except psycopg.Error as error:
