@@ -177,6 +177,44 @@ async def test_an_index_that_begins_with_another_column_does_not_serve(mart: Dat
     assert (found.why, found.hint) == ("no index", 'CREATE INDEX CONCURRENTLY ON "mart"."note" ("order_id");')
 
 
+async def test_an_index_that_holds_only_what_all_rows_must_have_does_not_serve(mart: Database, reads: Reads) -> None:
+    run(mart, "ALTER TABLE mart.item REPLICA IDENTITY FULL", "CREATE INDEX ON mart.item (kind)", "ANALYZE mart.item")
+    (found,) = await reads(ITEMS.format(" AND i.kind = 'line'"))
+    assert (found.columns, found.why) == (("order_id",), "no index")
+    assert found.rows > 45_000
+    run(mart, found.hint)
+    assert await reads(ITEMS.format(" AND i.kind = 'line'")) == []
+
+
+@pytest.mark.parametrize("rows", ["false", "id < 4"])
+async def test_a_partial_index_of_a_small_table_serves_beside_others_that_cost_the_same(
+    mart: Database, reads: Reads, rows: str
+) -> None:
+    run(
+        mart,
+        "ALTER TABLE mart.item REPLICA IDENTITY FULL",
+        f"DELETE FROM mart.item WHERE NOT ({rows})",
+        "CREATE INDEX a_first ON mart.item (gone) WHERE gone IS NULL",
+        "CREATE INDEX b_then ON mart.item (kind) WHERE gone IS NULL",
+        "VACUUM (FULL, ANALYZE) mart.item",
+    )
+    text = ITEMS.format(" AND i.gone IS NULL AND i.kind = 'line'")
+    (found,) = await reads(text)
+    assert found.columns == ("order_id",)
+    run(mart, "CREATE INDEX z_last ON mart.item (order_id) WHERE gone IS NULL")
+    assert await reads(text) == []
+
+
+ODD_TEXTS = """
+SELECT o.id, E'it\\'s' AS "the buyer's", $$it's $1$$ AS price -- the buyer's, $1 and more
+FROM mart.orders o /* it's /* a $1 */ all */ WHERE o.ref <> 'o''$1'
+"""
+
+
+async def test_quotes_and_dollars_in_comments_and_texts_are_no_parameters(reads: Reads) -> None:
+    assert await reads(ODD_TEXTS) == []
+
+
 LIVE = """WITH line AS (SELECT order_id, sku FROM mart.item),
 live AS (SELECT order_id, sku FROM mart.item)
 SELECT o.id, (SELECT count(*) FROM live a JOIN live b ON b.sku = a.sku WHERE a.order_id = o.id) AS alike,

@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import TokenType
 
 from connector.postgres.quoting import quoted
 from connector.projection.sql.syntax import bare, name_of
 
 _STRINGS = frozenset({"character varying", "varchar", "character", "bpchar", "char", "text", "name"})
 _RESULT_OF_SUBQUERY = re.compile(r"\((?:hashed |alternatives: )?(?:SubPlan|InitPlan) [^()]*\)(?:\.\w+)?")
-_PARAMETER = re.compile(r"'(?:[^']|'')*'|\$\d+")
 _CAST_NAME = re.compile(r'\(("(?:[^"]|"")+")\)::')
 _CAST = re.compile(r'(?:("(?:[^"]|"")+")|\(("(?:[^"]|"")+")\)|\))::(character varying|[\w."]+(?:\[\])?)')
 _TRIM = re.compile(r"TRIM\((BOTH|LEADING|TRAILING) (?:('(?:[^']|'')*'(?:::text)?) )?FROM (\"(?:[^\"]|\"\")+\")\)")
@@ -191,7 +192,12 @@ def split(text: str, word: str) -> list[str]:
 def without_parameters(query: str) -> str:
     """The query with a value that nothing is known of in the place of each parameter, so that it can be planned for
     any values."""
-    return _PARAMETER.sub(lambda found: "(SELECT NULL)" if found[0].startswith("$") else found[0], query)
+    parts, end = [], 0
+    for sign, number in pairwise(sqlglot.tokenize(query, read="postgres")):
+        if sign.token_type == TokenType.PARAMETER:
+            parts += [query[end : sign.start], "(SELECT NULL)"]
+            end = number.end + 1
+    return "".join([*parts, query[end:]])
 
 
 def _parsed(text: str) -> exp.Expr | None:

@@ -145,15 +145,11 @@ class _Looker:
 
     async def of_own(self, own: Sequence[_Own]) -> list[Read]:
         """What of our own queries no index serves."""
-        every = dict.fromkeys(step for each in own for step in each.steps)
-        aliases = {step: f"p{number}" for number, step in enumerate(every, 1)}
-        probes = " UNION ALL ".join(step.probe(alias) for step, alias in aliases.items())
-        probed = scans(await planner.plan_by_index(self.session, probes)) if probes else []
-        whole = await self._whole(probed)
+        lacking = await self._unserved(list(dict.fromkeys(step for each in own for step in each.steps)))
         reads: list[Read] = []
         for each in own:
             run = await self._whole([scan for plan in each.planned for scan in scans(plan)])
-            unserved = {step: found for step in each.steps if (found := _of_alias(whole, aliases[step]))}
+            unserved = {step: lacking[step] for step in each.steps if step in lacking}
             for found in unserved.values():
                 same = [scan for scan in run if self._root(scan) == self._root(found[0])]
                 read = self._read(same or found, each.words, each.line)
@@ -162,6 +158,30 @@ class _Looker:
             others = [scan for scan in run if scan.index is None and self._root(scan) in served]
             reads += self._unused(each, others)
         return reads
+
+    async def _unserved(self, every: Sequence[Step]) -> dict[Step, list[Scan]]:
+        """Steps that no index serves, and how each reads its table then."""
+        aliases = {step: f"p{number}" for number, step in enumerate(every, 1)}
+        probes = " UNION ALL ".join(step.probe(alias) for step, alias in aliases.items())
+        probed = scans(await planner.plan_by_index(self.session, probes)) if probes else []
+        whole = await self._whole(probed)
+        found = {step: _of_alias(whole, alias) for step, alias in aliases.items()}
+        return {step: read for step, read in found.items() if read and not await self._is_there(read)}
+
+    async def _is_there(self, read: Sequence[Scan]) -> bool:
+        """An index by which they need not read whole: the planner took another, which costs the same while the table
+        is small. An index that gives all wanted rows in the order of what leads to some is one for these, too."""
+        return all([scan.index is not None and await self._is_served(scan) for scan in read])
+
+    async def _is_served(self, scan: Scan) -> bool:
+        facts = self._facts[scan.table]
+        for term in scan.terms():
+            leading = {index.name for index in facts.leading([term.printed(facts.strings)])}
+            if leading and not term.elements:
+                plan = await planner.plan_by_index(self.session, scan.in_order_of(term), sorting=False)
+                if leading & {each.index for each in scans(plan)}:
+                    return True
+        return False
 
     def _unused(self, own: _Own, run: Sequence[Scan]) -> Iterable[Read]:
         for root in dict.fromkeys(map(self._root, run)):
@@ -189,7 +209,7 @@ class _Looker:
         for use in dict.fromkeys(map(self._use, lacking)):
             found = [scan for scan in lacking if self._use(scan) == use]
             same = [scan for scan in served if self._use(scan) == use]
-            if same:
+            if same and not await self._is_there(found):
                 read = self._read(same, _MAPPING, self._line(same[0]))
                 reads.append(replace(read, terms=found[0].terms(), constants=found[0].constants()))
         known = {(scan.table, scan.alias) for scan in lacking}
@@ -222,18 +242,26 @@ class _Looker:
         """Those that read a table whole, or an index of it."""
         unknown = sorted({scan.table for scan in found} - self._facts.keys())
         self._facts |= await planner.facts_of(self.session, unknown)
-        whole = [scan for scan in found if scan.table in self._facts and self._rows_of(scan) is not None]
+        known = [scan.of_partial(self._predicate(scan)) for scan in found if scan.table in self._facts]
+        whole = [scan for scan in known if self._rows_of(scan) is not None]
         uncounted = sorted({scan.table for scan in whole} - self._rows.keys())
         self._rows |= await planner.row_counts(self.session, uncounted)
         return whole
+
+    def _predicate(self, scan: Scan) -> str | None:
+        return next((each.predicate for each in self._facts[scan.table].indexes if each.name == scan.index), None)
 
     def _rows_of(self, scan: Scan) -> float | None:
         """Rows that are read at once where all are; None where single ones are sought."""
         if scan.index is None:
             return self._rows.get(scan.table, 0.0)
         index = next((each for each in self._facts[scan.table].indexes if each.name == scan.index), None)
+        if index is None:
+            return None
+        # By constants alone an index leads to what all wanted rows have: it is as good as the table, unless to one row.
+        sought = scan.sought if index.single or not scan.is_led_to() else scan.entered
         # Sought in an index that begins with another column: cheap only if that has few values (from Postgres 18 on).
-        if index is None or scan.sought & index.columns or (scan.sought and scan.cost < index.pages):
+        if sought & index.columns or (sought and scan.cost < index.pages):
             return None
         return index.rows if index.rows >= 0 else self._rows.get(scan.table, 0.0)
 

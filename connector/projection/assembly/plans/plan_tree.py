@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from connector.model.changes import TableName
 from connector.postgres.quoting import quoted
-from connector.projection.assembly.plans.conditions import Term, conjuncts
+from connector.projection.assembly.plans.conditions import Condition, Term, conjuncts
 
 Node: TypeAlias = Mapping[str, Any]
 
@@ -29,20 +29,31 @@ _READ_ONCE = ("Materialize", "Memoize", "Hash", "CTE Scan")
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One reading of a table. `index`: by which it is read; `sought`: columns of the index that values are sought in.
-    `times`: how often, about. `own`, `joins`, `beside`: conditions of the node itself, of the joins around it, and by
-    which other tables are sought in these joins. `cte`: the WITH query that it is a part of."""
+    """One reading of a table. `index`: by which it is read; `sought`: columns of the index that values are sought in,
+    `entered`: those of them in which the values are no constants of the query. `times`: how often, about. `own`,
+    `joins`, `beside`: conditions of the node itself, of the joins around it, and by which other tables are sought in
+    these joins. `cte`: the WITH query that it is a part of."""
 
     table: TableName
     alias: str
     index: str | None
     sought: frozenset[str]
+    entered: frozenset[str]
     cost: float
     times: float
     own: tuple[str, ...] = ()
     joins: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     cte: str | None = None
+
+    def of_partial(self, predicate: str | None) -> Scan:
+        """With the predicate of its index among its own conditions, where the planner leaves out what that implies."""
+        met = [each.with_columns(lambda _, name: f"{self.alias}.{quoted(name)}") for each in conjuncts(predicate or "")]
+        return replace(self, own=(*self.own, *met))
+
+    def is_led_to(self) -> bool:
+        """Rows of another table, or parameters, say which of its rows are wanted."""
+        return any(each.entering(self.alias) for text in self.own for each in conjuncts(text))
 
     def terms(self) -> tuple[Term, ...]:
         """By what it would be entered if an index were there: what is nearest says it best."""
@@ -54,12 +65,21 @@ class Scan:
 
     def constants(self) -> tuple[str, ...]:
         """Conditions on this table alone that all wanted rows meet, as SQL without the alias."""
-        found = [each for text in self.own for each in conjuncts(text)]
-        return tuple(
-            each.with_columns(lambda _, name: quoted(name))
-            for each in found
-            if each.is_constant(self.alias) and not each.is_presence()
+        return tuple(_without_alias(each) for each in self._constants() if not each.is_presence())
+
+    def in_order_of(self, term: Term) -> str:
+        """A query for all rows that meet the constants, and can equal something, in the order of a term."""
+        met = " AND ".join(
+            f"({text})" for text in (f"{term.text} IS NOT NULL", *map(_without_alias, self._constants()))
         )
+        return f"SELECT 1 FROM {quoted(self.table.schema, self.table.name)} WHERE {met} ORDER BY {term.text}"  # noqa: S608
+
+    def _constants(self) -> list[Condition]:
+        return [each for text in self.own for each in conjuncts(text) if each.is_constant(self.alias)]
+
+
+def _without_alias(condition: Condition) -> str:
+    return condition.with_columns(lambda _, name: quoted(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +119,28 @@ def _scans(node: Node, around: _Around) -> Iterator[Scan]:
 
 
 def _scan(node: Node, around: _Around) -> Scan:
-    index, sought = _reading(node, node["Alias"])
+    index, sought, entered = _reading(node, node["Alias"])
     own = tuple(node[name] for name in ("Filter", "Recheck Cond", "Index Cond") if name in node)
     table = TableName(node["Schema"], node["Relation Name"])
     place = (around.times, own, around.joins, around.beside, around.cte)
-    return Scan(table, node["Alias"], index, sought, float(node["Total Cost"]), *place)
+    return Scan(table, node["Alias"], index, sought, entered, float(node["Total Cost"]), *place)
 
 
-def _reading(node: Node, alias: str) -> tuple[str | None, frozenset[str]]:
-    """The index that a node reads by, and the columns that are sought in it: of several at once the one that decides
-    how much is read."""
+def _reading(node: Node, alias: str) -> tuple[str | None, frozenset[str], frozenset[str]]:
+    """The index that a node reads by, and the columns that are sought in it and entered by: of several at once the one
+    that decides how much is read."""
     if "Index Name" in node:
         # In the condition of a bitmap's index columns have no alias.
-        conditions = conjuncts(node.get("Index Cond", ""))
-        return node["Index Name"], frozenset(name for each in conditions for name in each.columns_of(alias))
+        conditions = list(conjuncts(node.get("Index Cond", "")))
+        variable = [each for each in conditions if each.has_parameter or each.aliases - {alias}]
+        sought, entered = (
+            frozenset(name for each in some for name in each.columns_of(alias)) for some in (conditions, variable)
+        )
+        return node["Index Name"], sought, entered
     found = [_reading(child, alias) for child in node.get("Plans", ()) if child["Node Type"] in _BITMAPS]
     least = node["Node Type"] == "BitmapAnd"
-    return next((each for each in found if bool(each[1]) is least), found[0]) if found else (None, frozenset())
+    none = (None, frozenset[str](), frozenset[str]())
+    return next((each for each in found if bool(each[1]) is least), found[0]) if found else none
 
 
 def _below(node: Node, child: Node, around: _Around) -> _Around:

@@ -19,12 +19,12 @@ from connector.projection.assembly.sessions import Session
 _EXPLAIN: Final = "EXPLAIN (VERBOSE, FORMAT JSON)"
 # Whatever the table's size, an index is taken where one can be, and conditions lead from table to table.
 _BY_INDEX: Final = ("seqscan", "indexonlyscan", "hashjoin", "mergejoin", "material")
-_ONLY_INDEXES: Final = ", ".join(f"set_config('enable_{name}', 'off', true)" for name in _BY_INDEX)
 
 
 @dataclass(frozen=True, slots=True)
 class TableIndex:
-    """`terms` as the catalog prints them; `predicate` of a partial index, else None. `rows`, `pages`: about."""
+    """`terms` as the catalog prints them; `predicate` of a partial index, else None. `single`: a value of its first
+    column is in one row. `rows`, `pages`: about."""
 
     name: str
     terms: tuple[str, ...]
@@ -32,6 +32,7 @@ class TableIndex:
     predicate: str | None
     valid: bool
     sorted: bool
+    single: bool
     rows: float
     pages: int
 
@@ -60,10 +61,13 @@ async def plan_for(session: Session, query: str, values: Sequence[object]) -> No
     return found
 
 
-async def plan_by_index(session: Session, query: str) -> Node:
-    """A plan for any values in which a table is read whole only where no index can be used."""
+async def plan_by_index(session: Session, query: str, *, sorting: bool = True) -> Node:
+    """A plan for any values in which a table is read whole only where no index can be used. Without `sorting` rows are
+    sorted only where no index gives them in the order that is asked for."""
+    avoided = (*_BY_INDEX, *(() if sorting else ("sort", "incremental_sort")))
     async with session.connection.transaction():
-        await session.connection.execute(f"SELECT {_ONLY_INDEXES}")
+        settings = ", ".join(f"set_config('enable_{name}', 'off', true)" for name in avoided)
+        await session.connection.execute(f"SELECT {settings}")
         cursor = await session.connection.execute(f"{_EXPLAIN} {without_parameters(query)}")
         found: Node = (await cursor.fetchall())[0][0][0]["Plan"]
     return found
@@ -91,7 +95,8 @@ SELECT n.nspname, c.relname, x.relname,
   ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = i.indkey[0]
     OR i.indkey[0] = 0 AND a.attrelid = c.oid AND a.attnum > 0 AND EXISTS (SELECT FROM pg_depend d
       WHERE d.objid = i.indexrelid AND d.refobjid = c.oid AND d.refobjsubid = a.attnum)),
-  pg_get_expr(i.indpred, c.oid, true), i.indisvalid, m.amname IN ('btree', 'hash'), x.reltuples::float8, x.relpages
+  pg_get_expr(i.indpred, c.oid, true), i.indisvalid, m.amname IN ('btree', 'hash'),
+  i.indisunique AND i.indnkeyatts = 1, x.reltuples::float8, x.relpages
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
 WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))
