@@ -4,7 +4,7 @@
 `-- restricted N` times in the query, `-- id FORMAT` of the key's texts (`none`: id is more than the key),
 `-- warning LINE:COLUMN TEXT`. Of a refused one, for each problem `-- problem LINE:COLUMN TEXT` and `-- hint TEXT`
 (`...`: the server's own words), and `-- instead CASE`, an accepted mapping that is what the hint says.
-`-- sweep_tables NAMES`: the mapping is loaded with these.
+`-- sweep_tables NAMES`: the mapping is loaded with these. `-- index STATEMENT`: asked for, of a shop's mapping.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ class Case:
     instead: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
     sweep_tables: tuple[str, ...] = field(default=())
+    indexes: tuple[str, ...] = field(default=())
 
 
-_WORDS = ("key", "restricted", "id", "problem", "hint", "instead", "warning", "sweep_tables")
+_WORDS = ("key", "restricted", "id", "problem", "hint", "instead", "warning", "sweep_tables", "index")
 
 
 def read(path: Path) -> Case:
@@ -66,6 +67,7 @@ def read(path: Path) -> Case:
         instead=tuple(facts.get("instead", ())),
         warnings=tuple(facts.get("warning", ())),
         sweep_tables=tuple(facts.get("sweep_tables", [""])[0].split()),
+        indexes=tuple(facts.get("index", ())),
     )
 
 

@@ -1,11 +1,12 @@
 """The schemas that the oracle plays with, each with its mappings: worlds/NAME/schema.sql and one .sql file a mapping.
 
 What a catalog doesn't tell about a schema stands here: references that no foreign key declares, and values that make
-sense. Knows neither connections nor random numbers.
+sense. Of a shop (tests/shops/NAME) it stands in changes.toml. Knows neither connections nor random numbers.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Final
 from connector.demo import oms as demo_oms
 
 FOLDER: Final = Path(__file__).parent / "worlds"
+SHOPS: Final = Path(__file__).parents[2] / "shops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,28 @@ class World:
     swept: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By mapping, its `mapping.sweep_tables`."""
     keys: bool = True
+    id_column: str = ""
+    """Of the order's table, what Redo calls the order; empty: its key."""
 
 
 def worlds() -> Mapping[str, World]:
     """All worlds that need nothing but Postgres, by name."""
-    return {world.name: world for world in (_oms(), _legacy(), _mixed(), _parts(), _soft(), _refs())}
+    return {world.name: world for world in (_oms(), _legacy(), _mixed(), _parts(), _soft(), _refs(), *shops())}
+
+
+def shops() -> list[World]:
+    """Open-source shops, with the tables that a mapping of their orders needs."""
+    return [_shop(path.parent) for path in sorted(SHOPS.glob("*/changes.toml"))]
+
+
+def _shop(folder: Path) -> World:
+    """In changes.toml, tables are of the schema public, and the text NULL is NULL."""
+    changes = tomllib.loads((folder / "changes.toml").read_text(encoding="utf-8"))
+    schema, mapping = ((folder / f"{name}.sql").read_text(encoding="utf-8") for name in ("schema", "mapping"))
+    values = {name: [None if text == "NULL" else text for text in texts] for name, texts in changes["values"].items()}
+    references = {f"public.{column}": f"public.{target}" for column, target in changes.get("references", {}).items()}
+    rows = {f"public.{table}": count for table, count in changes["rows"].items()}
+    return World(folder.name, schema, {"mapping": mapping}, values, references, rows, id_column=changes.get("id", ""))
 
 
 def _oms() -> World:
