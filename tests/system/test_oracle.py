@@ -17,12 +17,16 @@ from connector.projection.assembly.assembly import Assembler
 from tests.support.fixtures.postgres import Database, create_database, drop_database
 from tests.support.postgres.cluster import Cluster
 from tests.system.oracle.trial import OracleFailed, Plan, make_template, run
-from tests.system.oracle.worlds import worlds
+from tests.system.oracle.worlds import shops, worlds
 from tests.system.oracle.writers import Committed, Traffic
 
 WORLDS = worlds()
+SHOPS = [world.name for world in shops()]
 MAPPINGS = [
-    (world.name, mapping) for world in WORLDS.values() for mapping in world.mappings if mapping not in world.swept
+    (world.name, mapping)
+    for world in WORLDS.values()
+    for mapping in world.mappings
+    if mapping not in world.swept and world.name not in SHOPS
 ]
 """Those whose tables are swept are left to the long run: sweeps are paced."""
 SURROGATES = [("legacy", "cte"), ("mixed", "quoted"), ("parts", "plain"), ("soft", "flagged"), ("refs", "joined")]
@@ -62,6 +66,17 @@ async def test_redo_holds_the_mappings_answer_after_rows_moved_between_orders(
 ) -> None:
     figures = await run(Plan(WORLDS[world], mapping, MOVES_ONLY), templates.of(world), tmp_path)
     assert figures.sweeps == 0
+
+
+@pytest.mark.parametrize(
+    ("seed", "rounds"), [(7, 1), *(pytest.param(seed, 3, marks=pytest.mark.long) for seed in range(1, 5))]
+)
+@pytest.mark.parametrize("shop", SHOPS)
+async def test_redo_holds_a_shops_orders_after_any_change(
+    templates: Templates, tmp_path: Path, shop: str, seed: int, rounds: int
+) -> None:
+    figures = await run(Plan(WORLDS[shop], "mapping", seed, rounds), templates.of(shop), tmp_path)
+    assert figures.orders
 
 
 async def test_the_oracle_notices_a_connector_that_forgets_whose_child_rows_are(

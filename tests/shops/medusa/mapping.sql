@@ -105,6 +105,11 @@ JOIN order_address AS sa ON sa.id = o.shipping_address_id
 LEFT JOIN order_address AS ba ON ba.id = o.billing_address_id
 LEFT JOIN customer AS c ON c.id = o.customer_id AND c.deleted_at IS NULL
 WHERE o.deleted_at IS NULL AND NOT o.is_draft_order AND o.status <> 'draft'
+    AND EXISTS (
+        SELECT FROM order_item AS oi
+        JOIN order_line_item AS li ON li.id = oi.item_id AND li.deleted_at IS NULL
+        WHERE oi.order_id = o.id AND oi.version = o.version AND oi.deleted_at IS NULL AND oi.quantity > 0
+    )
 -- key public.order(id)
 -- a: reverse item_id if deleted_at IS NULL via public.order_line_item (deleted_at IS NULL), public.order_item (deleted_at IS NULL)
 -- ba: reverse id via public.order (NOT is_draft_order AND deleted_at IS NULL)
@@ -113,9 +118,11 @@ WHERE o.deleted_at IS NULL AND NOT o.is_draft_order AND o.status <> 'draft'
 -- fi: reverse fulfillment_id if line_item_id IS NOT NULL AND deleted_at IS NULL via public.fulfillment (shipped_at IS NOT NULL AND canceled_at IS NULL AND deleted_at IS NULL), public.order_fulfillment (deleted_at IS NULL)
 -- fl: reverse fulfillment_id if deleted_at IS NULL via public.fulfillment (shipped_at IS NOT NULL AND canceled_at IS NULL AND deleted_at IS NULL), public.order_fulfillment (deleted_at IS NULL)
 -- li: reverse id if deleted_at IS NULL via public.order_item (deleted_at IS NULL)
+-- li: reverse id if deleted_at IS NULL via public.order_item (deleted_at IS NULL)
 -- link: column order_id if deleted_at IS NULL
 -- m: reverse id if deleted_at IS NULL via public.order_shipping (return_id IS NULL AND deleted_at IS NULL)
 -- o: key id if NOT is_draft_order AND deleted_at IS NULL
+-- oi: column order_id if deleted_at IS NULL
 -- oi: column order_id if deleted_at IS NULL
 -- op: column order_id if deleted_at IS NULL
 -- os: column order_id if return_id IS NULL AND deleted_at IS NULL

@@ -2,7 +2,7 @@ SELECT
     o.id::text AS id,
     o.created_at,
     o.currency AS presentment_currency,
-    ch.currency_code AS shop_currency,
+    o.currency AS shop_currency,
     ch.slug AS sales_channel,
     CASE WHEN o.status = 'canceled' THEN o.created_at END AS cancelled_at,
     CASE WHEN o.status = 'canceled' THEN 'other' END AS cancel_reason,
@@ -64,7 +64,7 @@ SELECT
     (
         SELECT jsonb_agg(
             jsonb_build_object(
-                'id', o.number || '-' || f.fulfillment_order,
+                'id', f.id,
                 'shipping_date', f.created_at,
                 'tracking_numbers', CASE WHEN f.tracking_number <> '' THEN
                     jsonb_build_array(jsonb_build_object('tracking_number', f.tracking_number))
@@ -94,7 +94,8 @@ JOIN channel_channel AS ch ON ch.id = o.channel_id
 JOIN account_address AS a ON a.id = coalesce(o.shipping_address_id, o.billing_address_id)
 LEFT JOIN account_user AS u ON u.id = o.user_id
 LEFT JOIN shipping_shippingmethod AS m ON m.id = o.shipping_method_id
-WHERE o.status NOT IN ('draft', 'unconfirmed', 'expired')
+WHERE o.status NOT IN ('draft', 'unconfirmed', 'expired') AND coalesce(u.email, nullif(o.user_email, '')) IS NOT NULL
+    AND EXISTS (SELECT FROM order_orderline AS l WHERE l.order_id = o.id)
 -- key public.order_order(id)
 -- a: reverse id via public.order_order
 -- a: reverse id via public.order_order
@@ -103,6 +104,7 @@ WHERE o.status NOT IN ('draft', 'unconfirmed', 'expired')
 -- f: column order_id if status = 'fulfilled'
 -- fl: reverse fulfillment_id via public.order_fulfillment (status = 'fulfilled')
 -- g: reverse id if is_active via public.order_order_gift_cards
+-- l: column order_id
 -- l: column order_id
 -- m: reverse id via public.order_order
 -- o: key id

@@ -62,7 +62,7 @@ SELECT
     ) AS order_discounts,
     (
         SELECT jsonb_agg(
-            jsonb_build_object('id', sh.id, 'title', coalesce(m.name, 'Shipping'), 'code', m.code, 'price_set', sh.cost)
+            jsonb_build_object('id', sh.id, 'title', coalesce(m.name, 'Shipping'), 'code', m.code, 'price_set', coalesce(sh.cost, 0))
             ORDER BY sh.id, r.id
         )
         FROM spree_shipments AS sh
@@ -104,15 +104,23 @@ JOIN spree_addresses AS a ON a.id = coalesce(o.ship_address_id, o.bill_address_i
 LEFT JOIN spree_states AS s ON s.id = a.state_id
 LEFT JOIN spree_countries AS c ON c.id = a.country_id
 WHERE o.completed_at IS NOT NULL
+    AND EXISTS (
+        SELECT FROM spree_line_items AS l
+        JOIN spree_variants AS v ON v.id = l.variant_id
+        JOIN spree_products AS p ON p.id = v.product_id
+        WHERE l.order_id = o.id
+    )
 -- key public.spree_orders(id)
 -- a: reverse id via public.spree_orders (completed_at IS NOT NULL)
 -- a: reverse id via public.spree_orders (completed_at IS NOT NULL)
 -- c: reverse id via public.spree_addresses, public.spree_orders (completed_at IS NOT NULL)
 -- c: reverse id via public.spree_addresses, public.spree_orders (completed_at IS NOT NULL)
 -- l: column order_id
+-- l: column order_id
 -- m: reverse id via public.spree_shipping_rates (selected), public.spree_shipments
 -- o: key id if completed_at IS NOT NULL
 -- op: column order_id
+-- p: reverse id via public.spree_variants, public.spree_line_items
 -- p: reverse id via public.spree_variants, public.spree_line_items
 -- pa: reverse id via public.spree_adjustments (source_type = 'Spree::PromotionAction' AND adjustable_type = 'Spree::LineItem' AND eligible), public.spree_line_items
 -- pa: reverse id via public.spree_adjustments (source_type = 'Spree::PromotionAction' AND adjustable_type = 'Spree::Order' AND eligible)
@@ -125,6 +133,7 @@ WHERE o.completed_at IS NOT NULL
 -- sh: column order_id
 -- sh: column order_id if state = 'shipped'
 -- u: reverse shipment_id if state IN ('shipped', 'returned') AND line_item_id IS NOT NULL via public.spree_shipments (state = 'shipped')
+-- v: reverse id via public.spree_line_items
 -- v: reverse id via public.spree_line_items
 -- x: column adjustable_id if adjustable_type = 'Spree::Order' AND eligible
 -- x: reverse adjustable_id if source_type = 'Spree::PromotionAction' AND adjustable_type = 'Spree::LineItem' AND eligible via public.spree_line_items

@@ -21,7 +21,7 @@ SELECT
                 'sku', coalesce(pr.code, t.code, l.id::text),
                 'title', coalesce(t.name, l.description, ''),
                 'quantity', l.quantity::numeric,
-                'price_set', l.unit_price
+                'price_set', coalesce(l.unit_price, 0)
             )
             ORDER BY l.sequence, l.id
         )
@@ -74,6 +74,9 @@ LEFT JOIN LATERAL (
     WHERE m.party = p.id AND m.type IN ('phone', 'mobile') AND m.active ORDER BY m.sequence, m.id LIMIT 1
 ) AS tel ON true
 WHERE o.state IN ('confirmed', 'processing', 'done', 'cancelled') AND o.number IS NOT NULL
+    AND EXISTS (
+        SELECT FROM sale_line AS l WHERE l.sale = o.id AND l.type = 'line' AND l.shipment_cost IS NULL AND l.quantity > 0
+    )
 -- key public.sale_sale(id)
 -- a: reverse id via public.sale_sale (number IS NOT NULL AND state IN ('confirmed', 'processing', 'done', 'cancelled'))
 -- a: reverse id via public.sale_sale (number IS NOT NULL AND state IN ('confirmed', 'processing', 'done', 'cancelled'))
@@ -82,6 +85,7 @@ WHERE o.state IN ('confirmed', 'processing', 'done', 'cancelled') AND o.number I
 -- cur: reverse id via public.sale_sale (number IS NOT NULL AND state IN ('confirmed', 'processing', 'done', 'cancelled'))
 -- l: column sale if type = 'line'
 -- l: column sale if type = 'line' AND shipment_cost IS NOT NULL
+-- l: column sale if type = 'line' AND shipment_cost IS NULL
 -- l: column sale if type = 'line' AND shipment_cost IS NULL
 -- m: reverse origin if state = 'done' via public.sale_line (type = 'line')
 -- m: reverse party if type = 'email' AND value IS NOT NULL AND active via public.party_party, public.sale_sale (number IS NOT NULL AND state IN ('confirmed', 'processing', 'done', 'cancelled'))

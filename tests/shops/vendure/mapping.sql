@@ -54,7 +54,9 @@ SELECT
         )
         FROM order_line AS l
         JOIN product_variant AS v ON v.id = l."productVariantId"
-        LEFT JOIN product_variant_translation AS t ON t."baseId" = v.id AND t."languageCode" = 'en'
+        LEFT JOIN LATERAL (
+            SELECT n.name FROM product_variant_translation AS n WHERE n."baseId" = v.id AND n."languageCode" = 'en' ORDER BY n.id LIMIT 1
+        ) AS t ON true
         WHERE l."orderId" = o.id AND l.quantity > 0
     ), '[]') || coalesce((
         SELECT jsonb_agg(
@@ -71,12 +73,12 @@ SELECT
     (
         SELECT jsonb_agg(
             jsonb_build_object('id', s.id, 'title', coalesce(t.name, m.code), 'code', m.code, 'price_set', s."listPrice" / 100.0)
-            ORDER BY s.id, t.id
+            ORDER BY s.id
         )
         FROM shipping_line AS s
         JOIN shipping_method AS m ON m.id = s."shippingMethodId"
         LEFT JOIN LATERAL (
-            SELECT n.id, n.name FROM shipping_method_translation AS n WHERE n."baseId" = m.id AND n."languageCode" = 'en' ORDER BY n.id LIMIT 1
+            SELECT n.name FROM shipping_method_translation AS n WHERE n."baseId" = m.id AND n."languageCode" = 'en' ORDER BY n.id LIMIT 1
         ) AS t ON true
         WHERE s."orderId" = o.id
     ) AS shipping_lines,
@@ -114,18 +116,20 @@ SELECT
 FROM "order" AS o
 JOIN customer AS c ON c.id = o."customerId"
 WHERE NOT o.active AND o."orderPlacedAt" IS NOT NULL AND o.type <> 'Aggregate'
+    AND EXISTS (SELECT FROM order_line AS l WHERE l."orderId" = o.id AND l.quantity > 0)
 -- key public.order(id)
 -- c: reverse id via public.order (NOT active AND orderPlacedAt IS NOT NULL)
 -- f: reverse id if state IN ('Shipped', 'Delivered') via public.order_fulfillments_fulfillment
 -- l: column orderId
+-- l: column orderId
 -- link: column orderId
 -- m: reverse id via public.shipping_line
+-- n: reverse baseId if languageCode = 'en' via public.product_variant, public.order_line
 -- n: reverse baseId if languageCode = 'en' via public.shipping_method, public.shipping_line
 -- o: key id if NOT active AND orderPlacedAt IS NOT NULL
 -- op: column orderId
 -- r: reverse fulfillmentId if discriminator = 'FulfillmentLine' via public.fulfillment (state IN ('Shipped', 'Delivered')), public.order_fulfillments_fulfillment
 -- s: column orderId
 -- t: reverse baseId if languageCode = 'en' via public.order_promotions_promotion
--- t: reverse baseId if languageCode = 'en' via public.product_variant, public.order_line
 -- v: reverse id via public.order_line
 -- x: column orderId

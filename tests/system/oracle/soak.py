@@ -22,7 +22,7 @@ import structlog
 from connector.model.errors import ConfigurationError
 from tests.support.fixtures.postgres import Database
 from tests.support.postgres.cluster import Cluster, Template
-from tests.system.oracle import shops
+from tests.system.oracle import installed_shops
 from tests.system.oracle.trial import Figures, OracleFailed, Plan, make_template, run
 from tests.system.oracle.worlds import World, worlds
 
@@ -31,7 +31,10 @@ from tests.system.oracle.worlds import World, worlds
 @click.option("--seconds", type=float, default=300.0, show_default=True, help="No new run is begun after this long.")
 @click.option("--seed", type=int, default=None, help="The first seed; the next runs take the next ones.")
 @click.option(
-    "--schema", "schemas", multiple=True, help="Only these schemas (see tests/system/oracle/worlds and examples)."
+    "--schema",
+    "schemas",
+    multiple=True,
+    help="Only these schemas (see tests/system/oracle/worlds, tests/shops and examples).",
 )
 @click.option("--mapping", "mappings", multiple=True, help="Only these mappings.")
 @click.option("--runs", type=int, default=None, help="At most so many runs of each mapping.")
@@ -52,7 +55,7 @@ def main(
 ) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     first = seed if seed is not None else int(time.time()) % 1_000_000
-    known = {**worlds(), **({} if no_shops else shops.worlds())}
+    known = {**worlds(), **({} if no_shops else installed_shops.worlds())}
     wanted = [known[name] for name in (schemas or known)]
     plans = (
         Plan(world, mapping, first + number, rounds, transactions)
@@ -77,8 +80,8 @@ class _Templates:
 
     def of(self, world: World) -> Database:
         if world.name not in self._made:
-            if world.name in shops.worlds():
-                self._made[world.name] = shops.make_template(self._cluster, world, self._shop_venv)
+            if world.name in installed_shops.worlds():
+                self._made[world.name] = installed_shops.make_template(self._cluster, world, self._shop_venv)
             else:
                 self._made[world.name] = make_template(self._cluster, world)
         return self._made[world.name]
