@@ -205,6 +205,21 @@ async def test_a_partial_index_of_a_small_table_serves_beside_others_that_cost_t
     assert await reads(text) == []
 
 
+@pytest.mark.parametrize(("only", "where"), [("", ""), (" AND o.buyer IS NULL", ' WHERE "buyer" IS NULL')])
+async def test_an_expression_that_leads_from_a_changed_row_to_its_orders_is_asked_for_an_index(
+    mart: Database, reads: Reads, only: str, where: str
+) -> None:
+    run(mart, "CREATE INDEX ON mart.orders (buyer)", "ANALYZE mart.orders")
+    text = f"SELECT o.id, b.name FROM mart.orders o LEFT JOIN mart.buyer b ON lower(b.name) = lower(o.ref){only}"
+    found = await reads(text)
+    assert [(each.table.name, each.why, each.hint) for each in found] == [
+        ("orders", "no index", f'CREATE INDEX CONCURRENTLY ON "mart"."orders" ((lower("ref"))){where};'),
+        ("buyer", "no index", 'CREATE INDEX CONCURRENTLY ON "mart"."buyer" ((lower("name")));'),
+    ]
+    run(mart, *(each.hint for each in found))
+    assert await reads(text) == []
+
+
 ODD_TEXTS = """
 SELECT o.id, E'it\\'s' AS "the buyer's", $$it's $1$$ AS price -- the buyer's, $1 and more
 FROM mart.orders o /* it's /* a $1 */ all */ WHERE o.ref <> 'o''$1'

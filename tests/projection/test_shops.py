@@ -7,6 +7,7 @@ The last lines of a shop's mapping say what is expected, as those in mappings/ d
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from random import Random
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.support.postgres.cluster import Cluster
 from tests.system.oracle.tables import read_tables, value
 from tests.system.oracle.worlds import SHOPS, World, shops
 
-TRANSACTIONS, MANY = 25, 500
+TRANSACTIONS, MANY = 25, 200
 LOOKS = 2
 """Orders that a changed row leads to, of 20 or 30, at most on average: a country or a shipping method has several."""
 
@@ -112,16 +113,15 @@ async def test_a_shop_is_asked_for_the_indexes_that_it_lacks_and_no_other(
 ) -> None:
     case = case_of(world)
     projection = await loaded(case, shop)
-    assembler = Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=10_000)
-    with shop.connect() as connection:
-        if filled:
-            ShopTables(world, connection, projection)
-            connection.execute("ANALYZE")
-        assert sorted(read.hint for read in (await assembler.plans()).whole_reads) == sorted(case.indexes)
-        for index in case.indexes:
-            connection.execute(index.encode())
-    assert not case.indexes or (await assembler.plans()).whole_reads == ()
-    await assembler.aclose()
+    async with aclosing(Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=10_000)) as assembler:
+        with shop.connect() as connection:
+            if filled:
+                ShopTables(world, connection, projection)
+                connection.execute("ANALYZE")
+            assert sorted(read.hint for read in (await assembler.plans()).whole_reads) == sorted(case.indexes)
+            for index in case.indexes:
+                connection.execute(index.encode())
+        assert not case.indexes or (await assembler.plans()).whole_reads == ()
 
 
 @pytest.mark.parametrize("transactions", [TRANSACTIONS, pytest.param(MANY, marks=pytest.mark.long)])
@@ -129,25 +129,24 @@ async def test_no_change_of_a_shops_order_is_missed_and_few_others_are_looked_at
     world: World, shop: Database, transactions: int
 ) -> None:
     projection = await loaded(case_of(world), shop)
-    assembler = Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=10_000)
     index = ReverseIndex()
     rows = looks = changed_orders = 0
     with shop.connect() as connection:
-        tables = ShopTables(world, connection, projection)
-        await index.enroll(assembler, set((await assembler.scan(None, 1000)).keys))
-        ids, before = ids_of(world, projection, connection), tables.rows()
-        for number in range(transactions):
-            changes = tables.transaction()
-            ids, old = ids_of(world, projection, connection), ids
-            after = tables.rows()
-            keys = await affected_keys(projection, assembler, index, changes)
-            await index.enroll(assembler, keys)
-            found = {names[key] for names in (old, ids) for key in keys if key in names}
-            changed = {order for order in {*before, *after} if before.get(order) != after.get(order)}
-            assert changed <= found, f"transaction {number} changes {[str(change.table) for change in changes]}"
-            await check_assembly(assembler, {key: ids.get(key, "") for key in ids.keys() | keys}, after)
-            rows, looks, changed_orders = rows + len(changes), looks + len(keys), changed_orders + len(changed)
-            before = after
-    await assembler.aclose()
+        async with aclosing(Assembler(projection, read_dsn=shop.dsn, statement_timeout_ms=10_000)) as assembler:
+            tables = ShopTables(world, connection, projection)
+            await index.enroll(assembler, set((await assembler.scan(None, 1000)).keys))
+            ids, before = ids_of(world, projection, connection), tables.rows()
+            for number in range(transactions):
+                changes = tables.transaction()
+                ids, old = ids_of(world, projection, connection), ids
+                after = tables.rows()
+                keys = await affected_keys(projection, assembler, index, changes)
+                await index.enroll(assembler, keys)
+                found = {names[key] for names in (old, ids) for key in keys if key in names}
+                changed = {order for order in {*before, *after} if before.get(order) != after.get(order)}
+                assert changed <= found, f"transaction {number} changes {[str(change.table) for change in changes]}"
+                await check_assembly(assembler, {key: ids.get(key, "") for key in ids.keys() | keys}, after)
+                rows, looks, changed_orders = rows + len(changes), looks + len(keys), changed_orders + len(changed)
+                before = after
     assert changed_orders, "nothing changed: this test could not fail"
     assert looks <= LOOKS * rows

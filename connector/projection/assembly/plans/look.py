@@ -16,6 +16,7 @@ from connector.model.changes import TableName
 from connector.model.orders import OrderKey
 from connector.projection.assembly import statements
 from connector.projection.assembly.plans import planner
+from connector.projection.assembly.plans.conditions import Term
 from connector.projection.assembly.plans.own_queries import Step, for_one_row, steps
 from connector.projection.assembly.plans.plan_tree import Node, Scan, ctes_read, scans
 from connector.projection.assembly.plans.planner import TableFacts
@@ -150,10 +151,10 @@ class _Looker:
         for each in own:
             run = await self._whole([scan for plan in each.planned for scan in scans(plan)])
             unserved = {step: lacking[step] for step in each.steps if step in lacking}
-            for found in unserved.values():
+            for step, found in unserved.items():
                 same = [scan for scan in run if self._root(scan) == self._root(found[0])]
                 read = self._read(same or found, each.words, each.line)
-                reads.append(replace(read, terms=found[0].terms(), constants=found[0].constants()))
+                reads.append(replace(read, terms=_terms(step, found[0]), constants=found[0].constants()))
             served = {step.table for step in each.steps} - {step.table for step in unserved}
             others = [scan for scan in run if scan.index is None and self._root(scan) in served]
             reads += self._unused(each, others)
@@ -164,18 +165,20 @@ class _Looker:
         aliases = {step: f"p{number}" for number, step in enumerate(every, 1)}
         probes = " UNION ALL ".join(step.probe(alias) for step, alias in aliases.items())
         probed = scans(await planner.plan_by_index(self.session, probes)) if probes else []
-        whole = await self._whole(probed)
+        whole = await self._whole([replace(scan, led=True) for scan in probed])
         found = {step: _of_alias(whole, alias) for step, alias in aliases.items()}
-        return {step: read for step, read in found.items() if read and not await self._is_there(read)}
+        return {
+            step: read for step, read in found.items() if read and not await self._is_there(read, _terms(step, read[0]))
+        }
 
-    async def _is_there(self, read: Sequence[Scan]) -> bool:
+    async def _is_there(self, read: Sequence[Scan], terms: Sequence[Term]) -> bool:
         """An index by which they need not read whole: the planner took another, which costs the same while the table
         is small. An index that gives all wanted rows in the order of what leads to some is one for these, too."""
-        return all([scan.index is not None and await self._is_served(scan) for scan in read])
+        return all([scan.index is not None and await self._is_served(scan, terms) for scan in read])
 
-    async def _is_served(self, scan: Scan) -> bool:
+    async def _is_served(self, scan: Scan, terms: Sequence[Term]) -> bool:
         facts = self._facts[scan.table]
-        for term in scan.terms():
+        for term in terms:
             leading = {index.name for index in facts.leading([term.printed(facts.strings)])}
             if leading and not term.elements:
                 plan = await planner.plan_by_index(self.session, scan.in_order_of(term), sorting=False)
@@ -209,7 +212,7 @@ class _Looker:
         for use in dict.fromkeys(map(self._use, lacking)):
             found = [scan for scan in lacking if self._use(scan) == use]
             same = [scan for scan in served if self._use(scan) == use]
-            if same and not await self._is_there(found):
+            if same and not await self._is_there(found, found[0].terms()):
                 read = self._read(same, _MAPPING, self._line(same[0]))
                 reads.append(replace(read, terms=found[0].terms(), constants=found[0].constants()))
         known = {(scan.table, scan.alias) for scan in lacking}
@@ -259,7 +262,7 @@ class _Looker:
         if index is None:
             return None
         # By constants alone an index leads to what all wanted rows have: it is as good as the table, unless to one row.
-        sought = scan.sought if index.single or not scan.is_led_to() else scan.entered
+        sought = scan.sought if index.single or not scan.is_led() else scan.entered
         # Sought in an index that begins with another column: cheap only if that has few values (from Postgres 18 on).
         if sought & index.columns or (sought and scan.cost < index.pages):
             return None
@@ -276,6 +279,12 @@ class _Looker:
     def _read(self, found: Sequence[Scan], words: str, line: int | None) -> Read:
         rows = sum((self._rows_of(scan) or 0.0) * scan.times for scan in found)
         return Read(self._facts[found[0].table], words, line, rows)
+
+
+def _terms(step: Step, scan: Scan) -> tuple[Term, ...]:
+    """As the plan has them. What a semi-join asks of its outer side isn't there as a condition of that."""
+    ours = (replace(term, text=term.text.replace("pg_catalog.", "")) for term in step.terms)
+    return scan.terms() or tuple(ours)
 
 
 def _of_alias(found: Sequence[Scan], alias: str) -> list[Scan]:

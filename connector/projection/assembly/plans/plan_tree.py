@@ -32,7 +32,7 @@ class Scan:
     """One reading of a table. `index`: by which it is read; `sought`: columns of the index that values are sought in,
     `entered`: those of them in which the values are no constants of the query. `times`: how often, about. `own`,
     `joins`, `beside`: conditions of the node itself, of the joins around it, and by which other tables are sought in
-    these joins. `cte`: the WITH query that it is a part of."""
+    these joins. `cte`: the WITH query that it is a part of. `led`: values lead to its rows, whatever the plan says."""
 
     table: TableName
     alias: str
@@ -45,15 +45,16 @@ class Scan:
     joins: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     cte: str | None = None
+    led: bool = False
 
     def of_partial(self, predicate: str | None) -> Scan:
         """With the predicate of its index among its own conditions, where the planner leaves out what that implies."""
         met = [each.with_columns(lambda _, name: f"{self.alias}.{quoted(name)}") for each in conjuncts(predicate or "")]
         return replace(self, own=(*self.own, *met))
 
-    def is_led_to(self) -> bool:
+    def is_led(self) -> bool:
         """Rows of another table, or parameters, say which of its rows are wanted."""
-        return any(each.entering(self.alias) for text in self.own for each in conjuncts(text))
+        return self.led or any(each.entering(self.alias) for text in self.own for each in conjuncts(text))
 
     def terms(self) -> tuple[Term, ...]:
         """By what it would be entered if an index were there: what is nearest says it best."""
@@ -65,7 +66,7 @@ class Scan:
 
     def constants(self) -> tuple[str, ...]:
         """Conditions on this table alone that all wanted rows meet, as SQL without the alias."""
-        return tuple(_without_alias(each) for each in self._constants() if not each.is_presence())
+        return tuple(dict.fromkeys(_without_alias(each) for each in self._constants() if not each.is_presence()))
 
     def in_order_of(self, term: Term) -> str:
         """A query for all rows that meet the constants, and can equal something, in the order of a term."""
