@@ -45,7 +45,6 @@ class ChangingTables:
         self.value = value
         self.apart = apart
         self.columns = {name: self._columns(name) for name in projection.tables}
-        self.updated = dict(self.columns)
         query = """SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
             WHERE relkind = 'p'"""
         self.partitioned = {TableName(*row) for row in connection.execute(query).fetchall()}
@@ -91,6 +90,11 @@ class ChangingTables:
     def kind(self, _: TableName) -> Operation:
         return self.random.choice((Operation.INSERT, Operation.UPDATE, Operation.UPDATE, Operation.DELETE))
 
+    def updated(self, name: TableName) -> tuple[str, str, bool]:
+        """As often as not a column by which something is joined."""
+        routed = [column for column in self.columns[name] if column[0] in self.projection.routes.interest[name]]
+        return self.random.choice(routed if routed and self.random.random() < 0.5 else self.columns[name])
+
     def _change(self, name: TableName) -> list[Changes]:
         kind = self.kind(name)
         if kind is Operation.UPDATE:
@@ -111,10 +115,7 @@ class ChangingTables:
     def _update(self, name: TableName) -> list[Changes]:
         place = self._any(name)
         old = self._images(name, place)
-        routed = [column for column in self.updated[name] if column[0] in self.projection.routes.interest[name]]
-        column, kind, required = self.random.choice(
-            routed if routed and self.random.random() < 0.5 else self.updated[name]
-        )
+        column, kind, required = self.updated(name)
         value = self.value(name, column, kind, required)
         query = f"""UPDATE {_quoted(name)} SET "{column}" = %s::{kind} WHERE (tableoid, ctid) = (%s, %s::tid)
             RETURNING tableoid, ctid"""
@@ -142,7 +143,7 @@ class ChangingTables:
 
     def _left_out(self, name: TableName, changed: str, new: list[Image]) -> list[Image]:
         """At times without the values that are long and were left alone (TOAST)."""
-        if self._whole(name) or self.random.random() >= self.apart:
+        if self._whole(name) or not self.apart or self.random.random() >= self.apart:
             return new
         kept = {changed, *self.identities[name], *(column for column, kind, _ in self.columns[name] if kind in _SHORT)}
         wanted = self.projection.routes.interest[name]

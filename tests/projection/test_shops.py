@@ -65,9 +65,6 @@ class ShopTables(ChangingTables):
         self._known = {TableName(*name.split(".")): table for name, table in read_tables(connection, world).items()}
         self._wanted = {name: world.rows.get(str(name), 12) for name in self._known if name in projection.tables}
         self._referred = {reference.table for table in self._known.values() for reference in table.references}
-        for name in self._wanted:
-            keys = self._known[name].key if str(name) in self._referred else ()
-            self.updated[name] = [column for column in self.columns[name] if column[0] not in keys]
         self.fill(self._wanted)
 
     def kind(self, name: TableName) -> Operation:
@@ -77,6 +74,11 @@ class ShopTables(ChangingTables):
         kind = super().kind(name)
         rare = kind is Operation.DELETE and str(name) in self._referred and self.random.random() < 0.8
         return Operation.UPDATE if rare else kind
+
+    def updated(self, name: TableName) -> tuple[str, str, bool]:
+        """Any column, but no key that others refer to."""
+        keys = self._known[name].key if str(name) in self._referred else ()
+        return self.random.choice([column for column in self.columns[name] if column[0] not in keys])
 
     def _chosen(self, name: TableName, column: str, _: str, required: bool) -> str | None:
         """Of a reference that of a row that is there, as a rule."""
