@@ -14,13 +14,17 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 
 from connector.checkpoints.lease import Lease
-from connector.model.errors import CheckpointsUnwritable
+from connector.model.errors import CheckpointsUnwritable, ConfigurationError
 from connector.pipeline.heartbeat import Heartbeat
 
 T = TypeVar("T")
 
 STEP = 10_000
 """Rows changed in one transaction of a long piece of work (about 50 ms), so that other calls get in between."""
+
+
+class NoStore(ConfigurationError):
+    """No connector has made its store there so far."""
 
 
 class Durability(Enum):

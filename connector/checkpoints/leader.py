@@ -32,9 +32,10 @@ class Leader:
 
 
 def read_leader(note: str | None) -> Leader | None:
-    """None where there is no note, or another version's."""
+    """None where there is no note, or one that can't be read. A later version's may say more."""
     try:
-        return None if note is None else Leader(**json.loads(note))
+        said = {} if note is None else dict(json.loads(note))
+        return Leader(**{name: said[name] for name in Leader.__slots__ if name in said})
     except (ValueError, TypeError):
         return None
 

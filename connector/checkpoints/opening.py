@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from connector.checkpoints.address import SETTING, Address
+from connector.checkpoints.engine import NoStore
 from connector.checkpoints.leader import Candidate
 from connector.checkpoints.postgres import candidate as postgres_candidate
-from connector.checkpoints.postgres.engine import NoStore, PostgresEngine
+from connector.checkpoints.postgres.engine import PostgresEngine
 from connector.checkpoints.postgres.inbox import InboxTable, has_writer
 from connector.checkpoints.postgres.writer_claim import Claim
 from connector.checkpoints.requests import Inbox
@@ -91,7 +92,7 @@ def open_readonly(address: Address, vault: Vault | None = None) -> ReadOnlyCheck
 
 async def open_if_any(address: Address, vault: Vault | None = None) -> ReadOnlyCheckpoints | None:
     """The same; None when there is none yet, or it can't be seen from here."""
-    if address.in_memory or (not address.in_postgres and not address.path.exists()):
+    if address.in_memory:
         return None
     try:
         return await asyncio.to_thread(open_readonly, address, vault)

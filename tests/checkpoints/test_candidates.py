@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from connector.checkpoints.address import Address
 from connector.checkpoints.leader import Leader, read_leader
 from connector.checkpoints.opening import candidate, in_postgres, is_waited_for
-from connector.checkpoints.postgres import migrations
+from connector.checkpoints.postgres import migrations as postgres_migrations
 from connector.checkpoints.postgres.candidate import PostgresCandidate
+from connector.checkpoints.sqlite import migrations as sqlite_migrations
 from connector.checkpoints.sqlite.candidate import FileCandidate
 from connector.checkpoints.sqlite.file_system import network_file_system
 from connector.model.errors import ConfigurationError
@@ -96,25 +98,32 @@ async def test_a_silent_leaders_session_is_ended_and_one_that_speaks_is_left_alo
     await store.close()
 
 
-def test_a_version_that_is_too_old_says_so_while_it_waits(
-    schema_of_its_own: Address, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("engine", ["file", "postgres"])
+async def test_a_version_that_is_too_old_says_so_while_it_waits(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = migrations.UPGRADES
-    monkeypatch.setattr(migrations, "UPGRADES", (*older, "CREATE TABLE added (one int)"))
-    newer = PostgresCandidate(schema_of_its_own, SILENCE)
-    assert newer.take()
-    engine = newer.open_store(None)._engine
-    monkeypatch.setattr(migrations, "UPGRADES", older)
-    waits = PostgresCandidate(schema_of_its_own, SILENCE)
+    in_file = engine == "file"
+    place = Address(f"sqlite:///{tmp_path / 'kept.db'}") if in_file else request.getfixturevalue("schema_of_its_own")
+    older, newer = candidate(place, SILENCE), candidate(place, SILENCE)
+    assert older is not None
+    assert newer is not None
+    migrations = sqlite_migrations if in_file else postgres_migrations
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "UPGRADES", (*migrations.UPGRADES, "CREATE TABLE added (one int)"))
+        assert newer.take()
+        assert older.noted("leader") is None
+        assert not older.take()
+        store = newer.open_store(None)
     with pytest.raises(ConfigurationError, match="written by a newer redo-connector"):
-        waits.take()
-    engine._let_go()
-    engine._executor.shutdown()  # type: ignore[union-attr] # it has one
+        older.noted("leader")
+    older.close()
+    await store.close()
 
 
-def test_what_another_version_says_of_the_leader_is_no_leader_known() -> None:
+def test_of_what_a_later_version_says_of_the_leader_the_known_part_is_read_and_nonsense_is_no_leader() -> None:
     leader = Leader("one", 5.0, 2, 1.5, left=True)
     assert read_leader(leader.dump()) == leader
+    assert read_leader(json.dumps({**json.loads(leader.dump()), "added": 7})) == leader
     assert [read_leader(note) for note in (None, "", "[]", "7", '{"instance": "x"}', '{"other": 1}')] == [None] * 6
 
 

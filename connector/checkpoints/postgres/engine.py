@@ -14,12 +14,12 @@ from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
 from connector.checkpoints.address import SETTING, Address
-from connector.checkpoints.engine import Durability, Engine, Session
+from connector.checkpoints.engine import Durability, Engine, NoStore, Session
 from connector.checkpoints.postgres.connection import StoreConnection, closed_on_failure, connect, describe, unwritable
 from connector.checkpoints.postgres.migrations import version_of
 from connector.checkpoints.postgres.session import PostgresSession
 from connector.checkpoints.postgres.writer_claim import Claim
-from connector.model.errors import ConfigurationError, Problem
+from connector.model.errors import Problem
 
 T = TypeVar("T")
 
@@ -27,10 +27,6 @@ _ELSEWHERE: Final = "25006"
 """SQLSTATE of a write to a server that is a standby by now: the next session may find the primary."""
 _COUNTED: Final = (Durability.SYNCED, Durability.SYNCED_ON_SERVERS)
 """Writes that are relied on: their number tells whether the database lost one."""
-
-
-class NoStore(ConfigurationError):
-    """No connector has made its tables there so far."""
 
 
 class PostgresEngine(Engine):

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import apsw
 
+from connector.checkpoints.engine import NoStore
 from connector.checkpoints.leader import Candidate
 from connector.checkpoints.sqlite import file
 from connector.checkpoints.sqlite.engine import SqliteEngine, SqliteSession, unwritable
 from connector.checkpoints.sqlite.file_hold import FileHold, FileInUse, private
 from connector.checkpoints.store import Checkpoints
 from connector.checkpoints.vault import Vault
-from connector.model.errors import ConfigurationError
 
 
 def _waiting_file(path: Path) -> Path:
@@ -56,7 +56,7 @@ class FileCandidate(Candidate):
     def noted(self, name: str) -> str | None:
         try:
             connection = file.open_reader(self._path)
-        except ConfigurationError:
+        except NoStore:
             return None  # still being made
         try:
             found: str | None = SqliteSession(connection).value("noted", name=name)

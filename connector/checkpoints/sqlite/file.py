@@ -8,6 +8,7 @@ from typing import Final
 
 import apsw
 
+from connector.checkpoints.engine import NoStore
 from connector.checkpoints.sqlite.engine import unwritable
 from connector.checkpoints.sqlite.file_hold import FileHold
 from connector.checkpoints.sqlite.file_system import network_file_system
@@ -59,10 +60,10 @@ def refuse_place(path: Path) -> None:
 
 def open_reader(path: Path, *, check: bool = False) -> apsw.Connection:
     """The file read-only, beside a running writer or without. `check`: that it is whole, too. Raises
-    ConfigurationError, CheckpointsUnwritable."""
+    NoStore, ConfigurationError, CheckpointsUnwritable."""
     if not path.is_file():
         hint = "start `redo-connector run` once, it makes the file"
-        raise ConfigurationError([Problem(f"there is no checkpoint file {path}", hint, _SETTING)])
+        raise NoStore([Problem(f"there is no checkpoint file {path}", hint, _SETTING)])
     try:
         connection = _opened(str(path), apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(5_000)
@@ -76,7 +77,7 @@ def open_reader(path: Path, *, check: bool = False) -> apsw.Connection:
         raise unwritable(path, error) from error
     if version == 0:
         connection.close()
-        raise ConfigurationError([Problem(f"{path} is empty", "start `redo-connector run` once", _SETTING)])
+        raise NoStore([Problem(f"{path} is empty", "start `redo-connector run` once", _SETTING)])
     return connection
 
 
