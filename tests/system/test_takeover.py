@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import httpx2 as httpx
 
-from connector.checkpoints.postgres.migrations import newest
 from tests.support.fixtures.cli import WITHIN, Cli, until
 from tests.support.fixtures.pair import SILENCE, Pair, Traffic, facts, leads
 from tests.support.proxy_thread import proxy_to
@@ -214,33 +213,3 @@ def test_a_standby_that_can_not_reach_the_checkpoints_says_so_and_goes_on_waitin
         assert probe(pair, pair.two, "/readyz?role=any") == 503
         proxy.mend()
         until("it stands by again", lambda: facts(pair.two).get("state") == "standby")
-
-
-def test_a_newer_version_that_waits_upgrades_only_once_it_leads_and_then_the_older_one_is_too_old(pair: Pair) -> None:
-    newer = "tests.support.processes.newer_child"
-    pair.start(pair.one).until_said("started")
-    until("every order is at Redo", lambda: len(pair.redo.orders()) == 6)
-    pair.start(pair.two, program=newer)
-    until("the newer one stands by", lambda: facts(pair.two).get("state") == "standby")
-    assert schema_version(pair) == newest()
-    with Traffic(pair) as traffic:
-        assert pair.one("step-down").code == 0
-        until("the newer one leads", led_by(pair, pair.two))
-        until("it has upgraded the schema", lambda: schema_version(pair) == newest() + 1)
-        assert pair.daemon(pair.one).process.wait(WITHIN) == 2
-        told = f"was written by a newer redo-connector (schema {newest() + 1}, this one knows {newest()})"
-        assert told in pair.daemon(pair.one).said()
-        assert pair.start(pair.one).process.wait(WITHIN) == 2
-        assert told in pair.daemon(pair.one).said()
-        pair.start(pair.one, program=newer)
-        until("upgraded as well it stands by", lambda: facts(pair.one).get("state") == "standby")
-    traffic.arrived()
-    assert pair.redo.stats()["overlaps"] == 0
-
-
-def schema_version(pair: Pair) -> int:
-    assert pair.store is not None
-    with pair.store.connect() as conn:
-        row = conn.execute("SELECT version FROM redo_connector.store").fetchone()
-    assert row is not None
-    return int(row[0])

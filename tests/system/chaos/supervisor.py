@@ -39,6 +39,8 @@ class Supervisor:
         """Exit codes of processes that ended without being asked to."""
         self.clock = config.with_name("clock")
         """Says by how many seconds the process's wall clock is wrong, for `set_clock`."""
+        self.build: Path | None = None
+        """Where another version is, whose clock can't be set."""
         self._config = config
         self._log = log
         self._url = f"http://127.0.0.1:{status_port}"
@@ -106,15 +108,16 @@ class Supervisor:
     async def _keep(self) -> None:
         while True:
             await self._wanted.wait()
+            ours = (stepped_child.__name__, str(self.clock))
             with self._log.open("ab") as output:
                 process = self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", stepped_child.__name__, str(self.clock), "run"),
+                    *(sys.executable, "-m", *(ours if self.build is None else ("connector",)), "run"),
                     *("--config", str(self._config)),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
                     cwd=self._config.parent,
-                    env={**os.environ, "PYTHONPATH": os.getcwd()},
+                    env={**os.environ, "PYTHONPATH": str(self.build or os.getcwd())},
                     start_new_session=True,
                 )
             code = await process.wait()

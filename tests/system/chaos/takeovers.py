@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import click
@@ -74,25 +75,31 @@ class Both:
 
 class PairScene(Scene):
     """`members`: the two; each is started again whenever it ends. `mending`: what ends a fault, once the other one
-    leads."""
+    leads. `alone`: a build that is to be alone until another one is added."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, alone: Path | None = None) -> None:
         super().__init__(seed)
         self.mending: list[Callable[[], Awaitable[None]]] = []
+        self.members: list[Member] = []
+        self._alone = alone
 
     async def _start_connectors(self) -> None:
         self.checkpoints: Database = await asyncio.to_thread(create_database, self.primary)
-        self.members = [await self._member(name) for name in ("one", "two")]
         self.connectors = Both(self.members)
+        await self.add("one", self._alone)
+        if self._alone is None:
+            await self.add("two")
 
-    async def _member(self, name: str) -> Member:
+    async def add(self, name: str, build: Path | None = None) -> Member:
         folder = self.folder / name
         folder.mkdir()
         cable = oms, store = [await self._lead_to("127.0.0.1", self.primary.port) for _ in range(2)]
         url = f"postgresql://postgres@127.0.0.1:{store.port}/{self.checkpoints.name}"
         more = f'[daemon]\ninstance = "{name}"\nsilence_timeout = {SILENCE}'
         supervisor = self._supervised(folder, f"port={oms.port}", self.redo.port, url, more)
-        return Member(name, await self._stack.enter_async_context(supervisor), cable)
+        supervisor.build = build
+        self.members.append(Member(name, await self._stack.enter_async_context(supervisor), cable))
+        return self.members[-1]
 
     def _open_store(self) -> Checkpoints:
         return in_postgres(Address(self.checkpoints.dsn))
