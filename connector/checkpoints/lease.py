@@ -52,6 +52,11 @@ class Lease:
     def held(self) -> bool:
         return not self.over and self._from <= self._clock() < self._until
 
+    @property
+    def unanswered(self) -> float:
+        """Seconds since the question that was answered last."""
+        return max(0.0, self._clock() - self._until + self.seconds)
+
     async def wait(self) -> bool:
         """Until it holds, without a pause if it does; False once it never will again."""
         while not self.held:

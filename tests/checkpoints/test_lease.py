@@ -52,6 +52,15 @@ def test_after_a_suspension_it_is_over_until_the_server_has_answered_again(boot:
     assert lease.held
 
 
+def test_it_is_known_for_how_long_the_server_has_not_answered(boot: Boot) -> None:
+    lease = Lease(1.5, boot)
+    renewed(lease)
+    assert lease.unanswered == 0.0
+    boot.now += 60.0
+    assert lease.unanswered == 60.0
+    assert Lease(clock=boot).unanswered == 0.0
+
+
 def test_an_answer_that_comes_late_does_not_shorten_it(boot: Boot) -> None:
     lease = Lease(1.5, boot)
     lease.begin(0.0)

@@ -25,6 +25,7 @@ COMPOSE: Final = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
 UNIT: Final = DEPLOY / "systemd" / "redo-connector.service"
 MANIFESTS: Final = DEPLOY / "kubernetes" / "connector.yaml"
 PAIR: Final = DEPLOY / "kubernetes" / "pair" / "pair.yaml"
+LEADER: Final = PAIR.with_name("leader.yaml")
 COMPOSED_PAIR: Final = (DEPLOY / "compose.pair.yaml").read_text(encoding="utf-8")
 
 
@@ -195,6 +196,29 @@ def test_kubernetes_runs_two_pods_apart_of_which_one_may_be_moved_at_a_time_and_
     assert container["securityContext"] == of_one["securityContext"]
 
 
+def test_the_address_that_follows_the_leader_may_ask_every_pod_ready_or_not_and_nobody_else_more_than_before() -> None:
+    ran("kubernetes-validate", "--strict", "--quiet", str(LEADER))
+    pods = manifest("Service", PAIR)
+    [container] = manifest("Deployment", LEADER)["spec"]["template"]["spec"]["containers"]
+    of_one = manifest("StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+    assert container["securityContext"] == of_one["securityContext"]
+    asked = next(each["value"] for each in container["env"] if each["name"] == "CONNECTORS")
+    assert asked.split(".")[0] == pods["metadata"]["name"]
+    assert int(asked.rpartition(":")[2]) == pods["spec"]["ports"][0]["port"]
+    assert (pods["spec"]["clusterIP"], pods["spec"]["publishNotReadyAddresses"]) == ("None", True)
+    front = manifest("NetworkPolicy", LEADER)["spec"]
+    let_in = [peer for rule in manifest("NetworkPolicy", PAIR)["spec"]["ingress"] for peer in rule["from"]]
+    assert {"podSelector": front["podSelector"]} in let_in
+    assert all("namespaceSelector" in peer for rule in front["ingress"] for peer in rule["from"])
+    given = yaml.safe_load((PAIR.parent / "kustomization.yaml").read_text(encoding="utf-8"))
+    files = next(each["files"] for each in given["configMapGenerator"] if each["name"] == "redo-connector-leader")
+    mounted = yaml.safe_load(COMPOSED_PAIR)["services"]["leader"]["volumes"]
+    assert (files, [each.split(":")[0] for each in mounted]) == (["haproxy.cfg"], ["./kubernetes/pair/haproxy.cfg"])
+    assert (PAIR.parent / "haproxy.cfg").is_file()
+    [tag] = [each["newTag"] for each in given["images"] if each["name"] == "haproxy"]
+    assert f"image: haproxy:{tag}\n" in COMPOSED_PAIR
+
+
 def test_the_two_connectors_of_compose_differ_in_name_and_port_only(compose: Any) -> None:
     pair = yaml.safe_load(COMPOSED_PAIR)["services"]
     first = {**compose["services"]["connector"]}
@@ -208,10 +232,11 @@ def test_the_two_connectors_of_compose_differ_in_name_and_port_only(compose: Any
         "two",
         ["127.0.0.1:9466:9464"],
     )
-    first["depends_on"], first["volumes"] = pair["connector"]["depends_on"], first["volumes"][1:]
+    first |= {name: pair["connector"][name] for name in ("depends_on", "networks")}
+    first["volumes"] = first["volumes"][1:]
     assert second == first
     parsed = PyCompose.from_yaml(yaml.safe_dump({"services": pair, "volumes": {"checkpoints": None}}))
-    assert set(parsed.service_names()) == {"checkpoints", "connector", "connector-two", "prometheus"}
+    assert set(parsed.service_names()) == {"checkpoints", "connector", "connector-two", "leader", "prometheus"}
 
 
 def test_every_setting_that_a_package_gives_exists(compose: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from connector.model.changes import Lsn, StreamPosition
 from connector.model.errors import ConfigurationError
 from connector.pipeline.ports.records import Tally
-from connector.status.facts import Facts, State
+from connector.status.facts import Facts, Leading, State
 from connector.status.metrics import Metrics
 from connector.status.server.site import create_app
 from connector.status.server.web_server import WebServer
@@ -70,6 +70,16 @@ async def test_metrics_are_of_this_moment(client: httpx.AsyncClient, now: Now) -
 async def test_alive_even_when_not_ready(client: httpx.AsyncClient, now: Now) -> None:
     now.facts = PAUSED
     assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_who_leads_is_a_status_code_however_it_is(client: httpx.AsyncClient, now: Now) -> None:
+    for facts in (WELL, PAUSED):
+        now.facts = replace(facts, leader=Leading("one", 900.0, 1, here=True))
+        assert (await client.get("/healthz?role=leader")).status_code == 200
+        now.facts = replace(facts, leader=Leading("one", 900.0, 1, here=False))
+        assert (await client.get("/healthz?role=leader")).status_code == 503
+    now.facts = PAUSED
+    assert (await client.get("/healthz?role=leader")).status_code == 503
 
 
 async def test_ready_is_a_status_code_with_a_reason(client: httpx.AsyncClient, now: Now) -> None:

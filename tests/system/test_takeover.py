@@ -32,13 +32,15 @@ def test_a_second_connector_stands_by_and_is_told_from_the_leader(pair: Pair) ->
     seen = {
         (name, path): probe(pair, cli, path)
         for name, cli in (("one", pair.one), ("two", pair.two))
-        for path in ("/healthz", "/readyz", "/readyz?role=any")
+        for path in ("/healthz", "/healthz?role=leader", "/readyz", "/readyz?role=any")
     }
     assert seen == {
         ("one", "/healthz"): 200,
+        ("one", "/healthz?role=leader"): 200,
         ("one", "/readyz"): 200,
         ("one", "/readyz?role=any"): 200,
         ("two", "/healthz"): 200,
+        ("two", "/healthz?role=leader"): 503,
         ("two", "/readyz"): 503,
         ("two", "/readyz?role=any"): 200,
     }
@@ -122,6 +124,7 @@ def test_a_leader_that_is_cut_off_stops_pushing_before_the_other_one_begins(pair
             cut[1].black_hole()
             began = time.monotonic()
             until("the other one leads", led_by(pair, pair.two))
+            assert not pair.leads(pair.one)
             pushed = facts(pair.one)["counts"]["pushed"]
             until("it delivers", lambda: facts(pair.two)["counts"]["pushed"] > 0)
             took = time.monotonic() - began

@@ -9,7 +9,6 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
-from connector.checkpoints.address import Address
 from connector.checkpoints.leader import LEADER_NOTE, Leader, read_leader
 from connector.checkpoints.lease import LEASE, RENEW_EVERY
 from connector.checkpoints.opening import is_waited_for, open_checkpoints
@@ -28,13 +27,14 @@ _NOBODY = (
 class Term:
     """Made by `begin`. `former`: who led before, as far as it said so."""
 
-    def __init__(self, address: Address, store: Checkpoints, leader: Leader, former: Leader | None) -> None:
+    def __init__(self, settings: Settings, store: Checkpoints, leader: Leader, former: Leader | None) -> None:
         self.store = store
         self.leader = leader
         self.former = former
         self.leaving = asyncio.Event()
         """It is to end: leadership is lost, or handed over."""
-        self._address = address
+        self._address = factories.checkpoints(settings)
+        self._silence = settings.daemon.silence_timeout
         self.lost: CheckpointsLost | None = None
         """Another one leads, or the store isn't what this one knew."""
         self._keeping = asyncio.create_task(self._keep(), name="lease")
@@ -55,7 +55,7 @@ class Term:
         except BaseException:  # whatever it was, the lock would be kept
             await store.close()
             raise
-        return cls(factories.checkpoints(settings), store, leader, former)
+        return cls(settings, store, leader, former)
 
     async def _keep(self) -> None:
         """Renew the lease. The pipeline's own calls do so, too; without any it is asked here."""
@@ -69,9 +69,10 @@ class Term:
             self.leaving.set()
 
     def leading(self) -> Leading:
-        """Who leads, as far as this process knows."""
-        leader = self.leader
-        return Leading(leader.instance, leader.since, leader.term, here=not self.store.lease.over)
+        """Who leads, as far as this process knows: after `daemon.silence_timeout` without an answer another one may."""
+        leader, lease = self.leader, self.store.lease
+        here = not lease.over and lease.unanswered < self._silence
+        return Leading(leader.instance, leader.since, leader.term, here=here)
 
     async def may_step_down(self) -> str:
         """What to answer whoever asks for it, before `leaving` is set. Raises ConnectorError when nobody waits."""

@@ -78,8 +78,12 @@ class Site:
             self._rendered = self._metrics.exposition()
         return Response(self._rendered, headers={**HEADERS, "Content-Type": CONTENT_TYPE})
 
-    async def alive(self, _: Request) -> Response:
-        return as_json({"alive": True})
+    async def alive(self, request: Request) -> Response:
+        """With `role=leader`, whether it is the one that leads, ready or not."""
+        if request.query_params.get("role") != "leader":
+            return as_json({"alive": True})
+        leads = self._facts().leads
+        return as_json({"alive": True, "leads": leads}, 200 if leads else 503)
 
     async def readiness(self, request: Request) -> Response:
         """Of the leader; with `role=any`, of a connector that waits to take over, too."""
