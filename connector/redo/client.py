@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +20,7 @@ from connector.model.orders import Order, Outcome, Place
 from connector.redo.addresses import checked_url, order_url
 from connector.redo.answer_reader import AnswerReader
 from connector.redo.answers import Answer, ReadBack, deleted, pushed, read_back, unanswered, unexpected
-from connector.redo.connection import NoAnswer
+from connector.redo.connection import NoAnswer, Permit
 from connector.redo.connection_pool import KEEP_ALIVE, ConnectionPool, checked_proxy, trusted_certificates
 from connector.redo.content_encoding import Incomplete, Undecodable, decoded
 from connector.redo.dialer import Dialer
@@ -44,8 +44,9 @@ class HttpSettings:
     """Requests at the same time, to all hosts together."""
     keep_alive: float = KEEP_ALIVE
     """Seconds that an idle connection is kept."""
-    permit: Callable[[], Awaitable[bool]] | None = None
-    """Awaited last before a request is sent: false when it must not be any more."""
+    permit: Permit | None = None
+    """Awaited last before a request is sent, and before the last byte of a long one: false when it must not be any
+    more."""
     proxy: Callable[[str], str | None] = lambda _: None
     """The proxy for a URL, None for a direct connection."""
     on_request: Callable[[str, str, float], None] | None = None

@@ -3,18 +3,30 @@
 A connection that is not surely at the start of its next answer is closed at once: after an error, a cancellation, a
 time limit, an answer before all of the request was sent, or bytes that nobody asked for. A success before all was sent
 is none: what it answers can only be an earlier request.
+
+What the event loop still has to send of a request it would send when the process goes on after having been stopped, and
+another connector may lead by then. So the last byte of a long request goes once the system has taken all others, and
+only with the right to push. A short one the system takes at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from connector.redo.answer_reader import AnswerReader, Malformed
 
 PIECE: Final = 256 * 1024
 """Bytes of a body that are sent in one go: a long one is copied, and encrypted, while the loop stands still."""
+AT_ONCE: Final = 16 * 1024
+"""Bytes of a body for which a connection with nothing under way has room in the system's buffer
+(https://man7.org/linux/man-pages/man7/tcp.7.html, tcp_wmem)."""
+_LOOK_EVERY: Final = 0.005
+
+Permit = Callable[[], Awaitable[bool]]
+"""Whether a request may be sent; waits while that isn't known."""
 
 _HUNG_UP: Final = "the other side closed the connection"
 
@@ -40,6 +52,9 @@ class Connection(asyncio.Protocol):
         self._reader: AnswerReader | None = None
         self._done: asyncio.Future[NoAnswer | None]
         self._writable: asyncio.Future[None] | None = None
+        self._wire: asyncio.Transport | None = None
+        """Beneath all encryption."""
+        self._permit: Permit | None = None
         self._early = False
         self._timeout, self._progress, self._deadline = 0.0, 0.0, 0.0
         self._timer: asyncio.TimerHandle
@@ -51,6 +66,10 @@ class Connection(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Open, and nothing has arrived, not even the end, which the event loop may not have read yet."""
         return self.is_open and not self._unread.poll(0)
+
+    def allow(self, permit: Permit | None) -> None:
+        """What the last byte of each long request is asked for."""
+        self._permit = permit
 
     async def exchange(
         self, head: bytes, body: bytes, reader: AnswerReader, timeout: float, deadline: float
@@ -81,21 +100,49 @@ class Connection(asyncio.Protocol):
         return reader
 
     async def _send(self, head: bytes, body: bytes) -> bool:
-        """Whether all was handed over: not when an answer came before that, or the connection broke."""
-        if len(body) <= PIECE:
+        """Whether all was handed over: not when an answer came before that, the connection broke, or the right to push
+        was lost."""
+        if len(body) <= AT_ONCE:
             self.transport.write(head + body)
             return True
+        last = len(body) - 1
         self.transport.write(head)
-        for at in range(0, len(body), PIECE):
-            if self._done.done() or self.transport.is_closing():
+        for at in range(0, last, PIECE):
+            if self._over:
                 return False
-            self.transport.write(body[at : at + PIECE])
+            self.transport.write(body[at : min(at + PIECE, last)])
             await asyncio.sleep(0)
             if self._writable is not None:
                 either: tuple[asyncio.Future[Any], ...] = (self._writable, self._done)
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             self._progress = self._loop.time()
+        await self._taken()
+        if self._permit is not None and not await self._permit():
+            self._end(NoAnswer("cut", "another connector leads: the rest of it is not sent any more"))
+        if self._over:
+            return False
+        self.transport.write(body[last:])
         return True
+
+    async def _taken(self) -> None:
+        """Until the system has taken what was written and has room, or the exchange is over."""
+        left = self._left
+        while not self._over and (left or not self._room.poll(0)):
+            await asyncio.sleep(_LOOK_EVERY)
+            before, left = left, self._left
+            if left < before:
+                self._progress = self._loop.time()
+
+    @property
+    def _left(self) -> int:
+        """Bytes that the process still has to hand over to the system."""
+        assert self._wire is not None  # noqa: S101 -- it was made
+        encrypted = 0 if self._wire is self.transport else self._wire.get_write_buffer_size()
+        return self.transport.get_write_buffer_size() + encrypted
+
+    @property
+    def _over(self) -> bool:
+        return self._done.done() or self.transport.is_closing()
 
     def abort(self) -> None:
         """Closes it at once; what was handed over may still be sent by the system."""
@@ -121,8 +168,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self._unread = select.poll()
-        self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self._wire = self._wire or self.transport
+        self._unread, self._room = select.poll(), select.poll()
+        for poll, event in ((self._unread, select.POLLIN), (self._room, select.POLLOUT)):
+            poll.register(transport.get_extra_info("socket").fileno(), event)
 
     def data_received(self, data: bytes) -> None:
         if self._reader is None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import httpx2 as httpx
 
 from connector.model.errors import ConfigurationError, Problem, scarcity
 from connector.redo.answer_reader import AnswerReader
-from connector.redo.connection import Connection, NoAnswer
+from connector.redo.connection import Connection, NoAnswer, Permit
 from connector.redo.dialer import Dialer
 
 KEEP_ALIVE: Final = 30.0
@@ -24,14 +23,14 @@ CLOSING: Final = 1.0
 class ConnectionPool:
     """As many connections as there are requests at the same time. `timeout`: seconds for connecting, and without
     progress; a whole request may take twice as long. `keep_alive`: seconds that an idle connection is kept. `permit`:
-    awaited last before a request is sent, false when it must not be any more."""
+    awaited last before a request is sent and before the last byte of a long one, false when it must not be any more."""
 
     def __init__(
         self,
         dialer: Dialer,
         timeout: float,
         keep_alive: float = KEEP_ALIVE,
-        permit: Callable[[], Awaitable[bool]] | None = None,
+        permit: Permit | None = None,
     ) -> None:
         self._dialer = dialer
         self._timeout = timeout
@@ -50,6 +49,7 @@ class ConnectionPool:
             if self._closed:
                 connection.abort()
                 raise NoAnswer("connect", "the client was closed")
+            connection.allow(self._permit)
             self._all.add(connection)
         try:
             if self._permit is not None and not await self._permit():

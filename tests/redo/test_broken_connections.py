@@ -76,6 +76,42 @@ def test_nothing_that_arrived_is_told_as_never_sent_and_nothing_is_sent_twice(
     check_what_is_told(new_loop, tls, 1000)
 
 
+@BOTH_LOOPS
+def test_a_long_request_of_one_that_lost_the_right_to_push_meanwhile_never_arrives_whole(
+    new_loop: NewLoop, tls: ssl.SSLContext | None
+) -> None:
+    """A leader that is stopped while the network is slow, and goes on when another one leads."""
+    order = replace(small_order("1"), body=b"[" + b"0," * (8 * 1024 * 1024) + b"0]")
+    arrived = bytearray()
+
+    async def story() -> None:
+        ended, answers = asyncio.Event(), iter((True, False))
+
+        async def read_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while piece := await reader.read(1 << 20):
+                    arrived.extend(piece)
+            writer.close()
+            with suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
+            ended.set()
+
+        async def permit() -> bool:
+            return next(answers)
+
+        server = await asyncio.start_server(read_all, "127.0.0.1", 0, ssl=tls)
+        base_url = f"{'https' if tls else 'http'}://localhost:{server.sockets[0].getsockname()[1]}"
+        async with server, client_of(base_url, permit=permit) as client:
+            outcome = await client.push(order)
+            await ended.wait()
+        assert (outcome.kind, outcome.reason) == (OutcomeKind.UNKNOWN, "cut")
+        assert next(answers, None) is None
+
+    run(new_loop, story())
+    of_the_body = len(arrived.partition(b"\r\n\r\n")[2])
+    assert 0 < of_the_body < len(order.body)
+
+
 @pytest.mark.long
 @BOTH_LOOPS
 def test_nothing_that_arrived_is_told_as_never_sent_in_many_pushes(
