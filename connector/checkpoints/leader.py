@@ -19,13 +19,15 @@ LEADER_NOTE: Final = "leader"
 @dataclass(frozen=True, slots=True)
 class Leader:
     """`instance`: its name; `since`: seconds since 1970; `term`: how many have led so far, this one included; `lease`:
-    how long it may push after the server answered last (s); `left`: it has ended by itself, and pushes no more."""
+    how long it may push after the server answered last (s); `left`: it has ended by itself, and pushes no more;
+    `serves`: from where to where it delivers, as its settings say."""
 
     instance: str
     since: float
     term: int = 1
     lease: float = 0.0
     left: bool = False
+    serves: str = ""
 
     def dump(self) -> str:
         return json.dumps(asdict(self))

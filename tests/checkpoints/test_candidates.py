@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import sql
+from structlog.testing import capture_logs
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.leader import Leader, read_leader
@@ -19,9 +22,18 @@ from connector.checkpoints.sqlite.candidate import FileCandidate
 from connector.checkpoints.sqlite.file_system import network_file_system
 from connector.model.errors import ConfigurationError
 from tests.support.fixtures.connector import eventually
-from tests.support.fixtures.postgres import Database
+from tests.support.fixtures.postgres import Database, create_database, drop_database
+from tests.support.postgres.cluster import Cluster
 
 SILENCE = 3600.0
+
+
+@pytest.fixture
+def own(cluster: Cluster) -> Iterator[Database]:
+    """A database of the test's own."""
+    made = create_database(cluster)
+    yield made
+    drop_database(cluster, made.name)
 
 
 @pytest.fixture(params=["file", "postgres"])
@@ -95,6 +107,26 @@ async def test_a_silent_leaders_session_is_ended_and_one_that_speaks_is_left_alo
     assert led
     impatient.close()
     patient.close()
+    await store.close()
+
+
+async def test_a_leader_whose_session_can_not_be_seen_is_told_of_and_left_alone(own: Database) -> None:
+    role, address = f"other_{own.name}", Address(own.dsn, "kept")
+    store = in_postgres(address)
+    with own.connect() as conn:
+        for statement in (
+            "CREATE ROLE {} LOGIN",
+            "GRANT USAGE ON SCHEMA kept TO {}",
+            "GRANT SELECT ON kept.store TO {}",
+        ):
+            conn.execute(sql.SQL(statement).format(sql.Identifier(role)))
+        waits = PostgresCandidate(Address(own.dsn.replace("postgres@", f"{role}@"), "kept"), 0.0)
+        with capture_logs() as logs:
+            assert not waits.take()
+        waits.close()
+        conn.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(role)))
+    assert [each["event"] for each in logs] == ["leader_unseen"]
+    await store.answer()
     await store.close()
 
 

@@ -15,6 +15,8 @@ from psycopg import Connection
 
 from connector.checkpoints.address import Address
 from connector.checkpoints.opening import in_file, in_postgres, open_readonly
+from connector.checkpoints.postgres import connection as connections
+from connector.checkpoints.postgres import migrations
 from connector.checkpoints.sqlite.migrations import APPLICATION_ID
 from connector.checkpoints.store import Checkpoints
 from connector.model.errors import CheckpointsUnwritable
@@ -111,6 +113,14 @@ async def test_a_schema_of_version_1_becomes_what_a_new_one_is_and_keeps_its_row
     with own.connect() as conn:
         for old, new in zip(of_schema(conn, "old"), of_schema(conn, "new"), strict=True):
             assert set(old) ^ set(new) == set()
+
+
+async def test_an_upgrade_may_take_longer_than_a_statement_may(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections._SESSION, "statement_timeout", "100ms")  # type: ignore[index] # of this test alone
+    monkeypatch.setattr(migrations, "UPGRADES", ("SELECT pg_sleep(0.3)",))
+    await in_postgres(old_schema(own)).close()
+    with own.connect() as conn:
+        assert conn.execute("SELECT version FROM old.store").fetchone() == (2,)
 
 
 async def test_a_reader_of_an_older_store_says_what_upgrades_it(tmp_path: Path, own: Database) -> None:

@@ -33,13 +33,13 @@ PATIENCE: Final = 5.0
 _CLOSER_LOOK_EVERY: Final = 0.5
 
 # What the leader's session does can be told where it may be seen: of the same role, or with pg_read_all_stats. A
-# session in the middle of a pipeline is `active` and waits for its client.
+# session in the middle of a pipeline is `active` and waits for its client. Where it may not be seen, it has no times.
 # https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW
 _SILENT: Final = f"""
 SELECT pid, extract(epoch FROM clock_timestamp() - greatest(state_change, query_start))::float8
 FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE {LOCKED} AND (state <> 'active' OR wait_event_type = 'Client')
-  AND clock_timestamp() - greatest(state_change, query_start) > make_interval(secs => %s)
+WHERE {LOCKED} AND (state_change IS NULL OR ((state <> 'active' OR wait_event_type = 'Client')
+  AND clock_timestamp() - greatest(state_change, query_start) > make_interval(secs => %s)))
 """  # noqa: S608 -- constants of ours
 _COUNT: Final = f"SELECT count(*) FROM pg_locks WHERE {LOCKED}"  # noqa: S608 -- constants of ours
 
@@ -126,6 +126,9 @@ class PostgresCandidate(Candidate):
         """The session of a leader that is stopped or cut off, which the server can't know."""
         values = (CLASS, number(self._address.schema) % 2**32, self._silence)
         for pid, seconds in session.execute(_SILENT, values).fetchall():
+            if seconds is None:
+                self._tell(pid, None)
+                continue
             try:
                 session.execute("SELECT pg_terminate_backend(%s)", (pid,))
             except psycopg.errors.InsufficientPrivilege:
@@ -133,9 +136,14 @@ class PostgresCandidate(Candidate):
             else:
                 log.warning("silent_leader_ended", process=pid, silent_for=round(seconds, 1))
 
-    def _tell(self, pid: int, seconds: float) -> None:
-        if self._told != (told := str(pid)):
-            self._told = told
+    def _tell(self, pid: int, seconds: float | None) -> None:
+        """`seconds`: for how long it has been silent; None: that can't be seen."""
+        if self._told == (told := f"{pid} {seconds is None}"):
+            return
+        self._told, where = told, describe(self._address)
+        if seconds is None:
+            step = "connect both connectors as the same role, and see that track_activities is on there"
+            log.warning("leader_unseen", process=pid, database=where, next=step)
+        else:
             step = f"connect both connectors as the same role, or let a DBA run: SELECT pg_terminate_backend({pid});"
-            where = describe(self._address)
             log.error("silent_leader", process=pid, silent_for=round(seconds, 1), database=where, next=step)

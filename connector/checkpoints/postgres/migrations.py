@@ -10,7 +10,8 @@ from typing import Any, Final
 from psycopg import Connection, sql
 
 from connector.checkpoints.address import SETTING, Address
-from connector.checkpoints.postgres.connection import describe
+from connector.checkpoints.postgres.connection import StoreConnection, describe
+from connector.checkpoints.postgres.session import PostgresSession
 from connector.checkpoints.statements import script, tables
 from connector.model.errors import ConfigurationError, Problem
 
@@ -57,16 +58,17 @@ def version_of(connection: Connection[Any], address: Address) -> int | None:
     return int(found[1])
 
 
-def migrate(connection: Connection[Any], address: Address) -> None:
-    """Make the schema where there is none, and apply the upgrades that are missing, each in its own transaction. Under
-    the writer's lock. Raises ConfigurationError as `version_of` does, and psycopg.Error."""
+def migrate(connection: StoreConnection, address: Address) -> None:
+    """Make the schema where there is none, and apply the upgrades that are missing, each in its own transaction, which
+    may take as long as it takes. Under the writer's lock. Raises ConfigurationError as `version_of` does, and
+    psycopg.Error."""
     version = version_of(connection, address)
     if version is None:
         # Not IF NOT EXISTS: that needs the privilege even where the schema exists.
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(address.schema)))
     missing = enumerate(UPGRADES[version - 1 :], start=version + 1) if version else [(newest(), SCHEMA)]
     for number, statements in missing:
-        with connection.transaction():
+        with connection.transaction(), PostgresSession(connection).at_length():
             connection.execute(statements.encode())
             connection.execute("DELETE FROM store")
             connection.execute("INSERT INTO store (program, version) VALUES (%s, %s)", (_PROGRAM, number))

@@ -11,7 +11,7 @@ import structlog
 
 from connector.checkpoints.leader import LEADER_NOTE, Candidate, Leader, read_leader
 from connector.checkpoints.opening import candidate
-from connector.daemon.leadership.term import Term, take
+from connector.daemon.leadership.term import Term, take, what_is_served
 from connector.daemon.leadership.warm_mapping import WarmMapping
 from connector.daemon.startup import Startup
 from connector.model.errors import CheckpointsUnwritable
@@ -59,7 +59,9 @@ class Standby:
         try:
             others_first = time.monotonic() + (HESITATE if hesitates else 0.0)
             while not self._stop.is_set():
-                if not await self._take(waiting, mapping):
+                if mapping.away:
+                    await self._stand_back(waiting, mapping.away)
+                elif not await self._take(waiting, mapping):
                     others_first = 0.0  # one of them leads
                 elif time.monotonic() < others_first:
                     await asyncio.to_thread(waiting.close)
@@ -88,16 +90,30 @@ class Standby:
             await sleep_unless(self._stop, AWAY_RETRY)
         return False
 
+    async def _stand_back(self, waiting: Candidate, problem: str) -> None:
+        """One that couldn't read an order would keep the lock from one that can."""
+        await asyncio.to_thread(waiting.close)
+        self.waited, self._look_next = True, 0.0
+        if self._startup.stalled(problem):
+            log.warning("standby_source_unavailable", problem=problem, next="it waits to lead once it reaches the OMS")
+
     async def _show(self, waiting: Candidate, mapping: WarmMapping) -> None:
         self._look_next = time.monotonic() + _LEADER_EVERY
         leader = read_leader(await asyncio.to_thread(waiting.noted, LEADER_NOTE))
         if leader is not None and leader.left:
             leader = None  # between two terms
         await self._compare_mappings(waiting, mapping)
+        self._compare_settings(leader)
         if self._startup.stands_by(leader) or leader != self._told:
             name, since = (None, None) if leader is None else (leader.instance, leader.since)
             log.info("standby", leader=name, since=since, next="it takes over once that one ends or is cut off")
         self._told = leader
+
+    def _compare_settings(self, leader: Leader | None) -> None:
+        ours = what_is_served(self._settings)
+        if leader is not None and leader != self._told and leader.serves not in ("", ours):
+            step = "give both the same settings: a takeover would deliver from and to where this one's say"
+            log.warning("standby_settings_differ", leader=leader.serves, here=ours, next=step)
 
     async def _compare_mappings(self, waiting: Candidate, mapping: WarmMapping) -> None:
         """A standby with an older mapping would take every order back to what that says."""

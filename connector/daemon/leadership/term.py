@@ -8,6 +8,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from connector.checkpoints.leader import LEADER_NOTE, Leader, read_leader
 from connector.checkpoints.lease import LEASE, RENEW_EVERY
@@ -50,7 +51,8 @@ class Term:
             may_push_for = 0.0 if left or not store.lease.seconds else LEASE if former is None else former.lease
             store.lease.begin(may_push_for)
             term = 1 if former is None else former.term + 1
-            leader = Leader(instance_name(settings), time.time(), term, store.lease.seconds)
+            lease, serves = store.lease.seconds, what_is_served(settings)
+            leader = Leader(instance_name(settings), time.time(), term, lease, serves=serves)
             await store.note(LEADER_NOTE, leader.dump())
         except BaseException:  # whatever it was, the lock would be kept
             await store.close()
@@ -95,6 +97,14 @@ class Term:
 def instance_name(settings: Settings) -> str:
     """Of this process, for people."""
     return settings.daemon.instance or f"{socket.gethostname()}/{os.getpid()}"
+
+
+def what_is_served(settings: Settings) -> str:
+    """What connectors with the same checkpoints must have in common."""
+    source, endpoints = settings.source, factories.redo_endpoints(settings)
+    # Hosts alone: somebody's URL may hold a secret.
+    stores = sorted(f"{name} at {urlsplit(url).hostname}" for name, url in endpoints.items())
+    return f"slot {source.slot}, publication {source.publication}, store {', '.join(stores)}"
 
 
 async def take(settings: Settings) -> Term:

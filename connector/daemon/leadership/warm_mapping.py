@@ -14,14 +14,17 @@ import structlog
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.preparation import fit_mapping
 from connector.model.errors import ConfigurationError, ConnectorError, MappingBroken, SourceUnavailable
+from connector.postgres.connections import connection
 from connector.projection import Assembler, Projection
 from connector.settings.config import Settings
-from connector.wiring.factories import mapping_text, new_assembler
+from connector.wiring.factories import mapping_text, new_assembler, read_dsn
 
 log = structlog.get_logger("connector.leader")
 
 EVERY: Final = 10.0
 """Seconds between two looks at the mapping's file and at what the mapping uses."""
+AWAY_RETRY: Final = 1.0
+"""The same while the OMS can't be reached."""
 
 
 class WarmMapping:
@@ -33,6 +36,8 @@ class WarmMapping:
         self._assembler: Assembler | None = None
         self._projection: Projection | UnusableMapping | None = projection
         self._text = self._read()
+        self.away = ""
+        """Why the OMS can't be reached from here: whoever leads had better be another one."""
 
     def latest(self) -> Projection | UnusableMapping | None:
         """None when the mapping must be loaded anew, because it was changed or refused."""
@@ -47,17 +52,19 @@ class WarmMapping:
         """Until it is cancelled."""
         try:
             while True:
-                await asyncio.sleep(EVERY)
+                await asyncio.sleep(AWAY_RETRY if self.away else EVERY)
                 try:
                     if await self._differs():
+                        async with connection(read_dsn(self._settings)):
+                            pass  # what is away now would count as refused below
                         self._text = self._read()
                         self._projection = await fit_mapping(self._settings, lasting=True)
                         log.info("standby_mapping_reloaded")
-                    self._problem = ""
-                except SourceUnavailable:
-                    continue  # looked at again soon, and at the takeover
+                    self._problem = self.away = ""
+                except SourceUnavailable as error:
+                    self.away = str(error)
                 except ConnectorError as error:
-                    self._projection = None
+                    self._projection, self.away = None, ""
                     self._tell(error)
         finally:
             await self._close()
