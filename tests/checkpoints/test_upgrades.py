@@ -116,7 +116,7 @@ async def test_a_schema_of_version_1_becomes_what_a_new_one_is_and_keeps_its_row
 
 
 async def test_an_upgrade_may_take_longer_than_a_statement_may(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(connections._SESSION, "statement_timeout", "100ms")  # type: ignore[index] # of this test alone
+    monkeypatch.setitem(connections._SESSION, "statement_timeout", "100ms")
     monkeypatch.setattr(migrations, "UPGRADES", ("SELECT pg_sleep(0.3)",))
     await in_postgres(old_schema(own)).close()
     with own.connect() as conn:
