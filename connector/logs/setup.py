@@ -86,8 +86,9 @@ def writes_json(form: Literal["auto", "console", "json"]) -> bool:
 
 
 def _without_reprs(record: logging.LogRecord) -> bool:
-    """asyncio writes tasks, their exceptions and callbacks' arguments into its messages: only its words are kept."""
-    if record.name == "asyncio" and (words := _WORDS.match(record.getMessage())):
+    """asyncio writes tasks, their exceptions and callbacks' arguments into its messages, psycopg what a server said,
+    which may quote a row: only their words are kept."""
+    if record.name.partition(".")[0] in ("asyncio", "psycopg") and (words := _WORDS.match(record.getMessage())):
         record.msg, record.args = words[0].rstrip(), ()
     return True
 

@@ -32,6 +32,7 @@ logging.getLogger("theirs").info("chatter")
 logging.getLogger("loud").setLevel(logging.DEBUG)
 logging.getLogger("loud").debug("chatter")
 warnings.warn("an old habit")
+logging.getLogger("psycopg").warning("error ignored terminating %r: %s", object(), "DETAIL: buyer@shop.example")
 
 async def fail():
     raise ValueError("another@shop.example")
@@ -68,6 +69,7 @@ def test_json_logs_hold_one_object_a_line_whoever_speaks() -> None:
         "theirs",
         "quiet",
         "<string>",
+        "error",
         "Task",
         "crashed",
     ]
@@ -85,6 +87,7 @@ def test_an_exception_is_told_without_its_message_or_local_variables(form: str) 
     assert "a row that was looked for" not in said
     assert "Task exception was never retrieved" in said
     assert "@shop.example" not in said
+    assert "error ignored terminating" in said
     assert "chatter" not in said
 
 
