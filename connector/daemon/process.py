@@ -7,7 +7,7 @@ It must not know what a generation is made of, nor how leadership is decided.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
 import structlog
@@ -188,7 +188,7 @@ class Daemon:
         admitted: bool = False,
     ) -> Generation | None:
         """None when `stop` was set before it worked. `admitted`: as of `build`; else this one took over."""
-        logged = ""
+        logged, failed = "", 0
         while not stop.is_set():
             try:
                 return await unless_stopped(stop, self._build(projection, admitted=admitted))
@@ -204,8 +204,19 @@ class Daemon:
                         log.error("takeover_waits", problem=logged, next=step)
                 if not admitted:
                     projection = None  # analysed anew: it may no longer fit
+                    failed += 1
+                    if failed > 1:
+                        await self._let_another_lead()
                 await sleep_unless(stop, RETRY_BUILD)
         return None
+
+    async def _let_another_lead(self) -> None:
+        """What keeps this one from it may not keep one that waits."""
+        term = self._process.term
+        if term is not None:
+            with suppress(ConnectorError):
+                log.info("stepping_down", result=await term.may_step_down())
+                term.leaving.set()
 
     async def _follow(self, generation: Generation, stop: asyncio.Event) -> Projection | None:
         """Run the generation to its end, and close it. Returns the projection to build the next one for; None when

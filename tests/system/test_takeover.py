@@ -206,6 +206,26 @@ def test_of_two_with_one_checkpoint_file_one_stands_by(pair_of_a_file: Pair) -> 
     assert pair.redo.stats()["overlaps"] == 0
 
 
+def test_one_that_took_over_and_can_not_reach_the_oms_lets_another_one_lead(pair: Pair) -> None:
+    role = f"two_{pair.shop.name}"
+    with pair.shop.connect() as conn:
+        conn.execute(f"CREATE ROLE {role} LOGIN SUPERUSER".encode())
+        pair.two.set("source", dsn=pair.shop.dsn.replace("postgres@", f"{role}@"))
+        assert role in pair.two.settings["source"]["dsn"]
+        pair.lead_and_wait()
+        conn.execute(f"ALTER ROLE {role} NOLOGIN".encode())
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (role,))
+        pair.daemon(pair.one).process.send_signal(signal.SIGKILL)
+        pair.daemon(pair.two).until_said("takeover_waits")
+        pair.daemon(pair.one).process.wait(WITHIN)
+        pair.start(pair.one)
+        until("the one that can leads", led_by(pair, pair.one))
+        pair.delivers(1, "bowl")
+        until("the other one stands back", lambda: facts(pair.two).get("state") in ("standby", "stalled"))
+        assert pair.daemon(pair.two).stop() == 0
+        conn.execute(f"DROP ROLE {role}".encode())
+
+
 def test_a_standby_that_can_not_reach_the_checkpoints_says_so_and_goes_on_waiting(pair: Pair) -> None:
     assert pair.store is not None
     with proxy_to(pair.shop.cluster.port) as proxy:
