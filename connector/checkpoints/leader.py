@@ -20,7 +20,7 @@ LEADER_NOTE: Final = "leader"
 class Leader:
     """`instance`: its name; `since`: seconds since 1970; `term`: how many have led so far, this one included; `lease`:
     how long it may push after the server answered last (s); `left`: it has ended by itself, and pushes no more;
-    `serves`: from where to where it delivers, as its settings say."""
+    `serves`: from where to where it delivers, as its settings say; `page`: where its status page is, for people."""
 
     instance: str
     since: float
@@ -28,6 +28,7 @@ class Leader:
     lease: float = 0.0
     left: bool = False
     serves: str = ""
+    page: str = ""
 
     def dump(self) -> str:
         return json.dumps(asdict(self))

@@ -34,12 +34,13 @@ def address(settings: Settings) -> str:
 
 
 async def other_store(settings: Settings) -> Problem | None:
-    """Why these settings are not those of the connector that answers: its store is another one. None where they are, or
-    nobody answers. Raises ConfigurationError, CheckpointsUnwritable."""
+    """Why these settings are not those of the connector that answers: it leads with another store. None where they are,
+    nobody answers, or the one that answers doesn't lead (yet). Raises ConfigurationError, CheckpointsUnwritable."""
     store = factories.checkpoints(settings)
     if store.in_memory or not settings.status.port or is_running(store):
         return None
-    if await ask(settings, STATUS, expected="verdict", timeout=2.0) is None:
+    answer = await ask(settings, STATUS, expected="verdict", timeout=2.0)
+    if answer is None or not (answer.get("leader") or {}).get("here"):
         return None
     named = describe(store) if store.in_postgres else str(store.path.absolute())
     what = f"no connector uses {named}, but one with another store answers at {address(settings)}"

@@ -11,14 +11,17 @@ from typing import Final
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
 from connector.pipeline.ports.records import FAILING, Sweep, SweepKind
 from connector.status.facts import SLOW, Facts, State, duration, size
-from connector.status.headline import BY_HAND, moment, paused
+from connector.status.headline import BY_HAND, moment, paused, seen
 
+STEP_DOWN: Final = "redo-connector step-down"
 CHECK: Final = "redo-connector check"
 DEAD_LETTERS: Final = "redo-connector dead-letters list"
+_TONES: Final = ("bad", "busy", "good")
+"""The most urgent first."""
 _KEPT_BACK: Final = {
     HoldKind.CHANGES: "that would change at Redo",
-    HoldKind.ENDPOINT: "to be pushed to where nothing was accepted yet",
-    HoldKind.FIRST_FILL: "of the first fill that were not looked at",
+    HoldKind.ENDPOINT: "for a new address or store",
+    HoldKind.FIRST_FILL: "of the first fill, not looked at",
 }
 """Of those kinds; the others are about removals."""
 _WAIT: Final = "wait, it goes on by itself"
@@ -62,8 +65,8 @@ class Card:
 
 def attention(facts: Facts) -> tuple[Card, ...]:
     """Empty when all is well and nothing is under way."""
-    found = (_statements, _state, _paused, _mapping, _slot, _held, _refused, _sweep)
-    return tuple(card for cards in found for card in cards(facts))
+    found = (_statements, _state, _standby, _paused, _mapping, _slot, _held, _refused, _sweep)
+    return tuple(sorted((card for cards in found for card in cards(facts)), key=lambda card: _TONES.index(card.tone)))
 
 
 def _statements(facts: Facts) -> Iterator[Card]:
@@ -79,14 +82,12 @@ def _state(facts: Facts) -> Iterator[Card]:
     match facts.state:
         case State.STARTING:
             yield Card("starting", "busy", "Nothing is followed yet", reason, step)
-        case State.STANDBY:
-            since = f" since {moment(facts.leader.since, facts.now)}" if facts.leader is not None else ""
-            step = "wait, this one takes over when that one ends or is cut off"
-            yield Card("standby", "good", "Another connector delivers", f"{reason.rstrip('.')}{since}.", step)
+        case State.DISCONNECTED if facts.reconnecting:
+            yield Card("disconnected", "busy", "The OMS database was out of reach", f"{reason} Nothing is lost.", step)
         case State.DISCONNECTED:
             title = "The OMS database can't be reached"
             yield Card("disconnected", "bad", title, f"{reason} Nothing is lost.".strip(), step, CHECK)
-        case State.STALLED if not _is_of_mapping(facts):
+        case State.STALLED if not facts.mapping_stops:
             yield Card("stalled", "bad", "Orders don't get on", f"{reason} Nothing is lost.".strip(), step, CHECK)
         case State.HELD if facts.unapproved:
             title = "Nothing is pushed there before somebody approves it"
@@ -98,8 +99,37 @@ def _state(facts: Facts) -> Iterator[Card]:
             title = f"What the OMS committed is read {duration(facts.replication_lag_seconds)} late"
             text = f"{size(facts.replication_lag_bytes or 0)} of WAL are still to be read."
             yield Card("catching_up", "busy", title, text, _WAIT)
+        case State.CATCHING_UP if facts.silent:
+            title = f"The OMS database hasn't told for {duration(facts.sync_lag_seconds or 0.0)} what was committed"
+            step = "wait: it is asked again, and given up after `source.silence_timeout`"
+            yield Card("catching_up", "busy", title, "Whether anything was isn't known. Nothing is lost.", step)
         case _:
             return
+
+
+def _standby(facts: Facts) -> Iterator[Card]:
+    if facts.state is not State.STANDBY:
+        return
+    if facts.oms_away:
+        title = "This connector couldn't deliver if it led: it can't reach the OMS database"
+        step = "see that the network lets this machine through; it is tried again by itself"
+        yield Card("oms_away", "bad", title, _sentence(facts.oms_away), step, CHECK)
+    if facts.mapping_differs:
+        text = "At a takeover every order would be compared with this one's."
+        step = "give both the same mapping; it is taken up by itself"
+        yield Card("mapping_differs", "busy", "The mapping of this connector isn't the leader's", text, step)
+    leader = facts.leader
+    if leader is None:
+        if facts.oms_away:
+            return  # it doesn't look who leads
+        yield Card("standby", "busy", "Nobody leads at the moment", "This one does as soon as it may.", "wait a moment")
+        return
+    page = f"; its page: `{leader.page}`" if leader.page else ""
+    ready = " This one takes over once it ends or is cut off." if facts.fit_to_lead else ""
+    step = "nothing, or have this one lead" if facts.fit_to_lead else "nothing, as long as it leads"
+    title = f"{leader.instance} leads since {moment(leader.since, facts.now)} UTC"
+    text = f"It was seen {seen(leader.seen_at, facts.now)}{page}.{ready}"
+    yield Card("standby", "good", title, text, step, STEP_DOWN if facts.fit_to_lead else "")
 
 
 def _paused(facts: Facts) -> Iterator[Card]:
@@ -132,18 +162,15 @@ def _pace(facts: Facts) -> str:
     return f"{words}." if words else ""
 
 
-def _is_of_mapping(facts: Facts) -> bool:
-    """Whether nothing gets on because of the mapping, which has a card of its own."""
-    return facts.mapping_refused is not None and facts.mapping_refused.problem in facts.reason
-
-
 def _mapping(facts: Facts) -> Iterator[Card]:
     refused = facts.mapping_refused
     if refused is None:
         return
-    stops = _is_of_mapping(facts)
-    title = "The mapping doesn't fit the database" if stops else "The mapping was changed, and is refused"
-    kept = _GATHERED if stops else "The one before stays at work."
+    title, kept = "The mapping was changed, and is refused", "The one before stays at work."
+    if facts.mapping_stops:
+        title, kept = "The mapping doesn't fit the database", _GATHERED
+    if facts.state is State.STANDBY:
+        title, kept = "This connector couldn't deliver if it led: its mapping is refused", "The leader's stays at work."
     more = f" {refused.problems} problems in all." if refused.problems > 1 else ""
     text = f"`{refused.where}`: {refused.problem.rstrip('.')}.{more} {kept}"
     step = refused.next.rstrip(".") or "mend it there; it is taken up by itself"
@@ -215,14 +242,15 @@ def _sweep(facts: Facts) -> Iterator[Card]:
 
 def sweep_seconds_left(facts: Facts) -> float | None:
     """How long the sweep will take at the pace of the last minute; None while that isn't known."""
-    if not facts.sweep_per_second or facts.sweep_remaining is None:
+    sweep = facts.sweep
+    if sweep is None or not facts.sweep_per_second or facts.sweep_remaining is None:
         return None
-    return facts.sweep_remaining / facts.sweep_per_second
+    return (sweep.scanned + facts.sweep_remaining - facts.sweep_done) / facts.sweep_per_second
 
 
 def _progress(facts: Facts, sweep: Sweep) -> Progress:
     whole = sweep.scanned + (facts.sweep_remaining or 0)
-    return Progress(sweep.scanned, whole, facts.sweep_per_second, sweep_seconds_left(facts))
+    return Progress(facts.sweep_done, whole, facts.sweep_per_second, sweep_seconds_left(facts))
 
 
 def _orders(number: int) -> str:

@@ -1,12 +1,13 @@
-"""The facts about a running connector at one moment, and sentences that explain them. Pure: no clock, no I/O."""
+"""The facts about a running connector at one moment. Pure: no clock, no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from connector.model.changes import StreamPosition
+from connector.model.errors import Problem
 from connector.pipeline.ports.chronicle import Attempt
 from connector.pipeline.ports.holds import Hold, HoldKind
 from connector.pipeline.ports.records import FAILING, Endpoint, LetterGroup, Sweep, SweepKind, Tally, Warned
@@ -47,18 +48,17 @@ class Stage(StrEnum):
     CHECKPOINTS = "checkpoints"
 
 
-READY_STATES = frozenset({State.BACKFILLING, State.STREAMING, State.CATCHING_UP, State.HELD})
-"""What a hold keeps waits for a person; everything else flows on."""
-
-
 @dataclass(frozen=True, slots=True)
 class Leading:
-    """Who leads. `here`: this process; `since`: seconds since 1970; `term`: how many have led so far."""
+    """Who leads. `here`: this process; `term`: how many have led so far; `page`: where its status page is, empty where
+    that isn't known; `seen_at`: when another one was last seen to lead. Times are seconds since 1970."""
 
     instance: str
     since: float
     term: int
     here: bool
+    page: str = ""
+    seen_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,14 @@ class MappingRefused:
     problems: int
     since: float
 
+    @classmethod
+    def because(cls, problems: Sequence[Problem], before: MappingRefused | None, now: float) -> MappingRefused | None:
+        """For these, since it was refused before; None where there are none."""
+        if not problems:
+            return None
+        first, since = problems[0], now if before is None else before.since
+        return cls(first.where, first.what, first.hint, len(problems), since)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -108,6 +116,10 @@ class Facts:
     stopped_at: Stage | None = None
     """Where nothing gets on; None where everything does, or nobody knows."""
     leader: Leading | None = None
+    oms_away: str = ""
+    """Of a standby: why it couldn't read the OMS if it led."""
+    mapping_differs: bool = False
+    """Of a standby: its mapping isn't the leader's."""
     mapping_fingerprint: str | None = None
     mapping_refused: MappingRefused | None = None
     failing_tables: tuple[str, ...] = ()
@@ -135,7 +147,7 @@ class Facts:
     sweep: Sweep | None = None
     sweep_remaining: int | None = None
     sweep_per_second: float | None = None
-    """Orders that the sweep walked a second, over the last minute."""
+    """By how much `sweep_done` grew a second, over the last minute."""
     in_flight: int = 0
     concurrency_limit: int = 0
     paused_reason: str | None = None
@@ -185,6 +197,12 @@ class Facts:
         return {reason: count for reason, count in self.tally.dead_letters.items() if reason not in (FAILING, SLOW)}
 
     @property
+    def mapping_stops(self) -> bool:
+        """Whether nothing gets on because of the mapping."""
+        refused = self.mapping_refused
+        return self.state is State.STALLED and refused is not None and refused.problem in self.reason
+
+    @property
     def unapproved(self) -> bool:
         """Whether nothing goes to some store before a person approves its address."""
         return any(one.active and not one.approved for one in self.endpoints)
@@ -192,6 +210,11 @@ class Facts:
     @property
     def leads(self) -> bool:
         return self.leader is not None and self.leader.here
+
+    @property
+    def fit_to_lead(self) -> bool:
+        """Of a standby: whether it could deliver if it led."""
+        return not self.oms_away and self.mapping_refused is None
 
     @property
     def first_fill_held(self) -> bool:
@@ -206,9 +229,20 @@ class Facts:
     @property
     def replication_lag_bytes(self) -> int | None:
         """WAL between the source's end and what the slot was told to let go; None while that end isn't known."""
-        if self.position is None or not self.position.connected:
+        if self.position is None or self.replication_lag_seconds is None:
             return None
         return max(0, self.position.server_lsn - self.position.flush_lsn)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is known to be behind, but the server doesn't tell where it is."""
+        behind = self.waiting or self.replication_lag_seconds is not None
+        return self.state is State.CATCHING_UP and self.connected and not behind
+
+    @property
+    def reconnecting(self) -> bool:
+        """Whether the stream is back, or was never cut, and those that read orders are about to try again."""
+        return self.state is State.DISCONNECTED and self.stopped_at is Stage.MAPPING
 
     @property
     def oldest_age(self) -> float:
@@ -223,80 +257,18 @@ class Facts:
         return self.tally.dead_letters.get(FAILING, 0)
 
     @property
+    def sweep_done(self) -> int:
+        """How many orders the sweep has dealt with: those that it compared, or brought to Redo."""
+        if self.sweep is None:
+            return 0
+        # What a backfill has walked over waits to be pushed.
+        return max(0, self.sweep.scanned - (self.waiting if self.sweep.kind is SweepKind.BACKFILL else 0))
+
+    @property
     def backfill_remaining(self) -> int | None:
         """About how many orders the running backfill has still to walk; None while that isn't known."""
         running = self.sweep is not None and self.sweep.kind is SweepKind.BACKFILL and self.sweep.finished_at is None
         return self.sweep_remaining if running else 0
-
-
-def ready(facts: Facts) -> tuple[bool, str]:
-    """Whether replication and delivery both make progress or are idle, and why not."""
-    if facts.state not in READY_STATES:
-        return False, explained(facts)
-    if not facts.connected:
-        return False, "There is no stream from the source database."
-    if facts.paused_reason is not None:
-        return False, f"Delivery to Redo is paused ({facts.paused_reason})."
-    return True, explained(facts)
-
-
-def fit(facts: Facts) -> tuple[bool, str]:
-    """The same for a connector in any role: whether it leads and is ready, or is ready to take over."""
-    return (True, explained(facts)) if facts.state is State.STANDBY else ready(facts)
-
-
-def verdict(facts: Facts) -> str:
-    """A few sentences that tell a person how things are, and what to do."""
-    return f"{explained(facts)} Next: {facts.next_step.rstrip('.')}." if facts.next_step else explained(facts)
-
-
-def explained(facts: Facts) -> str:
-    """How things are, in a few sentences."""
-    sentence = _SENTENCES[facts.state]
-    if facts.state is State.HELD and facts.unapproved:
-        sentence = "Nothing is pushed before somebody approves where to, nothing is lost"
-    elif facts.state is State.HELD and facts.first_fill_held:
-        sentence = "The first fill is held, because nearly all of it is refused; live changes flow"
-    failing, waiting, refused = facts.failing_orders, facts.waiting, sum(facts.refused.values())
-    slow = facts.tally.dead_letters.get(SLOW, 0)
-    parts = [f"{sentence}: {facts.reason.rstrip('.')}." if facts.reason else f"{sentence}."]
-    if facts.sync_lag_seconds is not None and facts.sync_lag_seconds >= LAG_WORTH_TELLING:
-        parts.append(f"Redo may lack what was committed in the last {duration(facts.sync_lag_seconds)}.")
-    if (refused_mapping := facts.mapping_refused) is not None and refused_mapping.problem not in facts.reason:
-        where, problem = refused_mapping.where, refused_mapping.problem.rstrip(".")
-        parts.append(f"The mapping as it is now is refused, the one before stays at work: {where}: {problem}.")
-    if facts.failing_tables:
-        tables = ", ".join(facts.failing_tables)
-        parts.append(f"The OMS's own UPDATEs and DELETEs of {tables} fail because of a publication.")
-    if waiting:
-        parts.append(f"{_count(waiting, 'change')} waiting, the oldest for {duration(facts.oldest_age)}.")
-    if refused:
-        parts.append(f"{_count(refused, 'order')} refused: see the dead letters.")
-    if slow:
-        parts.append(f"{_count(slow, 'order')} set aside, too slow to be read: see the dead letters.")
-    if failing:
-        orders, them = ("1 order fails", "it") if failing == 1 else (f"{failing:,} orders fail", "them")
-        parts.append(
-            f"{orders} at Redo again and again while it takes others: `redo-connector dead-letters list` says why, "
-            f"`dead-letters set-aside` gives up on {them}."
-        )
-    if facts.wal_warning:
-        parts.append(f"{facts.wal_warning[0].upper()}{facts.wal_warning[1:]}.")
-    return " ".join(parts)
-
-
-_SENTENCES = {
-    State.STARTING: "Starting",
-    State.BACKFILLING: "Filling Redo for the first time; live changes go first",
-    State.STREAMING: "In step with the source",
-    State.CATCHING_UP: "Catching up with the source",
-    State.PAUSED: "Delivery to Redo is paused, nothing is lost",
-    State.DISCONNECTED: "No connection to the source database, nothing is lost",
-    State.STALLED: "Stalled, nothing is lost",
-    State.HELD: "Live changes flow, but an unlikely change waits for approval",
-    State.STANDBY: "Standing by",
-    State.STOPPING: "Stopping",
-}
 
 
 def duration(seconds: float) -> str:
@@ -314,7 +286,3 @@ def size(count: int) -> str:
         value /= 1024
         del units[0]
     return f"{value:.1f} {units[0]}" if units[0] != "bytes" else f"{count:,} bytes"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun} is" if number == 1 else f"{number:,} {noun}s are"

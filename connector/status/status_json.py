@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Final
 
 from connector.model.changes import format_lsn
 from connector.status.attention import attention, sweep_seconds_left
-from connector.status.facts import Facts, ready, verdict
+from connector.status.facts import Facts, State
 from connector.status.headline import headline, tone
+from connector.status.verdict import ready, verdict
+
+_OF_A_STANDBY: Final = (
+    *("ready", "verdict", "headline", "tone", "attention", "now", "state", "started_at", "version", "reason"),
+    *("next_step", "leader", "fit_to_lead", "oms_away", "mapping_differs", "mapping_refused", "history", "events"),
+)
+"""The leader knows the rest."""
 
 
 def as_json(facts: Facts) -> dict[str, Any]:
     """What the page shows, and all that it is made of. No order key but those of the latest deliveries."""
+    whole = _whole(facts)
+    if facts.state is State.STANDBY:
+        return {name: {**whole, "fit_to_lead": facts.fit_to_lead}[name] for name in _OF_A_STANDBY}
+    return whole
+
+
+def _whole(facts: Facts) -> dict[str, Any]:
     is_ready, _ = ready(facts)
     # `position` has times of a monotonic clock, which mean nothing outside the process.
     whole = asdict(replace(facts, position=None, minutes=()))

@@ -16,7 +16,7 @@ from connector.pipeline.ports.holds import HoldState
 from connector.pipeline.ports.records import Sweep, SweepKind
 from connector.status.attention import kept_back
 from connector.status.facts import Counts, Facts, State
-from connector.status.headline import paused
+from connector.status.headline import paused, stalled
 from connector.status.last_hour import Event, Minute
 
 MINUTE: Final = 60.0
@@ -32,9 +32,9 @@ WORTH_TELLING: Final = {State.CATCHING_UP.value: 30.0}
 """Seconds from which on something is an event; others are at once."""
 _SPELLS: Final = {
     State.DISCONNECTED: "Disconnected from the OMS database",
-    State.STALLED: "Stalled",
     State.CATCHING_UP: "Catching up",
     State.BACKFILLING: "Filling Redo for the first time",
+    State.STANDBY: "Standing by",
 }
 
 Name = tuple[str, str]
@@ -43,10 +43,10 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """How far a sweep was at `at`."""
+    """How many orders a sweep had dealt with at `at`."""
 
     at: float
-    scanned: int
+    done: int
 
 
 class Timeline:
@@ -115,9 +115,11 @@ class Timeline:
         if running != self._sweep:
             self._sweep = running
             self._paces.clear()
+            if sweep is not None and facts.now - sweep.started_at <= MINUTE:
+                self._paces.append(_Pace(sweep.started_at, 0))
         if sweep is None or running is None:
             return
-        self._paces.append(_Pace(facts.now, sweep.scanned))
+        self._paces.append(_Pace(facts.now, facts.sweep_done))
         while facts.now - self._paces[0].at > MINUTE:
             self._paces.popleft()
 
@@ -125,8 +127,8 @@ class Timeline:
         if len(self._paces) < 2:
             return None
         first, last = self._paces[0], self._paces[-1]
-        took, walked = last.at - first.at, last.scanned - first.scanned
-        return walked / took if took > 0 and walked >= 0 else None
+        took, dealt_with = last.at - first.at, last.done - first.done
+        return dealt_with / took if took > 0 and dealt_with >= 0 else None
 
     def _notice(self, facts: Facts) -> None:
         """What happens at a moment."""
@@ -153,7 +155,9 @@ class Timeline:
             self._events.append(self._over[name])
         self._pending = {name: since for name, since in self._pending.items() if name in present}
         for name, (since, text) in present.items():
-            if name not in self._going_on:
+            if name in self._going_on:
+                self._going_on[name] = replace(self._going_on[name], text=text)  # a hold may have grown
+            else:
                 self._begin(name, since, text, now)
         self._over = {name: one for name, one in self._over.items() if now - (one.until or now) <= SAME_WITHIN}
 
@@ -180,6 +184,8 @@ def _spells(facts: Facts) -> dict[Name, tuple[float, str]]:
         found["paused", facts.paused_reason] = (facts.paused_since or facts.now, paused(facts))
     if facts.state in _SPELLS:
         found[facts.state.value, ""] = (facts.now, _SPELLS[facts.state])
+    if facts.state is State.STALLED:
+        found[facts.state.value, ""] = (facts.now, stalled(facts))
     if (refused := facts.mapping_refused) is not None:
         found["mapping_refused", ""] = (refused.since, f"The mapping is refused: {refused.where}")
     if facts.failing_tables:
@@ -192,7 +198,8 @@ def _spells(facts: Facts) -> dict[Name, tuple[float, str]]:
 
 
 def _found(sweep: Sweep) -> str:
+    held = f", {sweep.held:,} held" if sweep.held else ""
     if sweep.kind is SweepKind.BACKFILL:
-        return f"Redo was filled: {sweep.pushed:,} orders pushed, {sweep.refused:,} refused"
+        return f"First fill done: {sweep.pushed:,} pushed, {sweep.refused:,} refused{held}"
     differed = sweep.missed + sweep.changed + sweep.extra
-    return f"Every order compared: {f'{differed:,} differed' if differed else 'nothing differed'}"
+    return f"Every order compared: {f'{differed:,} differed' if differed else 'nothing differed'}{held}"

@@ -99,11 +99,26 @@ def test_one_thing_that_is_wrong_is_told_with_its_reason_and_its_command(monkeyp
 
 def test_events_are_told_with_when_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     assert screen(answered("disconnected"), monkeypatch)[-4:] == [
-        "  since 03:18     Disconnected from the OMS database",
-        "  01:12           Every order compared: nothing differed",
-        "  23:58 to 00:01  Disconnected from the OMS database",
-        "  16:18           Started",
+        "  since 03:18 UTC     Disconnected from the OMS database",
+        "  01:12 UTC           Every order compared: nothing differed",
+        "  23:58 to 00:01 UTC  Disconnected from the OMS database",
+        "  16:18 UTC           Started",
     ]
+
+
+def test_a_standby_names_its_leader_in_the_place_of_numbers_that_it_can_not_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert screen(answered("standby"), monkeypatch)[:6] == [
+        "Standing by: another connector delivers",
+        "",
+        "  leader      oms-2.shop.internal since 01:38 UTC, seen just now",
+        "  its page    http://127.0.0.1:9464/ on oms-2",
+        "  takeover    ready",
+        "",
+    ]
+    assert "unknown" not in "".join(screen(answered("standby"), monkeypatch))
+    assert "  takeover    not ready" in screen(answered("standby-unfit"), monkeypatch)
 
 
 def test_without_a_connector_it_is_what_the_store_remembers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from structlog.testing import capture_logs
 
 from connector.daemon import build
+from connector.daemon.health import health
 from connector.daemon.health.health import BehindFor, Bounds, Finding, Health, UnchangedFor
 from connector.daemon.health.watchdog import Watchdog
 from connector.pipeline import supervisor
@@ -25,7 +26,8 @@ from connector.postgres.connections import KeptConnection
 from connector.source.objects.slot import SlotWatch
 from connector.source.stream.postgres_source import PostgresSource
 from connector.source.stream.session import StreamSettings
-from connector.status.facts import Facts, State, ready
+from connector.status.facts import Facts, State
+from connector.status.verdict import ready
 from tests.support.fault_proxy import FaultProxy, Way
 from tests.support.fixtures.connector import Rig, eventually
 
@@ -223,6 +225,28 @@ async def test_after_an_outage_of_the_source_nothing_is_called_stalled(rig: Rig)
             await eventually("it is said to run", lambda: states(logs)[-1:] == [State.STREAMING])
         assert State.DISCONNECTED in states(logs)
         assert State.STALLED not in states(logs)
+
+
+async def test_reading_that_breaks_is_away_at_first_whatever_the_stream_does_and_stalls_only_when_that_lasts(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "RECONNECT", Backoff(base=0.05, cap=2.0, floor=0.02))
+    async with FaultProxy("127.0.0.1", rig.database.cluster.port) as proxy:
+        rig.overrides = {"source": {"read_dsn": make_conninfo(rig.dsn, host=proxy.host, port=proxy.port)}}
+        rig.watchdog = Watchdog(60.0, None)
+        await rig.start()
+        await rig.quiet()
+        await eventually("it is connected for longer", lambda: rig.facts().now - rig.facts().started_at > 5.0)
+        await proxy.refuse()
+        proxy.reset()
+        rig.execute("UPDATE oms.order_header SET tag_list = 'unread' WHERE ord_id = 5")
+        away = await red(rig, State.DISCONNECTED)
+        assert away.reason == "the stream is connected, orders are read again within 2 s"
+        lasting = await red(rig, State.STALLED)
+        assert lasting.reason.startswith("no connection to read orders: ")
+        await proxy.heal()
+        await green(rig)
+        await rig.stop()
 
 
 def states(logs: list[Any]) -> list[State]:

@@ -14,7 +14,8 @@ from connector.checkpoints.tables import ledger
 from connector.daemon.health.watchdog import Watchdog
 from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.ports.records import SweepKind
-from connector.status.facts import State, ready
+from connector.status.facts import State
+from connector.status.verdict import ready
 from tests.support.fixtures.connector import Rig, eventually
 
 BOUND = 1.0

@@ -54,14 +54,14 @@ async def test_one_that_can_not_reach_the_oms_leaves_the_lead_to_others_until_it
     leader = in_file(checkpoints(settings).path)
     mapping.away = "the OMS is away"
     leads = asyncio.create_task(Standby(settings, startup, stop).lead(mapping))
-    await eventually("it says so", lambda: startup.facts().state is State.STALLED)
-    assert startup.facts().reason == "the OMS is away"
+    await eventually("it says so", lambda: startup.facts().oms_away == "the OMS is away")
+    assert (startup.facts().state, startup.facts().fit_to_lead) == (State.STANDBY, False)
     await leader.close()
     assert not is_waited_for(checkpoints(settings))
     leader = in_file(checkpoints(settings).path)
     mapping.away = ""
     await eventually("it waits", lambda: is_waited_for(checkpoints(settings)))
-    await eventually("it says so", lambda: startup.facts().state is State.STANDBY)
+    await eventually("it says so", lambda: startup.facts().fit_to_lead)
     await leader.close()
     term = await leads
     assert term is not None

@@ -78,9 +78,9 @@ def test_a_pause_from_the_terminal_is_watched_there(cli: Cli, redo: LocalRedo) -
     watching.until_said("In step with the source")
     assert cli("pause").out == "delivery to Redo is paused\n"
     assert cli("pause", "--json").json["request"]["message"] == "delivery to Redo was paused already"
-    watching.until_said(r"paused, nothing is lost: somebody paused it \(since ")
+    watching.until_said(r"paused, nothing is lost: by hand, since ")
     assert cli("resume").out == "delivery to Redo goes on\n"
-    watching.until_said(r"(?s)somebody paused.*In step with the source")
+    watching.until_said(r"(?s)by hand.*In step with the source")
     watching.process.send_signal(signal.SIGINT)
     assert watching.process.wait(WITHIN) == 0
     assert daemon.stop() == 0

@@ -7,7 +7,8 @@ import pytest
 from connector.pipeline import control
 from connector.pipeline.deliver.store_admissions import StoreAdmissions
 from connector.pipeline.holds.manual_pause import PAUSE_NOTE, ManualPause, Resumed
-from connector.status.facts import State, ready
+from connector.status.facts import State
+from connector.status.verdict import ready
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.pipeline_context import context_for_test, queue_for_test
 
@@ -60,7 +61,7 @@ async def test_a_pause_by_hand_is_told_and_makes_the_connector_unready(rig: Rig)
     await rig.running.pipeline.control.pause()
     facts = rig.facts()
     assert facts.state is State.PAUSED
-    assert "somebody paused it (since " in facts.reason
+    assert "by hand, since " in facts.reason
     assert "`redo-connector resume`" in facts.next_step
     assert facts.paused_reason == "by_hand"
     assert set(facts.paused_stores.values()) == {"by_hand"}

@@ -13,8 +13,9 @@ def ago(minutes: int, lag: float | None = 0.0, pushed: int = 0, refused: int = 0
     return Minute(LAST - 60 * minutes, lag, pushed, refused)
 
 
-def test_before_the_first_minute_there_is_no_chart() -> None:
+def test_before_anything_is_known_there_is_no_chart() -> None:
     assert last_hour(()) is None
+    assert last_hour((ago(1, None), ago(0, None))) is None
 
 
 def test_each_minute_has_its_place_and_the_highest_bar_the_whole_height() -> None:
@@ -54,6 +55,6 @@ def test_a_lag_that_was_never_a_second_is_called_so() -> None:
 
 
 def test_a_lag_of_which_nothing_is_known_is_called_unknown() -> None:
-    hour = last_hour((ago(0, None),))
+    hour = last_hour((ago(0, None, 3),))
     assert hour is not None
     assert (hour.charts[0].figure, hour.charts[0].bars) == ("unknown", ())

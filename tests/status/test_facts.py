@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from connector.model.changes import Lsn, StreamPosition, parse_lsn
-from connector.pipeline.ports.records import Sweep, SweepKind, Tally
-from connector.status.facts import READY_STATES, Facts, MappingRefused, State, duration, ready, size, verdict
+from connector.pipeline.ports.records import Endpoint, Sweep, SweepKind, Tally
+from connector.status.facts import Facts, MappingRefused, State, duration, size
 from connector.status.status_json import as_json
+from connector.status.verdict import READY_STATES, fit, ready, verdict
 
 STREAM = StreamPosition(parse_lsn("1/20"), parse_lsn("1/10"), parse_lsn("1/30"), 5.0, True)
 CUT = StreamPosition(Lsn(2), Lsn(1), Lsn(3), 5.0, False)
@@ -37,6 +39,14 @@ def test_not_ready_without_a_stream() -> None:
         is_ready, reason = ready(facts(position=position))
         assert not is_ready
         assert "stream" in reason
+
+
+def test_not_ready_while_nothing_is_pushed_before_a_person_approves_where_to() -> None:
+    there = Endpoint("5f1b9c", "https://api.getredo.com/v2.2", active=True, approved=True, orders=0)
+    assert ready(facts(State.HELD, endpoints=(there,)))[0]
+    is_ready, reason = ready(facts(State.HELD, endpoints=(replace(there, approved=False),)))
+    assert not is_ready
+    assert "before somebody approves where to" in reason
 
 
 def test_not_ready_while_delivery_is_paused() -> None:
@@ -103,9 +113,21 @@ def test_the_verdict_names_tables_whose_own_statements_fail() -> None:
     assert told in verdict(facts(failing_tables=("public.audit",)))
 
 
-def test_lag_is_never_negative() -> None:
+def test_a_standby_is_fit_only_while_it_could_deliver_if_it_led() -> None:
+    waits = facts(State.STANDBY, None, reason="one leads")
+    assert fit(waits) == (True, "Standing by: one leads.")
+    away = replace(waits, oms_away="connection refused")
+    assert fit(away) == (False, "Standing by: one leads. It couldn't deliver if it led: connection refused.")
+    refused = MappingRefused("mapping.sql:12:7", "there is no table oms.prodct", "see `explain`", 1, 900.0)
+    is_fit, reason = fit(replace(waits, mapping_refused=refused))
+    assert not is_fit
+    assert "refused, it couldn't deliver if it led: mapping.sql:12:7: there is no table oms.prodct." in reason
+
+
+def test_wal_to_be_read_is_never_negative_and_unknown_while_the_server_does_not_tell_where_it_is() -> None:
     ahead = StreamPosition(Lsn(30), Lsn(30), Lsn(20), 5.0, True)
-    assert facts(position=ahead).replication_lag_bytes == 0
+    assert facts(position=ahead, replication_lag_seconds=0.0).replication_lag_bytes == 0
+    assert facts(position=ahead).replication_lag_bytes is None
     assert facts(tally=Tally(1, 0, 2_000.0, 0, 0, {})).oldest_age == 0
 
 
@@ -121,7 +143,7 @@ def test_only_a_running_backfill_has_orders_left() -> None:
 def test_json_holds_every_fact_in_plain_types() -> None:
     sweep = Sweep(SweepKind.BACKFILL, "first start", 1, 1, 900.0, cursor="17")
     tally = Tally(3, 1, 990.0, 5, 1, {"invalid": 2})
-    body = json.loads(orjson.dumps(as_json(facts(counted=True, sweep=sweep, tally=tally))))
+    body = json.loads(orjson.dumps(as_json(facts(counted=True, replication_lag_seconds=0.0, sweep=sweep, tally=tally))))
     assert body["state"] == "streaming"
     assert (body["ready"], body["connected"]) == (True, True)
     assert (body["received_lsn"], body["flush_lsn"], body["server_lsn"]) == ("1/20", "1/10", "1/30")

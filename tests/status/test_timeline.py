@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from connector.pipeline.ports.holds import Hold, HoldKind, HoldState
-from connector.pipeline.ports.records import Sweep, SweepKind
+from connector.pipeline.ports.records import Sweep, SweepKind, Tally
 from connector.status.attention import sweep_seconds_left
 from connector.status.facts import Counts, Facts, MappingRefused, State
 from connector.status.headline import headline
@@ -109,7 +109,8 @@ def test_a_pause_a_hold_and_a_refused_mapping_begin_when_they_did_and_end(watche
     hold = Hold(3, HoldKind.CHANGES, "mapping changed", HoldState.HELD, START + 5, 25)
     refused = MappingRefused("mapping.sql:12:7", "there is no table oms.prodct", "", 1, START + 7)
     paused = {"state": State.PAUSED, "paused_reason": "by_hand", "paused_since": START + 9}
-    known = watched.go_on(30, holds=(hold,), mapping_refused=refused, **paused)
+    watched.go_on(10, holds=(replace(hold, orders=11),), mapping_refused=refused, **paused)
+    known = watched.go_on(20, holds=(hold,))
     assert {event.text for event in known.events if event.open} == {
         "Hold 3: 25 orders that would change at Redo",
         "The mapping is refused: mapping.sql:12:7",
@@ -131,7 +132,7 @@ def test_another_mapping_a_gap_and_a_finished_comparison_are_events_of_a_moment(
     watched.go_on(5, mapping_fingerprint="a")
     old = Sweep(SweepKind.RECONCILE, "asked", 3, 3, START - 90, finished_at=START - 60)
     watched.go_on(5, mapping_fingerprint="b", last_reconcile=old)
-    done = Sweep(SweepKind.RECONCILE, "asked", 4, 4, START + 1, finished_at=START + 15, changed=2)
+    done = Sweep(SweepKind.RECONCILE, "asked", 4, 4, START + 1, finished_at=START + 15, changed=2, held=1)
     watched.go_on(5, last_reconcile=done, stream_gap="slot_gone", stream_gap_at=START + 14)
     watched.go_on(5, last_reconcile=replace(done, pushed=2))
     assert watched.told() == [
@@ -140,7 +141,7 @@ def test_another_mapping_a_gap_and_a_finished_comparison_are_events_of_a_moment(
         ("mapping_taken_up", 6.0, None),
         ("started", 0.0, None),
     ]
-    assert watched.known.events[0].text == "Every order compared: 2 differed"
+    assert watched.known.events[0].text == "Every order compared: 2 differed, 1 held"
 
 
 def test_what_goes_on_is_told_first_and_outlives_a_new_generation(watched: Watched) -> None:
@@ -178,3 +179,11 @@ def test_a_sweep_has_its_pace_of_the_last_minute_and_the_time_that_is_left(watch
     assert sweep_seconds_left(known) == pytest.approx(1.0)
     watched.go_on(1, sweep=replace(sweep, finished_at=START + 120))
     assert watched.known.sweep_per_second is None
+
+
+def test_a_fill_has_its_pace_from_its_first_second_and_counts_what_waits_as_not_brought(watched: Watched) -> None:
+    sweep = Sweep(SweepKind.BACKFILL, "first start", 1, 1, watched.facts.now, scanned=1_000)
+    watched.go_on(2, sweep=sweep, sweep_remaining=2_000, tally=Tally(800, 0, START, 200, 0, {}))
+    assert watched.known.sweep_done == 200
+    assert watched.known.sweep_per_second == pytest.approx(100.0)
+    assert sweep_seconds_left(watched.known) == pytest.approx(28.0)

@@ -26,6 +26,7 @@ WELL = Facts(
     version="1.2.3",
     position=StreamPosition(Lsn(1), Lsn(1), Lsn(2_001), 0.0, True),
     sync_lag_seconds=10.0,
+    replication_lag_seconds=10.0,
     counted=True,
     tally=Tally(4_321, 0, 990.0, 10, 0, {}),
 )

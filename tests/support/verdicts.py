@@ -53,6 +53,9 @@ def _deliveries() -> tuple[Attempt, ...]:
 
 ENDPOINT: Final = Endpoint("5f1b9c", "https://api.getredo.com/v2.2", active=True, approved=True, orders=48_091)
 STARTED: Final = Event("started", NOW - 40_000.0, "Started")
+COMPARED: Final = Sweep(
+    SweepKind.RECONCILE, "reconcile.every", 8, 8, NOW - 8_900, scanned=48_079, finished_at=NOW - 8_000
+)
 WELL: Final = Facts(
     now=NOW,
     state=State.STREAMING,
@@ -75,6 +78,8 @@ WELL: Final = Facts(
     endpoints=(ENDPOINT,),
     recent_deliveries=_deliveries(),
     minutes=_minutes(0),
+    last_reconcile=COMPARED,
+    last_clean_reconcile=COMPARED,
     events=(
         Event("compared", NOW - 8_000.0, "Every order compared: nothing differed"),
         Event("disconnected", NOW - 12_430.0, "Disconnected from the OMS database", NOW - 12_250.0),
@@ -113,7 +118,20 @@ REFUSED: Final = (
 MISFIT: Final = MappingRefused(
     "mapping.sql:12:7", "there is no table oms.prodct", "correct the name: oms.product is the nearest", 2, NOW - 320
 )
+MAKE_ROOM: Final = "make room on that disk; the WAL is kept because it isn't read yet: `redo-connector status` says why"
 HOLD: Final = Hold(3, HoldKind.CHANGES, "mapping changed", HoldState.HELD, NOW - 1_260, 4_812)
+
+
+STANDING_BY: Final = Facts(
+    NOW,
+    State.STANDBY,
+    NOW - 7_000,
+    "0.1.0",
+    "oms-2.shop.internal leads",
+    leader=Leading("oms-2.shop.internal", NOW - 6_400.0, 12, False, "http://127.0.0.1:9464/ on oms-2", NOW - 0.2),
+    minutes=(Minute(AT, None),),
+    events=(Event("standby", NOW - 6_990, "Standing by", open=True), replace(STARTED, at=NOW - 7_000)),
+)
 
 
 def _since(kind: str, text: str, seconds: float) -> tuple[Event, ...]:
@@ -129,24 +147,27 @@ VERDICTS: Final[dict[str, Facts]] = {
         NOW - 45,
         "0.1.0",
         "the slot can be made once these transactions have ended: pid 4711 of oms_batch, open for 12 min",
-        "end them, or wait",
+        "wait, or end it: `SELECT pg_terminate_backend(4711)`",
         sync_lag_seconds=45.0,
         minutes=(Minute(AT, 45.0),),
         events=(replace(STARTED, at=NOW - 45),),
     ),
-    "standby": Facts(
-        NOW,
-        State.STANDBY,
-        NOW - 7_000,
-        "0.1.0",
-        "oms-2.shop.internal leads",
-        leader=Leading("oms-2.shop.internal", NOW - 6_400.0, 12, here=False),
-        minutes=(Minute(AT, None),),
-        events=(replace(STARTED, at=NOW - 7_000),),
+    "standby": STANDING_BY,
+    "standby-alone": replace(STANDING_BY, reason="nobody leads just now", leader=None),
+    "standby-unfit": replace(
+        STANDING_BY,
+        mapping_refused=MISFIT,
+        oms_away="connection to 10.20.0.7:5432 failed: connection refused",
+        events=(
+            Event("mapping_refused", NOW - 320, "The mapping is refused: mapping.sql:12:7", open=True),
+            *STANDING_BY.events,
+        ),
     ),
+    "standby-differs": replace(STANDING_BY, mapping_differs=True),
     "backfilling": replace(
         WELL,
         state=State.BACKFILLING,
+        started_at=NOW - 195,
         reason="31,200 of about 48,100 orders",
         sync_lag_seconds=192.0,
         accepted_per_minute=9_720,
@@ -182,7 +203,7 @@ VERDICTS: Final[dict[str, Facts]] = {
     "paused-by-hand": replace(
         WELL,
         state=State.PAUSED,
-        reason="somebody paused it (since 03:21:10 UTC)",
+        reason="by hand, since 03:21:10 UTC",
         next_step="`redo-connector resume` when it may go on; changes are gathered meanwhile",
         stopped_at=Stage.REDO,
         paused_reason="by_hand",
@@ -198,7 +219,10 @@ VERDICTS: Final[dict[str, Facts]] = {
         WELL,
         state=State.PAUSED,
         reason="Redo refused the API secret (since 14:02:31 UTC, next try 03:26:00 UTC)",
-        next_step="Redo refuses every order: check redo.api_secret; `redo-connector resume` tries at once",
+        next_step=(
+            "check redo.api_secret, redo.store_id and redo.base_url: Redo refuses every order; `redo-connector resume` "
+            "tries at once"
+        ),
         stopped_at=Stage.REDO,
         paused_reason="http_401",
         paused_since=NOW - 48_200,
@@ -222,24 +246,48 @@ VERDICTS: Final[dict[str, Facts]] = {
         stopped_at=Stage.SOURCE,
         sync_lag_seconds=440.0,
         accepted_per_minute=0,
+        last_accepted_at=NOW - 450,
         next_step="see that the database runs and the network lets us through; it is tried again by itself",
         minutes=_minutes(8, 440.0, pushed=0),
         events=_since("disconnected", "Disconnected from the OMS database", 440),
+    ),
+    "silent": replace(
+        WELL,
+        state=State.CATCHING_UP,
+        replication_lag_seconds=None,
+        slot_retained_bytes=None,
+        slot_limit=None,
+        sync_lag_seconds=28.0,
+        accepted_per_minute=31,
+        last_accepted_at=NOW - 28,
+        minutes=_minutes(1, 28.0, pushed=31),
+    ),
+    "reads-cut": replace(
+        WELL,
+        state=State.DISCONNECTED,
+        reason="the stream is connected, orders are read again within 15 s",
+        next_step="wait a moment",
+        stopped_at=Stage.MAPPING,
+        sync_lag_seconds=6.0,
+        last_accepted_at=NOW - 9,
+        tally=Tally(5, 0, NOW - 6, 48_091, 12, {}),
+        events=_since("disconnected", "Disconnected from the OMS database", 6),
     ),
     "stalled": replace(
         WELL,
         state=State.STALLED,
         reason="the checkpoints at /var/lib/redo-connector/checkpoints.db can't be written: no space left on the disk",
         next_step=(
-            "make room there, or mend what is named; nothing is acknowledged meanwhile, and the connector goes on by "
+            "make room there, or mend what is named; the OMS keeps its WAL meanwhile, and the connector goes on by "
             "itself once that is mended"
         ),
         stopped_at=Stage.CHECKPOINTS,
         sync_lag_seconds=95.0,
         accepted_per_minute=0,
+        last_accepted_at=NOW - 97,
         counted=False,
         minutes=_minutes(2, 95.0, pushed=0),
-        events=_since("stalled", "Stalled", 95),
+        events=_since("stalled", "Stalled: the checkpoints can't be written", 95),
     ),
     "mapping-misfit": replace(
         WELL,
@@ -250,11 +298,12 @@ VERDICTS: Final[dict[str, Facts]] = {
         mapping_refused=MISFIT,
         sync_lag_seconds=310.0,
         accepted_per_minute=0,
+        last_accepted_at=NOW - 321,
         tally=Tally(77, 3, NOW - 310, 48_091, 12, {}),
         minutes=_minutes(6, 310.0, pushed=0),
         events=(
             Event("mapping_refused", NOW - 320, "The mapping is refused: mapping.sql:12:7", open=True),
-            *_since("stalled", "Stalled", 318),
+            *_since("stalled", "Stalled: the mapping doesn't fit the database", 318),
         ),
     ),
     "mapping-refused": replace(
@@ -274,13 +323,13 @@ VERDICTS: Final[dict[str, Facts]] = {
         state=State.HELD,
         reason="of the first 500 orders 497 were refused, nearly all because customer.email: must be an email address",
         next_step=(
-            "mend the mapping (`redo-connector check` says what is wrong): every order is looked at again by itself "
-            "then; or let it go on with `redo-connector approve`"
+            "mend the mapping (`redo-connector check`), every order is looked at again then; or let it go on "
+            "(`redo-connector approve`)"
         ),
         holds=(replace(HOLD, kind=HoldKind.FIRST_FILL, cause="497 of the first 500 orders were refused"),),
         held_orders=4_812,
         tally=replace(WELL.tally, held=4_812, holds=1, dead_letters={"invalid": 497}),
-        dead_letter_groups=REFUSED[:1],
+        dead_letter_groups=(replace(REFUSED[0], orders=495),),
     ),
     "unapproved": replace(
         WELL,
@@ -296,6 +345,16 @@ VERDICTS: Final[dict[str, Facts]] = {
             replace(ENDPOINT, url="https://sandbox.getredo.com", active=False),
         ),
         holds=(Hold(4, HoldKind.ENDPOINT, "another address or store of Redo", HoldState.HELD, NOW - 600, 48_091),),
+        held_orders=48_091,
+        tally=replace(WELL.tally, checkpoints=0, missing=0, held=48_091, holds=1),
+        accepted_per_minute=0,
+        last_accepted_at=None,
+        started_at=NOW - 620,
+        minutes=tuple(replace(one, pushed=0) for one in _minutes(10)[-10:]),
+        events=(
+            Event("held", NOW - 600, "Hold 4: 48,091 orders for a new address or store", open=True),
+            replace(STARTED, at=NOW - 620),
+        ),
     ),
     "refused": replace(
         WELL,
@@ -332,8 +391,8 @@ VERDICTS: Final[dict[str, Facts]] = {
             "the slot keeps 46.0 GB of WAL on the source's disk, 4.0 GB are left until source.wal_budget, which is "
             "reached in 21 min at the present pace"
         ),
-        wal_advice="it isn't read: `redo-connector status` says why; make room on that disk until it is",
-        next_step="it isn't read: `redo-connector status` says why; make room on that disk until it is",
+        wal_advice=MAKE_ROOM,
+        next_step=MAKE_ROOM,
         minutes=_minutes(60, 5_400.0),
         events=_since("catching_up", "Catching up", 5_400),
     ),

@@ -10,7 +10,7 @@ import pytest
 
 from connector.daemon.health.watchdog import Watchdog
 from connector.pipeline.deliver import failing_orders
-from connector.status.facts import explained, ready
+from connector.status.verdict import explained, ready
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.narrowing import narrowed
 from tests.support.processes import forked

@@ -18,7 +18,8 @@ import pytest
 
 from connector.daemon.health.watchdog import Watchdog
 from connector.model.changes import parse_lsn
-from connector.status.facts import State, ready
+from connector.status.facts import State
+from connector.status.verdict import ready
 from tests.support.fixtures.cli import Cli, LocalRedo, until
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import Database

@@ -48,7 +48,7 @@ def test_a_mapping_that_gets_nearly_all_refused_is_held_and_mending_it_ends_that
     assert held_orders(cli) > ORDERS * 3 / 4, "only the first few hundred were read"
     assert redo.orders() == {}
     listed = cli("approve", "--list")
-    assert f"{held_orders(cli):,} orders of the first fill that were not looked at" in listed.out
+    assert f"{held_orders(cli):,} orders of the first fill, not looked at" in listed.out
     assert facts["reason"].partition(": ")[2] in listed.out
     (cli.folder / "mapping.sql").write_text(right)
     cli.mapping = right

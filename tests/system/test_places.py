@@ -14,7 +14,8 @@ from connector.checkpoints.address import Address
 from connector.checkpoints.opening import open_requests
 from connector.pipeline.ports.records import SweepKind
 from connector.sandbox.server import SandboxServer
-from connector.status.facts import State, explained
+from connector.status.facts import State
+from connector.status.verdict import explained
 from connector.wiring import factories
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.narrowing import narrowed_pairs

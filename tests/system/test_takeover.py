@@ -29,6 +29,11 @@ def test_a_second_connector_stands_by_and_is_told_from_the_leader(pair: Pair) ->
     waits = facts(pair.two)
     assert (waits["ready"], waits["leader"]["instance"], waits["leader"]["here"]) == (False, "one", False)
     assert "one leads" in waits["verdict"]
+    assert waits["fit_to_lead"]
+    assert waits["leader"]["page"].startswith(f"http://127.0.0.1:{pair.one.settings['status']['port']}/ on ")
+    assert waits["now"] - waits["leader"]["seen_at"] < BUSY
+    assert not {"affected", "checkpoints", "sync_lag_seconds"} & waits.keys()
+    assert "  takeover    ready" in pair.two("status").out
     seen = {
         (name, path): probe(pair, cli, path)
         for name, cli in (("one", pair.one), ("two", pair.two))

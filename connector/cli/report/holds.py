@@ -14,8 +14,8 @@ _SHOWN: Final = 10
 _KINDS: Final = {
     "changes": "that a comparison of all orders would change at Redo",
     "removals": "to be cancelled or deleted at Redo",
-    "endpoint": "to be pushed to where nothing was accepted yet",
-    "first_fill": "of the first fill that were not looked at",
+    "endpoint": "for a new address or store",
+    "first_fill": "of the first fill, not looked at",
     "vanished": "to be cancelled or deleted at Redo, though no delete of them was seen",
 }
 

@@ -16,8 +16,8 @@ from rich.live import Live
 from rich.text import Text
 
 from connector.cli.report.console import FAILING, UNWRAPPED, clock, console, counted
-from connector.status.facts import SLOW, duration, size
-from connector.status.headline import lag, moment
+from connector.status.facts import SLOW, State, duration, size
+from connector.status.headline import lag, moment, seen, span
 
 EVERY: Final = 1.0
 """Seconds between two looks."""
@@ -105,9 +105,11 @@ def _named(found: Found) -> Iterator[tuple[str, str | Text]]:
     if "affected" in found:
         yield "lag", _lag(found)
         yield "waiting", _waiting(found, failing)
-        yield "held", _or_none(_held(found["holds"]), "order", "yellow")
-        yield "refused", _refused(sum(letters.values()), failing, slow)
-    if found["running"]:
+        yield "held", _or_none(_held(found["holds"]), "order", "yellow", known=found.get("counted", True))
+        yield "refused", _refused(sum(letters.values()), failing, slow, known=found.get("counted", True))
+    if found["running"] and "in_flight" not in found:
+        yield from _standby(found)
+    elif found["running"]:
         yield "delivery", _delivery(found)
         yield "source", _source(found)
         if (progress := _progress(found)) is not None:
@@ -116,9 +118,22 @@ def _named(found: Found) -> Iterator[tuple[str, str | Text]]:
         yield "accepted", counted(found["checkpoints"] - found["missing"])
 
 
+def _standby(found: Found) -> Iterator[tuple[str, str | Text]]:
+    leader, now = found["leader"], found["now"]
+    if leader is None:
+        yield "leader", Text("none at the moment", "yellow")
+    else:
+        words = f"{leader['instance']} since {moment(leader['since'], now)} UTC, seen {seen(leader['seen_at'], now)}"
+        yield "leader", words
+        if leader["page"]:
+            yield "its page", leader["page"]
+    yield "takeover", Text("ready" if found["fit_to_lead"] else "not ready", "" if found["fit_to_lead"] else "red")
+
+
 def _lag(found: Found) -> Text:
     kept_back = bool(_held(found["holds"]) or any(found["dead_letters"].values()))
-    figure, meaning, tone = lag(found["sync_lag_seconds"], kept_back=kept_back)
+    filling = found.get("state") == State.BACKFILLING
+    figure, meaning, tone = lag(found["sync_lag_seconds"], kept_back=kept_back, filling=filling)
     return Text.assemble((figure, "" if tone == "good" else _STYLES[tone]), f", {meaning}")
 
 
@@ -134,12 +149,12 @@ def _held(holds: Sequence[Found]) -> int:
     return sum(hold["orders"] for hold in holds if hold.get("state", HELD) == HELD)
 
 
-def _or_none(number: int, noun: str, style: str) -> Text:
-    return Text(counted(number, noun), style) if number else Text("none")
+def _or_none(number: int, noun: str, style: str, *, known: bool) -> Text:
+    return Text(counted(number, noun), style) if number else Text("none" if known else "unknown")
 
 
-def _refused(refused: int, failing: int, slow: int) -> Text:
-    words = _or_none(refused, "order", "red")
+def _refused(refused: int, failing: int, slow: int, *, known: bool) -> Text:
+    words = _or_none(refused, "order", "red", known=known)
     for number, more in ((failing, "failing again and again"), (slow, "too slow to be read")):
         if number:
             words.append(f"; {number:,} {more}", "yellow")
@@ -157,7 +172,9 @@ def _source(found: Found) -> Text:
     kept, left, seconds = (
         found[name] for name in ("slot_retained_bytes", "slot_limit_left_bytes", "slot_seconds_to_limit")
     )
-    words = Text("connected" if found["connected"] else "not connected", "" if found["connected"] else "red")
+    words = Text("connected") if found["connected"] else Text("not connected", "red")
+    if found["connected"] and found["replication_lag_bytes"] is None:
+        words = Text("connected, but it doesn't answer", "yellow")
     if kept is not None:
         words.append(f", its slot keeps {size(kept)} of WAL")
         words.append(
@@ -221,12 +238,8 @@ def event_lines(found: Found, most: int | None = None) -> list[Text]:
 
 
 def _when(event: Found, now: float) -> str:
-    """`03:18`, `03:18 to 03:21`, `since 03:18`."""
-    at, until = moment(event["at"], now), event["until"]
-    if event["open"]:
-        return f"since {at}"
-    end = at if until is None else moment(until, now)
-    return at if end == at else f"{at} to {end.rpartition(', ')[2]}"
+    """`03:18 UTC`, `03:18 to 03:21 UTC`, `since 03:18 UTC`."""
+    return ("since " if event["open"] else "") + span(event["at"], event["until"], now)
 
 
 def watch_status(look: Callable[[], Found], view: Callable[[Found], Group]) -> None:

@@ -69,12 +69,7 @@ class FactsCollector:
 
     def mapping_is(self, refused_for: Sequence[Problem]) -> None:
         """Why the mapping, as it is now, can't be taken up, nothing when it can; the pipeline may run an older one."""
-        if not refused_for:
-            self._mapping_refused = None
-            return
-        first, before = refused_for[0], self._mapping_refused
-        since = self._clock.wall() if before is None else before.since
-        self._mapping_refused = MappingRefused(first.where, first.what, first.hint, len(refused_for), since)
+        self._mapping_refused = MappingRefused.because(refused_for, self._mapping_refused, self._clock.wall())
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Gather in the background until the stack closes. Whatever the database does, the counts go on."""

@@ -102,8 +102,8 @@ class Health:
         self._clock = clock
         self._reading, self._settling = UnchangedFor(), UnchangedFor()
         self._read_up, self._confirmed = BehindFor(), BehindFor()
-        self._connection, self._settled = UnchangedFor(), 0
-        self._unread = self._unconfirmed = self._unsettled = self._connected_for = 0.0
+        self._connection, self._reads, self._settled = UnchangedFor(), UnchangedFor(), 0
+        self._unread = self._unconfirmed = self._unsettled = self._connected_for = self._unreadable_for = 0.0
 
     def look(self, report: SlotReport | None, settled: int) -> bool:
         """`settled`: how many orders were dealt with since the start. True when the stream should be opened anew: we
@@ -143,6 +143,7 @@ class Health:
         """For how long nothing was dealt with counts only while something waits, and nothing known is in the way."""
         now, pipeline = self._clock(), self._pipeline
         self._connected_for = self._connection.look(now, position.connected)
+        self._unreadable_for = self._reads.look(now, pipeline.trouble is None)
         paused = pipeline.manual_pause.since is not None or pipeline.admissions.pause is not None
         free = position.connected and not paused and pipeline.trouble is None and tally.oldest_since is not None
         self._unsettled = self._settling.look(now, (self._settled, free))
@@ -165,7 +166,7 @@ class Health:
         if trouble is None:
             return None
         away = isinstance(trouble, SourceUnavailable) and not isinstance(trouble, LimitExceeded)
-        if away and self._connected_for < RECONNECT.cap:
+        if away and min(self._connected_for, self._unreadable_for) < RECONNECT.cap:
             # Whatever reads waits for its turn to try again.
             said = f"the stream is connected, orders are read again within {RECONNECT.cap:.0f} s"
             return Finding(State.DISCONNECTED, said, "wait a moment", Stage.MAPPING)
@@ -181,7 +182,7 @@ class Health:
         if since is None:
             return None
         step = "`redo-connector resume` when it may go on; changes are gathered meanwhile"
-        return Finding(State.PAUSED, f"somebody paused it (since {_clock(since)})", step, Stage.REDO)
+        return Finding(State.PAUSED, f"by hand, since {_clock(since)}", step, Stage.REDO)
 
     def _pause(self) -> Finding | None:
         pause = self._pipeline.admissions.pause
@@ -244,7 +245,7 @@ class Health:
 
 def _advice(trouble: ConnectorError) -> str:
     if isinstance(trouble, CheckpointsUnwritable):
-        return f"make room there, or mend what is named; nothing is acknowledged meanwhile, and {_BY_ITSELF}"
+        return f"make room there, or mend what is named; the OMS keeps its WAL meanwhile, and {_BY_ITSELF}"
     if isinstance(trouble, ReadingVoid):
         step = "`redo-connector check` says what hides rows, and the SQL against it"
         return f"{step}; changes are gathered meanwhile, every order is compared then, and {_BY_ITSELF}"

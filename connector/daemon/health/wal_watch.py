@@ -72,10 +72,11 @@ def _advice(report: SlotReport) -> str:
     unconfirmed = report.current_lsn - (report.confirmed_flush_lsn or 0)
     if report.confirmed_flush_lsn is not None and 2 * unconfirmed < (report.retained or 0):
         return (
-            "everything was read: a long or prepared transaction of the OMS keeps the WAL; end it (SELECT pid,"
-            " xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start; pg_prepared_xacts)"
+            "end the long or prepared transaction of the OMS that keeps the WAL, of which everything was read (`SELECT"
+            " pid, xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start`, or"
+            " `pg_prepared_xacts`)"
         )
-    return "it isn't read: `redo-connector status` says why; make room on that disk until it is"
+    return "make room on that disk; the WAL is kept because it isn't read yet: `redo-connector status` says why"
 
 
 class SlotMonitor:

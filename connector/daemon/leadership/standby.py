@@ -13,7 +13,7 @@ from connector.checkpoints.leader import LEADER_NOTE, Candidate, Leader, read_le
 from connector.checkpoints.opening import candidate
 from connector.daemon.leadership.term import Term, take, what_is_served
 from connector.daemon.leadership.warm_mapping import WarmMapping
-from connector.daemon.startup import Startup
+from connector.daemon.startup import Readiness, Startup
 from connector.model.errors import CheckpointsUnwritable
 from connector.pipeline.backoff import sleep_unless
 from connector.pipeline.start import MAPPING_NOTE
@@ -80,6 +80,7 @@ class Standby:
             if await asyncio.to_thread(waiting.take):
                 return True
             self.waited = True
+            self._startup.sees_leader()
             if time.monotonic() >= self._look_next:
                 await self._show(waiting, mapping)
         except CheckpointsUnwritable as error:
@@ -94,7 +95,7 @@ class Standby:
         """One that couldn't read an order would keep the lock from one that can."""
         await asyncio.to_thread(waiting.close)
         self.waited, self._look_next = True, 0.0
-        if self._startup.stalled(problem):
+        if self._startup.stands_back(problem):
             log.warning("standby_source_unavailable", problem=problem, next="it waits to lead once it reaches the OMS")
 
     async def _show(self, waiting: Candidate, mapping: WarmMapping) -> None:
@@ -104,7 +105,8 @@ class Standby:
             leader = None  # between two terms
         await self._compare_mappings(waiting, mapping)
         self._compare_settings(leader)
-        if self._startup.stands_by(leader) or leader != self._told:
+        readiness = Readiness("", mapping.refused, self._differs_since == math.inf)
+        if self._startup.stands_by(leader, readiness) or leader != self._told:
             name, since = (None, None) if leader is None else (leader.instance, leader.since)
             log.info("standby", leader=name, since=since, next="it takes over once that one ends or is cut off")
         self._told = leader

@@ -8,6 +8,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 from urllib.parse import urlsplit
 
 from connector.checkpoints.leader import LEADER_NOTE, Leader, read_leader
@@ -19,6 +20,8 @@ from connector.settings.config import Settings
 from connector.status.facts import Leading
 from connector.wiring import factories
 
+_ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what status.host may say
+_ON_THIS_MACHINE: Final = ("127.0.0.1", "::1", "localhost")
 _NOBODY = (
     "nobody waits to take over, so leadership stays here: start a second connector with the same checkpoints"
     " first; or stop this one"
@@ -52,7 +55,7 @@ class Term:
             store.lease.begin(may_push_for)
             term = 1 if former is None else former.term + 1
             lease, serves = store.lease.seconds, what_is_served(settings)
-            leader = Leader(instance_name(settings), time.time(), term, lease, serves=serves)
+            leader = Leader(instance_name(settings), time.time(), term, lease, serves=serves, page=_page(settings))
             await store.note(LEADER_NOTE, leader.dump())
         except BaseException:  # whatever it was, the lock would be kept
             await store.close()
@@ -74,7 +77,7 @@ class Term:
         """Who leads, as far as this process knows: after `daemon.silence_timeout` without an answer another one may."""
         leader, lease = self.leader, self.store.lease
         here = not lease.over and lease.unanswered < self._silence
-        return Leading(leader.instance, leader.since, leader.term, here=here)
+        return Leading(leader.instance, leader.since, leader.term, here, leader.page)
 
     async def may_step_down(self) -> str:
         """What to answer whoever asks for it, before `leaving` is set. Raises ConnectorError when nobody waits."""
@@ -105,6 +108,17 @@ def what_is_served(settings: Settings) -> str:
     # Hosts alone: somebody's URL may hold a secret.
     stores = sorted(f"{name} at {urlsplit(url).hostname}" for name, url in endpoints.items())
     return f"slot {source.slot}, publication {source.publication}, store {', '.join(stores)}"
+
+
+def _page(settings: Settings) -> str:
+    """Where this connector's status page is, for people on other machines."""
+    host, port, machine = settings.status.host, settings.status.port, socket.gethostname()
+    if not port:
+        return ""  # any that is free
+    if host in _ANYWHERE:
+        return f"http://{machine}:{port}/"
+    here = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return f"{here} on {machine}" if host in _ON_THIS_MACHINE else here
 
 
 async def take(settings: Settings) -> Term:

@@ -7,16 +7,18 @@ by a look at what it stands on.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final
 
 import structlog
 
 from connector.daemon.mapping.unusable_mapping import UnusableMapping
 from connector.daemon.preparation import fit_mapping
-from connector.model.errors import ConfigurationError, ConnectorError, MappingBroken, SourceUnavailable
+from connector.model.errors import ConfigurationError, ConnectorError, MappingBroken, Problem, SourceUnavailable
 from connector.postgres.connections import connection
 from connector.projection import Assembler, Projection
 from connector.settings.config import Settings
+from connector.status.facts import MappingRefused
 from connector.wiring.factories import mapping_text, new_assembler, read_dsn
 
 log = structlog.get_logger("connector.leader")
@@ -33,11 +35,15 @@ class WarmMapping:
     def __init__(self, settings: Settings, projection: Projection | UnusableMapping) -> None:
         self._settings = settings
         self._problem = ""
+        self.refused: MappingRefused | None = None
+        """Why it couldn't be run, as of the last look."""
         self._assembler: Assembler | None = None
         self._projection: Projection | UnusableMapping | None = projection
         self._text = self._read()
         self.away = ""
         """Why the OMS can't be reached from here: whoever leads had better be another one."""
+        if isinstance(projection, UnusableMapping):
+            self.refused = MappingRefused.because([projection.problem], None, time.time())
 
     def latest(self) -> Projection | UnusableMapping | None:
         """None when the mapping must be loaded anew, because it was changed or refused."""
@@ -58,14 +64,16 @@ class WarmMapping:
                         async with connection(read_dsn(self._settings)):
                             pass  # what is away now would count as refused below
                         self._text = self._read()
-                        self._projection = await fit_mapping(self._settings, lasting=True)
+                        self._projection = await fit_mapping(self._settings, lasting=False)
                         log.info("standby_mapping_reloaded")
-                    self._problem = self.away = ""
+                    self._problem, self.away, self.refused = "", "", None
                 except SourceUnavailable as error:
                     self.away = str(error)
-                except ConnectorError as error:
+                except (ConfigurationError, MappingBroken) as error:
                     self._projection, self.away = None, ""
                     self._tell(error)
+                except ConnectorError:
+                    continue  # of the checkpoints: whoever waits for them says it
         finally:
             await self._close()
 
@@ -95,7 +103,9 @@ class WarmMapping:
         except (ConfigurationError, SourceUnavailable):
             return None
 
-    def _tell(self, error: ConnectorError) -> None:
+    def _tell(self, error: ConfigurationError | MappingBroken) -> None:
+        problems = error.problems if isinstance(error, ConfigurationError) else [Problem(str(error))]
+        self.refused = MappingRefused.because(problems, self.refused, time.time())
         if str(error) != self._problem:
             self._problem = str(error)
             log.warning("standby_mapping_refused", problem=self._problem, next="it is tried again at the takeover")

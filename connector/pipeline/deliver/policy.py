@@ -80,14 +80,13 @@ POLICY: dict[OutcomeKind, Action] = {
         # One client asks, so jitter spreads nothing; a person who mends the setting wants to see it work soon.
         pause_backoff=Backoff(base=5.0, cap=60.0, floor=5.0, spread=0.2),
         failures_to_pause=REFUSALS_TO_CLOSE,
-        advice="Redo refuses every order: check redo.api_secret, redo.store_id and redo.base_url; "
-        "one order tries again at least once a minute, and work resumes by itself.",
+        advice="check redo.api_secret, redo.store_id and redo.base_url: Redo refuses every order.",
     ),
     OutcomeKind.THROTTLED: Action(
         Fate.PUT_BACK,
         Everyone.PAUSE,
         pause_backoff=Backoff(base=1.0, cap=60.0, floor=0.2),
-        advice="Redo asks for fewer requests: the pace adapts by itself, nothing is to be done.",
+        advice="wait: Redo asks for fewer requests, and the pace adapts by itself.",
     ),
     OutcomeKind.UNAVAILABLE: Action(
         Fate.AGAIN,
@@ -96,7 +95,7 @@ POLICY: dict[OutcomeKind, Action] = {
         order_backoff=ORDER_BACKOFF,
         pause_backoff=Backoff(base=1.0, cap=30.0, floor=0.2),
         failures_to_pause=FAILURES_TO_CLOSE,
-        advice="Redo can't be reached or is failing: changes wait in the ledger and are sent once it answers again.",
+        advice="see whether Redo is up and can be reached from here; changes are sent once it answers again.",
     ),
     OutcomeKind.UNKNOWN: Action(
         Fate.AGAIN,
@@ -105,7 +104,7 @@ POLICY: dict[OutcomeKind, Action] = {
         order_backoff=ORDER_BACKOFF,
         pause_backoff=Backoff(base=1.0, cap=30.0, floor=0.2),
         failures_to_pause=FAILURES_TO_CLOSE,
-        advice="Redo may or may not have taken the order: it is sent again to be sure.",
+        advice="see whether Redo is up, and how long it takes to answer; what it may have taken is sent again.",
     ),
 }
 """Every OutcomeKind has a row."""

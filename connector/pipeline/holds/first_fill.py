@@ -34,8 +34,8 @@ ANSWERS: Final = 10
 """Answers of Redo's from which those are guessed that are still to come."""
 CHANGED: Final = "the mapping, or a setting that decides on orders, changed after a first fill was held"
 ADVICE: Final = (
-    "mend the mapping (`redo-connector check` says what is wrong): every order is looked at again by itself then; "
-    "or let it go on with `redo-connector approve`"
+    "mend the mapping (`redo-connector check`), every order is looked at again then; or let it go on "
+    "(`redo-connector approve`)"
 )
 _REFUSED: Final = frozenset({"rejected", "invalid", "duplicate", MAPPING})
 """Reasons of dead letters that blame an order's data."""

@@ -54,8 +54,8 @@ class Hour:
 
 
 def last_hour(minutes: tuple[Minute, ...]) -> Hour | None:
-    """The hour that ends with the last of these; None before the first."""
-    if not minutes:
+    """The hour that ends with the last of these; None where nothing is known of it."""
+    if all(one.lag is None and not one.pushed and not one.refused for one in minutes):
         return None
     last = minutes[-1].at
     lag = _chart("lag", "Lag", minutes, lambda one: one.lag, duration, _lag_note)

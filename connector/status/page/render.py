@@ -13,7 +13,7 @@ from connector.model.changes import format_lsn
 from connector.pipeline.ports.records import FAILING, LetterGroup
 from connector.status import headline
 from connector.status.attention import Card, attention
-from connector.status.facts import SLOW, Facts, duration
+from connector.status.facts import SLOW, Facts, State, duration
 from connector.status.last_hour import Event, Minute
 from connector.status.order_story import OrderStory, order_path
 from connector.status.page import charts, stations
@@ -88,8 +88,8 @@ def parts(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> dict[s
         "facts": facts,
         "headline": headline.headline(facts),
         "tone": headline.tone(facts),
-        "lag": headline.lag(facts.sync_lag_seconds, kept_back=bool(facts.held_orders or facts.tally.dead_letters)),
-        "cards": [(card, _groups(facts, card)) for card in attention(facts)],
+        "lag": _lag(facts),
+        "cards": [(card, *_groups(facts, card)) for card in attention(facts)],
         "charts": _charts(facts.minutes),
         "events": [(*_when(event, facts.now), event) for event in facts.events[:EVENTS]],
         "stations": stations.stations(facts),
@@ -110,25 +110,30 @@ def _charts(minutes: tuple[Minute, ...]) -> Markup:
     return Markup(module.bars(charts.last_hour(minutes)))  # noqa: S704 -- a template's
 
 
-def _groups(facts: Facts, card: Card) -> list[LetterGroup]:
-    """The groups of dead letters that a card is about."""
-    own = (FAILING, SLOW)
-    return [
-        group
-        for group in facts.dead_letter_groups
-        if (group.reason == card.kind if group.reason in own else card.kind == "refused")
-    ]
+def _lag(facts: Facts) -> tuple[str, str, str] | None:
+    """None at a standby: the leader knows it."""
+    if facts.state is State.STANDBY:
+        return None
+    kept_back, filling = bool(facts.held_orders or facts.tally.dead_letters), facts.state is State.BACKFILLING
+    return headline.lag(facts.sync_lag_seconds, kept_back=kept_back, filling=filling)
+
+
+def _groups(facts: Facts, card: Card) -> tuple[list[LetterGroup], int]:
+    """The groups of dead letters that a card is about, and how many orders are in further ones."""
+    reasons = {card.kind: facts.tally.dead_letters.get(card.kind, 0)} if card.kind in (FAILING, SLOW) else {}
+    if card.kind == "refused":
+        reasons = dict(facts.refused)
+    found = [group for group in facts.dead_letter_groups if group.reason in reasons]
+    return found, max(0, sum(reasons.values()) - sum(group.orders for group in found)) if found else 0
 
 
 def _when(event: Event, now: float) -> tuple[str, str]:
-    """When it was, and for how long: `03:18 to 03:21`, `3 min`."""
-    at, until = headline.moment(event.at, now), event.until
+    """When it was, and for how long: `03:18 to 03:21 UTC`, `3 min`."""
     if event.open:
-        return at, f"for {duration(now - event.at)}, going on"
-    if until is None:
-        return at, ""
-    end = headline.moment(until, now)
-    return at if end == at else f"{at} to {end.rpartition(', ')[2]}", duration(until - event.at)
+        lasted = f"for {duration(now - event.at)}, going on"
+    else:
+        lasted = "" if event.until is None else duration(event.until - event.at)
+    return headline.span(event.at, event.until, now), lasted
 
 
 def status(facts: Facts, visitor: Visitor, asked: RequestStatus | None) -> str:

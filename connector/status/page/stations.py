@@ -24,16 +24,19 @@ class Station:
 
 
 def stations(facts: Facts) -> list[Station]:
-    """From the source to the checkpoints, one for each Stage."""
+    """From the source to the checkpoints, one for each Stage; none while there is no road: at a start, at a standby."""
+    if facts.position is None:
+        return []
     lag, tally = facts.replication_lag_bytes, facts.tally
     accepted = tally.checkpoints - tally.missing
     waiting, known = (f"{tally.affected:,}", f"{accepted:,}") if facts.counted else ("unknown", "unknown")
+    lookups = f"{tally.lookups:,} lookup{_s(tally.lookups)} to resolve" if facts.counted and tally.lookups else ""
     pace = "" if facts.pace is None else f"Redo bears {facts.pace:,.1f} a second"
-    gone = f"{tally.missing:,} left the mapping" if tally.missing else ""
-    limit = f"request{_s(facts.in_flight)} of {facts.concurrency_limit:,} at once"
+    gone = f"{tally.missing:,} left the mapping" if facts.counted and tally.missing else ""
+    limit = f"request{_s(facts.in_flight)}, {facts.concurrency_limit:,} at most"
     road = [
         Station("OMS", "unknown" if lag is None else size(lag), "WAL not yet read", _lag(facts)),
-        Station("Ledger", waiting, f"order{_s(tally.affected)} waiting", _lookups(tally.lookups), "routes"),
+        Station("Ledger", waiting, f"order{_s(tally.affected)} waiting", lookups, "routes"),
         Station("In flight", f"{facts.in_flight:,}", limit, pace, "assemble, diff"),
         Station("Redo", _rate(facts), "accepted per minute", _last_accepted(facts), "push"),
         Station("Checkpoints", known, f"order{_s(accepted)} accepted", gone, "remember"),
@@ -58,11 +61,11 @@ def details(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what to add, of what else a person should see."""
     if facts.leader is not None:
         yield "Leader", facts.leader.instance, f"since {clock(facts.leader.since)} UTC, term {facts.leader.term:,}"
+    if facts.position is None:
+        return
     yield "Oldest waiting change", _oldest(facts), ""
     yield "WAL that the slot keeps", *_wal(facts)
-    position = facts.position
-    if position is not None:
-        yield "Slot may let go of", format_lsn(position.flush_lsn), "everything before it is safe here"
+    yield "Slot may let go of", format_lsn(facts.position.flush_lsn), "everything before it is safe here"
     yield "Last clean reconcile", *_clean(facts)
     yield "Last comparison of all", *_compared(facts)
     for one in facts.endpoints:
@@ -114,10 +117,6 @@ def _compared(facts: Facts) -> tuple[str, str]:
     drift = last.missed + last.changed + last.extra
     found = "nothing differed" if not drift else f"{drift:,} differed and were pushed or held"
     return f"{clock(last.finished_at)} UTC", f"{last.scanned:,} orders compared, {found}"
-
-
-def _lookups(number: int) -> str:
-    return f"{number:,} lookup{_s(number)} to resolve" if number else ""
 
 
 def _s(number: int) -> str:

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 from connector.model.errors import ConnectorError
 from connector.model.orders import OrderKey, named_key
 from connector.status import order_story as stories
-from connector.status.facts import Facts, fit, ready
+from connector.status.facts import Facts
 from connector.status.metrics import CONTENT_TYPE, Metrics
 from connector.status.order_story import OrderPreview, OrderStory, order_path
 from connector.status.page import render
@@ -34,6 +34,7 @@ from connector.status.server.event_streams import EventStreams
 from connector.status.server.pace import Pace
 from connector.status.server.responses import HEADERS, as_json, html, message_page, refuse_foreign_host
 from connector.status.status_json import as_json as facts_as_json
+from connector.status.verdict import fit, ready
 
 Answer = Callable[[Request], Awaitable[Response]]
 
