@@ -42,11 +42,13 @@ def unfollowed(scope: Scope, term: exp.Expr) -> Unfollowed | None:
     if isinstance(term, (exp.Or, exp.Case)) or (isinstance(term, exp.In) and term.expressions):
         return _alternatives(scope, term)
     if isinstance(term, exp.In):
-        return None if null_is_false(term) else _may_be_null(term, negated=False)
+        return _member(scope, term, term)
     if isinstance(term, exp.Exists):
         return _exists(term)
     if isinstance(term, (exp.EQ, exp.NEQ)) and isinstance(term.expression, exp.All):
         return _of_all(term)
+    if isinstance(term, exp.EQ) and isinstance(term.expression, exp.Any) and _is_query(term.expression.this):
+        return _member(scope, term, _as_in(term))
     if isinstance(term, exp.EQ):
         return _equality(scope, term)
     why = f"{written(term)} is no equality: rows of any order may meet it"
@@ -83,10 +85,25 @@ def _may_be_null(term: exp.In, *, negated: bool) -> Unfollowed:
     return Unfollowed(why, f"write {instead} (SELECT FROM ... WHERE {' AND '.join(pairs) or '... = ...'})")
 
 
+def _member(scope: Scope, term: exp.Expr, membership: exp.In) -> Unfollowed | None:
+    """`term`: where it stands, as IN or = ANY."""
+    if not null_is_false(term):
+        return _may_be_null(membership, negated=False)
+    query = term.args.get("query") or bare(term.expression.this)
+    return _scalar(scope, query)
+
+
+def _is_query(side: exp.Expr) -> bool:
+    return isinstance(bare(side), (exp.Subquery, *QUERIES))
+
+
+def _as_in(term: exp.Binary) -> exp.In:
+    return exp.In(this=term.this.copy(), query=bare(term.expression.this).copy())
+
+
 def _of_all(term: exp.Binary) -> Unfollowed:
     if isinstance(term, exp.NEQ):
-        query = bare(term.expression.this)
-        return _may_be_null(exp.In(this=term.this.copy(), query=query.copy()), negated=True)
+        return _may_be_null(_as_in(term), negated=True)
     why = "= ALL (SELECT ...) is decided by each row of the subquery, for every order"
     return Unfollowed(why, "say in the subquery's WHERE, with =, which order its rows belong to")
 
