@@ -230,10 +230,15 @@ class Stream:
             new = self.row(at, table)
             if old is not None:
                 new = {name: old[name] if value is UNKNOWN else value for name, value in new.items()}
-        _, images, rows = begun.changes.get((oid, OPERATIONS[kind]), (table.name, [], 0))
         wanted = self.interest[table.name]
         more = [tuple(row.get(name, UNKNOWN) for name in wanted) for row in (old, new) if row is not None]
-        begun.changes[oid, OPERATIONS[kind]] = (table.name, images + more, rows + 1)
+        read = {kind: more}
+        if len(more) == 2 and UNKNOWN in more[0] and any(a not in (UNKNOWN, b) for a, b in zip(*more, strict=True)):
+            # Another identity than before.
+            read = {"D": more[:1], "I": more[1:]}
+        for kept, those in read.items():
+            _, images, rows = begun.changes.get((oid, OPERATIONS[kept]), (table.name, [], 0))
+            begun.changes[oid, OPERATIONS[kept]] = (table.name, images + those, rows + 1)
 
     def row(self, at: Bytes, table: Table) -> dict[str, Value]:
         demand(at.number(2, FIXED) == len(table.columns))
