@@ -11,6 +11,8 @@ import re
 from typing import Final
 
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+_HEAD: Final = 4
+"""Bytes in which UTF-16 of a Western text shows without a byte order mark."""
 
 
 def is_storable(text: str) -> bool:
@@ -26,7 +28,7 @@ def storable(text: str, most: int) -> str:
 def decoded(data: bytes) -> str:
     """What a person saved as UTF-8, with or without a byte order mark. Raises ValueError, in words that go on from the
     file's name."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:_HEAD]:
         raise ValueError("is saved as UTF-16, not as UTF-8")
     try:
         return data.decode("utf-8-sig")

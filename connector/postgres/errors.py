@@ -31,7 +31,22 @@ _CLOSED: Final = re.compile(r'database "(.+)" is not currently accepting connect
 _UNKNOWN: Final = re.compile(r'role "(.+)" does not exist')
 _PASSWORD: Final = re.compile(r'password authentication failed for user "(.+)"')
 _NO_PASSWORD: Final = re.compile(r"no password supplied")
-_HBA: Final = re.compile(r"no pg_hba\.conf entry for")
+_NEXT: Final = {
+    r"no pg_hba\.conf entry for": "let a DBA add our address, user and database to pg_hba.conf, and reload",
+    r'database ".+" does not exist': "check the database's name; `psql -l` lists those of the server",
+    r"Connection refused": "check host and port, that the server runs, and that it listens there (listen_addresses)",
+    r"failed to resolve host|could not translate host name": "check the host's name, and DNS",
+    r"timeout expired": "check host, port and firewalls: nobody answered",
+    r'on socket ".+" failed': "a DSN without a host means this machine's socket: name the host",
+    r"server does not support SSL": (
+        "the server takes no TLS: let a DBA set ssl = on; on this machine or a network that you trust leave sslmode out"
+    ),
+    r"root certificate file|certificate verify failed": (
+        "name the authority that signed the server's certificate: sslrootcert=FILE, or sslrootcert=system for a public one"
+    ),
+    r"invalid (?:sslmode|port)|definition of service": "mend it in the connection string",
+}
+"""What to do next, by the server's or libpq's words."""
 # What PgBouncer before 1.23 and RDS Proxy answer to a replication connection.
 _NO_STREAMS: Final = re.compile(
     r"unsupported startup parameter: replication|doesn't support streaming replication mode"
@@ -91,7 +106,7 @@ def remedy(words: str, role: str) -> str:
             "it wants a password, and none was given: set PGPASSWORD, or put it into ~/.pgpass (or where PGPASSFILE "
             "says), or the whole connection string with it into a file that CONNECTOR_SOURCE__DSN_FILE names"
         )
-    return "let a DBA add our address, user and database to pg_hba.conf, and reload" if _HBA.search(words) else ""
+    return next((hint for said, hint in _NEXT.items() if re.search(said, words)), "")
 
 
 def _room(what: str, name: str, column: str) -> str:

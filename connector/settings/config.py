@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from connector.model.errors import ConfigurationError
 from connector.settings import exposure, sections
 from connector.settings.files import add_files, beside
-from connector.settings.problems import no_file, problems_of, unknown_variables, unreadable_variables
+from connector.settings.problems import no_file, no_settings, problems_of, unknown_variables, unreadable_variables
 from connector.settings.sources import (
     DEFAULT_PATH,
     PREFIX,
@@ -130,6 +130,8 @@ def load(path: str | None = None, unused: Collection[str] = ()) -> Settings:
     try:
         settings = Settings(**values)
     except ValidationError as error:
+        if not found and not problems and not any(name.upper().startswith(PREFIX) for name in os.environ):
+            raise ConfigurationError([no_settings(file)]) from None
         problems.extend(problems_of(error, str(file) if found else no_file(file), known))
     else:
         if not problems and not (problems := list(unstorable(settings.model_dump()))):  # JSON of the environment, too

@@ -85,14 +85,17 @@ def _skipped(named: _Named, unused: Collection[str]) -> bool:
 def _add(values: dict[str, Any], named: _Named) -> Iterator[Problem]:
     try:
         text = decoded(named.file.read_bytes()).strip()
-    except (OSError, ValueError) as error:
-        why = f"can't be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-        hint = f"check the path and its permissions: {named.file.absolute()}"
-        yield Problem(f"names a file that {why}", hint, named.where)
-        return
-    if not text:
-        yield Problem("names an empty file", f"write the value into {named.file}, and nothing else", named.where)
-    _table(values, named.key)[named.key[-1]] = text or "empty"
+    except OSError as error:
+        text, hint = "", f"check the path and its permissions: {named.file.absolute()}"
+        yield Problem(f"names a file that can't be read: {error.strerror}", hint, named.where)
+    except ValueError as error:
+        text = ""
+        yield Problem(f"names a file that {error}", f"save it as UTF-8: {named.file.absolute()}", named.where)
+    else:
+        if not text:
+            yield Problem("names an empty file", f"write the value into {named.file}, and nothing else", named.where)
+    # What is wrong with it was said: it doesn't count as not given.
+    _table(values, named.key)[named.key[-1]] = text or "unread"
 
 
 def _table(values: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:

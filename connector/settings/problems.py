@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from connector.model.errors import Problem
 from connector.model.texts import is_storable, storable
@@ -42,34 +43,51 @@ def unreadable_variables(environment: Mapping[str, str], structured: Iterable[st
             yield Problem(wrong, hint, name)
 
 
-def problems_of(error: ValidationError, file: str, known: Sequence[str]) -> Iterator[Problem]:
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        parts = [str(part) for part in item["loc"]]
-        key = ".".join(parts)
-        if item["type"] == "missing":
-            wanted = (
-                [key]
-                if len(parts) > 1
-                else [name for name in ("source.dsn", "redo.store_id", "redo.api_secret") if name.startswith(key + ".")]
-            )
-            for name in wanted:
-                yield Problem("is required", f"set it in {file} or as {env_name(name)}{_as_file(name)}", name)
-        elif item["type"] == "extra_forbidden":
-            yield Problem("is not a setting", _nearest(key, known) if len(parts) > 1 else _section(key, known), key)
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            if item["type"] == "string_pattern_mismatch":
-                message = _SPELLINGS.get(key, "must begin with https:// or http://")
-            where, _, rest = message.partition(": ")
-            if not key and rest:
-                key, message = where, rest
-            setting = next((name for name in known if key.startswith(f"{name}.")), key)
-            yield Problem(message, f"mend it in {file} or in {env_name(setting)}", key)
+def problems_of(error: ValidationError, file: str, known: Sequence[str]) -> list[Problem]:
+    """What isn't a setting first: what is missing may only be misspelled, and isn't told then."""
+    items = error.errors(include_url=False, include_input=False, include_context=False)
+    unknown = [_unknown([str(part) for part in it["loc"]], known) for it in items if it["type"] == "extra_forbidden"]
+    missing = [name for it in items if it["type"] == "missing" for name in _missing([str(part) for part in it["loc"]])]
+    meant = [problem.hint for problem in unknown]
+    lacking = [
+        Problem("is required", f"set it in {file} or as {env_name(name)}{_as_file(name)}", name)
+        for name in missing
+        if not {_meant(name), _meant(f"[{name.partition('.')[0]}]")} & {*meant}
+    ]
+    wrong = [it for it in items if it["type"] not in ("extra_forbidden", "missing")]
+    return [*unknown, *lacking, *(_wrong(it, file, known) for it in wrong)]
+
+
+def _unknown(path: Sequence[str], known: Sequence[str]) -> Problem:
+    key = ".".join(path)
+    return Problem("is not a setting", _nearest(key, known) if len(path) > 1 else _section(key, known), key)
+
+
+def _missing(path: Sequence[str]) -> list[str]:
+    """The settings that are lacking with a section."""
+    required = ("source.dsn", "redo.store_id", "redo.api_secret")
+    return [".".join(path)] if len(path) > 1 else [name for name in required if name.startswith(f"{path[0]}.")]
+
+
+def _wrong(item: ErrorDetails, file: str, known: Sequence[str]) -> Problem:
+    key = ".".join(str(part) for part in item["loc"])
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "string_pattern_mismatch":
+        message = _SPELLINGS.get(key, "must begin with https:// or http://")
+    where, _, rest = message.partition(": ")
+    if not key and rest:
+        key, message = where, rest
+    setting = next((name for name in known if key.startswith(f"{name}.")), key)
+    return Problem(message, f"mend it in {file} or in {env_name(setting)}", key)
+
+
+def _meant(name: str) -> str:
+    return f"did you mean {name}?"
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else "docs/settings.md lists them all"
+    return _meant(close[0]) if close else "docs/settings.md lists them all"
 
 
 def _section(name: str, known: Sequence[str]) -> str:
@@ -78,7 +96,7 @@ def _section(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, {key.partition(".")[0] for key in known}, n=1, cutoff=0.6)
     if homes:
         return f"{' or '.join(homes)}? It belongs below the line [{homes[0].partition('.')[0]}]"
-    return f"did you mean [{close[0]}]?" if close else "docs/settings.md lists them all"
+    return _meant(f"[{close[0]}]") if close else "docs/settings.md lists them all"
 
 
 def _as_file(key: str) -> str:
@@ -91,3 +109,9 @@ def _as_file(key: str) -> str:
 def no_file(file: Path) -> str:
     """How a settings file that isn't there is called."""
     return f"{file} (there is none in {file.absolute().parent}; --config names another)"
+
+
+def no_settings(file: Path) -> Problem:
+    """What to do where there is neither a settings file nor a setting in the environment: another folder, mostly."""
+    hint = "go to its folder, name it with --config or CONNECTOR_CONFIG, or let `redo-connector init` write a first one"
+    return Problem(f"there is none in {file.absolute().parent}, and no setting in the environment", hint, str(file))

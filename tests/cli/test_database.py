@@ -16,15 +16,15 @@ def test_a_closed_port_is_named_without_the_password(offline: Cli) -> None:
     for said in (check.out, run.err):
         assert "source.dsn: the database 127.0.0.1:1/shop is not available" in said
         assert "Connection refused" in said
-        assert "check host, port" in said
+        assert "check host and port" in said
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message", "hint"),
     [
         ("postgres@", f"stranger:{PASSWORD}@", 'role "stranger" does not exist', "check the user name"),
-        ("/test_", "/nowhere_", "does not exist", "check host, port, database, user"),
-        ("127.0.0.1", "db.invalid", "failed to resolve host 'db.invalid'", "check host, port, database, user"),
+        ("/test_", "/nowhere_", "does not exist", "check the database's name"),
+        ("127.0.0.1", "db.invalid", "failed to resolve host 'db.invalid'", "check the host's name"),
     ],
 )
 def test_a_database_that_does_not_answer_is_named(

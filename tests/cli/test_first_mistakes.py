@@ -115,11 +115,12 @@ def test_files_with_a_byte_order_mark_are_read(cli: Cli) -> None:
 def test_a_file_in_utf_16_is_named_as_such(cli: Cli) -> None:
     cli("status")
     for name, option in (("wide.toml", "--config"), ("wide.sql", "--mapping")):
-        wide = cli.folder / name
-        wide.write_text("SELECT 1", encoding="utf-16")
-        ran = cli("preview", option, str(wide))
-        assert ran.code == 2
-        assert f"{wide}: is saved as UTF-16, not as UTF-8\n    save it as UTF-8" in ran.err
+        for encoding in ("utf-16", "utf-16-le"):  # with a byte order mark, and without one
+            wide = cli.folder / name
+            wide.write_text("SELECT 1", encoding=encoding)
+            ran = cli("preview", option, str(wide))
+            assert ran.code == 2
+            assert f"{wide}: is saved as UTF-16, not as UTF-8\n    save it as UTF-8" in ran.err
 
 
 @pytest.mark.parametrize("arguments", [["explain"], ["init", "--output-dir", "starter", "--dsn", "{dsn}"]])
@@ -148,6 +149,19 @@ def test_an_empty_token_file_is_named(cli: Cli) -> None:
     assert ran.code == 2
     assert "CONNECTOR_REDO__API_SECRET_FILE: names an empty file" in ran.err
     assert str(empty) in ran.err
+
+
+@pytest.mark.parametrize("content", [None, b"gl\xfcck"])
+def test_a_token_file_that_cannot_be_read_is_one_problem(cli: Cli, content: bytes | None) -> None:
+    named = cli.folder / "token"
+    if content is not None:
+        named.write_bytes(content)
+    ran = cli("run", env={"CONNECTOR_REDO__API_SECRET_FILE": str(named)})
+    assert ran.code == 2
+    assert [line.split(": ")[1] for line in ran.err.splitlines() if line.startswith("problem")] == [
+        "CONNECTOR_REDO__API_SECRET_FILE"
+    ]
+    assert ("check the path" in ran.err, "save it as UTF-8" in ran.err) == (content is None, content is not None)
 
 
 def test_a_misspelled_section_is_told_with_the_nearest(offline: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,18 @@ def test_connector_config_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert config.load().redo.store_id == "64e5a8a1af49a89df37e4ee7"
 
 
-def test_missing_settings_are_all_named_with_where_to_set_them() -> None:
+def test_in_a_folder_without_settings_one_problem_says_where_else_they_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("CONNECTOR_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(ConfigurationError) as caught:
+        config.load()
+    (problem,) = caught.value.problems
+    assert (problem.where, f"there is none in {Path.cwd()}" in problem.what) == ("connector.toml", True)
+    assert "--config" in problem.hint
+
+
+def test_missing_settings_are_all_named_with_where_to_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_LOG__LEVEL", "info")
     found = problems()
     assert set(found) == {"source.dsn", "redo.store_id", "redo.api_secret"}
     assert "CONNECTOR_SOURCE__DSN_FILE" in found["source.dsn"]
@@ -135,6 +147,14 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(
     tmp_path: Path, line: str, where: str, suggestion: str
 ) -> None:
     assert suggestion in problems(write(tmp_path, line))[where]
+
+
+@pytest.mark.parametrize(
+    "text", ['[source]\ndsn = "host=db"\n[reddo]\nstore_id = "s"\napi_secret = "t"', REQUIRED.replace("store_id", "storeid")]
+)
+def test_what_is_only_misspelled_is_not_called_missing_too(tmp_path: Path, text: str) -> None:
+    found = problems(write(tmp_path, text))
+    assert [message.startswith("is not a setting") for message in found.values()] == [True]
 
 
 def test_an_unknown_variable_is_an_error_that_names_the_nearest(
