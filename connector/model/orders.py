@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from shlex import quote
 from typing import Any, Final, NewType, TypeAlias
 
 from connector.model.changes import Snapshot
@@ -19,6 +20,11 @@ _PLACES = re.compile(r"\[\d+\]")
 
 OrderKey = NewType("OrderKey", str)
 """The order's primary key in the OMS: its text form, or a JSON list of text forms when the key is composite."""
+
+
+def typed(key: str) -> str:
+    """A key as a person types it after a command: a composite one has quotes and brackets of its own."""
+    return f"{'-- ' if key.startswith('-') else ''}{quote(key)}"
 
 
 LONGEST_KEY: Final = 2600

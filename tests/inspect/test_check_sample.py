@@ -3,6 +3,8 @@ single orders as it does for all."""
 
 from __future__ import annotations
 
+import shlex
+
 from tests.support.fixtures.cli import MAPPING, Cli
 from tests.support.fixtures.postgres import Database
 from tests.support.slow_mapping import never_in_time
@@ -89,3 +91,22 @@ def test_the_answers_are_compared_with_the_whole_mapping_though_an_order_would_b
     assert ran.code == 1
     assert "1 of 6 sampled orders would become dead letters" in ran.out
     assert "problem  mapping.sql: restricted to single orders the mapping gives other rows" in ran.out
+
+
+def test_orders_that_share_an_id_do_not_all_fit(cli: Cli) -> None:
+    cli.mapping = cli.mapping.replace("o.id::text AS id", "(o.id / 3)::text AS id")
+    ran = cli("check")
+    assert "3 of 6 sampled orders would become dead letters: 3 because id: the mapping gives this order the" in ran.out
+    assert "all fit" not in ran.out
+
+
+def test_an_order_of_a_composite_key_is_named_so_that_a_shell_takes_it(cli: Cli, shop: Database) -> None:
+    with shop.connect() as conn:
+        conn.execute("ALTER TABLE shop.orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (share, id)")
+    wrong_where(cli, "true")
+    cli.mapping = "-- order_key: shop.orders(share, id)\n" + cli.mapping
+    hint = next(line for line in cli("check").out.splitlines() if "shows one" in line)
+    command = shlex.split(hint.split("`")[1])
+    assert command[:2] == ["redo-connector", "preview"]
+    assert "customer.email: must be" in cli(*command[1:]).out
+    assert """written as '["share","id"]'""" in cli("preview", "6").out

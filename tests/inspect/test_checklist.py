@@ -124,3 +124,9 @@ def test_each_store_of_the_settings_is_asked(cli: Cli) -> None:
     assert problem["where"].startswith("redo.stores.other")
     lines = {one["group"]: one["lines"] for one in ran.json["groups"]}[Topic.REDO]
     assert [line["state"] for line in lines] == ["ok", "problem"]
+
+
+def test_an_empty_checkpoint_file_counts_as_none(cli: Cli) -> None:
+    (cli.folder / "connector.db").touch()  # left by a start that found no room on the disk
+    ran = cli("check")
+    assert (ran.code, "ok       connector.db: not there yet, `run` makes it" in ran.out) == (0, True)

@@ -12,9 +12,11 @@ from structlog.testing import capture_logs
 
 from connector.daemon.source.source_objects import CAUSE
 from connector.demo import oms
+from connector.model.changes import TableName
 from connector.model.errors import ConfigurationError
 from connector.pipeline.intake.progress import Gap
 from connector.pipeline.ports.holds import HoldKind
+from connector.source.checks.preflight import preflight
 from tests.support.fixtures.connector import Rig, eventually
 from tests.support.fixtures.postgres import Database, MakeCluster, create_database
 from tests.support.fixtures.served_connector import look_often, serving
@@ -226,7 +228,11 @@ async def test_from_16_on_a_standby_can_be_streamed_and_promoted(pair: Pair) -> 
     rig = pair.rig
     if pair.primary.version < 16:
         pytest.skip("logical decoding on a standby needs Postgres 16")
-    rig.overrides["source"] = {"dsn": pair.standby.dsn(rig.database.name)}
+    dsn = pair.standby.dsn(rig.database.name)
+    header = [TableName("oms", "order_header")]
+    [told] = (await preflight(dsn, "redo_connector", "redo_connector", header, manage=True)).problems
+    assert told.hint.startswith("run on the primary: CREATE PUBLICATION")
+    rig.overrides["source"] = {"dsn": dsn}
     with pytest.raises(ConfigurationError, match="run on the primary: CREATE PUBLICATION") as caught:
         await rig.start()
     await rig.abandon()

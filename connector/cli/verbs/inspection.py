@@ -21,6 +21,7 @@ from connector.cli.verbs.options import (
     settings_of,
 )
 from connector.model.errors import Problem
+from connector.model.orders import typed
 
 if TYPE_CHECKING:
     from connector.settings.config import Settings
@@ -173,7 +174,7 @@ def explain_order(key: str, config_path: str | None, *, as_json: bool) -> None:
     if not found["running"]:
         show_problems(run_async(endpoints.endpoint_problems(settings)))
     for other in found["also"]:
-        hint = f"this is order {found['key']}; `redo-connector explain-order {other}` shows that one"
+        hint = f"this is order {found['key']}; `redo-connector explain-order {typed(other)}` shows that one"
         show_problems([Problem(f"the order with key {other} goes by this name at Redo, too", hint, key, warning=True)])
     if as_json:
         print_json(found)

@@ -62,7 +62,7 @@ async def _projection(settings: Settings, found: Checklist) -> Projection | None
 def _topic(problem: Problem, settings: Settings) -> Topic:
     """What names a table, a schema or a function instead of the mapping is about the right to read it."""
     if problem.where.startswith("source."):
-        return Topic.DATABASE
+        return Topic.PRIVILEGES if problem.what.startswith("role ") else Topic.DATABASE
     names = ("mapping.", settings.mapping.path.name, str(settings.mapping.path))
     return Topic.MAPPING if not problem.where or problem.where.startswith(names) else Topic.PRIVILEGES
 

@@ -6,14 +6,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from connector.contract.order_builder import RedoContract
-from connector.inspect.orders.compare_mappings import Answer, MappingReader
+from connector.inspect.orders.compare_mappings import SAME_ID, Answer, MappingReader
 from connector.inspect.orders.sampling import none_in_mapping, sample_orders
 from connector.model.checklist import Findings
 from connector.model.errors import OrderUnreadable, Problem
-from connector.model.orders import OrderKey
+from connector.model.orders import OrderKey, Place, typed
 from connector.pipeline.holds.limits import nearly_all
 from connector.projection import Assembler
 
@@ -39,11 +40,22 @@ async def check_sample(assembler: Assembler, contract: RedoContract, orders: Fin
     if not sample.keys:
         orders.fine.append(f"{assembler.projection.order_table} is empty: there is no order to look at yet")
         return
-    sampled = {key: answers[key] for key in sample.keys}
+    sampled = _told_apart({key: answers[key] for key in sample.keys})
     orders.found([*_refusals(sampled), *_warnings(sampled)], f"{len(sampled):,} sampled orders: all fit")
     if readable := [key for key, answer in sampled.items() if not answer.unread]:
         fine = f"read one by one, {len(readable):,} of them are as in the mapping run as a whole"
         orders.found(await _cross_check(assembler, readable), fine)
+
+
+def _told_apart(sampled: Mapping[OrderKey, Answer]) -> dict[OrderKey, Answer]:
+    """Of orders with the same place at Redo only the first is taken there."""
+    places: set[Place] = set()
+    found: dict[OrderKey, Answer] = {}
+    for key, answer in sampled.items():
+        place = None if answer.order is None else answer.order.place
+        found[key] = replace(answer, order=None, wrong=(SAME_ID,)) if place in places else answer
+        places |= {place} if place is not None else set()
+    return found
 
 
 def _refusals(sampled: Mapping[OrderKey, Answer]) -> list[Problem]:
@@ -58,7 +70,7 @@ def _refusals(sampled: Mapping[OrderKey, Answer]) -> list[Problem]:
     most = causes.most_common(1)[0][0]
     key = next(key for key, answer in refused.items() if most in {it.cause for it in answer.wrong})
     what = f"{len(refused):,} of {len(sampled):,} sampled orders would become dead letters: {named}{more}"
-    hint = f"`redo-connector preview {key}` shows one; mend the mapping" + ("" if serious else ", or the orders")
+    hint = f"`redo-connector preview {typed(key)}` shows one; mend the mapping" + ("" if serious else ", or the orders")
     return [Problem(what, hint, "mapping.path", warning=not serious)]
 
 
@@ -71,7 +83,7 @@ def _warnings(sampled: Mapping[OrderKey, Answer]) -> Iterator[Problem]:
     for rule, broken in sorted(rules.items()):
         key, message = next(iter(broken.items()))
         what = f"{len(broken):,} of {len(sampled):,} sampled orders would be pushed with a warning ({rule}); {key}:"
-        hint = f"`redo-connector preview {key}` shows it; docs/rules.md says what becomes of it"
+        hint = f"`redo-connector preview {typed(key)}` shows it; docs/rules.md says what becomes of it"
         yield Problem(f"{what} {message}", hint, "mapping.path", warning=True)
 
 

@@ -34,7 +34,9 @@ async def check_store(settings: Settings, store: Findings) -> None:
             known = None if kept is None else (await kept.tally()).checkpoints
     except SourceUnavailable:
         store.unseen.append("whether it is the OMS's own database, which can't be reached")
-    except (ConfigurationError, CheckpointsUnwritable) as error:
+    except ConfigurationError as error:
+        store.problems += error.problems
+    except CheckpointsUnwritable as error:
         store.problems.append(Problem(str(error), where=SETTING))
     else:
         where = describe(address) if address.in_postgres else str(address.path)

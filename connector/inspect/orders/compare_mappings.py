@@ -40,6 +40,9 @@ _ALONE: Final = 3
 """Orders that are read alone before a limit counts as the mapping's."""
 
 
+SAME_ID: Final = Violation("id", "the mapping gives this order the same id as another one")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A mapping's answer for one order: the order, or what is wrong with it, or (neither) no row. `unread`: what is

@@ -56,11 +56,7 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
         found = [await preview_one(assembler, contract, key, accepted.get(key)) for key in wanted]
     for one in found:
         if one["sqlstate"] in NOT_A_KEY:
-            key_columns = ", ".join(f"{column.name} {column.type}" for column in projection.key_columns)
-            one["problems"].append(
-                f"is {one['key']} an order key? That is {projection.order_table} ({key_columns}); as an id at Redo it "
-                "is known of no order that was pushed, refused or held"
-            )
+            one["problems"].append(_no_key(one["key"], projection))
         del one["sqlstate"]
         body = one.pop("body")
         if one["order_id"] is None and one["key"] in accepted:
@@ -68,6 +64,17 @@ async def preview(settings: Settings, keys: Sequence[str], size: int, *, values:
         if values and one["verdict"] == "changed":
             one["values"] = _values(accepted[one["key"]], body, ignoring(settings.mapping.ignore))
     return Previews(found, () if problem is None else (problem,))
+
+
+def _no_key(name: str, projection: Projection) -> str:
+    columns = projection.key_columns
+    typed = ", ".join(f"{column.name} {column.type}" for column in columns)
+    example = ",".join(f'"{column.name}"' for column in columns)
+    written = f", written as '[{example}]' with the values in their places" if len(columns) > 1 else ""
+    return (
+        f"is {name} an order key? That is {projection.order_table} ({typed}){written}; as an id at Redo it is known of "
+        "no order that was pushed, refused or held"
+    )
 
 
 async def _in_mapping(assembler: Assembler, contract: RedoContract, keys: Sequence[OrderKey]) -> set[OrderKey]:

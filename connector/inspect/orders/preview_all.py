@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.contract.field_digest import changed_fields
 from connector.inspect.endpoints import changed_endpoints
-from connector.inspect.orders.compare_mappings import Answer, MappingReader
+from connector.inspect.orders.compare_mappings import SAME_ID, Answer, MappingReader
 from connector.inspect.store import store_if_any
 from connector.model.errors import LimitExceeded
 from connector.model.orders import Order, OrderKey, Violation
@@ -29,7 +29,6 @@ SHOWN: Final = 5
 """Keys named of each group."""
 FIRST: Final = 20
 """Orders read first: where each of them is too slow, so are the others, which are not waited for."""
-_SAME_ID: Final = Violation("id", "the mapping gives this order the same id as another one")
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Is told how many orders of about how many were looked at."""
@@ -82,7 +81,7 @@ class _Count:
     def _same_id(self, order: Order | None) -> tuple[Violation, ...]:
         place = hash(order and (order.store_id, order.order_id))
         if place in self._places:
-            return (_SAME_ID,)
+            return (SAME_ID,)
         self._places.add(place)
         return ()
 

@@ -7,7 +7,7 @@ import logging
 
 import structlog
 
-from connector.model.orders import Outcome, OutcomeKind, delivery_id, order_id_of
+from connector.model.orders import Outcome, OutcomeKind, delivery_id, order_id_of, typed
 from connector.pipeline.deliveries import Delivery, Settled
 from connector.pipeline.examine.slow_orders import ADVICE as SLOW_ADVICE
 from connector.pipeline.examine.slow_orders import SLOW
@@ -51,7 +51,7 @@ class RefusalLog:
             reason=letter.reason,
             fields=list(letter.paths) or None,
             status=letter.status,
-            next=f"redo-connector dead-letters show {letter.key}",
+            next=f"redo-connector dead-letters show {typed(letter.key)}",
         )
 
     def end(self) -> None:
@@ -72,7 +72,7 @@ class RefusalLog:
                 attempts=letter.attempts,
                 status=letter.status,
                 problem=letter.message,
-                next=f"it is tried again by itself; redo-connector dead-letters set-aside {letter.key} gives up on it",
+                next=f"it is tried again by itself; redo-connector dead-letters set-aside {typed(letter.key)} gives up on it",
             )
 
 

@@ -27,6 +27,7 @@ from connector.source.objects.publication_pair import (
     PublicationPair,
     conflicts,
     danger_problems,
+    on_primary,
     pair_problems,
     pair_repairs,
     read_pair,
@@ -205,6 +206,8 @@ def _carried(pair: PublicationPair, existing: Sequence[TableFacts]) -> str:
 
 def _publication_problems(found: _Found, existing: Sequence[TableFacts], manage: bool) -> list[Problem]:
     pair = found.pair
+    if found.server.in_recovery and pair_repairs(pair, existing):
+        return [on_primary(pair, existing, f"publication {pair.name}")]
     if not manage or (pair_repairs(pair, existing) and not _may_repair(found.server, pair, existing)):
         # What a DBA would have to run is just what the connector itself may not.
         return pair_problems(pair, existing)

@@ -144,6 +144,13 @@ def pair_problems(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[Pr
     return problems + [_late_problem(pair, replace(main, tables=[table])) for table in late]
 
 
+def on_primary(pair: PublicationPair, facts: Sequence[TableFacts], where: str) -> Problem:
+    """What to do where the server is a standby, and its primary has not the publications yet."""
+    hint = " ".join(problem.hint for problem in pair_problems(pair, facts))
+    what = "the server is a standby, where no publication can be made or changed"
+    return Problem(what, f"run on the primary: {hint}", where)
+
+
 def conflicts(pair: PublicationPair, facts: Sequence[TableFacts]) -> list[Problem]:
     """What can't be mended by adding a table or taking one out."""
     found = [problem for target in pair.targets(facts) for problem in target.conflicts()]

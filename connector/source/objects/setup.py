@@ -22,6 +22,7 @@ from connector.source.objects.publication_pair import (
     PublicationPair,
     conflicts,
     insert_only,
+    on_primary,
     pair_problems,
     pair_repairs,
     read_pair,
@@ -219,9 +220,7 @@ def _translate(dsn: str, slot: str, found: _Found, error: psycopg.Error) -> Conf
     if isinstance(error, psycopg.errors.UndefinedObject | psycopg.errors.DuplicateObject):
         return SourceUnavailable(f"{where}: somebody else altered the publication meanwhile: {explain(error)}")
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-        hint = " ".join(problem.hint for problem in pair_problems(found.pair, found.facts))
-        what = "the server is a standby, where no publication can be made or changed"
-        return ConfigurationError([Problem(what, f"run on the primary: {hint}", where)])
+        return ConfigurationError([on_primary(found.pair, found.facts, where)])
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         problems = verify_problems(slot, found.facts, found.pair, found.slot)
         hint = "\n  ".join(problem.hint for problem in problems)
