@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import click
 import uvloop
 
+from connector.logs import colours
 from connector.model.errors import (
     CheckpointsLost,
     CheckpointsUnwritable,
@@ -26,7 +28,8 @@ from connector.settings.passwords import on_command_line
 
 T = TypeVar("T")
 
-_STDERR = 2
+_STDOUT, _STDERR = 1, 2
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _STORE = (CheckpointsUnwritable, CheckpointsLost)
 _DEFECT = "This is a defect of the connector. The lines above say where, and quote nothing of your data: report them."
 
@@ -58,6 +61,8 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Before anything quotes them: no option takes a secret, and one was given."""
+        if not colours.wanted():
+            ctx.color = False
         problem = on_command_line(args)
         if problem is not None:
             from connector.cli.report.problems import show_problems
@@ -74,14 +79,25 @@ class Group(click.Group):
 
             show_problems(_problems(error))
             ctx.exit(_exit_code(error))
-        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:  # noqa: BLE001 -- the top of the process: Python's own traceback shows values
-            from connector.logs.setup import without_values
-
-            click.echo(without_values((type(error), error, error.__traceback__)), err=True)
-            click.echo(_DEFECT, err=True)
+            _tell(error)
             ctx.exit(1)
+
+
+def _tell(error: Exception) -> None:
+    """What no verb foresaw: that what is printed found no room, or a defect."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        from connector.cli.report.problems import show_problems
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)  # what is left of it is tried again at the end
+        show_problems([Problem(f"the output can't be written: {error.strerror}", "free space, or print elsewhere")])
+        return
+    from connector.logs.setup import without_values
+
+    click.echo(without_values((type(error), error, error.__traceback__)), err=True)
+    click.echo(_DEFECT, err=True)
 
 
 def _open_standard_streams() -> None:

@@ -20,6 +20,7 @@ import orjson
 import structlog
 from structlog.typing import ExcInfo, Processor
 
+from connector.logs import colours
 from connector.logs.repeats import Repeats
 
 _WORDS: Final = re.compile(r"[\w' ]*")
@@ -52,7 +53,7 @@ def _renderer(form: Literal["auto", "console", "json"]) -> Processor:
         return structlog.processors.JSONRenderer(serializer=_to_json)
     # Exceptions that come to it are rendered already.
     plain = structlog.dev.plain_traceback
-    return _Console(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain))
+    return _Console(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and colours.wanted(), exception_formatter=plain))
 
 
 class _Console:

@@ -22,3 +22,26 @@ def test_closed_standard_streams_change_no_exit_code(offline: Cli, closed: str) 
             ["sh", "-c", command], cwd=offline.folder, env=offline._environment(), capture_output=True, check=False
         )
         assert ran.returncode == code, (arguments, ran.stderr)
+
+
+def test_output_that_finds_no_room_is_a_problem_without_a_traceback(offline: Cli) -> None:
+    offline("check")
+    command = f"exec {sys.executable} -m connector check > /dev/full"
+    ran = subprocess.run(
+        ["sh", "-c", command], cwd=offline.folder, env=offline._environment(), capture_output=True, check=False
+    )
+    assert (ran.returncode, ran.stderr.decode().splitlines()) == (
+        1,
+        [
+            "problem: the output can't be written: No space left on device",
+            "    free space, or print elsewhere",
+        ],
+    )
+
+
+def test_a_pipe_that_ends_early_is_no_wrong_address_of_the_sandbox(offline: Cli) -> None:
+    command = f"{sys.executable} -m connector sandbox --port 0 | true"
+    ran = subprocess.run(
+        ["sh", "-c", command], cwd=offline.folder, env=offline._environment(), capture_output=True, check=False
+    )
+    assert ran.stderr == b""

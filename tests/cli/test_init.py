@@ -173,13 +173,13 @@ def test_a_database_without_tables_is_told(offline: Cli, cluster: Cluster) -> No
 class Terminal:
     """The command in front of somebody who reads and types."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **more: str) -> None:
         self._ours, theirs = pty.openpty()
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "PG"))}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "connector", *arguments],
             cwd=folder,
-            env={**environment, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+            env={**environment, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **more},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -212,6 +212,17 @@ class Terminal:
             return False
         self.shown += more.replace("\r\n", "\n")
         return bool(more)
+
+
+@pytest.mark.parametrize(
+    ("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_colours_are_for_terminals_that_have_them_and_people_who_want_them(
+    tmp_path: Path, more: dict[str, str], coloured: bool
+) -> None:
+    terminal = Terminal(tmp_path, "check", **{"TERM": "xterm", "NO_COLOR": "", **more})
+    assert terminal.ended() == 2
+    assert ("\x1b[" in terminal.shown) == coloured
 
 
 def test_on_a_terminal_it_asks_and_enter_takes_what_it_proposes(tmp_path: Path, oms_database: Database) -> None:

@@ -94,6 +94,8 @@ def sandbox(
 
     try:
         serve(host, port, store_id, api_secret, ready, **{name: value for name, value in switches.items() if value})
+    except BrokenPipeError:  # of what it prints
+        raise
     except OSError as error:
         raise ConfigurationError(
             [Problem(f"can't listen there: {error.strerror}", "choose another --port or --host")]
