@@ -51,7 +51,7 @@ def lines_of(around: Neighbourhood, order: TableFacts) -> Lines | None:
     if link is None:
         return None
     facts = link.table
-    identity = facts.table.primary_key
+    identity = facts.identity
     if not identity:
         number_ = pick(facts, rules("line number", "line", "number line key"), number).column
         identity = (*link.key.columns, number_) if number_ else ()

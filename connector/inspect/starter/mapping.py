@@ -83,7 +83,7 @@ def propose(
     placed = pick(order, _PLACED, moment, "order header")
     money = _currency(order, currency)
     outputs: list[tuple[str, Node]] = [
-        ("id", Leaf(id_text("o", order, order.table.primary_key)) if order.table.primary_key else Leaf(todo="its key")),
+        ("id", _id(order)),
         ("createdAt", _created(order, placed.column) or asked(placed, "when it was placed", "timestamptz")),
         ("presentmentCurrency", money),
         ("shopCurrency", money if money.sql else Leaf(todo="the currency of the books: that of the shopper, mostly")),
@@ -100,6 +100,15 @@ def propose(
     zoned = placed.column is None or order.columns[placed.column].type == "timestamptz"
     zoneless = None if zoned else f"{order.name}.{placed.column}"
     return ProposedMapping(order, outputs, joins.clauses, _only_orders(order, placed.column), zoneless)
+
+
+def _id(order: TableFacts) -> Leaf:
+    key, identity = order.table.primary_key, order.identity
+    if not key:
+        todo = f"what tells an order: {order.name} has no primary key; and a line -- order_key: {order.name}(column, ...)"
+        return Leaf(todo=todo)
+    rest = [name for name in key if name not in identity]
+    return Leaf(id_text("o", order, identity), check=f"that it is unique without {', '.join(rest)}" if rest else "")
 
 
 def _only_orders(order: TableFacts, placed: str | None) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.inspect.starter.columns import Found, Rule, having, pick, rules, text
+from connector.inspect.starter.columns import Found, Rule, having, means, pick, rules, text
 from connector.inspect.starter.expressions import asked, column, id_text, left_join, or_asked
 from connector.inspect.starter.schema.facts import ForeignKey, TableFacts
 from connector.inspect.starter.schema.names import concepts, may_mean, words
@@ -79,7 +79,7 @@ def address(place: Place | None, around: Neighbourhood, joins: Joins) -> Part:
     given, family = names(place.alias, place.facts, place)
     street = pick(place.facts, _STREET, place.fits, place.own)
     second = pick(place.facts, _SECOND, place.fits, place.own)
-    house = [name for name in having(place.facts, "house") if not place.only or name in place.only]
+    house = [name for name in place.facts.columns if _numbers_a_house(place, name)]
     if street.column and house:
         street = Found(None, (street.column, *house))
 
@@ -101,6 +101,13 @@ def address(place: Place | None, around: Neighbourhood, joins: Joins) -> Part:
     return Part(tuple(fields))
 
 
+def _numbers_a_house(place: Place, name: str) -> bool:
+    """`hausnr`, and `nr_entrega` among the columns of an address."""
+    if place.only and name not in place.only:
+        return False
+    return "house" in concepts(name) or (bool(place.only) and means(name, place.own.split()) == {"number"})
+
+
 _ASKED: Final = {
     "address1": "street and house number",
     "city": "city",
@@ -110,11 +117,11 @@ _ASKED: Final = {
 }
 _STREET: Final = (
     *rules("street", "street 1", "street line 1", "1", "line 1", "address 1", "street address"),
-    *rules("street number", ""),
+    *rules("street number", "street title", ""),
 )
 _SECOND: Final = rules("street 2", "street line 2", "2", "line 2", "address 2")
 _CITY: Final = rules("city", "city name")
-_ZIP: Final = rules("zip", "zip key", "zip city")
+_ZIP: Final = rules("zip", "zip key", "zip number", "zip city")
 _PROVINCE: Final = rules("province iso", "province key", "province")
 _COUNTRY: Final = rules("country iso", "country iso 2", "country key", "country")
 _CODES: Final = rules("iso", "iso 2", "iso key", "iso key 2", "key iso 3166 1 2", "abbr", "key 2", "key")
@@ -124,7 +131,7 @@ def _province(place: Place, around: Neighbourhood, joins: Joins) -> Leaf:
     todo = _ASKED["provinceCode"]
     link = _named(place, around, "province")
     if link is not None:
-        return _code(place, link, joins, todo)
+        return _code(place, link, "province", joins, todo)
     found = pick(place.facts, _PROVINCE, place.fits, place.own)
     short = found.column is not None and (place.facts.length(found.column) or 99) <= _CODE_LENGTH
     return or_asked(found, place.alias, place.facts, todo, check="" if short else "codes such as 'UT', not names")
@@ -137,7 +144,7 @@ def _country(place: Place, around: Neighbourhood, joins: Joins) -> Leaf:
         own = link.key.columns[0]
         if place.facts.text(own) and (place.facts.length(own) or 99) <= 2:
             return Leaf(column(place.alias, place.facts, own))
-        return _code(place, link, joins, todo)
+        return _code(place, link, "country", joins, todo)
     found = pick(place.facts, _COUNTRY, place.fits, place.own)
     if found.column is not None:
         length = place.facts.length(found.column)
@@ -153,17 +160,21 @@ def _named(place: Place, around: Neighbourhood, concept: str) -> Link | None:
     links = [
         link
         for link in around.referred(place.facts)
-        if around.means(link.table) == {concept}
+        if _known(around.means(link.table)) in ({concept}, {concept, "country"})
         and len(link.key.columns) == 1
         and (not place.only or link.key.columns[0] in place.only)
     ]
     return links[0] if len(links) == 1 else None
 
 
-def _code(place: Place, link: Link, joins: Joins, todo: str) -> Leaf:
+def _known(meaning: frozenset[str]) -> frozenset[str]:
+    return frozenset(word for word in meaning if not word.endswith("?"))
+
+
+def _code(place: Place, link: Link, kind: str, joins: Joins, todo: str) -> Leaf:
     """The code of a country or province in a table of theirs: of two letters, where the type says so."""
-    kind = next(iter({"country", "province"} & concepts(link.table.name.name)), "country")
-    found = pick(link.table, _CODES, lambda facts, name: text(facts, name) and (facts.length(name) or 2) <= 10, kind)
+    own = f"{kind} country"
+    found = pick(link.table, _CODES, lambda facts, name: text(facts, name) and (facts.length(name) or 2) <= 10, own)
     if found.column is None or (kind == "country" and (link.table.length(found.column) or 2) > _CODE_LENGTH * 3):
         return asked(found, todo)
     alias = joins.add(link.key, (place.alias, place.facts), (f"{place.alias}_{kind}", link.table))
@@ -217,7 +228,7 @@ def _either(one: Leaf | None, other: Leaf | None) -> Leaf | None:
 
 
 def _email(order: TableFacts, link: Link | None) -> Leaf:
-    wanted = rules("email", "email address", "email customer")
+    wanted = rules("email", "email address", "email customer", "email title")
     todo = "the shopper's e-mail address"
     own = pick(order, wanted, text, "order customer header bill address")
     if own.column or own.rivals:

@@ -12,8 +12,12 @@ from connector.inspect.starter.schema.facts import MOMENTS, ForeignKey, Schema, 
 from connector.inspect.starter.schema.names import concepts, may_mean, words
 from connector.model.changes import TableName
 
+_CLERK: Final = frozenset({"user", "users", "account", "accounts", "member", "members"})
+"""Who may also be somebody of the shop's own."""
 SHIP: Final = frozenset({"ship", "deliver", "parcel"})
 BILL: Final = frozenset({"bill"})
+_OTHERS: Final = frozenset({"created", "changed", "cancel", *SHIP, *BILL})
+"""Of a key: that it names somebody else than the buyer."""
 _CERTAIN: Final = 8.0
 _LEAD: Final = 2.0
 _LINE_CERTAIN: Final = 5.0
@@ -65,7 +69,9 @@ def _as_order(
         said.append((6.0, "its name"))
     elif "order" in concepts(facts.comment):
         said.append((4.0, "its comment"))
-    said.append((-_ELSE * len(means - {"order", "header"}), ""))
+    elif "purchase" in means:
+        said.append((3.0, "its name"))
+    said.append((-_ELSE * len(means - {"order", "header", "purchase"}), ""))
     lines = [other for other in referring if having(other, "quantity") or "line" in meaning(other.name, prefixes)]
     if lines:
         said.append((3.0, f"{lines[0].name} refers to it"))
@@ -82,7 +88,8 @@ def _as_order(
         ("a primary key", 1.0, facts.table.primary_key),
     ):
         said += [(weight, reason)] if true else []
-    if {"purchase", "cart"} & means or facts.table.refusal:
+    bought = "purchase" in means and ("order" in means or having(facts, "supplier"))
+    if bought or {"supplier", "cart"} & means or facts.table.refusal:
         said.append((-10.0, ""))
     return Candidate(facts, sum(weight for weight, _ in said), tuple(reason for _, reason in said if reason))
 
@@ -132,12 +139,15 @@ class Neighbourhood:
     def lines(self, order: TableFacts) -> Link | None:
         """The lines of the order table."""
 
+        own = {"line", "header"} | self.means(order)
+
         def score(link: Link) -> float:
             means, facts = self.means(link.table), link.table
             found = 4.0 * ("line" in means) + ("order" in means)
             found += 3.0 * bool(having(facts, "quantity")) + 2.0 * bool(having(facts, "price"))
+            found += 1.0 * (words(facts.name.name)[:1] == words(order.name.name)[:1])
             goods = any({"product", "variant"} & self.means(other.table) for other in self.referred(facts))
-            return found + 2.0 * (goods or bool(having(facts, "sku"))) - 5.0 * len(means - {"line", "order", "header"})
+            return found + 2.0 * (goods or bool(having(facts, "sku"))) - 5.0 * len(means - own)
 
         return self.best(list(self.referring(order)), score, _LINE_CERTAIN)
 
@@ -152,15 +162,17 @@ class Neighbourhood:
 
         def score(link: Link) -> float:
             named = concepts("_".join(link.key.columns))
-            found = 3.0 * ("customer" in self.means(link.table)) + 3.0 * bool(having(link.table, "email"))
-            return found + 2.0 * ("customer" in named) - 4.0 * bool({"created", "changed", "cancel"} & named)
+            email = bool(having(link.table, "email"))
+            found = 3.0 * ("customer" in self.means(link.table)) + 3.0 * email + 2.0 * ("customer" in named)
+            clerk = bool(_CLERK & {*words("_".join(link.key.columns)), *words(link.table.name.name)})
+            return found - (1.0 if email else 2.0) * clerk - 4.0 * bool(_OTHERS & named)
 
         return self.best(list(self.referred(order)), score, 4.0)
 
     def addresses(self, order: TableFacts) -> list[Link]:
         """Addresses that an order names, whatever for."""
         links = [link for link in self.referred(order) if having(link.table, "zip") or having(link.table, "city")]
-        return [link for link in links if "address" in self._said(link)]
+        return [link for link in links if {"address", *SHIP, *BILL} & self._said(link)]
 
     def address(self, order: TableFacts, kind: frozenset[str]) -> Link | None:
         """Where it was sent (SHIP) or billed (BILL)."""

@@ -255,8 +255,137 @@ TRUTHS: Final[Mapping[str, Truth]] = {
         """,
         orderDiscounts=_NONE,
     ),
+    "portuguese": _truth("""
+        id = o.cd_empresa || '-' || o.nr_pedido
+        createdAt = o.dt_pedido
+        presentmentCurrency = o.sg_moeda
+        shopCurrency = o.sg_moeda
+        customer.email = c.ds_email
+        shippingAddress.city = o.nm_cidade_entrega
+        shippingAddress.provinceCode = o.sg_uf_entrega
+        shippingAddress.zip = o.nr_cep_entrega
+        shippingAddress.countryCode = o.sg_pais_entrega
+        lineItems.id = l.cd_empresa || '-' || l.nr_pedido || '-' || l.nr_seq
+        lineItems.productId = l.cd_produto
+        lineItems.sku = l.cd_produto
+        lineItems.title = p.ds_produto
+        lineItems.quantity = l.qt_pedida
+        lineItems.priceSet = l.vl_unitario
+        shippingLines.priceSet = o.vl_frete
+        fulfillments.lineItems.id = l.cd_empresa || '-' || l.nr_pedido || '-' || l.nr_seq
+        fulfillments.lineItems.quantity = l.qt_pedida
+    """),
+    "partitioned": _truth(
+        """
+        id = o."kAuftrag"::text
+        createdAt = o."dErstellt"
+        presentmentCurrency = o."cWaehrung"
+        shopCurrency = o."cWaehrung"
+        customer.email = c."cMail"
+        customer.firstName = c."cVorname"
+        customer.lastName = c."cNachname"
+        shippingAddress.city = sa."cOrt"
+        shippingAddress.provinceCode = sa."cBundesland"
+        shippingAddress.zip = sa."cPLZ"
+        lineItems.id = l."kAuftragPosition"::text
+        lineItems.productId = coalesce(l."kArtikel"::text, l."cArtNr")
+        lineItems.sku = l."cArtNr"
+        lineItems.title = l."cName"
+        lineItems.quantity = l."fAnzahl"
+        shippingLines.priceSet = o."fVersandkostenNetto"
+        """,
+        orderDiscounts=_NONE,
+    ),
+    "purchases": _truth(
+        """
+        id = o.id::text
+        createdAt = o.placed_at
+        presentmentCurrency = o.currency
+        shopCurrency = o.currency
+        customer.email = c.email
+        customer.firstName = c.given_name
+        customer.lastName = c.family_name
+        shippingAddress.address1 = sa.line1
+        shippingAddress.city = sa.locality
+        shippingAddress.provinceCode = sa.region
+        shippingAddress.zip = sa.postal_code
+        shippingAddress.countryCode = sa.country
+        lineItems.id = l.id::text
+        lineItems.productId = coalesce(l.product_id::text, p.sku)
+        lineItems.sku = p.sku
+        lineItems.title = p.name
+        lineItems.quantity = l.quantity
+        lineItems.priceSet = round(l.unit_price_minor / 100.0, 2)
+        shippingLines.priceSet = round(o.shipping_minor / 100.0, 2)
+        fulfillments.lineItems.id = pl.purchase_line_id::text
+        fulfillments.lineItems.quantity = pl.quantity
+        """,
+        orderDiscounts=_NONE,
+    ),
+    "partners": _truth(
+        """
+        id = o.id::text
+        createdAt = o.date_order
+        customer.email = c.email
+        shippingAddress.address1 = sa.street
+        shippingAddress.city = sa.city
+        shippingAddress.provinceCode = sa_province.code
+        shippingAddress.zip = sa.zip
+        shippingAddress.countryCode = sa_country.code
+        lineItems.id = l.id::text
+        lineItems.productId = l.product_id::text
+        lineItems.title = l.name
+        lineItems.priceSet = l.price_unit
+        """,
+        orderDiscounts=_NONE,
+    ),
+    "two_hundred_columns": _truth(
+        """
+        id = o.cod_emp || '-' || o.num_ped
+        createdAt = o.fec_ped
+        customer.email = o.email
+        shippingAddress.address1 = o.dir_env
+        shippingAddress.city = o.pob_env
+        shippingAddress.provinceCode = o.prov_env
+        shippingAddress.zip = o.cp_env
+        shippingAddress.countryCode = o.pais_env
+        lineItems.id = replace(l.cod_emp, '_', '-') || '-' || replace(l.num_ped, '_', '-') || '-' || l.num_lin
+        lineItems.productId = l.cod_art
+        lineItems.sku = l.cod_art
+        lineItems.quantity = l.can_ped
+        shippingLines.priceSet = o.imp_portes
+        """,
+        orderDiscounts=_NONE,
+    ),
+    "italian": _truth(
+        """
+        id = o.idordine::text
+        createdAt = o.dataordine
+        presentmentCurrency = o.valuta
+        shopCurrency = o.valuta
+        customer.email = o.emailcliente
+        customer.firstName = c.nome
+        customer.lastName = c.cognome
+        shippingAddress.address1 = o.indirizzospedizione
+        shippingAddress.city = o.cittaspedizione
+        shippingAddress.provinceCode = o.provinciaspedizione
+        shippingAddress.zip = o.capspedizione
+        shippingAddress.countryCode = o.nazionespedizione
+        lineItems.id = l.idordine || '-' || l.riga
+        lineItems.productId = l.codarticolo
+        lineItems.sku = l.codarticolo
+        lineItems.title = l.descrizione
+        lineItems.quantity = l.quantita
+        lineItems.priceSet = l.prezzounitario
+        shippingLines.priceSet = o.spesespedizione
+        fulfillments.lineItems.id = l.idordine || '-' || l.riga
+        fulfillments.lineItems.quantity = l.quantita
+        """,
+        orderDiscounts=_NONE,
+    ),
     "traps": _truth("""
         id = o.id::text
+        shippingAddress.city = sa.city
         lineItems.id = l.id::text
         lineItems.productId = l.goods_id::text
         lineItems.quantity = l.qty_ordered

@@ -49,6 +49,12 @@ class TableFacts:
     def columns(self) -> Mapping[str, Column]:
         return self.table.columns
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells a row: the primary key without a time stamp, which is there for partitions' sake."""
+        key = self.table.primary_key
+        return tuple(name for name in key if self.columns[name].type not in MOMENTS) or key
+
     def text(self, column: str) -> bool:
         return self.columns[column].type in TEXTS or self.columns[column].is_enum
 

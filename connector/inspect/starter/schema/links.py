@@ -45,7 +45,7 @@ def _by_key_column(schema: Schema) -> dict[str, list[TableFacts]]:
     """Tables by the first telling column of their primary key."""
     found: dict[str, list[TableFacts]] = {}
     for facts in schema.values():
-        telling = [column for column in facts.table.primary_key if not _plain(column)]
+        telling = [column for column in facts.identity if not _plain(column)]
         if telling:
             found.setdefault(telling[0], []).append(facts)
     return found
@@ -58,21 +58,21 @@ def _by_name(
     holders: dict[str, list[TableFacts]],
 ) -> Iterator[ForeignKey]:
     for other in (each for column in facts.columns for each in holders.get(column, ())):
-        key = other.table.primary_key
+        key = other.identity
         if other.name != facts.name and _holds_key(facts, other):
             yield ForeignKey(key, other.name, key, declared=False)
     for column in facts.columns:
         target = _named_after(facts, column, schema, entities)
         if target is not None:
-            yield ForeignKey((column,), target.name, target.table.primary_key, declared=False)
+            yield ForeignKey((column,), target.name, target.identity, declared=False)
 
 
 def _holds_key(facts: TableFacts, other: TableFacts) -> bool:
     """Whether all columns of the other's primary key are here under the same names, and not as a whole key of this
     table, which would be another table of the same things."""
-    key = other.table.primary_key
+    key = other.identity
     within = all(column in facts.columns and comparable(facts.columns[column], other.columns[column]) for column in key)
-    return within and set(facts.table.primary_key) != set(key)
+    return within and set(facts.identity) != set(key)
 
 
 def _plain(column: str) -> bool:
@@ -85,18 +85,28 @@ def _named_after(
 ) -> TableFacts | None:
     """The one table whose row `customer_id` names, when its type fits."""
     spoken = words(column)
-    if len(spoken) < 2 or not concepts(spoken[-1]) <= _KEYS or not concepts(spoken[-1]):
+    if len(spoken) > 1 and _says_key(spoken[-1]):
+        spoken, last = spoken[:-1], spoken[-2]
+    elif len(spoken) > 1 and _says_key(spoken[0]):
+        # `id_cliente`, `kLieferAdresse`, `id_direccion_envio`: the entity is first or last of what is left.
+        spoken = spoken[1:]
+        last = spoken[-1] if entities.get(singular(spoken[-1])) else spoken[0]
+    else:
         return None
-    name = singular("_".join(spoken[:-1]))
-    targets = entities.get(name) or entities.get(singular(spoken[-2])) or _alike(spoken[:-1], schema)
+    targets = entities.get(singular("_".join(spoken))) or entities.get(singular(last)) or _alike(spoken, schema)
     near = [target for target in targets if target.schema == facts.name.schema] or targets
     if len(near) != 1 or near[0] == facts.name:
         return None
     target = schema[near[0]]
-    key = target.table.primary_key
+    key = target.identity
     if len(key) != 1 or not comparable(facts.columns[column], target.columns[key[0]]):
         return None
     return target
+
+
+def _says_key(word: str) -> bool:
+    """`id`, `code`, `no`; and the `k` before the names of key columns."""
+    return bool(concepts(word)) and concepts(word) <= _KEYS or word in ("k", "fk")
 
 
 def _alike(spoken: tuple[str, ...], schema: Schema) -> list[TableName]:

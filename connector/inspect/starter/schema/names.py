@@ -28,7 +28,11 @@ def words(name: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKD", name.translate(_LIGATURES)).encode("ascii", "ignore").decode()
     found: list[str] = []
     for part in _PARTS.findall(plain):
-        found += _parted(part.lower())
+        whole = found[-1] + part.lower() if found else ""
+        if whole in WORDS and len(found[-1]) > 1 and _known(found[-1]) is None:  # `MwSt`, `Haus_Nr`
+            found[-1] = whole
+        else:
+            found += _parted(part.lower())
     return tuple(found)
 
 

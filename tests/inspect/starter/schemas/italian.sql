@@ -1,0 +1,4 @@
+-- Italian gestionale, tables without declared keys but unique indexes, no primary key on lines; names run together.
+CREATE TABLE ordinitestata (idordine integer PRIMARY KEY, numordine varchar(20), dataordine timestamp NOT NULL, idcliente int, emailcliente varchar(100), nomecliente varchar(50), cognomecliente varchar(50), indirizzospedizione varchar(100), cittaspedizione varchar(50), provinciaspedizione char(2), capspedizione char(5), nazionespedizione char(2), valuta char(3), spesespedizione numeric(10,2), dataspedizione timestamp, dataannullamento timestamp, stato varchar(20));
+CREATE TABLE ordinirighe (idordine integer NOT NULL, riga int NOT NULL, codarticolo varchar(20), descrizione varchar(100), quantita int, prezzounitario numeric(10,4), aliquotaiva numeric(5,2), sconto numeric(10,2), UNIQUE (idordine, riga));
+CREATE TABLE clienti (idcliente int PRIMARY KEY, ragionesociale varchar(80), nome varchar(50), cognome varchar(50), email varchar(100));
