@@ -72,8 +72,11 @@ def describe(dsn: str) -> str:
 
 
 def without_password(dsn: str) -> str:
-    """The same as `key=value` words, without what must not be written down. Raises ConfigurationError."""
+    """The same without what must not be written down: as it is where nothing of it must not, else as `key=value` words.
+    Raises ConfigurationError."""
     conninfo(dsn)
+    if not {*_SECRETS} & conninfo_to_dict(dsn).keys():
+        return dsn
     kept = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if name not in _SECRETS}
     return make_conninfo(**kept)
 

@@ -166,8 +166,34 @@ def test_without_a_database_it_says_how_to_name_one(offline: Cli) -> None:
 
 def test_a_database_without_tables_is_told(offline: Cli, cluster: Cluster) -> None:
     empty = create_database(cluster)
-    assert "has no tables that this role can see" in offline("init", "--output-dir", "starter", "--dsn", empty.dsn).err
+    assert f"{empty.name} has no tables\n" in offline("init", "--output-dir", "starter", "--dsn", empty.dsn).err
+    elsewhere = offline("init", "--output-dir", "starter", "--dsn", empty.dsn, "--schema", "Shop")
+    assert f"{empty.name} has no tables in schema Shop\n" in elsewhere.err
     drop_database(cluster, empty.name)
+
+
+def test_a_view_of_orders_is_told_from_a_table(offline: Cli, shop: Database) -> None:
+    with shop.connect() as conn:
+        conn.execute("CREATE VIEW shop.current_orders AS SELECT * FROM shop.orders")
+        conn.execute("ALTER TABLE shop.orders RENAME TO t0100")
+    for more in ([], ["--order-table", "shop.current_orders"]):
+        ran = offline("init", "--output-dir", "starter", "--dsn", shop.dsn, *more)
+        assert ran.code == 2
+        assert "shop.current_orders" in ran.err
+        assert "view" in ran.err
+    named = offline("init", "--output-dir", "starter", "--dsn", shop.dsn, "--order-table", '"shop"."t0100"')
+    assert "Orders are rows of shop.t0100." in named.out
+
+
+def test_files_that_find_no_room_are_not_left_half_written(offline: Cli, oms_database: Database) -> None:
+    offline("check")
+    command = f"ulimit -f 2; exec {sys.executable} -m connector init --output-dir starter --dsn {oms_database.dsn} --yes"
+    ran = subprocess.run(
+        ["bash", "-c", command], cwd=offline.folder, env=offline._environment(), capture_output=True, check=False
+    )
+    assert (ran.returncode, b"starter: can't be written: File too large" in ran.stderr) == (2, True), ran.stderr
+    assert [path.name for path in (offline.folder / "starter").iterdir()] == ["secrets"]
+    assert offline("init", "--output-dir", "starter", "--dsn", oms_database.dsn).code == 0
 
 
 class Terminal:
@@ -237,6 +263,19 @@ def test_on_a_terminal_it_asks_and_enter_takes_what_it_proposes(tmp_path: Path, 
     terminal.until("Left to do, in order:")
     assert terminal.ended() == 0
     assert "FROM oms.order_header AS o" in (tmp_path / "mapping.sql").read_text()
+
+
+def test_on_a_terminal_enter_takes_no_table_of_which_it_is_not_certain(tmp_path: Path, database: Database) -> None:
+    with database.connect() as conn:
+        conn.execute("CREATE TABLE shipment (id int PRIMARY KEY, sent timestamptz); CREATE TABLE zakaz (id int PRIMARY KEY)")
+    terminal = Terminal(tmp_path, "init", "--dsn", database.dsn)
+    terminal.until("Which one, by number or name?:")
+    terminal.type("")
+    terminal.type("zakaz")
+    terminal.until("Which currency are orders in?")
+    terminal.type("")
+    assert terminal.ended() == 0
+    assert "FROM public.zakaz AS o" in (tmp_path / "mapping.sql").read_text()
 
 
 def test_on_a_terminal_what_names_do_not_tell_is_asked(tmp_path: Path, shop: Database) -> None:

@@ -127,14 +127,14 @@ def _order_table(found: Look, wishes: _Wishes) -> TableFacts:
     best = certain(found.ranked)
     if not wishes.asks:
         if best is None:
-            hint = f"name it with --order-table; the likeliest are {found.likeliest() or 'none that is called so'}"
-            raise ConfigurationError([Problem("which table holds orders isn't clear", hint, "--order-table")])
+            raise ConfigurationError([Problem("which table holds orders isn't clear", found.advice(), "--order-table")])
         return best
-    click.echo("Tables that may hold orders, the likeliest first:", err=True)
     likely = found.ranked[:_CHOICES]
+    head = "Tables that may hold orders, the likeliest first:" if likely else "No table is recognised as one of orders."
+    click.echo(head, err=True)
     for number, candidate in enumerate(likely, 1):
         click.echo(f"  {number}  {candidate.table.name}: {', '.join(candidate.reasons)}", err=True)
-    first = str((best or likely[0].table).name) if likely else None
+    first = None if best is None else str(best.name)
 
     def chosen(answer: str) -> TableFacts:
         """By number or name; asked again where it is none."""
@@ -163,10 +163,11 @@ def _address(found: Look, order: TableFacts, wishes: _Wishes) -> Link | None:
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Raises ConfigurationError. A file that came to be meanwhile isn't overwritten either."""
+    """All or nothing, but for the folder. Raises ConfigurationError. A file that came to be meanwhile isn't overwritten
+    either."""
     from connector.inspect.starter.settings_file import SECRET_FILE
 
-    secret = folder / SECRET_FILE
+    secret, made = folder / SECRET_FILE, list[Path]()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         secret.parent.mkdir(mode=0o700, exist_ok=True)
@@ -176,10 +177,13 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
         secret.touch(mode=0o600)
         for name, text in texts.items():
             with (folder / name).open("x", encoding="utf-8") as file:
+                made.append(folder / name)
                 file.write(text)
     except OSError as error:
-        hint = "name a folder that you may write with --output-dir"
-        raise ConfigurationError([Problem(f"can't be written: {error.strerror}", hint, str(error.filename))]) from None
+        for path in made:
+            path.unlink()
+        hint = "name a folder that you may write, and that has room, with --output-dir"
+        raise ConfigurationError([Problem(f"can't be written: {error.strerror}", hint, str(folder))]) from None
 
 
 def _show_left(folder: Path, proposed: ProposedMapping, store_id: str | None) -> None:

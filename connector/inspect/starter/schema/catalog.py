@@ -25,6 +25,10 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p
     WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e')
 ORDER BY 1, 2
 """
+_VIEWS: Final = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('v', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1, 2
+"""
 _COLUMNS: Final = """
 SELECT a.attrelid::bigint, a.attname, quote_ident(a.attname), col_description(a.attrelid, a.attnum),
   ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = a.atttypid ORDER BY e.enumsortorder)
@@ -64,6 +68,11 @@ async def read_schema(connection: AsyncConnection[Any], schemas: Sequence[str] |
         )
         for schema, name, written, oid, comment in listed
     }
+
+
+async def read_views(connection: AsyncConnection[Any]) -> list[TableName]:
+    """Views, which have no keys to go by. Raises psycopg.Error."""
+    return [TableName(*row) for row in await (await connection.execute(_VIEWS)).fetchall()]
 
 
 async def with_words(connection: AsyncConnection[Any], facts: TableFacts, columns: Sequence[str]) -> TableFacts:
