@@ -23,6 +23,8 @@ from tests.support.fixtures.postgres import Database
         ),
         ("SELECT o.id, x.y FROM shop.orders o, shop.gone x", "there is no table shop.gone", "correct the name"),
         ("SELECT 'x FROM shop.orders", "1:1: the SQL can't be read", "never closed"),
+        ("SELECT o.id AS \u201cid\u201d FROM shop.orders o", "1:16: a left double quotation mark", "type it anew"),
+        ("SELECT o.id::text\u00a0AS id FROM shop.orders o", "1:18: a no-break space stands in the SQL", "plain blank"),
     ],
 )
 def test_a_wrong_mapping_is_named_with_line_and_column(cli: Cli, mapping: str, message: str, hint: str) -> None:
@@ -33,6 +35,11 @@ def test_a_wrong_mapping_is_named_with_line_and_column(cli: Cli, mapping: str, m
     assert problem["where"].startswith("mapping.sql:")
     assert message in f"{problem['where']}: {problem['what']}"
     assert hint in problem["hint"]
+
+
+def test_typographic_characters_may_stand_in_comments_texts_and_names(cli: Cli) -> None:
+    cli.mapping = cli.mapping.replace("'Ada'", "'\u201cAda\u201d\u00a0'").replace("o.id::text", "/* \u2018id\u2019 */ o.id::text")
+    assert cli("check").code == 0
 
 
 def test_run_refuses_a_wrong_mapping_and_makes_nothing(cli: Cli) -> None:

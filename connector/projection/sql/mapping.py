@@ -24,6 +24,7 @@ from connector.postgres.quoting import quoted
 from connector.projection.sql.identifiers import Identifiers, fold, of_tokens, qualifiers, unquoted
 from connector.projection.sql.layout import Layout, Subquery
 from connector.projection.sql.syntax import offset_of
+from connector.projection.sql.typography import odd_character
 
 ORDER_KEY = re.compile(r"^\s*--\s*order_key\s*:\s*(?P<rest>.*?)\s*$", re.MULTILINE)
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\uffff][\w$]*)'
@@ -51,6 +52,10 @@ class Mapping:
         if not is_storable(text):
             raise ConfigurationError([Problem("holds a zero byte or half a character", "save it as UTF-8 text", path)])
         self._tokens = self._tokenize()
+        odd = odd_character(text, ((token.start, token.end) for token in self._tokens))
+        if odd is not None:
+            hint = "type it anew: a plain blank, ' around texts, \" around names"
+            raise ConfigurationError([self.problem(f"a {odd[1]} stands in the SQL", odd[0], hint)])
         self._schemas: dict[int, str] = {}
         self.identifiers: Identifiers = of_tokens(self._tokens, text)
         self.select = self._parse()
