@@ -53,7 +53,9 @@ def _renderer(form: Literal["auto", "console", "json"]) -> Processor:
         return structlog.processors.JSONRenderer(serializer=_to_json)
     # Exceptions that come to it are rendered already.
     plain = structlog.dev.plain_traceback
-    return _Console(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and colours.wanted(), exception_formatter=plain))
+    return _Console(
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and colours.wanted(), exception_formatter=plain)
+    )
 
 
 class _Console:

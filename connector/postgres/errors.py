@@ -42,7 +42,8 @@ _NEXT: Final = {
         "the server takes no TLS: let a DBA set ssl = on; on this machine or a network that you trust leave sslmode out"
     ),
     r"root certificate file|certificate verify failed": (
-        "name the authority that signed the server's certificate: sslrootcert=FILE, or sslrootcert=system for a public one"
+        "name the authority that signed the server's certificate: sslrootcert=FILE, or, for a public one, "
+        "sslrootcert=system"
     ),
     r"invalid (?:sslmode|port)|definition of service": "mend it in the connection string",
 }

@@ -187,7 +187,9 @@ def test_a_view_of_orders_is_told_from_a_table(offline: Cli, shop: Database) -> 
 
 def test_files_that_find_no_room_are_not_left_half_written(offline: Cli, oms_database: Database) -> None:
     offline("check")
-    command = f"ulimit -f 2; exec {sys.executable} -m connector init --output-dir starter --dsn {oms_database.dsn} --yes"
+    command = (
+        f"ulimit -f 2; exec {sys.executable} -m connector init --output-dir starter --dsn {oms_database.dsn} --yes"
+    )
     ran = subprocess.run(
         ["bash", "-c", command], cwd=offline.folder, env=offline._environment(), capture_output=True, check=False
     )
@@ -240,9 +242,7 @@ class Terminal:
         return bool(more)
 
 
-@pytest.mark.parametrize(
-    ("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
-)
+@pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
 def test_colours_are_for_terminals_that_have_them_and_people_who_want_them(
     tmp_path: Path, more: dict[str, str], coloured: bool
 ) -> None:
@@ -267,7 +267,9 @@ def test_on_a_terminal_it_asks_and_enter_takes_what_it_proposes(tmp_path: Path, 
 
 def test_on_a_terminal_enter_takes_no_table_of_which_it_is_not_certain(tmp_path: Path, database: Database) -> None:
     with database.connect() as conn:
-        conn.execute("CREATE TABLE shipment (id int PRIMARY KEY, sent timestamptz); CREATE TABLE zakaz (id int PRIMARY KEY)")
+        conn.execute(
+            "CREATE TABLE shipment (id int PRIMARY KEY, sent timestamptz); CREATE TABLE zakaz (id int PRIMARY KEY)"
+        )
     terminal = Terminal(tmp_path, "init", "--dsn", database.dsn)
     terminal.until("Which one, by number or name?:")
     terminal.type("")

@@ -38,7 +38,9 @@ def test_a_wrong_mapping_is_named_with_line_and_column(cli: Cli, mapping: str, m
 
 
 def test_typographic_characters_may_stand_in_comments_texts_and_names(cli: Cli) -> None:
-    cli.mapping = cli.mapping.replace("'Ada'", "'\u201cAda\u201d\u00a0'").replace("o.id::text", "/* \u2018id\u2019 */ o.id::text")
+    cli.mapping = cli.mapping.replace("'Ada'", "'\u201cAda\u201d\u00a0'").replace(
+        "o.id::text", "/* \u2018id\u2019 */ o.id::text"
+    )
     assert cli("check").code == 0
 
 

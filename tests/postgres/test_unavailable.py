@@ -22,9 +22,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("dsn", "hint"), MISTAKES.values(), ids=MISTAKES)
-async def test_a_first_users_mistake_is_told_with_the_next_step(
-    cluster: Cluster, dsn: str, hint: str
-) -> None:
+async def test_a_first_users_mistake_is_told_with_the_next_step(cluster: Cluster, dsn: str, hint: str) -> None:
     with pytest.raises(SourceUnavailable) as caught:
         async with connection(dsn.format(port=cluster.port)):
             pass

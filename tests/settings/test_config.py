@@ -150,7 +150,8 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(
 
 
 @pytest.mark.parametrize(
-    "text", ['[source]\ndsn = "host=db"\n[reddo]\nstore_id = "s"\napi_secret = "t"', REQUIRED.replace("store_id", "storeid")]
+    "text",
+    ['[source]\ndsn = "host=db"\n[reddo]\nstore_id = "s"\napi_secret = "t"', REQUIRED.replace("store_id", "storeid")],
 )
 def test_what_is_only_misspelled_is_not_called_missing_too(tmp_path: Path, text: str) -> None:
     found = problems(write(tmp_path, text))

@@ -19,7 +19,7 @@ from connector.inspect.orders.sampling import none_in_mapping, sample_orders
 from connector.inspect.store import store_if_any
 from connector.model.errors import Problem
 from connector.model.orders import OrderKey
-from connector.projection import Assembler
+from connector.projection import Assembler, Projection
 from connector.settings.config import Settings
 from connector.wiring import factories
 

@@ -12,8 +12,9 @@ from connector.inspect.starter.schema.facts import MOMENTS, ForeignKey, Schema, 
 from connector.inspect.starter.schema.names import concepts, may_mean, words
 from connector.model.changes import TableName
 
-_CLERK: Final = frozenset({"user", "users", "account", "accounts", "member", "members"})
-"""Who may also be somebody of the shop's own."""
+_LOOSE: Final = frozenset({"user", "users", "account", "accounts", "member", "members"})
+_LOOSER: Final = frozenset({"partner", "partners", "party", "parties", "contact", "contacts"})
+"""Words for a customer that may as well be somebody of the shop's own, or who does business with it."""
 SHIP: Final = frozenset({"ship", "deliver", "parcel"})
 BILL: Final = frozenset({"bill"})
 _OTHERS: Final = frozenset({"created", "changed", "cancel", *SHIP, *BILL})
@@ -164,8 +165,10 @@ class Neighbourhood:
             named = concepts("_".join(link.key.columns))
             email = bool(having(link.table, "email"))
             found = 3.0 * ("customer" in self.means(link.table)) + 3.0 * email + 2.0 * ("customer" in named)
-            clerk = bool(_CLERK & {*words("_".join(link.key.columns)), *words(link.table.name.name)})
-            return found - (1.0 if email else 2.0) * clerk - 4.0 * bool(_OTHERS & named)
+            spoken = {*words("_".join(link.key.columns)), *words(link.table.name.name)}
+            found -= (1.0 if email else 2.0) * bool((_LOOSE | _LOOSER) & spoken)
+            found -= 4.0 * (bool(_LOOSER & spoken) and bool(having(order, "email")))
+            return found - 4.0 * bool(_OTHERS & named)
 
         return self.best(list(self.referred(order)), score, 4.0)
 

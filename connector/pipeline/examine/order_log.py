@@ -65,6 +65,7 @@ class RefusalLog:
     def _fails(self, letter: DeadLetter) -> None:
         """Once an order, not each time that it fails; few at once, because it takes ten minutes to be said of one."""
         if letter.attempts > 1:
+            command = f"redo-connector dead-letters set-aside {typed(letter.key)}"
             log.warning(
                 "order_fails_again_and_again",
                 order=letter.key,
@@ -72,7 +73,7 @@ class RefusalLog:
                 attempts=letter.attempts,
                 status=letter.status,
                 problem=letter.message,
-                next=f"it is tried again by itself; redo-connector dead-letters set-aside {typed(letter.key)} gives up on it",
+                next=f"it is tried again by itself; {command} gives up on it",
             )
 
 

@@ -185,3 +185,41 @@ def test_what_would_cost_the_shopper_is_asked_for_where_there_is_a_sign_of_it(da
     assert asked["lineItems.properties"].endswith("see cover_cd")
     assert asked["refunds"].endswith("see public.credit_notes")
     assert "lineItems.discounts" not in asked
+
+
+def test_a_partner_or_a_user_is_not_taken_for_the_shopper(database: Database) -> None:
+    ddl = """
+        CREATE TABLE customers (id bigint PRIMARY KEY, email text);
+        CREATE TABLE partners (id bigint PRIMARY KEY, email text);
+        CREATE TABLE users (id bigint PRIMARY KEY, email text);
+        CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint, partner_id bigint, user_id bigint);
+        CREATE TABLE guest_orders (id bigint PRIMARY KEY, email text, partner_id bigint);
+    """
+    made_of(database, ddl)
+    found = asyncio.run(look(database.dsn, ()))
+    assert propose(found.around, found.table("orders")).joins == [
+        "LEFT JOIN public.customers AS c ON o.customer_id = c.id"
+    ]
+    assert propose(found.around, found.table("guest_orders")).joins == []
+
+
+def test_purchases_from_suppliers_are_no_orders(database: Database) -> None:
+    ddl = """
+        CREATE TABLE purchases (id bigint PRIMARY KEY, supplier_id bigint, ordered_at timestamptz, currency char(3));
+        CREATE TABLE purchase_items (purchase_id bigint, no int, sku text, qty int, PRIMARY KEY (purchase_id, no));
+    """
+    made_of(database, ddl)
+    assert certain(asyncio.run(look(database.dsn, ())).ranked) is None
+
+
+def test_words_that_were_parted_by_capitals_are_one_again(database: Database) -> None:
+    ddl = """
+        CREATE TABLE auftrag (id bigint PRIMARY KEY, email text, "LieferStrasse" text, "LieferHausNr" text,
+            "LieferOrt" text, "LieferPLZ" text);
+        CREATE TABLE position (auftrag_id bigint, nr int, menge int, "MwSt" numeric, PRIMARY KEY (auftrag_id, nr));
+    """
+    made_of(database, ddl)
+    found = asyncio.run(look(database.dsn, ()))
+    asked = {one.path: one.text for one in propose(found.around, found.table("auftrag")).questions}
+    assert asked["shippingAddress.address1"].endswith("it may be one of LieferStrasse, LieferHausNr")
+    assert asked["lineItems.taxLines"].endswith("see MwSt")

@@ -106,7 +106,7 @@ def _named_after(
 
 def _says_key(word: str) -> bool:
     """`id`, `code`, `no`; and the `k` before the names of key columns."""
-    return bool(concepts(word)) and concepts(word) <= _KEYS or word in ("k", "fk")
+    return (bool(concepts(word)) and concepts(word) <= _KEYS) or word in ("k", "fk")
 
 
 def _alike(spoken: tuple[str, ...], schema: Schema) -> list[TableName]:

@@ -8,12 +8,18 @@ from typing import Final
 
 # Of tables.
 _TABLES: Final = {
-    "order": "order ord ped sale auftrag auftraege bestellung bestell commande cde pedido orden ordine bestelling encomenda"
-    " ordini",
+    "order": (
+        "order ord ped sale auftrag auftraege bestellung bestell commande cde pedido orden ordine bestelling"
+        " encomenda ordini"
+    ),
     "header": "header head hdr kopf entete cabecera testata kop cabecalho hd cab",
-    "line": "line item dtl detail det detalle pos position posten zeile ligne linea riga righe regel linha lin itm entry",
-    "customer": "customer cust client buyer shopper kunde kunden kd cliente clienti cli klant user account member patron"
-    " partner party contact contatto contacto kontakt",
+    "line": (
+        "line item dtl detail det detalle pos position posten zeile ligne linea riga righe regel linha lin itm entry"
+    ),
+    "customer": (
+        "customer cust client buyer shopper kunde kunden kd cliente clienti cli klant user account member"
+        " patron partner party contact contatto contacto kontakt"
+    ),
     "address": "address addr adr adresse anschrift direccion indirizzo indirizzi adres adressen endereco morada dir",
     "parcel": (
         "shipment parcel fulfillment fulfilment package paket sendung lieferung colis expedition envio spedizione"
@@ -27,14 +33,15 @@ _TABLES: Final = {
     "variant": "variant variante variante varianten",
     "country": "country ctry land laender pays pais paese paesi nation nazione countrie",
     "province": (
-        "state province region bundesland provincia provincie departement estado uf prov county st territory subdivision"
+        "state province region bundesland provincia provincie departement estado uf prov county st territory"
+        " subdivision"
     ),
     "discount": (
-        "discount disc promo promotion rabatt remise descuento sconto korting desconto voucher coupon adjustment offer dto dcto"
+        "discount disc promo promotion rabatt remise descuento sconto korting desconto voucher coupon"
+        " adjustment offer dto dcto"
     ),
     "tax": "tax vat mwst ust steuer tva iva btw imposto impuesto imposta taxe belasting aliquota",
-    "purchase": "purchase compra achat acquisto"
-    " inkoop",
+    "purchase": "purchase compra achat acquisto inkoop",
     "supplier": "supplier vendor procurement einkauf lieferant fournisseur proveedor fornecedor fornitore leverancier",
     "cart": "cart basket warenkorb panier carrito carrello winkelwagen carrinho quote draft",
 }
@@ -47,22 +54,27 @@ _COLUMNS: Final = {
     "email": "email mail emailaddress courriel correo epost",
     "given": "first given fname firstname vorname prenom voornaam forename",
     "family": (
-        "last family lname lastname surname nachname familienname apellido cognome achternaam sobrenome apelido nachn ape"
+        "last family lname lastname surname nachname familienname apellido cognome achternaam sobrenome"
+        " apelido nachn ape"
     ),
     "name": "name nm nom nombre nome naam fullname",
     "phone": "phone tel telephone telefon mobile telefono telefoon telefone celular handy tlf",
     "street": "street strasse str rue calle via straat rua domicilio strase streetaddress",
-    "city": "city town ort stadt ville ciudad citta plaats cidade localidad comune stad woonplaats municipio suburb pob poblacion localita",
+    "city": (
+        "city town ort stadt ville ciudad citta plaats cidade localidad comune stad woonplaats municipio"
+        " suburb pob poblacion localita"
+    ),
     "zip": "zip postcode postal postalcode zipcode plz cp cap cep postleitzahl codpostal codigopostal codepostal",
     "company": "company firma societe empresa azienda bedrijf organisation organization",
-    "quantity": "qty qt can quantity menge anzahl qte quantite cantidad cant quantita qta aantal quantidade qtd quant",
+    "quantity": "qty qt quantity menge anzahl qte quantite cantidad cant quantita qta aantal quantidade qtd quant",
     "price": "price prc preis prix precio prezzo prijs preco",
     "unit": "unit einzel unitaire unitario stuk each stueck",
     "amount": "amount amt vl imp betrag montant importe importo bedrag valor value sum summe subtotal",
     "total": "total gesamt totale totaal extended ext line_total grand",
     "charge": "charge fee cost kosten gebuehr frais gasto gastos spese spesa custo rate",
     "freight": (
-        "freight frt portes versandkosten fracht porto fraisport verzendkosten frete gastosenvio spesespedizione shippingcost"
+        "freight frt portes versandkosten fracht porto fraisport verzendkosten frete gastosenvio"
+        " spesespedizione shippingcost"
     ),
     "net": "net netto excl excluding nett ht neto exvat hors sin",
     "gross": "gross brutto incl including ttc bruto lordo inc incvat",
@@ -77,12 +89,18 @@ _COLUMNS: Final = {
         " dataordine besteldatum datapedido finalized submitted pedida"
     ),
     "created": "created creation erstellt angelegt cree creado creato aangemaakt criado inserted entered added",
-    "changed": "updated modified changed chg upd geaendert modifie modificado modificato gewijzigd alterado alteracao alteracion modificacion modifica update",
-    "date": "date dt datum fecha fec data ts at time day timestamp tm datetime stamp on datumzeit zeit heure hora ora when",
+    "changed": (
+        "updated modified changed chg upd geaendert modifie modificado modificato gewijzigd alterado"
+        " alteracao alteracion modificacion modifica update"
+    ),
+    "date": (
+        "date dt datum fecha fec data ts at time day timestamp tm datetime stamp on datumzeit zeit heure hora ora when"
+    ),
     "shipped": "shipped dispatched sent versendet verschickt versandt expedie enviado spedito verzonden despatched",
     "delivered": "delivered dlv zugestellt geliefert livre entregado consegnato geleverd entregue arrived received",
     "cancel": (
-        "cancel cancelamento cancelacion anulacion anul annullamento canceled cancelled cancellation cxl storno storniert annule annulation cancelado annullato geannuleerd"
+        "cancel cancelamento cancelacion anulacion anul annullamento canceled cancelled cancellation cxl"
+        " storno storniert annule annulation cancelado annullato geannuleerd"
         " void voided anulado cancelada cancelled"
     ),
     "status": "status stat state zustand statut estado stato toestand situacao etat",
