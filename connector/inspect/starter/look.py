@@ -49,8 +49,8 @@ class Look:
 
     def advice(self) -> str:
         """What to do where no table is recognised."""
-        views = [str(view) for view in self.views if "order" in concepts(view.name)]
-        seen = f". {', '.join(views[:3])} can't be named, being a view: {_OF_VIEWS}" if views else ""
+        views = [str(view) for view in self.views if concepts(view.name) == {"order"}]
+        seen = f"; of a view ({', '.join(views[:3])}) {_OF_VIEWS}" if views else ""
         return f"name it with --order-table; the likeliest are {self.likeliest() or 'none that is called so'}{seen}"
 
 

@@ -105,9 +105,7 @@ def propose(
 def _id(order: TableFacts) -> Leaf:
     key, identity = order.table.primary_key, order.identity
     if not key:
-        todo = (
-            f"what tells an order: {order.name} has no primary key; and a line -- order_key: {order.name}(column, ...)"
-        )
+        todo = f"what tells an order: {order.name} has no primary key, so `redo-connector check` asks for a line, too"
         return Leaf(todo=todo)
     rest = [name for name in key if name not in identity]
     return Leaf(id_text("o", order, identity), check=f"that it is unique without {', '.join(rest)}" if rest else "")
