@@ -97,6 +97,7 @@ def test_orders_that_share_an_id_do_not_all_fit(cli: Cli) -> None:
     cli.mapping = cli.mapping.replace("o.id::text AS id", "(o.id / 3)::text AS id")
     ran = cli("check")
     assert "3 of 6 sampled orders would become dead letters: 3 because id: the mapping gives this order the" in ran.out
+    assert "`redo-connector preview --all` shows them" in ran.out
     assert "all fit" not in ran.out
 
 

@@ -70,7 +70,8 @@ def _refusals(sampled: Mapping[OrderKey, Answer]) -> list[Problem]:
     most = causes.most_common(1)[0][0]
     key = next(key for key, answer in refused.items() if most in {it.cause for it in answer.wrong})
     what = f"{len(refused):,} of {len(sampled):,} sampled orders would become dead letters: {named}{more}"
-    hint = f"`redo-connector preview {typed(key)}` shows one; mend the mapping" + ("" if serious else ", or the orders")
+    shown = "--all` shows them" if most == SAME_ID.cause else f"{typed(key)}` shows one"
+    hint = f"`redo-connector preview {shown}; mend the mapping" + ("" if serious else ", or the orders")
     return [Problem(what, hint, "mapping.path", warning=not serious)]
 
 
