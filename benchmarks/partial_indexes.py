@@ -3,13 +3,15 @@
 Its rows are marked as gone instead of deleted, and the indexes leave those out.
 
 Measured: what `check` would advise there, the first fill, and live changes of every table, with the sequential scans
-of large tables that Postgres counted meanwhile. At the end what Redo holds is compared with the mapping's answer.
+of large tables that Postgres counted meanwhile, and which statements they belong to. At the end what Redo holds is
+compared with the mapping's answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -18,7 +20,7 @@ from typing import Final
 import click
 import psycopg
 
-from benchmarks import phases, report
+from benchmarks import phases, report, scan_log
 from benchmarks.furnish import create_databases
 from benchmarks.machine import machine
 from benchmarks.phases import Figures
@@ -26,11 +28,13 @@ from benchmarks.stage import Setup, Shop, Stage, open_stage
 from connector import projection
 from connector.demo.postgres.cluster import Cluster
 from connector.projection import Assembler
+from connector.projection.assembly import statements
 
 BEGIN: Final = "<!-- partial indexes: written by `python -m benchmarks.partial_indexes --write-docs` -->"
 END: Final = "<!-- /partial indexes -->"
 LARGE: Final = 10_000
 """Rows of a table whose sequential scans are counted."""
+_OTHERS: Final = "others"
 _HERE: Final = Path(__file__).parent
 
 WORDS: Final[Mapping[str, str]] = {
@@ -39,6 +43,9 @@ WORDS: Final[Mapping[str, str]] = {
     "fill_postgres_ms": "first fill, CPU of Postgres an order (ms)",
     "fill_scans": "sequential scans of large tables during the first fill",
     "fill_scanned": "rows read by them, an order",
+    "fill_scans_assembling": "of the scans: by the statement that assembles orders",
+    "fill_scans_counting": "of the scans: by the statement that counts orders, up to 10,000",
+    "fill_scans_others": "of the scans: by all other statements",
     "live_changes": "live changes",
     "live_scans": "sequential scans of large tables during the live changes",
     "live_scanned": "rows read by them, a change",
@@ -53,7 +60,7 @@ _CHANGES: Final = (
     "UPDATE web.parcel SET tracking = '{mark}' WHERE id = 'par_{number}'",
 )
 _SCANS: Final = """
-SELECT coalesce(sum(seq_scan), 0)::float8, coalesce(sum(seq_tup_read), 0)::float8
+SELECT s.relname, s.seq_scan, s.seq_tup_read
 FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid WHERE c.reltuples > {rows}
 """
 
@@ -77,11 +84,15 @@ async def measure(orders: int, changes: int) -> tuple[Figures, str, bool]:
     """The figures, Postgres's version, and whether Redo holds the mapping's answer."""
     async with open_stage(Setup(orders, shop=SHOP)) as stage:
         version = str(stage.execute("SHOW server_version")[0][0])
-        advised = await _advised(stage.dsn)
+        advised, kinds = await _advised(stage.dsn)
+        for setting in scan_log.SETTINGS:
+            stage.execute(f"ALTER SYSTEM SET {setting}")
+        stage.execute("SELECT pg_reload_conf()")
         scans, rows = _scans(stage)
         fill = await phases.backfill(stage, orders)
         await stage.drained()
         filled_scans, filled_rows = _scans(stage)
+        by_kind = _by_kind(stage, kinds)
         before = stage.cost()
         await asyncio.to_thread(_change, stage, orders, changes)
         await stage.drained()
@@ -95,6 +106,7 @@ async def measure(orders: int, changes: int) -> tuple[Figures, str, bool]:
         "fill_postgres_ms": 1000 * fill["postgres_cpu_s"] / orders,
         "fill_scans": filled_scans - scans,
         "fill_scanned": (filled_rows - rows) / orders,
+        **{f"fill_scans_{kind}": float(by_kind[kind]) for kind in (*kinds.values(), _OTHERS)},
         "live_changes": float(changes),
         "live_scans": live_scans - filled_scans,
         "live_scanned": (live_rows - filled_rows) / changes,
@@ -103,22 +115,32 @@ async def measure(orders: int, changes: int) -> tuple[Figures, str, bool]:
     return figures, version, verdict.clean
 
 
-async def _advised(dsn: str) -> int:
-    """How many large tables are read whole for want of an index, as `check` says it."""
+async def _advised(dsn: str) -> tuple[int, Mapping[str, str]]:
+    """How many large tables are read whole for want of an index, as `check` says it; and what statements are for."""
     found = await projection.load(
         mapping(), path="mapping.sql", read_dsn=dsn, timezone="UTC", statement_timeout_ms=60_000
     )
     assembler = Assembler(found, read_dsn=dsn, statement_timeout_ms=60_000)
     try:
-        return sum(1 for read in (await assembler.plans()).whole_reads if read.large)
+        advised = sum(1 for read in (await assembler.plans()).whole_reads if read.large)
     finally:
         await assembler.aclose()
+    return advised, {statements.assemble(found): "assembling", statements.count(found): "counting"}
 
 
 def _scans(stage: Stage) -> tuple[float, float]:
     """Sequential scans of large tables so far, and the rows that they read."""
-    scans, rows = stage.execute(_SCANS.format(rows=LARGE))[0]
-    return scans, rows
+    tables = stage.execute(_SCANS.format(rows=LARGE))
+    return float(sum(scans for _, scans, _ in tables)), float(sum(rows for _, _, rows in tables))
+
+
+def _by_kind(stage: Stage, kinds: Mapping[str, str]) -> Counter[str]:
+    """Sequential scans of large tables so far, as the server's log tells them, by what the statements are for."""
+    large = {name for name, _, _ in stage.execute(_SCANS.format(rows=LARGE))}
+    counts: Counter[str] = Counter()
+    for scan in scan_log.scans(stage.cluster.log.read_text(encoding="utf-8", errors="replace"), large):
+        counts[kinds.get(scan.query, _OTHERS)] += scan.scans
+    return counts
 
 
 def _change(stage: Stage, orders: int, changes: int) -> None:

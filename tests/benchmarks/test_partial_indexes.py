@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks import partial_indexes, report
 
 
-async def test_it_runs_and_leaves_redo_with_the_mappings_answer() -> None:
+async def test_it_runs_and_leaves_redo_with_the_mappings_answer_and_says_what_read_tables_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partial_indexes, "LARGE", 50)
     figures, version, clean = await partial_indexes.measure(120, 12)
     assert clean
     assert set(figures) == set(partial_indexes.WORDS)
     assert figures["advised"] == 0
     assert figures["fill_per_s"] > 0
+    assert figures["fill_scans_assembling"] > 0
+    assert figures["fill_scans_counting"] == 1
     text = partial_indexes.section(figures, {"Postgres": version}, 120)
     assert "| live changes | 12 |" in text
 
