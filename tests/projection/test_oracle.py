@@ -47,7 +47,8 @@ VALUES_OF: dict[str, Sequence[str | None]] = {
     "ref": ("sale.line,1", "sale.line,2", "order-x", "1", "x", "a", None),
     "vref": ("ann@x", "none", None),
     "currency": ("a", "b", "c", "d", None),
-    "sold": ("2024-01-01 00:00:00", "2024-01-02 12:00:00", "2024-01-03 00:00:00", "2024-01-04 12:00:00", None),
+    "sold": (*(f"2024-01-0{day}" for day in ("1 00:00", "2 12:00", "3 00:00", "4 12:00")), "infinity", None),
+    "placed_at": (*(f"2024-01-0{day}" for day in ("1 00:00Z", "2 23:30-02", "3 00:00Z", "4 12:00Z")), "infinity", None),
     "starts": ("2024-01-01 00:00:00", "2024-01-02 12:00:00", "2024-01-03 00:00:00", "-infinity", None),
     "number_text": ("1", "2 ", " 3", "+4", "", None),
     "csv": ("1,2", "2", ",3,,4", "1, 2", "x", "", None),
@@ -69,7 +70,7 @@ VALUES_OF: dict[str, Sequence[str | None]] = {
     ),
 }
 """Values of columns of these names, if they are of one of `_OF_NAMES`."""
-_OF_NAMES = ("text", "varchar", "bpchar", "jsonb", "timestamp")
+_OF_NAMES = ("text", "varchar", "bpchar", "jsonb", "timestamp", "timestamptz")
 FULL_IDENTITIES = """DO $$ DECLARE found regclass; BEGIN
     FOR found IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
         WHERE relkind IN ('r', 'p') AND nspname IN ('shop', 'Legacy')

@@ -15,8 +15,10 @@ from connector.postgres.quoting import quoted
 INTEGERS = frozenset({"int2", "int4", "int8"})
 NUMBERS = INTEGERS | {"numeric"}
 STRINGS = frozenset({"text", "varchar", "bpchar"})
-_TIMES = frozenset({"date", "timestamp", "timestamptz"})
-_FAITHFUL = INTEGERS | STRINGS | {"uuid", "date", "timestamp", "timestamptz", "oid", "name", "bytea"}
+STAMPS = frozenset({"timestamp", "timestamptz"})
+TIMES = STAMPS | {"date"}
+_DAY = "({0}::date)"
+_FAITHFUL = INTEGERS | STRINGS | TIMES | {"uuid", "oid", "name", "bytea"}
 """Types whose `::text` is what the stream sends, whatever the session's settings. Enums too."""
 _TOLD = _FAITHFUL | {"numeric", "float4", "float8", "interval", "time", "timetz"}
 """Types of which a stored value has one text under the settings that all of our sessions have, the stream's too."""
@@ -68,10 +70,28 @@ class Column:
         return "pg_catalog.int8" if integer else self.type_name
 
     @property
+    def is_day(self) -> bool:
+        """It is the day of a time stamp, `x::date`; of one with a time zone by the session's, which is UTC."""
+        return self.sql == _DAY and self.parts[0].type in STAMPS
+
+    def meets(self, alias: str, sign: str, value: str, value_type: str = "date") -> str:
+        """That a value is `sign` (`=`, `<`, `<=`, `>` or `>=`) the column of a table named `alias`. Of a day it is put
+        as a condition on the time stamp, which an index on that serves; it may let an instant too much pass."""
+        if not self.is_day:
+            own = self.written(alias)
+            return f"{own} = {value}" if sign == "=" else f"{value} {sign} {own}"
+        if sign == "=":
+            return f"{self.meets(alias, '<=', value)} AND {self.meets(alias, '>=', value)}"
+        stamp, whole = self.parts[0].written(alias), value_type == "date"
+        if sign == "<=" or (sign == "<" and not whole) or (sign == ">" and whole):
+            return f"{value} {sign} {stamp}"
+        return f"{_day_after(value if whole else f'{value}::date')} {'<=' if sign == '<' else '>='} {stamp}"
+
+    @property
     def indexed_as(self) -> str:
         """How the index that serves it names it: see `Table.indexes`."""
-        if not self.parts:
-            return self.name
+        if not self.parts or self.is_day:
+            return self.stored[0].name
         names = (column.name for column in self.parts)
         plain = (name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else quoted(name) for name in names)
         return self.of_values(list(plain)).replace("pg_catalog.", "")
@@ -86,6 +106,11 @@ class Column:
     def told_by_text(self) -> bool:
         """True when a stored value has the same text in the stream and in queries, if not all values that equal it."""
         return (self.type in _TOLD and self.type_schema == "pg_catalog") or self.is_enum
+
+
+def _day_after(day: str) -> str:
+    """Greater than all of the day, or as great; fails for no day."""
+    return f"(CASE WHEN {day} >= '5874897-12-31'::date THEN 'infinity'::date ELSE {day} + 1 END)"
 
 
 def widened(column: Column, target: str) -> bool:
@@ -128,7 +153,7 @@ def ordered(one: Column, other: Column) -> bool:
     if {one.type_schema, other.type_schema} != {"pg_catalog"}:
         return False
     pair = {one.type, other.type}
-    return pair <= INTEGERS or pair <= _TIMES or pair == {"numeric"}
+    return pair <= INTEGERS or pair <= TIMES or pair == {"numeric"}
 
 
 def extremes(column: Column) -> tuple[str, str] | None:
@@ -138,7 +163,7 @@ def extremes(column: Column) -> tuple[str, str] | None:
         return None
     if column.type in INTEGERS:
         return f"'{-(2**63)}'::int8", f"'{2**63 - 1}'::int8"
-    return (f"'-infinity'::{column.type_name}", f"'infinity'::{column.type_name}") if column.type in _TIMES else None
+    return (f"'-infinity'::{column.type_name}", f"'infinity'::{column.type_name}") if column.type in TIMES else None
 
 
 def exactly_comparable(one: Column, other: Column) -> bool:

@@ -43,8 +43,8 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A stored column of a use is `<`, `<=`, `>` or `>=` (`sign`) one of the next use, which isn't NULL there.
-    `nullable`: or `mine` is NULL."""
+    """A stored column of a use, or the day of one, is `<`, `<=`, `>` or `>=` (`sign`) one of the next use, which isn't
+    NULL there. `nullable`: or `mine` is NULL."""
 
     mine: Column
     sign: str
@@ -54,10 +54,10 @@ class Bound:
     def written(self, mine: str, alias: str) -> str:
         ends = extremes(self.mine) if self.nullable else None
         if ends is None:
-            return f"{mine} {self.sign} {self.theirs.written(alias)}"
+            return self.theirs.meets(alias, self.sign, mine, self.mine.type)
         # An index serves this, and not an OR.
         end = ends[0] if self.sign[0] == "<" else ends[1]
-        return f"COALESCE({mine}, {end}) {self.sign[0]}= {self.theirs.written(alias)}"
+        return self.theirs.meets(alias, f"{self.sign[0]}=", f"COALESCE({mine}, {end})", self.mine.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,19 @@ class Step:
     def stored(self) -> tuple[Column, ...]:
         """The columns of the use that the step needs."""
         named = [column for mine, _ in self.pairs for column in mine.stored]
-        return tuple(dict.fromkeys([*named, *(bound.mine for bound in self.bounds)]))
+        return tuple(dict.fromkeys([*named, *(column for bound in self.bounds for column in bound.mine.stored)]))
+
+    @property
+    def ranged(self) -> bool:
+        """Rows of `to` are found between values."""
+        single = self.walk is None and not any(column.many for pair in self.pairs for column in pair)
+        return bool(self.bounds) or (single and any(theirs.is_day for _, theirs in self.pairs))
 
     @property
     def values(self) -> tuple[tuple[Column, bool], ...]:
         """The same, each with whether a NULL of it may equal something."""
         strict = {column for mine, _ in self.pairs if mine.strict for column in mine.stored}
-        strict |= {bound.mine for bound in self.bounds if not bound.nullable}
+        strict |= {column for bound in self.bounds if not bound.nullable for column in bound.mine.stored}
         return tuple((column, column not in strict) for column in self.stored)
 
     @property

@@ -42,7 +42,7 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
     first, table = steps[0], table_of(steps[0].to)
     tables, keys = _joined(table, steps[1:], columns, 1)
     filters = [chains.on(use, step.to) for step in steps]
-    if first.bounds:
+    if first.ranged:
         tables += f" CROSS JOIN {given(_names_given(first))}"
     those = " AND ".join([_started(first), *_conditions(filters, 1), *(f"{key} IS NOT NULL" for key in keys)])
     return Lookup(
@@ -53,7 +53,7 @@ def lookup_of(use: Source, chains: Chains) -> Lookup:
         (*_walked(steps[:1]), *_reads(table, first.theirs, steps[1:], columns, filters)),
         tuple(null for _, null in first.values),
         any(column.parts for step in steps for pair in step.pairs for column in pair),
-        bool(first.bounds),
+        first.ranged,
     )
 
 
@@ -66,7 +66,7 @@ def _conditions(filters: Sequence[Iterable[ColumnFilter]], number: int) -> Itera
 
 def _started(step: Step) -> str:
     """The condition that a row of `t1` belongs to one of the changed rows, given as one array parameter a column."""
-    plain = not step.bounds and not any(mine.parts or theirs.many for mine, theirs in step.pairs)
+    plain = not step.ranged and not any(mine.parts or theirs.many for mine, theirs in step.pairs)
     if step.walk is None and plain and len(step.stored) == len(step.pairs):
         return among([theirs.written("t1") for _, theirs in step.pairs], [mine.asked_as for mine, _ in step.pairs])
     names = _names_given(step)
@@ -74,10 +74,10 @@ def _started(step: Step) -> str:
         column: unmarked(f"given.{name}", column.asked_as) if null else f"given.{name}::{column.asked_as}"
         for (column, null), name in zip(step.values, names, strict=True)
     }
-    if step.bounds:
+    if step.ranged:
         # Joined with `given`: for a semi-join with inequalities the planner searches no index.
-        made = [f"{other.written('t1')} = {_made(mine, values)}" for mine, other in step.pairs]
-        return " AND ".join([*made, *(bound.written(values[bound.mine], "t1") for bound in step.bounds)])
+        made = [other.meets("t1", "=", _made(mine, values)) for mine, other in step.pairs]
+        return " AND ".join([*made, *(bound.written(_made(bound.mine, values), "t1") for bound in step.bounds)])
     rows = given(names)
     made, ours, theirs = [], [], []
     for number, (mine, other) in enumerate(step.pairs, 1):
@@ -118,7 +118,8 @@ def _joined(table: Table, steps: Sequence[Step], columns: Sequence[Column], numb
 
 def _within(step: Step, number: int) -> list[str]:
     """The bounds of a step from `t<number>`, to stand behind the ON of its join."""
-    return [f"AND {bound.written(bound.mine.written(f't{number}'), f't{number + 1}')}" for bound in step.bounds]
+    here, there = f"t{number}", f"t{number + 1}"
+    return [f"AND {bound.written(bound.mine.written(here), there)}" for bound in step.bounds]
 
 
 def _joined_backwards(table: Table, steps: Sequence[Step]) -> str:
@@ -146,7 +147,11 @@ def _next(
         for text, (one, other) in zip(here, pairs, strict=True)
         for equal in _equal(other, other.written(f"t{number}"), one, text)
     )
-    yield f"JOIN {quoted_name(to)} t{number} ON {matches}"
+    # An equality with a day serves from one side, and this from the other.
+    days = [other.meets(f"t{number}", "=", text) for text, (_, other) in zip(here, pairs, strict=True) if other.is_day]
+    if walk is None:
+        days += [one.meets(f"t{before}", "=", other.written(f"t{number}")) for one, other in pairs if one.is_day]
+    yield f"JOIN {quoted_name(to)} t{number} ON {' AND '.join([matches, *days])}"
 
 
 def _equal(one: Column, first: str, other: Column, second: str) -> Iterator[str]:

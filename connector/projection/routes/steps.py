@@ -116,7 +116,7 @@ def _bounds(
             sign = "<" if fact.strict else "<="
             found += _bound(use, to, equivalences, fact, (fact.lower, sign, fact.upper))
             found += _bound(use, to, equivalences, fact, (fact.upper, sign.replace("<", ">"), fact.lower))
-    there = {bound.theirs for bound in found if bound.theirs.not_null or not bound.nullable}
+    there = {bound.theirs for bound in found if _is_filled(bound.theirs) or not bound.nullable}
     kept = [bound for bound in found if bound.theirs in there]
     return _carried(use, pairs, tuple(dict.fromkeys(kept)))
 
@@ -127,13 +127,13 @@ def _bound(
     """`sides`: a column that may be the use's, how it compares, and one that may be that of `to`. One that is nullable
     must be the use's, and NULL nowhere but on rows of the use that have it so."""
     one, sign, other = sides
-    mine = [(at, column) for at, column in _stored(use) if column.streamed and held.equal(at, one)]
-    theirs = [column for at, column in _stored(to) if held.equal(at, other)]
+    mine = [(at, column) for at, column in _ordered(use) if column.streamed and held.equal(at, one)]
+    theirs = [column for at, column in _ordered(to) if held.equal(at, other)]
     if fact.nullable is not None:
         below = set(null_below(held, one)) if fact.nullable == one and is_matched(one[0].region, fact.guard) else set()
         mine = [(at, column) for at, column in mine if at in below and extremes(column) is not None]
     columns = [column for _, column in mine]
-    columns = [column for column in columns if column.name in table_of(use).identity] or columns
+    columns = [column for column in columns if names_of([column]) <= table_of(use).identity] or columns
     if columns and theirs and ordered(columns[0], theirs[0]):
         yield Bound(columns[0], sign, theirs[0], fact.nullable is not None)
 
@@ -143,7 +143,7 @@ def _carried(use: Source, pairs: tuple[tuple[Column, Column], ...], bounds: tupl
     columns that the replica identity lacks it must tell the old rows, and an order may have many rows that are bounded
     on one side alone."""
     tables = tables_of(use)
-    carried = tuple(bound for bound in bounds if all(bound.mine.name in table.identity for table in tables))
+    carried = tuple(bound for bound in bounds if all(names_of([bound.mine]) <= table.identity for table in tables))
     if len(carried) == len(bounds) or not all(table.tells_rows for table in tables):
         return carried
     names = names_of(mine for mine, _ in pairs)
@@ -157,6 +157,23 @@ def _stored(use: Source) -> Iterator[tuple[Node, Column]]:
         yield (use, name), column
 
 
+def _ordered(use: Source) -> Iterator[tuple[Node, Column]]:
+    """The columns of a use, then the days of its time stamps that the mapping's conditions compare."""
+    yield from _stored(use)
+    yield from ((at, column) for at, column in _expressions(use) if column.is_day)
+
+
+def _is_filled(column: Column) -> bool:
+    return all(stored.not_null for stored in column.stored)
+
+
+def _expressions(use: Source) -> Iterator[tuple[Node, Column]]:
+    for key in sorted(use.computed, key=str):
+        made = column_of((use, key))
+        if made is not None:
+            yield (use, key), made
+
+
 def _equatable(mine: Column, theirs: Column) -> bool:
     if not comparable(mine, theirs) or (mine.many and theirs.many):
         return False
@@ -167,10 +184,7 @@ def _terms(use: Source, equivalences: Equivalences) -> Iterator[tuple[Node, Colu
     """The columns of a use, then the expressions over them that the mapping's conditions compare, then the elements of
     its arrays, and the expressions over those."""
     yield from _stored(use)
-    for key in sorted(use.computed, key=str):
-        made = column_of((use, key))
-        if made is not None:
-            yield (use, key), made
+    yield from _expressions(use)
     for source, at in use.elements:
         array, one = column_of((use, at)), source.element
         if one is None or array is None or source not in equivalences.present:

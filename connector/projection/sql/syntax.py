@@ -24,6 +24,7 @@ CAST_TYPES = {
     _Type.DECIMAL: "numeric",
 }
 """pg_type's names of some types that a cast may name."""
+CAST_TYPES_OF_STAMPS = {_Type.TIMESTAMP: "timestamp", _Type.TIMESTAMPTZ: "timestamptz"}
 
 
 def read_query(text: str) -> exp.Query | None:

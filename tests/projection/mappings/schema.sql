@@ -132,6 +132,9 @@ CREATE VIEW shop.ranked_notes AS SELECT n.order_id, n.body, rank() OVER (ORDER B
 CREATE TABLE shop.weighed (id bigint PRIMARY KEY, weight float8);
 CREATE TABLE shop.sale (id bigint PRIMARY KEY, currency text, sold timestamp, sold_on date, qty int);
 CREATE TABLE shop.period_rate (currency text, day_from date, day_to date, rate numeric, PRIMARY KEY (currency, day_from));
+CREATE TABLE shop.day_rate (currency text, day date, rate numeric, PRIMARY KEY (currency, day));
+CREATE TABLE shop.holiday (day date PRIMARY KEY, label text);
+CREATE TABLE shop.zoned_sale (id bigint PRIMARY KEY, currency text, placed_at timestamptz);
 CREATE TABLE shop.tier (id bigint PRIMARY KEY, currency text, least int, most bigint, starts timestamp, percent numeric);
 CREATE TABLE shop.tier_label (id bigint PRIMARY KEY, tier_id bigint, label text);
 CREATE TABLE shop.numbered_tier (no numeric PRIMARY KEY, currency text, least int, most int, percent numeric);

@@ -26,8 +26,8 @@ from connector.projection.analysis.scopes import (
     Scope,
 )
 from connector.projection.analysis.values.values import element_of, possible, value_of
-from connector.projection.catalog.columns import comparable, exactly_comparable, ordered
-from connector.projection.sql.syntax import bare, disjuncts, items, offset_of, terms
+from connector.projection.catalog.columns import TIMES, comparable, exactly_comparable, ordered
+from connector.projection.sql.syntax import CAST_TYPES_OF_STAMPS, bare, disjuncts, items, offset_of, terms
 
 _MOST_ALTERNATIVES = 12
 _ORDERED = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between)
@@ -122,12 +122,22 @@ class _Reader:
         """Where `coalesce(x, ...)` is compared, `x` is, unless it is NULL."""
         defaulted = [isinstance(bare(side), exp.Coalesce) for side in (lower, upper)]
         sides = [bare(side).this if found else side for side, found in zip((lower, upper), defaulted, strict=True)]
-        one, other = (value_of(self.scope, side) for side in sides)
+        one, other = (self._instant(side) for side in sides)
         ours, theirs = one and column_of(one), other and column_of(other)
         if one is None or other is None or ours is None or theirs is None or not ordered(ours, theirs):
             return []
         nullable = one if defaulted[0] else other if defaulted[1] else None
         return [] if all(defaulted) else [Inequality(one, other, strict, nullable, self.guard)]
+
+    def _instant(self, expression: exp.Expr) -> Node | None:
+        """The column or expression that stands there, also under a cast of a day or a time stamp to a time stamp."""
+        node, inside = value_of(self.scope, expression), bare(expression)
+        if node is not None or not isinstance(inside, exp.Cast):
+            return node
+        to = CAST_TYPES_OF_STAMPS.get(inside.to.this) if not inside.to.expressions else None
+        node = self._instant(inside.this) if to is not None and f"::{to}" not in self.scope.overloaded else None
+        column = column_of(node) if node is not None else None
+        return node if column is not None and column.type in TIMES else None
 
     def _open_ended(self, either: Sequence[exp.Expr]) -> list[Fact]:
         """What `x IS NULL OR x > y` states of `x`."""

@@ -29,6 +29,7 @@ from connector.projection.analysis.values.terms import (
     quoted_text,
     readable,
 )
+from connector.projection.catalog.columns import STAMPS
 from connector.projection.sql.syntax import CAST_TYPES, bare
 
 _HAVE_TEXT: Final = frozenset({*INTEGERS, *TEXTS, "numeric", "uuid", "enum"})
@@ -247,6 +248,8 @@ def _cast(scope: Scope, expression: exp.Expr) -> Term | None:
     if target == term.type or (term.type in INTEGERS and target in (*INTEGERS, "numeric")):
         # It keeps the value, or fails.
         return term
+    if target == "date" and term.type in STAMPS:
+        return _day(term)
     if term.source is None or target not in READABLE:
         return None
     text = as_text(term)
@@ -254,6 +257,19 @@ def _cast(scope: Scope, expression: exp.Expr) -> Term | None:
         return None
     found = made([text], target, lambda one: readable(one[0], target))
     return found and replace(found, indexable=False)
+
+
+def _date(scope: Scope, expression: exp.Expr) -> Term | None:
+    """`date(x)`, which is `x::date`."""
+    term = read(scope, expression.this) if expression.this is not None else None
+    alone = not any(value for name, value in expression.args.items() if name != "this")
+    known = term is not None and term.type in STAMPS and alone and "date" not in scope.overloaded
+    return _day(term) if term is not None and known else None
+
+
+def _day(term: Term) -> Term:
+    """By the session's time zone, which is the same for all that we ask, but not for whoever writes an index."""
+    return replace(cast_to(term, "date"), indexable=term.type == "timestamp")
 
 
 _READERS: Final[dict[type[exp.Expr], Callable[[Scope, exp.Expr], Term | None]]] = {
@@ -266,4 +282,5 @@ _READERS: Final[dict[type[exp.Expr], Callable[[Scope, exp.Expr], Term | None]]] 
     exp.Add: _sum,
     exp.Sub: _sum,
     exp.Cast: _cast,
+    exp.Date: _date,
 }
