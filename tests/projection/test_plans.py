@@ -329,6 +329,54 @@ async def test_a_partitioned_table_is_one_table_and_its_index_one_index(mart: Da
     assert await reads(text) == []
 
 
+@pytest.mark.parametrize(
+    ("condition", "of_orders", "of_rates"),
+    [
+        ("r.currency = o.currency AND r.day <= o.placed", "currency, placed", "currency, day"),
+        ("r.currency = o.currency AND o.placed BETWEEN r.day AND r.until", "currency, placed", "currency, day"),
+        ("o.placed >= r.day AND o.placed < r.until AND r.currency = o.currency", "currency, placed", "currency, day"),
+        ("r.currency = o.currency AND r.day = o.placed::date", "currency, placed", "currency, day"),
+        ("r.day = o.placed::date", "placed", "day"),
+    ],
+)
+async def test_an_index_for_a_range_has_what_is_equal_first_and_then_one_column_that_is_bounded(
+    condition: str, of_orders: str, of_rates: str, mart: Database, reads: Reads
+) -> None:
+    run(
+        mart,
+        "ALTER TABLE mart.orders ADD currency text DEFAULT 'USD', ADD placed timestamptz",
+        "UPDATE mart.orders SET placed = timestamptz '2026-01-01' + id * interval '1 hour'",
+        "CREATE TABLE mart.rate (id int PRIMARY KEY, currency text, day date, until date, rate int)",
+        "ALTER TABLE mart.rate REPLICA IDENTITY FULL",
+        "INSERT INTO mart.rate SELECT n, 'USD', d, d + 1, 1 FROM generate_series(1, 12000) n, date(now()) d",
+        "ANALYZE",
+    )
+    text = f"SELECT o.id, (SELECT max(r.rate) FROM mart.rate r WHERE {condition}) AS rate FROM mart.orders o"
+    found = await reads(text)
+    assert {(each.table.name, ", ".join(each.columns)) for each in found} == {("orders", of_orders), ("rate", of_rates)}
+    run(mart, *(each.hint for each in found))
+    assert [each.why for each in await reads(text) if each.why != "unused index"] == []
+
+
+async def test_where_no_index_can_be_on_a_day_the_range_that_one_serves_is_told(mart: Database, reads: Reads) -> None:
+    run(
+        mart,
+        "ALTER TABLE mart.orders ADD day date",
+        "CREATE TABLE mart.visit (id int PRIMARY KEY, at timestamptz)",
+        "ALTER TABLE mart.visit REPLICA IDENTITY FULL",
+    )
+    text = "SELECT o.id, v.id AS visit FROM mart.orders o LEFT JOIN mart.visit v ON {}"
+    found = [each for each in await reads(text.format("v.at::date = o.day")) if each.table.name == "visit"]
+    (hint,) = [each.hint for each in found]
+    assert hint.startswith("no index can be on a day that depends on the time zone; add the range")
+    assert hint.endswith("AND at >= day AND at < day + 1")
+    both = "v.at::date = o.day AND v.at >= o.day AND v.at < o.day + 1"
+    found = [each for each in await reads(text.format(both)) if each.table.name == "visit"]
+    assert [each.hint for each in found] == ['CREATE INDEX CONCURRENTLY ON "mart"."visit" ("at");']
+    run(mart, found[0].hint)
+    assert not [each for each in await reads(text.format(both)) if each.table.name == "visit"]
+
+
 async def test_an_order_key_without_an_index_is_asked_for_one(mart: Database, reads: Reads) -> None:
     run(mart, "ALTER TABLE mart.orders ALTER ref SET NOT NULL")
     text = "-- order_key: mart.orders(ref)\nSELECT o.ref AS id FROM mart.orders o"

@@ -6,7 +6,7 @@ Postgres prints a plan's conditions as SQL, so the same reading serves the plan'
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -25,6 +25,7 @@ _CAST = re.compile(r'(?:("(?:[^"]|"")+")|\(("(?:[^"]|"")+")\)|\))::(character va
 _TRIM = re.compile(r"TRIM\((BOTH|LEADING|TRAILING) (?:('(?:[^']|'')*'(?:::text)?) )?FROM (\"(?:[^\"]|\"\")+\")\)")
 _TRIMS = {"BOTH": "btrim", "LEADING": "ltrim", "TRAILING": "rtrim"}
 _DECORATION = str.maketrans("", "", '()" ')
+_ORDERS = (" <= ", " >= ", " < ", " > ")
 _OF_ARRAYS = (" OPERATOR(pg_catalog.&&) ", " OPERATOR(pg_catalog.@>) ", " && ", " @> ")
 _BARE_VALUES = (exp.Cast, exp.Any, exp.Array, exp.And, exp.Or, exp.Not)
 """Of what is a function to the parser, that which names a value or a condition."""
@@ -33,12 +34,14 @@ _BARE_VALUES = (exp.Cast, exp.Any, exp.Array, exp.And, exp.Or, exp.Not)
 @dataclass(frozen=True, slots=True)
 class Term:
     """What an index may be on: an expression of a table's columns, without an alias. `column`: the one that it is, or
-    (`cast`) is a cast of; empty when it is more than that. `elements`: it is an array whose elements are sought."""
+    (`cast`) is a cast of; empty when it is more than that. `elements`: it is an array whose elements are sought.
+    `bounded`: what is sought is less or greater."""
 
     text: str
     column: str = ""
     cast: str = ""
     elements: bool = False
+    bounded: bool = False
 
     def is_column(self, strings: frozenset[str]) -> bool:
         """An index on the column serves. `strings`: the table's columns of a string type, whose casts to another
@@ -53,12 +56,11 @@ class Term:
         """As a person reads it."""
         return self.column if self.is_column(strings) else self.text.replace('"', "")
 
-    def may_be_indexed(self, strings: frozenset[str], enums: frozenset[str]) -> bool:
-        """An index on it can be made, and makes none of the OMS's own writes fail. `enums`: the table's columns of such
-        types, whose texts are no constants to Postgres. A text that is cast may be none of the type; a CASE is how we
-        write such a cast."""
+    def may_be_indexed(self, strings: frozenset[str], unsettled: frozenset[str]) -> bool:
+        """An index on it can be made, and makes none of the OMS's own writes fail. `unsettled`: see `TableFacts`. A
+        text that is cast may be none of the type; a CASE is how we write such a cast."""
         casts = [(_name_in(found), found[3] in _STRINGS) for found in _CAST.finditer(self.text)]
-        fails = any(name in enums or (not kept and (name is None or name in strings)) for name, kept in casts)
+        fails = any(name in unsettled or (not kept and (name is None or name in strings)) for name, kept in casts)
         return not fails and not self.text.lstrip("(").startswith("CASE")
 
     def canonical(self, strings: frozenset[str]) -> str:
@@ -111,15 +113,26 @@ class Condition:
             if len(sides := split(self.text, sign)) == 2:
                 array = Condition(sides[0]).as_term(alias)
                 return (replace(array, elements=True),) if array and alias not in Condition(sides[1]).aliases else ()
-        if len(sides := split(self.text, " = ")) != 2:
+        return tuple(term for term, _ in self._compared(alias, " = "))[:1]
+
+    def bounding(self, alias: str) -> tuple[tuple[Term, bool], ...]:
+        """Columns of the alias that are less or greater than something of another table, or than a parameter; each with
+        whether it is less."""
+        if self._tree is None or alias not in self.aliases:
             return ()
+        found = [(term, left == (sign[1] == "<")) for sign in _ORDERS for term, left in self._compared(alias, sign)]
+        return tuple((replace(term, bounded=True), less) for term, less in found if term.column and not term.cast)
+
+    def _compared(self, alias: str, sign: str) -> Iterator[tuple[Term, bool]]:
+        """What of the alias is compared with what isn't, and isn't constant; whether it stands on the left."""
+        if len(sides := split(self.text, sign)) != 2:
+            return
         for mine, theirs in (sides, sides[::-1]):
             # An index on an array doesn't serve `= ANY (array)`.
             term = Condition(mine.strip()).as_term(alias) if not mine.strip().startswith("ANY ") else None
             other = Condition(theirs.strip().removeprefix("ANY "))
             if term is not None and alias not in other.aliases and (other.aliases or other.has_parameter):
-                return (term,)
-        return ()
+                yield term, mine is sides[0]
 
     def as_term(self, alias: str) -> Term | None:
         """None unless it is an expression of columns of the alias alone."""
@@ -155,6 +168,21 @@ class Condition:
             end = column.this.meta["end"] + 1
             text = text[: _start(column)] + written(_alias(column), name_of(column.this)) + text[end:]
         return text
+
+
+def sought(conditions: Iterable[Condition], alias: str) -> tuple[Term, ...]:
+    """By what rows of the alias are found, as an index on all of it would find them: what is equal, and then a column
+    that is less or greater. That alone leads to few rows only if it is both."""
+    conditions = list(conditions)
+    equal = tuple(dict.fromkeys(term for each in conditions for term in each.entering(alias)))
+    bounds = dict.fromkeys(bound for each in conditions for bound in each.bounding(alias))
+    both = [term for term, less in bounds if (term, not less) in bounds]
+    # An index on the column serves its day as well.
+    days = {term.column for term in both}
+    equal = tuple(term for term in equal if not (term.cast == "date" and term.column in days))
+    known = {term.column for term in equal}
+    useful = both or ([term for term, _ in bounds] if any(not term.elements for term in equal) else [])
+    return (*equal, *[term for term in useful if term.column not in known][:1])
 
 
 def conjuncts(text: str) -> Iterator[Condition]:

@@ -7,12 +7,12 @@ So whether an index serves can be asked for each table by itself, whatever order
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from connector.model.changes import TableName
 from connector.postgres.quoting import quoted
-from connector.projection.assembly.plans.conditions import Condition, Term, conjuncts, split, without_parameters
+from connector.projection.assembly.plans.conditions import Condition, Term, conjuncts, sought, split, without_parameters
 from connector.projection.sql.identifiers import unquoted
 
 _NAME = r'"(?:[^"]|"")+"'
@@ -94,8 +94,10 @@ def _entered(tables: dict[str, TableName], conditions: list[Condition]) -> Itera
         following = [
             (alias, leading)
             for alias in tables
-            if alias not in reached and (leading := _leading(alias, reached, conditions))
+            if alias not in reached and sought(leading := _leading(alias, reached, conditions), alias)
         ]
+        # What is equal leads to fewer rows.
+        following = [each for each in following if any(map(_by_equality(each[0]), each[1]))] or following
         if not following:
             return
         for alias, leading in following:
@@ -103,8 +105,13 @@ def _entered(tables: dict[str, TableName], conditions: list[Condition]) -> Itera
             reached.append(alias)
 
 
+def _by_equality(alias: str) -> Callable[[Condition], bool]:
+    return lambda condition: bool(condition.entering(alias))
+
+
 def _leading(alias: str, reached: list[str], conditions: list[Condition]) -> list[Condition]:
-    return [each for each in conditions if each.entering(alias) and each.aliases <= {alias, *reached}]
+    those = (each for each in conditions if each.aliases <= {alias, *reached})
+    return [each for each in those if each.entering(alias) or each.bounding(alias)]
 
 
 def _step(alias: str, leading: list[Condition], tables: dict[str, TableName], conditions: list[Condition]) -> Step:
@@ -119,5 +126,4 @@ def _step(alias: str, leading: list[Condition], tables: dict[str, TableName], co
 
     texts = [without_parameters(each.with_columns(written)) for each in (*leading, *constants)]
     where = " AND ".join(f"({_ANY_OF_SUBQUERY.sub(_OF_ITS_ARRAY, text)})" for text in texts)
-    terms = tuple(dict.fromkeys(term for each in leading for term in each.entering(alias)))
-    return Step(tables[alias], terms, where)
+    return Step(tables[alias], sought(leading, alias), where)

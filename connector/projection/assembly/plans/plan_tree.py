@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from connector.model.changes import TableName
 from connector.postgres.quoting import quoted
-from connector.projection.assembly.plans.conditions import Condition, Term, conjuncts
+from connector.projection.assembly.plans.conditions import Condition, Term, conjuncts, sought
 
 Node: TypeAlias = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ class Scan:
         """By what it would be entered if an index were there: what is nearest says it best."""
         for texts in (self.own, self.joins, self.beside):
             conditions = [each for text in texts for each in conjuncts(text)]
-            if terms := tuple(dict.fromkeys(term for each in conditions for term in each.entering(self.alias))):
+            if terms := sought(conditions, self.alias):
                 return terms
         return ()
 

@@ -40,13 +40,14 @@ class TableIndex:
 @dataclass(frozen=True, slots=True)
 class TableFacts:
     """Of a table that a plan reads. `root`: the partitioned table whose partition it is, else itself. `analysed`: the
-    planner has statistics of it. `strings`, `enums`: columns of such types."""
+    planner has statistics of it. `strings`: columns of such types; `unsettled`: those whose casts are no constants to
+    Postgres, enums and times with a time zone."""
 
     root: TableName
     partitioned: bool
     analysed: bool
     strings: frozenset[str]
-    enums: frozenset[str]
+    unsettled: frozenset[str]
     indexes: tuple[TableIndex, ...]
 
     def leading(self, terms: Sequence[str]) -> list[TableIndex]:
@@ -84,7 +85,7 @@ SELECT n.nspname, c.relname, p.nspname, r.relname, r.relkind = 'p',
   ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND t.typcategory = 'S'),
   ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND t.typcategory = 'E')
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND (t.typcategory = 'E' OR t.oid = 'timestamptz'::regtype))
 FROM up u JOIN pg_class c ON c.oid = u.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class r ON r.oid = u.root AND NOT r.relispartition JOIN pg_namespace p ON p.oid = r.relnamespace
 """
@@ -116,8 +117,8 @@ async def facts_of(session: Session, tables: Sequence[TableName]) -> Mapping[Tab
     for schema, name, root_schema, root, partitioned, analysed, *kinds in await session.catalog_rows(_TABLES, asked):
         table = TableName(schema, name)
         known = tuple(sorted(indexes.get(table, ()), key=lambda index: index.name))
-        strings, enums = map(frozenset, kinds)
-        facts[table] = TableFacts(TableName(root_schema, root), partitioned, analysed, strings, enums, known)
+        strings, unsettled = map(frozenset, kinds)
+        facts[table] = TableFacts(TableName(root_schema, root), partitioned, analysed, strings, unsettled, known)
     return facts
 
 

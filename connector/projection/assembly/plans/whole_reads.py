@@ -38,8 +38,9 @@ class Read:
 
     @property
     def sought(self) -> frozenset[tuple[str, bool]]:
-        """What an index must be on, and whether for its elements."""
-        return frozenset((term.canonical(self.facts.strings), term.elements) for term in self.terms)
+        """What an index must be on, and whether for its elements; what is bounded doesn't count beside others."""
+        terms = [term for term in self.terms if not term.bounded] or self.terms
+        return frozenset((term.canonical(self.facts.strings), term.elements) for term in terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def whole_reads(reads: Sequence[Read]) -> list[WholeRead]:
 def _merged(reads: Iterable[Read]) -> list[tuple[Read, tuple[str, ...]]]:
     """Reads that one remedy mends, as one; with the statements of all."""
     merged: list[tuple[Read, tuple[str, ...]]] = []
-    for read in sorted(reads, key=lambda each: len(each.terms)):
+    for read in sorted(reads, key=lambda each: (len(each.sought), -len(each.terms))):
         for at, (other, statements) in enumerate(merged):
             if _same_remedy(other, read):
                 constants = tuple(text for text in other.constants if text in read.constants)
@@ -137,7 +138,8 @@ def _why(read: Read) -> tuple[Why, str, str]:
     if not terms:
         hint = "ask there for the rows of one order: join by its key inside, as a LATERAL or a scalar subquery does"
         return "no condition", "No condition that leads to single rows reaches it there", hint
-    there = facts.leading([term.printed(facts.strings) for term in read.terms if not term.elements])
+    equal = [term for term in read.terms if not term.bounded] or read.terms
+    there = facts.leading([term.printed(facts.strings) for term in equal if not term.elements])
     if usable := [index for index in there if index.valid and index.predicate is None]:
         because = f"{usable[0].name} is on them, but in another type or collation than what they are compared with"
         return "unused index", because, "compare values of the column's own type and collation, without a cast"
@@ -174,7 +176,10 @@ def _near(there: Sequence[TableIndex], read: Read) -> str:
 
 
 def create_index(read: Read) -> str:
-    terms = [term for term in read.terms if term.may_be_indexed(read.facts.strings, read.facts.enums)]
+    terms = [term for term in read.terms if term.may_be_indexed(read.facts.strings, read.facts.unsettled)]
+    if not terms and (day := next((term.column for term in read.terms if term.cast == "date"), None)):
+        add = f"add the range, which one on {day} serves: AND {day} >= day AND {day} < day + 1"
+        return f"no index can be on a day that depends on the time zone; {add}"
     if not terms:
         return "none can be made that fails for no value; compare with a column of its own, which the OMS fills"
     # One kind of index for arrays, another for all else: the latter leads to fewer rows.
