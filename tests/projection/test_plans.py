@@ -410,6 +410,41 @@ async def test_a_row_that_leads_to_very_many_orders_is_told_once_its_table_chang
     assert "(10% of all)" in found[0].what
 
 
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ("lower(b.name) = lower(o.ref)", "(lower(ref))"),
+        ("o.ref = 'Buyer' || b.id", "(ref)"),
+        ("b.id = ANY (o.tags)", "USING gin (tags)"),
+        ("o.tags @> ARRAY[b.id]", "USING gin (tags)"),
+        ("b.name = o.meta ->> 'name'", "((meta ->> 'name'))"),
+        # The changed row has the array.
+        ("o.buyer = ANY (b.others)", "(buyer)"),
+    ],
+)
+async def test_how_many_orders_a_row_leads_to_is_known_of_expressions_and_arrays_that_have_statistics(
+    condition: str, index: str, mart: Database, reads: Reads, assembler_of: Callable[[str], Awaitable[Assembler]]
+) -> None:
+    """Each of 240 buyers has 100 orders."""
+    run(
+        mart,
+        "DELETE FROM mart.buyer WHERE id > 240",
+        "ALTER TABLE mart.buyer ADD others int[]",
+        "UPDATE mart.buyer SET name = 'buyer' || id, others = ARRAY[id]",
+        "ALTER TABLE mart.orders ADD tags int[], ADD meta jsonb",
+        "UPDATE mart.orders SET buyer = id % 240 + 1",
+        "UPDATE mart.orders SET ref = 'Buyer' || buyer, tags = ARRAY[buyer, 999]",
+        "UPDATE mart.orders SET meta = jsonb_build_object('name', 'buyer' || buyer)",
+        f"CREATE INDEX ON mart.orders {index}",
+        "VACUUM (FULL, ANALYZE) mart.orders, mart.buyer",
+    )
+    text = f"SELECT o.id, (SELECT max(b.name) FROM mart.buyer b WHERE {condition}) AS name FROM mart.orders o"
+    (orders,) = (await (await assembler_of(text)).plans()).fan_outs.values()
+    assert orders is not None
+    assert 60 < orders < 160
+    assert not [each for each in await reads(text) if each.table.name == "orders"]
+
+
 async def _once(ask: Callable[[], Awaitable[list[Problem]]]) -> list[Problem]:
     """The first answer that isn't empty: what changed is counted a moment after the change."""
     async with asyncio.timeout(30):

@@ -87,7 +87,7 @@ def _whole_read(read: Mapping[str, Any]) -> Text:
 def _fan_out(orders: float | None) -> str:
     """How many orders a changed row leads to."""
     if orders is None:
-        return "how many orders a row: unknown, ANALYZE tells"
+        return "how many orders a row: unknown until there are rows and ANALYZE ran"
     return f"about {round(orders):,} order{'s' if round(orders) > 1 else ''} a row"
 
 

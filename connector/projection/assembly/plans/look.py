@@ -93,15 +93,12 @@ class _Looker:
         assert lookup is not None  # noqa: S101  # that is what `_lookups` gives
         nullable = lookup.nullable or (False,) * len(lookup.value_types)
         rows: Sequence[Sequence[str | None]]
-        if lookup.bounded:
+        if not (lookup.bounded or lookup.computes):
+            rows = await planner.common_values(self.session, lookup.first.name, lookup.first_columns)
+        else:
+            # Values of one row belong together, or are only a part of what is compared.
             wanted = {column.name: null for column, null in zip(use.route.columns, nullable, strict=True)}
             rows = await planner.some_rows(self.session, use.route.table.name, wanted)
-        else:
-            entered = steps(lookup.sql)[:1]
-            columns = [term.column for step in entered for term in step.terms]
-            if not all(columns) or len(columns) != len(nullable):
-                return []
-            rows = await planner.common_values(self.session, entered[0].table, columns)
         return [
             [array_literal([marked(text) if null else text or ""]) for text, null in zip(row, nullable, strict=True)]
             for row in rows

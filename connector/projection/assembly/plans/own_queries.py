@@ -26,8 +26,14 @@ _WALK = re.compile(
 _ANY_OF_SUBQUERY = re.compile(r"ANY \(\(SELECT (o\.[^()]*) FROM ([^()]*) o LIMIT 1\)\)")
 _OF_ITS_ARRAY = r"ANY (ARRAY(SELECT pg_catalog.unnest(\1) FROM \2 o LIMIT 1))"
 _GIVEN = re.compile(r"\bgiven\.c(\d+)")
-_GIVEN_ROWS = re.compile(r" CROSS JOIN (?:pg_catalog\.)?unnest\([^()]*\) AS given\([^()]*\)")
+_UNNESTED = r"(?:pg_catalog\.)?unnest\([^()]*\) AS given\([^()]*\)"
+_GIVEN_ROWS = re.compile(rf" CROSS JOIN {_UNNESTED}")
 """As a lookup with bounds has its parameters."""
+_GIVEN_VALUES = re.compile(rf" IN \(SELECT ((?:(?!SELECT ).)*?) FROM {_UNNESTED}\)")
+_GIVEN_ELEMENTS = re.compile(rf"ARRAY\(SELECT ((?:(?!SELECT ).)*?) FROM {_UNNESTED}\)")
+_GIVEN_ARRAYS = re.compile(rf" FROM {_UNNESTED} CROSS JOIN LATERAL ")
+"""As others have them: of expressions, of arrays that are searched, and of arrays."""
+_FIRST = r"($\1::text[])[1]"
 _HERE = "\0"
 """Where the alias of a step's own table belongs."""
 
@@ -50,7 +56,7 @@ def steps(query: str) -> list[Step]:
     """In the order in which the tables are entered, from the parameters on."""
     tables: dict[str, TableName] = {}
     conditions: list[Condition] = []
-    query = for_one_row(_without_walks(query, tables, conditions))
+    query = _of_bounds(_without_walks(query, tables, conditions))
     body = split(query, " FROM ")[1]
     source, *where = split(body, " WHERE ")
     conditions += [each for text in where for each in conjuncts(text)]
@@ -64,10 +70,20 @@ def steps(query: str) -> list[Step]:
 
 
 def for_one_row(lookup: str) -> str:
-    """A lookup with bounds, as it is for one changed row: so the planner knows which values are between. Others are
-    left as they are."""
+    """A lookup as it is for one changed row: so the planner knows which values are sought, or between which ones. Where
+    a walk begins with the values it is left as it is."""
+    found = _of_bounds(lookup)
+    if _WALK.search(found) is None:
+        found = _GIVEN_VALUES.sub(r" IN ((\1))", found)
+        found = _GIVEN_ELEMENTS.sub(r"ARRAY[\1]", found)
+        found = _GIVEN_ARRAYS.sub(" FROM ", found)
+    return lookup if found == lookup else _GIVEN.sub(_FIRST, found)
+
+
+def _of_bounds(lookup: str) -> str:
+    """The same of a lookup with bounds; others are left as they are."""
     found = _GIVEN_ROWS.sub("", lookup)
-    return lookup if found == lookup else _GIVEN.sub(r"($\1::text[])[1]", found)
+    return lookup if found == lookup else _GIVEN.sub(_FIRST, found)
 
 
 def _without_walks(query: str, tables: dict[str, TableName], conditions: list[Condition]) -> str:
