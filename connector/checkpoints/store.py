@@ -8,7 +8,7 @@ what a power cut undoes of it is confirmed after the next start.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from connector.checkpoints.engine import STEP, Durability, Engine, Session
@@ -203,8 +203,10 @@ class Checkpoints(ReadOnlyCheckpoints):
 
         return await self._engine.write(work)
 
-    async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
-        return await self._engine.read(lambda session: ledger.oldest_lookups(session, limit, begun=wide))
+    async def take_lookups(self, limit: int, *, wide: bool, without: Collection[str] = ()) -> list[PendingLookup]:
+        return await self._engine.read(
+            lambda session: ledger.oldest_lookups(session, limit, begun=wide, without=without)
+        )
 
     async def enroll(self, members: Mapping[OrderKey, Members], ventures: Sequence[Venture] = ()) -> None:
         checkpoint.refuse_unsealed(ventures, self._vault)

@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from connector.model.errors import ConnectorError, LimitExceeded
+
 T = TypeVar("T")
 
 
@@ -33,6 +35,20 @@ ORDER_BACKOFF = Backoff(base=0.5, cap=3600.0, spread=0.5)
 """Of one order that failed, by how often it did."""
 RECONNECT = Backoff(base=0.5, cap=15.0, floor=0.2)
 """Of a connection, or of a station that the OMS, the mapping or the store keeps from its work."""
+
+
+SMALLER_PAGES = 5
+"""After so many attempts the pages that are read are as small as they get: what exceeds a limit even then is tried
+again ..."""
+LIMITED_SHARE = 10.0
+"""... no sooner than after so many times as long as it took."""
+
+
+def pause_after(error: ConnectorError, attempt: int, seconds: float) -> float:
+    """How long what failed, after `seconds`, is not tried again. `attempt`: 0 for the first."""
+    pause = RECONNECT.delay(attempt)
+    limited = isinstance(error, LimitExceeded) and attempt >= SMALLER_PAGES
+    return max(pause, LIMITED_SHARE * seconds) if limited else pause
 
 
 async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:

@@ -42,6 +42,7 @@ class Pipeline:
         self.stations = stations = Stations(ports, options, self.store, clock)
         self._supervisor = Supervisor(stations.vanished_rows, clock)
         self._steps = stations.steps
+        self._resolvers = (stations.lookups, stations.fan_out)
         self.in_work = stations.context.in_work
         self.control = stations.control
         self.sweeps = stations.sweeps
@@ -120,9 +121,11 @@ class Pipeline:
         troubles.pop("mapping", None)
         trouble = self.stations.queue.read_pause.trouble
         fails = isinstance(trouble, MappingFails)  # for every order that there is
-        if (trouble is not None and not fails) or troubles:
+        if (trouble is not None and not fails) or troubles or any(one.trouble is not None for one in self._resolvers):
             await self.stations.queue.resume()
             self._supervisor.hasten()
+            for resolver in self._resolvers:
+                resolver.hasten()
 
     @property
     def mapping_trouble(self) -> ConnectorError | None:
@@ -132,7 +135,8 @@ class Pipeline:
     @property
     def trouble(self) -> ConnectorError | None:
         """What keeps orders from being read or remembered at present, None when nothing does."""
-        waiting = next(iter(self._supervisor.troubles.values()), None)
+        failing = (resolver.trouble for resolver in self._resolvers)
+        waiting = next((one for one in (*self._supervisor.troubles.values(), *failing) if one is not None), None)
         return self._retrying.trouble or self.stations.queue.read_pause.trouble or waiting
 
     @property

@@ -86,10 +86,10 @@ class Stations:
 
     def _make_reading(self, options: Options) -> None:
         context, routes = self.context, options.known_routes or frozenset()
-        self._too_slow: set[Lookup] = set()
+        self._unanswered: set[Lookup] = set()
         self.second_looks = SecondLooks(context, self.queue)
         self.reader = Reader(context, self.visibility, self._mapping_recovered)
-        self.lookups = LookupResolver(context, self.reader, routes, self._too_slow)
+        self.lookups = LookupResolver(context, self.reader, routes, self._unanswered)
         self.housekeeping = Housekeeping(context, self.reader, self.visibility, options.indexes)
 
     def _make_intake(self, ports: Ports) -> None:
@@ -122,7 +122,7 @@ class Stations:
         live changes find one free."""
         context, routes = self.context, options.known_routes or frozenset()
         turns = ReadLane(sharing=self.examiner.others)
-        self.fan_out = LookupResolver(context, self.reader, routes, self._too_slow, self.backpressure, turns)
+        self.fan_out = LookupResolver(context, self.reader, routes, self._unanswered, self.backpressure, turns)
         self.pages = PageReader(context, self.sweeps, self.reader, turns)
         self.walk = SweepWalk(context, self.sweeps, self.backpressure, self.reviews, self.former, self.pages)
 

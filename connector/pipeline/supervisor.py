@@ -10,20 +10,14 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from connector.model.errors import ConnectorError, LimitExceeded, ReadingVoid
-from connector.pipeline.backoff import RECONNECT, sleep_unless
+from connector.model.errors import ConnectorError, ReadingVoid
+from connector.pipeline.backoff import pause_after, sleep_unless
 from connector.pipeline.clock import Clock
 from connector.pipeline.dispatch.tasks import PASSING
 from connector.pipeline.heartbeat import Heartbeat
 from connector.pipeline.holds.vanished_rows import VanishedRows
 
 log = structlog.get_logger("connector.pipeline")
-
-SMALLER_PAGES = 5
-"""After so many attempts the pages that a station reads are as small as they get: what exceeds a limit even then is
-tried again ..."""
-LIMITED_SHARE = 10.0
-"""... no sooner than after so many times as long as it took."""
 
 
 class Supervisor:
@@ -49,9 +43,7 @@ class Supervisor:
                 if name not in self.troubles:
                     log.warning("station_waits", station=name, problem=str(error))
                 self.troubles[name] = error
-                pause = RECONNECT.delay(attempt)
-                if isinstance(error, LimitExceeded) and attempt >= SMALLER_PAGES:
-                    pause = max(pause, LIMITED_SHARE * (self._clock.timer() - began))
+                pause = pause_after(error, attempt, self._clock.timer() - began)
                 with heartbeat.resting():
                     await sleep_unless(self._hastened, pause)
                 attempt += 1

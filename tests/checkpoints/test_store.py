@@ -49,6 +49,16 @@ async def test_lookups_are_taken_oldest_first_and_one_route_at_a_time(memory: Ch
     assert [pending.lookup for pending in await unread(memory, 1)] == [PEN]
 
 
+async def test_lookups_of_some_routes_are_passed_over_for_those_behind_them(memory: CheckpointStore) -> None:
+    await look_up(memory, 1, ANN)
+    await look_up(memory, 2, PEN)
+    assert [one.lookup for one in await memory.take_lookups(9, wide=False, without={ANN.route})] == [PEN]
+    assert await memory.take_lookups(9, wide=False, without={ANN.route, PEN.route}) == []
+    for _ in range(2):
+        await memory.resolved(await unread(memory), None, "m")
+    assert [one.lookup for one in await memory.take_lookups(9, wide=True, without={ANN.route})] == [PEN]
+
+
 async def test_lookups_whose_walk_has_begun_are_taken_apart_from_the_others(memory: CheckpointStore) -> None:
     await look_up(memory, 1, PEN)
     assert await begun(memory) == []

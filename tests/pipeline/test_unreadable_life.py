@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from connector.model.errors import LimitExceeded, OrderUnreadable, SourceUnavailable
+from connector.model.errors import ConnectorError, LimitExceeded, MappingBroken, OrderUnreadable, SourceUnavailable
 from connector.model.orders import KeyPage, Lookup
 from connector.pipeline.deliver.sender import Sender
 from connector.pipeline.deliveries import Delivery, Settled
@@ -75,13 +75,23 @@ def test_an_error_that_no_station_may_wait_for_ends_the_process(begin: Begin, mo
         world.life.running.result()
 
 
-def test_a_lookup_that_takes_too_long_keeps_no_other_waiting(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one without an index. It leads to all orders, so its own arrive too."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        LimitExceeded("statement timeout", "takes longer"),
+        OrderUnreadable("data corrupted (SQLSTATE XX001) while looking for orders", "XX001"),
+    ],
+    ids=["slow", "damaged"],
+)
+def test_a_lookup_that_cannot_be_answered_keeps_no_other_waiting(
+    error: ConnectorError, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one without an index, or of a damaged page. It leads to all orders, so its own arrive too."""
     resolve = OmsAssembler.resolve
 
     async def limited(self: OmsAssembler, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
         if any(lookup.values[0] == "slow" for lookup in lookups):
-            raise LimitExceeded("statement timeout", "takes longer")
+            raise error
         return await resolve(self, lookups, after, limit)
 
     monkeypatch.setattr(OmsAssembler, "resolve", limited)
@@ -99,3 +109,30 @@ def test_a_lookup_that_takes_too_long_keeps_no_other_waiting(begin: Begin, monke
     world.oms.commit({Row("customer", "slow"): "Ada"})
     world.wait(60.0)
     assert json.loads(world.state.orders["00004"])["customer"]["firstName"] == "Ada"
+
+
+def test_a_route_whose_lookups_fail_keeps_no_other_route_waiting(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a role may read a view, and not the tables in it by itself. It is told, and tried again."""
+    resolve = OmsAssembler.resolve
+
+    async def denied(_: OmsAssembler, lookups: Sequence[Lookup], after: str | None, limit: int) -> KeyPage:
+        raise MappingBroken(f"insufficient privilege (SQLSTATE 42501): {len(lookups)}, {after}, {limit}")
+
+    world = begin(SHOP)
+    world.oms.commit({Row("order", name): Header(name, MAIN, customer="ann") for name in ("00001", "00002")})
+    world.oms.commit({Row("gift", "7"): "00001"})
+    world.wait(5.0)
+    given = world.state.orders["00001"]
+    monkeypatch.setattr(OmsAssembler, "resolve", denied)
+    for name in ("Grace", "Edith"):
+        world.oms.commit({Row("customer", "ann"): name})
+        world.wait(20.0)
+    world.oms.commit({Row("gift", "7"): None})
+    world.wait(20.0)
+    assert world.state.orders["00001"] != given
+    assert "insufficient privilege" in str(world.life.pipeline.trouble)
+    monkeypatch.setattr(OmsAssembler, "resolve", resolve)
+    world.wait(30.0)
+    named = [json.loads(order)["customer"]["firstName"] for order in world.state.orders.values()]
+    assert named == ["Edith", "Edith"]
+    assert not world.life.pipeline.trouble

@@ -187,10 +187,12 @@ ON CONFLICT (route, columns) DO UPDATE SET revision = greatest(lookup.revision, 
 
 -- name: lookup_oldest_unread
 -- A partial index serves this one and the next: https://www.sqlite.org/partialindex.html
-SELECT route, cursor FROM lookup WHERE cursor = '' ORDER BY first_revision, route, columns LIMIT 1
+SELECT route, cursor FROM lookup WHERE cursor = '' AND NOT (route = ANY (:without))
+ORDER BY first_revision, route, columns LIMIT 1
 
 -- name: lookup_oldest_begun
-SELECT route, cursor FROM lookup WHERE cursor <> '' ORDER BY first_revision, route, columns LIMIT 1
+SELECT route, cursor FROM lookup WHERE cursor <> '' AND NOT (route = ANY (:without))
+ORDER BY first_revision, route, columns LIMIT 1
 
 -- name: lookup_together
 SELECT columns, first_revision, revision, since FROM lookup

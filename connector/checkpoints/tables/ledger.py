@@ -8,7 +8,7 @@ It must not know sweeps or checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -140,10 +140,11 @@ def _add_lookups(session: Session, arrivals: Iterable[Arrival]) -> None:
     session.run_rows("lookup_arrive", [(*name, *row) for name, row in sorted(merged.items())])
 
 
-def oldest_lookups(session: Session, limit: int, *, begun: bool) -> list[PendingLookup]:
+def oldest_lookups(session: Session, limit: int, *, begun: bool, without: Collection[str]) -> list[PendingLookup]:
     """Of those whose walk has begun, or of the others: the one that waits longest, and others of the same route at the
-    same cursor."""
-    first = session.row("lookup_oldest_begun" if begun else "lookup_oldest_unread")
+    same cursor. `without`: routes that are passed over."""
+    name = "lookup_oldest_begun" if begun else "lookup_oldest_unread"
+    first = session.row(name, without=list(without))
     if first is None:
         return []
     route, cursor = first

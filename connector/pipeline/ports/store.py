@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from connector.model.orders import Members, OrderKey, Place
@@ -135,9 +135,9 @@ class CheckpointStore(Protocol):
         """Finished sweeps, the latest first. `save_sweep` of a finished one adds it; the store keeps some hundreds."""
         ...
 
-    async def take_lookups(self, limit: int, *, wide: bool) -> list[PendingLookup]:
+    async def take_lookups(self, limit: int, *, wide: bool, without: Collection[str] = ()) -> list[PendingLookup]:
         """The next lookups, oldest first, all of one route and one cursor. Nothing is marked: one resolver for `wide`
-        ones (a page was read: cursor not None) and one for the others."""
+        ones (a page was read: cursor not None) and one for the others. `without`: routes that are passed over."""
         ...
 
     async def enroll(self, members: Mapping[OrderKey, Members], ventures: Sequence[Venture] = ()) -> None:
