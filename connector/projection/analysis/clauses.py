@@ -91,7 +91,9 @@ class Clauses:
             self.scope.outputs = [Output(o.name, o.expression, unknown=o.unknown) for o in self.scope.outputs]
             if any(inner.late for inner in self.scope.children):
                 what = "a subquery in an output or HAVING beside grouping sets is not supported"
-                self.resolver.note(what, group, "put it around a subquery with the grouping sets")
+                self.resolver.note(
+                    what, group, "group by plain columns, and write one more SELECT (UNION ALL) for each other total"
+                )
 
     def _sorted(self, query: exp.Select, env: Env) -> None:
         order, distinct = query.args.get("order"), query.args.get("distinct")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from connector.postgres.quoting import quoted
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Cte
 from connector.projection.analysis.scopes import Scope, Source
@@ -116,8 +117,14 @@ class TableReader:
         else:
             for found in (table, *(() if node.args.get("only") else table.children)):
                 if found.refusal and found.name not in self.resolver.swept:
-                    hint = (
-                        f'name the tables behind it, or list "{found.name}" in mapping.sweep_tables: '
-                        "then only a reconcile notices its changes"
-                    )
-                    self.resolver.note(f"{found.name} {found.refusal}", node, hint)
+                    swept = f'list "{found.name}" in mapping.sweep_tables: then only a reconcile notices its changes'
+                    self.resolver.note(f"{found.name} {found.refusal}", node, f"{_instead_of(found)}, or {swept}")
+
+
+def _instead_of(table: Table) -> str:
+    """What a table that can't be followed is followed by."""
+    if table.kind == "m":
+        return "name the tables behind it"
+    if table.kind == "f":
+        return "keep what you need of it in a table of this database"
+    return f"ALTER TABLE {quoted(table.name.schema, table.name.name)} SET LOGGED"

@@ -238,7 +238,9 @@ class _Graph:
             own = kind in _PARTS and reader in self._meant[key]
             why = self._reasons[reader]
             said = why if own else f"calls {self._found[reader].name}, which {why}"
-            hint = "declare it IMMUTABLE if it reads no table, or write its tables into the mapping"
+            hint = "write its tables into the mapping"
+            if self._found[reader].schema != "pg_catalog":
+                hint = f"declare it IMMUTABLE if it reads no table, or {hint}"
             yield Suspect(name, f"{what} may read tables whose changes could not be followed: it {said}", hint)
         elif kind != "function" and self._is_volatile(key):
             yield Suspect(

@@ -1,3 +1,3 @@
 SELECT o.id, query_to_xml('SELECT * FROM shop.note', true, false, '') AS x FROM shop.orders o
 -- problem 1:14 the function query_to_xml may read tables whose changes could not be followed: it reads tables that it is told of
--- hint declare it IMMUTABLE if it reads no table, or write its tables into the mapping
+-- hint write its tables into the mapping

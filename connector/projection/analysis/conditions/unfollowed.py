@@ -10,7 +10,7 @@ from connector.projection.analysis.conditions.membership import null_is_false
 from connector.projection.analysis.nodes import column_of
 from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.analysis.values.values import element_of, possible
-from connector.projection.catalog.columns import comparable
+from connector.projection.catalog.columns import STAMPS, comparable
 from connector.projection.sql.syntax import QUERIES, bare, items, offset_of
 
 _LONGEST = 80
@@ -155,7 +155,10 @@ def _pair(scope: Scope, one: exp.Expr, other: exp.Expr) -> Unfollowed | None:
     why = (
         f"{written(exp.EQ(this=one.copy(), expression=other.copy()))} compares {types}, which a lookup may do otherwise"
     )
-    return Unfollowed(why, "give both sides one type, by a cast or by the columns' own")
+    stamp = next((side for side, column in zip(sides, columns, strict=False) if column.type in STAMPS), None)
+    if stamp is not None and "date" in types.split():
+        return Unfollowed(why, f"write {written(stamp).strip('`')}::date, if its day is meant")
+    return Unfollowed(why, "join by columns of one type: keep the value in a column of the other one's type")
 
 
 def _scalar(scope: Scope, side: exp.Expr) -> Unfollowed | None:
