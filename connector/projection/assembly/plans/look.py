@@ -94,7 +94,9 @@ class _Looker:
         nullable = lookup.nullable or (False,) * len(lookup.value_types)
         rows: Sequence[Sequence[str | None]]
         if not (lookup.bounded or lookup.computes):
-            rows = await planner.common_values(self.session, lookup.first.name, lookup.first_columns)
+            first = lookup.hops[0]
+            columns = [column.name for column in first.columns]
+            rows = await planner.common_values(self.session, first.table.name, columns)
         else:
             # Values of one row belong together, or are only a part of what is compared.
             wanted = {column.name: null for column, null in zip(use.route.columns, nullable, strict=True)}
