@@ -17,7 +17,7 @@ from connector.daemon import build
 from connector.daemon.health import health
 from connector.daemon.health.health import BehindFor, Bounds, Finding, Health, UnchangedFor
 from connector.daemon.health.watchdog import Watchdog
-from connector.pipeline import supervisor
+from connector.pipeline import backoff
 from connector.pipeline.backoff import Backoff
 from connector.pipeline.intake import stream_follower
 from connector.pipeline.ports.records import SweepKind
@@ -38,7 +38,7 @@ QUICK = {"source": {"silence_timeout": 0.5, "statement_timeout": 0.5}, "redo": {
 def _tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     soon = Backoff(base=0.05, cap=0.2, floor=0.02)
     monkeypatch.setattr(stream_follower, "RECONNECT", soon)
-    monkeypatch.setattr(supervisor, "RECONNECT", soon)
+    monkeypatch.setattr(backoff, "RECONNECT", soon)
     monkeypatch.setattr(read_pause, "READ_BACKOFF", soon)
 
 

@@ -61,7 +61,7 @@ async def test_one_that_can_not_reach_the_oms_leaves_the_lead_to_others_until_it
     leader = in_file(checkpoints(settings).path)
     mapping.away = ""
     await eventually("it waits", lambda: is_waited_for(checkpoints(settings)))
-    await eventually("it says so", lambda: startup.facts().fit_to_lead)
+    await eventually("it says so", lambda: startup.facts().oms_away == "")
     await leader.close()
     term = await leads
     assert term is not None

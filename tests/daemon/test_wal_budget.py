@@ -121,7 +121,7 @@ def test_little_left_is_worth_a_warning_even_when_it_does_not_grow() -> None:
 def test_wal_that_a_transaction_of_the_oms_keeps_is_told_apart() -> None:
     watch = WalWatch(10 * GB)
     watch.look(0.0, report(9 * GB, unconfirmed=0.1 * GB))
-    assert "a long or prepared transaction of the OMS keeps the WAL" in watch.advice
+    assert "the long or prepared transaction of the OMS that keeps the WAL" in watch.advice
     watch.look(1.0, report(9 * GB, unconfirmed=8.9 * GB))
     assert "it isn't read" in watch.advice
 
@@ -173,7 +173,7 @@ async def test_wal_that_comes_near_the_budget_is_told_with_who_keeps_it_and_is_o
         await rig.read_up_to(rig.wal_end() - 1_000)
         await eventually("it is told", lambda: "more than source.wal_budget allows" in rig.facts().wal_warning)
         facts = rig.facts()
-        assert "a long or prepared transaction of the OMS keeps the WAL" in facts.next_step
+        assert "the long or prepared transaction of the OMS that keeps the WAL" in facts.next_step
         assert (facts.slot_limit, facts.slot_seconds_to_limit) == (BUDGET, 0.0)
         value = rig.running.metrics.registry.get_sample_value
         await eventually("so is the gauge", lambda: value("redo_connector_slot_seconds_to_limit") == 0.0)

@@ -118,7 +118,7 @@ def test_a_partitioned_table_is_not_asked_for_an_index_that_postgres_refuses(cli
 def test_how_deletes_and_moves_are_resolved_is_said(cli: Cli, shop: Database) -> None:
     with shop.connect() as conn:
         conn.execute("CREATE TABLE shop.parcel (id int PRIMARY KEY, order_id bigint)")
-        conn.execute("CREATE TABLE shop.refund (id numeric PRIMARY KEY, order_id bigint)")
+        conn.execute("CREATE TABLE shop.refund (id inet PRIMARY KEY, order_id bigint)")
         conn.execute("CREATE TABLE shop.claim (id int PRIMARY KEY, order_id bigint)")
         conn.execute("ALTER TABLE shop.claim REPLICA IDENTITY FULL")
     cli.mapping += "".join(
@@ -131,7 +131,7 @@ def test_how_deletes_and_moves_are_resolved_is_said(cli: Cli, shop: Database) ->
         "n": "replica identity",
         "claim": "replica identity",
         "parcel": "reverse index",
-        # The text of a numeric does not tell it: 1.0 and 1.00 are the same row.
+        # The text of an inet is another one in the stream than in a query.
         "refund": "sweep",
     }
     text = cli("explain").out

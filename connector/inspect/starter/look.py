@@ -49,12 +49,17 @@ class Look:
 
     def advice(self) -> str:
         """What to do where no table is recognised."""
-        views = [str(view) for view in self.views if concepts(view.name) == {"order"}]
+        views = [str(view) for view in self.views if _names_orders(view)]
         seen = f"; of a view ({', '.join(views[:3])}) {_OF_VIEWS}" if views else ""
         return f"name it with --order-table; the likeliest are {self.likeliest() or 'none that is called so'}{seen}"
 
 
 _OF_VIEWS: Final = "name the table that its orders are rows of, and let the mapping select from the view afterwards"
+
+
+def _names_orders(view: TableName) -> bool:
+    """Beside words that aren't known, which may say of which state they are."""
+    return {word for word in concepts(view.name) if not word.endswith("?")} == {"order"}
 
 
 def _called(table: TableName, written: str) -> bool:
