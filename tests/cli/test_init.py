@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from connector.demo import oms as demo_oms
+from connector.settings.json_schema import json_schema
 from tests.inspect.starter.truths import REQUIRED
 from tests.support.fixtures.cli import PASSWORD, ROOT, TOKEN, WITHIN, Cli, LocalRedo, free_port
 from tests.support.fixtures.postgres import Database, create_database, drop_database
@@ -49,15 +51,17 @@ def test_it_writes_files_that_need_only_what_it_says(offline: Cli, oms_database:
     written = (folder / "connector.toml").read_text()
     assert PASSWORD not in written
     assert tomllib.loads(written)["mapping"]["path"] == "mapping.sql"
+    settings = tomllib.loads(written.replace("# TODO: store_id", "store_id"))
+    assert list(jsonschema_rs.Draft7Validator(json_schema()).iter_errors(settings)) == []
     steps = [line.partition(". ")[2] for line in ran.out.splitlines() if line.strip()[:1].isdigit()]
     assert tuple(step.split(": ")[1] for step in steps[: len(ASKED)]) == ASKED
     line = int(steps[ASKED.index("orderDiscounts")].split(":")[1])
     assert (folder / "mapping.sql").read_text().splitlines()[line - 1].strip().startswith("-- TODO: discounts on")
     # What it says is left, done:
     (folder / "secrets" / "api_secret").write_text(f"{TOKEN}\n")
-    settings = written.replace('# TODO: store_id = "..."', f'store_id = "shop"\nbase_url = "{redo.base_url}"')
+    filled_in = written.replace('# TODO: store_id = "..."', f'store_id = "shop"\nbase_url = "{redo.base_url}"')
     # The port that the documentation names may be taken on this machine.
-    (folder / "connector.toml").write_text(settings.replace("port = 9464", f"port = {free_port()}"))
+    (folder / "connector.toml").write_text(filled_in.replace("port = 9464", f"port = {free_port()}"))
     checked = offline("check", "--config", "starter/connector.toml")
     assert (checked.code, "Ready: `redo-connector run` can start." in checked.out) == (0, True), checked.out
 
