@@ -49,10 +49,10 @@ _SESSION: Final = {
 
 _OLDER: Final = "an older version made it: start `redo-connector run` of this version, which upgrades it"
 _HINTS: Final = {
-    "53100": "the disk there is full: free space, the connector goes on by itself",
-    "25006": "it takes no writes (a standby, or set read-only): name the primary, the connector goes on by itself",
-    "57014": "it took too long: look for what else runs there, the connector goes on by itself",
-    "55P03": "another session keeps a table locked: end it, the connector goes on by itself",
+    "53100": "the disk there is full: free space, a running connector goes on by itself",
+    "25006": "it takes no writes (a standby or read-only): name the primary, a running connector goes on by itself",
+    "57014": "it took too long: look for what else runs there, a running connector goes on by itself",
+    "55P03": "another session keeps a table locked: end it, a running connector goes on by itself",
     "53300": "it has no connection left: raise max_connections, or end other sessions there",
     "3D000": "create that database, or name another one",
     "42501": "grant the connector's role what docs/security.md lists for the checkpoint database",

@@ -21,13 +21,13 @@ T = TypeVar("T")
 TEXT = "it holds text that is no UTF-8, or no JSON"
 """Of a damaged file, where SQLite itself finds nothing wrong."""
 _HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
-    (apsw.FullError, "the disk is full: free space there, the connector goes on by itself"),
+    (apsw.FullError, "the disk is full: free space there, a running connector goes on by itself"),
     (apsw.ReadOnlyError, "the file or its folder is read-only: make both writable for this user"),
     (apsw.PermissionsError, "this user may not use the file: check the owner and mode of it and its folder"),
     (apsw.CantOpenError, "it can't be opened: check that the folder exists and is writable for this user"),
     (apsw.BusyError, "another program keeps the file locked: end that program"),
     (apsw.SQLError, "an older version made it: start `redo-connector run` of this version, which upgrades it"),
-    (apsw.IOError, "the disk fails or has no space left: check the disk, the connector goes on by itself"),
+    (apsw.IOError, "the disk fails or has no space left: check the disk, a running connector goes on by itself"),
 )
 
 
