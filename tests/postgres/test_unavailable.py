@@ -32,7 +32,7 @@ async def test_a_first_users_mistake_is_told_with_the_next_step(cluster: Cluster
 @pytest.mark.parametrize(
     "words",
     [
-        'root certificate file "/root/.postgresql/root.crt" does not exist Either provide the file, use the system',
+        'root certificate file "/home/oms/.postgresql/root.crt" does not exist Either provide the file, use the system',
         "SSL error: certificate verify failed",
     ],
 )
