@@ -61,6 +61,7 @@ def test_a_claim_that_does_not_hold_is_named(changed: dict[str, float], said: st
     assert said in failure
 
 
+@pytest.mark.long
 async def test_it_runs_and_leaves_redo_with_the_mappings_answer() -> None:
     found, version, clean = await linearity.measure(TINY, lambda _: None)
     assert clean

@@ -43,7 +43,7 @@ def test_a_removed_file_is_told_nothing_is_acknowledged_and_once_it_is_back_it_g
     assert daemon.stop() == 0
 
 
-@pytest.mark.parametrize("put", ["nothing", "an older copy"])
+@pytest.mark.parametrize("put", [pytest.param("nothing", marks=pytest.mark.long), "an older copy"])
 def test_a_connector_whose_file_is_gone_ends_when_told_and_the_next_start_makes_everything_right(
     cli: Cli, shop: Database, redo: LocalRedo, put: str
 ) -> None:

@@ -145,7 +145,13 @@ LOCKED_OUT = {
 }
 
 
-@pytest.mark.parametrize(("shut", "opened", "remedy"), LOCKED_OUT.values(), ids=LOCKED_OUT)
+@pytest.mark.parametrize(
+    ("shut", "opened", "remedy"),
+    [
+        pytest.param(*each, id=name, marks=[pytest.mark.long] if name == "may not log in" else [])
+        for name, each in LOCKED_OUT.items()
+    ],
+)
 async def test_a_reading_role_that_is_locked_out_meanwhile_is_named_and_all_goes_on_once_it_may_again(
     rig: Rig, reader: str, monkeypatch: pytest.MonkeyPatch, shut: str, opened: str, remedy: str
 ) -> None:
