@@ -71,8 +71,15 @@ async def connector(rig: Rig) -> AsyncIterator[Running]:
         yield made
 
 
-@pytest.mark.parametrize("step", [DAY, -DAY], ids=["forward", "back"])
-@pytest.mark.parametrize("restarted", [False, True], ids=["while it runs", "while it is down"])
+@pytest.mark.parametrize(
+    ("step", "restarted"),
+    [
+        pytest.param(DAY, False, id="forward while it runs"),
+        pytest.param(-DAY, True, id="back while it is down"),
+        pytest.param(-DAY, False, id="back while it runs", marks=pytest.mark.long),
+        pytest.param(DAY, True, id="forward while it is down", marks=pytest.mark.long),
+    ],
+)
 async def test_when_the_wall_clock_is_set_what_failed_is_tried_again_in_time_and_ages_are_true(
     rig: Rig, connector: Running, step: float, restarted: bool
 ) -> None:
