@@ -134,8 +134,8 @@ class ObjectWatch:
         async with self._looks.use() as conn:
             row = await (await conn.execute(_SLOT, (self._slot,))).fetchone()
             pair, facts = await self._read(conn)
-            self.moment = await _moment(conn)
-        self._last = state_of(facts, pair)
+            moment = await _moment(conn)
+        self.moment, self._last = moment, state_of(facts, pair)
         self._base = self._base or self._last
         return self._drift(row == (True,), pair, facts)
 
