@@ -31,12 +31,23 @@ class QueryPair:
         self._names: dict[str, bytes] = {}
 
     async def rows(
-        self, first: str, parameters: Sequence[object], then: str, then_parameters: Sequence[object]
+        self,
+        first: str,
+        parameters: Sequence[object],
+        then: str,
+        then_parameters: Sequence[object],
+        setting: str | None = None,
     ) -> tuple[Rows, Rows]:
-        """Raises psycopg.Error."""
-        statements = [await self._statement(first, parameters), await self._statement(then, then_parameters)]
-        one, other = await self._connection.wait(_both(self._connection.pgconn, statements))
-        return self._loaded(one), self._loaded(other)
+        """`setting`: a SET that is run in the first one's transaction, before it. Raises psycopg.Error."""
+        before = [] if setting is None else [await self._statement(setting, ())]
+        transactions = [
+            [*before, await self._statement(first, parameters)],
+            [await self._statement(then, then_parameters)],
+        ]
+        results = await self._connection.wait(_each(self._connection.pgconn, transactions))
+        for result in results:
+            self._refuse(result)
+        return self._loaded(results[-2]), self._loaded(results[-1])
 
     async def _statement(self, query: str, parameters: Sequence[object]) -> _Statement:
         encoding = self._connection.info.encoding
@@ -51,7 +62,6 @@ class QueryPair:
         return self._names[query], [adapt(parameter, PyFormat.TEXT).dump(parameter) for parameter in parameters]
 
     def _loaded(self, result: PGresult) -> Rows:
-        self._refuse(result)
         transformer = Transformer(self._connection)
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
@@ -61,16 +71,17 @@ class QueryPair:
             raise errors.error_from_result(result, encoding=self._connection.info.encoding)
 
 
-def _both(pgconn: PGconn, statements: Sequence[_Statement]) -> PQGen[list[PGresult]]:
+def _each(pgconn: PGconn, transactions: Sequence[Sequence[_Statement]]) -> PQGen[list[PGresult]]:
     """Reads on to the last Sync, whatever became of the queries, so that the connection can be used again."""
     pgconn.enter_pipeline_mode()
-    for name, parameters in statements:
-        pgconn.send_query_prepared(name, parameters)
+    for statements in transactions:
+        for name, parameters in statements:
+            pgconn.send_query_prepared(name, parameters)
         pgconn.pipeline_sync()
     yield from send(pgconn)
     results: list[PGresult] = []
     synced = 0
-    while synced < len(statements):
+    while synced < len(transactions):
         result = yield from fetch(pgconn)
         if result is None:
             continue  # the end of a query's results

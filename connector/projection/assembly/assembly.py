@@ -36,7 +36,7 @@ LARGEST: Final = 16 * 2**20
 _READ_AGAIN: Final = 5
 """Times that a reading during which something was altered is repeated at once."""
 _COUNTED = 10_000
-"""A table never analysed is counted, up to this many rows."""
+"""Rows from which on the planner's count is taken, and up to which rows are counted."""
 
 
 class Assembler:
@@ -60,6 +60,7 @@ class Assembler:
         self.dependencies = DependencyWatch(projection.basis)
         self._width = len(projection.key)
         self._query = statements.assemble(projection)
+        self._query_of_one = statements.of_one_order(self._query, self._width)
         self._lookups = {use.route.name: use.route.lookup for use in projection.uses if use.route.lookup is not None}
 
     @property
@@ -90,7 +91,9 @@ class Assembler:
         arrays = self._arrays(keys)
         async with self._pool.session(f"assembling {shown(list(keys))}", brief=brief) as session:
             replayed = await session.replayed()
-            rows = await self._read(session, self._query, [*arrays, LARGEST if largest is None else largest])
+            query = self._query_of_one if len(keys) == 1 else self._query
+            limit = LARGEST if largest is None else largest
+            rows = await self._read(session, query, [*arrays, limit], plan_once=True)
         rows_of: dict[OrderKey, list[Row]] = {}
         members: dict[OrderKey, dict[str, set[str]]] = {}
         oversized: dict[OrderKey, int] = {}
@@ -179,14 +182,13 @@ class Assembler:
         return all(map(plausible, self.key_shape.columns, texts))
 
     async def estimate(self) -> int:
-        """The planner's count of the order table; a small table never analysed is counted."""
+        """The planner's count of the order table; a table that it takes for small is counted."""
         async with self._pool.session("counting orders") as session:
-            rows = await session.rows(statements.count(self._projection), [_COUNTED])
-            counted = int(rows[0][0])
-            if counted < _COUNTED:
-                return counted
             plan = (await session.rows(statements.explain_count(self._projection)))[0][0]
-        return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
+            planned = int(plan[0]["Plan"]["Plan Rows"])
+            if planned >= _COUNTED:
+                return planned
+            return int((await session.rows(statements.count(self._projection), [_COUNTED]))[0][0])
 
     async def sample(self, size: int) -> tuple[OrderKey, ...]:
         """At most `size` keys, at equal distances, from all over the key range."""
@@ -262,11 +264,14 @@ class Assembler:
         row = (await self._read(session, statements.with_snapshot(query), parameters))[0]
         return row[0], [json.loads(text) for text in row[1]]
 
-    async def _read(self, session: Session, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    async def _read(
+        self, session: Session, query: str, parameters: Sequence[Any], *, plan_once: bool = False
+    ) -> list[tuple[Any, ...]]:
         """The rows, when what they stand on was the same all the time. Raises ReadingVoid, SourceUnavailable."""
         for _ in range(_READ_AGAIN):
             begun = self.dependencies.stamp
-            rows, answers = await session.rows_and_later(query, parameters, *self.dependencies.question())
+            question = self.dependencies.question()
+            rows, answers = await session.rows_and_later(query, parameters, *question, plan_once=plan_once)
             if await self.dependencies.counts(begun, answers[0], session.catalog_rows):
                 return rows
             await session.verify_path()

@@ -47,6 +47,8 @@ _LOCK_TIMEOUT = sql.SQL("""
 """)
 
 _FEWER_FOR = 30.0
+_PLAN_MODES = {False: "auto", True: "force_generic_plan"}
+"""https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-PLAN-CACHE-MODE"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Session:
         self._limit_ms = self._usual_ms = reading.statement_timeout_ms
         self._began = time.monotonic()
         self._pair = QueryPair(connection)
+        self._plans_once: bool | None = False
+        """None: a transaction that changed it failed."""
         self._standby: bool | None = None
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), reading.fallback_encoding)
 
@@ -145,14 +149,27 @@ class Session:
         return await cursor.fetchall()
 
     async def rows_and_later(
-        self, query: str, parameters: Sequence[object], later: str, later_parameters: Sequence[str]
+        self,
+        query: str,
+        parameters: Sequence[object],
+        later: str,
+        later_parameters: Sequence[str],
+        *,
+        plan_once: bool = False,
     ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """The same, and the rows of a query of ours in a later snapshot; in one round trip, but where others may create
-        what it names, or text isn't in UTF-8."""
+        what it names, or text isn't in UTF-8. `plan_once`: planned once for any parameters, instead of for these."""
+        setting = None if plan_once == self._plans_once else f"SET plan_cache_mode = {_PLAN_MODES[plan_once]}"
+        self._plans_once = None
         if self.path.exposed or self._charset is not None:
-            return await self.rows(query, parameters), await self.catalog_rows(later, later_parameters)
-        self._began = time.monotonic()
-        return await self._pair.rows(query, parameters, later, later_parameters)
+            if setting is not None:
+                await self.connection.execute(setting)
+            found = await self.rows(query, parameters), await self.catalog_rows(later, later_parameters)
+        else:
+            self._began = time.monotonic()
+            found = await self._pair.rows(query, parameters, later, later_parameters, setting)
+        self._plans_once = plan_once
+        return found
 
     async def catalog_rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Of a query of ours, in which no name is looked up where others may create."""

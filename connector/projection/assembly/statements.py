@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import sqlglot
+from sqlglot.tokenizer_core import TokenType
+
 from connector.postgres.quoting import quoted
 from connector.projection.assembly.projection import Projection
 from connector.projection.routes.route import Index, Lookup
@@ -32,6 +37,19 @@ def assemble(projection: Projection) -> str:
     nulls = ", NULL::text, NULL::int4" + ", NULL::text" * len(projection.key_outputs)
     parts = [order_rows(projection), *(members(index, name) for name, index in projection.indexes.items())]
     return f"SELECT {_SNAPSHOT}{nulls} UNION ALL {' UNION ALL '.join(parts)}"
+
+
+def of_one_order(query: str, width: int) -> str:
+    """The same for one order, whose key has so many columns: planned once for any, it is planned for arrays of one
+    value. Of an array that isn't known Postgres supposes ten (`estimate_array_length`)."""
+    parts, end = [], 0
+    tokens = sqlglot.tokenize(query, read="postgres")
+    for at, (sign, number) in enumerate(pairwise(tokens)):
+        if sign.token_type == TokenType.PARAMETER and int(number.text) <= width:
+            closed = next(token for token in tokens[at:] if token.token_type == TokenType.R_BRACKET)
+            parts += [query[end : sign.start], f"ARRAY[({query[sign.start : closed.end + 1]})[1]]"]
+            end = closed.end + 1
+    return "".join([*parts, query[end:]])
 
 
 def order_rows(projection: Projection) -> str:
@@ -141,11 +159,12 @@ def sample(projection: Projection, size: int, rows: int) -> str:
 
 
 def count(projection: Projection) -> str:
-    """The planner's count when the table was ever analysed; else its rows, counted up to `$1`."""
+    """The order table's rows, counted up to `$1`."""
     return f"SELECT pg_catalog.count(*) FROM (SELECT 1 FROM {_order_table(projection)} LIMIT $1::int8) AS t"
 
 
 def explain_count(projection: Projection) -> str:
+    """The plan of reading the order table, with the planner's count of its rows."""
     return f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {_order_table(projection)}"
 
 

@@ -99,9 +99,9 @@ WHERE o.state IN ('confirmed', 'processing', 'done', 'cancelled') AND o.number I
 -- t: reverse id via public.product_product, public.sale_line (type = 'line' AND shipment_cost IS NULL)
 -- index CREATE INDEX CONCURRENTLY ON "public"."party_address" ("country");
 -- index CREATE INDEX CONCURRENTLY ON "public"."party_address" ("subdivision");
--- index CREATE INDEX CONCURRENTLY ON "public"."sale_line" ((('sale.line,'::text || "id"::text))) WHERE ("type")::text = 'line'::text;
+-- index CREATE INDEX CONCURRENTLY ON "public"."sale_line" ((('sale.line,'::text || "id"::text))) WHERE ("type")::text = 'line'::text; -- then ANALYZE "public"."sale_line";
 -- index CREATE INDEX CONCURRENTLY ON "public"."sale_line" ("product") WHERE ("shipment_cost" IS NULL) AND (("type")::text = 'line'::text);
 -- index CREATE INDEX CONCURRENTLY ON "public"."sale_sale" ("currency") WHERE ("state")::text = ANY ('{confirmed,processing,done,cancelled}'::text[]);
 -- index CREATE INDEX CONCURRENTLY ON "public"."sale_sale" ("invoice_address") WHERE ("state")::text = ANY ('{confirmed,processing,done,cancelled}'::text[]);
 -- index CREATE INDEX CONCURRENTLY ON "public"."sale_sale" ("shipment_address") WHERE ("state")::text = ANY ('{confirmed,processing,done,cancelled}'::text[]);
--- index CREATE INDEX CONCURRENTLY ON "public"."stock_shipment_out" ((('stock.shipment.out,'::text || "id"::text))) WHERE ("state")::text = ANY ('{packed,done}'::text[]);
+-- index CREATE INDEX CONCURRENTLY ON "public"."stock_shipment_out" ((('stock.shipment.out,'::text || "id"::text))) WHERE ("state")::text = ANY ('{packed,done}'::text[]); -- then ANALYZE "public"."stock_shipment_out";

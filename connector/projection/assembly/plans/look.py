@@ -29,7 +29,6 @@ from connector.projection.sql.keys import array_literal, decode
 _MAPPING = "assembling an order"
 _PAGE = 1000
 """Keys of a page."""
-_LARGEST = 2**24
 _FEW = 10
 """To find more orders than that, reading a table whole may be the best there is."""
 
@@ -119,7 +118,7 @@ class _Looker:
         found = [await self._lookup(use, fan_outs[name]) for name, use in self._lookups().items()]
         for name, index in self.projection.indexes.items():
             use = next(use for use in self.projection.uses if use.route.index_name == name)
-            plans = await self._planned(statements.members(index, name), self._arrays())
+            plans = await self._plans_for_orders(statements.members(index, name))
             words = f"the reverse index of {use.route.table.name}"
             found.append(_Own(words, use.line, tuple(steps(index.sql)), tuple(plans)))
         present, page = statements.present(self.projection), statements.page(self.projection, None, True)
@@ -148,7 +147,7 @@ class _Looker:
         lacking = await self._unserved(list(dict.fromkeys(step for each in own for step in each.steps)))
         reads: list[Read] = []
         for each in own:
-            run = await self._whole([scan for plan in each.planned for scan in scans(plan)])
+            run = await self._read_whole(each.planned)
             unserved = {step: lacking[step] for step in each.steps if step in lacking}
             for step, found in unserved.items():
                 same = [scan for scan in run if self._root(scan) == self._root(found[0])]
@@ -196,7 +195,7 @@ class _Looker:
     async def of_mapping(self) -> list[Read]:
         reads: list[Read] = []
         query = statements.order_rows(self.projection)
-        run, by_index = await self._plans_of_mapping(query)
+        served, by_index = await self._plans_of_mapping(query)
         for name in dict.fromkeys(scan.cte for scan in await self._whole(scans(by_index)) if _is_barred(scan)):
             assert name is not None  # noqa: S101
             try:
@@ -204,9 +203,8 @@ class _Looker:
             except psycopg.ProgrammingError:  # the name stands for something else there
                 continue
             if name not in ctes_read(plans[1]) and name in ctes_read(by_index):
-                reads += await self._barred(run, name)
-                query, (run, by_index) = inlined(query, name), plans
-        served = await self._whole(scans(run))
+                reads += self._barred(served, name)
+                query, (served, by_index) = inlined(query, name), plans
         lacking = await self._whole(scans(by_index))
         for use in dict.fromkeys(map(self._use, lacking)):
             found = [scan for scan in lacking if self._use(scan) == use]
@@ -221,16 +219,23 @@ class _Looker:
                 reads.append(replace(self._read([scan], _MAPPING, self._line(scan)), unused=True))
         return reads
 
-    async def _plans_of_mapping(self, query: str) -> tuple[Node, Node]:
-        """As it runs for an order, and by indexes where there are any."""
+    async def _plans_of_mapping(self, query: str) -> tuple[list[Scan], Node]:
+        """What it reads whole as it runs, and the plan by indexes where there are any."""
         by_index = await planner.plan_by_index(self.session, query)
-        for_order = await self._planned(query, [[*arrays, _LARGEST] for arrays in self._arrays()])
-        return for_order[0] if for_order else by_index, by_index
+        plans = await self._plans_for_orders(query)
+        return await self._read_whole(plans or [by_index]), by_index
 
-    async def _barred(self, run: Node, name: str) -> list[Read]:
+    async def _plans_for_orders(self, query: str) -> list[Node]:
+        """Of a part of what assembles orders: for one order, and for several; none when there are no orders."""
+        if self.key is None:
+            return []
+        width = len(self.projection.key)
+        queries = (statements.of_one_order(query, width), query)
+        return [await planner.plan_once(self.session, each) for each in queries]
+
+    def _barred(self, served: Sequence[Scan], name: str) -> list[Read]:
         line = defined_at(self.projection.statement, name)
-        inside = [scan for scan in await self._whole(scans(run)) if scan.cte == name]
-        return [replace(self._read([scan], _MAPPING, line), cte=name) for scan in inside]
+        return [replace(self._read([scan], _MAPPING, line), cte=name) for scan in served if scan.cte == name]
 
     def _line(self, scan: Scan) -> int | None:
         """Where the mapping names the table."""
@@ -239,6 +244,14 @@ class _Looker:
         return next((use.line for use in (*exact, *uses)), None)
 
     # tables
+
+    async def _read_whole(self, plans: Sequence[Node]) -> list[Scan]:
+        """Those that read a table whole, or an index of it, as in the first of a statement's plans that has them."""
+        found: list[Scan] = []
+        for plan in plans:
+            known = {(scan.table, scan.alias) for scan in found}
+            found += [each for each in await self._whole(scans(plan)) if (each.table, each.alias) not in known]
+        return found
 
     async def _whole(self, found: Sequence[Scan]) -> list[Scan]:
         """Those that read a table whole, or an index of it."""

@@ -17,6 +17,7 @@ from connector.projection.assembly.plans.plan_tree import Node
 from connector.projection.assembly.sessions import Session
 
 _EXPLAIN: Final = "EXPLAIN (VERBOSE, FORMAT JSON)"
+_PARAMETERS: Final = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'planned_once'"
 # Whatever the table's size, an index is taken where one can be, and conditions lead from table to table.
 _BY_INDEX: Final = ("seqscan", "indexonlyscan", "hashjoin", "mergejoin", "material")
 
@@ -59,6 +60,25 @@ class TableFacts:
 async def plan_for(session: Session, query: str, values: Sequence[object]) -> Node:
     """The plan that the query has with these values."""
     found: Node = (await session.rows(f"{_EXPLAIN} {query}", values))[0][0][0]["Plan"]
+    return found
+
+
+async def plan_once(session: Session, query: str) -> Node:
+    """The plan that the query has whatever the values are.
+
+    https://www.postgresql.org/docs/current/sql-prepare.html, PREPARE notes
+    """
+    execute = session.connection.execute
+    async with session.connection.transaction():
+        await execute("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
+        await execute(f"PREPARE planned_once AS {query}")
+        try:
+            count = await execute(_PARAMETERS)
+            nulls = ", ".join(["NULL"] * (await count.fetchall())[0][0])
+            cursor = await execute(f"{_EXPLAIN} EXECUTE planned_once{f'({nulls})' if nulls else ''}")
+            found: Node = (await cursor.fetchall())[0][0][0]["Plan"]
+        finally:
+            await execute("DEALLOCATE planned_once")
     return found
 
 

@@ -154,10 +154,11 @@ def _why(read: Read) -> tuple[Why, str, str]:
 
 
 def _unused(facts: TableFacts) -> tuple[str, str]:
+    analyse = f"ANALYZE {_name(facts)};"
     if not facts.analysed:
-        return "The planner has no statistics of it", f"ANALYZE {quoted(facts.root.schema, facts.root.name)};"
+        return "The planner has no statistics of it", analyse
     because = "The planner takes reading it whole for cheaper"
-    return because, "look at the plan with EXPLAIN ANALYZE; random_page_cost and stale statistics (ANALYZE) decide it"
+    return because, f"{analyse} -- if that isn't enough, look at the plan: random_page_cost decides it"
 
 
 def _materialized(name: str) -> tuple[str, str]:
@@ -184,15 +185,22 @@ def create_index(read: Read) -> str:
         return "none can be made that fails for no value; compare with a column of its own, which the OMS fills"
     # One kind of index for arrays, another for all else: the latter leads to fewer rows.
     plain = [term for term in terms if not term.elements]
-    listed = ", ".join(dict.fromkeys(term.indexed(read.facts.strings) for term in plain or terms[:1]))
+    chosen = plain or terms[:1]
+    listed = ", ".join(dict.fromkeys(term.indexed(read.facts.strings) for term in chosen))
     kind = "" if plain else "USING gin "
     all_of = read.constants if len(read.constants) == 1 else [f"({text})" for text in read.constants]
     only = f" WHERE {' AND '.join(all_of)}" if read.constants else ""
-    on = f"ON {quoted(read.facts.root.schema, read.facts.root.name)} {kind}({listed}){only};"
-    if read.facts.partitioned:
-        # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
-        return f"CREATE INDEX {on} -- CONCURRENTLY only on each partition, before this"
-    return f"CREATE INDEX CONCURRENTLY {on}"
+    # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+    concurrently = "" if read.facts.partitioned else "CONCURRENTLY "
+    notes = ["CONCURRENTLY only on each partition, before this"] if read.facts.partitioned else []
+    if not all(term.is_column(read.facts.strings) for term in chosen):  # of an expression there are no statistics yet
+        notes.append(f"then ANALYZE {_name(read.facts)};")
+    remark = f" -- {', '.join(notes)}" if notes else ""
+    return f"CREATE INDEX {concurrently}ON {_name(read.facts)} {kind}({listed}){only};{remark}"
+
+
+def _name(facts: TableFacts) -> str:
+    return quoted(facts.root.schema, facts.root.name)
 
 
 def inlined(query: str, name: str) -> str:
