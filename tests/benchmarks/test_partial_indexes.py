@@ -7,7 +7,7 @@ import pytest
 from benchmarks import partial_indexes, report
 
 
-async def test_it_runs_and_leaves_redo_with_the_mappings_answer_and_says_what_read_tables_whole(
+async def test_it_runs_and_leaves_redo_with_the_mappings_answer_and_counts_sequential_scans(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(partial_indexes, "LARGE", 50)
@@ -16,8 +16,8 @@ async def test_it_runs_and_leaves_redo_with_the_mappings_answer_and_says_what_re
     assert set(figures) == set(partial_indexes.WORDS)
     assert figures["advised"] == 0
     assert figures["fill_per_s"] > 0
-    assert figures["fill_scans_assembling"] > 0
-    assert figures["fill_scans_counting"] == 1
+    assert figures["fill_scans"] > 0  # tables of 120 rows are read whole
+    assert figures["fill_scanned"] > 0
     text = partial_indexes.section(figures, {"Postgres": version}, 120)
     assert "| live changes | 12 |" in text
 

@@ -67,7 +67,9 @@ async def test_a_join_by_a_cast_asks_for_an_index_on_the_cast_and_takes_it(shop:
     assembler = Assembler(await loaded(text, shop.dsn), read_dsn=shop.dsn, statement_timeout_ms=10_000)
     try:
         hints = [read.hint for read in (await assembler.plans()).whole_reads if read.table.name == "orders"]
-        assert hints == ['CREATE INDEX CONCURRENTLY ON "shop"."orders" (("id"::text)); -- then ANALYZE "shop"."orders";']
+        assert hints == [
+            'CREATE INDEX CONCURRENTLY ON "shop"."orders" (("id"::text)); -- then ANALYZE "shop"."orders";'
+        ]
         with shop.connect() as connection:
             connection.execute(hints[0])
         assert not [read for read in (await assembler.plans()).whole_reads if read.table.name == "orders"]

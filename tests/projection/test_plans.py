@@ -274,6 +274,21 @@ async def test_an_index_that_is_there_and_is_not_taken_is_never_advised(mart: Da
     }
 
 
+async def test_a_table_that_is_read_whole_only_for_several_orders_at_once_is_told(mart: Database, reads: Reads) -> None:
+    text = """
+SELECT o.id, k.title, i.sku FROM mart.orders o
+JOIN mart.item i ON i.order_id = o.id JOIN mart.sku k ON k.sku = i.sku
+"""
+    run(mart, TO_ITEMS, "CREATE INDEX ON mart.item (sku)")
+    assert await reads(text) == []
+    fewer = ("DELETE FROM mart.orders WHERE id > 320", "UPDATE mart.item SET order_id = (id - 1) / 150 + 1")
+    run(mart, *fewer, "VACUUM (FULL, ANALYZE)")
+    (found,) = await reads(text)
+    assert (found.table.name, found.why, found.statements) == ("sku", "unused index", ("assembling several orders",))
+    assert 11_000 < found.rows < 13_000
+    assert found.hint == 'ANALYZE "mart"."sku"; -- if that isn\'t enough, look at the plan: random_page_cost decides it'
+
+
 async def test_an_index_that_failed_to_be_built_is_told_to_be_built_again(mart: Database, reads: Reads) -> None:
     run(
         mart,

@@ -27,6 +27,7 @@ from connector.projection.routes.route import marked
 from connector.projection.sql.keys import array_literal, decode
 
 _MAPPING = "assembling an order"
+_SEVERAL = "assembling several orders"
 _PAGE = 1000
 """Keys of a page."""
 _FEW = 10
@@ -195,16 +196,16 @@ class _Looker:
     async def of_mapping(self) -> list[Read]:
         reads: list[Read] = []
         query = statements.order_rows(self.projection)
-        served, by_index = await self._plans_of_mapping(query)
+        served, beyond, by_index = await self._plans_of_mapping(query)
         for name in dict.fromkeys(scan.cte for scan in await self._whole(scans(by_index)) if _is_barred(scan)):
             assert name is not None  # noqa: S101
             try:
                 plans = await self._plans_of_mapping(inlined(query, name))
             except psycopg.ProgrammingError:  # the name stands for something else there
                 continue
-            if name not in ctes_read(plans[1]) and name in ctes_read(by_index):
+            if name not in ctes_read(plans[-1]) and name in ctes_read(by_index):
                 reads += self._barred(served, name)
-                query, (served, by_index) = inlined(query, name), plans
+                query, (served, beyond, by_index) = inlined(query, name), plans
         lacking = await self._whole(scans(by_index))
         for use in dict.fromkeys(map(self._use, lacking)):
             found = [scan for scan in lacking if self._use(scan) == use]
@@ -213,17 +214,19 @@ class _Looker:
                 read = self._read(same, _MAPPING, self._line(same[0]))
                 reads.append(replace(read, terms=found[0].terms(), constants=found[0].constants()))
         known = {(scan.table, scan.alias) for scan in lacking}
-        for scan in served:
-            # A merge join that reads by an index stops where the other side ends.
-            if scan.index is None and (scan.table, scan.alias) not in known:
-                reads.append(replace(self._read([scan], _MAPPING, self._line(scan)), unused=True))
+        for words, run in ((_MAPPING, served), (_SEVERAL, beyond)):
+            for scan in run:
+                # A merge join that reads by an index stops where the other side ends.
+                if scan.index is None and (scan.table, scan.alias) not in known:
+                    reads.append(replace(self._read([scan], words, self._line(scan)), unused=True))
         return reads
 
-    async def _plans_of_mapping(self, query: str) -> tuple[list[Scan], Node]:
-        """What it reads whole as it runs, and the plan by indexes where there are any."""
+    async def _plans_of_mapping(self, query: str) -> tuple[list[Scan], list[Scan], Node]:
+        """What it reads whole for one order, what for several only, and the plan by indexes where there are any."""
         by_index = await planner.plan_by_index(self.session, query)
-        plans = await self._plans_for_orders(query)
-        return await self._read_whole(plans or [by_index]), by_index
+        plans = await self._plans_for_orders(query) or [by_index]
+        served = await self._read_whole(plans[:1])
+        return served, (await self._read_whole(plans))[len(served) :], by_index
 
     async def _plans_for_orders(self, query: str) -> list[Node]:
         """Of a part of what assembles orders: for one order, and for several; none when there are no orders."""
