@@ -248,6 +248,8 @@ async def test_a_key_of_any_allowed_type_is_the_same_in_stream_scan_and_document
         assert len(scanned) == len(set(scanned)) == len(values)
         found = (await assembler.assemble(scanned)).rows
         assert {row.document()["sales_channel"] for [row] in found.values()} == {*map(str, range(len(values)))}
+        for key, rows in found.items():
+            assert (await assembler.assemble([key])).rows == {key: rows}
         for statement in (
             "UPDATE orders SET no = no + 1",
             "INSERT INTO item SELECT id, 1 FROM orders",
