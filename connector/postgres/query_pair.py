@@ -36,12 +36,12 @@ class QueryPair:
         parameters: Sequence[object],
         then: str,
         then_parameters: Sequence[object],
-        setting: str | None = None,
+        before: Sequence[str] = (),
     ) -> tuple[Rows, Rows]:
-        """`setting`: a SET that is run in the first one's transaction, before it. Raises psycopg.Error."""
-        before = [] if setting is None else [await self._statement(setting, ())]
+        """`before`: statements without results that are run in the first one's transaction, before it. Raises
+        psycopg.Error."""
         transactions = [
-            [*before, await self._statement(first, parameters)],
+            [*[await self._statement(each, ()) for each in before], await self._statement(first, parameters)],
             [await self._statement(then, then_parameters)],
         ]
         results = await self._connection.wait(_each(self._connection.pgconn, transactions))

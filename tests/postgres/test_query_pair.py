@@ -104,7 +104,7 @@ async def test_a_server_that_says_nothing_is_given_up(connection: BoundedConnect
 
 async def test_a_setting_holds_from_the_first_query_on_unless_that_fails(connection: BoundedConnection) -> None:
     pair, mode = QueryPair(connection), "SELECT current_setting('plan_cache_mode'), 1 / $1::int"
-    setting = "SET plan_cache_mode = force_generic_plan"
+    setting = ["SET plan_cache_mode = force_generic_plan"]
     with pytest.raises(psycopg.errors.DivisionByZero):
         await pair.rows(mode, [0], COUNT, [], setting)
     assert await pair.rows(mode, [1], mode, [1]) == ([("auto", 1)], [("auto", 1)])

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import psycopg
 import pytest
 
+from connector.projection.assembly import sessions
 from connector.projection.assembly.sessions import ReadSettings, Session
 from tests.support.fixtures.postgres import Database
 from tests.support.oms.minimal_mapping import encoded_database
@@ -47,3 +48,21 @@ async def test_a_query_is_planned_once_or_for_its_values_as_it_is_asked_for_also
         await read(session, 0, plan_once=True)
     await read(session, 1, plan_once=False)
     assert await session.rows(PLANS, [ASKED]) == [(2, 4)]
+
+
+async def test_what_is_planned_once_is_planned_anew_after_a_time(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[str] = []
+    session.connection.add_notice_handler(lambda told: plans.append(told.message_detail or ""))
+    for setting in ("debug_print_plan = on", "client_min_messages = log"):
+        await session.connection.execute(f"SET {setting}".encode())
+
+    async def planned() -> int:
+        plans.clear()
+        await read(session, 1, plan_once=True)
+        return sum("OPEXPR" in plan for plan in plans)
+
+    assert [await planned() for _ in range(3)] == [1, 0, 0]
+    monkeypatch.setattr(sessions, "_PLANS_FOR", 0.0)
+    assert [await planned() for _ in range(2)] == [1, 1]

@@ -47,6 +47,8 @@ _LOCK_TIMEOUT = sql.SQL("""
 """)
 
 _FEWER_FOR = 30.0
+_PLANS_FOR = 60.0
+"""Seconds that a plan is kept: of a table that grew without ANALYZE nothing tells the server that it is another one."""
 _PLAN_MODES = {False: "auto", True: "force_generic_plan"}
 """https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-PLAN-CACHE-MODE"""
 
@@ -101,6 +103,7 @@ class Session:
         self._pair = QueryPair(connection)
         self._plans_once: bool | None = False
         """None: a transaction that changed it failed."""
+        self._planned = time.monotonic()
         self._standby: bool | None = None
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), reading.fallback_encoding)
 
@@ -159,15 +162,18 @@ class Session:
     ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """The same, and the rows of a query of ours in a later snapshot; in one round trip, but where others may create
         what it names, or text isn't in UTF-8. `plan_once`: planned once for any parameters, instead of for these."""
-        setting = None if plan_once == self._plans_once else f"SET plan_cache_mode = {_PLAN_MODES[plan_once]}"
+        before = [] if plan_once == self._plans_once else [f"SET plan_cache_mode = {_PLAN_MODES[plan_once]}"]
+        if time.monotonic() - self._planned >= _PLANS_FOR:
+            before.append("DISCARD PLANS")
+            self._planned = time.monotonic()
         self._plans_once = None
         if self.path.exposed or self._charset is not None:
-            if setting is not None:
-                await self.connection.execute(setting)
+            for statement in before:
+                await self.connection.execute(statement)
             found = await self.rows(query, parameters), await self.catalog_rows(later, later_parameters)
         else:
             self._began = time.monotonic()
-            found = await self._pair.rows(query, parameters, later, later_parameters, setting)
+            found = await self._pair.rows(query, parameters, later, later_parameters, before)
         self._plans_once = plan_once
         return found
 
