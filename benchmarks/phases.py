@@ -51,7 +51,11 @@ async def backfill(stage: Stage, orders: int) -> Figures:
 
 
 async def latency(stage: Stage, orders: int, rate: float, seconds: float, mark: str) -> Figures:
-    """Commit to 200 under a steady load, after one second of the same load that isn't counted. Connector running."""
+    """Commit to 200 under a steady load, after one second of the same load that isn't counted. The connector is started
+    anew: one that read in bulk before would have plans of that."""
+    await stage.stop()
+    await stage.start()
+    await stage.ready()
     count, warm = int(rate * seconds), int(rate)
     chosen: list[Row] = [(ORDER, number) for number in Random(mark).sample(range(1, orders + 1), count + warm)]  # noqa: S311
     await play(stage, rate, chosen[:warm], mark)
