@@ -69,16 +69,16 @@ async def plan_once(session: Session, query: str) -> Node:
     https://www.postgresql.org/docs/current/sql-prepare.html, PREPARE notes
     """
     execute = session.connection.execute
-    async with session.connection.transaction():
-        await execute("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
-        await execute(f"PREPARE planned_once AS {query}")
-        try:
+    await execute(f"PREPARE planned_once AS {query}")
+    try:
+        async with session.connection.transaction():
+            await execute("SET LOCAL plan_cache_mode = force_generic_plan")
             count = await execute(_PARAMETERS)
             nulls = ", ".join(["NULL"] * (await count.fetchall())[0][0])
             cursor = await execute(f"{_EXPLAIN} EXECUTE planned_once{f'({nulls})' if nulls else ''}")
             found: Node = (await cursor.fetchall())[0][0][0]["Plan"]
-        finally:
-            await execute("DEALLOCATE planned_once")
+    finally:  # no end of a transaction does it
+        await execute("DEALLOCATE planned_once")
     return found
 
 
