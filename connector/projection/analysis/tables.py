@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from connector.postgres.quoting import quoted
 from connector.projection.analysis.expressions import Expressions
-from connector.projection.analysis.names import Cte
+from connector.projection.analysis.names import Cte, Env
 from connector.projection.analysis.scopes import Scope, Source
 from connector.projection.catalog.tables import KINDS, Table
 from connector.projection.sql.syntax import name_of, offset_of
@@ -21,6 +21,7 @@ class TableReader:
     """Makes the sources of one scope that have a name or a query."""
 
     def __init__(self, expressions: Expressions) -> None:
+        self.expressions = expressions
         self.resolver = expressions.resolver
         self.scope = expressions.scope
         self.ctes = expressions.ctes
@@ -80,6 +81,10 @@ class TableReader:
         names = [name_of(column) for column in cte.node.args["alias"].columns]
         if cte.around is not None:
             return self._round_before(node, cte.around, alias, names, renamed)
+        if isinstance(cte.node.this, exp.Values):
+            for row in cte.node.this.expressions:
+                self.expressions.visit(row, cte.env or Env([], None))
+            return Source(alias, self.scope, self.resolver.at(node), open=True)
         if cte.later:
             self.resolver.note(f"{alias} is a CTE that comes later", node, "put it first")
         inner = self.resolver.cte(cte, self.scope)

@@ -23,7 +23,7 @@ from connector.model.texts import is_storable
 from connector.postgres.quoting import quoted
 from connector.projection.sql.identifiers import Identifiers, fold, of_tokens, qualifiers, unquoted
 from connector.projection.sql.layout import Layout, Subquery
-from connector.projection.sql.syntax import offset_of
+from connector.projection.sql.syntax import Dialect, offset_of, with_plain_values
 from connector.projection.sql.typography import odd_character
 
 ORDER_KEY = re.compile(r"^\s*--\s*order_key\s*:\s*(?P<rest>.*?)\s*$", re.MULTILINE)
@@ -192,7 +192,7 @@ class Mapping:
 
     def _parse(self) -> exp.Query:
         try:
-            statements = [tree for tree in sqlglot.parse(self.text, read="postgres") if tree is not None]
+            statements = [tree for tree in sqlglot.parse(self.text, read=Dialect) if tree is not None]
         except ParseError as error:
             raise ConfigurationError([self._parse_problem(found) for found in error.errors]) from None
         statements = [tree for tree in statements if not isinstance(tree, exp.Semicolon)]
@@ -206,6 +206,7 @@ class Mapping:
         if not isinstance(tree, (exp.Select, exp.SetOperation)) or self._tokens[0].token_type not in begins:
             what = f"this is not a SELECT but {self._tokens[0].text.upper()}"
             raise ConfigurationError([self.problem(what, self._tokens[0].start, "the mapping is one SELECT")])
+        with_plain_values(tree)
         return tree
 
     def _parse_problem(self, found: dict[str, object]) -> Problem:

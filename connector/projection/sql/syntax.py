@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.postgres import PostgresParser
 
 from connector.projection.sql.identifiers import fold
+
+_NOT_OF_POSTGRES = frozenset(
+    {"IFNULL", "LCASE", "LEFTPAD", "NVL", "PAD", "RIGHTPAD", "SPLIT_BY_STRING", "UCASE"}
+).union(
+    ["DATE_TO_DATE_STR", "TIME_TO_TIME_STR", "TS_OR_DS_TO_DATE_STR"],
+    ["JSON_EXTRACT", "JSON_EXTRACT_SCALAR", "JSONB_EXTRACT", "JSONB_EXTRACT_SCALAR"],
+)
+
+
+class Dialect(Postgres):
+    """sqlglot's, without functions that it takes for another one and that Postgres has none of: such a function is
+    somebody's own."""
+
+    class Parser(PostgresParser):
+        FUNCTIONS: ClassVar = {
+            name: made for name, made in PostgresParser.FUNCTIONS.items() if name not in _NOT_OF_POSTGRES
+        }
+
 
 QUERIES = (exp.Select, exp.SetOperation, exp.DML, exp.Values)
 _Type = exp.DType
@@ -30,12 +51,24 @@ CAST_TYPES_OF_STAMPS = {_Type.TIMESTAMP: "timestamp", _Type.TIMESTAMPTZ: "timest
 def read_query(text: str) -> exp.Query | None:
     """One query that is no mapping (a view's, a function's); None when it isn't one."""
     try:
-        trees = [tree for tree in sqlglot.parse(text, read="postgres") if tree is not None]
+        trees = [tree for tree in sqlglot.parse(text, read=Dialect) if tree is not None]
     except (ParseError, TokenError):
         return None
     if len(trees) != 1 or not isinstance(trees[0], (exp.Select, exp.SetOperation)):
         return None
+    with_plain_values(trees[0])
     return trees[0]
+
+
+def with_plain_values(tree: exp.Expr) -> exp.Expr:
+    """Of `WITH x AS (VALUES ...)` sqlglot makes a SELECT from a table `_values`: the list itself, in its place."""
+    for cte in tree.find_all(exp.CTE):
+        source = cte.this.args.get("from_") if isinstance(cte.this, exp.Select) else None
+        if source is not None and isinstance(source.this, exp.Values):
+            alias = source.this.args.get("alias")
+            if alias is not None and "start" not in alias.this.meta:
+                cte.set("this", source.this)
+    return tree
 
 
 def name_of(identifier: exp.Identifier) -> str:
@@ -73,12 +106,31 @@ def bare(node: exp.Expr) -> exp.Expr:
 
 
 def terms(expression: exp.Expr) -> Iterator[exp.Expr]:
+    """What must be true for the expression to be true, each condition of an AND by itself."""
     expression = bare(expression)
-    if isinstance(expression, exp.And):
+    inner = null_taken_for_false(expression)
+    if inner is not None:
+        yield from terms(inner)
+    elif isinstance(expression, exp.And):
         yield from terms(expression.this)
         yield from terms(expression.expression)
     else:
         yield expression
+
+
+def null_taken_for_false(expression: exp.Expr) -> exp.Expr | None:
+    """The condition in `condition IS TRUE` and in `coalesce(condition, false)`, which are true just where it is."""
+    if isinstance(expression, exp.Is) and not expression.args.get("negate"):
+        others = [expression.expression] if _is(expression.expression, truth=True) else []
+    else:
+        others = expression.expressions if isinstance(expression, exp.Coalesce) else []
+        others = others if all(_is(other, truth=False) for other in others) else []
+    return expression.this if others else None
+
+
+def _is(expression: exp.Expr, *, truth: bool) -> bool:
+    expression = bare(expression)
+    return isinstance(expression, exp.Boolean) and expression.this is truth
 
 
 def disjuncts(expression: exp.Expr) -> list[exp.Expr]:

@@ -14,7 +14,7 @@ from connector.projection.analysis.nodes import column_of, surely_there
 from connector.projection.analysis.scopes import Condition, Node, Scope, Source
 from connector.projection.analysis.values.values import value_of
 from connector.projection.catalog.columns import comparable, exactly_comparable
-from connector.projection.sql.syntax import QUERIES, bare, items, offset_of
+from connector.projection.sql.syntax import QUERIES, bare, items, null_taken_for_false, offset_of
 
 
 def inside(nested: dict[int, Scope], query: exp.Expr) -> Scope | None:
@@ -70,6 +70,8 @@ def null_is_false(term: exp.Expr) -> bool:
     inner, around = term, term.parent
     while isinstance(around, (exp.Paren, exp.And, exp.Or)):
         inner, around = around, around.parent
+    if around is not None and null_taken_for_false(around) is inner:
+        return True
     if isinstance(around, exp.If):
         case = around.parent
         return around.this is inner and isinstance(case, exp.Case) and case.this is None
