@@ -52,6 +52,7 @@ BY_INDEX = ("expression_", "array_", "recursive_", "mixed_", "coalesce_")
 """Begin the names of cases whose lookups need an index."""
 NONE_TO_MAKE = (
     *("expression_of_an_enum", "expression_cast_that_may_fail", "expression_cast_behind_a_filter"),
+    *("recursive_casts_of_all",),
     *("array_json_of_the_changed_row", "recursive_by_moving_column"),
     *("recursive_numbers", "recursive_of_own_lines"),
 )
@@ -145,6 +146,11 @@ OVERLOADED = {
     "a function": ("lower(n.email) = o.email", "CREATE FUNCTION shop.lower(varchar) RETURNS text {} 'SELECT ''x'''"),
     "a cast": ("n.id::text = o.email", "CREATE FUNCTION shop.f(bigint) RETURNS text {} 'SELECT ''x'''"),
     "an operator": ("n.body || 'x' = o.email", "CREATE FUNCTION shop.f(text, text) RETURNS text {} 'SELECT ''x'''"),
+    "concat": ("concat('x', n.id) = o.email", "CREATE FUNCTION shop.concat(text, bigint) RETURNS text {} 'SELECT $1'"),
+    "an aggregate": (
+        "n.id = (SELECT max(m.id) FROM shop.member m WHERE m.external_id = o.external_id)",
+        "CREATE AGGREGATE shop.max(bigint) (SFUNC = int8smaller, STYPE = bigint)",
+    ),
 }
 MADE = {
     "a cast": "CREATE CAST (bigint AS text) WITH FUNCTION shop.f(bigint)",
@@ -167,6 +173,45 @@ async def test_what_may_mean_somebodys_own_function_is_no_expression_that_is_fol
     with pytest.raises(ConfigurationError) as caught:
         await assembler_of(text, shop)
     assert "no way leads from a changed row of shop.member_note" in caught.value.problems[0].what
+
+
+@pytest.mark.parametrize("condition", ["ifnull(n.email = o.email, false)", "nvl(n.email, o.email) = o.ref"])
+async def test_a_function_that_postgres_lacks_is_taken_for_somebodys_own(condition: str, shop: Database) -> None:
+    with shop.connect() as connection:
+        connection.execute(f'ALTER DATABASE "{shop.name}" SET search_path = shop, public')
+        for function in ("ifnull(boolean, boolean) RETURNS boolean", "nvl(text, text) RETURNS text"):
+            connection.execute(f"CREATE FUNCTION shop.{function} LANGUAGE sql IMMUTABLE AS 'SELECT $2'")
+    with pytest.raises(ConfigurationError) as caught:
+        await assembler_of(f"SELECT o.id, n.body FROM shop.web_order o JOIN shop.member_note n ON {condition}", shop)
+    assert "no way leads from a changed row of shop.member_note" in caught.value.problems[0].what
+
+
+_INDEX = 'CREATE INDEX CONCURRENTLY ON "shop"."member" ({});'
+_NONE = "no index can be on {}, which is not IMMUTABLE; write {} in its place"
+INDEXES = {
+    "concat('x', m.external_id) = o.ref": _NONE.format("concat", "||"),
+    "'x' || m.external_id = o.ref": _INDEX.format("""(('x'::text || "external_id"::text))"""),
+    "encode(convert_to('M' || m.id, 'UTF8'), 'base64') = o.ref": _NONE.format("convert_to", "decode(..., 'escape')"),
+    "encode(decode('M' || m.id, 'escape'), 'base64') = o.ref": _INDEX.format(
+        """(encode(decode(('M'::text || "id"::text), 'escape'::text), 'base64'::text))"""
+    ),
+    "to_char(m.external_id, '999') = o.ref AND m.email = o.email": _INDEX.format('"email"'),
+}
+
+
+@pytest.mark.parametrize("condition", INDEXES)
+async def test_an_index_is_asked_for_only_on_what_postgres_lets_one_be_on(condition: str, shop: Database) -> None:
+    text = f"SELECT o.id, m.name FROM shop.web_order o LEFT JOIN shop.member m ON {condition}"
+    assembler = await assembler_of(text, shop)
+    try:
+        hints = [read.hint for read in (await assembler.plans()).whole_reads]
+    finally:
+        await assembler.aclose()
+    with shop.connect() as connection:
+        for statement in hints:
+            if statement.startswith("CREATE"):
+                connection.execute(statement)
+    assert INDEXES[condition] in hints
 
 
 async def test_a_function_for_an_extensions_type_is_none_that_a_text_is_passed_to(shop: Database) -> None:

@@ -45,6 +45,7 @@ VALUES: dict[str, Sequence[str | None]] = {
 VALUES_OF: dict[str, Sequence[str | None]] = {
     "email": ("ann@x", "Ann@x", "ANN@X", "bob@x", " bob@x", None),
     "ref": ("sale.line,1", "sale.line,2", "order-x", "1", "x", "a", None),
+    "gid": ("T3JkZXI6MQ==", "T3JkZXI6Mg==", "T3JkZXI6Mw", "T3JkZXI6NA==", "T3JkZXI6", "x", None),
     "vref": ("ann@x", "none", None),
     "currency": ("a", "b", "c", "d", None),
     "sold": (*(f"2024-01-0{day}" for day in ("1 00:00", "2 12:00", "3 00:00", "4 12:00")), "infinity", None),

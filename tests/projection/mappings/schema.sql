@@ -56,6 +56,7 @@ CREATE TABLE shop.member (
     id bigint PRIMARY KEY, email text, ref text, cref char(6), number_text text, meta jsonb, external_id int, grade shop.grade, name text
 );
 CREATE TABLE shop.member_note (id bigint PRIMARY KEY, member_id bigint, email varchar(40), body text);
+CREATE TABLE shop.gid_note (id bigint PRIMARY KEY, gid text, body text);
 CREATE TABLE shop.turkish (id bigint PRIMARY KEY, email text COLLATE "C", name text);
 CREATE TYPE shop.line_kind AS ENUM ('goods', 'gift', 'fee');
 CREATE TABLE shop.line (

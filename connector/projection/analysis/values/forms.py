@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from sqlglot import exp
 
 from connector.projection.analysis.nodes import column_of
 from connector.projection.analysis.scopes import Scope
+from connector.projection.analysis.values.printed import printed
 from connector.projection.analysis.values.terms import (
+    HAVE_TEXT,
     INTEGERS,
     READABLE,
     TEXTS,
@@ -32,12 +35,6 @@ from connector.projection.analysis.values.terms import (
 from connector.projection.catalog.columns import STAMPS
 from connector.projection.sql.syntax import CAST_TYPES, bare
 
-_HAVE_TEXT: Final = frozenset({*INTEGERS, *TEXTS, "numeric", "uuid", "enum"})
-"""Types whose text depends on no setting."""
-_ALSO_TAKEN_FOR_ONE: Final = frozenset(
-    {"lcase", "ucase", "nvl", "ifnull", "leftpad", "rightpad", "json_extract", "json_extract_scalar", "jsonb_extract"}
-) | {"jsonb_extract_scalar", "date_to_date_str", "time_to_time_str", "ts_or_ds_to_date_str"}
-"""Functions that Postgres has none of, and sqlglot reads as one of the forms: they are somebody's own."""
 _LONGEST: Final = 2_000
 _MOST_DIGITS: Final = 19
 _MOST_LETTERS: Final = 10_000
@@ -52,9 +49,7 @@ def read(scope: Scope, expression: exp.Expr) -> Term | None:
     if isinstance(expression, exp.Literal):
         return _constant(expression)
     reader = _READERS.get(type(expression))
-    if reader is None or scope.overloaded & _ALSO_TAKEN_FOR_ONE:
-        return None
-    found = reader(scope, expression)
+    found = reader(scope, expression) if reader is not None else None
     return found if found is not None and len(found.sql) <= _LONGEST else None
 
 
@@ -65,17 +60,18 @@ def _column(scope: Scope, expression: exp.Column) -> Term | None:
         return None
     kind = "enum" if column.is_enum else column.type
     known = column.is_enum or column.type_schema == "pg_catalog"
-    return Term(source, (key,), "{0}", kind, collated=column.own_collation) if known else None
+    filled, collated = column.not_null, column.own_collation
+    return Term(source, (key,), "{0}", kind, filled=filled, collated=collated) if known else None
 
 
 def _constant(expression: exp.Literal) -> Term | None:
     text = str(expression.this)
     if expression.is_string:
         # What a backslash means is a setting's matter.
-        return None if "\\" in text else Term(None, (), quoted_text(text), "literal")
+        return None if "\\" in text else Term(None, (), quoted_text(text), "literal", filled=True)
     if not text.isdigit() or len(text) > _MOST_DIGITS or int(text) >= 2**63:
         return None
-    return Term(None, (), text, "int4" if int(text) < 2**31 else "int8")
+    return Term(None, (), text, "int4" if int(text) < 2**31 else "int8", filled=True)
 
 
 # functions of a text
@@ -147,11 +143,16 @@ def _split(scope: Scope, expression: exp.Expr) -> Term | None:
 def _joined(scope: Scope, expression: exp.Expr) -> Term | None:
     """`||` of texts and of what it makes a text of."""
     terms = [read(scope, side) for side in (expression.this, expression.expression)]
-    sides = [term for term in terms if term is not None and term.type in (*_HAVE_TEXT, "literal")]
+    sides = [term for term in terms if term is not None and term.type in (*HAVE_TEXT, "literal")]
     if len(sides) < 2 or "||" in scope.overloaded or not any(side.type in (*TEXTS, "literal") for side in sides):
         return None
     texts = [as_text(side) or cast_to(side, "text") for side in sides]
     return made(texts, "text", lambda both: f"({both[0]} || {both[1]})")
+
+
+def _printed(scope: Scope, expression: exp.Expr) -> Term | None:
+    """concat, concat_ws, format, encode."""
+    return printed(expression, scope.overloaded, partial(read, scope))
 
 
 # JSON
@@ -244,7 +245,7 @@ def _cast(scope: Scope, expression: exp.Expr) -> Term | None:
     if target in ("text", "varchar"):
         if term.type in ("text", "varchar", "literal"):
             return term
-        return cast_to(term, "text") if term.type in (*_HAVE_TEXT, "jsonb") else None
+        return cast_to(term, "text") if term.type in (*HAVE_TEXT, "jsonb") else None
     if target == term.type or (term.type in INTEGERS and target in (*INTEGERS, "numeric")):
         # It keeps the value, or fails.
         return term
@@ -276,6 +277,7 @@ _READERS: Final[dict[type[exp.Expr], Callable[[Scope, exp.Expr], Term | None]]] 
     **dict.fromkeys(_ARGUMENTS, _function),
     **dict.fromkeys(_SIGNS, _json),
     exp.DPipe: _joined,
+    **dict.fromkeys((exp.Concat, exp.ConcatWs, exp.Format, exp.Encode), _printed),
     exp.StringToArray: _split,
     exp.Coalesce: _coalesce,
     exp.Nullif: _nullif,

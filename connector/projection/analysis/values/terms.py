@@ -11,6 +11,8 @@ from connector.projection.catalog.columns import nested
 
 INTEGERS: Final = {"int2": "smallint", "int4": "integer", "int8": "bigint"}
 TEXTS: Final = {"text": "text", "varchar": "character varying", "bpchar": "bpchar"}
+HAVE_TEXT: Final = frozenset({*INTEGERS, *TEXTS, "numeric", "uuid", "enum"})
+"""Types whose text depends on no setting."""
 _BLANK = r"[ \t\n\v\f\r]*"
 _WHOLE = "[0-9](_?[0-9])*|0[xX](_?[0-9a-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+"
 _UUID = "([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}"
@@ -26,14 +28,15 @@ READABLE: Final = {
 class Term:
     """An expression; without `source` a constant. `type`: its name in pg_catalog, or `enum`, or `literal`: a string
     that takes the type of what is beside it. `cast`: it ends in a cast, and needs no parentheses as an operand.
-    `strict`: NULL where one of the columns is. `indexable`: there may be an index on it. `collated`: in a collation of
-    its own."""
+    `strict`: NULL where one of the columns is. `filled`: never NULL on a row of the source. `indexable`: there may be
+    an index on it. `collated`: in a collation of its own."""
 
     source: Source | None
     keys: tuple[str | int, ...]
     sql: str
     type: str
     strict: bool = True
+    filled: bool = False
     indexable: bool = True
     collated: bool = False
     cast: bool = False
@@ -61,9 +64,9 @@ def made(
         keys,
         write(texts),
         result,
-        strict and all(term.strict for term in terms),
-        all(term.indexable for term in terms),
-        any(term.collated for term in terms),
+        strict=strict and all(term.strict for term in terms),
+        indexable=all(term.indexable for term in terms),
+        collated=any(term.collated for term in terms),
     )
 
 

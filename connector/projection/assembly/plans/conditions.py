@@ -20,6 +20,7 @@ from connector.projection.sql.syntax import bare, name_of
 
 _STRINGS = frozenset({"character varying", "varchar", "character", "bpchar", "char", "text", "name"})
 _RESULT_OF_SUBQUERY = re.compile(r"\((?:hashed |alternatives: )?(?:SubPlan|InitPlan) [^()]*\)(?:\.\w+)?")
+_CALL = re.compile(r"(?<![\w.])(?:pg_catalog\.)?(\w+)\(")
 _CAST_NAME = re.compile(r'\(("(?:[^"]|"")+")\)::')
 _CAST = re.compile(r'(?:("(?:[^"]|"")+")|\(("(?:[^"]|"")+")\)|\))::(character varying|[\w."]+(?:\[\])?)')
 _TRIM = re.compile(r"TRIM\((BOTH|LEADING|TRAILING) (?:('(?:[^']|'')*'(?:::text)?) )?FROM (\"(?:[^\"]|\"\")+\")\)")
@@ -56,12 +57,19 @@ class Term:
         """As a person reads it."""
         return self.column if self.is_column(strings) else self.text.replace('"', "")
 
-    def may_be_indexed(self, strings: frozenset[str], unsettled: frozenset[str]) -> bool:
-        """An index on it can be made, and makes none of the OMS's own writes fail. `unsettled`: see `TableFacts`. A
-        text that is cast may be none of the type; a CASE is how we write such a cast."""
+    @property
+    def calls(self) -> frozenset[str]:
+        """Names of functions, and of what looks like one."""
+        return frozenset(_CALL.findall(self.text))
+
+    def may_be_indexed(
+        self, strings: frozenset[str], unsettled: frozenset[str], mutable: frozenset[str] = frozenset()
+    ) -> bool:
+        """An index on it can be made, and makes none of the OMS's own writes fail. `unsettled`, `mutable`: see
+        `TableFacts`. A text that is cast may be none of the type; a CASE is how we write such a cast."""
         casts = [(_name_in(found), found[3] in _STRINGS) for found in _CAST.finditer(self.text)]
         fails = any(name in unsettled or (not kept and (name is None or name in strings)) for name, kept in casts)
-        return not fails and not self.text.lstrip("(").startswith("CASE")
+        return not fails and not self.calls & mutable and not self.text.lstrip("(").startswith("CASE")
 
     def canonical(self, strings: frozenset[str]) -> str:
         """The same for two texts of the server's own that are of one expression: it prints one with more parentheses or

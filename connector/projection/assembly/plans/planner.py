@@ -42,13 +42,14 @@ class TableIndex:
 class TableFacts:
     """Of a table that a plan reads. `root`: the partitioned table whose partition it is, else itself. `analysed`: the
     planner has statistics of it. `strings`: columns of such types; `unsettled`: those whose casts are no constants to
-    Postgres, enums and times with a time zone."""
+    Postgres, enums and times with a time zone. `mutable`: names of functions that no index may be on."""
 
     root: TableName
     partitioned: bool
     analysed: bool
     strings: frozenset[str]
     unsettled: frozenset[str]
+    mutable: frozenset[str]
     indexes: tuple[TableIndex, ...]
 
     def leading(self, terms: Sequence[str]) -> list[TableIndex]:
@@ -110,6 +111,8 @@ FROM up u JOIN pg_class c ON c.oid = u.oid JOIN pg_namespace n ON n.oid = c.reln
 JOIN pg_class r ON r.oid = u.root AND NOT r.relispartition JOIN pg_namespace p ON p.oid = r.relnamespace
 """
 
+_MUTABLE: Final = "SELECT proname::text FROM pg_proc GROUP BY proname HAVING bool_and(provolatile <> 'i')"
+
 _INDEXES: Final = """
 SELECT n.nspname, c.relname, x.relname,
   ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) k ORDER BY k),
@@ -133,12 +136,14 @@ async def facts_of(session: Session, tables: Sequence[TableName]) -> Mapping[Tab
     for schema, name, index, terms, columns, *rest in await session.catalog_rows(_INDEXES, asked):
         found = TableIndex(index, tuple(map(_unquoted, terms)), frozenset(columns), *rest)
         indexes.setdefault(TableName(schema, name), []).append(found)
+    mutable = frozenset(name for (name,) in await session.catalog_rows(_MUTABLE, []))
     facts = {}
     for schema, name, root_schema, root, partitioned, analysed, *kinds in await session.catalog_rows(_TABLES, asked):
         table = TableName(schema, name)
         known = tuple(sorted(indexes.get(table, ()), key=lambda index: index.name))
         strings, unsettled = map(frozenset, kinds)
-        facts[table] = TableFacts(TableName(root_schema, root), partitioned, analysed, strings, unsettled, known)
+        whole = TableName(root_schema, root)
+        facts[table] = TableFacts(whole, partitioned, analysed, strings, unsettled, mutable, known)
     return facts
 
 

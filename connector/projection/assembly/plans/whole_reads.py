@@ -18,6 +18,10 @@ from connector.projection.assembly.plans.planner import TableFacts, TableIndex
 LARGE_ROWS: Final = 10_000
 """More rows must not be read whole for one order, one changed row or one page."""
 
+_INSTEAD: Final = {**dict.fromkeys(("concat", "concat_ws", "format"), "||"), "convert_to": "decode(..., 'escape')"}
+"""Of functions that no index may be on, what may be indexed."""
+_COLUMN: Final = "compare with a column of its own, which the OMS fills"
+
 Why: TypeAlias = Literal["no index", "unused index", "materialized", "no condition"]
 
 
@@ -177,12 +181,16 @@ def _near(there: Sequence[TableIndex], read: Read) -> str:
 
 
 def create_index(read: Read) -> str:
-    terms = [term for term in read.terms if term.may_be_indexed(read.facts.strings, read.facts.unsettled)]
+    facts = read.facts
+    terms = [term for term in read.terms if term.may_be_indexed(facts.strings, facts.unsettled, facts.mutable)]
     if not terms and (day := next((term.column for term in read.terms if term.cast == "date"), None)):
         add = f"add the range, which one on {day} serves: AND {day} >= day AND {day} < day + 1"
         return f"no index can be on a day that depends on the time zone; {add}"
+    if not terms and (mutable := sorted(name for term in read.terms for name in term.calls & facts.mutable)):
+        instead = f"write {_INSTEAD[mutable[0]]} in its place" if mutable[0] in _INSTEAD else _COLUMN
+        return f"no index can be on {mutable[0]}, which is not IMMUTABLE; {instead}"
     if not terms:
-        return "none can be made that fails for no value; compare with a column of its own, which the OMS fills"
+        return f"none can be made that fails for no value; {_COLUMN}"
     # One kind of index for arrays, another for all else: the latter leads to fewer rows.
     plain = [term for term in terms if not term.elements]
     chosen = plain or terms[:1]
