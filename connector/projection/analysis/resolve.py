@@ -237,12 +237,16 @@ def _united(scope: Scope) -> list[Output]:
         nodes: tuple[Node, ...] = tuple((source, number) for source in scope.sources)
         below = [inner.outputs[number] for inner in inners]
         kept = sure and _unites(below, nodes, lambda output: output.nodes)
-        same = sure and not kept and not scope.recursive and _unites(below, nodes, lambda output: output.values)
-        moving = kept and scope.recursive and not _passes(inners[-1], number, scope)
-        output = Output(below[0].name, same=nodes if same else (), moving=nodes if moving else ())
+        same = sure and not kept and _unites(below, nodes, _columns if scope.recursive else lambda it: it.values)
+        moving = (kept or same) and scope.recursive and not _passes(inners[-1], number, scope)
+        output = Output(below[0].name, same=nodes if same and not moving else (), moving=nodes if moving else ())
         output.branches = nodes if kept and not moving else ()
         outputs.append(output)
     return outputs
+
+
+def _columns(output: Output) -> tuple[Node, ...]:
+    return output.nodes if output.column is None else (output.column,)
 
 
 def _unites(outputs: list[Output], nodes: Iterable[Node], passed: Callable[[Output], tuple[Node, ...]]) -> bool:
@@ -266,7 +270,7 @@ def _unites(outputs: list[Output], nodes: Iterable[Node], passed: Callable[[Outp
 
 def _passes(scope: Scope, number: int, around: Scope) -> bool:
     """True when the recursive branch gives this column as the round before gave it, and keeps its values apart."""
-    node = scope.outputs[number].node
+    node = scope.outputs[number].column
     while node is not None:
         source, key = node
         if coupling(source.scope, node) is not None or not isinstance(key, int):
@@ -275,5 +279,5 @@ def _passes(scope: Scope, number: int, around: Scope) -> bool:
             return key == number
         if source.inner is None:
             return False
-        node = source.inner.outputs[key].node
+        node = source.inner.outputs[key].column
     return False

@@ -170,6 +170,7 @@ Fact: TypeAlias = Condition | Implied | Filter | Choice | Inequality
 class Output:
     """One output column. `node` when it is a source's column and nothing else, `expression` when it is written out.
     `same`: where neither `node` nor `branches` says so, the columns or expressions over columns that this one equals.
+    `picked`: the column of which it is the value in one of the rows that are put together (max, min).
     `unknown`: stands for any number of columns. `branches`: of a set operation, the column in each branch whose values
     this one passes on unchanged; empty when some branch changes it. `moving`: those of a recursive CTE whose rounds
     give values of their own."""
@@ -181,11 +182,18 @@ class Output:
     moving: tuple[Node, ...] = ()
     unknown: bool = False
     same: tuple[Node, ...] = ()
+    picked: Node | None = None
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The columns that this one is."""
         return self.branches if self.node is None else (self.node,)
+
+    @property
+    def column(self) -> Node | None:
+        """The column that this one is, also under a cast that keeps its value."""
+        alone = self.same[0] if len(self.same) == 1 and not isinstance(self.same[0][1], Computed) else None
+        return self.node or alone
 
     @property
     def values(self) -> tuple[Node, ...]:

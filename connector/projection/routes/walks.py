@@ -88,7 +88,7 @@ class _Recursion:
         work = self._work
         if work is None:
             return
-        nodes = {n: o.node for n, o in enumerate(self.branch.outputs) if o.node is not None}
+        nodes = {n: o.column for n, o in enumerate(self.branch.outputs) if o.column is not None}
         nodes = {n: node for n, node in nodes.items() if coupling(self.branch, (work, n)) is None}
         if not any(n in nodes and nodes[n] != (work, n) for n in nodes):
             return
@@ -106,7 +106,7 @@ class _Recursion:
     def back(self, use: Source, to: Source, link: _Link, equivalences: Equivalences) -> Iterator[Step]:
         """From a row of the recursive branch, or one joined with the last round, to the row of the first branch that it
         was reached from."""
-        outputs = {n: o.node for n, o in enumerate(self.first.outputs) if n in link.met and o.node is not None}
+        outputs = {n: o.column for n, o in enumerate(self.first.outputs) if n in link.met and o.column is not None}
         before = self._work if use.scope.within(self.scope) else self.scope.holder
         if before is None or before not in equivalences.present:
             return
