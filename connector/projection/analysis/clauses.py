@@ -11,7 +11,7 @@ from connector.projection.analysis.conditions.membership import state_membership
 from connector.projection.analysis.expressions import Expressions
 from connector.projection.analysis.names import Env, Unresolved, named
 from connector.projection.analysis.scopes import Node, Output
-from connector.projection.analysis.values.values import value_of
+from connector.projection.analysis.values.values import picked_by, value_of
 from connector.projection.sql.syntax import bare, is_star, limits_rows, name_of, output_name, own_windows
 
 
@@ -53,7 +53,8 @@ class Clauses:
         written = expression.this if isinstance(expression, exp.Alias) else expression
         node = self.scope.references.get(id(bare(written))) if isinstance(bare(written), exp.Column) else None
         value = value_of(self.scope, written) if node is None else None
-        yield Output(output_name(expression), written, node, same=() if value is None else (value,))
+        same = () if value is None else (value,)
+        yield Output(output_name(expression), written, node, same=same, picked=picked_by(self.scope, written))
 
     def _star(self, expression: exp.Expr, env: Env) -> Iterator[Output]:
         if isinstance(expression, exp.Column):

@@ -35,7 +35,7 @@ def _one_below(source: Source, number: int) -> Node | None:
     if source.inner is None or number >= len(source.inner.outputs):
         return None
     output = source.inner.outputs[number]
-    return next(iter(output.values or output.moving), None)
+    return next(iter(output.values or output.moving), output.picked)
 
 
 def surely_there(node: Node, matched: Sequence[Region] = ()) -> bool:

@@ -68,11 +68,16 @@ class Equivalences:
         self._scopes: dict[Scope, None] = {}
         self._regions: set[Region] = set()
         self._same: dict[Node, Node] = {}
+        self._aggregated: dict[Node, Node] = {}
+        self._picked: set[Scope] = set()
 
     def _conclude(self) -> None:
-        while self._more():
-            pass
-        self._merge()
+        while True:
+            while self._more():
+                pass
+            self._merge()
+            if not self._pick():
+                return
 
     def equal(self, one: Node, other: Node) -> bool:
         return self._root(one) == self._root(other)
@@ -185,11 +190,29 @@ class Equivalences:
                 self._not_null((source, part))
             return
         self._there(source)
+        picked = source.inner.outputs[int(key)].picked if source.inner is not None else None
+        if picked is not None:
+            self._aggregated[node] = picked
         if source.inner is not None and source.inner in self._scopes:
             inside = source.inner.outputs[int(key)].values
             # Where rows of the scope compete, the one in question need not be the one that came out.
             if len(inside) == 1 and self._lets_out(source.inner, inside[0]):
                 self._not_null(inside[0])
+
+    def _pick(self) -> bool:
+        """Of the rows that an aggregate puts together one has the value that it gives, and takes part; as long as `use`
+        is none of them. Another aggregate beside it may give another row's. True when one more row takes part."""
+        others = {node: row for node, row in self._aggregated.items() if row[0].scope not in self._picked}
+        others = {node: row for node, row in others.items() if not self.use.scope.within(row[0].scope)}
+        if not others:
+            return False
+        mine = {self._root(node) for node in self._same if node[0] is self.use}
+        node = max(others, key=lambda node: self._root(node) in mine)
+        self._picked.add(others[node][0].scope)
+        self._row(others[node][0].scope)
+        self._not_null(others[node])
+        self._join(node, others[node])
+        return True
 
     # what is equal
 
@@ -270,3 +293,7 @@ class RowEquivalences(Equivalences):
 
     def _lets_out(self, scope: Scope, node: Node) -> bool:
         return True
+
+    def _pick(self) -> bool:
+        """A row of the scope may be any of those that an aggregate puts together."""
+        return False

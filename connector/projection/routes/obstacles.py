@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from connector.model.errors import Problem
-from connector.projection.analysis.conditions.unfollowed import unfollowed, written
+from connector.projection.analysis.conditions.unfollowed import PRINTED, unfollowed, written
 from connector.projection.analysis.coupling import Coupling, coupling, shown
 from connector.projection.analysis.scopes import Key, Node, Scope, Source
 from connector.projection.routes.chains import table_of
@@ -21,7 +21,7 @@ from connector.projection.routes.key import KeyUse
 from connector.projection.routes.steps import pairs
 from connector.projection.routes.ways import Ways
 from connector.projection.sql.mapping import Mapping
-from connector.projection.sql.syntax import own_windows
+from connector.projection.sql.syntax import name_of, own_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,7 @@ class _Obstacles:
             if found is not None:
                 yield _Obstacle(found.why, found.rewrite, id(term))
         yield from self._generated(use)
+        yield from _listed(use)
 
     def _generated(self, use: Source) -> Iterator[_Obstacle]:
         equal = self._held[use].classes()
@@ -140,6 +141,8 @@ class _Obstacles:
                     f"{written(term)} joins it by a row of an outer join, and any order may see it where there is none"
                 )
                 rewrite = "join it by a column of the order, or of a table that an inner join joins to the order"
+                if term.find(*PRINTED) is not None:
+                    rewrite = f"write || in the place of concat or format: it is NULL where there is none; or {rewrite}"
                 yield _Obstacle(why, rewrite, id(term))
 
 
@@ -186,6 +189,16 @@ def _around_subqueries(scope: Scope, outer: Scope) -> Iterator[tuple[Scope, exp.
             while isinstance(negated, exp.Paren):
                 negated = negated.parent
             yield scope, negated if isinstance(negated, exp.Not) else around
+
+
+def _listed(use: Source) -> Iterator[_Obstacle]:
+    """By a column of VALUES, or of a function in FROM, whose columns aren't followed."""
+    for scope, term in [(around, term) for around in _around(use) for term in terms_of(around)]:
+        names = {name_of(column.args["table"]) for column in term.find_all(exp.Column) if column.args.get("table")}
+        made = any(source.open and source.alias in names for source in scope.sources)
+        if made and isinstance(term, exp.EQ) and use in mentioned(scope, term):
+            why = f"{written(term)} joins it by a row that no table has, and no lookup goes from one to the order"
+            yield _Obstacle(why, "keep the list in a table, and join by its columns", id(term))
 
 
 def _unlike(use: Source) -> _Obstacle:

@@ -15,6 +15,7 @@ from connector.projection.sql.syntax import QUERIES, bare, items, offset_of
 
 _LONGEST = 80
 _FORMS = "plain columns, and the expressions that the mapping guide lists (`lower`, `->>`, `||`, `coalesce`, casts)"
+PRINTED = (exp.Concat, exp.ConcatWs, exp.Format, exp.Encode)
 _BESIDE = "put an = between columns of the two beside it"
 
 
@@ -62,6 +63,10 @@ def _negated(scope: Scope, inner: exp.Expr, term: exp.Not) -> Unfollowed | None:
         return _may_be_null(inner, negated=True)
     if isinstance(inner, exp.Exists):
         return unfollowed(scope, inner)
+    if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Boolean) and not inner.expression.this:
+        shown = written(inner).replace(" IS FALSE", " IS NOT FALSE")
+        why = f"{shown} is true where a side is NULL, too, which it may be in any row"
+        return Unfollowed(why, "leave IS NOT FALSE out, or write IS TRUE")
     return Unfollowed(f"{written(term)} holds for what does not match, which rows of any order may meet", _BESIDE)
 
 
@@ -145,7 +150,7 @@ def _pair(scope: Scope, one: exp.Expr, other: exp.Expr) -> Unfollowed | None:
     for side in sides:
         if isinstance(side, (exp.Subquery, *QUERIES)):
             return _scalar(scope, side)
-        found = _side(scope, side)
+        found = _side(scope, side) or (_picked(side) if _picks(scope, side) else None)
         if found is not None:
             return found
     columns = [column for side in sides for node in (possible(scope, side) or ())[:1] if (column := column_of(node))]
@@ -166,10 +171,30 @@ def _scalar(scope: Scope, side: exp.Expr) -> Unfollowed | None:
     inner = next((child for child in scope.children if child.select is query), None)
     if inner is None or not inner.outputs or inner.outputs[0].values:
         return None
+    if inner.outputs[0].picked is not None:
+        return _picked(side)
     why = f"{written(side)} computes its value, and no lookup finds the rows behind it"
+    return Unfollowed(why, "let it give a column, or max or min of one")
+
+
+def _picked(side: exp.Expr) -> Unfollowed:
+    why = f"{written(side)} is max or min of rows that nothing else joins to the order, and each of them may change it"
     return Unfollowed(
-        why, "let it give a plain column: SELECT x.id ... ORDER BY x.id DESC LIMIT 1 instead of max(x.id)"
+        why,
+        "join by what they are grouped by, too: (x.parent_id, x.id) IN (SELECT parent_id, max(id) ... GROUP BY"
+        " parent_id); or say in the subquery's WHERE, with =, whose its rows are",
     )
+
+
+def _picks(scope: Scope, side: exp.Expr) -> bool:
+    """Whether a column is max or min of another one."""
+    node = scope.references.get(id(side))
+    while node is not None and node[0].inner is not None:
+        output = node[0].inner.outputs[int(str(node[1]))]
+        if output.picked is not None:
+            return True
+        node = output.node
+    return False
 
 
 def _side(scope: Scope, side: exp.Expr) -> Unfollowed | None:
@@ -191,6 +216,15 @@ def _side(scope: Scope, side: exp.Expr) -> Unfollowed | None:
         why = f"{written(side)} calls {called}, a function of your own, which may answer otherwise one day"
         return Unfollowed(why, "write it with built-in functions, or keep its result in a column and join by that")
     why = f"{written(side)} is an expression that no lookup can be made by"
+    if side.find(*PRINTED) is not None:
+        why = f"{written(side)} prints a value whose text isn't sure"
+        if side.find(exp.Encode) is not None:
+            rewrite = "keep it in a column; encode is followed of constants, whole numbers and uuid, as base64 or hex"
+            return Unfollowed(why, rewrite)
+        return Unfollowed(why, "write it with ||, and coalesce where NULL is meant to be empty: 'a,' || x.id::text")
+    if any(call.name.lower() == "convert_from" for call in side.find_all(exp.Anonymous)):
+        why = f"{written(side)} fails for a text that wasn't encoded so"
+        return Unfollowed(why, "write encode(convert_to(..., 'UTF8'), 'base64') on the other side of =")
     if isinstance(bare(side), exp.Cast):
         why = f"{written(side)} is a cast that may cut or round, or whose answer depends on settings"
     elif any(column is not None and column.own_collation for column in map(column_of, filter(None, inside))):

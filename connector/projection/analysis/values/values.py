@@ -26,6 +26,19 @@ def value_of(scope: Scope, expression: exp.Expr) -> Node | None:
     return _compared(term.source, key) if isinstance(key, Computed) else (term.source, key)
 
 
+def picked_by(scope: Scope, expression: exp.Expr) -> Node | None:
+    """The column of which max or min gives the value that one row has, in the order of the type or of its collation."""
+    expression = bare(expression)
+    expression = bare(expression.this) if isinstance(expression, exp.Filter) else expression
+    if not isinstance(expression, (exp.Max, exp.Min)) or expression.expressions or expression.key in scope.overloaded:
+        return None
+    node = _column(scope, expression.this)
+    if node is None or node[0].scope is not scope:
+        return None  # over a column of the query around, whose rows it puts together then
+    column = column_of(node)
+    return node if column is not None and column.type_schema == "pg_catalog" and column.type[0] != "_" else None
+
+
 def _column(scope: Scope, expression: exp.Expr) -> Node | None:
     expression = bare(expression)
     if not isinstance(expression, exp.Cast):
