@@ -211,7 +211,7 @@ async def test_an_index_is_asked_for_only_on_what_postgres_lets_one_be_on(condit
         for statement in hints:
             if statement.startswith("CREATE"):
                 connection.execute(statement)
-    assert INDEXES[condition] in hints
+    assert any(hint.startswith(INDEXES[condition]) for hint in hints), hints
 
 
 async def test_a_function_for_an_extensions_type_is_none_that_a_text_is_passed_to(shop: Database) -> None:

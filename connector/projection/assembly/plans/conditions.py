@@ -62,9 +62,7 @@ class Term:
         """Names of functions, and of what looks like one."""
         return frozenset(_CALL.findall(self.text))
 
-    def may_be_indexed(
-        self, strings: frozenset[str], unsettled: frozenset[str], mutable: frozenset[str] = frozenset()
-    ) -> bool:
+    def may_be_indexed(self, strings: frozenset[str], unsettled: frozenset[str], mutable: frozenset[str]) -> bool:
         """An index on it can be made, and makes none of the OMS's own writes fail. `unsettled`, `mutable`: see
         `TableFacts`. A text that is cast may be none of the type; a CASE is how we write such a cast."""
         casts = [(_name_in(found), found[3] in _STRINGS) for found in _CAST.finditer(self.text)]
