@@ -198,7 +198,8 @@ def _listed(use: Source) -> Iterator[_Obstacle]:
         made = any(source.open and source.alias in names for source in scope.sources)
         if made and isinstance(term, exp.EQ) and use in mentioned(scope, term):
             why = f"{written(term)} joins it by a row that no table has, and no lookup goes from one to the order"
-            yield _Obstacle(why, "keep the list in a table, and join by its columns", id(term))
+            rewrite = "keep the list in a table, or take it from a column by unnest or jsonb_array_elements"
+            yield _Obstacle(why, rewrite, id(term))
 
 
 def _unlike(use: Source) -> _Obstacle:
