@@ -38,6 +38,17 @@ def _one_below(source: Source, number: int) -> Node | None:
     return next(iter(output.values or output.moving), output.picked)
 
 
+def filled_below(node: Node) -> bool:
+    """True when the column isn't NULL on any row of the table that it is of; of a set operation, of each of them."""
+    source, key = node
+    if isinstance(key, Computed):
+        return False
+    if source.table is not None:
+        return source.table.columns[str(key)].not_null
+    below = source.inner.outputs[int(key)].values if source.inner is not None else ()
+    return bool(below) and all(map(filled_below, below))
+
+
 def surely_there(node: Node, matched: Sequence[Region] = ()) -> bool:
     """True when the column is never NULL on a row of its scope on which the regions are matched."""
     source, key = node

@@ -17,7 +17,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from connector.projection.analysis.nodes import column_of
+from connector.projection.analysis.nodes import column_of, filled_below
 from connector.projection.analysis.scopes import Scope
 from connector.projection.analysis.values.printed import printed
 from connector.projection.analysis.values.terms import (
@@ -60,8 +60,9 @@ def _column(scope: Scope, expression: exp.Column) -> Term | None:
         return None
     kind = "enum" if column.is_enum else column.type
     known = column.is_enum or column.type_schema == "pg_catalog"
-    filled, collated = column.not_null, column.own_collation
-    return Term(source, (key,), "{0}", kind, filled=filled, collated=collated) if known else None
+    if source is None or not known:
+        return None
+    return Term(source, (key,), "{0}", kind, filled=filled_below((source, key)), collated=column.own_collation)
 
 
 def _constant(expression: exp.Literal) -> Term | None:
