@@ -91,7 +91,11 @@ class MappingResolver:
             if id(query) in self._self_joins:
                 self._add_self_joins(query, scope, env, ctes)
         else:
-            self.note(f"{query.key.upper()} is not supported", query, "write SELECT: a mapping only reads")
+            what, hint = f"{query.key.upper()} is not supported", "write SELECT: a mapping only reads"
+            if isinstance(query, exp.Values):
+                what = "VALUES is supported only in FROM, and as a whole CTE"
+                hint = "write SELECT ..., or SELECT ... UNION ALL SELECT ... for several rows"
+            self.note(what, query, hint)
             scope = self._new(exp.Select(), None, query)
             scope.outputs.append(Output(None, unknown=True))
         scope.limited = scope.limited or limited

@@ -60,15 +60,13 @@ def read_query(text: str) -> exp.Query | None:
     return trees[0]
 
 
-def with_plain_values(tree: exp.Expr) -> exp.Expr:
-    """Of `WITH x AS (VALUES ...)` sqlglot makes a SELECT from a table `_values`: the list itself, in its place."""
-    for cte in tree.find_all(exp.CTE):
-        source = cte.this.args.get("from_") if isinstance(cte.this, exp.Select) else None
-        if source is not None and isinstance(source.this, exp.Values):
-            alias = source.this.args.get("alias")
-            if alias is not None and "start" not in alias.this.meta:
-                cte.set("this", source.this)
-    return tree
+def with_plain_values(tree: exp.Expr) -> None:
+    """Of VALUES in the place of a SELECT sqlglot makes one from a table `_values`: put the list itself there."""
+    for select in list(tree.find_all(exp.Select)):
+        source = select.args.get("from_")
+        alias = source.this.args.get("alias") if source is not None and isinstance(source.this, exp.Values) else None
+        if alias is not None and "start" not in alias.this.meta:
+            select.replace(source.this)
 
 
 def name_of(identifier: exp.Identifier) -> str:
