@@ -62,11 +62,10 @@ def read_query(text: str) -> exp.Query | None:
 
 def with_plain_values(tree: exp.Expr) -> None:
     """Of VALUES in the place of a SELECT sqlglot makes one from a table `_values`: put the list itself there."""
-    for select in list(tree.find_all(exp.Select)):
-        source = select.args.get("from_")
-        alias = source.this.args.get("alias") if source is not None and isinstance(source.this, exp.Values) else None
-        if alias is not None and "start" not in alias.this.meta:
-            select.replace(source.this)
+    for values in list(tree.find_all(exp.Values)):
+        alias, clause = values.args.get("alias"), values.parent
+        if alias is not None and "start" not in alias.this.meta and isinstance(clause, exp.From) and clause.parent:
+            clause.parent.replace(values)
 
 
 def name_of(identifier: exp.Identifier) -> str:
