@@ -48,7 +48,7 @@ TEXTS = (
         "550e8400--e29b41d4a716446655440000",
     ),
 )
-BY_INDEX = ("expression_", "array_", "recursive_", "mixed_", "coalesce_")
+BY_INDEX = ("expression_", "printed_", "array_", "recursive_", "mixed_", "coalesce_")
 """Begin the names of cases whose lookups need an index."""
 NONE_TO_MAKE = (
     *("expression_of_an_enum", "expression_cast_that_may_fail", "expression_cast_behind_a_filter"),
