@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 from connector.model.checklist import Topic
-from tests.support.fixtures.cli import Cli, started
+from tests.support.fixtures.cli import Cli, started, until
 from tests.support.fixtures.postgres import Database
 
 COLUMNS = 80
@@ -40,6 +40,7 @@ def test_each_topic_tells_what_was_found(cli: Cli, shop: Database) -> None:
 
 def test_what_runs_already_is_told_from_what_is_to_be_made(cli: Cli) -> None:
     daemon = started(cli)
+    until("it reads", lambda: cli.facts()["state"] == "streaming")
     found = groups(cli)
     assert "publication redo_connector carries all 3 tables\nslot " in said(found[Topic.STREAM], "ok")
     assert "a connector reads it, the server keeps " in said(found[Topic.STREAM], "ok")
