@@ -318,7 +318,7 @@ async def test_a_journal_is_told_whose_stream_it_is_before_it_starts(shop: Follo
 
 
 async def test_the_server_is_never_told_a_position_that_is_not_remembered(shop: Followed) -> None:
-    journal, source = Slow(), shop.source(status_interval=0.1)
+    journal, source = Slow(), shop.source(status_interval=0.1, silence_timeout=4.0)
     before = shop.slot("confirmed_flush_lsn::text")
     async with aclosing(source.batches(INTEREST, journal)) as batches:
         shop.execute("INSERT INTO orders VALUES (1, 'n', 'c')")
