@@ -14,7 +14,7 @@ from connector.status.metrics import Metrics
 from connector.status.ports import SiteContext
 from connector.status.server.site import create_app
 from connector.status.server.web_server import WebServer
-from tests.support.fixtures.page import Visit, browser, close_visit, open_visit
+from tests.support.fixtures.page import WINDOW, Visit, browser, close_visit, nobody_complained, open_visit
 from tests.support.verdicts import VERDICTS, WELL
 
 __all__ = ["browser"]
@@ -50,11 +50,19 @@ def base(shown: Shown) -> Iterator[str]:
     loop.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, base: str) -> Iterator[Visit]:
+@pytest.fixture(scope="module")
+def window(browser: Browser, base: str) -> Iterator[Visit]:
+    """One for all: to open one takes a browser as long as to show and judge a page."""
     opened = open_visit(browser, base)
     yield opened
     close_visit(opened)
+
+
+@pytest.fixture
+def visit(window: Visit) -> Visit:
+    window.page.set_viewport_size(WINDOW)
+    window.complaints.clear()
+    return window
 
 
 @pytest.mark.parametrize("name", VERDICTS)
@@ -64,6 +72,7 @@ def test_the_page_is_accessible_and_fits_a_narrow_window_in_every_state(visit: V
     expect(visit.page.locator("h1")).to_be_visible()
     visit.accessible()
     visit.shot(f"verdict-{name}")
+    nobody_complained(visit)
 
 
 def test_what_is_folded_fits_a_narrow_window_with_each_of_its_columns(visit: Visit, shown: Shown) -> None:
@@ -81,3 +90,4 @@ def test_what_is_folded_fits_a_narrow_window_with_each_of_its_columns(visit: Vis
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
     expect(row.locator("td").last).to_have_attribute("data-label", "Since the commit")
+    nobody_complained(visit)
