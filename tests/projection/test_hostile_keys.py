@@ -56,10 +56,12 @@ TYPES = {
     "timestamptz": "2026-01-07 00:00:00+00",
     "mood": "happy",
     "code": "seven",
+    '"a]b$1"': "seven",
 }
 SETUP = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE DOMAIN code AS text CHECK (value ~ '^[a-z]+$');
+CREATE TYPE "a]b$1" AS ENUM ('six', 'seven');
 """
 
 

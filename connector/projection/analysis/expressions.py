@@ -39,7 +39,7 @@ class Expressions:
             self._reference(node, env)
             return
         if isinstance(node, (exp.Parameter, exp.Placeholder)):
-            self.resolver.note("a mapping has no parameters", node, "write the value in its place")
+            self.resolver.note("a mapping has no parameters", node, "write the value in its place; for @ write abs()")
         for child in node.iter_expressions():
             self.visit(child, env)
 

@@ -44,7 +44,7 @@ def among(columns: list[str], types: list[str]) -> str:
         names = [f"v{number}" for number in range(1, len(types) + 1)]
         values = ", ".join(f"{name}::{kind}" for name, kind in zip(names, types, strict=True))
         return f"({', '.join(columns)}) IN (SELECT {values} FROM {given(names)})"
-    arrays = [f"${number}::{name}[]" for number, name in enumerate(types, 1)]
+    arrays = [f"{parameter(number)}::{name}[]" for number, name in enumerate(types, 1)]
     if len(columns) == 1:
         return f"{columns[0]} = ANY ({arrays[0]})"
     # Of several arrays it is pg_catalog's by the grammar, and may have no schema.
@@ -53,10 +53,15 @@ def among(columns: list[str], types: list[str]) -> str:
 
 def given(names: list[str]) -> str:
     """What stands after FROM for the parameters, texts still: `given`, with a column of each name."""
-    texts = ", ".join(f"${number}::text[]" for number in range(1, len(names) + 1))
+    texts = ", ".join(f"{parameter(number)}::text[]" for number in range(1, len(names) + 1))
     # Of several arrays it is pg_catalog's by the grammar, and may have no schema.
     unnest = "pg_catalog.unnest" if len(names) == 1 else "unnest"
     return f"{unnest}({texts}) AS given({', '.join(names)})"
+
+
+def parameter(number: int) -> str:
+    """With a blank after it: to sqlglot, what stands between two dollar signs without one is a dollar quote's tag."""
+    return f"${number} "
 
 
 def _may_be_array(type_name: str) -> bool:

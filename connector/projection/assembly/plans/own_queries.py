@@ -33,7 +33,7 @@ _GIVEN_VALUES = re.compile(rf" IN \(SELECT ((?:(?!SELECT ).)*?) FROM {_UNNESTED}
 _GIVEN_ELEMENTS = re.compile(rf"ARRAY\(SELECT ((?:(?!SELECT ).)*?) FROM {_UNNESTED}\)")
 _GIVEN_ARRAYS = re.compile(rf" FROM {_UNNESTED} CROSS JOIN LATERAL ")
 """As others have them: of expressions, of arrays that are searched, and of arrays."""
-_FIRST = r"($\1::text[])[1]"
+_FIRST = r"($\1 ::text[])[1]"
 _HERE = "\0"
 """Where the alias of a step's own table belongs."""
 
