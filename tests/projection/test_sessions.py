@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from connector.projection.assembly import sessions
+from connector.projection.assembly.plans.planner import plan_once
 from connector.projection.assembly.sessions import ReadSettings, Session
 from tests.support.fixtures.postgres import Database
 from tests.support.oms.minimal_mapping import encoded_database
@@ -66,3 +67,10 @@ async def test_what_is_planned_once_is_planned_anew_after_a_time(
     assert [await planned() for _ in range(3)] == [1, 0, 0]
     monkeypatch.setattr(sessions, "_PLANS_FOR", 0.0)
     assert [await planned() for _ in range(2)] == [1, 1]
+
+
+async def test_a_plan_that_can_not_be_made_says_why_and_is_no_trouble_to_the_next_one(session: Session) -> None:
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await plan_once(session, "SELECT $1::int8 + 1 / 0")
+    assert (await plan_once(session, "SELECT 1"))["Node Type"] == "Result"

@@ -358,6 +358,11 @@ async def test_a_session_in_which_a_plant_was_found_runs_the_mapping_by_its_own_
         await assembler.aclose()
 
 
+async def test_what_is_planted_is_not_run_where_plans_are_looked_at(shop: Shop, exposed: Assembler) -> None:
+    shop.execute(shop.mallory, f"CREATE FUNCTION public.cardinality(regtype[]) RETURNS int {_RUN}")
+    assert await exposed.plans()
+
+
 async def test_a_planted_cast_changes_nothing(shop: Shop, exposed: Assembler) -> None:
     shop.execute(
         shop.mallory,

@@ -17,7 +17,9 @@ from connector.projection.assembly.plans.plan_tree import Node
 from connector.projection.assembly.sessions import Session
 
 _EXPLAIN: Final = "EXPLAIN (VERBOSE, FORMAT JSON)"
-_PARAMETERS: Final = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'planned_once'"
+_PARAMETERS: Final = (
+    "SELECT pg_catalog.cardinality(parameter_types) FROM pg_catalog.pg_prepared_statements WHERE name = 'planned_once'"
+)
 # Whatever the table's size, an index is taken where one can be, and conditions lead from table to table.
 _BY_INDEX: Final = ("seqscan", "indexonlyscan", "hashjoin", "mergejoin", "material")
 
