@@ -270,6 +270,7 @@ def _projection(looked: _Looked, accepted: _Accepted, watched: _Watched, timezon
         key_outputs=tuple(hidden_names(key)),
         order_table_key_is_primary=_is_primary(key),
         order_table_rows=key.table.rows,
+        pruned=key.table.pruned_by == key.names,
         privileges=looked.privileges,
         used=watched.used,
         basis=watched.basis,

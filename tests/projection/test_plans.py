@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from connector.model.errors import Problem
+from connector.model.orders import OrderKey
 from connector.projection import Assembler, load
 from connector.projection.assembly.plans.whole_reads import WholeRead
 from tests.support.fixtures.postgres import Database, create_database, drop_database
@@ -478,3 +479,27 @@ async def test_more_orders_than_can_be_looked_at_in_passing_are_always_told(mart
     (problem,) = await warned("SELECT o.id, b.name FROM mart.orders o JOIN mart.buyer b ON b.id = o.buyer")
     assert "(50% of all)" in problem.what
     assert problem.where == "mapping.sql:1"
+
+
+PARTITIONED = """
+CREATE TABLE mart.sale (id int PRIMARY KEY, buyer int) PARTITION BY RANGE (id);
+DO $$ BEGIN FOR n IN 0..64 LOOP
+    EXECUTE format('CREATE TABLE mart.sale_%s PARTITION OF mart.sale FOR VALUES FROM (%s) TO (%s)', n, n * 99, n * 99 + 99);
+END LOOP; END $$;
+INSERT INTO mart.sale SELECT n, n * 7919 % 12000 + 1 FROM generate_series(0, 99 * 65 - 1) n;
+ANALYZE;
+"""
+
+
+async def test_of_many_partitions_those_are_planned_for_in_which_the_orders_are(
+    mart: Database, assembler_of: Callable[[str], Awaitable[Assembler]]
+) -> None:
+    """A plan for any orders takes each partition for one that has ten of them, and reads all buyers."""
+    run(mart, PARTITIONED)
+    assembler = await assembler_of("SELECT s.id, b.name FROM mart.sale s JOIN mart.buyer b ON b.id = s.buyer")
+    assert "buyer" not in {read.table.name for read in (await assembler.plans()).whole_reads}
+    for keys in (["7"], ["7", "8", "9"]):
+        with mart.connect() as holder, holder.transaction():
+            holder.execute("LOCK TABLE mart.sale_64")
+            # A plan for any orders would have to lock it, and give up.
+            assert set((await assembler.assemble([OrderKey(key) for key in keys])).rows) == set(keys)

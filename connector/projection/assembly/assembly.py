@@ -93,7 +93,8 @@ class Assembler:
             replayed = await session.replayed()
             query = self._query_of_one if len(keys) == 1 else self._query
             limit = LARGEST if largest is None else largest
-            rows = await self._read(session, query, [*arrays, limit], plan_once=True)
+            # A plan for any orders reads all partitions, and takes each for one that has some of them.
+            rows = await self._read(session, query, [*arrays, limit], plan_once=not self._projection.pruned)
         rows_of: dict[OrderKey, list[Row]] = {}
         members: dict[OrderKey, dict[str, set[str]]] = {}
         oversized: dict[OrderKey, int] = {}

@@ -60,6 +60,7 @@ class UsedDefinitions:
 class Projection:
     """`columns`: output columns and their Postgres types, in order. `statement`: the mapping as written; `restricted`:
     the same for keys given as one array parameter a key column, with the key as `key_outputs` at the end.
+    `pruned`: the order table has many partitions, and the key says in which one an order is.
     `nondeterministic` and `hidden`: warnings for parts of it that change without a row changing, and for rows that the
     role may not see."""
 
@@ -79,6 +80,7 @@ class Projection:
     key_outputs: tuple[str, ...]
     order_table_key_is_primary: bool
     order_table_rows: float
+    pruned: bool
     privileges: RequiredPrivileges
     used: UsedDefinitions
     basis: Basis

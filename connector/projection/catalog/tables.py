@@ -28,7 +28,8 @@ class Table:
     `refusal`: why the table can't be followed. `partial`: its old rows come as if whole, but from some partitions only
     their key is in them. `children`: the tables that inherit from it, at any depth, whose changes
     are streamed under their own names. `few`: it has about 1,000 rows at most; four pages, when
-    it was never analysed."""
+    it was never analysed. `pruned_by`: the columns whose values say which of its many partitions is read, more than
+    64; none when it has fewer."""
 
     name: TableName
     kind: str
@@ -42,6 +43,7 @@ class Table:
     partial: bool = False
     children: tuple[Table, ...] = ()
     few: bool = False
+    pruned_by: tuple[str, ...] = ()
 
     @property
     def tells_rows(self) -> bool:
@@ -72,7 +74,10 @@ SELECT a.i, c.oid::bigint, p.nspname, c.relname, c.relkind::text, c.relreplident
     WHEN c.relkind = 'f' THEN 'is a foreign table, whose changes are not streamed'
     WHEN c.relpersistence <> 'p' THEN 'is not logged, so no change of it is in the WAL' END,
   c.relkind = 'r' AND NOT c.relhassubclass AND CASE WHEN c.reltuples > 0 THEN c.reltuples <= 1000
-    ELSE pg_relation_size(c.oid) <= 4 * current_setting('block_size')::int END
+    ELSE pg_relation_size(c.oid) <= 4 * current_setting('block_size')::int END,
+  ARRAY(SELECT a.attname::text FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid
+    AND a.attnum = ANY(p.partattrs) WHERE p.partrelid = c.oid
+    AND (SELECT count(*) FROM pg_partition_tree(c.oid) t WHERE t.isleaf) > 64)
 FROM asked a JOIN pg_class c ON c.oid = a.oid JOIN pg_namespace p ON p.oid = c.relnamespace
 """
 
@@ -172,7 +177,7 @@ async def _children(connection: AsyncConnection[Any], oids: Sequence[int]) -> di
 
 
 def _table(row: Sequence[Any], columns: Mapping[str, Column], own: Sequence[Sequence[Any]]) -> Table:
-    _, oid, schema, name, kind, replident, rows, leaves, refusal, few = row
+    _, oid, schema, name, kind, replident, rows, leaves, refusal, few, pruned_by = row
     primary = next((tuple(index[4]) for index in own if index[1]), ())
     # Rows of a partitioned table carry their partition's identity, in a message of the kind of their root's.
     mode = replident if kind != "p" else "d" if leaves in (None, "df", "fd") else leaves
@@ -182,7 +187,7 @@ def _table(row: Sequence[Any], columns: Mapping[str, Column], own: Sequence[Sequ
         identity = frozenset(next((index[4] for index in own if index[2]), ()))
     whole = tuple(tuple(index[4]) for index in own if index[3])
     found = Table(TableName(schema, name), kind, columns, primary, identity, whole, rows, refusal, oid, partial)
-    return replace(found, few=few)
+    return replace(found, few=few, pruned_by=tuple(pruned_by))
 
 
 @dataclass(frozen=True, slots=True)

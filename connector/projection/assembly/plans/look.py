@@ -28,6 +28,7 @@ from connector.projection.sql.keys import array_literal, decode
 
 _MAPPING = "assembling an order"
 _SEVERAL = "assembling several orders"
+_LARGEST = 2**24
 _PAGE = 1000
 """Keys of a page."""
 _FEW = 10
@@ -224,14 +225,17 @@ class _Looker:
     async def _plans_of_mapping(self, query: str) -> tuple[list[Scan], list[Scan], Node]:
         """What it reads whole for one order, what for several only, and the plan by indexes where there are any."""
         by_index = await planner.plan_by_index(self.session, query)
-        plans = await self._plans_for_orders(query) or [by_index]
+        plans = await self._plans_for_orders(query, _LARGEST) or [by_index]
         served = await self._read_whole(plans[:1])
         return served, (await self._read_whole(plans))[len(served) :], by_index
 
-    async def _plans_for_orders(self, query: str) -> list[Node]:
-        """Of a part of what assembles orders: for one order, and for several; none when there are no orders."""
+    async def _plans_for_orders(self, query: str, *more: object) -> list[Node]:
+        """Of a part of what assembles orders: for one order, and for several; none when there are no orders. `more`:
+        its further parameters."""
         if self.key is None:
             return []
+        if self.projection.pruned:
+            return await self._planned(query, [[*arrays, *more] for arrays in self._arrays()])
         width = len(self.projection.key)
         queries = (statements.of_one_order(query, width), query)
         return [await planner.plan_once(self.session, each) for each in queries]
