@@ -51,6 +51,13 @@ async def test_a_query_is_planned_once_or_for_its_values_as_it_is_asked_for_also
     assert await session.rows(PLANS, [ASKED]) == [(2, 4)]
 
 
+async def test_what_is_asked_after_a_query_that_was_planned_once_is_planned_for_its_values(session: Session) -> None:
+    """As the search for what fails is, whose ranges have no bound at first."""
+    for _ in range(2):
+        await read(session, 1, plan_once=True)
+        assert await session.rows("SELECT current_setting('plan_cache_mode')") == [("auto",)]
+
+
 async def test_what_is_planned_once_is_planned_anew_after_a_time(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

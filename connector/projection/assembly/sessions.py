@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, sql
@@ -46,6 +46,7 @@ _LOCK_TIMEOUT = sql.SQL("""
   greatest(1, (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 500)::int)::text, false)
 """)
 
+_Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[list[tuple[Any, ...]]]]
 _FEWER_FOR = 30.0
 _PLANS_FOR = 60.0
 """Seconds that a plan is kept: of a table that grew without ANALYZE nothing tells the server that it is another one."""
@@ -147,6 +148,13 @@ class Session:
             self._limit_ms = limit
 
     async def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Planned for these parameters, unless the server finds that the same plan serves for all."""
+        for statement in self._settings(plan_once=False):
+            await self.connection.execute(statement)
+            self._plans_once = False
+        return await self._fetched(query, parameters)
+
+    async def _fetched(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         self._began = time.monotonic()
         cursor = await self.connection.execute(query, parameters, prepare=True)
         return await cursor.fetchall()
@@ -162,7 +170,7 @@ class Session:
     ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """The same, and the rows of a query of ours in a later snapshot; in one round trip, but where others may create
         what it names, or text isn't in UTF-8. `plan_once`: planned once for any parameters, instead of for these."""
-        before = [] if plan_once == self._plans_once else [f"SET plan_cache_mode = {_PLAN_MODES[plan_once]}"]
+        before = self._settings(plan_once=plan_once)
         if time.monotonic() - self._planned >= _PLANS_FOR:
             before.append("DISCARD PLANS")
             self._planned = time.monotonic()
@@ -170,19 +178,26 @@ class Session:
         if self.path.exposed or self._charset is not None:
             for statement in before:
                 await self.connection.execute(statement)
-            found = await self.rows(query, parameters), await self.catalog_rows(later, later_parameters)
+            there = await self._fetched(query, parameters)
+            found = there, await self._by_our_path(self._fetched, later, later_parameters)
         else:
             self._began = time.monotonic()
             found = await self._pair.rows(query, parameters, later, later_parameters, before)
         self._plans_once = plan_once
         return found
 
+    def _settings(self, *, plan_once: bool) -> list[str]:
+        return [] if plan_once == self._plans_once else [f"SET plan_cache_mode = {_PLAN_MODES[plan_once]}"]
+
     async def catalog_rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Of a query of ours, in which no name is looked up where others may create."""
+        return await self._by_our_path(self.rows, query, parameters)
+
+    async def _by_our_path(self, ask: _Ask, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         if not self.path.exposed:
-            return await self.rows(query, parameters)
+            return await ask(query, parameters)
         async with self.path.suspended(self.connection):
-            return await self.rows(query, parameters)
+            return await ask(query, parameters)
 
     async def verify_path(self) -> None:
         """Raises MappingBroken when a name of the mapping may mean an untrusted object by now; psycopg.Error."""
@@ -196,7 +211,7 @@ class Session:
             self._standby = bool((await self.rows("SELECT pg_is_in_recovery()"))[0][0])
         if not self._standby:
             return None
-        row = (await self.rows("SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"))[0]
+        row = (await self._fetched("SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"))[0]
         self._standby = bool(row[0])
         return parse_lsn(row[1]) if self._standby else None
 
