@@ -484,7 +484,8 @@ async def test_more_orders_than_can_be_looked_at_in_passing_are_always_told(mart
 PARTITIONED = """
 CREATE TABLE mart.sale (id int PRIMARY KEY, buyer int) PARTITION BY RANGE (id);
 DO $$ BEGIN FOR n IN 0..64 LOOP
-    EXECUTE format('CREATE TABLE mart.sale_%s PARTITION OF mart.sale FOR VALUES FROM (%s) TO (%s)', n, n * 99, n * 99 + 99);
+    EXECUTE format('CREATE TABLE mart.sale_%s PARTITION OF mart.sale FOR VALUES FROM (%s) TO (%s)',
+        n, n * 99, n * 99 + 99);
 END LOOP; END $$;
 INSERT INTO mart.sale SELECT n, n * 7919 % 12000 + 1 FROM generate_series(0, 99 * 65 - 1) n;
 ANALYZE;
