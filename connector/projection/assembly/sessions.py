@@ -48,8 +48,9 @@ _LOCK_TIMEOUT = sql.SQL("""
 
 _Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[list[tuple[Any, ...]]]]
 _FEWER_FOR = 30.0
-_PLANS_FOR = 60.0
-"""Seconds that a plan is kept: of a table that grew without ANALYZE nothing tells the server that it is another one."""
+_PLANS_FOR = 5.0
+"""Seconds of reading that plans are kept for: of a table that grew without ANALYZE nothing tells the server that another
+plan is better by now."""
 _PLAN_MODES = {False: "auto", True: "force_generic_plan"}
 """https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-PLAN-CACHE-MODE"""
 
@@ -104,7 +105,8 @@ class Session:
         self._pair = QueryPair(connection)
         self._plans_once: bool | None = False
         """None: a transaction that changed it failed."""
-        self._planned = time.monotonic()
+        self._read_for = 0.0
+        """Seconds, by the plans that there are."""
         self._standby: bool | None = None
         self._charset = charset_of(connection.info.parameter_status("server_encoding"), reading.fallback_encoding)
 
@@ -171,18 +173,21 @@ class Session:
         """The same, and the rows of a query of ours in a later snapshot; in one round trip, but where others may create
         what it names, or text isn't in UTF-8. `plan_once`: planned once for any parameters, instead of for these."""
         before = self._settings(plan_once=plan_once)
-        if time.monotonic() - self._planned >= _PLANS_FOR:
+        if self._read_for >= _PLANS_FOR:
             before.append("DISCARD PLANS")
-            self._planned = time.monotonic()
+            self._read_for = 0.0
         self._plans_once = None
-        if self.path.exposed or self._charset is not None:
-            for statement in before:
-                await self.connection.execute(statement)
-            there = await self._fetched(query, parameters)
-            found = there, await self._by_our_path(self._fetched, later, later_parameters)
-        else:
-            self._began = time.monotonic()
-            found = await self._pair.rows(query, parameters, later, later_parameters, before)
+        self._began = begun = time.monotonic()
+        try:
+            if self.path.exposed or self._charset is not None:
+                for statement in before:
+                    await self.connection.execute(statement)
+                there = await self._fetched(query, parameters)
+                found = there, await self._by_our_path(self._fetched, later, later_parameters)
+            else:
+                found = await self._pair.rows(query, parameters, later, later_parameters, before)
+        finally:
+            self._read_for += time.monotonic() - begun
         self._plans_once = plan_once
         return found
 
