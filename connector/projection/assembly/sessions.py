@@ -49,8 +49,8 @@ _LOCK_TIMEOUT = sql.SQL("""
 _Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[list[tuple[Any, ...]]]]
 _FEWER_FOR = 30.0
 _PLANS_FOR = 5.0
-"""Seconds of reading that plans are kept for: of a table that grew without ANALYZE nothing tells the server that another
-plan is better by now."""
+"""Seconds of reading that plans are kept for: of a table that grew without ANALYZE nothing tells the server that
+another plan is better by now."""
 _PLAN_MODES = {False: "auto", True: "force_generic_plan"}
 """https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-PLAN-CACHE-MODE"""
 
