@@ -33,6 +33,7 @@ from connector.projection.analysis.scopes import (
     Region,
     Scope,
     Source,
+    is_matched,
 )
 
 
@@ -206,7 +207,7 @@ class Equivalences:
         others = {node: row for node, row in others.items() if not self.use.scope.within(row[0].scope)}
         if not others:
             return False
-        mine = {self._root(node) for node in self._same if node[0] is self.use}
+        mine = {self._root(node) for node in {*self._same, *self._same.values()} if node[0] is self.use}
         node = max(others, key=lambda node: self._root(node) in mine)
         self._picked.add(others[node][0].scope)
         self._row(others[node][0].scope)
@@ -219,12 +220,29 @@ class Equivalences:
     def _merge(self) -> None:
         for fact in self.facts():
             if isinstance(fact, Condition):
-                self._join(fact.left, fact.right)
+                sides = (fact.left, fact.right)
+                if not any(self._filled_too(side, fact.guard) for side in sides):
+                    self._join(*sides)
         for source in self.present:
             if source.inner is not None:
                 for key in (*range(len(source.inner.outputs)), *source.computed):
                     for inside in self.passed((source, key)):
-                        self._join((source, key), inside)
+                        if not self._filled_too(inside):
+                            self._join((source, key), inside)
+
+    def _filled_too(self, node: Node, matched: Iterable[Region] = ()) -> bool:
+        """Whether the expression has a value on a row filled with NULLs, too, and `use` decides whether there is such a
+        row: a row of `use` makes it disappear, whose value is another one."""
+        source, key = node
+        may_be = isinstance(key, Computed) and not key.strict and not is_matched(source.region, matched)
+        return may_be and self._decides(source)
+
+    def _decides(self, source: Source) -> bool:
+        """Whether the source isn't filled with NULLs just where a row of `use` takes part."""
+        mine: Source | None = self.use
+        while mine is not None and mine.scope is not source.scope:
+            mine = mine.scope.holder
+        return mine is not None and mine.region is not None and is_matched(source.region, (mine.region,))
 
     def _passes(self, inner: Scope, node: Node) -> bool:
         # Of a set operation's branches only that is read which the rows in question come from.
@@ -292,6 +310,9 @@ class RowEquivalences(Equivalences):
                     self._there(source)
 
     def _lets_out(self, scope: Scope, node: Node) -> bool:
+        return True
+
+    def _decides(self, source: Source) -> bool:
         return True
 
     def _pick(self) -> bool:

@@ -3,7 +3,7 @@ SELECT o.id, b.name AS most, a.name AS least, v.name AS vendor
 FROM shop.orders o
 JOIN (SELECT i.order_id, max(i.product_id) AS most, min(i.product_id) AS least FROM shop.item i GROUP BY i.order_id) m ON m.order_id = o.id
 JOIN shop.product b ON b.id = m.most
-JOIN shop.product a ON a.id = m.least
+JOIN shop.product a ON m.least = a.id
 LEFT JOIN shop.vendor v ON v.id = a.vendor_id
 WHERE m.least IN (1, 2)
 -- key shop.orders(id)
