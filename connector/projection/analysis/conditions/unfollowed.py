@@ -87,6 +87,8 @@ def _may_be_null(term: exp.In, *, negated: bool) -> Unfollowed:
     ]
     word, instead = ("NOT IN", "NOT EXISTS") if negated else ("IN", "EXISTS")
     why = f"{word} (SELECT ...) is NULL for every order as soon as one row gives NULL, and a column here may be NULL"
+    if any(one.find(exp.AggFunc) is not None for one in outputs):
+        return Unfollowed(why, f"write {instead} (SELECT FROM (SELECT ...) AS m WHERE m.column = ...)")
     return Unfollowed(why, f"write {instead} (SELECT FROM ... WHERE {' AND '.join(pairs) or '... = ...'})")
 
 
@@ -150,7 +152,7 @@ def _pair(scope: Scope, one: exp.Expr, other: exp.Expr) -> Unfollowed | None:
     for side in sides:
         if isinstance(side, (exp.Subquery, *QUERIES)):
             return _scalar(scope, side)
-        found = _side(scope, side) or (_picked(side) if _picks(scope, side) else None)
+        found = _side(scope, side) or (_picked(side) if _picks(scope, side) else _made_of_picked(scope, side))
         if found is not None:
             return found
     columns = [column for side in sides for node in (possible(scope, side) or ())[:1] if (column := column_of(node))]
@@ -183,6 +185,16 @@ def _picked(side: exp.Expr) -> Unfollowed:
         why,
         "join by what they are grouped by, too: (x.parent_id, x.id) IN (SELECT parent_id, max(id) ... GROUP BY"
         " parent_id); or say in the subquery's WHERE, with =, whose its rows are",
+    )
+
+
+def _made_of_picked(scope: Scope, side: exp.Expr) -> Unfollowed | None:
+    column = next((column for column in side.find_all(exp.Column) if _picks(scope, column)), None)
+    if column is None:
+        return None
+    why = f"{written(side)} is an expression over {written(column)}, which is max or min of a column"
+    return Unfollowed(
+        why, f"join the row that has {written(column)} first, and write the expression over that row's column"
     )
 
 
