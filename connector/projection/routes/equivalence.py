@@ -10,7 +10,8 @@ just the rows that it would have joined. So the same equalities bound its influe
 
 What rejects rows filled with NULLs (an equality, `kind = 'x'`) holds for such a row, too, when it is asked after the
 join: the row that it suppresses would have been rejected. `deleted_at IS NULL` asked after an outer join says nothing
-about the row that is joined: one that is deleted suppresses a row filled with NULLs, which would have passed. No I/O.
+about the row that is joined: one that is deleted suppresses a row filled with NULLs, which would have passed. Nor does
+`coalesce(x, 1) = y`, which one filled with NULLs may meet as well. No I/O.
 """
 
 from __future__ import annotations
