@@ -124,8 +124,12 @@ class Stage:
     async def ready(self) -> None:
         """Wait until the running connector follows its slot: what is committed from now on is seen."""
         async with asyncio.timeout(self.patience):
-            while (await self.client.get(f"http://127.0.0.1:{self._port}/readyz")).status_code != HTTPStatus.OK:
+            while True:
                 self.connector.check()
+                with contextlib.suppress(httpx.TransportError):  # still starting
+                    answer = await self.client.get(f"http://127.0.0.1:{self._port}/readyz")
+                    if answer.status_code == HTTPStatus.OK:
+                        return
                 await asyncio.sleep(LOOK_EVERY)
 
     async def scrape(self) -> Scrape:
