@@ -172,8 +172,9 @@ async def test_wal_that_comes_near_the_budget_is_told_with_who_keeps_it_and_is_o
             rig.execute(MUCH)
         await rig.read_up_to(rig.wal_end() - 1_000)
         await eventually("it is told", lambda: "more than source.wal_budget allows" in rig.facts().wal_warning)
+        who = "the long or prepared transaction of the OMS that keeps the WAL"
+        await eventually("who keeps it, once all was confirmed", lambda: who in rig.facts().next_step)
         facts = rig.facts()
-        assert "the long or prepared transaction of the OMS that keeps the WAL" in facts.next_step
         assert (facts.slot_limit, facts.slot_seconds_to_limit) == (BUDGET, 0.0)
         value = rig.running.metrics.registry.get_sample_value
         await eventually("so is the gauge", lambda: value("redo_connector_slot_seconds_to_limit") == 0.0)

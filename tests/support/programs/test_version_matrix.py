@@ -30,13 +30,3 @@ def test_a_server_that_cannot_be_had_is_known_before_any_test_has_run() -> None:
     assert done.exit_code == 1
     assert "no server of Postgres 99 is pinned" in done.output
     assert "== Postgres 13" not in done.output
-
-
-@pytest.mark.parametrize(
-    ("workers", "versions", "processes"),
-    [(6, 5, [2, 0, 0, 0, 0]), (4, 2, [2, 2]), (5, 2, [3, 2]), (2, 3, [0, 0, 0]), (1, 1, [0])],
-)
-def test_processes_that_are_left_over_are_for_the_versions_that_are_named_first(
-    workers: int, versions: int, processes: list[int]
-) -> None:
-    assert version_matrix.shares(workers, versions) == processes

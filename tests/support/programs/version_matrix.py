@@ -44,14 +44,6 @@ def run(major: int, workers: int, arguments: Sequence[str]) -> Outcome:
     return Outcome(major, process.returncode, said, time.monotonic() - began)
 
 
-def shares(workers: int, versions: int) -> list[int]:
-    """Each version's test processes; what is left over is for those that are named first. Where one would do it is
-    none of pytest's own workers, but pytest itself: a process less to start and to collect in."""
-    each, more = divmod(workers, min(workers, versions))
-    processes = [each + (number < more) for number in range(versions)]
-    return [number if number > 1 else 0 for number in processes]
-
-
 @click.command()
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Test processes at a time.")
 @click.argument("majors")
@@ -64,8 +56,11 @@ def cli(workers: int, majors: str, arguments: Sequence[str]) -> None:
             postgres_versions.fetch(major)
         except postgres_versions.ServerMissing as error:
             raise click.ClickException(str(error)) from None
-    with ThreadPoolExecutor(min(workers, len(wanted))) as pool:
-        outcomes = list(pool.map(lambda major, some: run(major, some, arguments), wanted, shares(workers, len(wanted))))
+    side_by_side = min(workers, len(wanted))
+    each = workers // side_by_side
+    with ThreadPoolExecutor(side_by_side) as pool:
+        # Without pytest's own workers where one would do: a process less to start and to collect in.
+        outcomes = list(pool.map(lambda major: run(major, each if each > 1 else 0, arguments), wanted))
     click.echo("\n".join(["== All versions", *map(str, outcomes)]))
     sys.exit(any(outcome.code for outcome in outcomes))
 
