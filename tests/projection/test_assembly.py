@@ -260,6 +260,34 @@ async def test_orders_are_counted_only_where_the_planner_takes_them_for_few(shop
     assert await assembler.estimate() == 30_000
 
 
+@pytest.mark.parametrize("partitions", [0, 64, 65])
+async def test_orders_are_planned_once_unless_many_partitions_are_to_be_told_apart(
+    shop: Database, assembler_of: Make, partitions: int
+) -> None:
+    with shop.connect() as connection:
+        if connection.info.server_version < 140_000:
+            pytest.skip("before Postgres 14 a server doesn't say how it planned")
+        by = " PARTITION BY HASH (id)" if partitions else ""
+        connection.execute(f"CREATE TABLE shop.parted (id bigint PRIMARY KEY){by}".encode())
+        for number in range(partitions):
+            values = f"FOR VALUES WITH (MODULUS {partitions}, REMAINDER {number})"
+            connection.execute(f"CREATE TABLE shop.p{number} PARTITION OF shop.parted {values}".encode())
+        connection.execute("INSERT INTO shop.parted VALUES (1), (2)")
+    assembler = await assembler_of("SELECT p.id FROM shop.parted p")
+    for some in (keys("1"), keys("2"), keys("1", "2"), keys("2", "1"), keys("1", "2", "3")):
+        await assembler.assemble(some)
+    query = """
+SELECT position('ARRAY[(' IN statement) > 0, sum(custom_plans)::int, sum(generic_plans)::int
+FROM pg_prepared_statements WHERE name LIKE 'pair%' AND statement LIKE '%row_to_json%' GROUP BY 1 ORDER BY 1
+"""
+    async with assembler._pool.session("looking at plans") as session:
+        planned = await session.rows(query)
+    several, one = (3, 0), (2, 0)
+    if partitions <= 64:
+        several, one = (0, 3), (0, 2)
+    assert planned == [(False, *several), (True, *one)]
+
+
 async def test_keys_are_the_texts_that_the_stream_sends(shop: Database, assembler_of: Make) -> None:
     with shop.connect() as connection:
         connection.execute(
